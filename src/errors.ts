@@ -1,0 +1,50 @@
+/**
+ * The one error class that a user can meet, and the closed list of its codes.
+ * Anything else that is thrown is a bug. Upstream outcomes are values (`upstream/outcome.ts`), not errors.
+ */
+export const errorCodes = {
+  USAGE: 'the command line is wrong',
+  CONFIG_INVALID: 'a configuration file cannot be used',
+  CONFIG_UNREADABLE: 'a configuration file cannot be read',
+  CREDENTIALS_UNUSABLE: 'an auth file or a credential helper cannot be used',
+  REFERENCE_INVALID: 'an image reference does not follow the grammar',
+  REWRITE_INVALID: 'rewriting a reference to an endpoint gives no valid reference',
+  DATA_LOCKED: 'another process holds the data folder',
+  DATA_UNUSABLE: 'the data folder cannot be used',
+  INDEX_TOO_NEW: 'the index was written by a newer Entrepot',
+  LISTEN_FAILED: 'the address cannot be listened on',
+  TLS_UNUSABLE: 'a certificate or key cannot be used',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+export interface ErrorContext {
+  /** The file that the error is about, as the user named it or as it was found. */
+  readonly file?: string | undefined;
+  /** 1-based. */
+  readonly line?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export class EntrepotError extends Error {
+  readonly code: ErrorCode;
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+
+  /** `message` says what is wrong with which value and what to do; file and line go in `context`. */
+  constructor(code: ErrorCode, message: string, context: ErrorContext = {}) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.name = 'EntrepotError';
+    this.code = code;
+    this.file = context.file;
+    this.line = context.line;
+  }
+
+  /** `FILE:LINE: message`, as a person reads it. */
+  get located(): string {
+    if (this.file === undefined) return this.message;
+    return this.line === undefined
+      ? `${this.file}: ${this.message}`
+      : `${this.file}:${this.line}: ${this.message}`;
+  }
+}

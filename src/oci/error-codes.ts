@@ -1,0 +1,28 @@
+/** Error codes of the OCI distribution specification ("Error Codes"), and those that everybody adds. */
+export type OciErrorCode =
+  | 'BLOB_UNKNOWN'
+  | 'DIGEST_INVALID'
+  | 'MANIFEST_INVALID'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
+  | 'TAG_INVALID'
+  | 'PAGINATION_NUMBER_INVALID'
+  | 'RANGE_INVALID'
+  | 'UNAUTHORIZED'
+  | 'DENIED'
+  | 'UNSUPPORTED'
+  | 'TOOMANYREQUESTS'
+  | 'UNAVAILABLE'
+  | 'UNKNOWN';
+
+export interface OciError {
+  readonly code: OciErrorCode;
+  readonly message: string;
+  readonly detail?: unknown;
+}
+
+/** The body of every error answer of the distribution API. */
+export interface OciErrorBody {
+  readonly errors: readonly OciError[];
+}

@@ -1,0 +1,108 @@
+/**
+ * What a manifest says about other content. The bytes themselves are never changed: their digest is their name.
+ * Reads OCI image manifests and indexes, Docker schema 2 and lists; schema 1 passes through as opaque bytes.
+ */
+import { type Digest, parseDigest } from './digest.ts';
+import { isIndexType, isManifestType, isSchema1Type } from './media-types.ts';
+
+export interface Descriptor {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly mediaType: string;
+  /** Only in an index: `linux/amd64`, `linux/arm/v7`. */
+  readonly platform?: string;
+}
+
+export interface Manifest {
+  readonly mediaType: string;
+  /** Config and layers of an image, manifests of an index: what a client may ask for next. */
+  readonly children: readonly Descriptor[];
+  /** The manifest that this one is attached to (a signature, an SBOM). */
+  readonly subject?: Digest;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** 4 MiB, as every client and registry has it (distribution-spec, "Pushing Manifests"). */
+export const maxManifestBytes = 4 * 1024 * 1024;
+
+export type ManifestProblem = { readonly problem: string };
+
+/**
+ * Reads `bytes` as the manifest that `contentType` (parameters dropped) says it is. A registry that sends no usable type
+ * is forgiven when the manifest bears its own `mediaType`. Anything that is no manifest gives a problem: an HTML
+ * page with status 200 must not become an image.
+ */
+export function readManifest(bytes: Uint8Array, contentType: string): Manifest | ManifestProblem {
+  if (isSchema1Type(contentType)) return { mediaType: contentType, children: [] };
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return { problem: `is no JSON (content type "${contentType}")` };
+  }
+  if (!isRecord(json)) return { problem: 'is no JSON object' };
+  const declared = typeof json.mediaType === 'string' ? json.mediaType : undefined;
+  const mediaType = isManifestType(contentType) ? contentType : declared;
+  if (mediaType === undefined || !isManifestType(mediaType)) {
+    return { problem: `is of no manifest type (content type "${contentType}")` };
+  }
+  if (isSchema1Type(mediaType)) return { mediaType, children: [] };
+  if (declared !== undefined && declared !== mediaType) {
+    return { problem: `says it is "${declared}" but was sent as "${mediaType}"` };
+  }
+
+  const isIndex = isIndexType(mediaType);
+  if (isIndex ? !Array.isArray(json.manifests) : !isRecord(json.config) || !Array.isArray(json.layers)) {
+    return { problem: `lacks the fields of its type "${mediaType}"` };
+  }
+  const listed = isIndex ? (json.manifests as unknown[]) : [json.config, ...(json.layers as unknown[])];
+  const children: Descriptor[] = [];
+  for (const item of listed) {
+    const descriptor = readDescriptor(item);
+    if (!descriptor) return { problem: 'holds a descriptor without a valid digest and size' };
+    children.push(descriptor);
+  }
+  const subject = readDescriptor(json.subject);
+  const configType =
+    isRecord(json.config) && typeof json.config.mediaType === 'string' ? json.config.mediaType : undefined;
+  const artifactType = typeof json.artifactType === 'string' ? json.artifactType : configType;
+  const annotations = readAnnotations(json.annotations);
+  return {
+    mediaType,
+    children,
+    ...(subject && { subject: subject.digest }),
+    ...(artifactType !== undefined && { artifactType }),
+    ...(annotations && { annotations }),
+  };
+}
+
+function readDescriptor(value: unknown): Descriptor | undefined {
+  if (!isRecord(value) || typeof value.digest !== 'string') return undefined;
+  const digest = parseDigest(value.digest);
+  const size = value.size;
+  if (!digest || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
+  const platform = readPlatform(value.platform);
+  const mediaType = typeof value.mediaType === 'string' ? value.mediaType : 'application/octet-stream';
+  return { digest, size, mediaType, ...(platform !== undefined && { platform }) };
+}
+
+function readPlatform(value: unknown): string | undefined {
+  if (!isRecord(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string')
+    return undefined;
+  const variant = typeof value.variant === 'string' && value.variant !== '' ? `/${value.variant}` : '';
+  return `${value.os}/${value.architecture}${variant}`;
+}
+
+function readAnnotations(value: unknown): Record<string, string> | undefined {
+  if (!isRecord(value)) return undefined;
+  const entries = Object.entries(value).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,45 @@
+/** What one client request means, whichever of the four ways it was addressed. */
+import type { Digest } from '../oci/digest.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
+
+/** The image that a request is about: registry and repository, checked. */
+export interface ImageName {
+  readonly registry: string;
+  readonly repository: Repository;
+  /** `registry/repository`. */
+  readonly name: string;
+}
+
+export type Target = ManifestTarget | BlobTarget | TagsTarget | ReferrersTarget;
+
+export interface ManifestTarget {
+  readonly kind: 'manifest';
+  readonly image: ImageName;
+  /** With a tag, or with a digest, never both. */
+  readonly reference: Reference & ({ readonly tag: Tag } | { readonly digest: Digest });
+}
+
+export interface BlobTarget {
+  readonly kind: 'blob';
+  readonly image: ImageName;
+  readonly digest: Digest;
+  /** From the Range header; undefined for the whole. Several only for a multi-range request. */
+  readonly ranges?: readonly RangeSpec[];
+}
+
+export interface TagsTarget {
+  readonly kind: 'tags';
+  readonly image: ImageName;
+  readonly limit?: number;
+  readonly after?: string;
+}
+
+export interface ReferrersTarget {
+  readonly kind: 'referrers';
+  readonly image: ImageName;
+  readonly subject: Digest;
+  readonly artifactType?: string;
+}
+
+/** `bytes=5-9` {start 5, end 10}, `bytes=5-` {start 5}, `bytes=-5` {suffix 5}. `end` is exclusive. */
+export type RangeSpec = { readonly start: number; readonly end?: number } | { readonly suffix: number };

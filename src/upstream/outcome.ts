@@ -1,0 +1,27 @@
+/**
+ * What asking one endpoint gave. A closed union: whoever takes an outcome switches over all of it.
+ * `reason` is one sentence fragment that an operator can act on: `certificate expired on 2026-01-02`,
+ * `HTTP 503`, `no credentials in /root/.docker/config.json for quay.io/team`. It never holds a secret.
+ */
+export type Outcome<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'rateLimited'; readonly reason: string /** epoch ms */; readonly until: number }
+  | { readonly kind: FailureKind; readonly reason: string };
+
+export type FailureKind = 'notFound' | 'unauthorized' | 'denied' | 'unreachable' | 'invalid' | 'blocked';
+export type OutcomeKind = 'ok' | 'rateLimited' | FailureKind;
+
+/** One endpoint asked. */
+export interface Attempt {
+  /** `host/repository` (endpointKey). */
+  readonly endpoint: string;
+  readonly role: 'mirror' | 'source';
+  readonly outcome: OutcomeKind | 'skipped' | 'overdue';
+  readonly reason?: string;
+  readonly ms: number;
+  /** Epoch ms, with rateLimited. */
+  readonly until?: number;
+}
+
+/** The endpoints asked for one target, in order. */
+export type Trail = readonly Attempt[];

@@ -1,0 +1,119 @@
+/**
+ * The upstream side as the rest of the program sees it: ask for something of an image, and the endpoints of
+ * registries.conf are tried in order by the fallback table (`fallback.ts`).
+ */
+import type { Digest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Trail } from './outcome.ts';
+
+export interface Upstream {
+  /**
+   * The endpoints for a reference, in trying order, blocked ones included. With a digest in the reference, those of a digest
+   * pull. Throws EntrepotError REWRITE_INVALID where the configuration makes no valid name of it.
+   */
+  endpoints(reference: Reference): readonly Endpoint[];
+
+  /** GET by digest where the reference has one, else by tag. The digest is verified, the bytes are capped. */
+  getManifest(reference: Reference, options?: AskOptions): Promise<Answer<FetchedManifest>>;
+  /** HEAD; a GET where the HEAD bears no digest or is not supported. */
+  headManifest(reference: Reference, options?: AskOptions): Promise<Answer<ManifestHead>>;
+  /** HEAD, or a GET whose body is dropped where HEAD is not supported. */
+  headBlob(
+    reference: Reference,
+    digest: Digest,
+    options?: AskOptions,
+  ): Promise<Answer<{ size: number | undefined }>>;
+  /** GET from `range.start` on; resolves when the first good headers are in. */
+  openBlob(
+    reference: Reference,
+    digest: Digest,
+    range: { readonly start: number /** exclusive */; readonly end?: number },
+    options?: AskOptions,
+  ): Promise<Answer<OpenedBlob>>;
+  /** All pages joined, capped. */
+  listTags(reference: Reference, options?: AskOptions): Promise<Answer<readonly string[]>>;
+  /** The referrers index as bytes; falls back to the referrers tag schema. */
+  listReferrers(reference: Reference, subject: Digest, options?: AskOptions): Promise<Answer<Uint8Array>>;
+
+  /** Counts a fault that shows only later, such as a wrong digest at the end of a blob. */
+  report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void;
+  /** Breakers, cooling and last outcomes, for `explain --probe`, the log and metrics. */
+  health(): readonly EndpointHealth[];
+  close(): Promise<void>;
+}
+
+export interface AskOptions {
+  /** endpointKey of the endpoint to ask first, out of its order: the one that gave the manifest. */
+  readonly prefer?: string | undefined;
+  /** endpointKeys that are not asked, or only when nothing else is left (`distrust`). */
+  readonly exclude?: ReadonlySet<string>;
+  readonly distrust?: ReadonlySet<string>;
+  readonly signal?: AbortSignal;
+}
+
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T; readonly endpoint: Endpoint; readonly trail: Trail }
+  | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
+
+/**
+ * What a trail without an ok means for the client: `notFound` only if every endpoint said so (blocked and skipped ones
+ * do not count as having said anything, unless nobody else was asked).
+ */
+export type Verdict =
+  | { readonly kind: 'notFound' }
+  | { readonly kind: 'unavailable' }
+  | { readonly kind: 'offline' }
+  | { readonly kind: 'rateLimited' /** epoch ms */; readonly until: number };
+
+export interface FetchedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  readonly manifest: Manifest;
+}
+
+export interface ManifestHead {
+  readonly digest: Digest;
+  readonly mediaType: string | undefined;
+  readonly size: number | undefined;
+}
+
+export interface OpenedBlob {
+  /** Offset of the body's first byte: 0 where the endpoint ignored the range. */
+  readonly start: number;
+  /** Offset after the body's last byte, where the headers tell. */
+  readonly end: number | undefined;
+  /** Size of the whole blob, where the headers tell. */
+  readonly size: number | undefined;
+  readonly body: UpstreamBody;
+}
+
+/** A body that is pushed to one sink, without a stream in between. */
+export interface UpstreamBody {
+  /** Starts the delivery; called once. Without it nothing is read, so every body is consumed or cancelled. */
+  consume(sink: BodySink): void;
+  /** After the sink asked for a pause. */
+  resume(): void;
+  /** Closes the exchange; the sink hears no more of it. May be called at any time. */
+  cancel(): void;
+}
+
+export interface BodySink {
+  /** The sink owns `chunk` from now on. False asks for a pause until `resume()`. */
+  data(chunk: Buffer): boolean;
+  /** The body ended as its framing says; whether that is enough is the sink's to judge. */
+  end(): void;
+  fail(reason: string): void;
+}
+
+export interface EndpointHealth {
+  readonly host: string;
+  readonly breaker: 'closed' | 'open' | 'half-open';
+  /** Epoch ms until which the host is not asked (429), where it is. */
+  readonly coolingUntil: number | undefined;
+  /** Estimate of the usual time to headers, ms. */
+  readonly usualMs: number | undefined;
+  readonly lastFailure: string | undefined;
+}
