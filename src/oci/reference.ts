@@ -1,15 +1,14 @@
 /**
- * Image references: `registry/repository:tag@digest`. The grammar and its normalisation are those of
- * github.com/distribution/reference, which every runtime uses:
+ * Image references: `registry/repository:tag@digest`. The grammar and its normalisation are those of package
+ * docker/reference in github.com/containers/image, so that what registries.conf says means here what it means there:
  *
- *   domain      labels of [A-Za-z0-9-] joined by dots, no dash at either end; optional `:digits`
- *               (a bracketed IPv6 address parses as a domain, too)
+ *   domain      labels of [A-Za-z0-9-] joined by dots, no dash at either end; optional `:digits`; no IPv6
  *   repository  components of [a-z0-9]+ joined by `.`, `_`, `__` or dashes; components joined by `/`
  *   tag         [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
  *   domain and repository together have at most 255 characters
  *
- * Text before the first `/` is a domain only with a `.` or `:` in it, or as `localhost`, or with an upper-case
- * letter in it; otherwise the domain is docker.io, where a one-component repository gets `library/`.
+ * Text before the first `/` is a domain only with a `.` or `:` in it, or as `localhost`; otherwise the domain is
+ * docker.io, where a one-component repository gets `library/`. Letters of a domain keep their case.
  */
 import { type Digest, parseDigest } from './digest.ts';
 
@@ -38,9 +37,8 @@ export type Parsed<T> =
 export const maxNameLength = 255;
 
 const label = '(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])';
-const host = `(?:${label}(?:\\.${label})*|\\[(?:[a-fA-F0-9:]+)\\])`;
 const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
-const domainForm = new RegExp(`^${host}(?::[0-9]+)?$`);
+const domainForm = new RegExp(`^${label}(?:\\.${label})*(?::[0-9]+)?$`);
 const repositoryForm = new RegExp(`^${component}(?:/${component})*$`);
 const tagForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const bareHex = /^[a-f0-9]{64}$/;
@@ -67,7 +65,10 @@ export function parseReference(text: string): Parsed<Reference> {
 
   const { name, tag: tagText, digest: digestText } = split(text);
   const { registry, path } = splitDomain(name);
-  if (!isDomain(registry)) return failed(`has an invalid registry "${registry}"`);
+  // A host with an underscore is no domain but a path component, and the whole still parses: so it does there, too.
+  if (!isDomain(registry) && !parseRepository(registry)) {
+    return failed(`has an invalid registry "${registry}"`);
+  }
   if (path !== path.toLowerCase()) return failed(`has upper-case letters in its repository "${path}"`);
   const repository = parseRepository(path);
   if (!repository) return failed(path === '' ? 'names no repository' : `has an invalid repository "${path}"`);
@@ -114,7 +115,7 @@ function split(text: string): { name: string; tag?: string; digest?: string } {
 function splitDomain(name: string): { registry: string; path: string } {
   const slash = name.indexOf('/');
   const first = slash < 0 ? '' : name.slice(0, slash);
-  const isRegistry = /[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase();
+  const isRegistry = /[.:]/.test(first) || first === 'localhost';
   const registry = isRegistry ? (first === 'index.docker.io' ? 'docker.io' : first) : 'docker.io';
   const path = isRegistry ? name.slice(slash + 1) : name;
   return { registry, path: registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path };

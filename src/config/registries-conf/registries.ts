@@ -23,20 +23,26 @@ export interface RegistryEntry {
   readonly insecure: boolean | undefined;
   readonly blocked: boolean;
   readonly mirrorByDigestOnly: boolean;
+  /** `namespace-proxy` (image library 5.42): every request bears `ns=` with this value. */
+  readonly namespaceProxy?: string;
   readonly mirrors: readonly MirrorEntry[];
   readonly origin: Origin;
+  /** 1-based, where a prefix is written. */
+  readonly prefixLine?: number;
 }
 
 export interface MirrorEntry {
   readonly location: string;
   readonly insecure: boolean | undefined;
   readonly pullFromMirror: 'all' | 'digest-only' | 'tag-only';
+  readonly namespaceProxy?: string;
   readonly origin: Origin;
 }
 
-/** Where something is written. */
+/** Where something is written: the line of `location`, or of its table where that has none. */
 export interface Origin {
   /** `built-in` for the list that serves without a registries.conf. */
   readonly file: string;
+  /** 1-based. */
   readonly line: number;
 }

@@ -1,0 +1,147 @@
+/**
+ * `[[registry]]` tables -> checked entries, by the rules of containers-registries.conf(5) and in the order in which the
+ * ecosystem's own reader applies them:
+ *
+ *   each table    location and prefix lose trailing slashes and may bear no scheme; one of them is needed, location
+ *                 unless the prefix starts with `*.`; each mirror needs a location
+ *   all tables    those that share a location must agree on insecure and on blocked
+ *   result        the first table of a prefix wins; sorted by prefix; a wildcard prefix is `*.` and a plain domain
+ *
+ * What is accepted although it can never work is left to `useless.ts`.
+ */
+import { invalid, type Located, type Reading } from './fields.ts';
+import type { WrittenEndpoint, WrittenRegistry } from './read.ts';
+import type { MirrorEntry, RegistryEntry } from './registries.ts';
+
+/** Sorted by prefix, each prefix once. Throws EntrepotError CONFIG_INVALID. */
+export function checkEntries(written: readonly WrittenRegistry[], reading: Reading): RegistryEntry[] {
+  const entries = written.map((registry) => checkEntry(registry, reading));
+  refuseContradictions(entries, reading);
+  const byPrefix = new Map<string, RegistryEntry>();
+  for (const entry of entries) {
+    const first = byPrefix.get(entry.prefix);
+    if (!first) byPrefix.set(entry.prefix, entry);
+    else reading.warn(entry.origin.line, repeated(entry.prefix, first.origin.line));
+  }
+  return [...byPrefix.values()].sort(byPrefixText);
+}
+
+/** Throws EntrepotError CONFIG_INVALID for a wildcard prefix with more than a domain in it. */
+export function checkWildcards(entries: readonly RegistryEntry[], reading: Reading): void {
+  for (const { prefix, prefixLine, origin } of entries) {
+    if (!prefix.startsWith('*.') || !/[/@:]/.test(prefix)) continue;
+    const message = `the prefix "${prefix}" is no wildcard of the form "*.example.com": leave out port, path, tag and digest`;
+    throw invalid(reading, prefixLine ?? origin.line, message);
+  }
+}
+
+/** Prefixes that matter are ASCII, where the order of code units is that of bytes. */
+export function byPrefixText(one: RegistryEntry, other: RegistryEntry): number {
+  return one.prefix < other.prefix ? -1 : one.prefix > other.prefix ? 1 : 0;
+}
+
+/** Without trailing slashes. Throws EntrepotError CONFIG_INVALID for a scheme. */
+export function plainLocation(written: Located<string> | undefined, reading: Reading): string {
+  if (written === undefined) return '';
+  const location = written.value.replace(/\/+$/, '');
+  const scheme = /^https?:\/\//.exec(location)?.[0];
+  if (scheme === undefined) return location;
+  const rest = location.slice(scheme.length);
+  const instead = scheme === 'http://' ? `"${rest}" and insecure = true` : `"${rest}"`;
+  throw invalid(
+    reading,
+    written.line,
+    `"${written.value}" has a URI scheme, which is not supported: write ${instead}`,
+  );
+}
+
+function checkEntry(written: WrittenRegistry, reading: Reading): RegistryEntry {
+  const { line, blocked, insecure, mirrorByDigestOnly } = written;
+  const location = plainLocation(written.location, reading);
+  const prefix = written.prefix?.value ? plainLocation(written.prefix, reading) : location;
+  if (location === '' && !written.prefix?.value) {
+    throw invalid(reading, line, 'a [[registry]] table needs a location: it has neither location nor prefix');
+  }
+  if (location === '' && !prefix.startsWith('*.')) {
+    const message = `the prefix "${prefix}" needs a location: only a prefix of the form "*.example.com" does without`;
+    throw invalid(reading, written.prefix?.line ?? line, message);
+  }
+  if (written.pullFromMirror?.value) {
+    const message = `pull-from-mirror belongs into the [[registry.mirror]] tables, not into the registry "${prefix}" itself`;
+    throw invalid(reading, written.pullFromMirror.line, message);
+  }
+  const mirrors = written.mirrors.map((mirror) => checkMirror(mirror, prefix, mirrorByDigestOnly, reading));
+  return {
+    ...{ prefix, location, insecure, blocked, mirrorByDigestOnly, mirrors },
+    ...(written.namespaceProxy !== undefined && { namespaceProxy: written.namespaceProxy }),
+    ...(written.prefix && { prefixLine: written.prefix.line }),
+    origin: { file: reading.file, line },
+  };
+}
+
+function checkMirror(
+  written: WrittenEndpoint,
+  prefix: string,
+  mirrorByDigestOnly: boolean,
+  reading: Reading,
+): MirrorEntry {
+  const { line, insecure } = written;
+  const location = plainLocation(written.location, reading);
+  if (location === '') {
+    throw invalid(reading, line, `a [[registry.mirror]] table of "${prefix}" needs a location`);
+  }
+  const restriction = written.pullFromMirror ?? { value: '', line };
+  if (mirrorByDigestOnly && restriction.value !== '') {
+    const message =
+      `pull-from-mirror of the mirror "${location}" contradicts mirror-by-digest-only of the registry "${prefix}": ` +
+      'leave out one of them';
+    throw invalid(reading, restriction.line, message);
+  }
+  const pullFromMirror = readRestriction(restriction, location, reading);
+  return {
+    ...{ location, insecure, pullFromMirror },
+    ...(written.namespaceProxy !== undefined && { namespaceProxy: written.namespaceProxy }),
+    origin: { file: reading.file, line },
+  };
+}
+
+function readRestriction(
+  { value, line }: Located<string>,
+  location: string,
+  reading: Reading,
+): MirrorEntry['pullFromMirror'] {
+  switch (value) {
+    case '':
+      return 'all';
+    case 'all':
+    case 'digest-only':
+    case 'tag-only':
+      return value;
+    default: {
+      const message = `pull-from-mirror = "${value}" of the mirror "${location}" must be "all", "digest-only" or "tag-only"`;
+      throw invalid(reading, line, message);
+    }
+  }
+}
+
+function refuseContradictions(entries: readonly RegistryEntry[], reading: Reading): void {
+  const firsts = new Map<string, RegistryEntry>();
+  for (const entry of entries) {
+    const place = entry.location === '' ? entry.prefix : entry.location;
+    const first = firsts.get(place);
+    if (!first) {
+      firsts.set(place, entry);
+      continue;
+    }
+    const key = (first.insecure ?? false) !== (entry.insecure ?? false) ? 'insecure' : 'blocked';
+    if (key === 'blocked' && first.blocked === entry.blocked) continue;
+    const message =
+      `the registry "${place}" has another '${key}' setting here than on line ${first.origin.line}: ` +
+      'tables with the same location must agree';
+    throw invalid(reading, entry.origin.line, message);
+  }
+}
+
+function repeated(prefix: string, line: number): string {
+  return `this table is ignored: line ${line} already has one for the prefix "${prefix}"`;
+}

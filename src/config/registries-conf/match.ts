@@ -1,0 +1,60 @@
+/**
+ * Which `[[registry]]` entry a name belongs to: the one with the longest prefix, counting the characters of its text.
+ *
+ *   plain prefix P    matches P itself, and P before a `/`, `:` or `@`. That `quay.io` also matches `quay.io:8443/x` is
+ *                     called unintended upstream, and is so in every version.
+ *   wildcard `*.S`    matches where the FIRST `.S` of the name lies in its host and ends it; any number of labels.
+ *                     `*.io` does not match `hub.iot.io/x`: the first `.io` goes on with a `t`.
+ *   equal length      the first in sorted order, so `*.example.com` beats `a.example.com`.
+ *
+ * Entries are sorted, so the few prefixes that a name can have are looked up instead of trying every entry.
+ */
+import type { RegistriesConf, RegistryEntry } from './registries.ts';
+
+export interface Match {
+  readonly entry: RegistryEntry;
+  /** The beginning of the name that the entry's location takes the place of. */
+  readonly matched: string;
+}
+
+/** `name` is `registry/repository`, as of a normalised reference, without tag and digest. */
+export function findEntry(registries: RegistriesConf, name: string): Match | undefined {
+  const { entries } = registries;
+  let best: Match | undefined;
+  const host = /^[^/:@]*/.exec(name)?.[0] ?? '';
+  for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1)) {
+    const suffix = host.slice(dot);
+    const entry = name.indexOf(suffix) === dot ? lookUp(entries, `*${suffix}`) : undefined;
+    if (!entry) continue;
+    best = { entry, matched: host };
+    break;
+  }
+  for (let end = name.length; end > 0; end = lastSeparator(name, end - 1)) {
+    if (best && end <= best.entry.prefix.length) break;
+    const entry = lookUp(entries, name.slice(0, end));
+    if (entry) return { entry, matched: entry.prefix };
+  }
+  return best;
+}
+
+function lastSeparator(name: string, end: number): number {
+  for (let at = end; at > 0; at -= 1) {
+    const character = name[at];
+    if (character === '/' || character === ':' || character === '@') return at;
+  }
+  return 0;
+}
+
+function lookUp(entries: readonly RegistryEntry[], prefix: string): RegistryEntry | undefined {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const found = entries[middle];
+    if (found === undefined) return undefined;
+    if (found.prefix === prefix) return found;
+    if (found.prefix < prefix) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
+}

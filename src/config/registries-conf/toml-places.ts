@@ -1,0 +1,130 @@
+/**
+ * The line of every key and table of a TOML document, because package `toml` tells lines only of what it refuses.
+ * This scanner runs on text which that package has accepted, so it may trust the syntax and skip the values:
+ *
+ *   [[registry.mirror]]   the newest element of `mirror` in the newest element of `registry`
+ *   a.b = { c = [{}] }    a > b > c > first item
+ */
+import { parse } from 'toml';
+
+/** Mirrors the shape of the document's value: `keys` of a table, `items` of an array. */
+export interface Place {
+  /** 1-based: the key's, the header's, or of an array's item the line on which it begins. */
+  readonly line: number;
+  readonly keys: Map<string, Place>;
+  readonly items: Place[];
+}
+
+const gap = /(?:[ \t\r\n]|#[^\n]*)*/y;
+const bareKey = /[A-Za-z0-9_-]+/y;
+const quoted = /"""(?:\\[\s\S]|[^\\])*?"{3,5}(?!")|'''[\s\S]*?'{3,5}(?!')|"(?:\\.|[^"\\])*"|'[^']*'/y;
+const bareValue = /[^,\]}#\r\n]+/y;
+
+/** The places in `text`, which must be valid TOML. */
+export function placesOf(text: string): Place {
+  let at = 0;
+  let counted = 0;
+  let line = 1;
+  const root = place(1);
+  let table = root;
+  take(gap);
+  while (at < text.length) {
+    if (text.startsWith('[[', at)) table = header('[['.length, true);
+    else if (text[at] === '[') table = header('['.length, false);
+    else assignment(table);
+    take(gap);
+  }
+  return root;
+
+  function header(brackets: number, isArray: boolean): Place {
+    const start = lineHere();
+    at += brackets;
+    const path = key();
+    at += brackets;
+    const name = path.pop() ?? '';
+    const target = descend(newest(path.reduce((parent, part) => newest(descend(parent, part)), root)), name);
+    if (isArray) target.items.push(place(start));
+    return newest(target);
+
+    function descend(parent: Place, part: string): Place {
+      return child(parent, part, start);
+    }
+  }
+
+  function assignment(parent: Place): void {
+    const start = lineHere();
+    const path = key();
+    at += '='.length;
+    take(gap);
+    value(path.reduce((target, part) => child(target, part, start), parent));
+    take(gap);
+  }
+
+  /** Leaves `at` behind the blanks that follow. */
+  function key(): string[] {
+    const parts: string[] = [];
+    for (;;) {
+      take(gap);
+      const bare = take(bareKey);
+      parts.push(bare === '' ? unquote(take(quoted)) : bare);
+      take(gap);
+      if (text[at] !== '.') return parts;
+      at += 1;
+    }
+  }
+
+  function value(target: Place): void {
+    if (text[at] === '[') {
+      each(']', () => {
+        const item = place(lineHere());
+        target.items.push(item);
+        value(item);
+      });
+    } else if (text[at] === '{') {
+      each('}', () => assignment(target));
+    } else if (take(quoted) === '') {
+      take(bareValue);
+    }
+  }
+
+  function each(closing: string, element: () => void): void {
+    at += 1;
+    for (;;) {
+      take(gap);
+      if (text[at] === ',') at += 1;
+      else if (at >= text.length || text[at] === closing) break;
+      else element();
+    }
+    at += 1;
+  }
+
+  function take(pattern: RegExp): string {
+    pattern.lastIndex = at;
+    const found = pattern.exec(text)?.[0] ?? '';
+    at += found.length;
+    return found;
+  }
+
+  function lineHere(): number {
+    for (; counted < at; counted += 1) if (text[counted] === '\n') line += 1;
+    return line;
+  }
+}
+
+function place(line: number): Place {
+  return { line, keys: new Map(), items: [] };
+}
+
+function child(parent: Place, key: string, line: number): Place {
+  const found = parent.keys.get(key) ?? place(line);
+  parent.keys.set(key, found);
+  return found;
+}
+
+function newest(target: Place): Place {
+  return target.items.at(-1) ?? target;
+}
+
+function unquote(key: string): string {
+  return String(parse(`key = ${key}`).key);
+}

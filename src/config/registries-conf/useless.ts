@@ -1,0 +1,57 @@
+/**
+ * What the ecosystem accepts in registries.conf although it can never work: prefixes that no image has, and locations that
+ * no image can be rewritten to. Every runtime loads such a file, so it is loaded here, and its author is told.
+ */
+import { formatReference, isDomain, parseReference, parseRepository } from '../../oci/reference.ts';
+import type { Reading } from './fields.ts';
+import type { RegistryEntry } from './registries.ts';
+
+export function warnOfUselessEntry(entry: RegistryEntry, reading: Reading): void {
+  const { prefix, prefixLine, location, origin, mirrors } = entry;
+  const problem = problemOfPrefix(prefix);
+  if (problem !== undefined) {
+    reading.warn(prefixLine ?? origin.line, `the prefix "${prefix}" matches no image: ${problem}`);
+    return;
+  }
+  for (const endpoint of [...mirrors, { location, origin }]) {
+    const reason = endpoint.location === '' ? undefined : problemOfLocation(endpoint.location);
+    if (reason === undefined) continue;
+    const message = `pulls that match "${prefix}" will fail: the location "${endpoint.location}" ${reason}`;
+    reading.warn(endpoint.origin.line, message);
+  }
+}
+
+function problemOfPrefix(prefix: string): string | undefined {
+  if (prefix.startsWith('*.')) return undefined;
+  if (prefix.includes('*')) return 'a wildcard is "*." and a domain, at the beginning';
+  const slash = prefix.indexOf('/');
+  const host = slash < 0 ? prefix : prefix.slice(0, slash);
+  const path = slash < 0 ? undefined : prefix.slice(slash + 1);
+  if (host === 'index.docker.io') return 'the name of that registry is docker.io';
+  if (!/[.:]/.test(host) && host !== 'localhost') {
+    return 'every image name begins with a registry, whose host has a dot or a port or is localhost';
+  }
+  if (!isDomain(host) && !parseRepository(host)) return `"${host}" is no host or host:port`;
+  if (path === undefined || parseRepository(path)) return undefined;
+  return /[:@]/.test(path)
+    ? 'images are looked up by their name without tag and digest'
+    : `"${path}" is no repository (lower-case letters, digits, and . _ - between them)`;
+}
+
+function problemOfLocation(location: string): string | undefined {
+  if (location.startsWith('*.'))
+    return 'has a wildcard: write it as the prefix, and a real host as the location';
+  const probe = `${location}/namespace/name`;
+  const parsed = parseReference(probe);
+  if (!parsed.ok) return 'followed by a repository is no image reference: a location is host[:port][/path]';
+  const means = formatReference(parsed.value);
+  return means === probe
+    ? undefined
+    : `followed by a repository means "${means}": write ${instead(location)}`;
+}
+
+function instead(location: string): string {
+  return location.startsWith('index.docker.io')
+    ? '"docker.io"'
+    : 'a host with a dot or a port, or localhost, first';
+}

@@ -1,0 +1,66 @@
+/**
+ * The first format of registries.conf: three lists under `[registries.search]`, `[registries.insecure]` and
+ * `[registries.block]`. A file is of that format as soon as one of the three lists is there, even an empty one.
+ */
+import { invalid, type Located, type Reading, readTable, type TableReader } from './fields.ts';
+import type { TomlTable } from './toml-document.ts';
+
+const sections = ['search', 'insecure', 'block'] as const;
+
+/** Throws EntrepotError CONFIG_INVALID with the same configuration in version 2. */
+export function refuseVersion1(top: TableReader, reading: Reading): void {
+  top.table('registries', (table) => refuseLists(table, reading));
+}
+
+function refuseLists(table: TomlTable, reading: Reading): void {
+  const fields = readTable(table, 'registries', reading);
+  const [search, insecure, block] = sections.map((section) =>
+    fields.table(section, (sectionTable) => {
+      const sectionFields = readTable(sectionTable, `registries.${section}`, reading);
+      const list = sectionFields.texts('registries');
+      sectionFields.warnOfTheRest();
+      return list;
+    }),
+  );
+  fields.warnOfTheRest();
+
+  const lists = { search, insecure, block };
+  const first = sections.find((section) => lists[section] !== undefined);
+  if (first === undefined) return;
+  throw invalid(
+    reading,
+    lists[first]?.line ?? table.line,
+    `registries.${first}.registries is version 1 of the format, which ended with podman 6 (image library 5.40). ` +
+      `The same in version 2:\n\n${version2(words(search), words(insecure), words(block))}`,
+  );
+}
+
+/** Version 2 text that means the same; undefined where a list is not there. */
+function version2(
+  search: readonly string[] | undefined,
+  insecure: readonly string[] | undefined,
+  block: readonly string[] | undefined,
+): string {
+  const top =
+    search && `unqualified-search-registries = [${search.map(withoutSlash).map(quote).join(', ')}]\n`;
+  const locations = new Set([...(block ?? []), ...(insecure ?? [])].map(withoutSlash));
+  const tables = [...locations].map((location) => {
+    const blocked = block?.map(withoutSlash).includes(location) ? 'blocked = true\n' : '';
+    const plain = insecure?.map(withoutSlash).includes(location) ? 'insecure = true\n' : '';
+    return `[[registry]]\nlocation = ${quote(location)}\n${plain}${blocked}`;
+  });
+  return [...(top === undefined ? [] : [top]), ...tables].join('\n').trimEnd();
+}
+
+function words(list: Located<readonly Located<string>[]> | undefined): string[] | undefined {
+  return list?.value.map((item) => item.value);
+}
+
+function withoutSlash(location: string): string {
+  return location.replace(/\/+$/, '');
+}
+
+/** A JSON string is a TOML basic string, except for DEL. */
+function quote(text: string): string {
+  return JSON.stringify(text).replaceAll('\u007f', '\\u007f');
+}
