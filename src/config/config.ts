@@ -58,7 +58,7 @@ export interface ServerConfig {
     readonly defaultRegistry: string;
     /** What becomes of a registry that registries.conf does not list. */
     readonly unlisted: 'refuse' | 'direct';
-    /** `Host` header (without port, or with it) -> registry. */
+    /** `Host` header in lower case (without port, or with it) -> registry. */
     readonly hosts: ReadonlyMap<string, string>;
     /** First path component -> registry. */
     readonly names: ReadonlyMap<string, string>;

@@ -1,0 +1,161 @@
+/**
+ * Everything that can be known of a configuration without a network: what `load.ts` reads, and what is otherwise read only
+ * when an endpoint needs it: auth files, credential helpers, certs.d, secrets. Goes on after each error.
+ */
+import { existsSync } from 'node:fs';
+import { EntrepotError } from '../errors.ts';
+import { authFileWarnings, readAuthFile } from './auth-file.ts';
+import { authFilesHelper } from './auth-lookup.ts';
+import { certificatesIn, createCertLookup, readPem } from './certs-d.ts';
+import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
+import { findProgram, helperProgram } from './credential-helper.ts';
+import { type LoadOptions, loadWhatIsRight } from './load.ts';
+import type { Environment } from './proxy-env.ts';
+import type { RegistriesConf } from './registries-conf/registries.ts';
+import { readSecretFile } from './secret-file.ts';
+
+export interface ConfigCheck {
+  readonly warnings: readonly ConfigWarning[];
+  readonly errors: readonly EntrepotError[];
+  /** Files that were read and directories of certs.d that are used, in order. */
+  readonly files: readonly string[];
+}
+
+interface Findings {
+  readonly warnings: ConfigWarning[];
+  readonly errors: EntrepotError[];
+  readonly files: string[];
+}
+
+export function checkConfig(options: LoadOptions): ConfigCheck {
+  const { registries, server, paths, serverFile, warnings, errors } = loadWhatIsRight(options);
+  const findings: Findings = {
+    warnings: [...warnings],
+    errors: [...errors],
+    files: [...(registries?.files ?? []), ...(serverFile === undefined ? [] : [serverFile])],
+  };
+  for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
+  checkHelpers(registries?.credentialHelpers ?? [], options.env, findings);
+  checkSecrets(server, findings);
+  if (registries) {
+    checkCertificates(hostsOf(registries), paths.certDirectories, findings);
+    if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
+  }
+  return findings;
+}
+
+function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {
+  attempt(findings, () => {
+    const content = readAuthFile(authFile);
+    if (existsSync(authFile.path)) findings.files.push(authFile.path);
+    findings.warnings.push(...authFileWarnings(content, authFile.path));
+    for (const [host, name] of content.credHelpers) {
+      const problem = helperProblem(name, env);
+      if (problem)
+        findings.warnings.push({ file: authFile.path, message: `credHelpers "${host}": ${problem}` });
+    }
+  });
+}
+
+function checkHelpers(names: readonly string[], env: Environment, findings: Findings): void {
+  for (const name of names.filter((name) => name !== authFilesHelper)) {
+    const problem = helperProblem(name, env);
+    if (problem)
+      findings.errors.push(new EntrepotError('CREDENTIALS_UNUSABLE', `credential-helpers: ${problem}`));
+  }
+}
+
+function helperProblem(name: string, env: Environment): string | undefined {
+  try {
+    const program = helperProgram(name);
+    if (findProgram(program, env) !== undefined) return undefined;
+    return `there is no program ${program} in PATH (${env.PATH ?? 'unset'}): install it or extend PATH`;
+  } catch (error) {
+    if (error instanceof EntrepotError) return error.message;
+    throw error;
+  }
+}
+
+function checkSecrets({ upstream }: ServerConfig, findings: Findings): void {
+  for (const { passwordFile, identityTokenFile } of upstream.hosts) {
+    for (const file of [passwordFile, identityTokenFile].filter((file) => file !== undefined)) {
+      attempt(findings, () => {
+        readSecretFile(file);
+        findings.files.push(file);
+      });
+    }
+  }
+  const { caFile } = upstream;
+  if (caFile === undefined) return;
+  attempt(findings, () => {
+    const found = certificatesIn(readPem(caFile) ?? '');
+    if (found.length > 0) findings.files.push(caFile);
+    else
+      throw new EntrepotError('TLS_UNUSABLE', 'upstream.ca_file has no certificate in PEM', { file: caFile });
+  });
+}
+
+function checkCertificates(
+  hosts: ReadonlySet<string>,
+  directories: readonly string[],
+  findings: Findings,
+): void {
+  const lookup = createCertLookup(directories);
+  for (const host of hosts) {
+    attempt(findings, () => {
+      const { directory } = lookup(host);
+      if (directory !== undefined) findings.files.push(directory);
+    });
+  }
+}
+
+/** Names in entrepot.toml that lead nowhere in registries.conf. */
+function checkNames(
+  server: ServerConfig,
+  registries: RegistriesConf,
+  file: string,
+  findings: Findings,
+): void {
+  const { defaultRegistry, unlisted, hosts, names } = server.routing;
+  const warn = (message: string) => findings.warnings.push({ file, message });
+  const targets = new Map([['routing.default_registry', defaultRegistry]]);
+  for (const [name, registry] of hosts) targets.set(`routing.hosts "${name}"`, registry);
+  for (const [name, registry] of names) targets.set(`routing.names "${name}"`, registry);
+  for (const [where, registry] of targets) {
+    if (unlisted === 'direct' || isListed(registry, registries)) continue;
+    warn(`${where} is ${registry}, which no [[registry]] lists: requests for it are refused`);
+  }
+  const contacted = hostsOf(registries);
+  for (const { host } of unlisted === 'direct' ? [] : server.upstream.hosts) {
+    if (contacted.has(host) || isListed(host, registries)) continue;
+    warn(`[[upstream.host]] ${host} is no location of any registry or mirror and is never contacted`);
+  }
+}
+
+function isListed(registry: string, { entries }: RegistriesConf): boolean {
+  return entries.some(({ prefix }) =>
+    prefix.startsWith('*.') ? registry.endsWith(prefix.slice(1)) : hostOf(prefix) === registry,
+  );
+}
+
+/** Hosts that are named outright; what a wildcard stands for is not known before a request. */
+function hostsOf({ entries }: RegistriesConf): ReadonlySet<string> {
+  const locations = entries.flatMap(({ prefix, location, mirrors }) => [
+    ...mirrors.map((mirror) => mirror.location),
+    location || prefix,
+  ]);
+  return new Set(locations.filter((location) => !location.startsWith('*.')).map(hostOf));
+}
+
+function hostOf(location: string): string {
+  return location.split('/', 1)[0] ?? location;
+}
+
+function attempt(findings: Findings, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof EntrepotError)) throw error;
+    findings.errors.push(error);
+  }
+}

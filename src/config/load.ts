@@ -1,0 +1,117 @@
+/**
+ * All configuration, from flags, variables and files to one frozen value:
+ *
+ *   flags and ENTREPOT_* (settings.ts)  -> which files, and what stands above entrepot.toml
+ *   registries.conf (registries-conf/)  -> registries
+ *   entrepot.toml (server-toml.ts)      -> server
+ *   XDG_*, HOME ... (config-paths.ts)   -> where credentials and certificates are looked for
+ *   http_proxy ... (proxy-env.ts)       -> proxies
+ */
+import { join } from 'node:path';
+import { EntrepotError } from '../errors.ts';
+import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
+import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
+import { readProxyEnvironment } from './proxy-env.ts';
+import { loadRegistries } from './registries-conf/load.ts';
+import type { RegistriesConf } from './registries-conf/registries.ts';
+import { readServerToml } from './server-toml.ts';
+import { type ConfigFlags, readSettings } from './settings.ts';
+import { readTextFile } from './text-file.ts';
+
+export interface LoadOptions extends Surroundings {
+  readonly flags: ConfigFlags;
+  /** Absolute. */
+  readonly cwd: string;
+}
+
+/** What could be read, with defaults in the place of what could not, and all that is wrong. */
+export interface PartialConfig {
+  readonly registries: RegistriesConf | undefined;
+  readonly server: ServerConfig;
+  readonly paths: ConfigPaths;
+  readonly proxies: ProxyEnvironment;
+  /** The entrepot.toml that was read. */
+  readonly serverFile: string | undefined;
+  readonly warnings: readonly ConfigWarning[];
+  readonly errors: readonly EntrepotError[];
+}
+
+/** Throws one EntrepotError that tells everything that is wrong. Contacts nobody and creates nothing. */
+export function loadConfig(options: LoadOptions): Config {
+  const { registries, server, paths, proxies, warnings, errors } = loadWhatIsRight(options);
+  if (!registries || errors.length > 0) throw joined(errors);
+  return deepFreeze({ registries, server, paths, proxies, warnings });
+}
+
+/** Goes on after an error, for `check`. */
+export function loadWhatIsRight(options: LoadOptions): PartialConfig {
+  const { flags, env, cwd } = options;
+  const errors: EntrepotError[] = [];
+  function attempt<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof EntrepotError)) throw error;
+      errors.push(error);
+      return undefined;
+    }
+  }
+
+  const { settings, problems, warnings } = readSettings(flags, env, cwd);
+  errors.push(...problems);
+  const loaded = attempt(() => {
+    const { registries, registriesDir } = settings;
+    const { home, uid, root } = options;
+    return loadRegistries({ registries, registriesDir, env, home, uid, root });
+  });
+  const source = attempt(() => findServerToml(settings.config, options));
+  const toml = attempt(() => readServerToml(source, cwd)) ?? readServerToml(undefined, cwd);
+  errors.push(...toml.problems);
+  const { paths, warnings: pathWarnings } = configPaths(options);
+  const proxies = attempt(() => readProxyEnvironment(env));
+  return {
+    registries: loaded?.registries,
+    server: settings.override(toml.server),
+    paths,
+    proxies: proxies ?? { http: undefined, https: undefined, no: undefined },
+    serverFile: source?.file,
+    warnings: [...warnings, ...(loaded?.warnings ?? []), ...pathWarnings],
+    errors,
+  };
+}
+
+/** The file that is named, which must exist, or the first of the usual places; undefined where there is none. */
+function findServerToml(
+  named: string | undefined,
+  options: LoadOptions,
+): { file: string; text: string } | undefined {
+  const places = [
+    join(options.cwd, 'entrepot.toml'),
+    join(configHome(options), 'entrepot/entrepot.toml'),
+    systemPath(options, '/etc/entrepot/entrepot.toml'),
+  ];
+  for (const file of named === undefined ? places : [named]) {
+    const text = readTextFile(file);
+    if (text !== undefined) return { file, text };
+  }
+  if (named === undefined) return undefined;
+  const message = 'there is no such file: mend --config or ENTREPOT_CONFIG, or leave them out';
+  throw new EntrepotError('CONFIG_UNREADABLE', message, { file: named });
+}
+
+function joined(errors: readonly EntrepotError[]): EntrepotError {
+  const [first, ...others] = errors;
+  if (!first) throw new TypeError('a configuration that is not whole has an error');
+  if (others.length === 0) return first;
+  const message = [first.message, ...others.map((error) => error.located)].join('\n');
+  return new EntrepotError(first.code, message, { file: first.file, line: first.line, cause: first });
+}
+
+/** Maps cannot be frozen; their type has no way to change them. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !(value instanceof Map)) {
+    for (const part of Object.values(value)) deepFreeze(part);
+    Object.freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,141 @@
+/**
+ * entrepot.toml -> ServerConfig: every key and its default, once. The file is strict: an unknown key or a value of the
+ * wrong kind is a problem with its line, and all of them are reported together. docs/configuration.md explains each key.
+ */
+import { resolve } from 'node:path';
+import type { EntrepotError } from '../errors.ts';
+import type { ServerConfig, UpstreamConfig, UpstreamHostConfig } from './config.ts';
+import { parseToml, type TomlTable } from './registries-conf/toml-document.ts';
+import { readStrictly, type StrictTable } from './strict-table.ts';
+import * as kind from './value-kinds.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+const noTable: TomlTable = { kind: 'table', line: 1, entries: new Map() };
+
+export interface ServerToml {
+  /** With the default in the place of whatever is wrong. */
+  readonly server: ServerConfig;
+  /** In the order of the lines; none where the file can be used. */
+  readonly problems: readonly EntrepotError[];
+}
+
+/**
+ * Reads the text of `file`; without one, the defaults. Relative paths in it are relative to `cwd`, wherever the file is.
+ * A text that is no TOML throws EntrepotError CONFIG_INVALID.
+ */
+export function readServerToml(source: { file: string; text: string } | undefined, cwd: string): ServerToml {
+  const table = source ? parseToml(source.text, source.file) : noTable;
+  const { result, problems } = readStrictly(source?.file ?? '', table, (top) => readServer(top, cwd));
+  return { server: result, problems };
+}
+
+function readServer(top: StrictTable, cwd: string): ServerConfig {
+  const limits = top.table('limits');
+  const transfer = top.table('transfer');
+  return {
+    listen: top.value('listen', kind.listenAddress) ?? { host: '127.0.0.1', port: 5000 },
+    data: resolve(cwd, top.value('data', kind.path) ?? 'data'),
+    log: { level: top.table('log').value('level', kind.logLevel) ?? 'info' },
+    limits: {
+      stopGrace: limits.value('stop_grace', kind.wait) ?? 30_000,
+      maxConnections: limits.value('max_connections', kind.integer(1, 1_000_000)) ?? 10_000,
+    },
+    routing: readRouting(top.table('routing')),
+    upstream: readUpstream(top.table('upstream'), cwd),
+    transfer: {
+      fill: transfer.value('fill', kind.fillRule) ?? 'always',
+      writeBehind: transfer.value('write_behind', kind.size(MiB)) ?? 8 * MiB,
+    },
+    cache: readCache(top.table('cache')),
+    freshness: readFreshness(top.table('freshness')),
+  };
+}
+
+function readRouting(routing: StrictTable): ServerConfig['routing'] {
+  return {
+    defaultRegistry: routing.value('default_registry', kind.registry) ?? 'docker.io',
+    unlisted: routing.value('unlisted', kind.oneOf('refuse', 'direct')) ?? 'refuse',
+    hosts: routing.map('hosts', kind.hostHeader, kind.registry),
+    names: routing.map('names', kind.firstComponent, kind.registry),
+  };
+}
+
+function readUpstream(upstream: StrictTable, cwd: string): UpstreamConfig {
+  const caFile = upstream.value('ca_file', kind.path);
+  const tables = upstream.tables('host');
+  const hosts = tables.map((table) => readUpstreamHost(table, cwd));
+  hosts.forEach((host, index) => {
+    if (host && hosts.findIndex((other) => other?.host === host.host) < index) {
+      tables[index]?.problem('host', `a second [[upstream.host]] for ${host.host}: make one table of them`);
+    }
+  });
+  return {
+    connectTimeout: upstream.value('connect_timeout', kind.wait) ?? 3000,
+    headerTimeout: upstream.value('header_timeout', kind.wait) ?? 15_000,
+    stallTimeout: upstream.value('stall_timeout', kind.wait) ?? 30_000,
+    insecure: upstream.value('insecure', kind.flag) ?? false,
+    tokenRealms: upstream.list('token_realms', kind.host),
+    offline: upstream.value('offline', kind.flag) ?? false,
+    caFile: caFile && resolve(cwd, caFile),
+    hosts: hosts.filter((host) => host !== undefined),
+  };
+}
+
+function readUpstreamHost(table: StrictTable, cwd: string): UpstreamHostConfig | undefined {
+  const host = table.required('host', kind.registry);
+  const passwordFile = table.value('password_file', kind.path);
+  const identityTokenFile = table.value('identity_token_file', kind.path);
+  const rest = {
+    connectTimeout: table.value('connect_timeout', kind.wait),
+    headerTimeout: table.value('header_timeout', kind.wait),
+    stallTimeout: table.value('stall_timeout', kind.wait),
+    maxConnections: table.value('max_connections', kind.integer(1, 10_000)),
+    fetchers: table.value('fetchers', kind.integer(1, 64)),
+    proxy: table.value('proxy', kind.proxy),
+    username: table.value('username', kind.username),
+    passwordFile: passwordFile && resolve(cwd, passwordFile),
+    identityTokenFile: identityTokenFile && resolve(cwd, identityTokenFile),
+  };
+  if (rest.passwordFile && rest.identityTokenFile) {
+    table.problem('identity_token_file', 'password_file and identity_token_file exclude each other');
+  } else if (rest.passwordFile && !rest.username) {
+    table.problem('password_file', 'password_file needs username = "..." beside it');
+  } else if (rest.username && !rest.passwordFile && !rest.identityTokenFile) {
+    table.problem('username', 'username needs password_file = "..." beside it');
+  }
+  return host === undefined ? undefined : { host, ...rest };
+}
+
+function readCache(cache: StrictTable): ServerConfig['cache'] {
+  const quotas = cache.tables('quota').map((quota) => ({
+    match: quota.required('match', kind.pattern),
+    maxSize: quota.required('max_size', kind.size(1)),
+  }));
+  const pins = cache.tables('pin').map((pin) => pin.required('match', kind.pattern));
+  return {
+    maxSize: cache.value('max_size', kind.size(1)),
+    minFree: cache.value('min_free', kind.size(0)) ?? GiB,
+    quotas: quotas.flatMap(({ match, maxSize }) =>
+      match === undefined || maxSize === undefined ? [] : [{ match, maxSize }],
+    ),
+    pins: pins.filter((pin) => pin !== undefined),
+  };
+}
+
+function readFreshness(freshness: StrictTable): ServerConfig['freshness'] {
+  const rules = freshness.tables('rule').map((rule) => ({
+    match: rule.required('match', kind.pattern),
+    tag: rule.required('tag', kind.age),
+  }));
+  return {
+    tag: freshness.value('tag', kind.age) ?? 60_000,
+    missing: freshness.value('missing', kind.age) ?? 10_000,
+    onMissing: freshness.value('on_missing', kind.oneOf('drop', 'keep')) ?? 'drop',
+    rules: rules.flatMap(({ match, tag }) =>
+      match === undefined || tag === undefined ? [] : [{ match, tag }],
+    ),
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * Durations and sizes as entrepot.toml writes them: one number with one unit, no blanks. A fraction is allowed
+ * (`1.5GiB`); the result is rounded to whole milliseconds or bytes. Only a size may go without a unit: a bare
+ * number of a duration would leave open whether seconds or milliseconds are meant.
+ */
+const unitMilliseconds = new Map([
+  ['ms', 1],
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+
+const unitBytes = new Map([
+  ['', 1],
+  ['B', 1],
+  ['kB', 1e3],
+  ['KB', 1e3],
+  ['MB', 1e6],
+  ['GB', 1e9],
+  ['TB', 1e12],
+  ['KiB', 2 ** 10],
+  ['MiB', 2 ** 20],
+  ['GiB', 2 ** 30],
+  ['TiB', 2 ** 40],
+]);
+
+/** The accepted forms, for messages: "must be ...". */
+export const durationForms = 'a duration like "500ms", "30s", "2m", "24h" or "7d"';
+export const sizeForms = 'a size like "512MiB", "50GiB", "5GB" or "1024" (bytes)';
+
+/** Milliseconds, or undefined where `text` is no duration. */
+export function parseDuration(text: string): number | undefined {
+  return measure(text, unitMilliseconds);
+}
+
+/** Bytes, or undefined where `text` is no size. */
+export function parseSize(text: string): number | undefined {
+  return measure(text, unitBytes);
+}
+
+function measure(text: string, units: ReadonlyMap<string, number>): number | undefined {
+  const match = /^(\d{1,16}(?:\.\d{1,9})?)([A-Za-z]*)$/.exec(text);
+  const factor = units.get(match?.[2] ?? '');
+  if (!match || factor === undefined) return undefined;
+  const value = Math.round(Number(match[1]) * factor);
+  return Number.isSafeInteger(value) ? value : undefined;
+}

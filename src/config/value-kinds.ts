@@ -1,0 +1,159 @@
+/** The kinds of values in entrepot.toml, in `ENTREPOT_*` variables and in flags: what each looks like when it is right. */
+import picomatch from 'picomatch';
+import { isDomain, parseRepository } from '../oci/reference.ts';
+import { parseProxyUrl } from './proxy-env.ts';
+import { durationForms, parseDuration, parseSize, sizeForms } from './units.ts';
+
+export interface ValueKind<T> {
+  /** Ends the sentence "KEY must be ...". */
+  readonly expected: string;
+  /** The value may hold a secret: no message shows it. */
+  readonly secret?: boolean;
+  /** Undefined where `value`, as TOML gave it, is not of this kind. */
+  read(value: unknown): T | undefined;
+}
+
+/** Timers of Node take at most 24.8 days; nobody means to wait for that long. */
+const longestWait = 24 * 3_600_000;
+
+export const username: ValueKind<string> = {
+  expected: 'a user name without ":"',
+  read: (value) => (typeof value === 'string' && /^[^:\x00-\x1f]+$/.test(value) ? value : undefined),
+};
+
+export const path: ValueKind<string> = {
+  expected: 'a path of at least one character',
+  read: (value) => (typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined),
+};
+
+export const flag: ValueKind<boolean> = {
+  expected: 'true or false',
+  read: (value) => (typeof value === 'boolean' ? value : undefined),
+};
+
+/** A boolean where everything is text, as in a variable. */
+export const flagText: ValueKind<boolean> = {
+  expected: 'true or false',
+  read: (value) =>
+    value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : undefined,
+};
+
+export function oneOf<const T extends string>(...words: readonly T[]): ValueKind<T> {
+  const quoted = words.map((word) => `"${word}"`);
+  return {
+    expected: `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`,
+    read: (value) => words.find((word) => word === value),
+  };
+}
+
+export const logLevel = oneOf('debug', 'info', 'warn', 'error');
+
+export function integer(least: number, most: number): ValueKind<number> {
+  return {
+    expected: `a whole number from ${least} to ${most}`,
+    read: (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+        ? value
+        : undefined,
+  };
+}
+
+/** Milliseconds, zero allowed: an age. */
+export const age: ValueKind<number> = {
+  expected: durationForms,
+  read: (value) => (typeof value === 'string' ? parseDuration(value) : undefined),
+};
+
+/** Milliseconds, not zero, at most a day: a wait that a timer measures. */
+export const wait: ValueKind<number> = {
+  expected: `${durationForms}, more than zero and at most "24h"`,
+  read(value) {
+    const milliseconds = age.read(value);
+    return milliseconds && milliseconds <= longestWait ? milliseconds : undefined;
+  },
+};
+
+/** Bytes. */
+export function size(least: number): ValueKind<number> {
+  return {
+    expected: least > 1 ? `${sizeForms}, at least ${least} bytes` : sizeForms,
+    read(value) {
+      const bytes = typeof value === 'string' ? parseSize(value) : value;
+      return typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= least ? bytes : undefined;
+    },
+  };
+}
+
+/** The address to listen on. Port 0 takes a free one. */
+export const listenAddress: ValueKind<{ host: string; port: number }> = {
+  expected: 'HOST:PORT, such as "127.0.0.1:5000", "0.0.0.0:5000" or "[::]:5000"',
+  read(value) {
+    const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(value) : null;
+    const host = match?.[1] ?? match?.[2];
+    const port = Number(match?.[3]);
+    return host !== undefined && port <= 65_535 ? { host, port } : undefined;
+  },
+};
+
+/** `host[:port]` as it is. */
+export const host: ValueKind<string> = {
+  expected: 'HOST or HOST:PORT, without "https://" and without a path',
+  read: (value) => (typeof value === 'string' && isDomain(value) ? value : undefined),
+};
+
+/** A `Host` header, which is the same in upper and lower case. */
+export const hostHeader: ValueKind<string> = { ...host, read: (value) => host.read(value)?.toLowerCase() };
+
+/** `host[:port]`; the other names of docker.io become docker.io. */
+export const registry: ValueKind<string> = {
+  expected: 'a registry as HOST or HOST:PORT, without "https://" and without a path',
+  read(value) {
+    if (typeof value !== 'string' || !isDomain(value)) return undefined;
+    return value === 'index.docker.io' || value === 'registry-1.docker.io' ? 'docker.io' : value;
+  },
+};
+
+/** What may be the first component of a path in `/v2/...`. */
+export const firstComponent: ValueKind<string> = {
+  expected: 'one path component, without "/"',
+  read: (value) =>
+    typeof value === 'string' && !value.includes('/') && (parseRepository(value) || isDomain(value))
+      ? value
+      : undefined,
+};
+
+/** A pattern over `registry/repository[:tag]`, as picomatch reads it. */
+export const pattern: ValueKind<string> = {
+  expected: 'a pattern over REGISTRY/REPOSITORY such as "docker.io/team/**", with its brackets closed',
+  read: (value) => (typeof value === 'string' && isPattern(value) ? value : undefined),
+};
+
+export const proxy: ValueKind<string> = {
+  expected: 'the URL of an HTTP proxy, such as "http://proxy.example:3128", or "direct"',
+  secret: true,
+  read: (value) =>
+    typeof value === 'string' && value !== ''
+      ? value === 'direct'
+        ? value
+        : parseProxyUrl(value)
+      : undefined,
+};
+
+/** `always`, `never` or a share between the two. */
+export const fillRule: ValueKind<'always' | 'never' | number> = {
+  expected: '"always", "never" or a share from 0 to 1, such as 0.5',
+  read(value) {
+    if (value === 'always' || value === 'never') return value;
+    return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
+  },
+};
+
+function isPattern(value: string): boolean {
+  if (value === '' || /\s|^\/|:\/\//.test(value)) return false;
+  try {
+    picomatch(value, { strictBrackets: true });
+    return true;
+  } catch {
+    return false;
+  }
+}

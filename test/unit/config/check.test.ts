@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { checkConfig } from '../../../src/config/check.ts';
+import { createCertificateAuthority } from '../../support/certificates.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const auths = (entries: object) => JSON.stringify({ auths: entries });
+
+/** Checks a machine with these files; `work/r.conf`, where it is given, is the only registries.conf. */
+function check(t: TestContext, files: Record<string, string>, env: Record<string, string> = {}) {
+  const folder = tempFolder(t);
+  for (const name of ['work', 'home', 'root']) mkdirSync(join(folder, name));
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    if (content === 'DIRECTORY') mkdirSync(join(folder, name));
+    else writeFileSync(join(folder, name), content);
+    if (name.startsWith('bin/')) chmodSync(join(folder, name), 0o755);
+  }
+  const flags = 'work/r.conf' in files ? { registries: 'r.conf' } : {};
+  const result = checkConfig({
+    flags,
+    env: { PATH: join(folder, 'bin'), ...env },
+    home: join(folder, 'home'),
+    cwd: join(folder, 'work'),
+    root: join(folder, 'root'),
+    uid: 0,
+  });
+  const short = (text: string) => text.replaceAll(`${folder}/`, '');
+  return {
+    errors: result.errors.map((error) => `${error.code} ${short(error.located)}`),
+    warnings: result.warnings.map(({ file, line, message }) =>
+      short(`${file}${line ? `:${line}` : ''}: ${message}`),
+    ),
+    files: result.files.map(short),
+  };
+}
+
+function assertOne(found: readonly string[], expected: RegExp): void {
+  assert.equal(found.length, 1, found.join('\n'));
+  assert.match(found[0]!, expected);
+}
+
+describe('checkConfig', () => {
+  it('finds nothing wrong with nothing', (t) => {
+    assert.deepEqual(check(t, {}), { errors: [], warnings: [], files: [] });
+  });
+
+  it('names every file that takes part', (t) => {
+    const authority = createCertificateAuthority();
+    const { errors, warnings, files } = check(t, {
+      'work/r.conf': '[[registry]]\nlocation = "h.io"\n[[registry.mirror]]\nlocation = "m.corp:5000/x"\n',
+      'work/entrepot.toml':
+        '[routing]\ndefault_registry = "h.io"\n[upstream]\nca_file = "ca.pem"\n[[upstream.host]]\nhost = "m.corp:5000"\nusername = "u"\npassword_file = "secret"\n',
+      'work/ca.pem': authority.cert,
+      'work/secret': 'p\n',
+      'home/.docker/config.json': auths({ 'h.io': { auth: 'dTpw' } }),
+      'root/etc/docker/certs.d/m.corp:5000/ca.crt': authority.cert,
+      'root/etc/docker/certs.d/other.corp/a.cert': 'of no interest',
+    });
+    assert.deepEqual([errors, warnings], [[], []]);
+    assert.deepEqual(files, [
+      'work/r.conf',
+      'work/entrepot.toml',
+      'home/.docker/config.json',
+      'work/secret',
+      'work/ca.pem',
+      'root/etc/docker/certs.d/m.corp:5000',
+    ]);
+  });
+
+  it('goes on after an error', (t) => {
+    const { errors } = check(t, {
+      'work/r.conf': '[registry]\n',
+      'work/entrepot.toml': 'lisen = 1\ndata = 2\n',
+      'home/.docker/config.json': '{',
+      'home/.config/containers/auth.json': 'DIRECTORY',
+    });
+    assert.equal(errors.length, 5);
+    assert.match(
+      errors.join('\n'),
+      /r\.conf:1.*toml:1.*toml:2.*auth\.json: is a directory.*config\.json:1: /s,
+    );
+  });
+
+  it('goes on after an entrepot.toml that is no TOML', (t) => {
+    const { errors } = check(t, { 'work/entrepot.toml': 'listen =', 'home/.docker/config.json': '' });
+    assert.match(errors.join('\n'), /entrepot\.toml:1.*config\.json:1: the file is empty/s);
+  });
+
+  it('warns of entries in auth files that cannot be used', (t) => {
+    const { errors, warnings } = check(t, { 'home/.docker/config.json': auths({ 'h.io': { auth: '!' } }) });
+    assert.deepEqual(errors, []);
+    assertOne(warnings, /config\.json: auths "h\.io".*base64/);
+  });
+
+  it('misses the file of REGISTRY_AUTH_FILE', (t) => {
+    const { errors } = check(t, {}, { REGISTRY_AUTH_FILE: '/nowhere/auth.json' });
+    assertOne(errors, /^CREDENTIALS_UNUSABLE \/nowhere\/auth\.json: .*REGISTRY_AUTH_FILE/);
+  });
+
+  it('misses the program of a credential helper: an error where all depends on it, else a warning', (t) => {
+    const { errors, warnings } = check(t, {
+      'work/r.conf':
+        'credential-helpers = ["containers-auth.json", "there", "absent"]\n[[registry]]\nlocation = "h.io"\n',
+      'home/.docker/config.json': '{"credHelpers": {"h.io": "gone", "g.io": "there", "f.io": "../x"}}',
+      'bin/docker-credential-there': '#!/bin/sh\n',
+    });
+    assertOne(errors, /^CREDENTIALS_UNUSABLE .*docker-credential-absent/);
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0]!, /config\.json: credHelpers "h\.io".*docker-credential-gone/);
+    assert.match(warnings[1]!, /credHelpers "f\.io".*"\.\.\/x"/);
+  });
+
+  it('looks into certs.d for every host that is named, and for no other', (t) => {
+    const broken = (host: string) => [`root/etc/containers/certs.d/${host}/a.cert`, ''] as const;
+    const { errors } = check(t, {
+      'work/r.conf':
+        '[[registry]]\nprefix = "*.wild.io"\n[[registry]]\nprefix = "p.io"\nlocation = "source.io/x"\n[[registry.mirror]]\nlocation = "mirror.io:80"\n',
+      ...Object.fromEntries(['source.io', 'mirror.io:80', 'p.io', '*.wild.io'].map(broken)),
+    });
+    assert.equal(errors.length, 2);
+    assert.match(
+      errors.join('\n'),
+      /TLS_UNUSABLE root\/etc\/containers\/certs\.d\/mirror\.io:80\/a\.cert.*source\.io\/a\.cert/s,
+    );
+  });
+
+  it('reads the secrets and CAs that entrepot.toml names', (t) => {
+    const { errors } = check(t, {
+      'work/entrepot.toml':
+        '[upstream]\nca_file = "ca.pem"\n[[upstream.host]]\nhost = "docker.io"\nidentity_token_file = "none"\n[[upstream.host]]\nhost = "quay.io"\nusername = "u"\npassword_file = "empty"\n',
+      'work/ca.pem': 'no certificate',
+      'work/empty': '',
+    });
+    assert.deepEqual(
+      errors.map((error) => error.split(': ', 1)[0]),
+      ['CREDENTIALS_UNUSABLE work/none', 'CREDENTIALS_UNUSABLE work/empty', 'TLS_UNUSABLE work/ca.pem'],
+    );
+  });
+
+  it('warns of names in entrepot.toml that lead nowhere', (t) => {
+    const registries = '[[registry]]\nlocation = "h.io/team"\n[[registry]]\nprefix = "*.wild.io"\n';
+    const toml =
+      '[routing]\nhosts = { "a.corp" = "h.io", "b.corp" = "x.wild.io", "c.corp" = "gone.io" }\nnames = { n = "wild.io" }\n[[upstream.host]]\nhost = "h.io"\n[[upstream.host]]\nhost = "typo.io"\n';
+    const { warnings } = check(t, { 'work/r.conf': registries, 'work/entrepot.toml': toml });
+    assert.equal(warnings.length, 4);
+    assert.match(
+      warnings.join('\n'),
+      /default_registry is docker\.io.*"c\.corp" is gone\.io.*names "n" is wild\.io.*upstream\.host\]\] typo\.io/s,
+    );
+    const direct = toml.replace('[routing]', '[routing]\nunlisted = "direct"');
+    assert.deepEqual(check(t, { 'work/r.conf': registries, 'work/entrepot.toml': direct }).warnings, []);
+  });
+});

@@ -1,0 +1,66 @@
+/** docs/configuration.md against the program: its example is the defaults, and it leaves no key out. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { readServerToml } from '../../../src/config/server-toml.ts';
+import { readSettings } from '../../../src/config/settings.ts';
+
+const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+const example = /```toml\n(.*?)```/s.exec(page)?.[1] ?? '';
+
+function read(text: string) {
+  return readServerToml({ file: 'entrepot.toml', text }, '/srv');
+}
+
+describe('docs/configuration.md', () => {
+  it('shows the defaults', () => {
+    assert.notEqual(example, '');
+    assert.deepEqual(read(example), readServerToml(undefined, '/srv'));
+  });
+
+  it('gives examples that are right, of everything that has no default', () => {
+    const { server, problems } = read(example.replaceAll(/^# /gm, ''));
+    assert.deepEqual(problems, []);
+    assert.deepEqual([server.upstream.hosts.length, server.cache.quotas.length], [2, 1]);
+    assert.deepEqual([server.cache.pins.length, server.freshness.rules.length], [1, 1]);
+  });
+
+  const tables = [
+    '',
+    '[log]',
+    '[limits]',
+    '[routing]',
+    '[upstream]',
+    '[[upstream.host]]',
+    '[transfer]',
+    '[cache]',
+    '[[cache.quota]]',
+    '[[cache.pin]]',
+    '[freshness]',
+    '[[freshness.rule]]',
+  ];
+  for (const table of tables) {
+    it(`leaves out no key of ${table || 'the top level'}`, () => {
+      const [problem] = read(`${table}\nqqqqqqqqqqqqqqqq = 1`).problems.filter(({ message }) =>
+        message.includes('qqqq'),
+      );
+      const keys = problem?.message.split('known there are ')[1]?.split(', ') ?? [];
+      assert.notEqual(keys.length, 0);
+      const all = example.replaceAll(/^# /gm, '');
+      const missing = keys.filter(
+        (key) => !new RegExp(`^(?:${key} = |\\[{1,2}(?:\\w+\\.)?${key}\\])`, 'm').test(all),
+      );
+      assert.deepEqual(missing, []);
+    });
+  }
+
+  it('leaves out no variable', () => {
+    const [warning] = readSettings({}, { ENTREPOT_QQQQQQQQQQQQQQQQQQQQ: 'x' }, '/').warnings;
+    const variables = warning?.message.split('known are ')[1]?.split(', ') ?? [];
+    assert.ok(variables.length >= 8);
+    assert.deepEqual(
+      variables.filter((name) => !page.includes(`\`${name}\``)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { loadConfig } from '../../../src/config/load.ts';
+import type { ConfigFlags } from '../../../src/config/settings.ts';
+import type { EntrepotError } from '../../../src/errors.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+/** A machine of its own: `work` is the working directory, `home` the home, `root` stands before /etc and /usr. */
+function machine(t: TestContext, files: Record<string, string> = {}, env: Record<string, string> = {}) {
+  const folder = tempFolder(t);
+  for (const name of ['work', 'home', 'root']) mkdirSync(join(folder, name));
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), content);
+  }
+  const place = {
+    home: join(folder, 'home'),
+    cwd: join(folder, 'work'),
+    root: join(folder, 'root'),
+    uid: 1000,
+  };
+  return { folder, load: (flags: ConfigFlags = {}) => loadConfig({ flags, env, ...place }) };
+}
+
+function failure(load: () => unknown): EntrepotError {
+  try {
+    load();
+  } catch (error) {
+    return error as EntrepotError;
+  }
+  throw new assert.AssertionError({ message: 'it was loaded' });
+}
+
+describe('loadConfig', () => {
+  it('serves the public registries with nothing configured', (t) => {
+    const { folder, load } = machine(t);
+    const config = load();
+    assert.ok(config.registries.entries.some(({ prefix }) => prefix === 'docker.io'));
+    assert.deepEqual(config.server.listen, { host: '127.0.0.1', port: 5000 });
+    assert.equal(config.server.data, join(folder, 'work/data'));
+    assert.deepEqual(config.proxies, { http: undefined, https: undefined, no: undefined });
+    assert.equal(config.paths.authFiles.length, 4);
+    assert.deepEqual(config.warnings, []);
+  });
+
+  it('is frozen to the bottom', (t) => {
+    const config = machine(t, { 'work/entrepot.toml': '[[upstream.host]]\nhost = "h.io"' }).load();
+    for (const part of [
+      config,
+      config.server,
+      config.server.upstream.hosts[0],
+      config.registries.entries[0],
+      config.paths.authFiles,
+    ]) {
+      assert.ok(Object.isFrozen(part));
+    }
+    assert.throws(() => Object.assign(config.server.listen, { port: 1 }), TypeError);
+  });
+
+  it('finds entrepot.toml in the working directory, then in the home, then in /etc', (t) => {
+    const level = (text: string) => `log.level = "${text}"`;
+    const files = {
+      'work/entrepot.toml': level('debug'),
+      'home/.config/entrepot/entrepot.toml': level('warn'),
+      'root/etc/entrepot/entrepot.toml': level('error'),
+    };
+    const { 'work/entrepot.toml': _first, ...withoutFirst } = files;
+    assert.equal(machine(t, files).load().server.log.level, 'debug');
+    assert.equal(machine(t, withoutFirst).load().server.log.level, 'warn');
+    const last = { 'root/etc/entrepot/entrepot.toml': level('error') };
+    assert.equal(machine(t, last).load().server.log.level, 'error');
+  });
+
+  it('finds entrepot.toml in XDG_CONFIG_HOME', (t) => {
+    const { folder, load } = machine(t, { 'cfg/entrepot/entrepot.toml': 'log.level = "warn"' }, {});
+    const env = { XDG_CONFIG_HOME: join(folder, 'cfg') };
+    assert.equal(load().server.log.level, 'info');
+    const other = machine(t, {}, env);
+    assert.equal(other.load().server.log.level, 'warn');
+  });
+
+  it('takes the file that is named instead, by flag before variable', (t) => {
+    const files = {
+      'work/entrepot.toml': 'log.level = "debug"',
+      'work/a.toml': 'log.level = "warn"',
+      'work/b.toml': 'log.level = "error"',
+    };
+    const { load } = machine(t, files, { ENTREPOT_CONFIG: 'a.toml' });
+    assert.equal(load().server.log.level, 'warn');
+    assert.equal(load({ config: 'b.toml' }).server.log.level, 'error');
+  });
+
+  it('puts flag before variable before file before default', (t) => {
+    const { load } = machine(
+      t,
+      { 'work/entrepot.toml': 'listen = "0.0.0.0:1"\ndata = "file"' },
+      { ENTREPOT_LISTEN: '0.0.0.0:2' },
+    );
+    assert.equal(load().server.listen.port, 2);
+    assert.equal(load({ listen: '0.0.0.0:3' }).server.listen.port, 3);
+    assert.match(load().server.data, /work\/file$/);
+    assert.equal(load().server.log.level, 'info');
+  });
+
+  it('reads the registries.conf that is named, relative to the working directory', (t) => {
+    const files = {
+      'work/r.conf': '[[registry]]\nlocation = "named.corp"\n',
+      'work/v.conf': '[[registry]]\nlocation = "variable.corp"\n',
+      'work/r.d/1.conf': '[[registry]]\nlocation = "drop-in.corp"\n',
+    };
+    const { folder, load } = machine(t, files, { ENTREPOT_REGISTRIES: 'v.conf' });
+    const prefixes = (flags: ConfigFlags) => load(flags).registries.entries.map(({ prefix }) => prefix);
+    assert.deepEqual(prefixes({}), ['variable.corp']);
+    assert.deepEqual(prefixes({ registries: 'r.conf' }), ['named.corp']);
+    assert.deepEqual(prefixes({ registries: 'r.conf', registriesDir: 'r.d' }), [
+      'drop-in.corp',
+      'named.corp',
+    ]);
+    assert.deepEqual(load({ registries: 'r.conf' }).registries.files, [join(folder, 'work/r.conf')]);
+  });
+
+  it('passes on the warnings of every part', (t) => {
+    const { load } = machine(
+      t,
+      { 'work/r.conf': '[[registry]]\nlocation = "h.io"\ncolour = 1\n' },
+      {
+        ENTREPOT_COLOUR: 'red',
+        XDG_RUNTIME_DIR: '/nowhere',
+      },
+    );
+    const told = load({ registries: 'r.conf' })
+      .warnings.map(({ message }) => message)
+      .join('\n');
+    assert.match(told, /ENTREPOT_COLOUR.*colour.*XDG_RUNTIME_DIR/s);
+  });
+});
+
+describe('a configuration that cannot be used', () => {
+  it('names the file that was named and is not there', (t) => {
+    const { folder, load } = machine(t);
+    for (const flags of [{ config: 'none.toml' }, { registries: 'none.toml' }]) {
+      const { code, file } = failure(() => load(flags));
+      assert.deepEqual([code, file], ['CONFIG_UNREADABLE', join(folder, 'work/none.toml')]);
+    }
+  });
+
+  it('names a directory where a file belongs', (t) => {
+    const { folder, load } = machine(t);
+    mkdirSync(join(folder, 'work/entrepot.toml'));
+    const { code, file, message } = failure(load);
+    assert.deepEqual([code, file], ['CONFIG_UNREADABLE', join(folder, 'work/entrepot.toml')]);
+    assert.match(message, /directory/);
+  });
+
+  it('has the code of its only error, file and line with it', (t) => {
+    const { folder, load } = machine(t, { 'work/entrepot.toml': '\nlisen = "x"\n' });
+    const { code, file, line, located } = failure(load);
+    assert.deepEqual([code, file, line], ['CONFIG_INVALID', join(folder, 'work/entrepot.toml'), 2]);
+    assert.match(located, /entrepot\.toml:2: unknown key "lisen"/);
+    assert.equal(failure(() => machine(t).load({ listen: 'x' })).code, 'USAGE');
+  });
+
+  it('tells everything at once, each with its place', (t) => {
+    const { load } = machine(
+      t,
+      { 'work/entrepot.toml': 'lisen = "x"\ndata = 3\n', 'work/r.conf': '\n[registry]\n' },
+      {
+        ENTREPOT_LOG_LEVEL: 'loud',
+        https_proxy: 'socks5://x',
+      },
+    );
+    const lines = failure(() => load({ registries: 'r.conf' })).located.split('\n');
+    const told = lines.join('\n');
+    for (const expected of [
+      /ENTREPOT_LOG_LEVEL/,
+      /r\.conf:2: /,
+      /entrepot\.toml:1: .*lisen/,
+      /entrepot\.toml:2: data/,
+      /https_proxy/,
+    ]) {
+      assert.match(told, expected);
+    }
+  });
+});

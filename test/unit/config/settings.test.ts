@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { readServerToml } from '../../../src/config/server-toml.ts';
+import { type ConfigFlags, readSettings } from '../../../src/config/settings.ts';
+
+const { server } = readServerToml(undefined, '/srv');
+
+function read(flags: ConfigFlags, env: Record<string, string> = {}) {
+  return readSettings(flags, env, '/srv');
+}
+
+describe('flags and variables', () => {
+  it('change nothing when there are none, or when they are empty', () => {
+    for (const env of [{}, { ENTREPOT_LISTEN: '', ENTREPOT_DATA: '', ENTREPOT_REGISTRIES: '' }]) {
+      const { settings, problems, warnings } = read({}, env);
+      assert.deepEqual(settings.override(server), server);
+      assert.deepEqual(
+        [settings.registries, settings.registriesDir, settings.config],
+        [undefined, undefined, undefined],
+      );
+      assert.deepEqual([problems, warnings], [[], []]);
+    }
+  });
+
+  it('of the environment stand above the file', () => {
+    const { settings } = read(
+      {},
+      {
+        ENTREPOT_LISTEN: '0.0.0.0:80',
+        ENTREPOT_DATA: 'cache',
+        ENTREPOT_LOG_LEVEL: 'warn',
+        ENTREPOT_CACHE_MAX_SIZE: '5GiB',
+        ENTREPOT_UPSTREAM_OFFLINE: 'true',
+        ENTREPOT_REGISTRIES: '/r.conf',
+        ENTREPOT_REGISTRIES_DIR: 'r.d',
+        ENTREPOT_CONFIG: '../e.toml',
+      },
+    );
+    const changed = settings.override(server);
+    assert.deepEqual(changed.listen, { host: '0.0.0.0', port: 80 });
+    assert.equal(changed.data, '/srv/cache');
+    assert.equal(changed.log.level, 'warn');
+    assert.equal(changed.cache.maxSize, 5 * 1024 ** 3);
+    assert.equal(changed.upstream.offline, true);
+    assert.equal(changed.upstream.connectTimeout, server.upstream.connectTimeout);
+    assert.deepEqual(
+      [settings.registries, settings.registriesDir, settings.config],
+      ['/r.conf', '/srv/r.d', '/e.toml'],
+    );
+  });
+
+  it('of the command line stand above those of the environment, even wrong ones', () => {
+    const flags = {
+      listen: 'localhost:0',
+      data: 'd',
+      logLevel: 'error',
+      registries: 'r',
+      registriesDir: 'rd',
+      config: 'c',
+    };
+    const { settings, problems } = read(flags, {
+      ENTREPOT_LISTEN: 'nonsense',
+      ENTREPOT_DATA: '/elsewhere',
+      ENTREPOT_LOG_LEVEL: 'loud',
+      ENTREPOT_REGISTRIES: '/elsewhere',
+      ENTREPOT_REGISTRIES_DIR: '/elsewhere',
+      ENTREPOT_CONFIG: '/elsewhere',
+    });
+    assert.deepEqual(problems, []);
+    const { listen, data, log } = settings.override(server);
+    assert.deepEqual([listen, data, log.level], [{ host: 'localhost', port: 0 }, '/srv/d', 'error']);
+    assert.deepEqual(
+      [settings.registries, settings.registriesDir, settings.config],
+      ['/srv/r', '/srv/rd', '/srv/c'],
+    );
+  });
+
+  it('that are wrong are all told by their names', () => {
+    const { problems } = read(
+      { listen: 'x', logLevel: '', data: '' },
+      { ENTREPOT_CACHE_MAX_SIZE: 'lots', ENTREPOT_UPSTREAM_OFFLINE: 'yes' },
+    );
+    const told = problems.map(({ code, message }) => `${code} ${message.split(' must')[0]}`);
+    assert.deepEqual(told, [
+      'USAGE --listen',
+      'USAGE --data',
+      'USAGE --log-level',
+      'CONFIG_INVALID the variable ENTREPOT_CACHE_MAX_SIZE',
+      'CONFIG_INVALID the variable ENTREPOT_UPSTREAM_OFFLINE',
+    ]);
+    assert.match(problems[0]!.message, /HOST:PORT.*not "x"$/);
+  });
+
+  it('that are not known are warned about, with what may be meant', () => {
+    const { warnings } = read({}, { ENTREPOT_LISTN: 'x', ENTREPOT_COLOUR: 'red', ENTREPOTX: '', OTHER: '' });
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0]!.message, /ENTREPOT_COLOUR.*known are/);
+    assert.match(warnings[1]!.message, /ENTREPOT_LISTN.*ENTREPOT_LISTEN\?/);
+  });
+
+  it('that Kubernetes sets for a Service of our name are no mistakes', () => {
+    const { warnings } = read(
+      {},
+      {
+        ENTREPOT_SERVICE_HOST: '10.0.0.1',
+        ENTREPOT_SERVICE_PORT: '5000',
+        ENTREPOT_SERVICE_PORT_HTTP: '5000',
+        ENTREPOT_PORT: 'tcp://10.0.0.1:5000',
+        ENTREPOT_PORT_5000_TCP_ADDR: '10.0.0.1',
+        ENTREPOT_METRICS_SERVICE_HOST: '10.0.0.2',
+      },
+    );
+    assert.deepEqual(warnings, []);
+  });
+});
