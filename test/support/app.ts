@@ -1,0 +1,87 @@
+/** The whole program in this process: configuration as text, a data folder of its own, a free port. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type App, type AppDeps, createApp } from '../../src/app.ts';
+import type { Config } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { type Cleanup, tempFolder } from './temp-folder.ts';
+
+export interface RunningApp {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  /** The folder that holds registries.conf, entrepot.toml and data/. */
+  readonly folder: string;
+  readonly data: string;
+  readonly app: App;
+  /** Log lines so far, parsed. */
+  readonly log: Record<string, unknown>[];
+  stop(): Promise<{ cut: number }>;
+  /** Writes new configuration and puts it in force. */
+  reload(files: { registries?: string; toml?: string }): Promise<void>;
+}
+
+export interface AppFiles {
+  readonly registries: string;
+  readonly toml?: string;
+  readonly authJson?: string;
+  /** To start again on what an earlier one left. */
+  readonly folder?: string;
+}
+
+/** Starts an app; it is stopped when the test is over. */
+export async function startApp(
+  test: Cleanup,
+  files: AppFiles,
+  deps: Partial<AppDeps> = {},
+): Promise<RunningApp> {
+  const folder = files.folder ?? tempFolder(test);
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog({
+    level: 'debug',
+    to: {
+      write(line: string) {
+        lines.push(JSON.parse(line) as Record<string, unknown>);
+      },
+    },
+  });
+  const load = (wanted: { registries?: string; toml?: string; authJson?: string }): Config => {
+    const path = (name: string): string => join(folder, name);
+    if (wanted.registries !== undefined) writeFileSync(path('registries.conf'), wanted.registries);
+    if (wanted.toml !== undefined) writeFileSync(path('entrepot.toml'), wanted.toml);
+    if (wanted.authJson !== undefined) writeFileSync(path('auth.json'), wanted.authJson);
+    return loadConfig({
+      flags: {
+        registries: path('registries.conf'),
+        config: path('entrepot.toml'),
+        data: path('data'),
+        listen: '127.0.0.1:0',
+      },
+      env: wanted.authJson === undefined ? {} : { REGISTRY_AUTH_FILE: path('auth.json') },
+      home: folder,
+      uid: 1000,
+      cwd: folder,
+      root: folder,
+    });
+  };
+  const config = load({ toml: '', ...files });
+  const app = await createApp(config, { log, env: {}, ...deps });
+  const { port } = await app.start();
+  let stopping: Promise<{ cut: number }> | undefined;
+  const stop = (): Promise<{ cut: number }> => {
+    stopping ??= app.stop();
+    return stopping;
+  };
+  test.after(async () => {
+    await stop();
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    folder,
+    data: join(folder, 'data'),
+    app,
+    log: lines,
+    stop,
+    reload: (wanted) => app.reload(load(wanted)),
+  };
+}
