@@ -3,6 +3,8 @@
  * `reason` is one sentence fragment that an operator can act on: `certificate expired on 2026-01-02`,
  * `HTTP 503`, `no credentials in /root/.docker/config.json for quay.io/team`. It never holds a secret.
  */
+import type { CredentialSource } from '../config/auth-lookup.ts';
+
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'rateLimited'; readonly reason: string /** epoch ms */; readonly until: number }
@@ -21,6 +23,8 @@ export interface Attempt {
   readonly ms: number;
   /** Epoch ms, with rateLimited. */
   readonly until?: number;
+  /** Whose credentials were used: where they are written, never the secret. */
+  readonly credentials?: CredentialSource;
 }
 
 /** The endpoints asked for one target, in order. */

@@ -116,4 +116,8 @@ export interface EndpointHealth {
   /** Estimate of the usual time to headers, ms. */
   readonly usualMs: number | undefined;
   readonly lastFailure: string | undefined;
+  /** What the host's rate-limit headers said last. */
+  readonly allowance?:
+    | { readonly limit: number | undefined; readonly remaining: number | undefined }
+    | undefined;
 }

@@ -1,0 +1,259 @@
+/**
+ * Asks endpoints in the order of registries.conf until one has a good answer, and acts on the fallback table.
+ *
+ *   - A failure starts the next endpoint at once. An endpoint that is overdue (no answer within its usual time) keeps running,
+ *     and the next is asked beside it: the first good answer wins, the others are cancelled.
+ *   - One that was overdue and lost without a word, to another or to the caller's patience, has its breaker opened.
+ *   - An endpoint whose breaker is half-open is probed beside the next one, and may finish even if it loses: a dead
+ *     mirror costs nothing, a healed one is noticed.
+ *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
+ */
+import type { CredentialSource } from '../config/auth-lookup.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { type Endpoint, endpointKey } from './endpoint.ts';
+import { consequence, verdict } from './fallback.ts';
+import type { Health } from './health.ts';
+import type { Attempt, Outcome } from './outcome.ts';
+import type { Answer, AskOptions } from './upstream.ts';
+
+/** How an attempt tells what happens to it, and hears that it is no longer wanted. */
+export interface AttemptContext {
+  readonly signal: AbortSignal;
+  /** A request is on its way. */
+  sent(): void;
+  /** The endpoint gave a sign of life. */
+  heard(): void;
+  used(source: CredentialSource): void;
+}
+
+export type Ask<T> = (endpoint: Endpoint, context: AttemptContext) => Promise<Outcome<T>>;
+
+export interface AskDeps {
+  readonly health: Health;
+  readonly clock: Clock;
+  /** Told of every attempt when it is over, also of one whose answer is no longer wanted. */
+  onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
+}
+
+type Group = 'blocked' | 'first' | 'open' | 'distrusted';
+
+interface Candidate {
+  readonly endpoint: Endpoint;
+  readonly group: Group;
+  readonly abort: AbortController;
+  startedAt: number;
+  timer: Timer | undefined;
+  overdue: boolean;
+  sent: boolean;
+  heard: boolean;
+  probe: boolean;
+  credentials: CredentialSource | undefined;
+  record: Attempt | undefined;
+}
+
+/** Rejects only with the reason of `options.signal`. `discard` gets a good answer that came too late. */
+export function askInOrder<T>(
+  endpoints: readonly Endpoint[],
+  ask: Ask<T>,
+  deps: AskDeps,
+  options: AskOptions & { discard?: (value: T) => void } = {},
+): Promise<Answer<T>> {
+  const { health, clock } = deps;
+  const { promise, resolve, reject } = Promise.withResolvers<Answer<T>>();
+  const inOrder = plan(endpoints, options, health);
+  const waiting = groups.flatMap((group) => inOrder.filter((candidate) => candidate.group === group));
+  const running = new Set<Candidate>();
+  let over = false;
+
+  function advance(): void {
+    for (let next = waiting[0]; next && !over && mayStart(next); next = waiting[0]) {
+      waiting.shift();
+      start(next);
+    }
+    if (!over && running.size === 0 && waiting.length === 0) finish(undefined);
+  }
+
+  function mayStart(next: Candidate): boolean {
+    if (next.group === 'distrusted') return running.size === 0;
+    return [...running].every((other) => other.overdue || (other.probe && next.group === 'first'));
+  }
+
+  function start(candidate: Candidate): void {
+    const { endpoint } = candidate;
+    candidate.startedAt = clock.monotonic();
+    candidate.probe = candidate.group === 'first' && health.claimProbe(endpoint.host);
+    candidate.timer = clock.after(health.patience(endpoint.host), () => {
+      candidate.overdue = true;
+      if (over) lose(candidate);
+      else advance();
+    });
+    running.add(candidate);
+    const context: AttemptContext = {
+      signal: candidate.abort.signal,
+      sent: () => {
+        candidate.sent = true;
+      },
+      heard: () => {
+        candidate.heard = true;
+      },
+      used: (source) => {
+        candidate.credentials = source;
+      },
+    };
+    ask(endpoint, context).then((outcome) => settle(candidate, outcome), stop);
+  }
+
+  function settle(candidate: Candidate, outcome: Outcome<T>): void {
+    const { endpoint } = candidate;
+    candidate.timer?.cancel();
+    const isWanted = running.delete(candidate);
+    if (isWanted) {
+      learn(candidate, outcome);
+      candidate.record = recordOf(candidate, outcome.kind, clock, outcome);
+      deps.onAttempt?.(endpoint, candidate.record);
+    }
+    if (over || !isWanted) {
+      if (outcome.kind === 'ok') options.discard?.(outcome.value);
+    } else if (outcome.kind !== 'ok' || consequence(outcome.kind).next) advance();
+    else finish({ candidate, value: outcome.value });
+  }
+
+  function learn(candidate: Candidate, outcome: Outcome<T>): void {
+    const { host } = candidate.endpoint;
+    const { remembered } = consequence(outcome.kind);
+    if (remembered === 'failure' && outcome.kind !== 'ok') health.failed(host, outcome.reason);
+    else if (remembered === 'answer' && candidate.heard) {
+      const isUsual = outcome.kind === 'ok' || outcome.kind === 'notFound';
+      health.answered(host, isUsual ? clock.monotonic() - candidate.startedAt : undefined);
+    } else if (candidate.probe) health.releaseProbe(host);
+  }
+
+  /** Cancels one that is no longer wanted: an answer is here, from an endpoint or from the caller's own cache. */
+  function drop(candidate: Candidate): void {
+    const { host } = candidate.endpoint;
+    running.delete(candidate);
+    candidate.timer?.cancel();
+    const wasSilent = candidate.overdue && candidate.sent && !candidate.heard;
+    const waited = Math.round(clock.monotonic() - candidate.startedAt);
+    if (wasSilent) health.silent(host, `no answer within ${waited} ms`);
+    else if (candidate.probe) health.releaseProbe(host);
+    candidate.abort.abort();
+  }
+
+  function lose(candidate: Candidate): void {
+    candidate.record = candidate.overdue
+      ? { ...recordOf(candidate, 'overdue', clock), reason: 'no answer within its usual time' }
+      : { ...recordOf(candidate, 'skipped', clock), reason: 'another endpoint answered first' };
+    drop(candidate);
+    deps.onAttempt?.(candidate.endpoint, candidate.record);
+  }
+
+  function finish(won: { candidate: Candidate; value: T } | undefined): void {
+    end(() => {
+      for (const other of [...running]) if (!(other.probe && !other.overdue)) lose(other);
+      const trail = inOrder.flatMap((candidate) => trailEntry(candidate, won?.candidate, inOrder, clock));
+      if (won) resolve({ ok: true, value: won.value, endpoint: won.candidate.endpoint, trail });
+      else resolve({ ok: false, verdict: verdict(trail), trail });
+    });
+  }
+
+  function end(how: () => void): void {
+    over = true;
+    options.signal?.removeEventListener('abort', onAbort);
+    how();
+  }
+
+  function stop(reason: unknown): void {
+    end(() => {
+      for (const candidate of [...running]) drop(candidate);
+      reject(reason);
+    });
+  }
+
+  function onAbort(): void {
+    stop(options.signal?.reason);
+  }
+
+  if (options.signal?.aborted) onAbort();
+  else {
+    options.signal?.addEventListener('abort', onAbort);
+    advance();
+  }
+  return promise;
+}
+
+const groups: readonly Group[] = ['first', 'open', 'distrusted'];
+
+/** Candidates in the order of registries.conf, the preferred one first; excluded ones are left out. */
+function plan(endpoints: readonly Endpoint[], options: AskOptions, health: Health): readonly Candidate[] {
+  const keyed = endpoints.map((endpoint) => ({ endpoint, key: endpointKey(endpoint) }));
+  const preferred = keyed.filter(({ key }) => key === options.prefer);
+  const others = keyed.filter(({ key }) => key !== options.prefer);
+  return [...preferred, ...others]
+    .filter(({ key }) => !options.exclude?.has(key))
+    .map(({ endpoint, key }) => ({
+      endpoint,
+      group: groupOf(endpoint, options.distrust?.has(key) ?? false, health),
+      abort: new AbortController(),
+      startedAt: 0,
+      timer: undefined,
+      overdue: false,
+      sent: false,
+      heard: false,
+      probe: false,
+      credentials: undefined,
+      record: undefined,
+    }));
+}
+
+function groupOf(endpoint: Endpoint, isDistrusted: boolean, health: Health): Group {
+  if (endpoint.blockedBy !== undefined) return 'blocked';
+  if (isDistrusted) return 'distrusted';
+  return health.state(endpoint.host) === 'open' ? 'open' : 'first';
+}
+
+function recordOf(
+  candidate: Candidate,
+  outcome: Attempt['outcome'],
+  clock: Clock,
+  told?: Outcome<unknown>,
+): Attempt {
+  const { endpoint, credentials } = candidate;
+  return {
+    endpoint: endpointKey(endpoint),
+    role: endpoint.role,
+    outcome,
+    ...(told && told.kind !== 'ok' && { reason: told.reason }),
+    ms: Math.round(clock.monotonic() - candidate.startedAt),
+    ...(told?.kind === 'rateLimited' && { until: told.until }),
+    ...(credentials && { credentials }),
+  };
+}
+
+/** Blocked endpoints are always told of; one that was passed over, when it stood before the one that answered. */
+function trailEntry(
+  candidate: Candidate,
+  winner: Candidate | undefined,
+  inOrder: readonly Candidate[],
+  clock: Clock,
+): readonly Attempt[] {
+  if (candidate.record) return [candidate.record];
+  const { endpoint, group } = candidate;
+  const untouched = { endpoint: endpointKey(endpoint), role: endpoint.role, ms: 0 } as const;
+  if (group === 'blocked') {
+    return [{ ...untouched, outcome: 'blocked', reason: `blocked by the entry for ${endpoint.blockedBy}` }];
+  }
+  if (candidate.probe) {
+    return [{ ...recordOf(candidate, 'skipped', clock), reason: 'being probed beside the others' }];
+  }
+  const stoodBefore = winner !== undefined && inOrder.indexOf(candidate) < inOrder.indexOf(winner);
+  return stoodBefore
+    ? [
+        {
+          ...untouched,
+          outcome: 'skipped',
+          reason: group === 'open' ? 'has failed lately' : 'gave wrong bytes',
+        },
+      ]
+    : [];
+}

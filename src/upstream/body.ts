@@ -1,0 +1,63 @@
+/** Small bodies: read whole under a cap and a deadline, or dropped so that their connection can be used again. */
+import type { Clock } from '../lib/clock.ts';
+import type { UpstreamBody } from './upstream.ts';
+
+export type ReadBody =
+  | { readonly ok: true; readonly bytes: Buffer }
+  | { readonly ok: false; readonly kind: 'tooLarge' | 'broken'; readonly reason: string };
+
+export interface ReadBodyOptions {
+  /** Bytes. */
+  readonly cap: number;
+  readonly clock: Clock;
+  /** Milliseconds for the whole body. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<ReadBody> {
+  const { promise, resolve } = Promise.withResolvers<ReadBody>();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const finish = (result: ReadBody) => {
+    timer.cancel();
+    options.signal?.removeEventListener('abort', onAbort);
+    if (!result.ok) body.cancel();
+    resolve(result);
+  };
+  const broken = (reason: string) => finish({ ok: false, kind: 'broken', reason });
+  const onAbort = () => broken('given up');
+  const timer = options.clock.after(options.timeout, () =>
+    broken(`body not complete within ${options.timeout / 1000} s`),
+  );
+  options.signal?.addEventListener('abort', onAbort);
+  body.consume({
+    data(chunk) {
+      size += chunk.length;
+      if (size > options.cap) {
+        finish({ ok: false, kind: 'tooLarge', reason: `body larger than ${options.cap} bytes` });
+        return false;
+      }
+      chunks.push(chunk);
+      return true;
+    },
+    end: () => finish({ ok: true, bytes: Buffer.concat(chunks, size) }),
+    fail: broken,
+  });
+  if (options.signal?.aborted) onAbort();
+  return promise;
+}
+
+/** Reads up to 64 KiB to save the connection, and closes it where there is more. */
+export function dropBody(body: UpstreamBody): void {
+  let left = 64 * 1024;
+  body.consume({
+    data(chunk) {
+      left -= chunk.length;
+      if (left < 0) body.cancel();
+      return true;
+    },
+    end() {},
+    fail() {},
+  });
+}

@@ -1,0 +1,141 @@
+/** Puts the upstream side together: what the rest of the program asks for becomes questions to endpoints in order. */
+import type { AuthLookup } from '../config/auth-lookup.ts';
+import { type CertLookup, certificatesIn, readPem } from '../config/certs-d.ts';
+import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
+import { EntrepotError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference } from '../oci/reference.ts';
+import { type Ask, askInOrder } from './ask-in-order.ts';
+import { createAuth } from './auth.ts';
+import { createBlobs } from './blobs.ts';
+import { createCredentials } from './credentials.ts';
+import { createDispatchers } from './dispatchers.ts';
+import { type Endpoint, endpointKey } from './endpoint.ts';
+import { createHealth } from './health.ts';
+import { createHostSettings } from './host-settings.ts';
+import { createLists } from './lists.ts';
+import { createManifests } from './manifests.ts';
+import type { Attempt } from './outcome.ts';
+import { createProxies } from './proxies.ts';
+import { createRateLimits } from './rate-limits.ts';
+import { createRegistryClient } from './registry-client.ts';
+import { createSchemes } from './scheme.ts';
+import { createSender } from './sender.ts';
+import { createSlots } from './slots.ts';
+import type { Answer, AskOptions, Upstream } from './upstream.ts';
+
+export interface UpstreamDeps {
+  readonly endpoints: (reference: Reference) => readonly Endpoint[];
+  readonly authLookup: AuthLookup;
+  readonly certLookup: CertLookup;
+  readonly clock: Clock;
+  /** Told of every attempt when it is over, for the log and metrics. */
+  readonly onAttempt?: (endpoint: Endpoint, attempt: Attempt) => void;
+}
+
+export interface UpstreamOptions {
+  readonly upstream: UpstreamConfig;
+  readonly proxies: ProxyEnvironment;
+  /** `entrepot/VERSION`. */
+  readonly userAgent?: string;
+}
+
+/** Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
+export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Upstream {
+  const { clock } = deps;
+  const { upstream: config } = options;
+  const settings = createHostSettings(config);
+  const dispatchers = createDispatchers({
+    certLookup: deps.certLookup,
+    proxies: createProxies(options.proxies, settings),
+    settings,
+    extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile),
+  });
+  const sender = createSender({
+    dispatchers,
+    slots: createSlots((name) => settings.of(name)?.maxConnections),
+    settings,
+    clock,
+    userAgent: options.userAgent ?? 'entrepot',
+  });
+  const credentials = createCredentials({ authLookup: deps.authLookup, settings });
+  const rateLimits = createRateLimits(clock);
+  const health = createHealth(clock);
+  const client = createRegistryClient({
+    sender,
+    schemes: createSchemes({ sender }),
+    auth: createAuth({ credentials, sender, clock, tokenRealms: config.tokenRealms }),
+    credentials,
+    dispatchers,
+    rateLimits,
+    settings,
+    clock,
+  });
+  const manifests = createManifests({ client, settings, clock });
+  const blobs = createBlobs({ client });
+  const lists = createLists({ client, settings, clock });
+
+  async function ask<T>(
+    reference: Reference,
+    question: Ask<T>,
+    askOptions: AskOptions = {},
+    discard?: (value: T) => void,
+  ): Promise<Answer<T>> {
+    const endpoints = deps.endpoints(reference);
+    if (config.offline) return offlineAnswer(endpoints);
+    return askInOrder(
+      endpoints,
+      question,
+      { health, clock, ...(deps.onAttempt && { onAttempt: deps.onAttempt }) },
+      { ...askOptions, ...(discard && { discard }) },
+    );
+  }
+
+  return {
+    endpoints: deps.endpoints,
+    getManifest: (reference, askOptions) => ask(reference, manifests.get, askOptions),
+    headManifest: (reference, askOptions) => ask(reference, manifests.head, askOptions),
+    headBlob: (reference, digest, askOptions) =>
+      ask(byDigest(reference, digest), blobs.head(digest), askOptions),
+    openBlob: (reference, digest, range, askOptions) =>
+      ask(byDigest(reference, digest), blobs.open(digest, range), askOptions, ({ body }) => body.cancel()),
+    listTags: (reference, askOptions) => ask(reference, lists.tags, askOptions),
+    listReferrers: (reference, subject, askOptions) =>
+      ask(byDigest(reference, subject), lists.referrers(subject), askOptions),
+    report: (endpoint, _fault, reason) => health.faulted(endpoint.host, reason),
+    health: () =>
+      health.list().map((host) => ({
+        ...host,
+        coolingUntil: rateLimits.hostCoolingUntil(host.host),
+        allowance: rateLimits.allowance(host.host),
+      })),
+    close: () => dispatchers.close(),
+  };
+}
+
+/** What is asked for by digest takes the endpoints of a digest pull. */
+function byDigest({ registry, repository }: Reference, digest: Digest): Reference {
+  return { registry, repository, digest };
+}
+
+function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
+  const trail = endpoints.map((endpoint) => ({
+    endpoint: endpointKey(endpoint),
+    role: endpoint.role,
+    outcome: 'skipped' as const,
+    reason: 'upstream.offline is set',
+    ms: 0,
+  }));
+  return { ok: false, verdict: { kind: 'offline' }, trail };
+}
+
+function readCaFile(file: string): readonly string[] {
+  const certificates = certificatesIn(readPem(file) ?? '');
+  if (certificates.length > 0) return certificates;
+  throw new EntrepotError(
+    'TLS_UNUSABLE',
+    'holds no PEM certificate: upstream.ca_file names a bundle of CAs',
+    { file },
+  );
+}

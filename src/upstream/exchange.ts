@@ -1,0 +1,169 @@
+/**
+ * One HTTP request and its answer, on undici's `dispatch`: the body stays where it is until a sink asks for it, and is
+ * pushed to the sink without a stream in between. The time to the headers is measured here, by our own clock:
+ * undici's timers are coarse, and its body timeout does not run while a reader is slow.
+ */
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../lib/clock.ts';
+import type { TransportFault } from './transport-fault.ts';
+import type { BodySink, UpstreamBody } from './upstream.ts';
+
+export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  readonly body: UpstreamBody;
+  /** What was asked, after redirects. */
+  readonly url: URL;
+}
+
+export type Exchanged =
+  | { readonly ok: true; readonly response: HttpResponse }
+  | { readonly ok: false; readonly fault: TransportFault };
+
+export interface ExchangeOptions {
+  readonly clock: Clock;
+  /** Milliseconds until the headers are in. */
+  readonly headerTimeout: number;
+  /** Gives up before the headers; a body is cancelled by its owner. */
+  readonly signal?: AbortSignal | undefined;
+  describe(error: unknown): TransportFault;
+  /** Called once, when the exchange no longer holds its connection. */
+  released(): void;
+}
+
+export function exchange(
+  dispatcher: Dispatcher,
+  url: URL,
+  request: HttpRequest,
+  options: ExchangeOptions,
+): Promise<Exchanged> {
+  const { clock, signal } = options;
+  const { promise, resolve } = Promise.withResolvers<Exchanged>();
+  let controller: Dispatcher.DispatchController | undefined;
+  let body: ExchangeBody | undefined;
+  let settled = false;
+  const settle = (result: Exchanged) => {
+    if (settled) return;
+    settled = true;
+    timer.cancel();
+    signal?.removeEventListener('abort', onAbort);
+    if (!result.ok) options.released();
+    resolve(result);
+  };
+  const giveUp = (fault: TransportFault) => {
+    settle({ ok: false, fault });
+    controller?.abort(new Error(fault.reason));
+  };
+  const onAbort = () => giveUp({ kind: 'aborted', reason: 'given up' });
+  const timer = clock.after(options.headerTimeout, () =>
+    giveUp({ kind: 'timeout', reason: `no answer within ${options.headerTimeout / 1000} s` }),
+  );
+  signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
+  if (settled) return promise;
+
+  const fail = (error: unknown) => {
+    const fault = options.describe(error);
+    settle({ ok: false, fault });
+    body?.fail(fault.reason);
+  };
+  try {
+    dispatcher.dispatch(
+      {
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method: request.method,
+        headers: request.headers,
+        body: request.body ?? null,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        // undici gives up the connection after each HEAD otherwise, and every revalidation would cost a handshake.
+        reset: false,
+      },
+      {
+        onRequestStart(started) {
+          controller = started;
+          if (settled) started.abort(new Error('given up'));
+        },
+        onResponseStart(started, status, headers) {
+          if (status < 200 || settled) return;
+          started.pause();
+          body = new ExchangeBody(started, options.released);
+          settle({ ok: true, response: { status, headers, body, url } });
+        },
+        onResponseData: (_, chunk) => body?.data(chunk),
+        onResponseEnd: () => body?.end(),
+        onResponseError: (_, error) => fail(error),
+      },
+    );
+  } catch (error) {
+    fail(error);
+  }
+  return promise;
+}
+
+class ExchangeBody implements UpstreamBody {
+  readonly #controller: Dispatcher.DispatchController;
+  readonly #released: () => void;
+  #sink: BodySink | undefined;
+  #over: { failed: string | undefined } | undefined;
+  #cancelled = false;
+
+  constructor(controller: Dispatcher.DispatchController, released: () => void) {
+    this.#controller = controller;
+    this.#released = released;
+  }
+
+  consume(sink: BodySink): void {
+    if (this.#sink) throw new Error('a body is consumed once');
+    this.#sink = sink;
+    if (this.#over) queueMicrotask(() => this.#tellEnd());
+    else if (!this.#cancelled) this.#controller.resume();
+  }
+
+  resume(): void {
+    if (!this.#over && !this.#cancelled) this.#controller.resume();
+  }
+
+  cancel(): void {
+    if (this.#cancelled) return;
+    this.#cancelled = true;
+    if (this.#over) return;
+    this.#controller.abort(new Error('cancelled'));
+    this.#released();
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#cancelled || !this.#sink) return;
+    if (!this.#sink.data(chunk) && !this.#cancelled) this.#controller.pause();
+  }
+
+  end(): void {
+    this.#finish(undefined);
+  }
+
+  fail(reason: string): void {
+    this.#finish(reason);
+  }
+
+  #finish(failed: string | undefined): void {
+    if (this.#over || this.#cancelled) return;
+    this.#over = { failed };
+    this.#released();
+    if (this.#sink) this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    if (this.#cancelled || !this.#sink || !this.#over) return;
+    if (this.#over.failed === undefined) this.#sink.end();
+    else this.#sink.fail(this.#over.failed);
+  }
+}

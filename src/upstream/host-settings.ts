@@ -1,0 +1,37 @@
+/** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are one. */
+import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
+
+export interface HostSettings {
+  readonly all: readonly UpstreamHostConfig[];
+  of(name: string): UpstreamHostConfig | undefined;
+  /** Milliseconds. */
+  connectTimeout(name: string): number;
+  /** Milliseconds until the headers are in, connecting included. */
+  headerTimeout(name: string): number;
+  /** Milliseconds that a small body may take. */
+  stallTimeout(name: string): number;
+}
+
+const dockerHub = 'docker.io';
+const dockerHubApi = 'registry-1.docker.io';
+
+export function createHostSettings(upstream: UpstreamConfig): HostSettings {
+  const byName = new Map(upstream.hosts.map((host) => [canonicalHost(host.host), host]));
+  const of = (name: string) => byName.get(canonicalHost(name));
+  return {
+    all: upstream.hosts,
+    of,
+    connectTimeout: (name) => of(name)?.connectTimeout ?? upstream.connectTimeout,
+    headerTimeout: (name) => of(name)?.headerTimeout ?? upstream.headerTimeout,
+    stallTimeout: (name) => of(name)?.stallTimeout ?? upstream.stallTimeout,
+  };
+}
+
+/** The host that serves the API of a registry: Docker Hub's is not the one in its image names. */
+export function apiHost(host: string): string {
+  return host === dockerHub ? dockerHubApi : host;
+}
+
+function canonicalHost(host: string): string {
+  return host === dockerHubApi || host === 'index.docker.io' ? dockerHub : host.toLowerCase();
+}

@@ -1,0 +1,155 @@
+/** Manifests from one endpoint: read whole, and believed only when digest, type and content agree. */
+import { createHash } from 'node:crypto';
+import type { Clock } from '../lib/clock.ts';
+import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
+import { maxManifestBytes, readManifest } from '../oci/manifest.ts';
+import { bareMediaType, isSchema1Type, manifestAccept } from '../oci/media-types.ts';
+import type { Ask } from './ask-in-order.ts';
+import { dropBody, readBody } from './body.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { HttpResponse, ResponseHeaders } from './exchange.ts';
+import type { HostSettings } from './host-settings.ts';
+import type { Outcome } from './outcome.ts';
+import { single } from './rate-limits.ts';
+import { type RegistryClient, repositoryPath } from './registry-client.ts';
+import type { FetchedManifest, ManifestHead } from './upstream.ts';
+
+export interface Manifests {
+  get: Ask<FetchedManifest>;
+  head: Ask<ManifestHead>;
+}
+
+const accept = manifestAccept.join(', ');
+/** Statuses of servers that know no HEAD. */
+const headUnsupported = [405, 501];
+
+export function createManifests(deps: {
+  client: RegistryClient;
+  settings: HostSettings;
+  clock: Clock;
+}): Manifests {
+  const { client, settings, clock } = deps;
+
+  const get: Ask<FetchedManifest> = async (endpoint, context) => {
+    const request = { method: 'GET', path: manifestPath(endpoint), headers: { accept } } as const;
+    const got = await client.request(endpoint, request, context);
+    if (got.kind !== 'ok') return got;
+    const bytes = await wholeBody(got.value, {
+      cap: maxManifestBytes,
+      clock,
+      timeout: settings.stallTimeout(endpoint.host),
+      signal: context.signal,
+    });
+    if (bytes.kind !== 'ok') return bytes;
+    return checkManifest(bytes.value, got.value.headers, endpoint.reference.digest);
+  };
+
+  const head: Ask<ManifestHead> = async (endpoint, context) => {
+    const request = {
+      method: 'HEAD',
+      path: manifestPath(endpoint),
+      headers: { accept },
+      pass: headUnsupported,
+    } as const;
+    const got = await client.request(endpoint, request, context);
+    if (got.kind !== 'ok') return got;
+    const { status, headers, body } = got.value;
+    const isSupported = !headUnsupported.includes(status);
+    if (isSupported) dropBody(body);
+    const told = parseDigest(single(headers['docker-content-digest']) ?? '');
+    const asked = endpoint.reference.digest;
+    const digest = told ?? asked;
+    if (!isSupported || digest === undefined) {
+      const whole = await get(endpoint, context);
+      if (whole.kind !== 'ok') return whole;
+      const { mediaType, bytes } = whole.value;
+      return { kind: 'ok', value: { digest: whole.value.digest, mediaType, size: bytes.length } };
+    }
+    const problem = htmlProblem(headers) ?? digestProblem(told, asked);
+    if (problem !== undefined) return { kind: 'invalid', reason: problem };
+    const type = single(headers['content-type']);
+    const mediaType = type === undefined ? undefined : bareMediaType(type);
+    return { kind: 'ok', value: { digest, mediaType, size: contentLength(headers) } };
+  };
+
+  return { get, head };
+}
+
+function manifestPath(endpoint: Endpoint): string {
+  const { digest, tag } = endpoint.reference;
+  return repositoryPath(endpoint, `manifests/${digest ?? tag ?? 'latest'}`);
+}
+
+/** A small body, whole; `invalid` where it is too large or encoded. */
+export async function wholeBody(
+  response: HttpResponse,
+  options: Parameters<typeof readBody>[1],
+): Promise<Outcome<Buffer>> {
+  const length = contentLength(response.headers);
+  const problem =
+    encodingProblem(response.headers) ??
+    (length !== undefined && length > options.cap ? `body larger than ${options.cap} bytes` : undefined);
+  if (problem !== undefined) {
+    response.body.cancel();
+    return { kind: 'invalid', reason: problem };
+  }
+  const read = await readBody(response.body, options);
+  if (read.ok) return { kind: 'ok', value: read.bytes };
+  return { kind: read.kind === 'tooLarge' ? 'invalid' : 'unreachable', reason: read.reason };
+}
+
+/** Whether `bytes` are the manifest that was asked for, and one at all. */
+export function checkManifest(
+  bytes: Uint8Array,
+  headers: ResponseHeaders,
+  asked: Digest | undefined,
+): Outcome<FetchedManifest> {
+  const type = bareMediaType(single(headers['content-type']) ?? '');
+  const told = parseDigest(single(headers['docker-content-digest']) ?? '');
+  const html = htmlProblem(headers);
+  if (html !== undefined) return { kind: 'invalid', reason: html };
+  if (asked !== undefined && digestOf(bytes, asked) !== asked) {
+    return { kind: 'invalid', reason: `manifest has not the digest ${asked}` };
+  }
+  // Schema 1 is signed inside: its digest is that of a part of the bytes, and no name for the whole.
+  if (told !== undefined && !isSchema1Type(type) && digestOf(bytes, told) !== told) {
+    return { kind: 'invalid', reason: `manifest has not the digest ${told} that its header tells` };
+  }
+  const manifest = readManifest(bytes, type);
+  if ('problem' in manifest) return { kind: 'invalid', reason: `manifest ${manifest.problem}` };
+  const named = asked ?? (isSchema1Type(type) ? undefined : told);
+  const digest = named ?? (`sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest);
+  return { kind: 'ok', value: { digest, mediaType: manifest.mediaType, bytes, manifest } };
+}
+
+function digestOf(bytes: Uint8Array, like: Digest): string {
+  const algorithm = digestAlgorithm(like);
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+}
+
+export function digestProblem(told: Digest | undefined, asked: Digest | undefined): string | undefined {
+  if (told === undefined || asked === undefined || told === asked) return undefined;
+  return digestAlgorithm(told) === digestAlgorithm(asked)
+    ? `answers with ${told} when asked for ${asked}`
+    : undefined;
+}
+
+/** A login page or a captive portal says 200, too. */
+export function htmlProblem(headers: ResponseHeaders): string | undefined {
+  const type = bareMediaType(single(headers['content-type']) ?? '');
+  return type === 'text/html' || type === 'application/xhtml+xml' ? 'sent a web page (text/html)' : undefined;
+}
+
+/** The bytes would not be those that the digest is of. */
+export function encodingProblem(headers: ResponseHeaders): string | undefined {
+  const encoding = single(headers['content-encoding'])?.trim().toLowerCase();
+  if (encoding === undefined || encoding === '' || encoding === 'identity') return undefined;
+  return `sent the body encoded (${encoding.slice(0, 20)}), though asked not to`;
+}
+
+export function contentLength(headers: ResponseHeaders): number | undefined {
+  const text = single(headers['content-length']);
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  const length = Number(text);
+  return Number.isSafeInteger(length) ? length : undefined;
+}

@@ -1,0 +1,80 @@
+/**
+ * What hosts say about how often they may be asked: a 429 makes host and account cool down until Retry-After, and
+ * `ratelimit-limit`/`ratelimit-remaining` (Docker Hub: `100;w=21600`) are kept to be shown.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../lib/clock.ts';
+import type { ResponseHeaders } from './exchange.ts';
+
+export interface RateLimits {
+  /** Epoch ms until which the host is not asked by this account; undefined where it may be. */
+  coolingUntil(host: string, account: string): number | undefined;
+  /** The latest of all accounts. */
+  hostCoolingUntil(host: string): number | undefined;
+  /** The host is not asked by this account until then, epoch ms. */
+  cool(host: string, account: string, until: number): void;
+  /** Notes what the headers of any answer tell. */
+  observe(host: string, headers: ResponseHeaders): void;
+  allowance(host: string): Allowance | undefined;
+}
+
+export interface Allowance {
+  readonly limit: number | undefined;
+  readonly remaining: number | undefined;
+}
+
+const defaultCooling = 30_000;
+const shortestCooling = 1000;
+/** However long a host says: one wrong header must not shut it out for a day. */
+const longestCooling = 15 * 60_000;
+
+export function createRateLimits(clock: Clock): RateLimits {
+  const cooling = new LRUCache<string, Map<string, number>>({ max: 1000 });
+  const allowances = new LRUCache<string, Allowance>({ max: 1000 });
+  const current = (until: number | undefined) =>
+    until !== undefined && until > clock.now() ? until : undefined;
+
+  return {
+    coolingUntil: (host, account) => current(cooling.get(host)?.get(account)),
+    hostCoolingUntil(host) {
+      const all = cooling.get(host);
+      return all && all.size > 0 ? current(Math.max(...all.values())) : undefined;
+    },
+    cool(host, account, until) {
+      const accounts = cooling.get(host) ?? new Map<string, number>();
+      for (const [name, end] of accounts) if (end <= clock.now()) accounts.delete(name);
+      accounts.set(account, until);
+      cooling.set(host, accounts);
+    },
+    observe(host, headers) {
+      const limit = leadingNumber(single(headers['ratelimit-limit']));
+      const remaining = leadingNumber(single(headers['ratelimit-remaining']));
+      if (limit !== undefined || remaining !== undefined) allowances.set(host, { limit, remaining });
+    },
+    allowance: (host) => allowances.get(host),
+  };
+}
+
+/** Epoch ms until which a 429 with these headers asks us to wait. */
+export function coolingEnd(headers: ResponseHeaders, now: number): number {
+  const wait = retryAfter(single(headers['retry-after']), now) ?? defaultCooling;
+  return now + Math.min(Math.max(wait, shortestCooling), longestCooling);
+}
+
+/** Milliseconds from now: seconds or an HTTP date (RFC 9110, section 10.2.3). */
+export function retryAfter(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\s*\d{1,10}\s*$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** The first of a header's values. */
+export function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function leadingNumber(value: string | undefined): number | undefined {
+  const digits = /^\s*(\d{1,12})/.exec(value ?? '')?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

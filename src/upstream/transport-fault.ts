@@ -1,0 +1,128 @@
+/** Why no HTTP answer came, as a kind to decide by and a sentence to act on. */
+export type FaultKind = 'refused' | 'timeout' | 'dns' | 'tls' | 'notTls' | 'forbidden' | 'broken' | 'aborted';
+
+export interface TransportFault {
+  readonly kind: FaultKind;
+  readonly reason: string;
+}
+
+/** Thrown by the look-up where a name leads to an address that the sender of the name may not send us to. */
+export class ForbiddenAddressError extends Error {
+  readonly code = 'FORBIDDEN_ADDRESS';
+}
+
+export interface FaultContext {
+  /** As in registries.conf: names the folder in certs.d. */
+  readonly host: string;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+}
+
+interface ErrorDetails {
+  readonly code: string;
+  readonly name: string;
+  readonly message: string;
+  /** `valid_to` of the peer's certificate, put there by the connector. */
+  readonly validTo: string | undefined;
+  readonly names: string | undefined;
+}
+
+/** Reads an error of Node or undici. */
+export function describeFault(error: unknown, context: FaultContext): TransportFault {
+  const details = errorDetails(error);
+  const { host } = context;
+  switch (details.code) {
+    case 'FORBIDDEN_ADDRESS':
+      return { kind: 'forbidden', reason: details.message };
+    case 'ECONNREFUSED':
+      return { kind: 'refused', reason: 'connection refused' };
+    case 'ENOTFOUND':
+      return { kind: 'dns', reason: 'DNS name not found' };
+    case 'EAI_AGAIN':
+      return { kind: 'dns', reason: 'no DNS server answered' };
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return { kind: 'refused', reason: 'no route to the host' };
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return { kind: 'timeout', reason: `no connection within ${context.connectTimeout / 1000} s` };
+    case 'CERT_HAS_EXPIRED':
+      return { kind: 'tls', reason: `certificate expired${dateOf(details.validTo)}` };
+    case 'CERT_NOT_YET_VALID':
+      return { kind: 'tls', reason: 'certificate is not valid yet: is this machine’s clock right?' };
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+      return {
+        kind: 'tls',
+        reason: `self-signed certificate: put its CA into certs.d/${host}, or mark the endpoint insecure`,
+      };
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+      return { kind: 'tls', reason: `certificate of an unknown CA: put the CA into certs.d/${host}` };
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return {
+        kind: 'tls',
+        reason: `certificate is for ${details.names ?? 'another name'}, not for this host`,
+      };
+    case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_HTTP_REQUEST':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
+      return notTls;
+    case 'UND_ERR_DESTROYED':
+    case 'UND_ERR_CLOSED':
+      return { kind: 'aborted', reason: 'given up: Entrepot is stopping' };
+    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+      return { kind: 'broken', reason: 'body is not as long as its Content-Length' };
+    case 'UND_ERR_HEADERS_OVERFLOW':
+      return { kind: 'broken', reason: 'headers larger than 64 KiB' };
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'UND_ERR_SOCKET':
+      return { kind: 'broken', reason: 'connection closed before the answer was complete' };
+    default:
+      return describeOther(details);
+  }
+}
+
+const notTls: TransportFault = {
+  kind: 'notTls',
+  reason: 'speaks plain HTTP, not HTTPS: mark the endpoint insecure if that is meant',
+};
+
+function describeOther({ code, message, name }: ErrorDetails): TransportFault {
+  const proxyStatus = /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(message)?.[1];
+  if (proxyStatus !== undefined) {
+    return { kind: 'broken', reason: `the proxy refused (HTTP ${proxyStatus})` };
+  }
+  if (/wrong version number|packet length too long|http request/.test(message)) return notTls;
+  if (/^(ERR_SSL|ERR_TLS|EPROTO|CERT_|ERR_OSSL)/.test(code)) {
+    return { kind: 'tls', reason: `TLS handshake failed (${tlsAlert(message) ?? code})` };
+  }
+  if (code.startsWith('HPE_') || name === 'HTTPParserError')
+    return { kind: 'broken', reason: 'sent no valid HTTP' };
+  return { kind: 'broken', reason: `connection failed (${code === '' ? message : code})` };
+}
+
+function tlsAlert(message: string): string | undefined {
+  return /alert ([a-z ]+)/.exec(message)?.[1]?.trim();
+}
+
+function dateOf(validTo: string | undefined): string {
+  const time = validTo === undefined ? Number.NaN : Date.parse(validTo);
+  return Number.isNaN(time) ? '' : ` on ${new Date(time).toISOString().slice(0, 10)}`;
+}
+
+function errorDetails(error: unknown): ErrorDetails {
+  const value = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>;
+  const text = (key: string) => (typeof value[key] === 'string' ? value[key] : undefined);
+  const cert = value.cert as { subjectaltname?: unknown } | undefined;
+  const names = typeof cert?.subjectaltname === 'string' ? cert.subjectaltname : undefined;
+  return {
+    code: text('code') ?? '',
+    name: text('name') ?? '',
+    message: text('message') ?? String(error),
+    validTo: text('validTo'),
+    names: names?.replaceAll('DNS:', '').slice(0, 200),
+  };
+}

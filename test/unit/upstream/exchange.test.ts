@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { Pool } from 'undici';
+import { dropBody, readBody } from '../../../src/upstream/body.ts';
+import { type Exchanged, type ExchangeOptions, exchange } from '../../../src/upstream/exchange.ts';
+import { describeFault } from '../../../src/upstream/transport-fault.ts';
+import { createManualClock, type ManualClock } from '../../support/clock.ts';
+
+/** A server that writes what the test says, byte for byte. */
+describe('one exchange', () => {
+  const stops: (() => unknown)[] = [];
+  after(() => Promise.all(stops.map((stop) => stop())));
+
+  async function setUp(script: (socket: Socket) => void, method: 'GET' | 'HEAD' = 'GET') {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => script(socket));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x?y=1`);
+    const pool = new Pool(url.origin, { allowH2: false });
+    stops.push(
+      () => pool.destroy(),
+      () => server.close(),
+    );
+    const clock = createManualClock();
+    const released = { count: 0 };
+    const run = (options: Partial<ExchangeOptions> = {}) =>
+      exchange(
+        pool,
+        url,
+        { method, headers: {} },
+        {
+          clock,
+          headerTimeout: 15_000,
+          describe: (error) => describeFault(error, { host: 'h', connectTimeout: 3000 }),
+          released: () => {
+            released.count += 1;
+          },
+          ...options,
+        },
+      );
+    return { run, clock, released, pool };
+  }
+
+  const text = async (got: Exchanged, clock: ManualClock, cap = 1000) => {
+    assert.ok(got.ok);
+    const read = await readBody(got.response.body, { cap, clock, timeout: 5000 });
+    return read.ok ? read.bytes.toString() : `${read.kind}: ${read.reason}`;
+  };
+
+  it('passes over early hints', async () => {
+    const { run, clock } = await setUp((socket) =>
+      socket.write(
+        'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      ),
+    );
+    const got = await run();
+    assert.ok(got.ok && got.response.status === 200);
+    assert.equal(await text(got, clock), 'ok');
+  });
+
+  it('keeps a body that is over, connection and all, until somebody reads it', async () => {
+    const { run, clock, released } = await setUp((socket) =>
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'),
+    );
+    const got = await run();
+    await clock.advance(0);
+    assert.equal(await text(got, clock), 'hello');
+    assert.equal(released.count, 1);
+  });
+
+  it('ends at once where there is no body', async () => {
+    const { run, clock, released } = await setUp(
+      (socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n'),
+      'HEAD',
+    );
+    assert.equal(await text(await run(), clock), '');
+    assert.equal(released.count, 1);
+  });
+
+  it('gives up when the headers do not come in time, by its own clock', async () => {
+    const { run, clock, released } = await setUp((socket) => socket.write('HTTP/1.1 200 OK\r\nX-Slow:'));
+    const got = run();
+    await clock.advance(14_999);
+    await clock.advance(1);
+    assert.deepEqual(await got, { ok: false, fault: { kind: 'timeout', reason: 'no answer within 15 s' } });
+    assert.equal(released.count, 1);
+    assert.deepEqual(clock.pending, []);
+  });
+
+  it('gives up when its signal says so, before or while it waits', async () => {
+    const { run, released } = await setUp(() => {});
+    const signal = AbortSignal.abort();
+    assert.deepEqual(await run({ signal }), { ok: false, fault: { kind: 'aborted', reason: 'given up' } });
+    const later = new AbortController();
+    const got = run({ signal: later.signal });
+    later.abort();
+    assert.equal((await got).ok, false);
+    assert.equal(released.count, 2);
+  });
+
+  it('reads a small body under a cap and a deadline', async () => {
+    const long = await setUp((socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n${'x'.repeat(11)}`),
+    );
+    assert.equal(await text(await long.run(), long.clock, 10), 'tooLarge: body larger than 10 bytes');
+    const slow = await setUp((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nx'));
+    const got = text(await slow.run(), slow.clock);
+    await slow.clock.advance(5000);
+    assert.equal(await got, 'broken: body not complete within 5 s');
+    assert.equal(slow.released.count, 1);
+  });
+
+  it('saves the connection when a small body is dropped, and closes it when a large one is', async () => {
+    let connections = 0;
+    const answer = (size: number) => (socket: Socket) => {
+      connections += 1;
+      const write = () =>
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${'x'.repeat(size)}`);
+      write();
+      socket.on('data', write);
+    };
+    for (const [size, expected] of [
+      [1000, 1],
+      [1_000_000, 2],
+    ] as const) {
+      connections = 0;
+      const { run, released, pool } = await setUp(answer(size));
+      const first = await run();
+      assert.ok(first.ok);
+      dropBody(first.response.body);
+      // undici waits for a turn of the event loop before it uses a connection again.
+      while (released.count === 0 || pool.stats.free < pool.stats.connected) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const second = await run();
+      assert.ok(second.ok);
+      second.response.body.cancel();
+      assert.equal(connections, expected, `${size} bytes`);
+    }
+  });
+
+  it('does not break when the sink does', async () => {
+    const { run, released } = await setUp((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx'),
+    );
+    const got = await run();
+    assert.ok(got.ok);
+    const failed = Promise.withResolvers<string>();
+    got.response.body.consume({
+      data() {
+        throw new Error('the disk is full');
+      },
+      end() {},
+      fail: failed.resolve,
+    });
+    assert.match(await failed.promise, /the disk is full/);
+    assert.equal(released.count, 1);
+    assert.throws(() => got.response.body.consume({ data: () => true, end() {}, fail() {} }), /once/);
+  });
+});

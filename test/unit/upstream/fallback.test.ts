@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { consequence, verdict } from '../../../src/upstream/fallback.ts';
+import type { Attempt, OutcomeKind } from '../../../src/upstream/outcome.ts';
+
+const attempt = (outcome: Attempt['outcome'], until?: number): Attempt => ({
+  endpoint: 'm.ex/app',
+  role: 'mirror',
+  outcome,
+  ms: 1,
+  ...(until !== undefined && { until }),
+});
+
+describe('the fallback table', () => {
+  const rows: [OutcomeKind, boolean, string][] = [
+    ['ok', false, 'answer'],
+    ['notFound', true, 'answer'],
+    ['unauthorized', true, 'answer'],
+    ['denied', true, 'answer'],
+    ['rateLimited', true, 'answer'],
+    ['unreachable', true, 'failure'],
+    ['invalid', true, 'failure'],
+    ['blocked', true, 'nothing'],
+  ];
+  for (const [kind, next, remembered] of rows) {
+    it(`${kind}: ${next ? 'asks the next' : 'is the end'}, remembers ${remembered}`, () => {
+      assert.deepEqual(consequence(kind), { next, remembered });
+    });
+  }
+});
+
+describe('the verdict of a trail', () => {
+  it('is notFound when everybody who was asked said so', () => {
+    const trail = [attempt('notFound'), attempt('blocked'), attempt('skipped'), attempt('notFound')];
+    assert.deepEqual(verdict(trail), { kind: 'notFound' });
+  });
+
+  it('is unavailable when nobody was asked', () => {
+    assert.deepEqual(verdict([]), { kind: 'unavailable' });
+    assert.deepEqual(verdict([attempt('blocked'), attempt('skipped')]), { kind: 'unavailable' });
+  });
+
+  it('is rateLimited, until the first may be asked again, when waiting can help', () => {
+    const trail = [attempt('rateLimited', 9000), attempt('notFound'), attempt('rateLimited', 5000)];
+    assert.deepEqual(verdict(trail), { kind: 'rateLimited', until: 5000 });
+  });
+
+  it('is never notFound while one could not say', () => {
+    const kinds = [
+      'notFound',
+      'unauthorized',
+      'denied',
+      'unreachable',
+      'invalid',
+      'blocked',
+      'skipped',
+    ] as const;
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...kinds)), (outcomes) => {
+        const said = outcomes.filter((outcome) => outcome !== 'blocked' && outcome !== 'skipped');
+        const all = said.length > 0 && said.every((outcome) => outcome === 'notFound');
+        assert.equal(verdict(outcomes.map((outcome) => attempt(outcome))).kind === 'notFound', all);
+      }),
+    );
+  });
+});
