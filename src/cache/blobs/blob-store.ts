@@ -1,0 +1,29 @@
+/** Verified content by digest: files that are whole, or not there. */
+import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+
+export interface BlobStore {
+  /** Undefined where there is no such file. */
+  open(digest: Digest): Promise<StoredFile | undefined>;
+  /** The whole content, for what is small and about to be verified. */
+  read(digest: Digest): Promise<Buffer | undefined>;
+  /** Durable when this resolves. The caller has verified the digest. */
+  write(digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** Moves a file of `incoming` into the store; durable when this resolves. Rejects where it has not `size` bytes. */
+  adopt(digest: Digest, size: number, file: string): Promise<void>;
+  /** Removes the file unless `isWanted` says, when its turn has come, that it is wanted again. */
+  remove(digest: Digest, isWanted: () => boolean): Promise<void>;
+  /** Digests of the files whose first byte is `first`. Foreign files are counted, and left alone. */
+  filesIn(algorithm: DigestAlgorithm, first: number): Promise<{ digests: Digest[]; foreign: number }>;
+  has(digest: Digest): Promise<boolean>;
+}
+
+export interface StoredFile {
+  readonly size: number;
+  /** Epoch ms. */
+  readonly modified: number;
+  /** Bytes from `start` to before `end`; rejects where the file gives fewer. */
+  stream(start: number, end: number): ByteStream;
+  /** Streams that are open go on; the file is closed after the last of them. */
+  close(): void;
+}

@@ -1,0 +1,178 @@
+/**
+ * Contents as files: `content-v1/sha256/ab/abcdef...`. A file gets its name only when it is whole and on the disk:
+ *
+ *   write into incoming -> fsync -> rename -> fsync of the folder      (then the caller writes the index row)
+ *
+ * so a name that is there after a kill or a power cut has the right bytes behind it.
+ */
+import { close, fstatSync, open as openFd } from 'node:fs';
+import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestHex,
+  parseDigest,
+} from '../../oci/digest.ts';
+import type { BlobStore, StoredFile } from './blob-store.ts';
+import { createReadBuffers } from './read-buffers.ts';
+import { StoredFileStream } from './stored-file-stream.ts';
+import { Turns } from './turns.ts';
+
+export interface DiskStoreOptions {
+  /** `content-v1`; must exist. */
+  readonly content: string;
+  /** On the same file system; must exist. */
+  readonly incoming: string;
+  /** A file that was opened did not give what it should. */
+  readonly onFault: (digest: Digest, error: Error) => void;
+}
+
+/** Files in `incoming` that are this store's own, left there only by a kill. */
+export const writePrefix = 'put-';
+
+export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions): BlobStore {
+  const buffers = createReadBuffers();
+  const turns = new Turns();
+  let written = 0;
+
+  const shard = (algorithm: DigestAlgorithm, first: string) => join(content, algorithm, first);
+  const folderOf = (digest: Digest) => shard(digestAlgorithm(digest), digestHex(digest).slice(0, 2));
+  const pathOf = (digest: Digest) => join(folderOf(digest), digestHex(digest));
+
+  /** Renames what is on the disk already, and makes the new name last. */
+  async function place(digest: Digest, file: string): Promise<void> {
+    const folder = folderOf(digest);
+    try {
+      await rename(file, pathOf(digest));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await mkdir(folder, { recursive: true });
+      await syncFolder(join(content, digestAlgorithm(digest)));
+      await syncFolder(content);
+      await rename(file, pathOf(digest));
+    }
+    await syncFolder(folder);
+  }
+
+  return {
+    async open(digest) {
+      const path = pathOf(digest);
+      const fd = await openForRead(path);
+      if (fd === undefined) return undefined;
+      // Opening has brought the inode into memory: this call does not wait for the disk.
+      const { size, mtimeMs } = fstatSync(fd);
+      let users = 1;
+      const release = () => {
+        users -= 1;
+        if (users === 0) close(fd);
+      };
+      let isClosed = false;
+      const file: StoredFile = {
+        size,
+        modified: Math.trunc(mtimeMs),
+        stream(start, end) {
+          users += 1;
+          const fault = (error: Error) => onFault(digest, error);
+          return new StoredFileStream({ fd, path, buffers, release, onFault: fault }, start, end);
+        },
+        close() {
+          if (isClosed) return;
+          isClosed = true;
+          release();
+        },
+      };
+      return file;
+    },
+    async read(digest) {
+      try {
+        return await readFile(pathOf(digest));
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    write(digest, bytes) {
+      return turns.take(digest, async () => {
+        written += 1;
+        const file = join(incoming, `${writePrefix}${digestHex(digest)}-${written}`);
+        try {
+          await withFile(file, 'wx', async (handle) => {
+            await handle.writeFile(bytes);
+            await handle.sync();
+          });
+          await place(digest, file);
+        } catch (error) {
+          await rm(file, { force: true });
+          throw error;
+        }
+      });
+    },
+    adopt(digest, size, file) {
+      return turns.take(digest, async () => {
+        await withFile(file, 'r+', async (handle) => {
+          const found = (await handle.stat()).size;
+          if (found !== size) throw new Error(`${file} has ${found} bytes, ${digest} should have ${size}`);
+          await handle.sync();
+        });
+        await place(digest, file);
+      });
+    },
+    remove(digest, isWanted) {
+      return turns.take(digest, async () => {
+        if (!isWanted()) await rm(pathOf(digest), { force: true });
+      });
+    },
+    async filesIn(algorithm, first) {
+      const prefix = first.toString(16).padStart(2, '0');
+      const names = await readdir(shard(algorithm, prefix)).catch((error: unknown) => {
+        if (codeOf(error) === 'ENOENT') return [];
+        throw error;
+      });
+      const digests = names
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => parseDigest(`${algorithm}:${name}`))
+        .filter((digest) => digest !== undefined);
+      return { digests, foreign: names.length - digests.length };
+    },
+    async has(digest) {
+      return access(pathOf(digest)).then(
+        () => true,
+        () => false,
+      );
+    },
+  };
+}
+
+/** Callbacks on a bare descriptor: a FileHandle costs several times as much for a small blob. */
+function openForRead(path: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    openFd(path, 'r', (error, fd) => {
+      if (!error) resolve(fd);
+      else if (error.code === 'ENOENT') resolve(undefined);
+      else reject(error);
+    });
+  });
+}
+
+async function withFile(
+  path: string,
+  flags: string,
+  work: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const handle = await open(path, flags, 0o640);
+  try {
+    await work(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+function syncFolder(path: string): Promise<void> {
+  return withFile(path, 'r', (handle) => handle.sync());
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

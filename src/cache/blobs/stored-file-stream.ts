@@ -1,0 +1,93 @@
+/**
+ * A stored file as a ByteStream: positional reads into two buffers in turn. By the contract of ByteStream the
+ * buffer before the last is free when `next` is called, so the disk fills one while the socket empties the other.
+ */
+import { read } from 'node:fs';
+import type { ByteStream } from '../../lib/byte-stream.ts';
+import { largeRead, type ReadBuffers, smallRead } from './read-buffers.ts';
+
+/** Bytes of one stream after which its buffers become large. */
+const longStream = 4 * smallRead;
+
+export interface StreamSource {
+  readonly fd: number;
+  readonly path: string;
+  readonly buffers: ReadBuffers;
+  /** Called once, when the stream needs the file no more. */
+  release(): void;
+  /** The file did not give what it should. */
+  onFault(error: Error): void;
+}
+
+export class StoredFileStream implements ByteStream {
+  readonly #source: StreamSource;
+  readonly #start: number;
+  readonly #end: number;
+  #position: number;
+  #last: Buffer | undefined;
+  #beforeLast: Buffer | undefined;
+  #reading = false;
+  #closed = false;
+
+  constructor(source: StreamSource, start: number, end: number) {
+    this.#source = source;
+    this.#start = start;
+    this.#end = end;
+    this.#position = start;
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    if (this.#closed) throw new Error('the stream is closed');
+    if (this.#position >= this.#end) return undefined;
+    const buffer = this.#nextBuffer();
+    const wanted = Math.min(buffer.length, this.#end - this.#position);
+    this.#reading = true;
+    try {
+      const got = await readAt(this.#source.fd, buffer, wanted, this.#position);
+      if (got === 0) throw new Error(`${this.#source.path} ends at ${this.#position}, before ${this.#end}`);
+      this.#position += got;
+      return got === buffer.length ? buffer : buffer.subarray(0, got);
+    } catch (error) {
+      this.#source.onFault(error as Error);
+      throw error;
+    } finally {
+      this.#reading = false;
+      if (this.#closed) this.#release();
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // The kernel may still write into the buffer, and the descriptor's number must not be given to another file.
+    if (!this.#reading) this.#release();
+  }
+
+  #nextBuffer(): Buffer {
+    const isLong = this.#position - this.#start >= longStream && this.#end - this.#position > smallRead;
+    let free = this.#beforeLast;
+    this.#beforeLast = this.#last;
+    if (free && isLong && free.length < largeRead) {
+      this.#source.buffers.give(free);
+      free = undefined;
+    }
+    free ??= this.#source.buffers.take(isLong);
+    this.#last = free;
+    return free;
+  }
+
+  #release(): void {
+    for (const buffer of [this.#beforeLast, this.#last]) {
+      if (buffer) this.#source.buffers.give(buffer);
+    }
+    this.#beforeLast = undefined;
+    this.#last = undefined;
+    this.#source.release();
+  }
+}
+
+function readAt(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, buffer, 0, length, position, (error, got) => (error ? reject(error) : resolve(got)));
+  });
+}

@@ -1,0 +1,72 @@
+/** The data folder: what is where in it, made ready and found to be usable before anything is opened. */
+import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { EntrepotError } from '../errors.ts';
+import { writePrefix } from './blobs/disk-store.ts';
+
+export interface DataFolder {
+  readonly lock: string;
+  readonly index: string;
+  readonly content: string;
+  readonly incoming: string;
+}
+
+/** Makes what is missing. Throws DATA_UNUSABLE. */
+export function prepareDataFolder(data: string): DataFolder {
+  const folder: DataFolder = {
+    lock: join(data, 'entrepot.lock'),
+    index: join(data, 'index-v1.sqlite'),
+    content: join(data, 'content-v1'),
+    incoming: join(data, 'incoming'),
+  };
+  for (const path of [data, folder.content, folder.incoming]) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o750 });
+      accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw unusable(path, error);
+    }
+  }
+  if (statSync(folder.content).dev !== statSync(folder.incoming).dev) {
+    throw new EntrepotError(
+      'DATA_UNUSABLE',
+      'is on another file system than content-v1: finished transfers could not be renamed into the store',
+      { file: folder.incoming },
+    );
+  }
+  return folder;
+}
+
+/** Removes what a killed process had not finished writing. Only for the one who holds the lock. */
+export function removeUnfinishedWrites(folder: DataFolder): void {
+  for (const name of readdirSync(folder.incoming)) {
+    if (name.startsWith(writePrefix)) rmSync(join(folder.incoming, name), { force: true });
+  }
+}
+
+/** DATA_UNUSABLE for what the file system refused; anything else as it is. */
+export function unusable(path: string, error: unknown): unknown {
+  const { code, path: refused } = error as NodeJS.ErrnoException;
+  const reason = code === undefined ? undefined : reasons[code];
+  if (reason === undefined) return error;
+  return new EntrepotError('DATA_UNUSABLE', reason, { file: refused ?? path, cause: error });
+}
+
+const elsewhere = 'or choose another folder (--data, ENTREPOT_DATA or "data" in entrepot.toml)';
+const noRights = `this process may not write here: give its user the rights, ${elsewhere}`;
+const readOnly = `the file system is read-only: mount it writable, ${elsewhere}`;
+const noFolder = `is a file where the data folder needs a folder: remove it, ${elsewhere}`;
+const full = `the disk is full: make room, ${elsewhere}`;
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: noRights,
+  EPERM: noRights,
+  EROFS: readOnly,
+  ENOTDIR: noFolder,
+  EEXIST: noFolder,
+  ENOSPC: full,
+  EDQUOT: full,
+  SQLITE_READONLY: readOnly,
+  SQLITE_CANTOPEN: noRights,
+  SQLITE_FULL: full,
+};

@@ -1,0 +1,130 @@
+/** Contents and what manifests list: one row per digest, whether its file is here or it is only heard of. */
+import type { Database } from 'better-sqlite3';
+import type { Digest } from '../../oci/digest.ts';
+import { digestKey, keyDigest } from './digest-key.ts';
+import type { IndexStore, Root } from './index-store.ts';
+import type { Names } from './names.ts';
+
+type ContentRows = Pick<IndexStore, 'content' | 'addBlob' | 'addManifest' | 'dropContent' | 'children'>;
+
+/**
+ * Of one manifest; what it lists beyond that is served all the same, but stands for itself. Real ones have a few
+ * dozen; 4 MiB of made-up descriptors would keep everybody waiting for seconds.
+ */
+const mostChildren = 2000;
+
+/** Row numbers of digests. */
+export interface ContentIds {
+  find(key: Buffer): number | undefined;
+  /** Written as heard of, if it is new. */
+  intern(key: Buffer, used: number): number;
+}
+
+export interface RootRow {
+  readonly id: number;
+  readonly digest: Buffer;
+  readonly size: number | null;
+  readonly used: number;
+  readonly pinned: number;
+}
+
+export function toRoot(row: RootRow): Root {
+  const { id, digest, size, used, pinned } = row;
+  return { row: id, digest: keyDigest(digest), size: size ?? undefined, used, pinned: pinned === 1 };
+}
+
+export function createContentIds(db: Database): ContentIds {
+  const select = db.prepare<[Buffer], number>('SELECT id FROM contents WHERE digest = ?').pluck();
+  const insert = db.prepare<[Buffer, number]>('INSERT INTO contents (digest, used) VALUES (?, ?)');
+  return {
+    find: (key) => select.get(key),
+    intern: (key, used) => select.get(key) ?? Number(insert.run(key, used).lastInsertRowid),
+  };
+}
+
+export function createContentRows(db: Database, names: Names, ids: ContentIds): ContentRows {
+  const select = db.prepare<[Buffer], { row: number; size: number; mediaType: string | null }>(`
+    SELECT c.id AS row, c.size, m.name AS mediaType FROM contents c LEFT JOIN names m ON m.id = c.media_type
+    WHERE c.digest = ? AND c.size IS NOT NULL`);
+  const store = db.prepare<[Buffer, number, number | null, number]>(`
+    INSERT INTO contents (digest, size, media_type, used) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET size = excluded.size, media_type = coalesce(excluded.media_type, media_type),
+      used = max(used, excluded.used)`);
+  const setSubject = db.prepare<[number, number]>('UPDATE contents SET subject = ? WHERE id = ?');
+  const addChild = db.prepare<[number, number, number, number, string | null]>(
+    'INSERT OR IGNORE INTO children (parent, child, size, media_type, platform) VALUES (?, ?, ?, ?, ?)',
+  );
+  const hasChildren = db.prepare<[number]>('SELECT 1 FROM children WHERE parent = ? LIMIT 1');
+  const selectChildren = db.prepare<
+    [Buffer],
+    { digest: Buffer; size: number; mediaType: string; platform: string | null; stored: number }
+  >(`
+    SELECT c.digest, r.size, m.name AS mediaType, r.platform, c.size IS NOT NULL AS stored
+    FROM children r JOIN contents c ON c.id = r.child JOIN names m ON m.id = r.media_type
+    WHERE r.parent = (SELECT id FROM contents WHERE digest = ?)`);
+
+  const childIds = db.prepare<[number], number>('SELECT child FROM children WHERE parent = ?').pluck();
+  const parents = db.prepare<[number], number>('SELECT parents FROM contents WHERE id = ?').pluck();
+  const remove = db.prepare<[number]>('DELETE FROM contents WHERE id = ?');
+  const demote = db.prepare<[number]>(
+    'UPDATE contents SET size = NULL, media_type = NULL, subject = NULL WHERE id = ?',
+  );
+  const removeChildren = db.prepare<[number]>('DELETE FROM children WHERE parent = ?');
+  const removeTags = db.prepare<[number]>('DELETE FROM tags WHERE content = ?');
+  const removeUnheard = db.prepare<[number]>(`
+    DELETE FROM contents WHERE id = ? AND size IS NULL AND parents = 0
+      AND NOT EXISTS (SELECT 1 FROM links WHERE content = contents.id)`);
+  const selectRoot = db.prepare<[number], RootRow>(
+    'SELECT id, digest, size, used, pinned FROM contents WHERE id = ? AND size IS NOT NULL AND parents = 0',
+  );
+
+  function drop(digest: Digest): Root[] {
+    const id = ids.find(digestKey(digest));
+    if (id === undefined) return [];
+    const listed = childIds.all(id);
+    removeChildren.run(id);
+    if (parents.get(id) === 0) {
+      remove.run(id);
+    } else {
+      demote.run(id);
+      removeTags.run(id);
+    }
+    const roots: Root[] = [];
+    for (const child of listed) {
+      if (removeUnheard.run(child).changes > 0) continue;
+      const root = selectRoot.get(child);
+      if (root) roots.push(toRoot(root));
+    }
+    return roots;
+  }
+
+  return {
+    content(digest) {
+      const row = select.get(digestKey(digest));
+      return row && { ...row, mediaType: row.mediaType ?? undefined };
+    },
+    addBlob(digest, size, used) {
+      store.run(digestKey(digest), size, null, used);
+    },
+    addManifest: db.transaction((digest, size, manifest, used) => {
+      const key = digestKey(digest);
+      store.run(key, size, names.intern(manifest.mediaType), used);
+      const id = ids.intern(key, used);
+      if (hasChildren.get(id)) return;
+      if (manifest.subject) setSubject.run(ids.intern(digestKey(manifest.subject), used), id);
+      for (const child of manifest.children.slice(0, mostChildren)) {
+        const childId = ids.intern(digestKey(child.digest), used);
+        addChild.run(id, childId, child.size, names.intern(child.mediaType), child.platform ?? null);
+      }
+    }) as ContentRows['addManifest'],
+    dropContent: db.transaction(drop),
+    children(digest) {
+      return selectChildren.all(digestKey(digest)).map((row) => ({
+        ...row,
+        digest: keyDigest(row.digest),
+        platform: row.platform ?? undefined,
+        stored: row.stored === 1,
+      }));
+    },
+  };
+}

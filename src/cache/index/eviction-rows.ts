@@ -1,0 +1,73 @@
+/** What eviction, reconciliation and people ask of all contents: orders, sums and ranges, each along an index. */
+import type { Database } from 'better-sqlite3';
+import type { Digest } from '../../oci/digest.ts';
+import { type RootRow, toRoot } from './content-rows.ts';
+import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
+import type { ImageSummary, IndexStore, Totals } from './index-store.ts';
+
+type EvictionRows = Pick<
+  IndexStore,
+  | 'touch'
+  | 'oldest'
+  | 'newestUseBelow'
+  | 'setPinned'
+  | 'unpinAll'
+  | 'totals'
+  | 'storedIn'
+  | 'storedAfter'
+  | 'images'
+>;
+
+export function createEvictionRows(db: Database): EvictionRows {
+  const touch = db.prepare<[{ digest: Buffer; used: number }]>(
+    'UPDATE contents SET used = $used WHERE digest = $digest AND used < $used',
+  );
+  const oldest = db.prepare<[number, number], RootRow>(`
+    SELECT id, digest, size, used, pinned FROM contents
+    WHERE parents = 0 AND pinned = 0 AND (used, id) > (?, ?) ORDER BY used, id LIMIT 1`);
+  const newestBelow = db
+    .prepare<[number], number | null>(`
+    WITH RECURSIVE below (id, used) AS (
+      SELECT c.id, c.used FROM children r JOIN contents c ON c.id = r.child
+      WHERE r.parent = ? AND c.parents = 1 AND c.size IS NOT NULL
+      UNION
+      SELECT c.id, c.used FROM below b JOIN children r ON r.parent = b.id JOIN contents c ON c.id = r.child
+      WHERE c.parents = 1 AND c.size IS NOT NULL)
+    SELECT max(used) FROM below`)
+    .pluck();
+  const setPinned = db.prepare<[Buffer]>('UPDATE contents SET pinned = 1 WHERE digest = ?');
+  const unpinAll = db.prepare<[]>('UPDATE contents SET pinned = 0 WHERE pinned = 1');
+  const totals = db.prepare<[], Totals>('SELECT bytes, contents, manifests FROM totals');
+  const storedIn = db
+    .prepare<[Buffer, Buffer, number], Buffer>(
+      'SELECT digest FROM contents WHERE digest > ? AND digest < ? AND size IS NOT NULL ORDER BY digest LIMIT ?',
+    )
+    .pluck();
+  const storedAfter = db.prepare<[number, number], RootRow>(`
+    SELECT id, digest, size, used, pinned FROM contents WHERE id > ? AND size IS NOT NULL ORDER BY id LIMIT ?`);
+  const images = db.prepare<[string, number], ImageSummary>(`
+    SELECT n.name AS image, (SELECT count(*) FROM tags t WHERE t.image = n.id) AS tags,
+      count(c.size) AS contents, coalesce(sum(c.size), 0) AS bytes
+    FROM names n CROSS JOIN links l ON l.image = n.id JOIN contents c ON c.id = l.content
+    WHERE n.name > ? GROUP BY n.name ORDER BY n.name LIMIT ?`);
+
+  return {
+    touch: db.transaction((uses: Iterable<readonly [Digest, number]>) => {
+      for (const [digest, used] of uses) touch.run({ digest: digestKey(digest), used });
+    }),
+    oldest(after) {
+      const row = oldest.get(after?.used ?? -1, after?.row ?? 0);
+      return row && toRoot(row);
+    },
+    newestUseBelow: (root) => newestBelow.get(root.row) ?? 0,
+    setPinned: (digest) => setPinned.run(digestKey(digest)),
+    unpinAll: () => unpinAll.run(),
+    totals: () => totals.get() ?? { bytes: 0, contents: 0, manifests: 0 },
+    storedIn(algorithm, first, after, limit) {
+      const { from, before } = shardKeys(algorithm, first);
+      return storedIn.all(after ? digestKey(after) : from, before, limit).map(keyDigest);
+    },
+    storedAfter: (row, limit) => storedAfter.all(row, limit).map(toRoot),
+    images: (after, limit) => images.all(after, limit),
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * What makes content findable: tags, manifests and what they list, links, lists. Synchronous, since each call
+ * takes microseconds. Images and endpoints are text here; that they are kept once is the store's own affair.
+ *
+ * A content is *stored* (its file is here) or only heard of. A stored content that no stored manifest lists is a
+ * *root*: what eviction chooses from.
+ */
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+import type { Manifest } from '../../oci/manifest.ts';
+import type { CachedList, CachedTag, KnownDescriptor } from '../cache.ts';
+
+export interface IndexStore {
+  /** All or nothing of what `work` writes. May be nested. */
+  transaction<T>(work: () => T): T;
+
+  tag(image: string, tag: string): CachedTag | undefined;
+  setTag(image: string, tag: string, value: CachedTag): void;
+  dropTag(image: string, tag: string): void;
+  /** Sorted by bytes. */
+  tags(image: string): string[];
+
+  /** What is stored under the digest. */
+  content(digest: Digest): StoredContent | undefined;
+  /** The same, where `image` links it. */
+  linkedContent(image: string, digest: Digest): StoredContent | undefined;
+  addBlob(digest: Digest, size: number, used: number): void;
+  addManifest(digest: Digest, size: number, manifest: Manifest, used: number): void;
+  /**
+   * Forgets a stored content, its tags, and its links unless a stored manifest lists it. Gives what was listed by
+   * it, is stored, and is a root from now on.
+   */
+  dropContent(digest: Digest): Root[];
+  /** What a stored manifest lists. */
+  children(digest: Digest): Child[];
+
+  link(image: string, digest: Digest, endpoint: string, used: number): void;
+  isLinked(image: string, digest: Digest): boolean;
+  descriptor(image: string, digest: Digest): KnownDescriptor | undefined;
+
+  list(image: string, kind: string, key: string): CachedList | undefined;
+  setList(image: string, kind: string, key: string, value: CachedList): void;
+  dropList(image: string, kind: string, key: string): void;
+
+  /** Last uses, epoch ms. An older time than the known one changes nothing. */
+  touch(uses: Iterable<readonly [Digest, number]>): void;
+  /** The least recently used of the roots that are not pinned, and of what is only heard of and not listed either. */
+  oldest(after: RootPosition | undefined): Root | undefined;
+  /** Latest use among what only this root brought, directly or through manifests that only it lists. */
+  newestUseBelow(root: Root): number;
+  /** Every `image` that links it, and every `image:tag` that points to it. */
+  namesOf(digest: Digest): string[];
+  imagesOf(digest: Digest): string[];
+  setPinned(digest: Digest): void;
+  unpinAll(): void;
+
+  totals(): Totals;
+  /** Stored contents whose digest begins with the byte `first`, ascending, from after `after`. */
+  storedIn(algorithm: DigestAlgorithm, first: number, after: Digest | undefined, limit: number): Digest[];
+  /** Stored contents in the order of their rows, from after `row`. */
+  storedAfter(row: number, limit: number): Root[];
+  images(after: string, limit: number): ImageSummary[];
+
+  meta(key: string): string | undefined;
+  setMeta(key: string, value: string): void;
+  close(): void;
+}
+
+export interface StoredContent {
+  readonly row: number;
+  readonly size: number;
+  /** Of a manifest; undefined for a blob. */
+  readonly mediaType: string | undefined;
+}
+
+export interface Child {
+  readonly digest: Digest;
+  /** As the parent says. */
+  readonly size: number;
+  readonly mediaType: string;
+  readonly platform: string | undefined;
+  readonly stored: boolean;
+}
+
+export interface RootPosition {
+  readonly used: number;
+  readonly row: number;
+}
+
+export interface Root extends RootPosition {
+  readonly digest: Digest;
+  /** Undefined: only heard of. */
+  readonly size: number | undefined;
+  readonly pinned: boolean;
+}
+
+export interface Totals {
+  readonly bytes: number;
+  readonly contents: number;
+  readonly manifests: number;
+}
+
+export interface ImageSummary {
+  readonly image: string;
+  readonly tags: number;
+  /** Stored contents that it links. */
+  readonly contents: number;
+  /** Of those. */
+  readonly bytes: number;
+}

@@ -1,0 +1,80 @@
+/** Which image may serve which content, and what the manifests of an image say of a digest. */
+import type { Database } from 'better-sqlite3';
+import type { Digest } from '../../oci/digest.ts';
+import type { KnownDescriptor } from '../cache.ts';
+import type { ContentIds } from './content-rows.ts';
+import { digestKey } from './digest-key.ts';
+import type { IndexStore } from './index-store.ts';
+import type { Names } from './names.ts';
+
+type LinkRows = Pick<
+  IndexStore,
+  'linkedContent' | 'link' | 'isLinked' | 'descriptor' | 'namesOf' | 'imagesOf'
+>;
+
+interface Linked {
+  readonly row: number;
+  readonly size: number | null;
+  readonly mediaType: string | null;
+}
+
+/**
+ * A small config or an empty layer is listed by very many manifests. Only the newest of them are looked at: a blob
+ * is asked for soon after its manifest, and not to know its size beforehand costs little.
+ */
+const parentsLookedAt = 1000;
+
+export function createLinkRows(db: Database, names: Names, ids: ContentIds): LinkRows {
+  const select = db.prepare<[number, Buffer], Linked>(`
+    SELECT c.id AS row, c.size, m.name AS mediaType
+    FROM contents c JOIN links l ON l.content = c.id LEFT JOIN names m ON m.id = c.media_type
+    WHERE l.image = ? AND c.digest = ?`);
+  const upsert = db.prepare<[number, number, number]>(`
+    INSERT INTO links (image, content, endpoint) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET endpoint = excluded.endpoint`);
+  const selectDescriptor = db.prepare<[Buffer, number], KnownDescriptor>(`
+    WITH listed AS (
+      SELECT parent, size, media_type FROM children WHERE child = (SELECT id FROM contents WHERE digest = ?)
+      ORDER BY parent DESC LIMIT ${parentsLookedAt})
+    SELECT p.size, m.name AS mediaType, e.name AS endpoint
+    FROM listed p CROSS JOIN links l ON l.image = ? AND l.content = p.parent
+      JOIN names m ON m.id = p.media_type JOIN names e ON e.id = l.endpoint
+    LIMIT 1`);
+  const selectNames = db
+    .prepare<[{ digest: Buffer }], string>(`
+    SELECT n.name FROM links l JOIN names n ON n.id = l.image
+    WHERE l.content = (SELECT id FROM contents WHERE digest = $digest)
+    UNION ALL
+    SELECT n.name || ':' || t.tag FROM tags t JOIN names n ON n.id = t.image
+    WHERE t.content = (SELECT id FROM contents WHERE digest = $digest)`)
+    .pluck();
+
+  const selectImages = db
+    .prepare<[Buffer], string>(`
+    SELECT n.name FROM links l JOIN names n ON n.id = l.image
+    WHERE l.content = (SELECT id FROM contents WHERE digest = ?)`)
+    .pluck();
+
+  function find(image: string, digest: Digest): Linked | undefined {
+    const imageId = names.find(image);
+    return imageId === undefined ? undefined : select.get(imageId, digestKey(digest));
+  }
+
+  return {
+    linkedContent(image, digest) {
+      const row = find(image, digest);
+      if (!row || row.size === null) return undefined;
+      return { row: row.row, size: row.size, mediaType: row.mediaType ?? undefined };
+    },
+    link: db.transaction((image: string, digest: Digest, endpoint: string, used: number) => {
+      upsert.run(names.intern(image), ids.intern(digestKey(digest), used), names.intern(endpoint));
+    }),
+    isLinked: (image, digest) => find(image, digest) !== undefined,
+    descriptor(image, digest) {
+      const imageId = names.find(image);
+      return imageId === undefined ? undefined : selectDescriptor.get(digestKey(digest), imageId);
+    },
+    imagesOf: (digest) => selectImages.all(digestKey(digest)),
+    namesOf: (digest) => selectNames.all({ digest: digestKey(digest) }),
+  };
+}

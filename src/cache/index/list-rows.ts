@@ -1,0 +1,39 @@
+import type { Database } from 'better-sqlite3';
+import type { CachedList } from '../cache.ts';
+import type { IndexStore } from './index-store.ts';
+import type { Names } from './names.ts';
+
+type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList'>;
+
+/** Bytes of all lists together; beyond that the oldest go. */
+const mostBytes = 128 * 1024 * 1024;
+
+export function createListRows(db: Database, names: Names): ListRows {
+  const select = db.prepare<[number, string, string], { bytes: Buffer; checkedAt: number }>(
+    'SELECT bytes, checked AS checkedAt FROM lists WHERE image = ? AND kind = ? AND key = ?',
+  );
+  const upsert = db.prepare<[number, string, string, Uint8Array, number]>(`
+    INSERT INTO lists (image, kind, key, bytes, checked) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET bytes = excluded.bytes, checked = excluded.checked`);
+  const remove = db.prepare<[number, string, string]>(
+    'DELETE FROM lists WHERE image = ? AND kind = ? AND key = ?',
+  );
+  const total = db.prepare<[], number>('SELECT lists FROM totals').pluck();
+  const removeOldest = db.prepare<[]>(
+    'DELETE FROM lists WHERE rowid = (SELECT rowid FROM lists ORDER BY checked LIMIT 1)',
+  );
+  return {
+    list(image, kind, key) {
+      const imageId = names.find(image);
+      return imageId === undefined ? undefined : select.get(imageId, kind, key);
+    },
+    setList: db.transaction((image: string, kind: string, key: string, { bytes, checkedAt }: CachedList) => {
+      upsert.run(names.intern(image), kind, key, bytes, checkedAt);
+      while ((total.get() ?? 0) > mostBytes && removeOldest.run().changes > 0);
+    }),
+    dropList(image, kind, key) {
+      const imageId = names.find(image);
+      if (imageId !== undefined) remove.run(imageId, kind, key);
+    },
+  };
+}

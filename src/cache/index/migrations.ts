@@ -1,0 +1,100 @@
+/**
+ * The index, as numbered steps: step n takes a database from `user_version` n-1 to n. A step that was released is
+ * never changed.
+ *
+ * Every string that recurs (images, endpoint keys, media types) is kept once in `names`, every digest once in
+ * `contents`, which also holds what is only heard of: a layer that a manifest names, a blob that a repository may
+ * serve. Two invariants are left to triggers, so that no statement can forget them: `contents.parents` counts the
+ * stored manifests that list a content, `totals` sums up what is stored (`lists`: bytes of lists).
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+  CREATE TABLE contents (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,          -- one byte for the algorithm, then the raw digest
+    size INTEGER,                         -- bytes of the stored file; NULL: heard of, not here
+    media_type INTEGER REFERENCES names,  -- of a stored manifest; NULL: a blob
+    subject INTEGER REFERENCES contents ON DELETE SET NULL,
+    used INTEGER NOT NULL,                -- epoch ms
+    parents INTEGER NOT NULL DEFAULT 0,
+    pinned INTEGER NOT NULL DEFAULT 0     -- found to be pinned when it was about to be evicted
+  );
+  CREATE INDEX contents_evictable ON contents (used) WHERE parents = 0 AND pinned = 0;
+  CREATE INDEX contents_pinned ON contents (pinned) WHERE pinned = 1;
+  CREATE INDEX contents_subject ON contents (subject) WHERE subject IS NOT NULL;
+
+  CREATE TABLE children (
+    parent INTEGER NOT NULL REFERENCES contents ON DELETE CASCADE,
+    child INTEGER NOT NULL REFERENCES contents,
+    size INTEGER NOT NULL,                -- as the parent says
+    media_type INTEGER NOT NULL REFERENCES names,
+    platform TEXT,
+    PRIMARY KEY (parent, child)
+  ) WITHOUT ROWID;
+  CREATE INDEX children_child ON children (child);
+
+  CREATE TABLE tags (
+    image INTEGER NOT NULL REFERENCES names,
+    tag TEXT NOT NULL,
+    content INTEGER NOT NULL REFERENCES contents ON DELETE CASCADE,
+    endpoint INTEGER NOT NULL REFERENCES names,
+    checked INTEGER NOT NULL,             -- epoch ms
+    PRIMARY KEY (image, tag)
+  ) WITHOUT ROWID;
+  CREATE INDEX tags_content ON tags (content);
+
+  CREATE TABLE links (
+    image INTEGER NOT NULL REFERENCES names,
+    content INTEGER NOT NULL REFERENCES contents ON DELETE CASCADE,
+    endpoint INTEGER NOT NULL REFERENCES names,
+    PRIMARY KEY (image, content)
+  ) WITHOUT ROWID;
+  CREATE INDEX links_content ON links (content);
+
+  CREATE TABLE lists (
+    image INTEGER NOT NULL REFERENCES names,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    checked INTEGER NOT NULL,             -- epoch ms
+    PRIMARY KEY (image, kind, key)
+  );
+  CREATE INDEX lists_checked ON lists (checked);
+
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+  CREATE TABLE totals (bytes INTEGER NOT NULL, contents INTEGER NOT NULL, manifests INTEGER NOT NULL, lists INTEGER NOT NULL);
+  INSERT INTO totals VALUES (0, 0, 0, 0);
+
+  CREATE TRIGGER children_added AFTER INSERT ON children BEGIN
+    UPDATE contents SET parents = parents + 1 WHERE id = new.child;
+  END;
+  CREATE TRIGGER children_removed AFTER DELETE ON children BEGIN
+    UPDATE contents SET parents = parents - 1 WHERE id = old.child;
+  END;
+
+  CREATE TRIGGER lists_added AFTER INSERT ON lists BEGIN
+    UPDATE totals SET lists = lists + length(new.bytes);
+  END;
+  CREATE TRIGGER lists_changed AFTER UPDATE OF bytes ON lists BEGIN
+    UPDATE totals SET lists = lists + length(new.bytes) - length(old.bytes);
+  END;
+  CREATE TRIGGER lists_removed AFTER DELETE ON lists BEGIN
+    UPDATE totals SET lists = lists - length(old.bytes);
+  END;
+
+  CREATE TRIGGER contents_added AFTER INSERT ON contents WHEN new.size IS NOT NULL BEGIN
+    UPDATE totals SET bytes = bytes + new.size, contents = contents + 1, manifests = manifests + (new.media_type IS NOT NULL);
+  END;
+  CREATE TRIGGER contents_removed AFTER DELETE ON contents WHEN old.size IS NOT NULL BEGIN
+    UPDATE totals SET bytes = bytes - old.size, contents = contents - 1, manifests = manifests - (old.media_type IS NOT NULL);
+  END;
+  CREATE TRIGGER contents_changed AFTER UPDATE OF size, media_type ON contents BEGIN
+    UPDATE totals SET bytes = bytes + coalesce(new.size, 0) - coalesce(old.size, 0),
+      contents = contents + (new.size IS NOT NULL) - (old.size IS NOT NULL),
+      manifests = manifests + (new.media_type IS NOT NULL) - (old.media_type IS NOT NULL);
+  END;
+  `,
+];

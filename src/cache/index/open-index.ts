@@ -1,0 +1,77 @@
+/**
+ * Opens `index-v1.sqlite` and brings its schema up to date. A file that SQLite cannot read is set aside, not
+ * fatal: all but tags and links can be had again from the content (`reconcile.ts`).
+ */
+import { existsSync, renameSync } from 'node:fs';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
+import { EntrepotError } from '../../errors.ts';
+import type { IndexStore } from './index-store.ts';
+import { migrations } from './migrations.ts';
+import { createSqliteIndex } from './sqlite-index.ts';
+
+export interface OpenedIndex {
+  readonly index: IndexStore;
+  /** Where a file that could not be read was put. */
+  readonly setAside: string | undefined;
+}
+
+/** `now` is epoch ms, for the name of a file that is set aside. Throws INDEX_TOO_NEW. */
+export function openIndex(path: string, now: number): OpenedIndex {
+  try {
+    return { index: createSqliteIndex(openDatabase(path)), setAside: undefined };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return replaceIndex(path, now);
+  }
+}
+
+/** Sets the file aside and opens a new one. Nobody may have the old one open. */
+export function replaceIndex(path: string, now: number): OpenedIndex {
+  const setAside = `${path}.damaged-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
+  }
+  return { index: createSqliteIndex(openDatabase(path)), setAside };
+}
+
+/** Whether SQLite says that the file is no database, or no longer one. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof SqliteDatabase.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code);
+}
+
+function openDatabase(path: string): Database {
+  const db = new SqliteDatabase(path, { timeout: 5000 });
+  try {
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    db.pragma('foreign_keys = ON');
+    db.pragma('cache_size = -65536');
+    // The checkpointer does it on its own thread; this is for when it cannot keep up.
+    db.pragma('wal_autocheckpoint = 16384');
+    db.pragma('journal_size_limit = 67108864');
+    migrate(db, path);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function migrate(db: Database, path: string): void {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version > migrations.length) {
+    throw new EntrepotError(
+      'INDEX_TOO_NEW',
+      `the index has version ${version}, this Entrepot knows versions up to ${migrations.length}: ` +
+        'run the newer Entrepot that wrote it, or use another data folder',
+      { file: path },
+    );
+  }
+  for (const [step, sql] of migrations.entries()) {
+    if (step < version) continue;
+    db.transaction(() => {
+      db.exec(sql);
+      db.pragma(`user_version = ${step + 1}`);
+    })();
+  }
+}

@@ -1,0 +1,31 @@
+/** The index in SQLite. One connection, every statement prepared once. */
+import type { Database } from 'better-sqlite3';
+import { createContentIds, createContentRows } from './content-rows.ts';
+import { createEvictionRows } from './eviction-rows.ts';
+import type { IndexStore } from './index-store.ts';
+import { createLinkRows } from './link-rows.ts';
+import { createListRows } from './list-rows.ts';
+import { createNames } from './names.ts';
+import { createTagRows } from './tag-rows.ts';
+
+/** Takes over the database, which has the schema of `migrations.ts`. */
+export function createSqliteIndex(db: Database): IndexStore {
+  const names = createNames(db);
+  const ids = createContentIds(db);
+  const selectMeta = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck();
+  const upsertMeta = db.prepare<[string, string]>(
+    'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+  );
+  const atomically = db.transaction((work: () => unknown) => work());
+  return {
+    ...createTagRows(db, names, ids),
+    ...createContentRows(db, names, ids),
+    ...createLinkRows(db, names, ids),
+    ...createListRows(db, names),
+    ...createEvictionRows(db),
+    transaction: <T>(work: () => T) => atomically(work) as T,
+    meta: (key) => selectMeta.get(key),
+    setMeta: (key, value) => upsertMeta.run(key, value),
+    close: () => db.close(),
+  };
+}

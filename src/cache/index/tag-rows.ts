@@ -1,0 +1,48 @@
+import type { Database } from 'better-sqlite3';
+import type { CachedTag } from '../cache.ts';
+import type { ContentIds } from './content-rows.ts';
+import { digestKey, keyDigest } from './digest-key.ts';
+import type { IndexStore } from './index-store.ts';
+import type { Names } from './names.ts';
+
+type TagRows = Pick<IndexStore, 'tag' | 'setTag' | 'dropTag' | 'tags'>;
+
+export function createTagRows(db: Database, names: Names, ids: ContentIds): TagRows {
+  const select = db.prepare<[number, string], { digest: Buffer; endpoint: string; checked: number }>(`
+    SELECT c.digest, e.name AS endpoint, t.checked
+    FROM tags t JOIN contents c ON c.id = t.content JOIN names e ON e.id = t.endpoint
+    WHERE t.image = ? AND t.tag = ?`);
+  const upsert = db.prepare<[number, string, number, number, number]>(`
+    INSERT INTO tags (image, tag, content, endpoint, checked) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET content = excluded.content, endpoint = excluded.endpoint, checked = excluded.checked`);
+  // A tag that leaves a content may have been what pinned it.
+  const unpin = db.prepare<[number, string]>(`
+    UPDATE contents SET pinned = 0
+    WHERE pinned = 1 AND id = (SELECT content FROM tags WHERE image = ? AND tag = ?)`);
+  const remove = db.prepare<[number, string]>('DELETE FROM tags WHERE image = ? AND tag = ?');
+  const selectAll = db.prepare<[number], string>('SELECT tag FROM tags WHERE image = ? ORDER BY tag').pluck();
+
+  return {
+    tag(image, tag) {
+      const imageId = names.find(image);
+      const row = imageId === undefined ? undefined : select.get(imageId, tag);
+      return row && { digest: keyDigest(row.digest), endpoint: row.endpoint, checkedAt: row.checked };
+    },
+    setTag: db.transaction((image: string, tag: string, { digest, endpoint, checkedAt }: CachedTag) => {
+      const imageId = names.intern(image);
+      unpin.run(imageId, tag);
+      const content = ids.intern(digestKey(digest), checkedAt);
+      upsert.run(imageId, tag, content, names.intern(endpoint), checkedAt);
+    }),
+    dropTag(image, tag) {
+      const imageId = names.find(image);
+      if (imageId === undefined) return;
+      unpin.run(imageId, tag);
+      remove.run(imageId, tag);
+    },
+    tags(image) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : selectAll.all(imageId);
+    },
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * The cache over its parts: content on disk, the index that makes it findable, room for more. What is found to be
+ * broken on the way is dropped and counts as absent, so that it is fetched again.
+ */
+import { hash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../lib/clock.ts';
+import { SingleFlight } from '../lib/single-flight.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
+import type { AccessTimes } from './access-times.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import type { Cache, CachedManifest, NewManifest, StoredBlob } from './cache.ts';
+import type { Holds } from './holds.ts';
+import type { IndexStore } from './index/index-store.ts';
+import type { CacheLog } from './log.ts';
+import type { Quotas } from './quotas.ts';
+import type { Room } from './room.ts';
+
+export interface LocalCacheDeps {
+  readonly index: IndexStore;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly log: CacheLog;
+  readonly times: AccessTimes;
+  readonly quotas: Quotas;
+  readonly room: Room;
+  /** Contents with open readers. */
+  readonly reading: Holds;
+  /** Contents whose file and row are being written. */
+  readonly arriving: Holds;
+  /** Forgets a content whose file is not what it should be. */
+  readonly discard: (digest: Digest, reason: string) => void;
+  readonly incoming: string;
+  readonly close: () => Promise<void>;
+}
+
+/** Bytes of manifests kept in memory. */
+const manifestMemory = 32 * 1024 * 1024;
+
+export function createLocalCache(deps: LocalCacheDeps): Cache {
+  const { index, store, clock, log, times, quotas, room, reading, arriving, discard } = deps;
+  const inMemory = new LRUCache<Digest, Uint8Array>({
+    maxSize: manifestMemory,
+    sizeCalculation: (bytes) => bytes.length || 1,
+  });
+  const loading = new SingleFlight<Uint8Array | undefined>();
+  const writing = new SingleFlight<void>();
+  const unfinished = new Set<Promise<void>>();
+
+  /** Closing waits for it. */
+  function finish(work: Promise<void>): Promise<void> {
+    unfinished.add(work);
+    const forget = () => unfinished.delete(work);
+    work.then(forget, forget);
+    return work;
+  }
+
+  /** Bookkeeping that cannot be written (a full disk) is no reason to refuse what is here. */
+  function record(what: string, image: string, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      log.error({ err: error, image }, `the index could not be written: ${what}`);
+    }
+  }
+
+  async function loadManifest(digest: Digest): Promise<Uint8Array | undefined> {
+    const bytes = await store.read(digest);
+    if (!bytes) discard(digest, 'its file is missing');
+    else if (hash(digestAlgorithm(digest), bytes, 'hex') !== digestHex(digest)) {
+      discard(digest, 'its file has other bytes');
+    } else {
+      inMemory.set(digest, bytes);
+      return bytes;
+    }
+    return undefined;
+  }
+
+  async function putManifest(image: string, value: NewManifest): Promise<void> {
+    const { digest, bytes, mediaType, endpoint } = value;
+    const arrived = arriving.take(digest);
+    try {
+      if (!index.content(digest)) await writing.run(digest, () => store.write(digest, bytes));
+      const manifest = { ...value.manifest, mediaType };
+      const now = clock.now();
+      index.transaction(() =>
+        quotas.update(digest, () => {
+          index.addManifest(digest, bytes.length, manifest, now);
+          index.link(image, digest, endpoint, now);
+        }),
+      );
+      inMemory.set(digest, bytes);
+    } finally {
+      arrived();
+    }
+    room.check();
+  }
+
+  async function openBlob(image: string, digest: Digest): Promise<StoredBlob | undefined> {
+    const known = index.linkedContent(image, digest);
+    if (!known) return undefined;
+    // Before the first await: from here on eviction leaves it alone.
+    const release = reading.take(digest);
+    try {
+      const file = await store.open(digest);
+      if (file?.size === known.size) {
+        times.touch(digest);
+        const { size } = file;
+        const close = () => {
+          file.close();
+          release();
+        };
+        return { digest, size, stream: (start, end) => file.stream(start, Math.min(end, size)), close };
+      }
+      file?.close();
+      discard(digest, file ? `its file has ${file.size} bytes, not ${known.size}` : 'its file is missing');
+    } catch (error) {
+      log.error({ err: error, digest }, 'a stored file cannot be opened');
+    }
+    release();
+    return undefined;
+  }
+
+  async function adoptBlob(digest: Digest, size: number, file: string): Promise<void> {
+    const arrived = arriving.take(digest);
+    try {
+      if (index.content(digest)) {
+        await rm(file, { force: true });
+        return;
+      }
+      await store.adopt(digest, size, file);
+      quotas.update(digest, () => index.addBlob(digest, size, clock.now()));
+    } finally {
+      arrived();
+    }
+    room.check();
+  }
+
+  return {
+    incoming: deps.incoming,
+    tag: index.tag,
+    setTag(image, tag, { digest, endpoint }) {
+      record('a tag', image, () => index.setTag(image, tag, { digest, endpoint, checkedAt: clock.now() }));
+    },
+    dropTag: (image, tag) => record('a tag', image, () => index.dropTag(image, tag)),
+    tags: index.tags,
+
+    async manifest(image, digest): Promise<CachedManifest | undefined> {
+      const mediaType = index.linkedContent(image, digest)?.mediaType;
+      if (mediaType === undefined) return undefined;
+      const bytes = inMemory.get(digest) ?? (await loading.run(digest, () => loadManifest(digest)));
+      if (!bytes) return undefined;
+      times.touch(digest);
+      return { digest, mediaType, bytes };
+    },
+    putManifest: (image, value) => finish(putManifest(image, value)),
+
+    blob: openBlob,
+    hasBlob: (digest) => index.content(digest) !== undefined,
+    link(image, digest, endpoint) {
+      if (index.isLinked(image, digest)) return;
+      record('a link', image, () =>
+        quotas.update(digest, () => index.link(image, digest, endpoint, clock.now())),
+      );
+    },
+    isLinked: index.isLinked,
+    adoptBlob: (digest, size, file) => finish(adoptBlob(digest, size, file)),
+    reserve: room.reserve,
+    descriptor: index.descriptor,
+
+    list: index.list,
+    setList(image, kind, key, bytes) {
+      record('a list', image, () => index.setList(image, kind, key, { bytes, checkedAt: clock.now() }));
+    },
+    dropList: (image, kind, key) => record('a list', image, () => index.dropList(image, kind, key)),
+    async close() {
+      await Promise.allSettled(unfinished);
+      await deps.close();
+    },
+  };
+}

@@ -1,0 +1,191 @@
+/**
+ * Opens a data folder: takes its lock, opens its index, wires the parts of the cache, and sets off what goes on
+ * behind.
+ */
+import { statfsSync } from 'node:fs';
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import { createAccessTimes } from './access-times.ts';
+import { type CacheAdmin, createCacheAdmin } from './admin.ts';
+import { createDiskStore } from './blobs/disk-store.ts';
+import type { Cache } from './cache.ts';
+import { type DataFolder, prepareDataFolder, removeUnfinishedWrites, unusable } from './data-folder.ts';
+import { createEviction } from './eviction.ts';
+import { Holds } from './holds.ts';
+import { createCheckpointer } from './index/checkpointer.ts';
+import { type DataLock, lockData } from './index/data-lock.ts';
+import { createHealingIndex } from './index/healing-index.ts';
+import type { IndexStore } from './index/index-store.ts';
+import { type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
+import { createLocalCache } from './local-cache.ts';
+import type { CacheLog } from './log.ts';
+import { namePattern } from './name-patterns.ts';
+import { createQuotas } from './quotas.ts';
+import { createRemovals } from './removals.ts';
+import { createRoom } from './room.ts';
+import { createUpkeep } from './upkeep.ts';
+
+export interface CacheDeps {
+  readonly clock: Clock;
+  readonly log: CacheLog;
+  /** Bytes free for this process on the file system of the folder. */
+  readonly freeBytes?: (folder: string) => number;
+}
+
+export interface CacheOptions {
+  /** The data folder, absolute. */
+  readonly data: string;
+  /** Bytes; undefined: bounded by the disk alone. */
+  readonly maxSize: number | undefined;
+  /** Bytes that are left free on the disk. */
+  readonly minFree: number;
+  readonly quotas: readonly { readonly match: string; readonly maxSize: number }[];
+  readonly pins: readonly string[];
+}
+
+export interface OpenCache extends Cache {
+  readonly admin: CacheAdmin;
+}
+
+/** Throws EntrepotError: DATA_LOCKED, DATA_UNUSABLE, INDEX_TOO_NEW. */
+export async function openCache(deps: CacheDeps, options: CacheOptions): Promise<OpenCache> {
+  const folder = prepareDataFolder(options.data);
+  let lock: DataLock | undefined;
+  try {
+    lock = lockData(folder.lock);
+    removeUnfinishedWrites(folder);
+    return wire(deps, options, folder, lock, openIndex(folder.index, deps.clock.now()));
+  } catch (error) {
+    lock?.release();
+    throw unusable(options.data, error);
+  }
+}
+
+function wire(
+  { clock, log, freeBytes = freeOnDisk }: CacheDeps,
+  options: CacheOptions,
+  folder: DataFolder,
+  lock: DataLock,
+  opened: OpenedIndex,
+): OpenCache {
+  let isStopped = false;
+  const failed = (what: string) => (error: unknown) => log.error({ err: error }, what);
+  const reading = new Holds();
+  const arriving = new Holds();
+
+  const startCheckpointer = () =>
+    createCheckpointer({ clock, onError: failed('the index could not be checkpointed') }, folder.index);
+  let checkpointer = startCheckpointer();
+  const index = createHealingIndex(opened.index, (damage) => {
+    checkpointer.stop().catch(failed('the index could not be checkpointed'));
+    checkpointer = startCheckpointer();
+    const replacement = replaceIndex(folder.index, clock.now());
+    reportDamage(replacement.setAside, damage);
+    forgetOtherPins(replacement.index, options.pins);
+    upkeep(replacement.setAside);
+    return replacement.index;
+  });
+  const isHere = (digest: Digest) => arriving.has(digest) || index.content(digest) !== undefined;
+
+  const store = createDiskStore({
+    content: folder.content,
+    incoming: folder.incoming,
+    onFault: (digest, error) => discard(digest, error.message),
+  });
+  const removals = createRemovals({
+    store,
+    onError: (digest, error) => log.error({ err: error, digest }, 'a stored file cannot be removed'),
+  });
+  const quotas = createQuotas({ index }, options.quotas);
+  const times = createAccessTimes({
+    clock,
+    write(uses) {
+      try {
+        index.touch(uses);
+      } catch (error) {
+        log.error({ err: error }, 'the index could not be written: last uses');
+      }
+    },
+  });
+  const eviction = createEviction({
+    index,
+    clock,
+    quotas,
+    pins: namePattern(options.pins),
+    unwrittenUse: times.unwritten,
+    isHeld: (digest) => reading.has(digest) || arriving.has(digest),
+    onEvicted: (digest, size) => removals.add(digest, size, () => isHere(digest)),
+  });
+  const room = createRoom(
+    {
+      index,
+      eviction,
+      quotas,
+      free: () => freeBytes(options.data),
+      leaving: () => removals.bytes,
+      onError: failed('eviction failed'),
+    },
+    options,
+  );
+  const upkeep = createUpkeep({
+    ...{ index, store, clock, log, quotas, room },
+    isMoving: (digest) => arriving.has(digest) || removals.has(digest),
+    isStopped: () => isStopped,
+  });
+
+  function reportDamage(setAside: string | undefined, damage?: unknown): void {
+    log.error(
+      { file: setAside, err: damage },
+      'the index was damaged: it was set aside and is being rebuilt',
+    );
+  }
+
+  function discard(digest: Digest, reason: string): void {
+    const content = isStopped ? undefined : index.content(digest);
+    if (!content) return;
+    log.warn({ digest }, `a stored content is dropped: ${reason}`);
+    const charged = quotas.chargedTo(digest);
+    index.dropContent(digest);
+    quotas.discharge(charged, content.size);
+    removals.add(digest, content.size, () => isHere(digest));
+  }
+
+  forgetOtherPins(index, options.pins);
+  if (opened.setAside !== undefined) reportDamage(opened.setAside);
+  const reconciled = upkeep(opened.setAside);
+
+  let closed: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    isStopped = true;
+    await Promise.all([upkeep(undefined), room.stop(), checkpointer.stop()]);
+    await removals.idle();
+    times.close();
+    index.close();
+    lock.release();
+  }
+
+  const cache = createLocalCache({
+    ...{ index, store, clock, log, times, quotas, room, reading, arriving, discard },
+    incoming: folder.incoming,
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  });
+  return { ...cache, admin: createCacheAdmin({ index, room, quotas, reconciled }, options) };
+}
+
+/** The pins are kept with the index: marks that were made for other pins mean nothing. */
+function forgetOtherPins(index: IndexStore, pins: readonly string[]): void {
+  const text = JSON.stringify(pins);
+  if (index.meta('pins') === text) return;
+  index.transaction(() => {
+    index.unpinAll();
+    index.setMeta('pins', text);
+  });
+}
+
+function freeOnDisk(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}

@@ -1,0 +1,106 @@
+/**
+ * Makes index and content agree again, both ways, while the cache serves: rows whose file is gone are dropped,
+ * files without a row are hashed and get one, or are removed. Goes through the folders one by one (1/256 of the
+ * content), so memory and pauses stay small whatever the size. A deleted index is rebuilt by the same means.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import type { IndexStore } from './index/index-store.ts';
+import { readOrphan } from './orphan.ts';
+
+export interface ReconcileDeps {
+  readonly index: IndexStore;
+  readonly store: BlobStore;
+  /** On its way in, or about to be removed: its row and its file may differ for a moment. */
+  readonly isMoving: (digest: Digest) => boolean;
+  readonly isStopped: () => boolean;
+}
+
+export interface ReconcileReport {
+  /** Files that got a row. */
+  added: number;
+  /** Rows without a file. */
+  dropped: number;
+  /** Files whose bytes were wrong. */
+  removed: number;
+  /** Files that are none of ours, left alone. */
+  foreign: number;
+}
+
+const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha384', 'sha512'];
+const atOnce = 500;
+
+export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
+  const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0 };
+  for (const algorithm of algorithms) {
+    for (let first = 0; first < 256; first += 1) {
+      if (deps.isStopped()) return report;
+      await reconcileFolder(deps, algorithm, first, report);
+      await turn();
+    }
+  }
+  return report;
+}
+
+async function reconcileFolder(
+  deps: ReconcileDeps,
+  algorithm: DigestAlgorithm,
+  first: number,
+  report: ReconcileReport,
+): Promise<void> {
+  const { index, store, isMoving, isStopped } = deps;
+  const files = await store.filesIn(algorithm, first);
+  report.foreign += files.foreign;
+  const unseen = await rowsIn(index, algorithm, first);
+  let looks = 0;
+  for (const digest of files.digests) {
+    looks += 1;
+    if (looks % atOnce === 0) await turn();
+    if (unseen.delete(digest)) continue;
+    if (isStopped()) return;
+    if (isMoving(digest) || index.content(digest)) continue;
+    await takeIn(deps, digest, report);
+  }
+  for (const digest of unseen) {
+    if (isStopped()) return;
+    // It may have come after the folder was read.
+    if (isMoving(digest) || (await store.has(digest)) || isMoving(digest)) continue;
+    index.dropContent(digest);
+    report.dropped += 1;
+  }
+}
+
+async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: number): Promise<Set<Digest>> {
+  const rows = new Set<Digest>();
+  for (let after: Digest | undefined; ; ) {
+    const some = index.storedIn(algorithm, first, after, atOnce);
+    for (const digest of some) rows.add(digest);
+    if (some.length < atOnce) return rows;
+    after = some.at(-1);
+    await turn();
+  }
+}
+
+async function takeIn(
+  { index, store, isMoving }: ReconcileDeps,
+  digest: Digest,
+  report: ReconcileReport,
+): Promise<void> {
+  const file = await store.open(digest);
+  if (!file) return;
+  try {
+    const orphan = await readOrphan(digest, file);
+    if (isMoving(digest) || index.content(digest)) return;
+    if (!orphan) {
+      await store.remove(digest, () => isMoving(digest) || index.content(digest) !== undefined);
+      report.removed += 1;
+    } else {
+      if (orphan.manifest) index.addManifest(digest, orphan.size, orphan.manifest, orphan.modified);
+      else index.addBlob(digest, orphan.size, orphan.modified);
+      report.added += 1;
+    }
+  } finally {
+    file.close();
+  }
+}

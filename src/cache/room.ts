@@ -1,0 +1,139 @@
+/**
+ * Keeps the cache within `max_size`, its quotas, and the disk. Transfers in flight reserve their bytes; room is
+ * made for them by eviction, a few milliseconds at once and the rest in the background.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Reservation } from './cache.ts';
+import type { Eviction, Progress, Search } from './eviction.ts';
+import type { IndexStore, RootPosition } from './index/index-store.ts';
+import type { Quota, Quotas } from './quotas.ts';
+
+export interface RoomDeps {
+  readonly index: IndexStore;
+  readonly eviction: Eviction;
+  readonly quotas: Quotas;
+  /** Bytes that are free on the disk. */
+  readonly free: () => number;
+  /** Bytes of evicted files that are still to be removed. */
+  readonly leaving: () => number;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface RoomOptions {
+  readonly maxSize: number | undefined;
+  readonly minFree: number;
+}
+
+export interface Room {
+  reserve(bytes: number): Reservation | undefined;
+  /** Looks whether something must go, and sees to it in the background. */
+  check(): void;
+  readonly reserved: number;
+  /** Starts no more; resolves when what was begun is over. */
+  stop(): Promise<void>;
+}
+
+/** A quota that is full is emptied a little further, so that not every blob starts a search. */
+const quotaSlack = 0.05;
+
+export function createRoom(deps: RoomDeps, { maxSize, minFree }: RoomOptions): Room {
+  const { index, eviction, quotas } = deps;
+  const searches = new Map<Quota, { after: RootPosition | undefined; hopeless: number }>();
+  let reserved = 0;
+  let running: Promise<void> | undefined;
+  let isDue = false;
+  let isStopped = false;
+
+  /** Bytes that must go before `more` can come; not above 0 where there is room. */
+  function missing(more: number): number {
+    const onDisk = reserved + more + minFree - deps.free() - deps.leaving();
+    const inSize = maxSize === undefined ? 0 : index.totals().bytes + reserved + more - maxSize;
+    return Math.max(onDisk, inSize);
+  }
+
+  async function search(wanted: Omit<Search, 'freed'>): Promise<{ progress: Progress; state: Search }> {
+    const state: Search = { ...wanted, freed: 0 };
+    let progress = eviction.slice(state);
+    while (progress === 'paused' && !isStopped) {
+      await turn();
+      progress = eviction.slice(state);
+    }
+    return { progress, state };
+  }
+
+  /**
+   * A quota's own are few among many: a search goes on where the last one ended, and where even one from the start
+   * did not free enough, there is none until the quota has grown.
+   */
+  async function keepQuota(quota: Quota): Promise<void> {
+    const past = searches.get(quota);
+    if (past && quota.bytes <= past.hopeless) return;
+    const needed = quota.bytes - quota.maxSize * (1 - quotaSlack);
+    const { progress, state } = await search({ quota, needed, after: past?.after });
+    if (progress === 'enough') {
+      searches.set(quota, { after: state.after, hopeless: 0 });
+    } else if (past?.after) {
+      searches.delete(quota);
+      isDue = true;
+    } else {
+      searches.set(quota, { after: undefined, hopeless: quota.bytes });
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (isDue && !isStopped) {
+      isDue = false;
+      const needed = missing(0);
+      if (needed > 0) await search({ needed, after: undefined });
+      for (const quota of quotas.exceeded()) await keepQuota(quota);
+    }
+  }
+
+  function check(): void {
+    isDue = true;
+    running ??= turn()
+      .then(run)
+      .catch(deps.onError)
+      .finally(() => {
+        running = undefined;
+        if (isDue && !isStopped) check();
+      });
+  }
+
+  function makeRoom(bytes: number): boolean {
+    const needed = missing(bytes);
+    if (needed <= 0) return true;
+    if (needed > index.totals().bytes) return false;
+    const progress = eviction.slice({ needed, allOrNothing: true, freed: 0, after: undefined });
+    if (progress === 'paused') check();
+    return progress !== 'exhausted';
+  }
+
+  return {
+    reserve(bytes) {
+      try {
+        if (!makeRoom(bytes)) return undefined;
+      } catch (error) {
+        // An index that cannot be written gives no room; what is here can be served all the same.
+        deps.onError(error);
+        return undefined;
+      }
+      reserved += bytes;
+      let isHeld = true;
+      return {
+        release() {
+          if (isHeld) reserved -= bytes;
+          isHeld = false;
+        },
+      };
+    },
+    check,
+    get reserved() {
+      return reserved;
+    },
+    async stop() {
+      isStopped = true;
+      await running;
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import SqliteDatabase from 'better-sqlite3';
+import { createCheckpointer } from '../../../../src/cache/index/checkpointer.ts';
+import { createManualClock } from '../../../support/clock.ts';
+import { dataFolder } from '../data-folder-fixture.ts';
+
+test('a log that has grown is moved into the index by another thread', async (t) => {
+  const path = join(dataFolder(t), 'index.sqlite');
+  const db = new SqliteDatabase(path);
+  t.after(() => db.close());
+  db.pragma('journal_mode = WAL');
+  db.pragma('wal_autocheckpoint = 0');
+  db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (randomblob(5000000))');
+  const clock = createManualClock();
+  const problems: unknown[] = [];
+  const checkpointer = createCheckpointer({ clock, onError: (error) => problems.push(error) }, path);
+  await clock.advance(1000);
+  const reader = new SqliteDatabase(path, { readonly: true });
+  t.after(() => reader.close());
+  const unmoved = () => {
+    const [state] = db.pragma('wal_checkpoint(NOOP)') as [{ log: number; checkpointed: number }];
+    return state.log - state.checkpointed;
+  };
+  while (unmoved() > 0 && problems.length === 0) await pause(5);
+  assert.deepEqual(problems, []);
+  await checkpointer.stop();
+});
+
+test('a thread that cannot work is reported, and stopping it does no harm', async (t) => {
+  const path = join(dataFolder(t), 'index.sqlite');
+  const db = new SqliteDatabase(path);
+  db.pragma('journal_mode = WAL');
+  db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (randomblob(5000000))');
+  const clock = createManualClock();
+  const problem = Promise.withResolvers<unknown>();
+  const checkpointer = createCheckpointer({ clock, onError: problem.resolve }, path);
+  db.close();
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(`${path}-wal`, Buffer.alloc(5_000_000));
+  writeFileSync(path, 'no database'.repeat(1000));
+  await clock.advance(1000);
+  assert.match(String(await problem.promise), /not a database/);
+  await checkpointer.stop();
+});

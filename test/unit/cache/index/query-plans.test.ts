@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import SqliteDatabase from 'better-sqlite3';
+import { migrations } from '../../../../src/cache/index/migrations.ts';
+import { createSqliteIndex } from '../../../../src/cache/index/sqlite-index.ts';
+
+/** Every statement that the index prepares, caught on its way. */
+function preparedStatements(): { sql: string; plan: string[] }[] {
+  const db = new SqliteDatabase(':memory:');
+  for (const step of migrations) db.exec(step);
+  const statements: string[] = [];
+  const caught = new Proxy(db, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name !== 'prepare') return value.bind(target);
+      return (sql: string) => {
+        statements.push(sql);
+        return target.prepare(sql);
+      };
+    },
+  });
+  createSqliteIndex(caught);
+  return statements.map((sql) => {
+    const parameters = sql.includes('$')
+      ? [{ digest: null, used: null }]
+      : Array(sql.split('?').length - 1).fill(null);
+    const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters) as { detail: string }[];
+    return { sql, plan: rows.map(({ detail }) => detail) };
+  });
+}
+
+const allowed = [
+  /^SCAN totals$/, // one row
+  /^SCAN (?:p|b|listed|below)$/, // what the statement itself gathered, which is bounded
+  /^SCAN CONSTANT ROW$/,
+  /^SCAN lists USING COVERING INDEX lists_checked$/, // its first entry
+];
+
+test('no statement of the index scans a table or sorts what it found, so none slows down as the index grows', () => {
+  const statements = preparedStatements();
+  assert.ok(statements.length > 30, `${statements.length} statements were caught`);
+  for (const { sql, plan } of statements) {
+    const slow = plan.filter(
+      (detail) =>
+        (/\bSCAN\b/.test(detail) && !allowed.some((pattern) => pattern.test(detail))) ||
+        /TEMP B-TREE/.test(detail),
+    );
+    assert.deepEqual(slow, [], `${sql}\n${plan.join('\n')}`);
+  }
+});

@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { Digest } from '../../../src/oci/digest.ts';
+import {
+  addBlob,
+  collectLog,
+  dataFolder,
+  digestOf,
+  endpoint,
+  image,
+  manifestOf,
+  movableClock,
+  open,
+  readAll,
+  tagOf,
+} from './data-folder-fixture.ts';
+
+const other = 'quay.io/team/app';
+const latest = tagOf('latest');
+
+function contentPath(data: string, digest: Digest): string {
+  const [algorithm = '', hex = ''] = digest.split(':');
+  return join(data, 'content-v1', algorithm, hex.slice(0, 2), hex);
+}
+
+test('a blob that was adopted is read back whole and in parts, and its file has left incoming', async (t) => {
+  const data = dataFolder(t);
+  const cache = await open(t, data);
+  const bytes = randomBytes(3_000_001);
+  const digest = await addBlob(cache, bytes);
+
+  const blob = await cache.blob(image, digest);
+  assert.equal(blob?.size, bytes.length);
+  assert.deepEqual(await readAll(blob.stream(0, bytes.length)), bytes);
+  assert.deepEqual(await readAll(blob.stream(2_999_990, bytes.length)), bytes.subarray(2_999_990));
+  assert.deepEqual(await readAll(blob.stream(5, 5)), Buffer.alloc(0));
+  blob.close();
+  assert.deepEqual(readdirSync(cache.incoming), []);
+  assert.deepEqual(readFileSync(contentPath(data, digest)), bytes);
+});
+
+test('every digest algorithm has its own folder', async (t) => {
+  const data = dataFolder(t);
+  const cache = await open(t, data);
+  for (const algorithm of ['sha256', 'sha384', 'sha512']) {
+    const digest = await addBlob(cache, Buffer.from(algorithm), { algorithm });
+    assert.equal(readFileSync(contentPath(data, digest), 'utf8'), algorithm);
+    assert.ok(await cache.blob(image, digest));
+  }
+});
+
+test('a blob is invisible in an image that does not link it, though the content is here', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const digest = await addBlob(cache);
+  assert.equal(await cache.blob(other, digest), undefined);
+  assert.equal(cache.isLinked(other, digest), false);
+  assert.equal(cache.hasBlob(digest), true);
+  cache.link(other, digest, endpoint);
+  assert.ok(await cache.blob(other, digest));
+});
+
+test('a link is remembered before the blob is here', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const bytes = randomBytes(10);
+  const digest = digestOf(bytes);
+  cache.link(other, digest, endpoint);
+  assert.equal(cache.isLinked(other, digest), true);
+  assert.equal(cache.hasBlob(digest), false);
+  assert.equal(await cache.blob(other, digest), undefined);
+  await addBlob(cache, bytes);
+  assert.ok(await cache.blob(other, digest));
+});
+
+test('adopting what is here already drops the new file, also when both come at once', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const bytes = randomBytes(50_000);
+  const digests = await Promise.all([1, 2, 3, 4].map(() => addBlob(cache, bytes)));
+  await addBlob(cache, bytes);
+  const blob = await cache.blob(image, digests[0]!);
+  assert.deepEqual(await readAll(blob!.stream(0, bytes.length)), bytes);
+  assert.deepEqual(readdirSync(cache.incoming), []);
+  assert.equal(cache.admin.usage().bytes, bytes.length);
+});
+
+test('a file of another size than announced is not adopted', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const digest = digestOf(Buffer.from('abc'));
+  const file = join(cache.incoming, 'x');
+  writeFileSync(file, 'ab');
+  await assert.rejects(cache.adoptBlob(digest, 3, file), /has 2 bytes/);
+  assert.equal(cache.hasBlob(digest), false);
+});
+
+test('a manifest is served by memory and by disk, where its image links it', async (t) => {
+  const data = dataFolder(t);
+  const manifest = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
+  const first = await open(t, data);
+  await first.putManifest(image, manifest);
+  const expected = { digest: manifest.digest, mediaType: manifest.mediaType, bytes: manifest.bytes };
+  assert.deepEqual(await first.manifest(image, manifest.digest), expected);
+  assert.equal(await first.manifest(other, manifest.digest), undefined);
+  await first.close();
+
+  const second = await open(t, data);
+  assert.deepEqual(await second.manifest(image, manifest.digest), expected);
+});
+
+test('one manifest put by several images at once is linked by each', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const manifest = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
+  const images = ['a.test/x', 'b.test/x', 'c.test/x'];
+  await Promise.all(images.map((name) => cache.putManifest(name, manifest)));
+  for (const name of images) assert.ok(await cache.manifest(name, manifest.digest));
+  assert.equal(cache.admin.usage().manifests, 1);
+});
+
+test('a tag points to a manifest, moves, is listed in byte order, and is dropped', async (t) => {
+  const clock = movableClock();
+  const cache = await open(t, dataFolder(t), {}, { clock });
+  const [one, two] = [
+    manifestOf([{ digest: digestOf(Buffer.from('1')), size: 1 }]),
+    manifestOf([{ digest: digestOf(Buffer.from('2')), size: 1 }]),
+  ];
+  await cache.putManifest(image, one);
+  await cache.putManifest(image, two);
+  assert.equal(cache.tag(image, latest), undefined);
+  cache.setTag(image, latest, { digest: one.digest, endpoint });
+  clock.advance(5000);
+  cache.setTag(image, latest, { digest: two.digest, endpoint: 'source.test/x' });
+  assert.deepEqual(cache.tag(image, latest), {
+    digest: two.digest,
+    endpoint: 'source.test/x',
+    checkedAt: clock.now(),
+  });
+  for (const name of ['v10', 'V2', '_a', 'v9'])
+    cache.setTag(image, tagOf(name), { digest: one.digest, endpoint });
+  assert.deepEqual(cache.tags(image), ['V2', '_a', 'latest', 'v10', 'v9']);
+  cache.dropTag(image, latest);
+  assert.equal(cache.tag(image, latest), undefined);
+  assert.ok(await cache.manifest(image, two.digest), 'the content stays');
+  assert.deepEqual(cache.tags(other), []);
+});
+
+test('what the manifests of an image say of a blob is known before the blob is here', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const layer = digestOf(Buffer.from('layer'));
+  const manifest = manifestOf([
+    { digest: digestOf(Buffer.from('c')), size: 1 },
+    { digest: layer, size: 77 },
+  ]);
+  assert.equal(cache.descriptor(image, layer), undefined);
+  await cache.putManifest(image, manifest);
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
+  assert.deepEqual(cache.descriptor(image, layer), { size: 77, mediaType, endpoint });
+  assert.equal(cache.descriptor(other, layer), undefined, 'not in another image');
+  assert.equal(cache.isLinked(image, layer), false, 'and no link follows from it');
+});
+
+test('lists are kept with the time when they were given', async (t) => {
+  const clock = movableClock();
+  const cache = await open(t, dataFolder(t), {}, { clock });
+  cache.setList(image, 'tags', '', Buffer.from('["a"]'));
+  cache.setList(image, 'referrers', 'sha256:1', Buffer.from('{}'));
+  assert.deepEqual(cache.list(image, 'tags', ''), { bytes: Buffer.from('["a"]'), checkedAt: clock.now() });
+  assert.equal(cache.list(image, 'referrers', ''), undefined);
+  cache.dropList(image, 'tags', '');
+  assert.equal(cache.list(image, 'tags', ''), undefined);
+  assert.ok(cache.list(image, 'referrers', 'sha256:1'));
+});
+
+test('a blob whose file is gone or has another size is absent from then on, and can be adopted again', async (t) => {
+  const data = dataFolder(t);
+  const log = collectLog();
+  const cache = await open(t, data, {}, { log });
+  await cache.admin.reconciled;
+  const bytes = randomBytes(500);
+  const digest = await addBlob(cache, bytes);
+  for (const damage of [unlinkSync, (path: string) => truncateSync(path, 100)]) {
+    damage(contentPath(data, digest));
+    assert.equal(await cache.blob(image, digest), undefined);
+    assert.equal(cache.hasBlob(digest), false);
+    await addBlob(cache, bytes);
+    const blob = await cache.blob(image, digest);
+    assert.deepEqual(await readAll(blob!.stream(0, 500)), bytes);
+    blob!.close();
+  }
+  assert.equal(log.lines.filter(({ level }) => level === 'warn').length, 2);
+});
+
+test('a blob that is cut short while it is read makes the stream fail, not end', async (t) => {
+  const data = dataFolder(t);
+  const cache = await open(t, data);
+  const bytes = randomBytes(2_000_000);
+  const digest = await addBlob(cache, bytes);
+  const blob = (await cache.blob(image, digest))!;
+  const stream = blob.stream(0, bytes.length);
+  await stream.next();
+  truncateSync(contentPath(data, digest), 300_000);
+  await assert.rejects(async () => {
+    while (await stream.next());
+  }, /ends at 300000, before 2000000/);
+  stream.close();
+  blob.close();
+  assert.equal(cache.hasBlob(digest), false, 'it will be fetched again');
+});
+
+test('a manifest whose file has other bytes is not served', async (t) => {
+  const data = dataFolder(t);
+  const manifest = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
+  const first = await open(t, data);
+  await first.putManifest(image, manifest);
+  first.setTag(image, latest, { digest: manifest.digest, endpoint });
+  await first.close();
+  const path = contentPath(data, manifest.digest);
+  writeFileSync(path, readFileSync(path, 'utf8').replace('note', 'nope'));
+
+  const second = await open(t, data);
+  assert.equal(await second.manifest(image, manifest.digest), undefined);
+  assert.equal(second.tag(image, latest), undefined);
+  await second.putManifest(image, manifest);
+  assert.ok(await second.manifest(image, manifest.digest));
+});
+
+test('all is there again after a restart', async (t) => {
+  const data = dataFolder(t);
+  const manifest = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
+  const first = await open(t, data);
+  const digest = await addBlob(first);
+  await first.putManifest(image, manifest);
+  first.setTag(image, latest, { digest: manifest.digest, endpoint });
+  await first.close();
+  await first.close();
+
+  const second = await open(t, data);
+  assert.equal(second.tag(image, latest)?.digest, manifest.digest);
+  assert.ok(await second.blob(image, digest));
+  assert.deepEqual(await second.admin.reconciled, { added: 0, dropped: 0, removed: 0, foreign: 0 });
+});
+
+test('closing waits for what is being written', async (t) => {
+  const data = dataFolder(t);
+  const first = await open(t, data);
+  const bytes = randomBytes(200_000);
+  const manifest = manifestOf([{ digest: digestOf(bytes), size: bytes.length }]);
+  const writes = [addBlob(first, bytes), first.putManifest(image, manifest)];
+  await first.close();
+  await Promise.all(writes.map((write) => write.catch(() => undefined)));
+
+  const second = await open(t, data);
+  assert.equal(second.hasBlob(digestOf(bytes)), true);
+  assert.ok(await second.manifest(image, manifest.digest));
+  assert.deepEqual(await second.admin.reconciled, { added: 0, dropped: 0, removed: 0, foreign: 0 });
+});
+
+test('usage and images are told', async (t) => {
+  const cache = await open(t, dataFolder(t), {
+    maxSize: 1e6,
+    quotas: [{ match: 'docker.io/**', maxSize: 5e5 }],
+  });
+  await cache.admin.reconciled;
+  const layer = await addBlob(cache);
+  const manifest = manifestOf([{ digest: layer, size: 1000 }]);
+  await cache.putManifest(image, manifest);
+  cache.setTag(image, latest, { digest: manifest.digest, endpoint });
+  const reservation = cache.reserve(50);
+  const bytes = 1000 + manifest.bytes.length;
+  assert.deepEqual(cache.admin.usage(), {
+    bytes,
+    contents: 2,
+    manifests: 1,
+    reserved: 50,
+    maxSize: 1e6,
+    quotas: [{ match: 'docker.io/**', maxSize: 5e5, bytes }],
+  });
+  reservation?.release();
+  assert.deepEqual(cache.admin.images('', 10), [{ image, tags: 1, contents: 2, bytes }]);
+});
