@@ -1,0 +1,122 @@
+/** The fetches under way for one blob: which will bring a byte, where each has to stop, where one more would help. */
+
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Trail } from '../upstream/outcome.ts';
+import type { Verdict } from '../upstream/upstream.ts';
+import type { Fetcher } from './fetcher.ts';
+import type { FileWriter } from './file-writer.ts';
+import type { TransferLimits } from './limits.ts';
+import { type FetchUnderWay, fetchEnd, nextPiece, type Plan, planFetch } from './plan.ts';
+import type { SparseFile } from './sparse-file.ts';
+
+/** Whether the bytes that a reader begins with can be had. */
+export type Opening =
+  | { readonly ok: true; readonly endpoint: Endpoint | undefined; readonly trail: Trail }
+  | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
+
+export interface Fetch {
+  readonly fetcher: Fetcher;
+  writer: FileWriter | undefined;
+  /** Settled by the first headers, or when there will be none. */
+  readonly opening: Promise<Opening>;
+  settle(opening: Opening): void;
+}
+
+export class Fetches {
+  /** False once an endpoint ignored a range: what is on its way is waited for then, and runs to the end. */
+  ranges = true;
+  readonly #file: SparseFile;
+  readonly #limits: TransferLimits;
+  readonly #running = new Map<Fetcher, Fetch>();
+
+  constructor(file: SparseFile, limits: TransferLimits) {
+    this.#file = file;
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  get(fetcher: Fetcher): Fetch | undefined {
+    return this.#running.get(fetcher);
+  }
+
+  add(fetcher: Fetcher): Fetch {
+    let settle: (opening: Opening) => void = () => {};
+    const opening = new Promise<Opening>((resolve) => {
+      settle = resolve;
+    });
+    const fetch: Fetch = { fetcher, writer: undefined, opening, settle };
+    this.#running.set(fetcher, fetch);
+    return fetch;
+  }
+
+  /** The fetch is over; what it brought goes to the disk. */
+  remove(fetcher: Fetcher): Fetch | undefined {
+    const fetch = this.#running.get(fetcher);
+    this.#running.delete(fetcher);
+    if (fetch) this.#retire(fetch);
+    return fetch;
+  }
+
+  /** Ends all at once; whoever waits for headers is told `opening`. */
+  stopAll(opening: Opening): void {
+    for (const fetch of [...this.#running.values()]) {
+      fetch.fetcher.stop();
+      this.remove(fetch.fetcher);
+      fetch.settle(opening);
+    }
+  }
+
+  /** Takes a fetcher's bytes; false asks it to pause. */
+  append(fetch: Fetch, offset: number, chunk: Buffer): boolean {
+    // It went back to an earlier byte, or on after a gap.
+    if (fetch.writer && fetch.writer.end !== offset) this.#retire(fetch);
+    fetch.writer ??= this.#file.writer(offset, () => fetch.fetcher.resume());
+    return this.#file.append(fetch.writer, offset, chunk);
+  }
+
+  plan(wanted: number): Plan {
+    return planFetch(this.#situation(), wanted, this.#limits.joinDistance);
+  }
+
+  nextPiece(): number | undefined {
+    return nextPiece(this.#situation(), this.#limits.piece);
+  }
+
+  /** The fetch that will bring the byte at `offset`, other than `except`: the nearest before it. */
+  arriving(offset: number, except?: Fetcher): Fetch | undefined {
+    let nearest: Fetch | undefined;
+    for (const fetch of this.#running.values()) {
+      const { fetcher } = fetch;
+      if (fetcher === except || fetcher.position > offset) continue;
+      const stop = this.stopAt(fetcher);
+      if (stop !== undefined && offset >= stop) continue;
+      if (!nearest || fetcher.position > nearest.fetcher.position) nearest = fetch;
+    }
+    return nearest;
+  }
+
+  /** Where the fetcher has to stop as things are now; undefined where only the blob's unknown end stops it. */
+  stopAt(fetcher: Fetcher): number | undefined {
+    const others: Fetcher[] = [];
+    for (const other of this.#running.keys()) if (other !== fetcher) others.push(other);
+    const passOver = this.ranges ? this.#limits.passOver : Number.POSITIVE_INFINITY;
+    const situation = { present: this.#file.present, fetches: others, size: this.#file.size };
+    return fetchEnd(situation, fetcher.position, this.ranges ? fetcher.wish : undefined, passOver);
+  }
+
+  #situation() {
+    const fetches: FetchUnderWay[] = [];
+    for (const fetcher of this.#running.keys()) {
+      fetches.push({ start: fetcher.start, position: fetcher.position, end: this.stopAt(fetcher) });
+    }
+    return { present: this.#file.present, fetches, size: this.#file.size, ranges: this.ranges };
+  }
+
+  #retire(fetch: Fetch): void {
+    if (fetch.writer) void this.#file.retire(fetch.writer);
+    fetch.writer = undefined;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Hashes growing files on a thread of its own: it follows the contiguous prefix of each through the page cache, a slice
+ * at a time, so that a long re-hash after a restart does not hold up a small blob.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+
+export type HashRequest =
+  | { readonly op: 'begin'; readonly id: number; readonly path: string; readonly algorithm: string }
+  | { readonly op: 'advance'; readonly id: number; readonly to: number }
+  | { readonly op: 'finish'; readonly id: number; readonly size: number }
+  | { readonly op: 'abandon'; readonly id: number };
+
+export type HashReply = { readonly id: number } & ({ readonly hex: string } | { readonly error: string });
+
+interface Job {
+  readonly fd: number;
+  readonly hash: Hash;
+  position: number;
+  goal: number;
+  finishAt: number | undefined;
+}
+
+const slice = 4 * 1024 * 1024;
+const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
+const jobs = new Map<number, Job>();
+const port = parentPort;
+let working = false;
+
+port?.on('message', (request: HashRequest) => {
+  try {
+    take(request);
+  } catch (error) {
+    fail(request.id, error);
+  }
+});
+
+function take(request: HashRequest): void {
+  if (request.op === 'begin') {
+    const fd = openSync(request.path, 'r');
+    jobs.set(request.id, {
+      fd,
+      hash: createHash(request.algorithm),
+      position: 0,
+      goal: 0,
+      finishAt: undefined,
+    });
+    return;
+  }
+  const job = jobs.get(request.id);
+  if (!job) {
+    // The thread that had begun it is gone.
+    if (request.op === 'finish') fail(request.id, new Error('the hash was lost'));
+    return;
+  }
+  if (request.op === 'abandon') {
+    end(request.id, job);
+    return;
+  }
+  if (request.op === 'finish') job.finishAt = request.size;
+  job.goal = Math.max(job.goal, request.op === 'finish' ? request.size : request.to);
+  if (!working) {
+    working = true;
+    setImmediate(work);
+  }
+}
+
+/** One slice of every file that has something to hash, then back to the messages. */
+function work(): void {
+  let more = false;
+  for (const [id, job] of jobs) {
+    try {
+      advance(job);
+      if (job.position === job.finishAt) {
+        port?.postMessage({ id, hex: job.hash.digest('hex') } satisfies HashReply);
+        end(id, job);
+      } else if (job.position < job.goal) {
+        more = true;
+      }
+    } catch (error) {
+      fail(id, error);
+    }
+  }
+  working = more;
+  if (more) setImmediate(work);
+}
+
+function advance(job: Job): void {
+  const until = Math.min(job.goal, job.position + slice);
+  while (job.position < until) {
+    const count = readSync(job.fd, buffer, 0, Math.min(buffer.length, until - job.position), job.position);
+    if (count === 0) throw new Error('the file is shorter than it should be');
+    job.hash.update(buffer.subarray(0, count));
+    job.position += count;
+  }
+}
+
+function end(id: number, job: Job): void {
+  jobs.delete(id);
+  closeSync(job.fd);
+}
+
+function fail(id: number, error: unknown): void {
+  const job = jobs.get(id);
+  if (job) end(id, job);
+  port?.postMessage({
+    id,
+    error: error instanceof Error ? error.message : String(error),
+  } satisfies HashReply);
+}

@@ -1,0 +1,99 @@
+/**
+ * Transfers in flight, on disk: `incoming/ALGORITHM-HEX` holds the bytes, `incoming/ALGORITHM-HEX.ranges` says which of
+ * them are there. The second is replaced by rename after the writes that it describes, so after a kill it never
+ * promises bytes that were not written. After a power cut it may; the digest at the end finds that out.
+ */
+import { constants, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, parseDigest } from '../oci/digest.ts';
+import { RangeSet } from './range-set.ts';
+
+/** What an earlier run left of a blob; nothing, with no ranges, for a new one. */
+export interface Leftover {
+  readonly path: string;
+  readonly ranges: RangeSet;
+  /** Of the whole blob, as that run knew it. */
+  readonly size: number | undefined;
+}
+
+interface SavedRanges {
+  readonly size: number | null;
+  readonly ranges: readonly (readonly [number, number])[];
+}
+
+const suffix = '.ranges';
+
+export function findLeftover(folder: string, digest: Digest): Leftover {
+  const path = join(folder, digest.replace(':', '-'));
+  const saved = loadRanges(path);
+  const length = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (!saved || length === 0) return { path, ranges: new RangeSet(), size: undefined };
+  const ranges = saved.ranges.map(([start, end]) => ({ start, end: Math.min(end, length) }));
+  return { path, ranges: new RangeSet(ranges), size: saved.size ?? undefined };
+}
+
+/** Opens the file for reading and writing; `keep` keeps what is in it. */
+export function openIncoming(path: string, keep: boolean): number {
+  const flags = constants.O_RDWR | constants.O_CREAT | (keep ? 0 : constants.O_TRUNC);
+  return openSync(path, flags, 0o600);
+}
+
+export async function saveRanges(path: string, size: number | undefined, ranges: RangeSet): Promise<void> {
+  const saved: SavedRanges = { size: size ?? null, ranges: ranges.toJSON() };
+  await writeFile(`${path}${suffix}.tmp`, JSON.stringify(saved), { mode: 0o600 });
+  await rename(`${path}${suffix}.tmp`, `${path}${suffix}`);
+}
+
+/** Removes the file and its ranges; what is not there is no error. */
+export function removeIncoming(path: string): void {
+  removeRanges(path);
+  rmSync(path, { force: true });
+}
+
+export function removeRanges(path: string): void {
+  for (const end of [`${suffix}.tmp`, suffix]) rmSync(`${path}${end}`, { force: true });
+}
+
+/**
+ * Tidies the folder at start: what cannot be resumed, is in the store already, or was left alone for `maxAge` ms is removed.
+ * Returns how many blobs can be resumed, with how many bytes, and how many files were removed.
+ */
+export function sweepIncoming(
+  folder: string,
+  isStored: (digest: Digest) => boolean,
+  now: number,
+  maxAge: number,
+): { resumable: number; bytes: number; removed: number } {
+  const swept = { resumable: 0, bytes: 0, removed: 0 };
+  const names = new Set(readdirSync(folder).map((name) => name.replace(/\.ranges(\.tmp)?$/, '')));
+  for (const name of names) {
+    const path = join(folder, name);
+    const digest = parseDigest(name.replace('-', ':'));
+    const stat = statSync(path, { throwIfNoEntry: false });
+    const saved = digest && loadRanges(path);
+    if (saved && stat && !isStored(digest) && now - stat.mtimeMs < maxAge) {
+      swept.resumable += 1;
+      swept.bytes += saved.ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+    } else {
+      removeIncoming(path);
+      swept.removed += 1;
+    }
+  }
+  return swept;
+}
+
+/** Undefined where there is nothing usable: cut short by a power loss, or not readable, is as good as not there. */
+function loadRanges(path: string): SavedRanges | undefined {
+  try {
+    const saved = JSON.parse(readFileSync(`${path}${suffix}`, 'utf8')) as SavedRanges;
+    const good =
+      (saved.size === null || Number.isSafeInteger(saved.size)) &&
+      saved.ranges.every(
+        ([start, end]) => Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0,
+      );
+    return good ? saved : undefined;
+  } catch {
+    return undefined;
+  }
+}

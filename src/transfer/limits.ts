@@ -1,0 +1,42 @@
+/** The engine's figures, each with its reason. Sizes in bytes, times in milliseconds. */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export interface TransferLimits {
+  /** A reader waits for a fetcher that is at most this far before the wanted byte, else starts its own. */
+  readonly joinDistance: number;
+  /** A fetcher fetches bytes again that are here in islands up to this size: cheaper than a new request. */
+  readonly passOver: number;
+  /** What an answer that runs from 0 to the end keeps back until the whole is verified. */
+  readonly holdBack: number;
+  /** Bytes that go to the disk in one write. */
+  readonly writeBatch: number;
+  /** Bytes in memory that are not yet on disk, or are kept for readers who have caught up: all transfers together. */
+  readonly writeBehind: number;
+  /** Written bytes kept in memory per fetcher, so that a reader a little behind needs no disk. */
+  readonly keepWritten: number;
+  /** A reader's buffer for bytes that come from the disk. */
+  readonly readBuffer: number;
+  /** How often the ranges of a growing file are saved. */
+  readonly saveEvery: number;
+  /** No progress for this long: the endpoint has stalled. */
+  readonly stallTimeout: number;
+  /** What counts as progress within that time: a server that drips is a stalled one. */
+  readonly stallBytes: number;
+  /** What one of several fetchers on one blob fetches at a time. */
+  readonly piece: number;
+}
+
+export const defaultLimits: TransferLimits = {
+  joinDistance: 2 * MiB,
+  passOver: 512 * KiB,
+  holdBack: 256 * KiB,
+  writeBatch: MiB,
+  writeBehind: 16 * MiB,
+  keepWritten: MiB,
+  readBuffer: 256 * KiB,
+  saveEvery: 50,
+  stallTimeout: 30_000,
+  stallBytes: 4 * KiB,
+  piece: 8 * MiB,
+};

@@ -1,0 +1,53 @@
+/** What transfers stand on: the outside (`TransfersDeps`), and what they share among themselves (`TransferDeps`). */
+import type { Reservation } from '../cache/cache.ts';
+import type { BufferPool } from '../lib/buffer-pool.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { DistrustMemory } from './distrust.ts';
+import type { WriteVector } from './file-writer.ts';
+import type { Hasher } from './hasher.ts';
+import type { TransferLimits } from './limits.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+
+export interface TransferLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface TransferMetrics {
+  /** Body bytes that came from an upstream host. */
+  received(host: string, bytes: number): void;
+  transferRead(how: 'started' | 'joined'): void;
+  /** `relayed`: passed on without being kept, because there was no room; `failed`: what is here waits for the next request. */
+  transferEnded(how: 'stored' | 'relayed' | 'failed'): void;
+}
+
+/** What transfers stand on; `createTransfers` fills in the rest. */
+export interface TransfersDeps {
+  readonly clock: Clock;
+  readonly log: TransferLog;
+  readonly hasher: Hasher;
+  /** Folder of the growing files. */
+  readonly incoming: string;
+  /** Takes a verified file into the store. */
+  readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
+  readonly reserve: (bytes: number) => Reservation | undefined;
+  readonly report: (endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) => void;
+  /** How many fetchers may work on one blob from this host. */
+  readonly fetchersFor: (host: string) => number;
+  readonly metrics: TransferMetrics;
+  /** Tests put a faulty disk here. */
+  readonly writev?: WriteVector;
+}
+
+export interface TransferDeps extends Required<TransfersDeps> {
+  readonly limits: TransferLimits;
+  readonly budget: MemoryBudget;
+  readonly readBuffers: BufferPool;
+  readonly distrust: DistrustMemory;
+  readonly fill: 'always' | 'never' | number;
+  /** The transfer has nothing more to do: the next request for its blob starts anew. */
+  readonly ended: (transfer: { readonly digest: Digest }) => void;
+}

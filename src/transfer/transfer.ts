@@ -1,0 +1,398 @@
+/**
+ * One blob on its way in: one sparse file, the bytes that it holds, fetchers that fill it, readers that wait for bytes.
+ *
+ *              headers          all bytes here      digest right
+ *   filling ---------> filling ---------------> verifying ------> verified, then stored
+ *      ^                  |  no room                 | digest wrong
+ *      |                  v                          v
+ *      |              relaying               blame, throw away, fill again
+ *      +-- a reader, a failed fetch, a mirror that dies: nothing of this ends the transfer.
+ *
+ * It ends when nobody reads any more and nothing is left to do; what is on disk then is resumed by the next one.
+ * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
+ */
+import type { Reservation } from '../cache/cache.ts';
+import type { ByteStream } from '../lib/byte-stream.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
+import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
+import type { Trail } from '../upstream/outcome.ts';
+import type { Answer, AskOptions, OpenedBlob } from '../upstream/upstream.ts';
+import { type ByteSource, openFirst } from './byte-source.ts';
+import { type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
+import { type Fetch, Fetches, type Opening } from './fetches.ts';
+import { Givers } from './givers.ts';
+import { findLeftover, removeIncoming } from './incoming-files.ts';
+import { RangeSet } from './range-set.ts';
+import { createRelay } from './relay.ts';
+import { SparseFile } from './sparse-file.ts';
+import type { TransferDeps } from './transfer-deps.ts';
+import { TransferReader } from './transfer-reader.ts';
+
+/** After so many wrong digests in one transfer, it is given up. */
+const maxAttempts = 4;
+
+export class Transfer implements FetcherHost {
+  readonly digest: Digest;
+  /** How often all bytes were thrown away because they were wrong. */
+  attempt = 0;
+  readonly #deps: TransferDeps;
+  readonly #sources: ByteSource[] = [];
+  readonly #file: SparseFile;
+  readonly #fetches: Fetches;
+  readonly #readers = new Set<TransferReader>();
+  readonly #givers: Givers;
+  #reservation: Reservation | undefined;
+  #interest = 0;
+  #ending: Promise<void> | undefined;
+  #lastHole = -1;
+  #state: 'filling' | 'verifying' | 'verified' | 'stored' | 'relaying' | 'ended' = 'filling';
+
+  constructor(deps: TransferDeps, digest: Digest, declaredSize: number | undefined) {
+    this.digest = digest;
+    this.#deps = deps;
+    const found = findLeftover(deps.incoming, digest);
+    const fits = declaredSize === undefined || found.size === undefined || found.size === declaredSize;
+    const leftover = fits ? found : { path: found.path, ranges: new RangeSet(), size: undefined };
+    this.#file = new SparseFile(
+      {
+        clock: deps.clock,
+        writev: deps.writev,
+        budget: deps.budget,
+        limits: deps.limits,
+        hasher: deps.hasher,
+        algorithm: digestAlgorithm(digest),
+        onError: (error) => this.#relayAll(`cannot write ${this.#file.path}: ${error.message}`),
+      },
+      leftover,
+    );
+    this.#file.size ??= declaredSize;
+    this.#fetches = new Fetches(this.#file, deps.limits);
+    const { bytes } = leftover.ranges;
+    this.#givers = new Givers(deps, digest, bytes > 0);
+    if (bytes > 0) deps.log.info({ digest, bytes }, 'resuming a transfer');
+  }
+
+  /** Bytes, where anybody has told. */
+  get size(): number | undefined {
+    return this.#file.size;
+  }
+
+  get file(): SparseFile {
+    return this.#file;
+  }
+
+  get verified(): boolean {
+    return this.#state === 'verified' || this.#state === 'stored';
+  }
+
+  /** There is no room for the blob: readers get their bytes past the disk. */
+  get relaying(): boolean {
+    return this.#state === 'relaying';
+  }
+
+  hasSource(image: string): boolean {
+    return this.#sources.some((source) => source.image === image);
+  }
+
+  addSource(source: ByteSource): void {
+    if (!this.hasSource(source.image)) this.#sources.push(source);
+  }
+
+  /** Somebody is interested; each `enter` is followed by one `leave`. */
+  enter(): void {
+    this.#interest += 1;
+  }
+
+  leave(): void {
+    this.#interest -= 1;
+    if (this.#interest === 0) this.#rest();
+  }
+
+  /** Sees to it that bytes from `start` on come, and waits until it is known whether they can. */
+  async begin(start: number, end: number | undefined, prefer: string | undefined): Promise<Opening> {
+    const wanted = this.#file.present.firstHole(start);
+    const until = end ?? this.size;
+    const isHere = this.#state !== 'filling' || (until !== undefined && wanted >= until);
+    const fetch = isHere ? undefined : this.#fetchFor(wanted, end, prefer);
+    if (fetch) return fetch.opening;
+    // A restart may have found all of it.
+    this.#checkWhole();
+    return { ok: true, endpoint: undefined, trail: [] };
+  }
+
+  /** A stream of the bytes from `start` to before `end`, or to the blob's end. */
+  reader(start: number, end: number | undefined): ByteStream {
+    const reader = new TransferReader(this, this.#deps.readBuffers, start, end, this.#deps.limits.holdBack);
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  forget(reader: TransferReader): void {
+    this.#readers.delete(reader);
+  }
+
+  /** A reader waits for the byte at `offset`. */
+  want(offset: number, end: number | undefined): void {
+    const until = end ?? this.size;
+    if (this.#state === 'filling' && (until === undefined || offset < until)) this.#fetchFor(offset, end);
+  }
+
+  /** What a reader gets when the disk has no room: its bytes from `start` on straight from the endpoints. */
+  relay(start: number, end: number | undefined, verify: boolean): ByteStream {
+    return createRelay(
+      { ...this.#deps, open: (range, options) => this.open(range, options), file: this.#file },
+      { digest: this.digest, size: this.size, start, end, verify },
+    );
+  }
+
+  /** Stops everything at once; what is on disk stays for the next run. */
+  async abandon(): Promise<void> {
+    this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
+    this.#failReaders(new Error('the server stops'));
+    this.#interest = 0;
+    await this.#end();
+  }
+
+  // FetcherHost: what fetchers ask and tell.
+  open(range: { start: number; end?: number }, options: AskOptions): Promise<Answer<OpenedBlob>> {
+    const end = range.end === this.size ? undefined : range.end;
+    return openFirst(this.#sources, { start: range.start, ...(end !== undefined && { end }) }, options);
+  }
+
+  accept(
+    fetcher: Fetcher,
+    opened: OpenedBlob,
+    endpoint: Endpoint,
+    trail: Trail,
+  ): 'take' | 'end' | { refuse: string } {
+    const fetch = this.#fetches.get(fetcher);
+    if (!fetch || this.#state !== 'filling') return 'end';
+    if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
+    this.#file.size ??= opened.size;
+    if (opened.size !== undefined && opened.size !== this.size) {
+      return { refuse: `has ${opened.size} bytes where ${this.size} were expected` };
+    }
+    fetch.settle({ ok: true, endpoint, trail });
+    // Asked for bytes after the end, before anybody knew where that is.
+    if (this.size !== undefined && this.size > 0 && fetcher.position >= this.size) return 'end';
+    if (!this.#reserve()) return 'end';
+    if (opened.start < fetcher.position) {
+      this.#fetches.ranges = false;
+      if (this.#fetches.arriving(fetcher.position, fetcher)) return 'end';
+      if (this.#file.present.firstHole(opened.start) < fetcher.position) fetcher.rebase(opened.start);
+    }
+    if (!this.#file.create()) return 'end';
+    this.#givers.add(endpoint);
+    if (this.size === 0) return 'end';
+    this.#widen(endpoint.host);
+    return 'take';
+  }
+
+  stopAt(fetcher: Fetcher): number | undefined {
+    return this.#fetches.stopAt(fetcher);
+  }
+
+  data(fetcher: Fetcher, offset: number, chunk: Buffer): boolean {
+    const fetch = this.#fetches.get(fetcher);
+    if (!fetch) return true;
+    const room = this.#fetches.append(fetch, offset, chunk);
+    this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
+    this.#wake();
+    return room;
+  }
+
+  broke(_fetcher: Fetcher, endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
+    this.#deps.report(endpoint, fault, reason);
+    this.#deps.log.warn(
+      { digest: this.digest, endpoint: endpointKey(endpoint), reason },
+      'an endpoint broke off',
+    );
+  }
+
+  ended(fetcher: Fetcher, end: FetchEnd): void {
+    const fetch = this.#fetches.remove(fetcher);
+    if (end.kind === 'failed') {
+      fetch?.settle({ ok: false, verdict: end.verdict, trail: end.trail });
+      this.#failWaiting(end);
+    } else {
+      if (end.eof) this.#file.size ??= fetcher.position;
+      fetch?.settle({ ok: true, endpoint: undefined, trail: [] });
+      this.#widen(undefined);
+      this.#wake();
+    }
+    this.#checkWhole();
+    if (this.#interest === 0) this.#rest();
+  }
+
+  /** The fetch that brings the byte at `wanted`, started now where there is none near; undefined where it is here. */
+  #fetchFor(wanted: number, end: number | undefined, prefer?: string): Fetch | undefined {
+    const plan = this.#fetches.plan(wanted);
+    if (plan === 'present') return undefined;
+    return plan === 'wait' ? this.#fetches.arriving(wanted) : this.#start(wanted, end, prefer);
+  }
+
+  #start(start: number, end: number | undefined, prefer: string | undefined): Fetch {
+    const known = { exclude: this.#givers.excluded, distrust: this.#givers.distrusted };
+    const fetcher = new Fetcher(this, this.#deps, { start, end }, known);
+    const fetch = this.#fetches.add(fetcher);
+    fetcher.run(prefer).catch((error: unknown) => {
+      // A bug, or a configuration that makes no name of this image: whoever waits must hear of it.
+      this.#fetches.remove(fetcher);
+      this.#deps.log.error({ digest: this.digest, err: error }, 'a fetch failed unexpectedly');
+      fetch.settle({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
+      this.#failReaders(error instanceof Error ? error : new Error(String(error)));
+      if (this.#interest === 0) this.#rest();
+    });
+    return fetch;
+  }
+
+  /** Starts more fetchers where the origin throttles each connection and the configuration says so. */
+  #widen(host: string | undefined): void {
+    const first = host ?? this.#givers.host;
+    const wanted = first === undefined ? 1 : this.#deps.fetchersFor(first);
+    while (this.#state === 'filling' && this.#fetches.count > 0 && this.#fetches.count < wanted) {
+      const start = this.#fetches.nextPiece();
+      if (start === undefined) return;
+      this.#start(start, start + this.#deps.limits.piece, undefined);
+    }
+  }
+
+  #wake(): void {
+    for (const reader of this.#readers) reader.wake();
+  }
+
+  /** Readers whose bytes nobody will bring now are told so; others go on. */
+  #failWaiting(end: FetchEnd & { kind: 'failed' }): void {
+    for (const reader of this.#readers) {
+      const offset = reader.waitsFor;
+      if (offset === undefined || this.#file.present.has(offset) || this.#fetches.arriving(offset)) continue;
+      const last = end.trail.at(-1);
+      const why = last ? `${last.endpoint}: ${last.reason ?? last.outcome}` : 'nobody to ask';
+      reader.fail(new Error(`no endpoint gives byte ${offset} of ${this.digest} (${why})`));
+    }
+  }
+
+  /** Room for the whole blob, once its size is known. */
+  #reserve(): boolean {
+    if (this.#reservation || this.size === undefined) return true;
+    this.#reservation = this.#deps.reserve(this.size - this.#file.written.bytes);
+    if (!this.#reservation) this.#relayAll('no room in the cache');
+    return this.#reservation !== undefined;
+  }
+
+  #relayAll(reason: string): void {
+    if (this.#state !== 'filling' && this.#state !== 'verifying') return;
+    this.#state = 'relaying';
+    this.#deps.metrics.transferEnded('relayed');
+    this.#deps.log.error({ digest: this.digest, reason }, 'a blob is passed on without being kept');
+    this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
+    this.#reservation?.release();
+    this.#file.remove();
+    this.#wake();
+    if (this.#interest === 0) void this.#end();
+  }
+
+  #checkWhole(): void {
+    const { size } = this;
+    if (this.#state !== 'filling' || size === undefined || !this.#file.present.covers(0, size)) return;
+    this.#state = 'verifying';
+    this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
+    void this.#verify(size).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#relayAll(`cannot verify ${this.#file.path}: ${reason}`);
+    });
+  }
+
+  async #verify(size: number): Promise<void> {
+    const hex = await this.#file.digest(size);
+    if (this.#state !== 'verifying') return;
+    if (hex !== digestHex(this.digest)) {
+      this.#reject();
+      return;
+    }
+    this.#state = 'verified';
+    this.#wake();
+    try {
+      await this.#deps.adopt(this.digest, size, this.#file.path);
+      this.#file.moved();
+      this.#deps.metrics.transferEnded('stored');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#deps.log.error({ digest: this.digest, reason }, 'a blob was served but cannot be stored');
+      this.#file.remove();
+    }
+    if (this.#file.saving) await this.#file.saving;
+    this.#state = 'stored';
+    this.#reservation?.release();
+    this.#deps.ended(this);
+    if (this.#interest === 0) await this.#end();
+  }
+
+  /** All bytes are here and they are wrong: they go, whoever gave them is remembered, nobody gets the last ones. */
+  #reject(): void {
+    this.#givers.blame();
+    this.#file.restart();
+    this.#state = 'filling';
+    this.attempt += 1;
+    const isLast = this.attempt === maxAttempts;
+    // Who has had none of them may still get the right ones.
+    this.#failReaders(
+      new Error(`the bytes of ${this.digest} were wrong`),
+      (reader) => isLast || reader.delivered > 0,
+    );
+    this.#wake();
+    if (this.#interest === 0) this.#rest();
+  }
+
+  #failReaders(error: Error, which: (reader: TransferReader) => boolean = () => true): void {
+    for (const reader of this.#readers) if (which(reader)) reader.fail(error);
+  }
+
+  /** Nobody reads any more: fill on, or leave what is here to the next one. */
+  #rest(): void {
+    if (this.#state === 'relaying' || this.#state === 'stored') void this.#end();
+    if (this.#state !== 'filling') return;
+    const { fill } = this.#deps;
+    const here = this.#file.present.bytes;
+    const goOn = fill === 'always' || (typeof fill === 'number' && here >= fill * (this.size ?? Infinity));
+    if (goOn && this.#fetches.count > 0) return;
+    if (goOn && this.#givers.any && this.attempt < maxAttempts && this.#fillsOn()) return;
+    this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
+    void this.#end();
+  }
+
+  /** Starts a fetch for the first hole, unless that was tried and brought nothing. */
+  #fillsOn(): boolean {
+    const hole = this.#file.present.firstHole(0);
+    if (hole === this.#lastHole) return false;
+    this.#lastHole = hole;
+    this.#start(hole, undefined, undefined);
+    return true;
+  }
+
+  #end(): Promise<void> {
+    this.#ending ??= this.#endWhenIdle().finally(() => {
+      this.#ending = undefined;
+    });
+    return this.#ending;
+  }
+
+  /** Out of the map, out of memory: unless somebody came while the last bytes went to the disk. */
+  async #endWhenIdle(): Promise<void> {
+    if (this.#state === 'filling' && this.#file.present.bytes > 0) {
+      await this.#file.flush();
+      await this.#file.save();
+    }
+    // The next transfer of this blob has the same path: nothing may be on its way there any more.
+    if (this.#file.saving) await this.#file.saving;
+    if (this.#state === 'ended' || this.#interest > 0 || this.#fetches.count > 0) return;
+    if (this.#state === 'filling') {
+      this.#deps.metrics.transferEnded('failed');
+      if (this.#file.written.bytes === 0) removeIncoming(this.#file.path);
+    }
+    this.#state = 'ended';
+    this.#reservation?.release();
+    this.#deps.ended(this);
+    this.#file.close();
+  }
+}

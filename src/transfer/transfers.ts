@@ -1,0 +1,131 @@
+/** All transfers under way, one per blob. Whoever wants a cold blob comes here and joins the one there is, or starts it. */
+import { writev } from 'node:fs';
+import { createBufferPool } from '../lib/buffer-pool.ts';
+import type { ByteStream } from '../lib/byte-stream.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Trail } from '../upstream/outcome.ts';
+import type { Verdict } from '../upstream/upstream.ts';
+import type { ByteSource } from './byte-source.ts';
+import { createDistrustMemory } from './distrust.ts';
+import { sweepIncoming } from './incoming-files.ts';
+import { defaultLimits, type TransferLimits } from './limits.ts';
+import { MemoryBudget } from './memory-budget.ts';
+import { Transfer } from './transfer.ts';
+import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
+
+export interface Transfers {
+  /** Whether the blob is on its way for this image: then the image may join without asking its endpoints first. */
+  has(image: string, digest: Digest): boolean;
+  /** Whether anybody fetches the blob now. */
+  isUnderWay(digest: Digest): boolean;
+  /** Joins or starts the blob's transfer; resolves when it is known whether the bytes from `start` on can be had. */
+  open(request: TransferRequest): Promise<OpenedTransfer>;
+  /** Tidies the incoming folder and says what can be resumed. Once, before the first `open`. */
+  sweep(isStored: (digest: Digest) => boolean): void;
+  /** Transfers under way. */
+  readonly count: number;
+  /** Stops all; what is on disk is resumed by the next run. */
+  close(): Promise<void>;
+}
+
+export interface TransferRequest {
+  readonly digest: Digest;
+  readonly source: ByteSource;
+  /** From a manifest's descriptor, where one names the blob. */
+  readonly size?: number | undefined;
+  /** The first bytes that will be read; the rest of the blob may be read as well. */
+  readonly start: number;
+  readonly end?: number | undefined;
+  /** endpointKey of the one to ask first. */
+  readonly prefer?: string | undefined;
+}
+
+export type OpenedTransfer =
+  | {
+      readonly ok: true;
+      readonly joined: boolean;
+      readonly size: number | undefined;
+      readonly endpoint: Endpoint | undefined;
+      readonly trail: Trail;
+      /** Bytes from `start` to before `end`, or to the blob's end. */
+      reader(start: number, end?: number): ByteStream;
+      /** Once all readers are closed. */
+      close(): void;
+    }
+  | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
+
+/** What was left alone for so long is not resumed any more. */
+const leftoverMaxAge = 7 * 24 * 60 * 60 * 1000;
+
+export function createTransfers(
+  deps: TransfersDeps,
+  options: { fill: 'always' | 'never' | number; limits?: Partial<TransferLimits> },
+): Transfers {
+  const limits: TransferLimits = { ...defaultLimits, ...options.limits };
+  const running = new Map<Digest, Transfer>();
+  const shared: TransferDeps = {
+    writev,
+    ...deps,
+    limits,
+    budget: new MemoryBudget(limits.writeBehind),
+    readBuffers: createBufferPool({ size: limits.readBuffer, keep: 32 }),
+    distrust: createDistrustMemory(),
+    fill: options.fill,
+    ended(transfer) {
+      if (running.get(transfer.digest) === transfer) running.delete(transfer.digest);
+    },
+  };
+
+  return {
+    has: (image, digest) => running.get(digest)?.hasSource(image) ?? false,
+    isUnderWay: (digest) => running.has(digest),
+    get count() {
+      return running.size;
+    },
+
+    async open(request) {
+      const { digest, start, end, prefer } = request;
+      const under = running.get(digest);
+      const transfer = under ?? new Transfer(shared, digest, request.size);
+      if (!under) running.set(digest, transfer);
+      transfer.addSource(request.source);
+      transfer.enter();
+      let opening: Awaited<ReturnType<Transfer['begin']>>;
+      try {
+        opening = await transfer.begin(start, end, prefer);
+      } catch (error) {
+        transfer.leave();
+        throw error;
+      }
+      if (!opening.ok) {
+        transfer.leave();
+        return opening;
+      }
+      deps.metrics.transferRead(under ? 'joined' : 'started');
+      let open = true;
+      return {
+        ok: true,
+        joined: under !== undefined,
+        size: transfer.size,
+        endpoint: opening.endpoint,
+        trail: opening.trail,
+        reader: (from, to) => transfer.reader(from, to),
+        close() {
+          if (open) transfer.leave();
+          open = false;
+        },
+      };
+    },
+
+    sweep(isStored) {
+      const swept = sweepIncoming(deps.incoming, isStored, deps.clock.now(), leftoverMaxAge);
+      if (swept.resumable + swept.removed > 0) deps.log.info(swept, 'looked through the incoming folder');
+    },
+
+    async close() {
+      await Promise.all([...running.values()].map((transfer) => transfer.abandon()));
+      running.clear();
+    },
+  };
+}

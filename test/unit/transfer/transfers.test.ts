@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Hasher } from '../../../src/transfer/hasher.ts';
+import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
+import { scriptedSource, type ScriptedEndpoint } from '../../support/scripted-source.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+import { createHasher, digestOf, readAll, seededBytes, transferBench } from '../../support/transfer-bench.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+function opened(result: OpenedTransfer): OpenedTransfer & { ok: true } {
+  assert.ok(result.ok, `expected an opened transfer: ${JSON.stringify(result)}`);
+  return result;
+}
+
+describe('a transfer', () => {
+  let hasher: Hasher;
+  before(() => {
+    hasher = createHasher();
+  });
+  after(() => hasher.close());
+
+  const blob = seededBytes(3 * MiB + 17, 1);
+  const digest = digestOf(blob);
+  const good: ScriptedEndpoint = { host: 'good.example', bytes: blob };
+
+  it('gives fifty readers the whole blob from one request', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const source = scriptedSource('docker.io/library/a', [good]);
+    const bodies = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+        const bytes = await readAll(transfer.reader(0));
+        transfer.close();
+        return bytes;
+      }),
+    );
+    for (const body of bodies) assert.ok(body.equals(blob));
+    assert.equal(source.requests.length, 1);
+    assert.equal(source.bytesSent, blob.length);
+    await bench.whenStored(digest);
+    assert.ok(bench.stored(digest)?.equals(blob));
+    assert.deepEqual(readdirSync(bench.incoming), []);
+  });
+
+  it('goes on with the next endpoint where the first one reset, and with the first where that was the only one', async (t) => {
+    const cut: ScriptedEndpoint = { host: 'cut.example', bytes: blob, resetAfter: 2 * MiB, resets: 1 };
+    for (const scripts of [[cut, good], [cut]]) {
+      const bench = transferBench(tempFolder(t), hasher);
+      const source = scriptedSource('docker.io/library/a', scripts);
+      const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+      assert.ok((await readAll(transfer.reader(0))).equals(blob));
+      transfer.close();
+      assert.equal(source.bytesSent, blob.length);
+      assert.equal(bench.reports[0]?.endpoint, 'cut.example');
+      await bench.whenStored(digest);
+    }
+  });
+
+  it('never completes a body whose digest is wrong, and takes the next endpoint then', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
+    const source = scriptedSource('docker.io/library/a', [liar, good]);
+    const first = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    await assert.rejects(readAll(first.reader(0)), /wrong/)
+    first.close();
+    const second = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(second.reader(0))).equals(blob));
+    second.close();
+    assert.deepEqual(bench.reports.map(({ endpoint, fault }) => [endpoint, fault]), [['liar.example', 'invalid']]);
+    await bench.whenStored(digest);
+  });
+
+  it('hides a lie about a small blob: nothing of it had gone out', async (t) => {
+    const small = seededBytes(100 * KiB, 3);
+    const bench = transferBench(tempFolder(t), hasher);
+    const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(small.length, 4) };
+    const source = scriptedSource('docker.io/library/a', [liar, { host: 'good.example', bytes: small }]);
+    const transfer = opened(await bench.transfers.open({ digest: digestOf(small), source, start: 0 }));
+    assert.ok((await readAll(transfer.reader(0))).equals(small));
+    transfer.close();
+  });
+
+  it('fetches a range far ahead directly, keeps it, and verifies the blob when the rest has come', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher, { fill: 'never', limits: { passOver: 0 } });
+    const source = scriptedSource('docker.io/library/a', [good]);
+    const far = opened(await bench.transfers.open({ digest, source, start: 2 * MiB, end: 2 * MiB + 700 * KiB }));
+    assert.ok((await readAll(far.reader(2 * MiB, 2 * MiB + 700 * KiB))).equals(blob.subarray(2 * MiB, 2 * MiB + 700 * KiB)));
+    assert.deepEqual(source.requests.map(({ start, end }) => [start, end]), [[2 * MiB, 2 * MiB + 700 * KiB]]);
+    const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(whole.reader(0))).equals(blob));
+    far.close();
+    whole.close();
+    assert.equal(source.bytesSent, blob.length);
+    await bench.whenStored(digest);
+  });
+
+  it('fills on when the last reader has left, unless told not to', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const source = scriptedSource('docker.io/library/a', [good]);
+    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    const reader = transfer.reader(0);
+    await reader.next();
+    reader.close();
+    transfer.close();
+    await bench.whenStored(digest);
+    assert.equal(source.requests.length, 1);
+  });
+
+  it('resumes what an earlier run left', async (t) => {
+    const folder = tempFolder(t);
+    const earlier = transferBench(folder, hasher, { fill: 'never' });
+    const dying: ScriptedEndpoint = { host: 'good.example', bytes: blob, resetAfter: 2 * MiB };
+    const first = opened(
+      await earlier.transfers.open({ digest, source: scriptedSource('a/b', [dying]), start: 0, end: 2 * MiB }),
+    );
+    await readAll(first.reader(0, 2 * MiB));
+    first.close();
+    await earlier.transfers.close();
+
+    const later = transferBench(folder, hasher);
+    later.transfers.sweep(() => false);
+    const source = scriptedSource('a/b', [good]);
+    const second = opened(await later.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(second.reader(0))).equals(blob));
+    second.close();
+    assert.equal(source.requests[0]?.start, 2 * MiB);
+    await later.whenStored(digest);
+  });
+
+  it('throws away leftovers that turn out wrong and blames nobody', async (t) => {
+    const folder = tempFolder(t);
+    const earlier = transferBench(folder, hasher, { fill: 'never' });
+    const lying: ScriptedEndpoint = { host: 'good.example', bytes: seededBytes(blob.length, 9) };
+    const first = opened(
+      await earlier.transfers.open({ digest, source: scriptedSource('a/b', [lying]), start: 0, end: 2 * MiB }),
+    );
+    await readAll(first.reader(0, 2 * MiB));
+    first.close();
+    await earlier.transfers.close();
+    const later = transferBench(folder, hasher);
+    const source = scriptedSource('a/b', [good]);
+    const broken = opened(await later.transfers.open({ digest, source, start: 0 }));
+    await assert.rejects(readAll(broken.reader(0)));
+    broken.close();
+    assert.deepEqual(later.reports, []);
+    const right = opened(await later.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(right.reader(0))).equals(blob));
+    right.close();
+    await later.whenStored(digest);
+  });
+
+  it('passes every byte on when the disk gives out in the middle, and keeps nothing', async (t) => {
+    let written = 0;
+    const bench = transferBench(tempFolder(t), hasher, {
+      deps: {
+        writev(_fd, buffers, _position, done) {
+          const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+          written += bytes;
+          const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+          // Lies about the first mebibyte would be found by the digest; here it simply is not there.
+          setImmediate(() => done(written > 0 ? full : null, 0));
+        },
+      },
+    });
+    const source = scriptedSource('a/b', [good]);
+    const bodies = await Promise.all(
+      [0, 0, 5, 2 * MiB].map(async (start) => {
+        const transfer = opened(await bench.transfers.open({ digest, source, start }));
+        const bytes = await readAll(transfer.reader(start));
+        transfer.close();
+        return bytes.equals(blob.subarray(start));
+      }),
+    );
+    assert.deepEqual(bodies, [true, true, true, true]);
+    assert.equal(bench.relayed.length, 1);
+    assert.deepEqual(readdirSync(bench.incoming), []);
+    assert.equal(bench.stored(digest), undefined);
+  });
+
+  it('serves without keeping when there is no room to reserve', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher, { deps: { reserve: () => undefined } });
+    const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
+    const right = opened(await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }));
+    assert.ok((await readAll(right.reader(0))).equals(blob));
+    right.close();
+    const wrong = opened(await bench.transfers.open({ digest, source: scriptedSource('a/b', [liar]), start: 0 }));
+    await assert.rejects(readAll(wrong.reader(0)), /wrong/);
+    wrong.close();
+    assert.equal(bench.transfers.count, 0);
+  });
+
+  it('copes with endpoints that ignore ranges and hide the size', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const source = scriptedSource('a/b', [{ ...good, ignoresRanges: true, hidesSize: true }]);
+    const far = opened(await bench.transfers.open({ digest, source, start: 2 * MiB, end: 2 * MiB + 10 }));
+    assert.ok((await readAll(far.reader(2 * MiB, 2 * MiB + 10))).equals(blob.subarray(2 * MiB, 2 * MiB + 10)));
+    const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(whole.reader(0))).equals(blob));
+    far.close();
+    whole.close();
+    await bench.whenStored(digest);
+    assert.equal(source.requests.length, 1);
+  });
+
+  it('says why when nobody has the blob, and leaves nothing behind', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const source = scriptedSource('a/b', [{ ...good, down: true }]);
+    const result = await bench.transfers.open({ digest, source, start: 0 });
+    assert.equal(result.ok, false);
+    assert.equal(result.trail[0]?.reason, 'down');
+    assert.equal(bench.transfers.count, 0);
+    assert.deepEqual(readdirSync(bench.incoming), []);
+  });
+
+  it('is whole at once where the blob is empty', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const empty = Buffer.alloc(0);
+    const source = scriptedSource('a/b', [{ host: 'good.example', bytes: empty }]);
+    const transfer = opened(await bench.transfers.open({ digest: digestOf(empty), source, start: 0 }));
+    assert.equal((await readAll(transfer.reader(0))).length, 0);
+    transfer.close();
+    await bench.whenStored(digestOf(empty));
+  });
+
+  it('tidies the incoming folder: what has no ranges or is stored already goes', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    writeFileSync(join(bench.incoming, digest.replace(':', '-')), 'half');
+    writeFileSync(join(bench.incoming, 'sha256-zz.ranges'), '{}');
+    bench.transfers.sweep(() => false);
+    assert.ok(!existsSync(join(bench.incoming, digest.replace(':', '-'))));
+    assert.deepEqual(readdirSync(bench.incoming), []);
+  });
+});
