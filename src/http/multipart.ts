@@ -1,0 +1,36 @@
+/** The body of a 206 with several ranges: multipart/byteranges (RFC 9110, section 14.6; RFC 2046, section 5.1). */
+import type { ByteStream } from '../lib/byte-stream.ts';
+import type { BodyPart } from './answer.ts';
+import { type ByteRange, contentRange } from './byte-range.ts';
+
+export interface Multipart {
+  readonly contentType: string;
+  readonly parts: readonly BodyPart[];
+  /** Bytes of all parts together, framing included. */
+  readonly length: number;
+}
+
+/** `boundary` must not occur in the content: give it enough chance. `open` is called for one range at a time. */
+export function multipartByteranges(
+  ranges: readonly ByteRange[],
+  content: { readonly size: number; readonly type: string; open(start: number, end: number): ByteStream },
+  boundary: string,
+): Multipart {
+  const parts: BodyPart[] = [];
+  let length = 0;
+  const addText = (text: string) => {
+    const bytes = Buffer.from(text, 'latin1');
+    parts.push(bytes);
+    length += bytes.length;
+  };
+  for (const [index, range] of ranges.entries()) {
+    const lineBreak = index === 0 ? '' : '\r\n';
+    addText(
+      `${lineBreak}--${boundary}\r\nContent-Type: ${content.type}\r\nContent-Range: ${contentRange(range, content.size)}\r\n\r\n`,
+    );
+    parts.push(() => content.open(range.start, range.end));
+    length += range.end - range.start;
+  }
+  addText(`\r\n--${boundary}--\r\n`);
+  return { contentType: `multipart/byteranges; boundary=${boundary}`, parts, length };
+}

@@ -1,0 +1,69 @@
+/** One line and one count per request, written when the answer is over, from what was learned on the way. */
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../lib/clock.ts';
+import type { Target } from '../routing/target.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Answer } from './answer.ts';
+import type { Sent } from './send-bytes.ts';
+
+export interface RequestLog {
+  /** Call when the request line is in; the result once, when the answer is over. */
+  begin(incoming: IncomingMessage, requestId: string, rawPath: string): (over: RequestOver) => void;
+}
+
+export interface RequestOver {
+  readonly answer: Answer;
+  readonly target: Target | undefined;
+  /** Bytes of the body, and how it ended. */
+  readonly sent: Sent;
+}
+
+const maxLoggedPath = 300;
+const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The client's own X-Request-Id where it is sane, so that one id runs through every log; else a new one. */
+export function requestIdOf(incoming: IncomingMessage, newId: () => string): string {
+  const given = incoming.headers['x-request-id'];
+  return typeof given === 'string' && requestIdForm.test(given) ? given : newId();
+}
+
+export function createRequestLog(deps: {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics?: Metrics | undefined;
+}): RequestLog {
+  const { log, clock, metrics } = deps;
+  return {
+    begin(incoming, requestId, rawPath) {
+      const startedAt = clock.monotonic();
+      const client = incoming.socket.remoteAddress;
+      return ({ answer, target, sent }) => {
+        const ms = clock.monotonic() - startedAt;
+        const { status, cache, endpoint, fault } = answer;
+        const { bytes } = sent;
+        metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, seconds: ms / 1000 });
+        const fields: Record<string, unknown> = {
+          id: requestId,
+          client,
+          method: incoming.method,
+          // Without the query, where a careless client puts its secrets.
+          path: rawPath.slice(0, maxLoggedPath),
+          status,
+          bytes,
+          ms: Math.round(ms * 10) / 10,
+        };
+        if (target) fields.image = target.image.name;
+        if (cache) fields.cache = cache;
+        if (endpoint !== undefined) fields.endpoint = endpoint;
+        if (sent.end !== 'complete') fields.end = sent.end;
+        if (sent.fault !== undefined) fields.reason = String(sent.fault);
+        if (fault !== undefined) fields.err = fault;
+        if ((cache === undefined || cache === 'stale') && answer.trail?.length) fields.trail = answer.trail;
+        if (fault !== undefined) log.error(fields, 'request');
+        else if (status >= 500 || sent.end === 'failed') log.warn(fields, 'request');
+        else log.info(fields, 'request');
+      };
+    },
+  };
+}

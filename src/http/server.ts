@@ -1,0 +1,154 @@
+/**
+ * The listening side: one node:http server, its limits, and a stop that lets answers finish. A request goes to the distribution
+ * API or to the Hono app by its first path segment.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer as createNodeServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { EntrepotError } from '../errors.ts';
+import { createHttpApp } from './http-app.ts';
+import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
+
+export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
+  readonly newId?: (() => string) | undefined;
+  /** Why requests should go elsewhere for now, for `/readyz`. */
+  readonly unready?: (() => string | undefined) | undefined;
+}
+
+export interface ServerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly limits: {
+    /** Client connections at once; those beyond are closed as they come. */
+    readonly maxConnections: number;
+    /** ms in which a client must take a chunk of a blob (up to 1 MiB); 5 minutes where not given. */
+    readonly clientStall?: number;
+  };
+}
+
+export interface Server {
+  /** Resolves with the address once connections are accepted. Throws EntrepotError LISTEN_FAILED. */
+  start(): Promise<{ readonly host: string; readonly port: number }>;
+  /** Accepts no more, lets answers under way finish for up to `graceMs`, then cuts the rest and tells how many. */
+  stop(graceMs: number): Promise<{ readonly cut: number }>;
+  /** For routes beside the distribution API. */
+  readonly app: Hono;
+}
+
+const minutes = 60_000;
+/** Longer than the idle time of load balancers in front, so that they close first. */
+const keepAliveTimeout = 65_000;
+const headersTimeout = 30_000;
+/** For receiving a request, which here has no body. */
+const requestTimeout = 1 * minutes;
+/** 1024 ranges in one header take 20 KiB. */
+const maxHeaderSize = 32 * 1024;
+const socketBuffer = 1024 * 1024;
+
+export function createServer(deps: ServerDeps, options: ServerOptions): Server {
+  const { clock, metrics, unready } = deps;
+  const { host, port } = options.listen;
+  const sockets = new Set<Socket>();
+  const underWay = new Map<ServerResponse, Socket>();
+  let isStopping = false;
+
+  const app = createHttpApp({
+    metrics,
+    unready: () => (isStopping ? 'stopping' : unready?.()),
+  });
+  const registry = createRegistryApi(
+    { ...deps, newId: deps.newId ?? randomUUID },
+    { stallTimeout: options.limits.clientStall ?? 5 * minutes },
+  );
+  const answerByApp = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+
+  const server = createNodeServer({
+    highWaterMark: socketBuffer,
+    maxHeaderSize,
+    keepAliveTimeout,
+    headersTimeout,
+    requestTimeout,
+  });
+  server.maxConnections = options.limits.maxConnections;
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('request', answer);
+  // Without this listener node would ask for the body of a push, only for it to be refused.
+  server.on('checkContinue', answer);
+  server.on('drop', () => {
+    metrics?.connectionRefused();
+    // Those that only wait for another request make room for the next client.
+    server.closeIdleConnections();
+  });
+
+  function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    underWay.set(outgoing, incoming.socket);
+    outgoing.once('close', () => {
+      underWay.delete(outgoing);
+      if (isStopping) server.closeIdleConnections();
+    });
+    if (isStopping) outgoing.setHeader('Connection', 'close');
+    if (isRegistryUrl(incoming.url ?? '')) void registry.handle(incoming, outgoing);
+    else void answerByApp(incoming, outgoing);
+  }
+
+  function start(): Promise<{ host: string; port: number }> {
+    return new Promise((resolve, reject) => {
+      const onError = (cause: NodeJS.ErrnoException) => reject(listenFailed(host, port, cause));
+      server.once('error', onError);
+      server.listen({ host, port }, () => {
+        server.off('error', onError);
+        server.on('error', (err) => deps.log.error({ err }, 'server'));
+        const address = server.address();
+        resolve({ host, port: typeof address === 'object' && address !== null ? address.port : port });
+      });
+    });
+  }
+
+  function stop(graceMs: number): Promise<{ cut: number }> {
+    isStopping = true;
+    return new Promise((resolve) => {
+      let cut = 0;
+      const limit = clock.after(graceMs, () => {
+        cut = underWay.size;
+        server.closeAllConnections();
+      });
+      // Not running is no error here: then nothing is left to stop.
+      server.close(() => {
+        limit.cancel();
+        resolve({ cut });
+      });
+      // Node counts a connection that has not sent anything yet as busy, and would wait for it.
+      const busy = new Set(underWay.values());
+      for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+    });
+  }
+
+  return { start, stop, app };
+}
+
+function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): EntrepotError {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return new EntrepotError('LISTEN_FAILED', `cannot listen on ${address}: ${wayOut(cause, port)}`, { cause });
+}
+
+function wayOut(cause: NodeJS.ErrnoException, port: number): string {
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return 'another process listens there; stop it, or choose another port with --listen HOST:PORT';
+    case 'EACCES':
+      return port < 1024
+        ? 'ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one with --listen HOST:PORT'
+        : 'the system does not allow it; choose another address with --listen HOST:PORT';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address; choose one of its own, or 0.0.0.0 for all, with --listen HOST:PORT';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the name has no address; write an IP address in --listen HOST:PORT';
+    default:
+      return cause.message;
+  }
+}

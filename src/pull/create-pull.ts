@@ -1,0 +1,40 @@
+/** Puts the use case together: one function per kind of target, over the same cache, upstream and transfers. */
+import type { Cache } from '../cache/cache.ts';
+import { createFreshness } from '../cache/freshness.ts';
+import type { ServerConfig } from '../config/config.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Transfers } from '../transfer/transfers.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { createAbsences } from './absences.ts';
+import { createListReferrers } from './list-referrers.ts';
+import { createListTags } from './list-tags.ts';
+import { createPatience } from './patience.ts';
+import type { Pull } from './pull.ts';
+import { createPullBlob } from './pull-blob.ts';
+import { createPullManifest } from './pull-manifest.ts';
+
+export interface PullDeps {
+  readonly cache: Cache;
+  readonly upstream: Upstream;
+  readonly transfers: Transfers;
+  readonly clock: Clock;
+  readonly log: { warn(fields: object, message: string): void };
+}
+
+/** ms that a client waits for a revalidation before it is given the cached copy, and for how long nobody waits after that. */
+const patienceFor = { patience: 1000, verdictHolds: 5000 };
+const headersBy = 10_000;
+
+export function createPull(deps: PullDeps, config: ServerConfig['freshness']): Pull {
+  const freshness = createFreshness(config);
+  const absences = createAbsences(deps.clock, config.missing);
+  const patience = createPatience(deps.clock, patienceFor);
+  const blobs = createPullBlob({ ...deps, absences, headersBy });
+  return {
+    manifest: createPullManifest({ ...deps, freshness, absences, patience, onMissing: config.onMissing }),
+    headBlob: blobs.head,
+    blob: blobs.get,
+    tags: createListTags({ ...deps, freshness, patience }),
+    referrers: createListReferrers({ ...deps, freshness, patience }),
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * Blobs. From the store where this image has a link to it; else by its transfer, which is joined or started.
+ *
+ * A blob that is here, or on its way, for another image only is asked for with a HEAD at this image's own endpoints: if
+ * they have it, the image is linked and no bytes are fetched. Nothing else makes a link: anybody can push a manifest that
+ * names a foreign blob.
+ */
+import type { Cache, KnownDescriptor } from '../cache/cache.ts';
+import type { ByteStream } from '../lib/byte-stream.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { BlobTarget, ImageName, RangeSpec } from '../routing/target.ts';
+import type { OpenedTransfer, Transfers } from '../transfer/transfers.ts';
+import { endpointKey } from '../upstream/endpoint.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Absences } from './absences.ts';
+import type { BlobContent, BlobHead, Pulled } from './pull.ts';
+
+export interface PullBlobDeps {
+  readonly cache: Cache;
+  readonly upstream: Upstream;
+  readonly transfers: Transfers;
+  readonly clock: Clock;
+  readonly absences: Absences;
+  /** ms without an answer after which a blob of known size is begun all the same: containerd waits 30 s for headers. */
+  readonly headersBy: number;
+}
+
+export interface PullBlob {
+  head(target: BlobTarget): Promise<Pulled<BlobHead>>;
+  get(target: BlobTarget): Promise<Pulled<BlobContent>>;
+}
+
+export function createPullBlob(deps: PullBlobDeps): PullBlob {
+  const { cache, upstream, transfers, clock, absences } = deps;
+
+  async function head({ image, digest }: BlobTarget): Promise<Pulled<BlobHead>> {
+    const stored = await cache.blob(image.name, digest);
+    if (stored) {
+      stored.close();
+      return { found: true, value: { digest, size: stored.size }, cache: 'hit', trail: [] };
+    }
+    const missing = absences.get(image.name, digest);
+    if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+    const described = cache.descriptor(image.name, digest);
+    if (described) return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
+    return ask(image, digest, undefined);
+  }
+
+  async function get(target: BlobTarget): Promise<Pulled<BlobContent>> {
+    const { image, digest } = target;
+    const { name } = image;
+    const stored = await fromStore(name, digest);
+    if (stored) return stored;
+    const missing = absences.get(name, digest);
+    if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+
+    const described = cache.descriptor(name, digest);
+    if (isElsewhere(name, digest)) {
+      const asked = await ask(image, digest, described);
+      if (!asked.found) return asked;
+      const linked = await fromStore(name, digest);
+      if (linked) return { ...linked, cache: 'revalidated', trail: asked.trail };
+    }
+    const size = described?.size ?? (await sizeForSuffix(target, described));
+    return open(target, described, size);
+  }
+
+  /** Here or on its way, but for other images only. */
+  function isElsewhere(name: string, digest: Digest): boolean {
+    if (cache.isLinked(name, digest)) return false;
+    return cache.hasBlob(digest) || (transfers.isUnderWay(digest) && !transfers.has(name, digest));
+  }
+
+  /** HEAD at the image's own endpoints; what they have is linked. */
+  async function ask(
+    image: ImageName,
+    digest: Digest,
+    described: KnownDescriptor | undefined,
+  ): Promise<Pulled<BlobHead>> {
+    const answer = await upstream.headBlob(reference(image), digest, { prefer: described?.endpoint });
+    const { trail } = answer;
+    if (!answer.ok) {
+      if (answer.verdict.kind === 'notFound') absences.add(image.name, digest, trail);
+      return { found: false, verdict: answer.verdict, trail };
+    }
+    const endpoint = endpointKey(answer.endpoint);
+    cache.link(image.name, digest, endpoint);
+    return { found: true, value: { digest, size: answer.value.size }, cache: 'fetched', endpoint, trail };
+  }
+
+  async function fromStore(
+    name: string,
+    digest: Digest,
+  ): Promise<(Pulled<BlobContent> & { found: true }) | undefined> {
+    const stored = await cache.blob(name, digest);
+    if (!stored) return undefined;
+    const value: BlobContent = {
+      digest,
+      size: stored.size,
+      open: (start, end) => stored.stream(start, end ?? stored.size),
+      close: () => stored.close(),
+    };
+    return { found: true, value, cache: 'hit', trail: [] };
+  }
+
+  /** The last bytes of a blob of unknown size can only be found by asking for the size. */
+  async function sizeForSuffix(
+    { image, digest, ranges }: BlobTarget,
+    described: KnownDescriptor | undefined,
+  ): Promise<number | undefined> {
+    const first = ranges?.[0];
+    if (!first || !('suffix' in first)) return undefined;
+    const asked = await ask(image, digest, described);
+    return asked.found ? asked.value.size : undefined;
+  }
+
+  async function open(
+    { image, digest, ranges }: BlobTarget,
+    described: KnownDescriptor | undefined,
+    size: number | undefined,
+  ): Promise<Pulled<BlobContent>> {
+    const span = firstSpan(ranges, size);
+    const opening = transfers.open({
+      digest,
+      source: {
+        image: image.name,
+        open: (range, options) => upstream.openBlob(reference(image), digest, range, options),
+      },
+      size: described?.size,
+      ...span,
+      prefer: described?.endpoint,
+    });
+    const early = described && (await isOverdue(opening));
+    if (early)
+      return {
+        found: true,
+        value: lateContent(digest, described.size, opening),
+        cache: 'fetched',
+        trail: [],
+      };
+
+    const opened = await opening;
+    const { trail } = opened;
+    if (!opened.ok) {
+      if (opened.verdict.kind === 'notFound') absences.add(image.name, digest, trail);
+      return { found: false, verdict: opened.verdict, trail };
+    }
+    const endpoint = opened.endpoint && endpointKey(opened.endpoint);
+    if (endpoint !== undefined) cache.link(image.name, digest, endpoint);
+    const value: BlobContent = {
+      digest,
+      size: opened.size,
+      open: (start, end) => opened.reader(start, end),
+      close: () => opened.close(),
+    };
+    return { found: true, value, cache: opened.joined ? 'joined' : 'fetched', endpoint, trail };
+  }
+
+  function isOverdue(opening: Promise<unknown>): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = clock.after(deps.headersBy, () => resolve(true));
+      const settle = (): void => {
+        timer.cancel();
+        resolve(false);
+      };
+      opening.then(settle, settle);
+    });
+  }
+
+  return { head, get };
+}
+
+function reference({ registry, repository }: ImageName): Reference {
+  return { registry, repository };
+}
+
+/** The bytes that will be read first, so that they are fetched first. */
+function firstSpan(
+  ranges: readonly RangeSpec[] | undefined,
+  size: number | undefined,
+): { start: number; end?: number } {
+  const first = ranges?.[0];
+  if (!first) return { start: 0 };
+  if ('suffix' in first) return { start: size === undefined ? 0 : Math.max(0, size - first.suffix) };
+  // Past the end there is nothing to fetch; the size is enough for the answer.
+  if (size !== undefined && first.start >= size) return { start: size, end: size };
+  return {
+    start: first.start,
+    ...(first.end !== undefined && { end: Math.min(first.end, size ?? first.end) }),
+  };
+}
+
+/** A blob whose answer has begun before anybody gave a byte: a failure now breaks the connection. */
+function lateContent(digest: Digest, size: number, opening: Promise<OpenedTransfer>): BlobContent {
+  return {
+    digest,
+    size,
+    open(start, end) {
+      let stream: ByteStream | undefined;
+      let closed = false;
+      return {
+        async next() {
+          const opened = await opening;
+          if (!opened.ok) throw new Error(`no endpoint gives ${digest}`);
+          if (closed) return undefined;
+          stream ??= opened.reader(start, end);
+          return stream.next();
+        },
+        close() {
+          closed = true;
+          stream?.close();
+        },
+      };
+    },
+    close() {
+      opening.then(
+        (opened) => opened.ok && opened.close(),
+        () => {},
+      );
+    },
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * Manifests. A digest never goes stale: once here, it is served for ever. A tag is fresh for a while; then one HEAD, shared
+ * by all who wait, says whether it still means what it meant.
+ *
+ *   tag here, fresh ................................ hit
+ *   tag here, old, HEAD says the same digest ....... revalidated
+ *   tag here, old, HEAD says another digest ........ GET, fetched
+ *   tag here, old, every endpoint says 404 ......... the tag goes, 404 (or stale, with freshness.on_missing = "keep")
+ *   tag here, old, nobody can say, or not in time .. stale
+ *   nothing here ................................... GET, fetched; joined for those who wait for the same GET
+ */
+import type { Cache, CachedManifest, CachedTag } from '../cache/cache.ts';
+import type { Freshness } from '../cache/freshness.ts';
+import type { Clock } from '../lib/clock.ts';
+import { SingleFlight } from '../lib/single-flight.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference, Tag } from '../oci/reference.ts';
+import type { ManifestTarget } from '../routing/target.ts';
+import { endpointKey } from '../upstream/endpoint.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Absences } from './absences.ts';
+import type { Patience } from './patience.ts';
+import type { ManifestContent, Pulled } from './pull.ts';
+
+export interface PullManifestDeps {
+  readonly cache: Cache;
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly freshness: Freshness;
+  readonly absences: Absences;
+  readonly patience: Patience;
+  readonly log: { warn(fields: object, message: string): void };
+  readonly onMissing: 'drop' | 'keep';
+}
+
+type Pulling = Promise<Pulled<ManifestContent>>;
+
+export function createPullManifest(deps: PullManifestDeps): (target: ManifestTarget) => Pulling {
+  const { cache, upstream, clock, freshness, absences, patience, log } = deps;
+  const flights = new SingleFlight<Pulled<ManifestContent>>();
+
+  async function byDigest(image: string, reference: Reference, digest: Digest): Pulling {
+    const cached = await cache.manifest(image, digest);
+    if (cached) return { found: true, value: cached, cache: 'hit', trail: [] };
+    return fetchOnce(image, reference, digest);
+  }
+
+  async function byTag(image: string, reference: Reference, tag: Tag): Pulling {
+    const known = cache.tag(image, tag);
+    const cached = known && (await cache.manifest(image, known.digest));
+    if (!known || !cached) return fetchOnce(image, reference, tag);
+    if (clock.now() - known.checkedAt < freshness(image, tag)) {
+      return { found: true, value: cached, cache: 'hit', trail: [] };
+    }
+    const key = `${image}:${tag}`;
+    const revalidated = await patience.wait(key, () =>
+      flights.run(key, () => revalidate(image, reference, tag, known, cached)),
+    );
+    return revalidated ?? { found: true, value: cached, cache: 'stale', trail: [] };
+  }
+
+  async function revalidate(
+    image: string,
+    reference: Reference,
+    tag: Tag,
+    known: CachedTag,
+    cached: CachedManifest,
+  ): Pulling {
+    const head = await upstream.headManifest(reference);
+    const { trail } = head;
+    if (!head.ok) {
+      if (head.verdict.kind !== 'notFound' || deps.onMissing === 'keep') {
+        return { found: true, value: cached, cache: 'stale', trail };
+      }
+      cache.dropTag(image, tag);
+      absences.add(image, tag, trail);
+      return { found: false, verdict: head.verdict, trail };
+    }
+    const endpoint = endpointKey(head.endpoint);
+    const { digest } = head.value;
+    const named = digest === known.digest ? cached : await cache.manifest(image, digest);
+    if (!named) {
+      const fetched = await fetch(image, reference, tag);
+      // Whoever announced a new image but cannot give it must not take the old one away.
+      return fetched.found ? fetched : { found: true, value: cached, cache: 'stale', trail: fetched.trail };
+    }
+    cache.setTag(image, tag, { digest, endpoint });
+    return { found: true, value: named, cache: 'revalidated', endpoint, trail };
+  }
+
+  async function fetchOnce(image: string, reference: Reference, what: Digest | Tag): Pulling {
+    const missing = absences.get(image, what);
+    if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+    const key = `${image}@${what}`;
+    const joins = flights.has(key);
+    const pulled = await flights.run(key, () => fetch(image, reference, what));
+    return joins && pulled.found && pulled.cache === 'fetched' ? { ...pulled, cache: 'joined' } : pulled;
+  }
+
+  async function fetch(image: string, reference: Reference, what: Digest | Tag): Pulling {
+    const { tag, digest: asked } = reference;
+    const prefer = asked && cache.descriptor(image, asked)?.endpoint;
+    const answer = await upstream.getManifest(reference, { prefer });
+    const { trail } = answer;
+    if (!answer.ok) {
+      if (answer.verdict.kind === 'notFound') absences.add(image, what, trail);
+      return { found: false, verdict: answer.verdict, trail };
+    }
+    const endpoint = endpointKey(answer.endpoint);
+    const { value } = answer;
+    try {
+      await cache.putManifest(image, { ...value, endpoint });
+      if (tag) cache.setTag(image, tag, { digest: value.digest, endpoint });
+    } catch (error) {
+      log.warn({ err: error, image, digest: value.digest }, 'a manifest is served but cannot be kept');
+    }
+    return { found: true, value, cache: 'fetched', endpoint, trail };
+  }
+
+  return ({ image, reference }) => {
+    const { digest, tag } = reference;
+    if (digest) return byDigest(image.name, reference, digest);
+    return byTag(image.name, reference, tag as Tag);
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * Which registry a request means. The first that says it, wins:
+ *
+ *   1. `?ns=HOST[:PORT]`                                         containerd
+ *   2. a first path component that names a registry              podman, CRI-O, skopeo: /v2/docker.io/library/alpine/...
+ *   3. the `Host` header, where `routing.hosts` maps it
+ *   4. `routing.default_registry`                                Docker's registry-mirrors
+ *
+ * The world is closed: what a client sends is looked up in the configuration, never dialled. A registry is listed
+ * when an entry of registries.conf has its host or a wildcard for it, or when entrepot.toml maps something to it.
+ * (`default_registry = "docker.io"` is the default and says nothing.) Prefix matching lets `quay.io` match
+ * `quay.io:8443`, so a port is refused unless the matched entry itself has it.
+ */
+import type { ServerConfig } from '../config/config.ts';
+import { findEntry } from '../config/registries-conf/match.ts';
+import type { RegistriesConf } from '../config/registries-conf/registries.ts';
+import { isDomain } from '../oci/reference.ts';
+import { isDialable } from './dialable.ts';
+import { quoted, type Refusal, refused } from './refusal.ts';
+
+export interface Namespaces {
+  /** Splits a decoded `<name>` into the registry that is meant and the path there, which is not checked yet. */
+  resolve(name: string, ns: string | undefined, host: string | undefined): Meant;
+  /** Why this image may not be asked for; undefined where it may. */
+  refusal(registry: string, repository: string): Refusal | undefined;
+  /** Whether the configuration names this registry, whatever becomes of those that it does not name. */
+  isListed(name: string): boolean;
+}
+
+export type Meant =
+  | { readonly ok: true; readonly registry: string; readonly path: string }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+const dockerHub = 'docker.io';
+const dockerHubAliases: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.docker.io']);
+
+export function createNamespaces(registries: RegistriesConf, routing: ServerConfig['routing']): Namespaces {
+  const mappedHosts = new Map([...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonical(to)]));
+  const mappedNames = new Map([...routing.names].map(([name, to]) => [name, canonical(to)]));
+  const defaultRegistry = canonical(routing.defaultRegistry);
+  const mappedTo = new Set([...mappedHosts.values(), ...mappedNames.values()]);
+  if (defaultRegistry !== dockerHub) mappedTo.add(defaultRegistry);
+  const prefixHosts = new Set(registries.entries.map((entry) => hostOf(entry.prefix)));
+
+  function resolve(name: string, ns: string | undefined, host: string | undefined): Meant {
+    const slash = name.indexOf('/');
+    const first = slash < 0 ? name : name.slice(0, slash);
+    const rest = slash < 0 ? '' : name.slice(slash + 1);
+    if (ns !== undefined) {
+      if (!isDomain(ns)) {
+        return refused('namespace', `ns=${quoted(ns)} is no registry: write it as HOST or HOST:PORT`);
+      }
+      const registry = canonical(ns);
+      const isNamedTwice = rest !== '' && (mappedNames.get(first) ?? canonical(first)) === registry;
+      return meant(registry, isNamedTwice ? rest : name);
+    }
+    const named = mappedNames.get(first) ?? (looksLikeRegistry(first) ? canonical(first) : undefined);
+    if (named !== undefined) {
+      if (!isDomain(named)) return refused('name', `${quoted(first)} is no registry and no part of a name`);
+      return meant(named, rest);
+    }
+    return meant(registryOfHost(host) ?? defaultRegistry, name);
+  }
+
+  function registryOfHost(host: string | undefined): string | undefined {
+    if (host === undefined || mappedHosts.size === 0) return undefined;
+    const lower = host.toLowerCase();
+    return mappedHosts.get(lower) ?? mappedHosts.get(lower.replace(/:[0-9]*$/, ''));
+  }
+
+  function refusal(registry: string, repository: string): Refusal | undefined {
+    if (mappedTo.has(registry)) return undefined;
+    const found = findEntry(registries, `${registry}/${repository}`);
+    if (found && hasPort(registry) && hostOf(found.entry.prefix) !== registry) {
+      return {
+        reason: 'registry',
+        message: `registries.conf lists ${found.entry.prefix}, but not with the port of ${quoted(registry)}: add [[registry]] with location = ${quoted(registry)} to allow it`,
+      };
+    }
+    if (found || prefixHosts.has(registry)) return undefined;
+    if (routing.unlisted === 'direct') {
+      if (isDialable(registry)) return undefined;
+      return {
+        reason: 'registry',
+        message: `${quoted(registry)} is never asked unless registries.conf lists it: add [[registry]] with location = ${quoted(registry)}`,
+      };
+    }
+    return {
+      reason: 'registry',
+      message: `the registry ${quoted(registry)} is not in the configuration: add [[registry]] with location = ${quoted(registry)} to registries.conf, or set unlisted = "direct" under [routing] in entrepot.toml`,
+    };
+  }
+
+  function isListed(name: string): boolean {
+    const registry = canonical(name);
+    if (mappedTo.has(registry) || prefixHosts.has(registry)) return true;
+    return !hasPort(registry) && findEntry(registries, registry) !== undefined;
+  }
+
+  return { resolve, refusal, isListed };
+}
+
+function meant(registry: string, path: string): Meant {
+  const isShort = registry === dockerHub && path !== '' && !path.includes('/');
+  return { ok: true, registry, path: isShort ? `library/${path}` : path };
+}
+
+/** As in an image reference: only these can be a domain there. */
+function looksLikeRegistry(component: string): boolean {
+  return component.includes('.') || component.includes(':') || component === 'localhost';
+}
+
+function canonical(registry: string): string {
+  return dockerHubAliases.has(registry) ? dockerHub : registry;
+}
+
+function hostOf(prefix: string): string {
+  const slash = prefix.indexOf('/');
+  return slash < 0 ? prefix : prefix.slice(0, slash);
+}
+
+function hasPort(registry: string): boolean {
+  return /:[0-9]+$/.test(registry);
+}

@@ -1,0 +1,125 @@
+/** From the request line and the Host header to a checked target, or to the reason why there is none. */
+import type { ServerConfig } from '../config/config.ts';
+import type { RegistriesConf } from '../config/registries-conf/registries.ts';
+import { parseDigest } from '../oci/digest.ts';
+import { maxNameLength, parseRepository, parseTag } from '../oci/reference.ts';
+import { createNamespaces } from './namespaces.ts';
+import { type AddressedPath, type AddressedQuery, parsePath, parseQuery } from './parse-target.ts';
+import { quoted, type Refusal, refused } from './refusal.ts';
+import type { ImageName, Target } from './target.ts';
+
+export interface Router {
+  route(request: RequestLine): Routed;
+  /** Whether the configuration names this registry (`host[:port]`). */
+  isListed(registry: string): boolean;
+}
+
+export interface RequestLine {
+  /** The path of the URL as sent, without the query. */
+  readonly rawPath: string;
+  /** What follows the question mark, as sent; empty where there is none. */
+  readonly rawQuery: string;
+  /** The Host header. */
+  readonly host: string | undefined;
+}
+
+export type Routed =
+  | {
+      readonly ok: true;
+      readonly target: Target;
+      /** `<name>` as the client addressed it. */
+      readonly name: string;
+      /** `ns`, where it was used: a checked `host[:port]`, as sent. */
+      readonly namespace: string | undefined;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** Page sizes beyond this are cut: no upstream gives more at once. */
+const maxPageSize = 10_000;
+const maxLastLength = 256;
+const mediaTypeForm = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+
+export function createRouter(registries: RegistriesConf, routing: ServerConfig['routing']): Router {
+  const namespaces = createNamespaces(registries, routing);
+
+  function route(request: RequestLine): Routed {
+    const path = parsePath(request.rawPath);
+    if (!path.ok) return path;
+    const query = parseQuery(request.rawQuery);
+    if (!query.ok) return query;
+    const { name } = path.value;
+    const { ns } = query.value;
+
+    const meant = namespaces.resolve(name, ns, request.host);
+    if (!meant.ok) return meant;
+    const image = checkedImage(meant.registry, meant.path);
+    if (!image) {
+      return refused(
+        'name',
+        `${quoted(name)} is no image name: lower-case components joined by "/", at most ${maxNameLength} characters with the registry`,
+      );
+    }
+    const refusal = namespaces.refusal(image.registry, image.repository);
+    if (refusal) return { ok: false, refusal };
+    const target = checkedTarget(image, path.value, query.value);
+    return 'reason' in target ? { ok: false, refusal: target } : { ok: true, target, name, namespace: ns };
+  }
+
+  return { route, isListed: namespaces.isListed };
+}
+
+function checkedImage(registry: string, path: string): ImageName | undefined {
+  const repository = parseRepository(path);
+  if (!repository || registry.length + 1 + repository.length > maxNameLength) return undefined;
+  return { registry, repository, name: `${registry}/${repository}` };
+}
+
+function checkedTarget(image: ImageName, path: AddressedPath, query: AddressedQuery): Target | Refusal {
+  const { registry, repository } = image;
+  if (path.kind === 'tags') return tagsTarget(image, query);
+  if (path.kind === 'manifest' && !path.reference.includes(':')) {
+    const tag = parseTag(path.reference);
+    if (!tag) {
+      return {
+        reason: 'tag',
+        message: `${quoted(path.reference)} is no tag: at most 128 of letters, digits, "_", "." and "-"`,
+      };
+    }
+    return { kind: 'manifest', image, reference: { registry, repository, tag } };
+  }
+  const digest = parseDigest(path.reference);
+  if (!digest) {
+    return {
+      reason: 'digest',
+      message: `${quoted(path.reference)} is no digest: sha256, sha384 or sha512, ":" and its lower-case hex digits`,
+    };
+  }
+  switch (path.kind) {
+    case 'manifest':
+      return { kind: 'manifest', image, reference: { registry, repository, digest } };
+    case 'blob':
+      return { kind: 'blob', image, digest };
+    case 'referrers': {
+      const { artifactType } = query;
+      // A filter is the client's wish (distribution-spec, "Listing Referrers"): one that is no media type is not applied.
+      const isFilter = artifactType !== undefined && mediaTypeForm.test(artifactType);
+      return { kind: 'referrers', image, subject: digest, ...(isFilter && { artifactType }) };
+    }
+  }
+}
+
+function tagsTarget(image: ImageName, query: AddressedQuery): Target | Refusal {
+  const { n, last } = query;
+  if (n !== undefined && !/^[0-9]{1,9}$/.test(n)) {
+    return { reason: 'pagination', message: `n=${quoted(n)} is no number of tags` };
+  }
+  if (last !== undefined && last.length > maxLastLength) {
+    return { reason: 'pagination', message: `last=${quoted(last)} is longer than any tag` };
+  }
+  return {
+    kind: 'tags',
+    image,
+    ...(n !== undefined && { limit: Math.min(Number(n), maxPageSize) }),
+    ...(last !== undefined && last !== '' && { after: last }),
+  };
+}

@@ -1,0 +1,255 @@
+/**
+ * The rules of the house (docs of the design: "Imports go down only"), read from the sources themselves.
+ *
+ *   main -> cli -> app
+ *   http   dashboard   cli
+ *   replication   airgap
+ *   pull
+ *   transfer
+ *   cache   upstream   routing
+ *   config
+ *   oci   lib   errors   telemetry
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Lowest first. The areas of one line do not import each other. */
+const lines: readonly (readonly string[])[] = [
+  ['oci', 'lib', 'errors', 'telemetry'],
+  ['config'],
+  ['cache', 'upstream', 'routing'],
+  ['transfer'],
+  ['pull'],
+  ['replication', 'airgap'],
+  ['http', 'dashboard'],
+  ['app'],
+  ['cli'],
+  ['main'],
+];
+/** The command line stands above the app, but beside what the app is made of. */
+const forbiddenBeside = new Map([['cli', ['http', 'dashboard']]]);
+
+/** Where each package may be imported; one that is not named here may be imported nowhere. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  hono: ['src/http/', 'src/dashboard/'],
+  '@hono/node-server': ['src/http/', 'src/dashboard/'],
+  undici: ['src/upstream/'],
+  'better-sqlite3': ['src/cache/index/'],
+  toml: ['src/config/'],
+  zod: ['src/config/'],
+  commander: ['src/cli/'],
+  pino: ['src/telemetry/'],
+  'prom-client': ['src/telemetry/'],
+  'lru-cache': ['src/cache/', 'src/upstream/', 'src/transfer/', 'src/pull/'],
+  picomatch: ['src/config/', 'src/cache/', 'src/pull/'],
+};
+
+const bannedNames = /^(?:helper|types|index)$|(?:^|-)(?:utils?|helpers|common|misc|manager)$/;
+const maxLines = 400;
+const maxMedian = 110;
+
+interface Source {
+  /** From the root, such as `src/http/server.ts`. */
+  readonly path: string;
+  readonly area: string;
+  readonly text: string;
+  /** Without comments and without what strings hold. */
+  readonly code: string;
+  readonly imports: readonly string[];
+  /** Those of them that are erased before the program runs. */
+  readonly typeImports: ReadonlySet<string>;
+}
+
+const sources = readSources();
+
+function readSources(): Source[] {
+  return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => {
+      const path = join('src', name);
+      const text = readFileSync(join(root, path), 'utf8');
+      const withoutComments = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+      const imports = [
+        ...withoutComments.matchAll(/^(?:import|export)\s[^;'"=]*?\sfrom\s+'([^'\n]+)'/gm),
+        ...withoutComments.matchAll(/^import\s+'([^'\n]+)'/gm),
+        ...withoutComments.matchAll(/\bimport\(\s*'([^'\n]+)'/g),
+      ].map((match) => match[1]!);
+      const typeImports = new Set(
+        [...withoutComments.matchAll(/^import type\s[^;'"]*?\sfrom\s+'([^'\n]+)'/gm)].map(
+          (match) => match[1]!,
+        ),
+      );
+      const area = name.split('/')[0]!.replace(/\.ts$/, '');
+      return { path, area, text, code: withoutComments, imports, typeImports };
+    });
+}
+
+function lineOf(area: string): number {
+  return lines.findIndex((line) => line.includes(area));
+}
+
+function resolved(source: Source, specifier: string): string {
+  return relative(root, join(root, dirname(source.path), specifier));
+}
+
+function areaOf(path: string): string {
+  return path.split('/')[1]!.replace(/\.ts$/, '');
+}
+
+function lineCount(source: Source): number {
+  return source.text.trimEnd().split('\n').length;
+}
+
+/** All that break a rule at once, so that one run tells everything. */
+function assertNone(problems: readonly string[]): void {
+  assert.deepEqual(problems, []);
+}
+
+describe('imports', () => {
+  it('are found at all', () => {
+    assert.ok(sources.length > 20);
+    const reached = new Set(sources.flatMap((source) => source.imports.map((to) => resolved(source, to))));
+    assert.ok(reached.has('src/oci/digest.ts'));
+  });
+
+  it('come from areas that have a place', () => {
+    assertNone(sources.filter(({ area }) => lineOf(area) < 0).map(({ path }) => path));
+  });
+
+  it('go down only, and never to the side', () => {
+    const problems: string[] = [];
+    for (const source of sources) {
+      for (const specifier of source.imports.filter((to) => to.startsWith('.'))) {
+        const path = resolved(source, specifier);
+        const to = areaOf(path);
+        const isDown = lineOf(to) >= 0 && lineOf(to) < lineOf(source.area);
+        const isBeside = forbiddenBeside.get(source.area)?.includes(to) ?? false;
+        if (to !== source.area && (!isDown || isBeside)) problems.push(`${source.path} -> ${path}`);
+      }
+    }
+    assertNone(problems);
+  });
+
+  it('name existing files with their ending', () => {
+    const paths = new Set(sources.map(({ path }) => path));
+    assertNone(
+      sources.flatMap((source) =>
+        source.imports
+          .filter(
+            (to) => to.startsWith('.') && !paths.has(resolved(source, to)) && !to.endsWith('package.json'),
+          )
+          .map((to) => `${source.path}: ${to}`),
+      ),
+    );
+  });
+
+  it('take each package in its own place', () => {
+    const problems: string[] = [];
+    for (const source of sources) {
+      for (const specifier of source.imports) {
+        if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
+        const name = specifier
+          .split('/')
+          .slice(0, specifier.startsWith('@') ? 2 : 1)
+          .join('/');
+        const places = packages[name] ?? [];
+        if (!places.some((place) => source.path.startsWith(place))) problems.push(`${source.path}: ${name}`);
+      }
+    }
+    assertNone(problems);
+  });
+
+  it('know every dependency of package.json, and no other', () => {
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    assert.deepEqual(Object.keys(packages).toSorted(), Object.keys(dependencies).toSorted());
+  });
+
+  it('make no circles, apart from types', () => {
+    const edges = new Map(
+      sources.map((source) => [
+        source.path,
+        source.imports
+          .filter((to) => to.startsWith('.') && !source.typeImports.has(to))
+          .map((to) => resolved(source, to)),
+      ]),
+    );
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (path: string, way: readonly string[]) => {
+      if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' -> '));
+      if (done.has(path) || way.includes(path)) return;
+      for (const next of edges.get(path) ?? []) visit(next, [...way, path]);
+      done.add(path);
+    };
+    for (const path of edges.keys()) visit(path, []);
+    assertNone(circles);
+  });
+
+  it('leave the grammar pure', () => {
+    assertNone(
+      sources
+        .filter(({ area }) => area === 'oci')
+        .flatMap(({ path, imports }) =>
+          imports.filter((to) => !to.startsWith('./')).map((to) => `${path}: ${to}`),
+        ),
+    );
+  });
+});
+
+describe('the outside world', () => {
+  it('is read from the environment only in config/ and cli/', () => {
+    const others = sources.filter(({ area }) => area !== 'config' && area !== 'cli');
+    assertNone(others.filter(({ code }) => /\bprocess\s*\.\s*env\b/.test(code)).map(({ path }) => path));
+  });
+
+  it('is spoken to in SQL only in cache/index/', () => {
+    const sql =
+      /\b(?:SELECT\s[\s\S]{1,200}?\sFROM|INSERT\s+(?:OR\s+\w+\s+)?INTO|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA)\s/;
+    const others = sources.filter(({ path }) => !path.startsWith('src/cache/index/'));
+    assertNone(others.filter(({ code }) => sql.test(code)).map(({ path }) => path));
+  });
+
+  it('has no time and no chance of its own in the layers that are told both', () => {
+    const told = sources.filter(({ area }) =>
+      ['oci', 'routing', 'cache', 'upstream', 'transfer', 'pull'].includes(area),
+    );
+    const own = /\b(?:Date\.now|performance\.now|Math\.random|setTimeout|setInterval)\s*\(/;
+    assertNone(told.filter(({ code }) => own.test(code)).map(({ path }) => path));
+  });
+});
+
+describe('files', () => {
+  it('are named by a noun in kebab-case, never by a drawer', () => {
+    const problems = sources.filter(({ path }) => {
+      const name = path.split('/').at(-1)!.replace(/\.ts$/, '');
+      return bannedNames.test(name) || !/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name);
+    });
+    assertNone(problems.map(({ path }) => path));
+  });
+
+  it('are no barrels', () => {
+    const reexport = /^export\s+(?:type\s+)?(?:\*|\{)[^;]*?\bfrom\s+['"]/m;
+    assertNone(sources.filter(({ code }) => reexport.test(code)).map(({ path }) => path));
+  });
+
+  it(`have at most ${maxLines} lines, and half of them under ${maxMedian}`, () => {
+    assertNone(
+      sources
+        .filter((source) => lineCount(source) > maxLines)
+        .map((source) => `${source.path}: ${lineCount(source)}`),
+    );
+    const sizes = sources.map(lineCount).toSorted((a, b) => a - b);
+    const median = sizes[Math.floor(sizes.length / 2)]!;
+    assert.ok(median <= maxMedian, `the median file has ${median} lines`);
+  });
+
+  it('say what they are for in their first lines', () => {
+    const silent = sources.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*|import\b|\/\/)/.test(text));
+    assertNone(silent.map(({ path }) => path));
+  });
+});

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { describe, it } from 'node:test';
+import type { ByteStream } from '../../../src/lib/byte-stream.ts';
+import { type Clock, systemClock } from '../../../src/lib/clock.ts';
+import { pooledStream } from './memory-pull.ts';
+import { type Running, running } from './running-server.ts';
+
+const big = randomBytes(8 * 1024 * 1024);
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, 'what was waited for did not happen');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function blobUrl({ pull }: Running, bytes: Buffer): string {
+  return `/v2/library/alpine/blobs/${pull.addBlob('docker.io/library/alpine', bytes)}`;
+}
+
+/** A stream whose chunks the test hands out. */
+function steeredStream() {
+  const waiting: PromiseWithResolvers<Uint8Array | undefined>[] = [];
+  let closed = 0;
+  const stream: ByteStream = {
+    next() {
+      const chunk = Promise.withResolvers<Uint8Array | undefined>();
+      waiting.push(chunk);
+      return chunk.promise;
+    },
+    close: () => {
+      closed += 1;
+    },
+  };
+  return { stream, waiting, closed: () => closed };
+}
+
+/** A clock that the test moves. */
+function steeredClock(): Clock & { advance(ms: number): void } {
+  let now = 0;
+  const timers = new Set<{ at: number; fn: () => void }>();
+  return {
+    now: () => now,
+    monotonic: () => now,
+    after(ms, fn) {
+      const timer = { at: now + ms, fn };
+      timers.add(timer);
+      return { cancel: () => timers.delete(timer) };
+    },
+    advance(ms) {
+      now += ms;
+      for (const timer of [...timers]) {
+        if (timer.at > now) continue;
+        timers.delete(timer);
+        timer.fn();
+      }
+    },
+  };
+}
+
+describe('sending a blob', () => {
+  it('keeps every byte right through buffers that are used again', async (t) => {
+    const server = await running(t);
+    for (const chunkSize of [1000, 64 * 1024, 1024 * 1024]) {
+      server.pull.stream = (start, end) => pooledStream(big.subarray(start, end), chunkSize);
+      const got = await server.get(blobUrl(server, big));
+      assert.equal(
+        createHash('sha256').update(got.body).digest('hex'),
+        createHash('sha256').update(big).digest('hex'),
+      );
+    }
+    assert.equal(server.pull.openStreams.size + server.pull.openBlobs.size, 0);
+  });
+
+  it('reads little ahead of a client that takes nothing, and goes on when it does', async (t) => {
+    const server = await running(t);
+    const size = 64 * 1024 * 1024;
+    let given = 0;
+    server.pull.stream = () => ({
+      async next() {
+        if (given === size) return undefined;
+        given += 1024 * 1024;
+        return big.subarray(0, 1024 * 1024);
+      },
+      close() {},
+    });
+    const url = blobUrl(server, Buffer.alloc(size));
+    const client = request({ host: '127.0.0.1', port: server.port, path: url, agent: false }).end();
+    const [response] = await once(client, 'response');
+    for (let seen = -1, calm = 0; calm < 300; calm = seen === given ? calm + 1 : 0) {
+      seen = given;
+      await new Promise((resume) => setImmediate(resume));
+    }
+    // What the kernel buffers on both sides of a loopback connection is a few MiB.
+    assert.ok(given <= size / 2, `${given} bytes were read ahead`);
+    let taken = 0;
+    for await (const chunk of response) taken += chunk.length;
+    assert.equal(taken, size);
+  });
+
+  it('sends the headers ahead where the first byte is long in coming', async (t) => {
+    const server = await running(t);
+    const { stream, waiting } = steeredStream();
+    server.pull.stream = () => stream;
+    const url = blobUrl(server, Buffer.from('abc'));
+    const client = request({ host: '127.0.0.1', port: server.port, path: url, agent: false }).end();
+    const [response] = await once(client, 'response');
+    assert.equal(response.headers['content-length'], '3');
+    waiting[0]!.resolve(Buffer.from('abc'));
+    assert.equal((await response.toArray()).join(''), 'abc');
+  });
+
+  it('uses the connection again afterwards', async (t) => {
+    const server = await running(t);
+    const url = blobUrl(server, Buffer.from('abc'));
+    const line = `GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const text = await server.raw(line + line, /abc[\s\S]*abc/);
+    assert.equal(text.match(/HTTP\/1\.1 200 OK/g)?.length, 2);
+  });
+
+  it('destroys the connection when the stream fails, so that nobody takes a part for the whole', async (t) => {
+    const server = await running(t);
+    const { stream, waiting, closed } = steeredStream();
+    server.pull.stream = () => stream;
+    const answer = server.get(blobUrl(server, Buffer.alloc(100)));
+    await until(() => waiting.length === 1);
+    waiting[0]!.resolve(Buffer.alloc(60));
+    await until(() => waiting.length === 2);
+    waiting[1]!.reject(new Error('digest mismatch'));
+    const got = await answer;
+    assert.equal(got.status, 200);
+    assert.equal(got.isComplete, false);
+    await until(() => server.lines.length === 1);
+    assert.equal(server.lines[0]?.end, 'failed');
+    assert.equal(closed(), 1);
+    assert.equal(server.pull.openBlobs.size, 0);
+  });
+
+  it('destroys a chunked answer, too', async (t) => {
+    const server = await running(t);
+    server.pull.isSizeHidden = true;
+    const { stream, waiting } = steeredStream();
+    server.pull.stream = () => stream;
+    const answer = server.get(blobUrl(server, Buffer.alloc(100)));
+    await until(() => waiting.length === 1);
+    waiting[0]!.resolve(Buffer.alloc(60));
+    await until(() => waiting.length === 2);
+    waiting[1]!.reject(new Error('cut'));
+    assert.equal((await answer).isComplete, false);
+  });
+
+  it('destroys the connection when fewer or more bytes come than announced', async (t) => {
+    const server = await running(t);
+    const url = blobUrl(server, Buffer.alloc(100));
+    for (const length of [40, 150]) {
+      server.pull.stream = () => pooledStream(Buffer.alloc(length, 1), 30);
+      const got = await server.get(url);
+      assert.equal(got.isComplete, false, String(length));
+      assert.ok(got.body.length < 100);
+      await until(() => server.lines.at(-1)?.end === 'failed');
+      server.lines.length = 0;
+    }
+    assert.equal(server.pull.openStreams.size, 0);
+  });
+
+  it('closes the stream at once when the client leaves, even while it waits for bytes', async (t) => {
+    const server = await running(t);
+    const { stream, waiting, closed } = steeredStream();
+    server.pull.stream = () => stream;
+    const url = blobUrl(server, Buffer.alloc(100));
+    const client = connect(server.port, '127.0.0.1');
+    client.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await until(() => waiting.length === 1);
+    client.destroy();
+    await until(() => closed() === 1);
+    assert.equal(server.pull.openBlobs.size, 0);
+    await until(() => server.lines.length === 1);
+    assert.equal(server.lines[0]?.end, 'clientLeft');
+    waiting[0]!.resolve(undefined);
+  });
+
+  it('gives up on a client that takes nothing, but not on an upstream that sends nothing', async (t) => {
+    const clock = steeredClock();
+    const server = await running(t, { clock, clientStall: 1000 });
+    t.after(() => clock.advance(1e6));
+    const { stream, waiting } = steeredStream();
+    server.pull.stream = () => stream;
+    const size = 64 * 1024 * 1024;
+    const url = blobUrl(server, Buffer.alloc(size));
+    const client = connect(server.port, '127.0.0.1');
+    client.on('error', () => {});
+    client.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    client.pause();
+    await until(() => waiting.length === 1);
+    for (let round = 0; round < 5; round += 1) clock.advance(900);
+    assert.equal(server.lines.length, 0);
+    waiting[0]!.resolve(Buffer.alloc(size - 1));
+    await until(() => waiting.length === 2);
+    clock.advance(999);
+    assert.equal(server.lines.length, 0);
+    clock.advance(1001);
+    await until(() => server.lines.length === 1);
+    assert.equal(server.lines[0]?.end, 'clientStalled');
+    client.destroy();
+  });
+
+  it('opens the parts of a multipart answer one after the other', async (t) => {
+    const server = await running(t);
+    let open = 0;
+    let most = 0;
+    server.pull.stream = (start, end) => {
+      const inner = pooledStream(big.subarray(start, end));
+      open += 1;
+      most = Math.max(most, open);
+      let isOpen = true;
+      return {
+        next: () => inner.next(),
+        close() {
+          if (isOpen) open -= 1;
+          isOpen = false;
+          inner.close();
+        },
+      };
+    };
+    const ranges = Array.from({ length: 200 }, (_, index) => `${index * 1000}-${index * 1000 + 99}`).join(
+      ',',
+    );
+    const got = await server.get(blobUrl(server, big), { headers: { range: `bytes=${ranges}` } });
+    assert.equal(got.status, 206);
+    assert.equal(got.body.length, Number(got.headers['content-length']));
+    assert.equal(most, 1);
+    assert.equal(open, 0);
+  });
+});
+
+describe('stopping', () => {
+  it('lets an answer finish, refuses new connections, and closes those that wait', async (t) => {
+    const server = await running(t, { clock: systemClock });
+    const { stream, waiting } = steeredStream();
+    server.pull.stream = () => stream;
+    const url = blobUrl(server, Buffer.alloc(10));
+    const silent = connect(server.port, '127.0.0.1');
+    await once(silent, 'connect');
+    const answer = server.get(url, { headers: { connection: 'keep-alive' } });
+    await until(() => waiting.length === 1);
+    const stopped = server.server.stop(60_000);
+    silent.resume();
+    await once(silent, 'close');
+    await assert.rejects(server.get('/v2/'), { code: 'ECONNREFUSED' });
+    waiting[0]!.resolve(Buffer.alloc(10));
+    assert.equal((await answer).isComplete, true);
+    assert.deepEqual(await stopped, { cut: 0 });
+  });
+
+  it('cuts what is not over when the time is up, and counts it', async (t) => {
+    const clock = steeredClock();
+    const server = await running(t, { clock });
+    const { stream, waiting, closed } = steeredStream();
+    server.pull.stream = () => stream;
+    const answer = server.get(blobUrl(server, Buffer.alloc(10)));
+    await until(() => waiting.length === 1);
+    waiting[0]!.resolve(Buffer.alloc(5));
+    await until(() => waiting.length === 2);
+    const stopped = server.server.stop(5000);
+    clock.advance(5000);
+    assert.deepEqual(await stopped, { cut: 1 });
+    assert.equal((await answer).isComplete, false);
+    await until(() => closed() === 1);
+  });
+});

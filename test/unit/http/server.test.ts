@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer as createSocketServer } from 'node:net';
+import { describe, it } from 'node:test';
+import { createServer } from '../../../src/http/server.ts';
+import { systemClock } from '../../../src/lib/clock.ts';
+import { createRouter } from '../../../src/routing/router.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { listing, routingWith } from '../routing/configuration.ts';
+import { createMemoryPull } from './memory-pull.ts';
+import { running } from './running-server.ts';
+
+function serverAt(host: string, port: number) {
+  return createServer(
+    {
+      pull: createMemoryPull(),
+      route: createRouter(listing(), routingWith()),
+      log: createLog({ level: 'silent' }),
+      clock: systemClock,
+    },
+    { listen: { host, port }, limits: { maxConnections: 10 } },
+  );
+}
+
+describe('listening', () => {
+  it('says who holds the address, and the way out', async (t) => {
+    const holder = createSocketServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    t.after(() => holder.close());
+    const address = holder.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    await assert.rejects(serverAt('127.0.0.1', port).start(), {
+      code: 'LISTEN_FAILED',
+      message: new RegExp(`127\\.0\\.0\\.1:${port}: another process .* --listen`),
+    });
+  });
+
+  it('says that the machine has no such address', async () => {
+    await assert.rejects(serverAt('203.0.113.77', 0).start(), {
+      code: 'LISTEN_FAILED',
+      message: /203\.0\.113\.77:0: this machine has no such address/,
+    });
+  });
+
+  it('may be stopped without having been started', async () => {
+    assert.deepEqual(await serverAt('127.0.0.1', 0).stop(1000), { cut: 0 });
+  });
+});
+
+describe('beside the registry', () => {
+  it('tells its health, and whether it is ready', async (t) => {
+    let reason: string | undefined = 'the index is being rebuilt';
+    const { get } = await running(t, { unready: () => reason });
+    assert.equal((await get('/healthz')).status, 200);
+    const unready = await get('/readyz');
+    assert.equal(unready.status, 503);
+    assert.match(unready.body.toString(), /index is being rebuilt/);
+    reason = undefined;
+    assert.equal((await get('/readyz')).status, 200);
+  });
+
+  it('shows metrics of what it answered', async (t) => {
+    const metrics = createMetrics();
+    metrics.watch({ cacheBytes: () => 42, breakers: () => [{ host: 'm1.corp', isOpen: true }] });
+    const { get, pull } = await running(t, { metrics });
+    pull.addManifest('docker.io/library/alpine:1', '{}');
+    await get('/v2/alpine/manifests/1');
+    await get('/v2/alpine/manifests/2');
+    const text = (await get('/metrics')).body.toString();
+    assert.match(text, /entrepot_requests_total\{kind="manifest",cache="hit",status="200"\} 1/);
+    assert.match(text, /entrepot_requests_total\{kind="manifest",cache="none",status="404"\} 1/);
+    assert.match(text, /entrepot_cache_bytes 42/);
+    assert.match(text, /entrepot_upstream_breaker_open\{host="m1\.corp"\} 1/);
+  });
+
+  it('has nothing else', async (t) => {
+    const { get } = await running(t);
+    for (const path of ['/', '/v1/', '/v22/', '/metrics', '/v2x', '/../v2/a/manifests/1']) {
+      assert.equal((await get(path)).status, 404, path);
+    }
+  });
+});
+
+describe('hostile connections', () => {
+  it('get 400 for what is no HTTP, 431 for endless headers, and hurt nobody else', async (t) => {
+    const { raw, get } = await running(t);
+    assert.match(await raw('nonsense\r\n\r\n'), /^HTTP\/1\.1 400 /);
+    assert.match(await raw('GET /v2/ HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400 /);
+    assert.match(
+      await raw(`GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`),
+      /^HTTP\/1\.1 431 /,
+    );
+    const split = await raw('GET /v2/a\r\nX-Evil: 1 HTTP/1.1\r\nHost: x\r\n\r\n');
+    assert.match(split, /^HTTP\/1\.1 4\d\d /);
+    assert.doesNotMatch(split, /X-Evil/);
+    assert.equal((await get('/v2/')).status, 200);
+  });
+
+  it('cannot speak in absolute URLs or to other servers', async (t) => {
+    const { raw, pull } = await running(t);
+    for (const line of [
+      'GET http://evil.example/v2/a/manifests/1 HTTP/1.1',
+      'GET //evil.example/v2/a/manifests/1 HTTP/1.1',
+      'OPTIONS * HTTP/1.1',
+    ]) {
+      const text = await raw(`${line}\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      assert.match(text, /^HTTP\/1\.1 4\d\d /, line);
+    }
+    assert.equal(await raw('CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n'), '');
+    assert.equal(pull.asked.length, 0);
+  });
+
+  it('are closed beyond the limit, which idle ones make room for', async (t) => {
+    const metrics = createMetrics();
+    const { port, get, raw } = await running(t, { maxConnections: 1, metrics });
+    const first = connect(port, '127.0.0.1');
+    first.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(first, 'data');
+    const isClosed = once(first.resume(), 'close');
+    assert.equal(await raw('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'), '');
+    await isClosed;
+    assert.equal((await get('/v2/')).status, 200);
+    assert.match(await metrics.render(), /entrepot_connections_refused_total 1/);
+  });
+});
