@@ -1,4 +1,4 @@
-/** What serves where no registries.conf is found: the public registries that most images come from, without mirrors. */
+/** What serves where the search finds no registries.conf, or none that lists a registry: the public registries that most images come from, without mirrors. */
 import type { RegistryEntry } from './registries.ts';
 
 const publicRegistries = [

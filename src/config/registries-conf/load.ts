@@ -10,7 +10,7 @@ import { createReading } from './fields.ts';
 import { type CheckedFile, mergeFiles } from './merge.ts';
 import { readWritten } from './read.ts';
 import type { RegistriesConf } from './registries.ts';
-import { type FoundFile, findRegistriesFiles, type SearchOptions } from './search.ts';
+import { type FoundFile, findRegistriesFiles, isOfSystem, type SearchOptions } from './search.ts';
 import { checkAliases, checkSearchRegistries, checkShortNameMode } from './short-names.ts';
 import { warnOfUselessEntry } from './useless.ts';
 
@@ -21,10 +21,12 @@ export interface LoadedRegistries {
 
 /** Synchronous: for the start and for reloads. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE. */
 export function loadRegistries(options: SearchOptions): LoadedRegistries {
-  const found = findRegistriesFiles(options);
-  if (found.length === 0) return { registries: { ...mergeFiles([]), entries: builtInEntries }, warnings: [] };
   const warnings: ConfigWarning[] = [];
-  const registries = mergeFiles(found.map((file) => checkFile(file, warnings)));
+  const registries = mergeFiles(findRegistriesFiles(options).map((file) => checkFile(file, warnings)));
+  // Distributions ship a file that sets short names and lists no registry: it is no wish for a mirror of nothing.
+  if (registries.entries.length === 0 && isOfSystem(options, registries.files)) {
+    return { registries: { ...registries, entries: builtInEntries }, warnings };
+  }
   warnOfNothing(options, registries, warnings);
   return { registries, warnings };
 }

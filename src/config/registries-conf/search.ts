@@ -38,6 +38,13 @@ export interface FoundFile {
 const mainVariable = 'CONTAINERS_REGISTRIES_CONF';
 const overrideVariable = 'CONTAINERS_REGISTRIES_CONF_OVERRIDE';
 
+/** Whether all that was read came with the system: nobody named a file, and the user has none of their own. */
+export function isOfSystem(options: SearchOptions, files: readonly string[]): boolean {
+  const { registries, registriesDir, env } = options;
+  if (registries !== undefined || registriesDir !== undefined || env[mainVariable]) return false;
+  return files.every((file) => systemDirectories(options).some((folder) => file.startsWith(`${folder}/`)));
+}
+
 /** In reading order; none where there is no file at all. Throws EntrepotError CONFIG_UNREADABLE. */
 export function findRegistriesFiles(options: SearchOptions): FoundFile[] {
   const { registries, registriesDir, env } = options;

@@ -119,10 +119,23 @@ describe('the main file', () => {
     assert.ok(registries.entries.every((entry) => entry.origin.file === 'built-in' && !entry.blocked));
   });
 
-  it('keeps the public registries out when it is there, even empty, but not without a warning', () => {
-    put(etc, '');
-    assert.deepEqual(prefixes(), []);
-    assert.match(load().warnings[0]?.message ?? '', /every image is refused/);
+  it('leaves the public registries in where the system ships one that lists no registry', () => {
+    put(etc, 'unqualified-search-registries = ["docker.io"]');
+    put(
+      'etc/containers/registries.conf.d/shortnames.conf',
+      '[aliases]\n"alpine" = "docker.io/library/alpine"',
+    );
+    const { registries, warnings } = load();
+    assert.equal(registries.entries.length, 10);
+    assert.equal(registries.aliases.get('alpine'), 'docker.io/library/alpine');
+    assert.deepEqual(warnings, []);
+  });
+
+  it('keeps the public registries out when the user has it, even empty, but not without a warning', () => {
+    for (const options of [{ registries: put(user, '') }, {}]) {
+      assert.deepEqual(prefixes(options), []);
+      assert.match(load(options).warnings[0]?.message ?? '', /every image is refused/);
+    }
   });
 });
 
