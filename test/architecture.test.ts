@@ -41,7 +41,6 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   undici: ['src/upstream/'],
   'better-sqlite3': ['src/cache/index/'],
   toml: ['src/config/'],
-  zod: ['src/config/'],
   commander: ['src/cli/'],
   pino: ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
