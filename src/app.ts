@@ -5,22 +5,28 @@
  *   client -> http/ -> routing/ (which image is meant?) -> pull/ -> cache/        what we have
  *                                                               \-> transfer/ -> upstream/   what we have not
  */
+import { randomUUID } from 'node:crypto';
+import { adminSocket } from './cache/admin-socket.ts';
 import { openCache } from './cache/open-cache.ts';
 import { createAuthLookup } from './config/auth-lookup.ts';
 import { createCertLookup } from './config/certs-d.ts';
 import type { Config } from './config/config.ts';
 import { createCredentialHelper } from './config/credential-helper.ts';
+import { createAdminServer } from './http/admin-server.ts';
 import { createServer } from './http/server.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
+import { createReadBlocks } from './lib/read-blocks.ts';
+import { type Administration, createAdministration } from './pull/administration.ts';
 import { createPull } from './pull/create-pull.ts';
 import type { Pull } from './pull/pull.ts';
+import { createWarmImage } from './pull/warm-image.ts';
 import { createRouter, type Router } from './routing/router.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import type { WriteVector } from './transfer/file-writer.ts';
 import { createHasher } from './transfer/hasher.ts';
 import { createTransfers } from './transfer/transfers.ts';
-import { createUpstream } from './upstream/create-upstream.ts';
+import { createUpstream, type UpstreamDeps } from './upstream/create-upstream.ts';
 import { createEndpoints } from './upstream/endpoints.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -29,6 +35,8 @@ export interface App {
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Lets answers under way finish for `limits.stopGrace`, then cuts the rest and tells how many. */
   stop(): Promise<{ readonly cut: number }>;
+  /** What the commands ask of the cache; works without a start, too. */
+  readonly administration: Administration;
   /** Puts a new configuration in force at once, for requests that come from now on. Throws what makes it unusable. */
   reload(config: Config): Promise<void>;
 }
@@ -39,10 +47,15 @@ export interface AppDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   readonly userAgent?: string;
-  /** Test seams for a disk that is full or broken. */
+  /** Test seams: how names become addresses, and a disk that is full or broken. */
+  readonly resolve?: UpstreamDeps['resolve'];
   readonly writev?: WriteVector;
   readonly freeBytes?: (folder: string) => number;
 }
+
+/** Bytes that a socket reads at once, and how many such blocks are kept for the next ones. */
+const readBlock = 512 * 1024;
+const idleBlocks = 48;
 
 /** What follows from the configuration alone and is made anew by a reload. */
 interface Routes {
@@ -55,17 +68,20 @@ interface Routes {
 export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const { log, env, clock = systemClock } = deps;
   const { server: settings } = config;
+  const via = `1.1 entrepot-${randomUUID()}`;
   const metrics = createMetrics({ processMetrics: true });
   const cache = await openCache(
-    { clock, log, ...(deps.freeBytes && { freeBytes: deps.freeBytes }) },
+    { clock, log, onEvicted: metrics.evicted, ...(deps.freeBytes && { freeBytes: deps.freeBytes }) },
     { data: settings.data, ...settings.cache },
   );
   const hasher = createHasher();
+  const blocks = createReadBlocks({ size: readBlock, keep: idleBlocks });
   const transfers = createTransfers(
     {
       clock,
       log,
       hasher,
+      blocks,
       metrics,
       incoming: cache.incoming,
       adopt: cache.adoptBlob,
@@ -83,16 +99,23 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
   let current = config;
   let live = createRoutes(config);
+  // Each request takes the routes that are in force when it comes.
+  const pull: Pull = {
+    manifest: (target) => live.pull.manifest(target),
+    headBlob: (target) => live.pull.headBlob(target),
+    blob: (target) => live.pull.blob(target),
+    tags: (target) => live.pull.tags(target),
+    referrers: (target) => live.pull.referrers(target),
+  };
+  const administration = createAdministration({
+    cache: cache.admin,
+    warm: createWarmImage({ pull }),
+    isListed: (registry) => live.router.isListed(registry),
+  });
+  const adminServer = createAdminServer({ administration, log }, { path: adminSocket(settings.data) });
   const server = createServer(
     {
-      // Each request takes the routes that are in force when it comes.
-      pull: {
-        manifest: (target) => live.pull.manifest(target),
-        headBlob: (target) => live.pull.headBlob(target),
-        blob: (target) => live.pull.blob(target),
-        tags: (target) => live.pull.tags(target),
-        referrers: (target) => live.pull.referrers(target),
-      },
+      pull,
       route: {
         route: (request) => live.router.route(request),
         isListed: (registry) => live.router.isListed(registry),
@@ -100,6 +123,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       log,
       clock,
       metrics,
+      via,
     },
     { listen: settings.listen, limits: settings.limits },
   );
@@ -109,6 +133,12 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     cacheLimitBytes: () => settings.cache.maxSize ?? 0,
     breakers: () =>
       live.upstream.health().map(({ host, breaker }) => ({ host, isOpen: breaker !== 'closed' })),
+    rateLimits: () =>
+      live.upstream.health().map(({ host, coolingUntil = 0, allowance }) => ({
+        host,
+        cooling: Math.max(0, (coolingUntil - clock.now()) / 1000),
+        remaining: allowance?.remaining,
+      })),
   });
 
   function createRoutes(from: Config): Routes {
@@ -123,12 +153,19 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
           warn: ({ file, line, message }) => log.warn({ file, line }, message),
         }),
         certLookup: createCertLookup(paths.certDirectories),
+        authFiles: paths.authFiles.map(({ path }) => path),
+        blocks,
         clock,
+        ...(deps.resolve && { resolve: deps.resolve }),
+        onBreaker({ breaker, ...fields }) {
+          if (breaker === 'open') log.warn(fields, 'a host is skipped for now: it does not answer well');
+          else log.info(fields, 'a host that was skipped answers again');
+        },
         onAttempt(endpoint, { outcome, ms }) {
           metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
         },
       },
-      { upstream: wanted.upstream, proxies, ...(deps.userAgent && { userAgent: deps.userAgent }) },
+      { upstream: wanted.upstream, proxies, via, ...(deps.userAgent && { userAgent: deps.userAgent }) },
     );
     return {
       router: createRouter(registries, wanted.routing),
@@ -138,7 +175,12 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   }
 
   return {
-    start: server.start,
+    administration,
+    async start() {
+      const address = await server.start();
+      await adminServer.start();
+      return address;
+    },
 
     async reload(next) {
       const replaced = live;
@@ -155,6 +197,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
     async stop() {
       const stopped = await server.stop(settings.limits.stopGrace);
+      await adminServer.stop();
       await transfers.close();
       await live.upstream.close();
       await hasher.close();

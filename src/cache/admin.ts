@@ -1,5 +1,9 @@
 /** What people and other commands ask of the cache, apart from serving. */
-import type { ImageSummary, IndexStore } from './index/index-store.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Digest } from '../oci/digest.ts';
+import type { ImageSummary, IndexStore, KeptManifest } from './index/index-store.ts';
+import type { Pins } from './pins.ts';
+import { createPurge, type PurgeReport, type PurgeTarget } from './purge.ts';
 import type { Quotas } from './quotas.ts';
 import type { ReconcileReport } from './reconcile.ts';
 import type { Room } from './room.ts';
@@ -8,6 +12,15 @@ export interface CacheAdmin {
   usage(): CacheUsage;
   /** Images that may serve something, by name, from after `after`. */
   images(after: string, limit: number): ImageSummary[];
+  /** The same, all of them, without keeping anybody waiting for long. */
+  eachImage(): AsyncGenerator<ImageSummary>;
+  /** What an image can be pulled by: its tags, and manifests without one. */
+  manifests(image: string): readonly ListedManifest[];
+  /** Resolves when the files are gone. */
+  purge(target: PurgeTarget): Promise<PurgeReport>;
+  readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
+  /** Makes index and content agree, and everything fit within its limits, now. */
+  collect(): Promise<CollectReport>;
   /** What the look through all content after the start found; undefined if the cache was closed before. */
   readonly reconciled: Promise<ReconcileReport | undefined>;
 }
@@ -23,18 +36,73 @@ export interface CacheUsage {
   readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
 }
 
-export function createCacheAdmin(
-  deps: { index: IndexStore; room: Room; quotas: Quotas; reconciled: Promise<ReconcileReport | undefined> },
-  options: { maxSize: number | undefined },
-): CacheAdmin {
+export interface ListedManifest extends KeptManifest {
+  readonly pinned: boolean;
+}
+
+export interface CollectReport extends ReconcileReport {
+  readonly bytesBefore: number;
+  readonly bytes: number;
+}
+
+export interface CacheAdminDeps {
+  readonly index: IndexStore;
+  readonly room: Room;
+  readonly quotas: Quotas;
+  readonly pins: Pins;
+  readonly remove: (digest: Digest) => void;
+  readonly reconcile: () => Promise<ReconcileReport | undefined>;
+  /** Resolves when the files of all that is gone are gone. */
+  readonly removed: () => Promise<void>;
+  readonly reconciled: Promise<ReconcileReport | undefined>;
+}
+
+/** So few at a time, since each counts what it links. */
+const imagesAtOnce = 10;
+
+export function createCacheAdmin(deps: CacheAdminDeps, options: { maxSize: number | undefined }): CacheAdmin {
+  const { index, room, quotas, pins } = deps;
+  const purge = createPurge({ index, remove: deps.remove });
+  const isPinned = (name: string) => pins.pattern?.(name) ?? false;
+
+  async function* eachImage(): AsyncGenerator<ImageSummary> {
+    for (let after = ''; ; ) {
+      const some = index.images(after, imagesAtOnce);
+      yield* some;
+      const last = some.at(-1);
+      if (!last || some.length < imagesAtOnce) return;
+      after = last.image;
+      await turn();
+    }
+  }
+
   return {
     usage: () => ({
-      ...deps.index.totals(),
-      reserved: deps.room.reserved,
+      ...index.totals(),
+      reserved: room.reserved,
       maxSize: options.maxSize,
-      quotas: deps.quotas.all().map((quota) => ({ ...quota })),
+      quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
     }),
-    images: deps.index.images,
+    images: index.images,
+    eachImage,
+    manifests: (image) =>
+      index.keptManifests(image).map((kept) => ({
+        ...kept,
+        pinned: isPinned(image) || (kept.tag !== undefined && isPinned(`${image}:${kept.tag}`)),
+      })),
+    async purge(target) {
+      const report = purge(target);
+      await deps.removed();
+      return report;
+    },
+    pins,
+    async collect() {
+      const bytesBefore = index.totals().bytes;
+      const report = (await deps.reconcile()) ?? { added: 0, dropped: 0, removed: 0, foreign: 0 };
+      await room.settled();
+      await deps.removed();
+      return { ...report, bytesBefore, bytes: index.totals().bytes };
+    },
     reconciled: deps.reconciled,
   };
 }

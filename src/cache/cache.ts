@@ -35,8 +35,11 @@ export interface Cache {
   adoptBlob(digest: Digest, size: number, file: string): Promise<void>;
   /** Folder of transfers in flight, on the same file system as the store. */
   readonly incoming: string;
-  /** Whether `bytes` more may be written (free space, `cache.max_size` after what eviction can give). Reserves them until released. */
-  reserve(bytes: number): Reservation | undefined;
+  /**
+   * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas after what eviction can
+   * give). Reserves them until released.
+   */
+  reserve(bytes: number, images?: readonly string[]): Reservation | undefined;
 
   /** What the cached manifests of this image say of a digest: size and type, and the endpoint that gave the manifest. */
   descriptor(image: string, digest: Digest): KnownDescriptor | undefined;

@@ -1,6 +1,6 @@
 /** The data folder: what is where in it, made ready and found to be usable before anything is opened. */
-import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
 import { writePrefix } from './blobs/disk-store.ts';
 
@@ -21,7 +21,7 @@ export function prepareDataFolder(data: string): DataFolder {
   };
   for (const path of [data, folder.content, folder.incoming]) {
     try {
-      mkdirSync(path, { recursive: true, mode: 0o750 });
+      makeFolder(path);
       accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     } catch (error) {
       throw unusable(path, error);
@@ -35,6 +35,19 @@ export function prepareDataFolder(data: string): DataFolder {
     );
   }
   return folder;
+}
+
+/** With its parents. Node's own `recursive` never returns where a parent takes no folders, as /proc does. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o750 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path, { mode: 0o750 });
+  }
 }
 
 /** Removes what a killed process had not finished writing. Only for the one who holds the lock. */
@@ -59,6 +72,7 @@ const noFolder = `is a file where the data folder needs a folder: remove it, ${e
 const full = `the disk is full: make room, ${elsewhere}`;
 
 const reasons: Readonly<Record<string, string>> = {
+  ENOENT: `cannot be made: the folder above takes no folders, ${elsewhere}`,
   EACCES: noRights,
   EPERM: noRights,
   EROFS: readOnly,

@@ -21,7 +21,8 @@ export interface EvictionDeps {
   /** Last use that the index does not know yet, epoch ms. */
   readonly unwrittenUse: (digest: Digest) => number | undefined;
   readonly isHeld: (digest: Digest) => boolean;
-  readonly pins: NamePattern | undefined;
+  /** Of names that are pinned now; undefined where none is. */
+  readonly pins: () => NamePattern | undefined;
   /** The index has forgotten it for good: the file may go. */
   readonly onEvicted: (digest: Digest, size: number) => void;
 }
@@ -62,10 +63,13 @@ export interface Eviction {
 }
 
 export function createEviction(deps: EvictionDeps): Eviction {
-  const { index, clock, quotas, isHeld, pins } = deps;
+  const { index, clock, quotas, isHeld } = deps;
 
   const lastUse = ({ digest, used }: Root) => Math.max(used, deps.unwrittenUse(digest) ?? 0);
-  const isPinned = (digest: Digest) => pins !== undefined && index.namesOf(digest).some(pins);
+  const isPinned = (digest: Digest) => {
+    const pattern = deps.pins();
+    return pattern !== undefined && index.namesOf(digest).some(pattern);
+  };
   const isCharged = (digest: Digest, quota: Quota | undefined) =>
     quota === undefined || quotas.chargedTo(digest).includes(quota);
 

@@ -16,6 +16,7 @@ import type { IndexStore } from './index/index-store.ts';
 import type { CacheLog } from './log.ts';
 import type { Quotas } from './quotas.ts';
 import type { Room } from './room.ts';
+import type { VerifiedFiles } from './verified-files.ts';
 
 export interface LocalCacheDeps {
   readonly index: IndexStore;
@@ -25,12 +26,15 @@ export interface LocalCacheDeps {
   readonly times: AccessTimes;
   readonly quotas: Quotas;
   readonly room: Room;
+  readonly verified: VerifiedFiles;
   /** Contents with open readers. */
   readonly reading: Holds;
   /** Contents whose file and row are being written. */
   readonly arriving: Holds;
   /** Forgets a content whose file is not what it should be. */
   readonly discard: (digest: Digest, reason: string) => void;
+  /** Resolves when the files of evicted contents are gone. */
+  readonly removed: () => Promise<void>;
   readonly incoming: string;
   readonly close: () => Promise<void>;
 }
@@ -39,7 +43,7 @@ export interface LocalCacheDeps {
 const manifestMemory = 32 * 1024 * 1024;
 
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { index, store, clock, log, times, quotas, room, reading, arriving, discard } = deps;
+  const { index, store, clock, log, times, quotas, room, verified, reading, arriving, discard } = deps;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -80,8 +84,11 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
   async function putManifest(image: string, value: NewManifest): Promise<void> {
     const { digest, bytes, mediaType, endpoint } = value;
     const arrived = arriving.take(digest);
+    const isNew = !index.content(digest);
+    const reservation = isNew ? room.reserve(bytes.length, [image]) : undefined;
     try {
-      if (!index.content(digest)) await writing.run(digest, () => store.write(digest, bytes));
+      if (isNew && !reservation) throw new Error('there is no room in the cache');
+      if (isNew) await writing.run(digest, () => store.write(digest, bytes));
       const manifest = { ...value.manifest, mediaType };
       const now = clock.now();
       index.transaction(() =>
@@ -92,6 +99,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       );
       inMemory.set(digest, bytes);
     } finally {
+      reservation?.release();
       arrived();
     }
     room.check();
@@ -111,7 +119,9 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
           file.close();
           release();
         };
-        return { digest, size, stream: (start, end) => file.stream(start, Math.min(end, size)), close };
+        const stream = (start: number, end: number) =>
+          verified.stream(digest, file, start, Math.min(end, size));
+        return { digest, size, stream, close };
       }
       file?.close();
       discard(digest, file ? `its file has ${file.size} bytes, not ${known.size}` : 'its file is missing');
@@ -129,7 +139,12 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
         await rm(file, { force: true });
         return;
       }
+      // What was evicted for its sake may still be there.
+      await deps.removed();
       await store.adopt(digest, size, file);
+      const stored = await store.open(digest);
+      if (stored) verified.trust(digest, stored);
+      stored?.close();
       quotas.update(digest, () => index.addBlob(digest, size, clock.now()));
     } finally {
       arrived();

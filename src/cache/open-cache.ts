@@ -15,21 +15,23 @@ import { Holds } from './holds.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { createHealingIndex } from './index/healing-index.ts';
-import type { IndexStore } from './index/index-store.ts';
 import { type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { CacheLog } from './log.ts';
-import { namePattern } from './name-patterns.ts';
+import { createPins } from './pins.ts';
 import { createQuotas } from './quotas.ts';
 import { createRemovals } from './removals.ts';
 import { createRoom } from './room.ts';
 import { createUpkeep } from './upkeep.ts';
+import { createVerifiedFiles } from './verified-files.ts';
 
 export interface CacheDeps {
   readonly clock: Clock;
   readonly log: CacheLog;
   /** Bytes free for this process on the file system of the folder. */
   readonly freeBytes?: (folder: string) => number;
+  /** Told of the bytes of each content that had to make room. */
+  readonly onEvicted?: (bytes: number) => void;
 }
 
 export interface CacheOptions {
@@ -62,7 +64,7 @@ export async function openCache(deps: CacheDeps, options: CacheOptions): Promise
 }
 
 function wire(
-  { clock, log, freeBytes = freeOnDisk }: CacheDeps,
+  { clock, log, onEvicted, freeBytes = freeOnDisk }: CacheDeps,
   options: CacheOptions,
   folder: DataFolder,
   lock: DataLock,
@@ -81,10 +83,14 @@ function wire(
     checkpointer = startCheckpointer();
     const replacement = replaceIndex(folder.index, clock.now());
     reportDamage(replacement.setAside, damage);
-    forgetOtherPins(replacement.index, options.pins);
+    // Not before the new one is in its place.
+    Promise.resolve()
+      .then(() => pins.rewrite())
+      .catch(failed('the pins could not be written'));
     upkeep(replacement.setAside);
     return replacement.index;
   });
+  const pins = createPins(index, options.pins);
   const isHere = (digest: Digest) => arriving.has(digest) || index.content(digest) !== undefined;
 
   const store = createDiskStore({
@@ -111,10 +117,13 @@ function wire(
     index,
     clock,
     quotas,
-    pins: namePattern(options.pins),
+    pins: () => pins.pattern,
     unwrittenUse: times.unwritten,
     isHeld: (digest) => reading.has(digest) || arriving.has(digest),
-    onEvicted: (digest, size) => removals.add(digest, size, () => isHere(digest)),
+    onEvicted(digest, size) {
+      onEvicted?.(size);
+      removals.add(digest, size, () => isHere(digest));
+    },
   });
   const room = createRoom(
     {
@@ -124,6 +133,8 @@ function wire(
       free: () => freeBytes(options.data),
       leaving: () => removals.bytes,
       onError: failed('eviction failed'),
+      onFull: (bytes, quota) =>
+        log.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
     },
     options,
   );
@@ -141,16 +152,20 @@ function wire(
   }
 
   function discard(digest: Digest, reason: string): void {
-    const content = isStopped ? undefined : index.content(digest);
-    if (!content) return;
+    if (isStopped || !index.content(digest)) return;
     log.warn({ digest }, `a stored content is dropped: ${reason}`);
+    remove(digest);
+  }
+
+  function remove(digest: Digest): void {
+    const content = index.content(digest);
+    if (!content) return;
     const charged = quotas.chargedTo(digest);
     index.dropContent(digest);
     quotas.discharge(charged, content.size);
     removals.add(digest, content.size, () => isHere(digest));
   }
 
-  forgetOtherPins(index, options.pins);
   if (opened.setAside !== undefined) reportDamage(opened.setAside);
   const reconciled = upkeep(opened.setAside);
 
@@ -166,23 +181,23 @@ function wire(
 
   const cache = createLocalCache({
     ...{ index, store, clock, log, times, quotas, room, reading, arriving, discard },
+    verified: createVerifiedFiles(discard),
+    removed: removals.idle,
     incoming: folder.incoming,
     close: () => {
       closed ??= close();
       return closed;
     },
   });
-  return { ...cache, admin: createCacheAdmin({ index, room, quotas, reconciled }, options) };
-}
-
-/** The pins are kept with the index: marks that were made for other pins mean nothing. */
-function forgetOtherPins(index: IndexStore, pins: readonly string[]): void {
-  const text = JSON.stringify(pins);
-  if (index.meta('pins') === text) return;
-  index.transaction(() => {
-    index.unpinAll();
-    index.setMeta('pins', text);
-  });
+  const admin = createCacheAdmin(
+    {
+      ...{ index, room, quotas, pins, remove, reconciled },
+      reconcile: () => upkeep(undefined),
+      removed: removals.idle,
+    },
+    options,
+  );
+  return { ...cache, admin };
 }
 
 function freeOnDisk(folder: string): number {

@@ -12,9 +12,13 @@ export interface Quota {
   readonly match: string;
   readonly maxSize: number;
   bytes: number;
+  /** For transfers in flight. */
+  reserved: number;
 }
 
 export interface Quotas {
+  /** The quotas that what all these images link is charged to. */
+  of(images: readonly string[]): readonly Quota[];
   /** The quotas that the content was counted for. */
   chargedTo(digest: Digest): readonly Quota[];
   /** Does `change`, which adds a content or a link, and corrects the sums. */
@@ -36,16 +40,17 @@ export function createQuotas(
 ): Quotas {
   const { index } = deps;
   const quotas = options.map(({ match, maxSize }) => ({
-    quota: { match, maxSize, bytes: 0 } satisfies Quota,
+    quota: { match, maxSize, bytes: 0, reserved: 0 } satisfies Quota,
     matches: namePattern([match]),
   }));
   let countedRow = 0;
 
-  function matching(digest: Digest): Quota[] {
-    const images = index.imagesOf(digest);
+  function of(images: readonly string[]): Quota[] {
     if (images.length === 0) return [];
     return quotas.filter(({ matches }) => matches && images.every(matches)).map(({ quota }) => quota);
   }
+
+  const matching = (digest: Digest) => of(index.imagesOf(digest));
 
   function entry(digest: Digest): { charged: readonly Quota[]; size: number } {
     const content = quotas.length === 0 ? undefined : index.content(digest);
@@ -58,6 +63,7 @@ export function createQuotas(
   }
 
   return {
+    of,
     chargedTo: (digest) => entry(digest).charged,
     update(digest, change) {
       const before = entry(digest);

@@ -17,6 +17,8 @@ export interface RoomDeps {
   /** Bytes of evicted files that are still to be removed. */
   readonly leaving: () => number;
   readonly onError: (error: unknown) => void;
+  /** So many bytes were refused: for want of this quota, or of the whole cache. */
+  readonly onFull: (bytes: number, quota: string | undefined) => void;
 }
 
 export interface RoomOptions {
@@ -25,9 +27,11 @@ export interface RoomOptions {
 }
 
 export interface Room {
-  reserve(bytes: number): Reservation | undefined;
+  reserve(bytes: number, images?: readonly string[]): Reservation | undefined;
   /** Looks whether something must go, and sees to it in the background. */
   check(): void;
+  /** The same; resolves when it is done. */
+  settled(): Promise<void>;
   readonly reserved: number;
   /** Starts no more; resolves when what was begun is over. */
   stop(): Promise<void>;
@@ -109,25 +113,45 @@ export function createRoom(deps: RoomDeps, { maxSize, minFree }: RoomOptions): R
     return progress !== 'exhausted';
   }
 
+  function makeRoomIn(quota: Quota, bytes: number): boolean {
+    const needed = quota.bytes + quota.reserved + bytes - quota.maxSize;
+    if (needed <= 0) return true;
+    if (needed > quota.bytes) return false;
+    return eviction.slice({ quota, needed, allOrNothing: true, freed: 0, after: undefined }) !== 'exhausted';
+  }
+
   return {
-    reserve(bytes) {
+    reserve(bytes, images = []) {
+      const charged = quotas.of(images);
       try {
-        if (!makeRoom(bytes)) return undefined;
+        const full = charged.find((quota) => !makeRoomIn(quota, bytes));
+        if (full || !makeRoom(bytes)) {
+          deps.onFull(bytes, full?.match);
+          return undefined;
+        }
       } catch (error) {
         // An index that cannot be written gives no room; what is here can be served all the same.
         deps.onError(error);
         return undefined;
       }
-      reserved += bytes;
+      const take = (more: number) => {
+        reserved += more;
+        for (const quota of charged) quota.reserved += more;
+      };
+      take(bytes);
       let isHeld = true;
       return {
         release() {
-          if (isHeld) reserved -= bytes;
+          if (isHeld) take(-bytes);
           isHeld = false;
         },
       };
     },
     check,
+    async settled() {
+      check();
+      while (running) await running;
+    },
     get reserved() {
       return reserved;
     },

@@ -51,7 +51,7 @@ export interface ServerConfig {
   readonly limits: {
     /** How long a stop waits for answers under way. */
     readonly stopGrace: number;
-    /** Client connections at once; more wait in the kernel. */
+    /** Client connections at once; one more is closed as it comes, unless an idle one can make room. */
     readonly maxConnections: number;
   };
   readonly routing: {
@@ -83,6 +83,8 @@ export interface ServerConfig {
     readonly missing: number;
     /** What a tag becomes when every endpoint says 404. */
     readonly onMissing: 'drop' | 'keep';
+    /** Nobody waits for a revalidation: the next answer after it is the fresh one. */
+    readonly serveStaleWhileRevalidating: boolean;
     readonly rules: readonly { readonly match: string; readonly tag: number }[];
   };
 }
@@ -91,6 +93,10 @@ export interface UpstreamConfig {
   readonly connectTimeout: number;
   readonly headerTimeout: number;
   readonly stallTimeout: number;
+  /** For one question to all endpoints together, until its answer has begun. */
+  readonly totalTimeout: number;
+  /** For one of a host's `maxConnections`. */
+  readonly queueTimeout: number;
   /** For endpoints whose own table in registries.conf does not say. */
   readonly insecure: boolean;
   /** Hosts that may be given credentials though they are no part of the registry's domain. */

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
+import { insecureCredentialWarnings } from './insecure-credentials.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -59,23 +60,26 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
 
   const { settings, problems, warnings } = readSettings(flags, env, cwd);
   errors.push(...problems);
+  const registriesWarnings: ConfigWarning[] = [];
   const loaded = attempt(() => {
     const { registries, registriesDir } = settings;
     const { home, uid, root } = options;
-    return loadRegistries({ registries, registriesDir, env, home, uid, root });
+    return loadRegistries({ registries, registriesDir, env, home, uid, root }, registriesWarnings);
   });
   const source = attempt(() => findServerToml(settings.config, options));
   const toml = attempt(() => readServerToml(source, cwd)) ?? readServerToml(undefined, cwd);
   errors.push(...toml.problems);
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(() => readProxyEnvironment(env));
+  const server = settings.override(toml.server);
+  const insecure = loaded ? insecureCredentialWarnings(loaded.registries, server, paths.authFiles) : [];
   return {
     registries: loaded?.registries,
-    server: settings.override(toml.server),
+    server,
     paths,
     proxies: proxies ?? { http: undefined, https: undefined, no: undefined },
     serverFile: source?.file,
-    warnings: [...warnings, ...(loaded?.warnings ?? []), ...pathWarnings],
+    warnings: [...warnings, ...registriesWarnings, ...pathWarnings, ...insecure],
     errors,
   };
 }

@@ -101,6 +101,16 @@ export const host: ValueKind<string> = {
   read: (value) => (typeof value === 'string' && isDomain(value) ? value : undefined),
 };
 
+/** `*.DOMAIN` stands for all hosts below it; of one label, it would stand for half the world. */
+export const hostOrDomain: ValueKind<string> = {
+  expected: 'HOST, HOST:PORT or *.DOMAIN, without "https://" and without a path',
+  read(value) {
+    const wildcard = typeof value === 'string' && value.startsWith('*.') ? value.slice(2) : undefined;
+    if (typeof value !== 'string' || wildcard === undefined) return host.read(value);
+    return isDomain(wildcard) && /^[^:]+\.[^:]+$/.test(wildcard) ? value : undefined;
+  },
+};
+
 /** A `Host` header, which is the same in upper and lower case. */
 export const hostHeader: ValueKind<string> = { ...host, read: (value) => host.read(value)?.toLowerCase() };
 

@@ -13,7 +13,7 @@ import { type Answer, isStreamed, jsonAnswer } from './answer.ts';
 import { answerBlob, answerBlobHead } from './blob-answer.ts';
 import { answerReferrers, answerTags } from './list-answer.ts';
 import { answerManifest } from './manifest-answer.ts';
-import { faultAnswer, refusalAnswer, writeAnswer } from './registry-error.ts';
+import { faultAnswer, loopAnswer, refusalAnswer, writeAnswer } from './registry-error.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
 import { type Sent, sendBody } from './send-bytes.ts';
 
@@ -23,6 +23,8 @@ export interface RegistryApiDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics?: Metrics | undefined;
+  /** What our own requests bear as `Via`. */
+  readonly via?: string | undefined;
   /** Unique texts of URL-safe characters: request ids, boundaries. */
   readonly newId: () => string;
 }
@@ -62,6 +64,8 @@ export function createRegistryApi(
         answer = writeAnswer(method ?? 'this method');
       } else if (rawPath === '/v2/' || rawPath === '/v2') {
         answer = jsonAnswer(200, {});
+      } else if (deps.via !== undefined && incoming.headers.via?.includes(deps.via)) {
+        answer = loopAnswer();
       } else {
         routed = route.route({ rawPath, rawQuery, host: incoming.headers.host });
         answer = routed.ok ? await answerTarget(routed, rawPath, incoming) : refusalAnswer(routed.refusal);

@@ -43,6 +43,16 @@ export function refusalAnswer(refusal: Refusal): Answer {
   return errorAnswer(status, { code, message: refusal.message });
 }
 
+/** The request is our own: an endpoint of registries.conf is this server. Whoever asked goes on to the next endpoint. */
+export function loopAnswer(): Answer {
+  return errorAnswer(508, {
+    code: 'UNAVAILABLE',
+    message:
+      'this request came from this very server: a mirror or location in its registries.conf leads back to it; ' +
+      'give it a file of its own with --registries',
+  });
+}
+
 /** `trail` may be empty: what is remembered as missing or cooling asks nobody. */
 export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail): Answer {
   const subject = describe(target);

@@ -75,7 +75,9 @@ export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: 
         finish('clientLeft');
       } else {
         bytes += chunk.length;
-        taken.resolve();
+        // At once: node tells `close` before any promise goes on.
+        if (isLast) finish('complete');
+        else taken.resolve();
       }
     };
     if (isLast) outgoing.end(chunk, onTaken);
@@ -101,10 +103,7 @@ export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: 
         if (over) return;
         const isLast = isLastPart && given === length;
         written = write(chunk, isLast);
-        if (isLast) {
-          await written;
-          return finish('complete');
-        }
+        if (isLast) return;
         chunk = await stream?.next();
       }
       if (over) return;

@@ -21,20 +21,20 @@ export interface PullDeps {
   readonly log: { warn(fields: object, message: string): void };
 }
 
-/** ms that a client waits for a revalidation before it is given the cached copy, and for how long nobody waits after that. */
-const patienceFor = { patience: 1000, verdictHolds: 5000 };
+/** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */
+const revalidationPatience = 1200;
 const headersBy = 10_000;
 
 export function createPull(deps: PullDeps, config: ServerConfig['freshness']): Pull {
   const freshness = createFreshness(config);
   const absences = createAbsences(deps.clock, config.missing);
-  const patience = createPatience(deps.clock, patienceFor);
+  const patience = createPatience(deps, config.serveStaleWhileRevalidating ? 0 : revalidationPatience);
   const blobs = createPullBlob({ ...deps, absences, headersBy });
   return {
     manifest: createPullManifest({ ...deps, freshness, absences, patience, onMissing: config.onMissing }),
     headBlob: blobs.head,
     blob: blobs.get,
-    tags: createListTags({ ...deps, freshness, patience }),
+    tags: createListTags({ ...deps, freshness, absences, patience }),
     referrers: createListReferrers({ ...deps, freshness, patience }),
   };
 }

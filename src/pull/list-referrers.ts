@@ -36,7 +36,7 @@ export function createListReferrers(
     const ask = (): Promise<Listed> => flights.run(key, () => fetch(target));
     if (!kept) return ask();
     const stale: Listed = { found: true, value: kept.bytes, cache: 'stale', trail: [] };
-    const fetched = (await patience.wait(key, ask)) ?? stale;
+    const fetched = (await patience.wait(image, ask)) ?? stale;
     return fetched.found ? fetched : { ...stale, trail: fetched.trail };
   }
 

@@ -6,6 +6,7 @@ import { SingleFlight } from '../lib/single-flight.ts';
 import type { ImageName, TagsTarget } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Absences } from './absences.ts';
 import type { Patience } from './patience.ts';
 import type { Pulled, TagList } from './pull.ts';
 
@@ -14,13 +15,17 @@ export interface ListTagsDeps {
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly freshness: Freshness;
+  readonly absences: Absences;
   readonly patience: Patience;
 }
 
 type Listed = Pulled<readonly string[]>;
 
+/** What is remembered as missing; no tag and no digest has such a name. */
+const tagList = 'tags/list';
+
 export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Promise<Pulled<TagList>> {
-  const { cache, upstream, clock, freshness, patience } = deps;
+  const { cache, upstream, clock, freshness, absences, patience } = deps;
   const flights = new SingleFlight<Listed>();
 
   async function list(image: ImageName): Promise<Listed> {
@@ -28,11 +33,12 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
     if (kept && clock.now() - kept.checkedAt < freshness(image.name, '')) {
       return { found: true, value: decode(kept.bytes), cache: 'hit', trail: [] };
     }
-    const key = `${image.name} tags`;
-    const ask = (): Promise<Listed> => flights.run(key, () => fetch(image));
+    const missing = absences.get(image.name, tagList);
+    if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+    const ask = (): Promise<Listed> => flights.run(image.name, () => fetch(image));
     if (!kept) return ask();
     const stale: Listed = { found: true, value: decode(kept.bytes), cache: 'stale', trail: [] };
-    const fetched = (await patience.wait(key, ask)) ?? stale;
+    const fetched = (await patience.wait(image, ask)) ?? stale;
     const isGone = !fetched.found && fetched.verdict.kind === 'notFound';
     return fetched.found || isGone ? fetched : { ...stale, trail: fetched.trail };
   }
@@ -46,8 +52,10 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
       cache.setList(name, 'tags', '', Buffer.from(JSON.stringify(value)));
       return { found: true, value, cache: 'fetched', endpoint: endpointKey(answer.endpoint), trail };
     }
-    if (answer.verdict.kind === 'notFound') cache.dropList(name, 'tags', '');
-    else {
+    if (answer.verdict.kind === 'notFound') {
+      cache.dropList(name, 'tags', '');
+      absences.add(name, tagList, trail);
+    } else {
       // Without a list from before, the tags that are here are better than nothing.
       const here = cache.tags(name);
       if (here.length > 0) return { found: true, value: here, cache: 'stale', trail };

@@ -1,34 +1,56 @@
 /**
  * A cached copy is the last candidate of every race: when nobody has answered within `patience`, what is cached is served as
- * stale, the question goes on behind, and for some seconds nobody else waits for it either.
+ * stale and the question goes on behind. Nobody waits for the same registries again until they answer something in
+ * time, good or bad: so a dead registry costs one wait, for all images and clients together.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 
 export interface Patience {
-  /** The answer if it comes in time; undefined when the cached copy has to do. `key` names the question. */
-  wait<T>(key: string, ask: () => Promise<T>): Promise<T | undefined>;
+  /** The answer if it comes in time; undefined when the cached copy has to do. */
+  wait<T>(reference: Reference, ask: () => Promise<T>): Promise<T | undefined>;
 }
 
-const maxRemembered = 20_000;
+export interface PatienceDeps {
+  readonly clock: Clock;
+  readonly upstream: Pick<Upstream, 'endpoints'>;
+  readonly log: { warn(fields: object, message: string): void };
+}
 
-export function createPatience(clock: Clock, options: { patience: number; verdictHolds: number }): Patience {
-  const givenUp = new LRUCache<string, number>({ max: maxRemembered });
+const maxRemembered = 2000;
+
+/** `patience` in ms; 0: nobody ever waits. */
+export function createPatience({ clock, upstream, log }: PatienceDeps, patience: number): Patience {
+  const silent = new LRUCache<string, true>({ max: maxRemembered });
+
+  function behind(answer: Promise<unknown>): void {
+    answer.catch((err: unknown) => log.warn({ err }, 'a revalidation behind an answer failed'));
+  }
+
   return {
-    async wait(key, ask) {
-      if ((givenUp.get(key) ?? 0) > clock.monotonic()) {
-        // Asked behind the answer, so that the verdict ends when the outage does.
-        void ask().catch(() => {});
+    async wait(reference, ask) {
+      if (patience === 0) {
+        behind(ask());
         return undefined;
       }
-      const answer = ask();
-      return new Promise((resolve, reject) => {
-        const timer = clock.after(options.patience, () => {
-          givenUp.set(key, clock.monotonic() + options.verdictHolds);
-          resolve(undefined);
-        });
-        answer.then(resolve, reject).finally(() => timer.cancel());
+      const hosts = upstream.endpoints(reference).map(({ host }) => host);
+      const key = hosts.join(' ');
+      const { promise: inTime, resolve } = Promise.withResolvers<undefined>();
+      const timer = clock.after(patience, () => {
+        silent.set(key, true);
+        resolve(undefined);
       });
+      const wasSilent = silent.has(key);
+      const begun = clock.monotonic();
+      const answer = ask().finally(() => {
+        timer.cancel();
+        if (clock.monotonic() - begun < patience) silent.delete(key);
+      });
+      if (!wasSilent) return Promise.race([answer, inTime]);
+      behind(answer);
+      return undefined;
     },
   };
 }

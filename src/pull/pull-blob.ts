@@ -27,6 +27,8 @@ export interface PullBlobDeps {
   readonly headersBy: number;
 }
 
+const resultOf = { started: 'fetched', joined: 'joined', verified: 'hit' } as const;
+
 export interface PullBlob {
   head(target: BlobTarget): Promise<Pulled<BlobHead>>;
   get(target: BlobTarget): Promise<Pulled<BlobContent>>;
@@ -57,13 +59,14 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
 
     const described = cache.descriptor(name, digest);
+    const size = described?.size ?? (await sizeForSuffix(target, described));
+    // Nothing may come between this question and joining: the blob may be on its way for another image by then.
     if (isElsewhere(name, digest)) {
       const asked = await ask(image, digest, described);
       if (!asked.found) return asked;
       const linked = await fromStore(name, digest);
       if (linked) return { ...linked, cache: 'revalidated', trail: asked.trail };
     }
-    const size = described?.size ?? (await sizeForSuffix(target, described));
     return open(target, described, size);
   }
 
@@ -126,36 +129,45 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       digest,
       source: {
         image: image.name,
-        open: (range, options) => upstream.openBlob(reference(image), digest, range, options),
+        async open(range, options) {
+          const answer = await upstream.openBlob(reference(image), digest, range, options);
+          if (answer.ok) cache.link(image.name, digest, endpointKey(answer.endpoint));
+          return answer;
+        },
       },
       size: described?.size,
       ...span,
       prefer: described?.endpoint,
     });
-    const early = described && (await isOverdue(opening));
+    const admitted = opening.then(async (opened): Promise<OpenedTransfer> => {
+      if (!opened.ok && opened.verdict.kind === 'notFound') absences.add(image.name, digest, opened.trail);
+      if (!opened.ok || cache.isLinked(image.name, digest)) return opened;
+      // The bytes were left by another image's transfer, or come from another image's endpoints.
+      const asked = await ask(image, digest, described);
+      if (asked.found) return opened;
+      opened.close();
+      return { ok: false, verdict: asked.verdict, trail: asked.trail };
+    });
+    const early = described && (await isOverdue(admitted));
     if (early)
       return {
         found: true,
-        value: lateContent(digest, described.size, opening),
+        value: lateContent(digest, described.size, admitted),
         cache: 'fetched',
         trail: [],
       };
 
-    const opened = await opening;
+    const opened = await admitted;
     const { trail } = opened;
-    if (!opened.ok) {
-      if (opened.verdict.kind === 'notFound') absences.add(image.name, digest, trail);
-      return { found: false, verdict: opened.verdict, trail };
-    }
+    if (!opened.ok) return { found: false, verdict: opened.verdict, trail };
     const endpoint = opened.endpoint && endpointKey(opened.endpoint);
-    if (endpoint !== undefined) cache.link(image.name, digest, endpoint);
     const value: BlobContent = {
       digest,
       size: opened.size,
       open: (start, end) => opened.reader(start, end),
       close: () => opened.close(),
     };
-    return { found: true, value, cache: opened.joined ? 'joined' : 'fetched', endpoint, trail };
+    return { found: true, value, cache: resultOf[opened.how], endpoint, trail };
   }
 
   function isOverdue(opening: Promise<unknown>): Promise<boolean> {

@@ -52,11 +52,14 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     if (clock.now() - known.checkedAt < freshness(image, tag)) {
       return { found: true, value: cached, cache: 'hit', trail: [] };
     }
-    const key = `${image}:${tag}`;
-    const revalidated = await patience.wait(key, () =>
-      flights.run(key, () => revalidate(image, reference, tag, known, cached)),
-    );
-    return revalidated ?? { found: true, value: cached, cache: 'stale', trail: [] };
+    // Only with on_missing = "keep" is there a tag and an absence.
+    const trail = absences.get(image, tag);
+    const revalidated =
+      !trail &&
+      (await patience.wait(reference, () =>
+        flights.run(`${image}:${tag}`, () => revalidate(image, reference, tag, known, cached)),
+      ));
+    return revalidated || { found: true, value: cached, cache: 'stale', trail: trail ?? [] };
   }
 
   async function revalidate(
@@ -69,11 +72,12 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     const head = await upstream.headManifest(reference);
     const { trail } = head;
     if (!head.ok) {
-      if (head.verdict.kind !== 'notFound' || deps.onMissing === 'keep') {
+      const isMissing = head.verdict.kind === 'notFound';
+      if (isMissing) absences.add(image, tag, trail);
+      if (!isMissing || deps.onMissing === 'keep') {
         return { found: true, value: cached, cache: 'stale', trail };
       }
       cache.dropTag(image, tag);
-      absences.add(image, tag, trail);
       return { found: false, verdict: head.verdict, trail };
     }
     const endpoint = endpointKey(head.endpoint);

@@ -41,7 +41,16 @@ export interface WatchedStates {
   readonly cacheLimitBytes?: () => number;
   /** Host and whether its breaker is open. */
   readonly breakers?: () => Iterable<{ readonly host: string; readonly isOpen: boolean }>;
+  readonly rateLimits?: () => Iterable<{
+    readonly host: string;
+    /** Seconds until a host that said 429 is asked again. */
+    readonly cooling: number;
+    /** Requests that are left, as its headers last told. */
+    readonly remaining: number | undefined;
+  }>;
 }
+
+const maxHosts = 500;
 
 export function createMetrics(options: { readonly processMetrics?: boolean } = {}): Metrics {
   const registry = new Registry();
@@ -121,6 +130,26 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
     });
   };
 
+  const showByHost = (name: string, help: string, read: () => [string, number | undefined][]) => {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['host'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [host, value] of read()) if (value !== undefined) this.set({ host }, value);
+      },
+    });
+  };
+
+  /** Wildcards and `unlisted = "direct"` let clients name hosts without end: the number of labels has one. */
+  const hosts = new Set<string>();
+  const hostLabel = (host: string): string => {
+    if (hosts.size < maxHosts) hosts.add(host);
+    return hosts.has(host) ? host : 'others';
+  };
+
   return {
     contentType: registry.contentType,
     answered(seen) {
@@ -131,10 +160,11 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
     },
     connectionRefused: () => refusedConnections.inc(),
     asked(seen) {
-      upstreamRequests.inc({ host: seen.host, outcome: seen.outcome });
-      upstreamDurations.observe({ host: seen.host }, seen.seconds);
+      const host = hostLabel(seen.host);
+      upstreamRequests.inc({ host, outcome: seen.outcome });
+      upstreamDurations.observe({ host }, seen.seconds);
     },
-    received: (host, bytes) => receivedBytes.inc({ host }, bytes),
+    received: (host, bytes) => receivedBytes.inc({ host: hostLabel(host) }, bytes),
     transferRead: (how) => transferReads.inc({ how }),
     transferEnded: (how) => transferEnds.inc({ how }),
     evicted: (bytes) => evictedBytes.inc(bytes),
@@ -142,18 +172,26 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
       show('entrepot_transfers_in_flight', 'Cold blobs on their way in', states.transfersInFlight);
       show('entrepot_cache_bytes', 'Bytes of content in the cache', states.cacheBytes);
       show('entrepot_cache_limit_bytes', 'cache.max_size, 0 for none', states.cacheLimitBytes);
-      const { breakers } = states;
-      if (!breakers) return;
-      new Gauge({
-        name: 'entrepot_upstream_breaker_open',
-        help: '1 while the host is skipped after failures in a row',
-        labelNames: ['host'],
-        registers,
-        collect() {
-          this.reset();
-          for (const { host, isOpen } of breakers()) this.set({ host }, isOpen ? 1 : 0);
-        },
-      });
+      const { breakers, rateLimits } = states;
+      if (breakers) {
+        showByHost(
+          'entrepot_upstream_breaker_open',
+          '1 while the host is skipped after failures in a row',
+          () => [...breakers()].map(({ host, isOpen }) => [host, isOpen ? 1 : 0]),
+        );
+      }
+      if (rateLimits) {
+        showByHost(
+          'entrepot_upstream_cooling_seconds',
+          'Until a host that limited our requests (429) is asked again, 0 where it is asked now',
+          () => [...rateLimits()].map(({ host, cooling }) => [host, cooling]),
+        );
+        showByHost(
+          'entrepot_upstream_requests_remaining',
+          'What ratelimit-remaining of the host said last, of the account with the least',
+          () => [...rateLimits()].map(({ host, remaining }) => [host, remaining]),
+        );
+      }
     },
     render: () => registry.metrics(),
   };

@@ -5,6 +5,7 @@
  *      #chunks  | kept for readers | being written | waiting |
  *               first          #written        #inFlight     end
  */
+import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { BudgetMember, MemoryBudget } from './memory-budget.ts';
 
 /** The one call that may meet a full or broken disk; tests put a faulty one in its place. */
@@ -22,6 +23,8 @@ export interface FileWriterDeps {
     done: (error: NodeJS.ErrnoException | null, written: number) => void,
   ) => void;
   readonly budget: MemoryBudget;
+  /** Chunks come from here, and go back when they leave memory. */
+  readonly blocks: Pick<ReadBlocks, 'release'>;
   readonly writeBatch: number;
   readonly keepWritten: number;
   /** Bytes that have reached the file. */
@@ -106,7 +109,12 @@ export class FileWriter implements BudgetMember {
     if (this.#closed) return;
     this.#closed = true;
     this.#deps.budget.leave(this);
-    const held = this.#chunks.reduce((sum, chunk) => sum + chunk.data.length, 0);
+    let held = 0;
+    for (const { data } of this.#chunks) {
+      held += data.length;
+      // What the kernel may still be reading is left to the garbage collector.
+      if (!this.#writing) this.#deps.blocks.release(data);
+    }
     this.#chunks = [];
     this.#deps.budget.give(held);
     this.#settleFlush();
@@ -162,6 +170,7 @@ export class FileWriter implements BudgetMember {
       if (chunk.start + chunk.data.length > until) break;
       count += 1;
       bytes += chunk.data.length;
+      this.#deps.blocks.release(chunk.data);
     }
     if (count === 0) return;
     this.#chunks.splice(0, count);

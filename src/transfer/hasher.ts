@@ -37,6 +37,10 @@ export function createHasher(): Hasher {
     else if (waiter) waiter.reject(new Error(reply.error));
     else if (active.has(reply.id)) failed.set(reply.id, new Error(reply.error));
   };
+  const loseAll = (error: Error): void => {
+    for (const waiter of waiters.values()) waiter.reject(error);
+    waiters.clear();
+  };
   const start = (): Worker => {
     const started = new Worker(new URL(source, import.meta.url));
     started.unref();
@@ -44,8 +48,7 @@ export function createHasher(): Hasher {
     started.on('error', (error: Error) => {
       // Everything in its hands is lost with it; the next hash gets a new thread.
       if (worker === started) worker = undefined;
-      for (const waiter of waiters.values()) waiter.reject(error);
-      waiters.clear();
+      loseAll(error);
     });
     return started;
   };
@@ -84,8 +87,10 @@ export function createHasher(): Hasher {
       };
     },
     async close() {
-      await worker?.terminate();
+      const ended = worker?.terminate();
       worker = undefined;
+      loseAll(new Error('the hasher was closed'));
+      await ended;
     },
   };
 }

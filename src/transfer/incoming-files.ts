@@ -66,7 +66,8 @@ export function sweepIncoming(
   maxAge: number,
 ): { resumable: number; bytes: number; removed: number } {
   const swept = { resumable: 0, bytes: 0, removed: 0 };
-  const names = new Set(readdirSync(folder).map((name) => name.replace(/\.ranges(\.tmp)?$/, '')));
+  const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  const names = new Set(files.map(({ name }) => name.replace(/\.ranges(\.tmp)?$/, '')));
   for (const name of names) {
     const path = join(folder, name);
     const digest = parseDigest(name.replace('-', ':'));

@@ -17,6 +17,8 @@ export interface TransferLimits {
   readonly keepWritten: number;
   /** A reader's buffer for bytes that come from the disk. */
   readonly readBuffer: number;
+  /** The running digest follows the written bytes in steps of this size. */
+  readonly hashStep: number;
   /** How often the ranges of a growing file are saved. */
   readonly saveEvery: number;
   /** No progress for this long: the endpoint has stalled. */
@@ -31,10 +33,11 @@ export const defaultLimits: TransferLimits = {
   joinDistance: 2 * MiB,
   passOver: 512 * KiB,
   holdBack: 256 * KiB,
-  writeBatch: MiB,
+  writeBatch: 4 * MiB,
   writeBehind: 16 * MiB,
   keepWritten: MiB,
   readBuffer: 256 * KiB,
+  hashStep: 4 * MiB,
   saveEvery: 50,
   stallTimeout: 30_000,
   stallBytes: 4 * KiB,

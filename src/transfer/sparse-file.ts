@@ -5,7 +5,9 @@
  */
 import { read } from 'node:fs';
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { DigestAlgorithm } from '../oci/digest.ts';
+import type { BlobSize } from './blob-size.ts';
 import { FileWriter, type WriteVector } from './file-writer.ts';
 import type { Hasher, PrefixHash } from './hasher.ts';
 import { type Leftover, openIncoming, removeIncoming, removeRanges, saveRanges } from './incoming-files.ts';
@@ -18,7 +20,9 @@ export interface SparseFileDeps {
   readonly clock: Clock;
   readonly writev: WriteVector;
   readonly budget: MemoryBudget;
-  readonly limits: Pick<TransferLimits, 'writeBatch' | 'keepWritten' | 'saveEvery'>;
+  readonly blocks: Pick<ReadBlocks, 'release'>;
+  readonly limits: Pick<TransferLimits, 'writeBatch' | 'keepWritten' | 'saveEvery' | 'hashStep'>;
+  readonly size: BlobSize;
   readonly hasher: Hasher;
   readonly algorithm: DigestAlgorithm;
   /** The file can take no more. What is written stays readable. */
@@ -29,11 +33,12 @@ export class SparseFile {
   readonly path: string;
   readonly present: RangeSet;
   readonly written: RangeSet;
-  size: number | undefined;
   readonly #deps: SparseFileDeps;
   readonly #writers = new Set<FileWriter>();
   #file: OpenFile;
   #hash: PrefixHash | undefined;
+  /** How far the hash has been told to go. */
+  #hashGoal = 0;
   #saveTimer: Timer | undefined;
   #saving: Promise<void> | undefined;
   /** Counts the times that the file was thrown away. */
@@ -47,10 +52,14 @@ export class SparseFile {
     this.path = leftover.path;
     this.written = leftover.ranges.copy();
     this.present = leftover.ranges.copy();
-    this.size = leftover.size;
     const keep = leftover.ranges.bytes > 0;
     this.#file = new OpenFile(() => openIncoming(this.path, keep));
     if (keep) this.create();
+  }
+
+  /** Of the whole blob, where anybody has told. */
+  get size(): number | undefined {
+    return this.#deps.size.value;
   }
 
   /** Sees to it that the file exists and is being hashed; false where it cannot be made (`onError` has been told). */
@@ -60,7 +69,8 @@ export class SparseFile {
       this.#file.leave();
       if (!this.#hash) {
         this.#hash = this.#deps.hasher.begin(this.path, this.#deps.algorithm);
-        this.#hash.advance(this.written.firstHole(0));
+        this.#hashGoal = 0;
+        this.#advanceHash();
       }
       return true;
     } catch (error) {
@@ -88,12 +98,13 @@ export class SparseFile {
           });
         },
         budget: this.#deps.budget,
+        blocks: this.#deps.blocks,
         writeBatch: this.#deps.limits.writeBatch,
         keepWritten: this.#deps.limits.keepWritten,
         onWritten: (start, end) => {
           this.written.add(start, end);
           this.#saveSoon();
-          this.#hash?.advance(this.written.firstHole(0));
+          this.#advanceHash();
         },
         onError: (error) => this.#break(error),
         onRoom,
@@ -108,6 +119,8 @@ export class SparseFile {
   append(writer: FileWriter, offset: number, chunk: Buffer): boolean {
     if (this.#broken) return true;
     this.present.add(offset, offset + chunk.length);
+    // A slow endpoint's bytes do not wait for a full batch.
+    this.#saveSoon();
     return writer.append(chunk);
   }
 
@@ -219,6 +232,14 @@ export class SparseFile {
     this.#saveTimer?.cancel();
   }
 
+  /** In steps: each one wakes another thread. */
+  #advanceHash(): void {
+    const to = this.written.firstHole(0);
+    if (to - this.#hashGoal < this.#deps.limits.hashStep) return;
+    this.#hashGoal = to;
+    this.#hash?.advance(to);
+  }
+
   #stopHash(): void {
     this.#hash?.abandon();
     this.#hash = undefined;
@@ -233,8 +254,7 @@ export class SparseFile {
     if (this.#saveTimer || this.#closed || this.#gone) return;
     this.#saveTimer = this.#deps.clock.after(this.#deps.limits.saveEvery, () => {
       this.#saveTimer = undefined;
-      for (const writer of this.#writers) void writer.flush();
-      void this.save();
+      void this.flush().then(() => this.save());
     });
   }
 

@@ -2,6 +2,7 @@
 import type { Reservation } from '../cache/cache.ts';
 import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { DistrustMemory } from './distrust.ts';
@@ -29,11 +30,13 @@ export interface TransfersDeps {
   readonly clock: Clock;
   readonly log: TransferLog;
   readonly hasher: Hasher;
+  /** What the upstream's sockets read into. */
+  readonly blocks: Pick<ReadBlocks, 'retain' | 'release'>;
   /** Folder of the growing files. */
   readonly incoming: string;
   /** Takes a verified file into the store. */
   readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
-  readonly reserve: (bytes: number) => Reservation | undefined;
+  readonly reserve: (bytes: number, images: readonly string[]) => Reservation | undefined;
   readonly report: (endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) => void;
   /** How many fetchers may work on one blob from this host. */
   readonly fetchersFor: (host: string) => number;

@@ -2,9 +2,9 @@
  * One reader of a transfer: its bytes come from memory where it has caught up, from the file where it is behind, and
  * past the disk where that has no room. It may be slow, or leave: that changes nothing for the others.
  */
-import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Transfer } from './transfer.ts';
+import type { TransferDeps } from './transfer-deps.ts';
 
 export class TransferReader implements ByteStream {
   /** Bytes handed out so far. */
@@ -12,12 +12,13 @@ export class TransferReader implements ByteStream {
   /** The byte that it waits for, while it waits. */
   waitsFor: number | undefined;
   readonly #transfer: Transfer;
-  readonly #pool: BufferPool;
-  readonly #end: number | undefined;
+  readonly #deps: Pick<TransferDeps, 'readBuffers' | 'blocks' | 'limits'>;
   readonly #start: number;
-  readonly #holdBack: number;
-  /** Two in turn: one is at the consumer while the other is filled. */
+  readonly #end: number | undefined;
+  /** Two in turn, for bytes from the disk: one is at the consumer while the other is filled. */
   readonly #buffers: Buffer[] = [];
+  /** Chunks from memory that are at the consumer, the older one first; undefined stands for one from the disk. */
+  readonly #lent: (Buffer | undefined)[] = [];
   #turn = 0;
   #reading = false;
   #error: Error | undefined;
@@ -27,19 +28,17 @@ export class TransferReader implements ByteStream {
 
   constructor(
     transfer: Transfer,
-    pool: BufferPool,
-    start: number,
-    end: number | undefined,
-    holdBack: number,
+    deps: Pick<TransferDeps, 'readBuffers' | 'blocks' | 'limits'>,
+    range: { start: number; end: number | undefined },
   ) {
     this.#transfer = transfer;
-    this.#pool = pool;
-    this.#start = start;
-    this.#end = end;
-    this.#holdBack = holdBack;
+    this.#deps = deps;
+    this.#start = range.start;
+    this.#end = range.end;
   }
 
   async next(): Promise<Uint8Array | undefined> {
+    if (this.#lent.length === 2) this.#takeBack();
     for (;;) {
       if (this.#error) throw this.#error;
       if (this.#closed) return undefined;
@@ -48,15 +47,16 @@ export class TransferReader implements ByteStream {
       const end = this.#end ?? this.#transfer.size;
       if (end !== undefined && position >= end && this.#mayEnd(end)) return undefined;
       const limit = this.#limit(position, end);
-      const { attempt } = this.#transfer;
-      const chunk = position < limit ? await this.#take(position, limit) : undefined;
+      const chunk =
+        position < limit
+          ? (this.#fromMemory(position, limit) ?? (await this.#fromDisk(position, limit)))
+          : undefined;
       if (chunk) {
-        // While the disk was read a wrong digest may have come to light: these are the wrong bytes.
-        if (this.#error) throw this.#error;
-        if (attempt !== this.#transfer.attempt) continue;
         this.delivered += chunk.length;
         return chunk;
       }
+      // While the disk was read a wrong digest may have come to light, or the consumer have left.
+      if (this.#error || this.#closed) continue;
       if (this.#transfer.relaying) {
         this.#relay = this.#transfer.relay(position, this.#end, this.#isWhole(end));
         continue;
@@ -70,6 +70,7 @@ export class TransferReader implements ByteStream {
     this.#closed = true;
     this.#transfer.forget(this);
     this.#relay?.close();
+    while (this.#lent.length > 0) this.#takeBack();
     this.#giveBack();
     this.wake();
   }
@@ -100,22 +101,31 @@ export class TransferReader implements ByteStream {
   /** How far it may read now: an answer that is the whole blob waits with its last bytes for the digest. */
   #limit(position: number, end: number | undefined): number {
     if (this.#transfer.verified || !this.#isWhole(end)) return end ?? Number.POSITIVE_INFINITY;
-    return (end ?? this.#transfer.file.present.runEnd(position)) - this.#holdBack;
+    return (end ?? this.#transfer.file.present.runEnd(position)) - this.#deps.limits.holdBack;
   }
 
-  async #take(position: number, limit: number): Promise<Uint8Array | undefined> {
-    const { file } = this.#transfer;
-    const inMemory = file.chunkAt(position);
-    if (inMemory)
-      return inMemory.length > limit - position ? inMemory.subarray(0, limit - position) : inMemory;
-    const onDisk = Math.min(file.written.runEnd(position), limit) - position;
-    if (onDisk <= 0) return undefined;
+  #fromMemory(position: number, limit: number): Buffer | undefined {
+    const found = this.#transfer.file.chunkAt(position);
+    if (!found) return undefined;
+    const chunk = found.length > limit - position ? found.subarray(0, limit - position) : found;
+    this.#deps.blocks.retain(chunk);
+    this.#lent.push(chunk);
+    return chunk;
+  }
+
+  /** Undefined where the bytes are not there, or are no longer those of this attempt. */
+  async #fromDisk(position: number, limit: number): Promise<Buffer | undefined> {
+    const { file, attempt } = this.#transfer;
+    const length = Math.min(file.written.runEnd(position), limit) - position;
+    if (length <= 0) return undefined;
     this.#turn = 1 - this.#turn;
-    this.#buffers[this.#turn] ??= this.#pool.take();
+    this.#buffers[this.#turn] ??= this.#deps.readBuffers.take();
     const buffer = this.#buffers[this.#turn] as Buffer;
     this.#reading = true;
     try {
-      const count = await file.read(buffer, position, Math.min(onDisk, buffer.length));
+      const count = await file.read(buffer, position, Math.min(length, buffer.length));
+      if (attempt !== this.#transfer.attempt || this.#error) return undefined;
+      this.#lent.push(undefined);
       return buffer.subarray(0, count);
     } finally {
       this.#reading = false;
@@ -123,10 +133,16 @@ export class TransferReader implements ByteStream {
     }
   }
 
+  /** The consumer has done with the older chunk. */
+  #takeBack(): void {
+    const chunk = this.#lent.shift();
+    if (chunk) this.#deps.blocks.release(chunk);
+  }
+
   /** Never while the disk still writes into one of them. */
   #giveBack(): void {
     if (this.#reading) return;
-    for (const buffer of this.#buffers) if (buffer) this.#pool.give(buffer);
+    for (const buffer of this.#buffers) if (buffer) this.#deps.readBuffers.give(buffer);
     this.#buffers.length = 0;
   }
 

@@ -17,12 +17,14 @@ import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
 import type { Trail } from '../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob } from '../upstream/upstream.ts';
+import { BlobSize } from './blob-size.ts';
 import { type ByteSource, openFirst } from './byte-source.ts';
 import { type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
 import { type Fetch, Fetches, type Opening } from './fetches.ts';
 import { Givers } from './givers.ts';
 import { findLeftover, removeIncoming } from './incoming-files.ts';
 import { RangeSet } from './range-set.ts';
+import { Readers } from './readers.ts';
 import { createRelay } from './relay.ts';
 import { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
@@ -33,17 +35,20 @@ const maxAttempts = 4;
 
 export class Transfer implements FetcherHost {
   readonly digest: Digest;
+  readonly file: SparseFile;
   /** How often all bytes were thrown away because they were wrong. */
   attempt = 0;
   readonly #deps: TransferDeps;
   readonly #sources: ByteSource[] = [];
-  readonly #file: SparseFile;
   readonly #fetches: Fetches;
-  readonly #readers = new Set<TransferReader>();
+  readonly #readers = new Readers();
   readonly #givers: Givers;
+  readonly #size: BlobSize;
   #reservation: Reservation | undefined;
+  #visits = 0;
   #interest = 0;
   #ending: Promise<void> | undefined;
+  #isAbandoned = false;
   #lastHole = -1;
   #state: 'filling' | 'verifying' | 'verified' | 'stored' | 'relaying' | 'ended' = 'filling';
 
@@ -53,20 +58,22 @@ export class Transfer implements FetcherHost {
     const found = findLeftover(deps.incoming, digest);
     const fits = declaredSize === undefined || found.size === undefined || found.size === declaredSize;
     const leftover = fits ? found : { path: found.path, ranges: new RangeSet(), size: undefined };
-    this.#file = new SparseFile(
+    this.#size = new BlobSize(digest, declaredSize, leftover.size);
+    this.file = new SparseFile(
       {
         clock: deps.clock,
         writev: deps.writev,
         budget: deps.budget,
+        blocks: deps.blocks,
         limits: deps.limits,
+        size: this.#size,
         hasher: deps.hasher,
         algorithm: digestAlgorithm(digest),
-        onError: (error) => this.#relayAll(`cannot write ${this.#file.path}: ${error.message}`),
+        onError: (error) => this.#relayAll(`cannot write ${this.file.path}: ${error.message}`),
       },
       leftover,
     );
-    this.#file.size ??= declaredSize;
-    this.#fetches = new Fetches(this.#file, deps.limits);
+    this.#fetches = new Fetches(this.file, deps.limits);
     const { bytes } = leftover.ranges;
     this.#givers = new Givers(deps, digest, bytes > 0);
     if (bytes > 0) deps.log.info({ digest, bytes }, 'resuming a transfer');
@@ -74,11 +81,7 @@ export class Transfer implements FetcherHost {
 
   /** Bytes, where anybody has told. */
   get size(): number | undefined {
-    return this.#file.size;
-  }
-
-  get file(): SparseFile {
-    return this.#file;
+    return this.#size.value;
   }
 
   get verified(): boolean {
@@ -100,6 +103,7 @@ export class Transfer implements FetcherHost {
 
   /** Somebody is interested; each `enter` is followed by one `leave`. */
   enter(): void {
+    this.#visits += 1;
     this.#interest += 1;
   }
 
@@ -110,7 +114,7 @@ export class Transfer implements FetcherHost {
 
   /** Sees to it that bytes from `start` on come, and waits until it is known whether they can. */
   async begin(start: number, end: number | undefined, prefer: string | undefined): Promise<Opening> {
-    const wanted = this.#file.present.firstHole(start);
+    const wanted = this.file.present.firstHole(start);
     const until = end ?? this.size;
     const isHere = this.#state !== 'filling' || (until !== undefined && wanted >= until);
     const fetch = isHere ? undefined : this.#fetchFor(wanted, end, prefer);
@@ -122,7 +126,7 @@ export class Transfer implements FetcherHost {
 
   /** A stream of the bytes from `start` to before `end`, or to the blob's end. */
   reader(start: number, end: number | undefined): ByteStream {
-    const reader = new TransferReader(this, this.#deps.readBuffers, start, end, this.#deps.limits.holdBack);
+    const reader = new TransferReader(this, this.#deps, { start, end });
     this.#readers.add(reader);
     return reader;
   }
@@ -140,7 +144,7 @@ export class Transfer implements FetcherHost {
   /** What a reader gets when the disk has no room: its bytes from `start` on straight from the endpoints. */
   relay(start: number, end: number | undefined, verify: boolean): ByteStream {
     return createRelay(
-      { ...this.#deps, open: (range, options) => this.open(range, options), file: this.#file },
+      { ...this.#deps, open: (range, options) => this.open(range, options), file: this.file },
       { digest: this.digest, size: this.size, start, end, verify },
     );
   }
@@ -148,8 +152,9 @@ export class Transfer implements FetcherHost {
   /** Stops everything at once; what is on disk stays for the next run. */
   async abandon(): Promise<void> {
     this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
-    this.#failReaders(new Error('the server stops'));
+    this.#readers.fail(new Error('the server stops'));
     this.#interest = 0;
+    this.#isAbandoned = true;
     await this.#end();
   }
 
@@ -168,9 +173,11 @@ export class Transfer implements FetcherHost {
     const fetch = this.#fetches.get(fetcher);
     if (!fetch || this.#state !== 'filling') return 'end';
     if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
-    this.#file.size ??= opened.size;
-    if (opened.size !== undefined && opened.size !== this.size) {
-      return { refuse: `has ${opened.size} bytes where ${this.size} were expected` };
+    const judged = this.#size.judge(opened.size);
+    if (!judged.ok) return { refuse: judged.problem };
+    if (judged.changed) {
+      this.file.restart();
+      this.#readers.fail(new Error(`${this.digest} has ${this.size} bytes, not what was told before`));
     }
     fetch.settle({ ok: true, endpoint, trail });
     // Asked for bytes after the end, before anybody knew where that is.
@@ -179,9 +186,9 @@ export class Transfer implements FetcherHost {
     if (opened.start < fetcher.position) {
       this.#fetches.ranges = false;
       if (this.#fetches.arriving(fetcher.position, fetcher)) return 'end';
-      if (this.#file.present.firstHole(opened.start) < fetcher.position) fetcher.rebase(opened.start);
+      if (this.file.present.firstHole(opened.start) < fetcher.position) fetcher.rebase(opened.start);
     }
-    if (!this.#file.create()) return 'end';
+    if (!this.file.create()) return 'end';
     this.#givers.add(endpoint);
     if (this.size === 0) return 'end';
     this.#widen(endpoint.host);
@@ -197,7 +204,7 @@ export class Transfer implements FetcherHost {
     if (!fetch) return true;
     const room = this.#fetches.append(fetch, offset, chunk);
     this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
-    this.#wake();
+    this.#readers.wake();
     return room;
   }
 
@@ -213,12 +220,14 @@ export class Transfer implements FetcherHost {
     const fetch = this.#fetches.remove(fetcher);
     if (end.kind === 'failed') {
       fetch?.settle({ ok: false, verdict: end.verdict, trail: end.trail });
-      this.#failWaiting(end);
+      const comes = (offset: number) =>
+        this.file.present.has(offset) || this.#fetches.arriving(offset) !== undefined;
+      this.#readers.failWaiting(this.digest, end, comes);
     } else {
-      if (end.eof) this.#file.size ??= fetcher.position;
+      if (end.eof) this.#size.value ??= fetcher.position;
       fetch?.settle({ ok: true, endpoint: undefined, trail: [] });
       this.#widen(undefined);
-      this.#wake();
+      this.#readers.wake();
     }
     this.#checkWhole();
     if (this.#interest === 0) this.#rest();
@@ -240,7 +249,7 @@ export class Transfer implements FetcherHost {
       this.#fetches.remove(fetcher);
       this.#deps.log.error({ digest: this.digest, err: error }, 'a fetch failed unexpectedly');
       fetch.settle({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
-      this.#failReaders(error instanceof Error ? error : new Error(String(error)));
+      this.#readers.fail(error instanceof Error ? error : new Error(String(error)));
       if (this.#interest === 0) this.#rest();
     });
     return fetch;
@@ -257,25 +266,11 @@ export class Transfer implements FetcherHost {
     }
   }
 
-  #wake(): void {
-    for (const reader of this.#readers) reader.wake();
-  }
-
-  /** Readers whose bytes nobody will bring now are told so; others go on. */
-  #failWaiting(end: FetchEnd & { kind: 'failed' }): void {
-    for (const reader of this.#readers) {
-      const offset = reader.waitsFor;
-      if (offset === undefined || this.#file.present.has(offset) || this.#fetches.arriving(offset)) continue;
-      const last = end.trail.at(-1);
-      const why = last ? `${last.endpoint}: ${last.reason ?? last.outcome}` : 'nobody to ask';
-      reader.fail(new Error(`no endpoint gives byte ${offset} of ${this.digest} (${why})`));
-    }
-  }
-
   /** Room for the whole blob, once its size is known. */
   #reserve(): boolean {
     if (this.#reservation || this.size === undefined) return true;
-    this.#reservation = this.#deps.reserve(this.size - this.#file.written.bytes);
+    const images = this.#sources.map(({ image }) => image);
+    this.#reservation = this.#deps.reserve(this.size - this.file.written.bytes, images);
     if (!this.#reservation) this.#relayAll('no room in the cache');
     return this.#reservation !== undefined;
   }
@@ -287,41 +282,41 @@ export class Transfer implements FetcherHost {
     this.#deps.log.error({ digest: this.digest, reason }, 'a blob is passed on without being kept');
     this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
     this.#reservation?.release();
-    this.#file.remove();
-    this.#wake();
+    this.file.remove();
+    this.#readers.wake();
     if (this.#interest === 0) void this.#end();
   }
 
   #checkWhole(): void {
     const { size } = this;
-    if (this.#state !== 'filling' || size === undefined || !this.#file.present.covers(0, size)) return;
+    if (this.#state !== 'filling' || size === undefined || !this.file.present.covers(0, size)) return;
     this.#state = 'verifying';
     this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
     void this.#verify(size).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#relayAll(`cannot verify ${this.#file.path}: ${reason}`);
+      this.#relayAll(`cannot verify ${this.file.path}: ${reason}`);
     });
   }
 
   async #verify(size: number): Promise<void> {
-    const hex = await this.#file.digest(size);
+    const hex = await this.file.digest(size);
     if (this.#state !== 'verifying') return;
     if (hex !== digestHex(this.digest)) {
       this.#reject();
       return;
     }
     this.#state = 'verified';
-    this.#wake();
+    this.#readers.wake();
     try {
-      await this.#deps.adopt(this.digest, size, this.#file.path);
-      this.#file.moved();
+      await this.#deps.adopt(this.digest, size, this.file.path);
+      this.file.moved();
       this.#deps.metrics.transferEnded('stored');
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#deps.log.error({ digest: this.digest, reason }, 'a blob was served but cannot be stored');
-      this.#file.remove();
+      this.file.remove();
     }
-    if (this.#file.saving) await this.#file.saving;
+    if (this.file.saving) await this.file.saving;
     this.#state = 'stored';
     this.#reservation?.release();
     this.#deps.ended(this);
@@ -331,29 +326,28 @@ export class Transfer implements FetcherHost {
   /** All bytes are here and they are wrong: they go, whoever gave them is remembered, nobody gets the last ones. */
   #reject(): void {
     this.#givers.blame();
-    this.#file.restart();
+    this.#size.doubt();
+    this.file.restart();
     this.#state = 'filling';
     this.attempt += 1;
     const isLast = this.attempt === maxAttempts;
     // Who has had none of them may still get the right ones.
-    this.#failReaders(
+    this.#readers.fail(
       new Error(`the bytes of ${this.digest} were wrong`),
       (reader) => isLast || reader.delivered > 0,
     );
-    this.#wake();
+    this.#readers.wake();
     if (this.#interest === 0) this.#rest();
-  }
-
-  #failReaders(error: Error, which: (reader: TransferReader) => boolean = () => true): void {
-    for (const reader of this.#readers) if (which(reader)) reader.fail(error);
   }
 
   /** Nobody reads any more: fill on, or leave what is here to the next one. */
   #rest(): void {
+    // The last reader may leave in the very turn that brings the last byte.
+    if (this.file.present.bytes > 0) this.#checkWhole();
     if (this.#state === 'relaying' || this.#state === 'stored') void this.#end();
     if (this.#state !== 'filling') return;
     const { fill } = this.#deps;
-    const here = this.#file.present.bytes;
+    const here = this.file.present.bytes;
     const goOn = fill === 'always' || (typeof fill === 'number' && here >= fill * (this.size ?? Infinity));
     if (goOn && this.#fetches.count > 0) return;
     if (goOn && this.#givers.any && this.attempt < maxAttempts && this.#fillsOn()) return;
@@ -363,7 +357,7 @@ export class Transfer implements FetcherHost {
 
   /** Starts a fetch for the first hole, unless that was tried and brought nothing. */
   #fillsOn(): boolean {
-    const hole = this.#file.present.firstHole(0);
+    const hole = this.file.present.firstHole(0);
     if (hole === this.#lastHole) return false;
     this.#lastHole = hole;
     this.#start(hole, undefined, undefined);
@@ -379,20 +373,27 @@ export class Transfer implements FetcherHost {
 
   /** Out of the map, out of memory: unless somebody came while the last bytes went to the disk. */
   async #endWhenIdle(): Promise<void> {
-    if (this.#state === 'filling' && this.#file.present.bytes > 0) {
-      await this.#file.flush();
-      await this.#file.save();
-    }
-    // The next transfer of this blob has the same path: nothing may be on its way there any more.
-    if (this.#file.saving) await this.#file.saving;
+    let visits: number;
+    do {
+      // Who comes meanwhile may bring bytes and leave again: they are saved as well.
+      visits = this.#visits;
+      if (this.#state === 'filling' && this.file.present.bytes > 0) {
+        await this.file.flush();
+        await this.file.save();
+      }
+      // The next transfer of this blob has the same path: nothing may be on its way there any more.
+      if (this.file.saving) await this.file.saving;
+    } while (visits !== this.#visits);
     if (this.#state === 'ended' || this.#interest > 0 || this.#fetches.count > 0) return;
+    // Somebody came meanwhile, brought the last bytes, and left: the verdict ends it.
+    if ((this.#state === 'verifying' || this.#state === 'verified') && !this.#isAbandoned) return;
     if (this.#state === 'filling') {
       this.#deps.metrics.transferEnded('failed');
-      if (this.#file.written.bytes === 0) removeIncoming(this.#file.path);
+      if (this.file.written.bytes === 0) removeIncoming(this.file.path);
     }
     this.#state = 'ended';
     this.#reservation?.release();
     this.#deps.ended(this);
-    this.#file.close();
+    this.file.close();
   }
 }

@@ -44,7 +44,8 @@ export interface TransferRequest {
 export type OpenedTransfer =
   | {
       readonly ok: true;
-      readonly joined: boolean;
+      /** `verified`: the whole blob is here, and is only on its way into the store. */
+      readonly how: 'started' | 'joined' | 'verified';
       readonly size: number | undefined;
       readonly endpoint: Endpoint | undefined;
       readonly trail: Trail;
@@ -106,7 +107,7 @@ export function createTransfers(
       let open = true;
       return {
         ok: true,
-        joined: under !== undefined,
+        how: under ? (under.verified ? 'verified' : 'joined') : 'started',
         size: transfer.size,
         endpoint: opening.endpoint,
         trail: opening.trail,

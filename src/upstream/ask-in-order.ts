@@ -3,10 +3,12 @@
  *
  *   - A failure starts the next endpoint at once. An endpoint that is overdue (no answer within its usual time) keeps running,
  *     and the next is asked beside it: the first good answer wins, the others are cancelled.
- *   - One that was overdue and lost without a word, to another or to the caller's patience, has its breaker opened.
+ *   - One that was overdue and lost without a word, to another or to the caller's patience, has its breaker opened. One that had
+ *     begun to answer (a challenge, the first bytes) and lost to another has failed: it would never do so by itself.
  *   - An endpoint whose breaker is half-open is probed beside the next one, and may finish even if it loses: a dead
  *     mirror costs nothing, a healed one is noticed.
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
+ *   - All of it together has a budget: when that is spent, whoever is still silent is given up, and the rest is not asked.
  */
 import type { CredentialSource } from '../config/auth-lookup.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -31,6 +33,8 @@ export type Ask<T> = (endpoint: Endpoint, context: AttemptContext) => Promise<Ou
 export interface AskDeps {
   readonly health: Health;
   readonly clock: Clock;
+  /** ms for all endpoints together (`upstream.total_timeout`). */
+  readonly budget?: number;
   /** Told of every attempt when it is over, also of one whose answer is no longer wanted. */
   onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
 }
@@ -64,6 +68,8 @@ export function askInOrder<T>(
   const waiting = groups.flatMap((group) => inOrder.filter((candidate) => candidate.group === group));
   const running = new Set<Candidate>();
   let over = false;
+  let isSpent = false;
+  const budget = deps.budget === undefined ? undefined : clock.after(deps.budget, giveUp);
 
   function advance(): void {
     for (let next = waiting[0]; next && !over && mayStart(next); next = waiting[0]) {
@@ -141,9 +147,13 @@ export function askInOrder<T>(
   }
 
   function lose(candidate: Candidate): void {
+    candidate.overdue ||= isSpent;
     candidate.record = candidate.overdue
       ? { ...recordOf(candidate, 'overdue', clock), reason: 'no answer within its usual time' }
       : { ...recordOf(candidate, 'skipped', clock), reason: 'another endpoint answered first' };
+    if (candidate.overdue && candidate.heard) {
+      health.failed(candidate.endpoint.host, 'began to answer, and was not done within its usual time');
+    }
     drop(candidate);
     deps.onAttempt?.(candidate.endpoint, candidate.record);
   }
@@ -151,14 +161,24 @@ export function askInOrder<T>(
   function finish(won: { candidate: Candidate; value: T } | undefined): void {
     end(() => {
       for (const other of [...running]) if (!(other.probe && !other.overdue)) lose(other);
-      const trail = inOrder.flatMap((candidate) => trailEntry(candidate, won?.candidate, inOrder, clock));
+      const trail = inOrder.flatMap((candidate) =>
+        isSpent && waiting.includes(candidate)
+          ? [{ ...untouched(candidate), outcome: 'skipped' as const, reason: 'no time was left to ask it' }]
+          : trailEntry(candidate, won?.candidate, inOrder, clock),
+      );
       if (won) resolve({ ok: true, value: won.value, endpoint: won.candidate.endpoint, trail });
       else resolve({ ok: false, verdict: verdict(trail), trail });
     });
   }
 
+  function giveUp(): void {
+    isSpent = true;
+    finish(undefined);
+  }
+
   function end(how: () => void): void {
     over = true;
+    budget?.cancel();
     options.signal?.removeEventListener('abort', onAbort);
     how();
   }
@@ -230,6 +250,10 @@ function recordOf(
   };
 }
 
+function untouched({ endpoint }: Candidate): Pick<Attempt, 'endpoint' | 'role' | 'ms'> {
+  return { endpoint: endpointKey(endpoint), role: endpoint.role, ms: 0 };
+}
+
 /** Blocked endpoints are always told of; one that was passed over, when it stood before the one that answered. */
 function trailEntry(
   candidate: Candidate,
@@ -239,9 +263,14 @@ function trailEntry(
 ): readonly Attempt[] {
   if (candidate.record) return [candidate.record];
   const { endpoint, group } = candidate;
-  const untouched = { endpoint: endpointKey(endpoint), role: endpoint.role, ms: 0 } as const;
   if (group === 'blocked') {
-    return [{ ...untouched, outcome: 'blocked', reason: `blocked by the entry for ${endpoint.blockedBy}` }];
+    return [
+      {
+        ...untouched(candidate),
+        outcome: 'blocked',
+        reason: `blocked by the entry for ${endpoint.blockedBy}`,
+      },
+    ];
   }
   if (candidate.probe) {
     return [{ ...recordOf(candidate, 'skipped', clock), reason: 'being probed beside the others' }];
@@ -250,7 +279,7 @@ function trailEntry(
   return stoodBefore
     ? [
         {
-          ...untouched,
+          ...untouched(candidate),
           outcome: 'skipped',
           reason: group === 'open' ? 'has failed lately' : 'gave wrong bytes',
         },

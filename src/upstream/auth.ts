@@ -64,8 +64,12 @@ export function createAuth(deps: {
   sender: Sender;
   clock: Clock;
   tokenRealms: readonly string[];
+  /** Files that credentials were looked for in, for the words of a refusal. */
+  searched: readonly string[];
 }): Auth {
   const { clock } = deps;
+  const inFiles = deps.searched.length === 0 ? '' : ` in ${deps.searched.join(', ')}`;
+  const noneFor = (endpoint: Endpoint) => `no credentials${inFiles} for ${endpointKey(endpoint)}`;
   const kept = new LRUCache<string, Kept>({ max: 10_000 });
   /** By endpoint: credentials that were refused, and when they may be tried again (monotonic ms). */
   const refusals = new LRUCache<string, { found: FoundCredentials; until: number; reason: string }>({
@@ -110,6 +114,9 @@ export function createAuth(deps: {
     if (token.kind === 'unauthorized' && credentials) {
       return refused(request.endpoint, credentials, token.reason);
     }
+    if (token.kind === 'unauthorized' && realm.kind === 'trusted') {
+      return { ...token, reason: `${token.reason}: ${noneFor(request.endpoint)}` };
+    }
     if (token.kind !== 'ok') return token;
     const withheld = realm.kind === 'anonymous' && found ? realm.reason : undefined;
     const authorization = { header: `Bearer ${token.value.text}`, credentials, scope, withheld };
@@ -120,7 +127,7 @@ export function createAuth(deps: {
 
   function basic(request: AuthRequest, found: FoundCredentials | undefined): Outcome<Authorization> {
     const name = endpointKey(request.endpoint);
-    if (!found) return { kind: 'unauthorized', reason: `no credentials for ${name}` };
+    if (!found) return { kind: 'unauthorized', reason: noneFor(request.endpoint) };
     const from = describeSource(found.source);
     if (found.kind === 'identityToken') {
       return { kind: 'unauthorized', reason: `wants a password, but ${from} has an identity token` };
@@ -144,7 +151,8 @@ export function createAuth(deps: {
     }
     const scope = chooseScope(request, challenge);
     if (scope === undefined) {
-      const reason = refusal(request.refused);
+      const reason =
+        refusal(request.refused) ?? `HTTP 401 for an anonymous token: ${noneFor(request.endpoint)}`;
       const tried = challenge.scheme === 'basic' ? request.refused?.credentials : undefined;
       return tried ? refused(request.endpoint, tried, reason) : { kind: 'unauthorized', reason };
     }
@@ -203,8 +211,9 @@ function chooseScope(request: AuthRequest, challenge: Challenge): string | undef
 const readingScope =
   /^(?:(?:repository|registry):[A-Za-z0-9._\-/:]+:(?:pull|metadata_read|catalog)(?:,(?:pull|metadata_read|catalog))*(?: |$))+$/;
 
-function refusal(refused: Authorization | undefined): string {
+/** Undefined where nobody's credentials were used, and nobody's were withheld. */
+function refusal(refused: Authorization | undefined): string | undefined {
   if (refused?.withheld !== undefined) return `HTTP 401 for an anonymous token: ${refused.withheld}`;
-  if (!refused?.credentials) return 'HTTP 401 for an anonymous token: no credentials for this endpoint';
+  if (!refused?.credentials) return undefined;
   return `refuses the credentials of ${describeSource(refused.credentials.source)}`;
 }

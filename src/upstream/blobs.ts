@@ -33,7 +33,7 @@ export function createBlobs(deps: { client: RegistryClient }): Blobs {
     const pass = range === undefined ? [] : [416];
     return client.request(
       endpoint,
-      { method: 'GET', path: repositoryPath(endpoint, `blobs/${digest}`), headers, pass },
+      { method: 'GET', path: repositoryPath(endpoint, `blobs/${digest}`), headers, pass, bulk: true },
       context,
     );
   }

@@ -4,15 +4,16 @@ import { type CertLookup, certificatesIn, readPem } from '../config/certs-d.ts';
 import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import { type Ask, askInOrder } from './ask-in-order.ts';
 import { createAuth } from './auth.ts';
 import { createBlobs } from './blobs.ts';
 import { createCredentials } from './credentials.ts';
-import { createDispatchers } from './dispatchers.ts';
+import { createDispatchers, type ResolveAll } from './dispatchers.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
-import { createHealth } from './health.ts';
+import { type BreakerChange, createHealth } from './health.ts';
 import { createHostSettings } from './host-settings.ts';
 import { createLists } from './lists.ts';
 import { createManifests } from './manifests.ts';
@@ -30,8 +31,16 @@ export interface UpstreamDeps {
   readonly authLookup: AuthLookup;
   readonly certLookup: CertLookup;
   readonly clock: Clock;
+  /** What sockets read into. Whoever has done with a chunk of a blob gives it back there. */
+  readonly blocks: ReadBlocks;
+  /** Where `authLookup` looks, for the words of a refusal. */
+  readonly authFiles?: readonly string[];
   /** Told of every attempt when it is over, for the log and metrics. */
   readonly onAttempt?: (endpoint: Endpoint, attempt: Attempt) => void;
+  /** Told when a host is skipped from now on, and when it is asked again. */
+  readonly onBreaker?: (change: BreakerChange) => void;
+  /** How names become addresses. Default: the system's way. */
+  readonly resolve?: ResolveAll;
 }
 
 export interface UpstreamOptions {
@@ -39,33 +48,48 @@ export interface UpstreamOptions {
   readonly proxies: ProxyEnvironment;
   /** `entrepot/VERSION`. */
   readonly userAgent?: string;
+  /** What every request bears as `Via`: by it a request that comes back to us is known. */
+  readonly via?: string;
 }
 
 /** Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Upstream {
-  const { clock } = deps;
+  const { clock, blocks } = deps;
   const { upstream: config } = options;
   const settings = createHostSettings(config);
   const dispatchers = createDispatchers({
     certLookup: deps.certLookup,
+    blocks,
     proxies: createProxies(options.proxies, settings),
     settings,
     extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile),
+    ...(deps.resolve && { resolve: deps.resolve }),
   });
   const sender = createSender({
     dispatchers,
-    slots: createSlots((name) => settings.of(name)?.maxConnections),
+    slots: createSlots((name) => settings.of(name)?.maxConnections, {
+      clock,
+      longestWait: config.queueTimeout,
+    }),
     settings,
     clock,
+    blocks,
     userAgent: options.userAgent ?? 'entrepot',
+    via: options.via ?? '1.1 entrepot',
   });
   const credentials = createCredentials({ authLookup: deps.authLookup, settings });
   const rateLimits = createRateLimits(clock);
-  const health = createHealth(clock);
+  const health = createHealth(clock, deps.onBreaker);
   const client = createRegistryClient({
     sender,
-    schemes: createSchemes({ sender }),
-    auth: createAuth({ credentials, sender, clock, tokenRealms: config.tokenRealms }),
+    schemes: createSchemes({ sender, reachOf: settings.reach }),
+    auth: createAuth({
+      credentials,
+      sender,
+      clock,
+      tokenRealms: config.tokenRealms,
+      searched: deps.authFiles ?? [],
+    }),
     credentials,
     dispatchers,
     rateLimits,
@@ -87,7 +111,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     return askInOrder(
       endpoints,
       question,
-      { health, clock, ...(deps.onAttempt && { onAttempt: deps.onAttempt }) },
+      { health, clock, budget: config.totalTimeout, ...(deps.onAttempt && { onAttempt: deps.onAttempt }) },
       { ...askOptions, ...(discard && { discard }) },
     );
   }

@@ -9,6 +9,7 @@ import { LRUCache } from 'lru-cache';
 import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { CertLookup } from '../config/certs-d.ts';
 import { EntrepotError } from '../errors.ts';
+import type { ReadBlocks } from '../lib/read-blocks.ts';
 import {
   type AddressKind,
   addressKind,
@@ -39,6 +40,8 @@ export type ResolveAll = (
 export interface Dispatchers {
   /** Throws EntrepotError TLS_UNUSABLE where the host's certificates cannot be used. */
   of(route: Route): Dispatcher;
+  /** `host:port` of the proxy that stands between, if one does. */
+  proxyOf(route: Route): string | undefined;
   /** Certificates are read again by the next `of`. */
   forget(route: Route): void;
   /** What the host's name led to when we last connected to it. */
@@ -54,6 +57,8 @@ export function createDispatchers(deps: {
   certLookup: CertLookup;
   proxies: Proxies;
   settings: HostSettings;
+  /** What sockets read into. */
+  blocks: Pick<ReadBlocks, 'onread' | 'size'>;
   /** PEM of additional CAs for every host. */
   extraCa: readonly string[];
   /** Default: the system's. */
@@ -77,6 +82,7 @@ export function createDispatchers(deps: {
     const connect = {
       timeout: connectTimeout,
       allowH2: false,
+      onread: deps.blocks.onread,
       rejectUnauthorized: route.verify,
       ...(isTls && { secureContext: secureContext(route.name) }),
     };
@@ -135,6 +141,7 @@ export function createDispatchers(deps: {
       }
       return pool;
     },
+    proxyOf: (route) => proxies.for(route.url, route.name)?.host,
     forget: (route) => pools.delete(poolKey(route, proxies.for(route.url, route.name))),
     kindOf: (hostname) => literalKind(hostname) ?? kinds.get(hostname),
     async close() {

@@ -12,6 +12,8 @@ export interface Endpoint {
   readonly insecure: boolean;
   /** The prefix of the blocked entry that forbids contacting this endpoint. */
   readonly blockedBy: string | undefined;
+  /** Only the client has named it (`routing.unlisted = "direct"`): its DNS may lead anywhere. */
+  readonly isUnlisted?: true;
   /** What every request to this endpoint bears as `?ns=`: it is a proxy that learns the registry from that. */
   readonly namespaceProxy?: string;
 }

@@ -29,7 +29,10 @@ export function createEndpoints(
   return (reference) => {
     const name = referenceName(reference);
     const match = findEntry(registries, name);
-    if (!match) return [toEndpoint(reference, { location: name, insecure: undefined }, 'source')];
+    if (!match) {
+      const itself = toEndpoint(reference, { location: name, insecure: undefined }, 'source');
+      return [{ ...itself, isUnlisted: true }];
+    }
     const { entry, matched } = match;
     const mirrors = mirrorsFor(entry, reference).map((mirror) =>
       toEndpoint(rewrite(reference, matched, mirror), mirror, 'mirror'),

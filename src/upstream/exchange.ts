@@ -34,6 +34,8 @@ export interface ExchangeOptions {
   readonly headerTimeout: number;
   /** Gives up before the headers; a body is cancelled by its owner. */
   readonly signal?: AbortSignal | undefined;
+  /** Called for each chunk that a sink is given: its memory is the sink's from then on. */
+  readonly retain: (chunk: Buffer) => void;
   describe(error: unknown): TransportFault;
   /** Called once, when the exchange no longer holds its connection. */
   released(): void;
@@ -96,7 +98,7 @@ export function exchange(
         onResponseStart(started, status, headers) {
           if (status < 200 || settled) return;
           started.pause();
-          body = new ExchangeBody(started, options.released);
+          body = new ExchangeBody(started, options);
           settle({ ok: true, response: { status, headers, body, url } });
         },
         onResponseData: (_, chunk) => body?.data(chunk),
@@ -112,14 +114,19 @@ export function exchange(
 
 class ExchangeBody implements UpstreamBody {
   readonly #controller: Dispatcher.DispatchController;
+  readonly #retain: (chunk: Buffer) => void;
   readonly #released: () => void;
   #sink: BodySink | undefined;
   #over: { failed: string | undefined } | undefined;
   #cancelled = false;
 
-  constructor(controller: Dispatcher.DispatchController, released: () => void) {
+  constructor(
+    controller: Dispatcher.DispatchController,
+    options: Pick<ExchangeOptions, 'retain' | 'released'>,
+  ) {
     this.#controller = controller;
-    this.#released = released;
+    this.#retain = options.retain;
+    this.#released = options.released;
   }
 
   consume(sink: BodySink): void {
@@ -143,6 +150,7 @@ class ExchangeBody implements UpstreamBody {
 
   data(chunk: Buffer): void {
     if (this.#cancelled || !this.#sink) return;
+    this.#retain(chunk);
     if (!this.#sink.data(chunk) && !this.#cancelled) this.#controller.pause();
   }
 

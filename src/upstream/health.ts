@@ -56,7 +56,16 @@ const firstPatience = 1000;
 const leastPatience = 500;
 const mostPatience = 3000;
 
-export function createHealth(clock: Clock): Health {
+export interface BreakerChange {
+  readonly host: string;
+  readonly breaker: 'open' | 'closed';
+  /** Why it was opened. */
+  readonly reason?: string | undefined;
+  /** ms until the first probe. */
+  readonly retryIn?: number;
+}
+
+export function createHealth(clock: Clock, onChange: (change: BreakerChange) => void = () => {}): Health {
   const hosts = new LRUCache<string, Host>({ max: 2000 });
 
   function of(name: string): Host {
@@ -81,11 +90,13 @@ export function createHealth(clock: Clock): Health {
     return clock.monotonic() < host.openUntil ? 'open' : 'half-open';
   }
 
-  function open(host: Host): void {
+  function open(name: string, host: Host): void {
     host.probing = false;
     if (stateOf(host) === 'open') return;
     host.openings += 1;
-    host.openUntil = clock.monotonic() + Math.min(longestBackoff, firstBackoff * 2 ** (host.openings - 1));
+    const retryIn = Math.min(longestBackoff, firstBackoff * 2 ** (host.openings - 1));
+    host.openUntil = clock.monotonic() + retryIn;
+    onChange({ host: name, breaker: 'open', reason: host.lastFailure, retryIn });
   }
 
   return {
@@ -105,6 +116,7 @@ export function createHealth(clock: Clock): Health {
     },
     answered(name, ms) {
       const host = of(name);
+      if (host.openUntil !== undefined) onChange({ host: name, breaker: 'closed' });
       host.failures = 0;
       host.openUntil = undefined;
       host.openings = 0;
@@ -120,12 +132,12 @@ export function createHealth(clock: Clock): Health {
       const host = of(name);
       host.failures += 1;
       host.lastFailure = reason;
-      if (host.failures >= failuresToOpen || host.openUntil !== undefined) open(host);
+      if (host.failures >= failuresToOpen || host.openUntil !== undefined) open(name, host);
     },
     silent(name, reason) {
       const host = of(name);
       host.lastFailure = reason;
-      open(host);
+      open(name, host);
     },
     faulted(name, reason) {
       const host = of(name);
@@ -134,7 +146,7 @@ export function createHealth(clock: Clock): Health {
       host.faults = [...host.faults.filter((at) => now - at < faultMemory), now];
       if (host.faults.length < failuresToOpen) return;
       host.faults = [];
-      open(host);
+      open(name, host);
     },
     patience(name) {
       const host = hosts.get(name);

@@ -1,5 +1,7 @@
 /** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are one. */
 import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
+import type { Reach } from './addresses.ts';
+import type { Endpoint } from './endpoint.ts';
 
 export interface HostSettings {
   readonly all: readonly UpstreamHostConfig[];
@@ -10,6 +12,10 @@ export interface HostSettings {
   headerTimeout(name: string): number;
   /** Milliseconds that a small body may take. */
   stallTimeout(name: string): number;
+  /** Milliseconds that a request waits for one of a host's connections. */
+  readonly queueTimeout: number;
+  /** How near the endpoint's own host may be: anywhere where the configuration names it. */
+  reach(endpoint: Endpoint): Reach;
 }
 
 const dockerHub = 'docker.io';
@@ -24,6 +30,8 @@ export function createHostSettings(upstream: UpstreamConfig): HostSettings {
     connectTimeout: (name) => of(name)?.connectTimeout ?? upstream.connectTimeout,
     headerTimeout: (name) => of(name)?.headerTimeout ?? upstream.headerTimeout,
     stallTimeout: (name) => of(name)?.stallTimeout ?? upstream.stallTimeout,
+    queueTimeout: upstream.queueTimeout,
+    reach: ({ isUnlisted, host }) => (isUnlisted && !of(host) ? 'loopback' : 'any'),
   };
 }
 

@@ -13,8 +13,9 @@ export interface RateLimits {
   hostCoolingUntil(host: string): number | undefined;
   /** The host is not asked by this account until then, epoch ms. */
   cool(host: string, account: string, until: number): void;
-  /** Notes what the headers of any answer tell. */
-  observe(host: string, headers: ResponseHeaders): void;
+  /** Notes what the headers of any answer to this account tell. */
+  observe(host: string, account: string, headers: ResponseHeaders): void;
+  /** Of the account that has the least left. */
   allowance(host: string): Allowance | undefined;
 }
 
@@ -30,7 +31,7 @@ const longestCooling = 15 * 60_000;
 
 export function createRateLimits(clock: Clock): RateLimits {
   const cooling = new LRUCache<string, Map<string, number>>({ max: 1000 });
-  const allowances = new LRUCache<string, Allowance>({ max: 1000 });
+  const allowances = new LRUCache<string, Map<string, Allowance>>({ max: 1000 });
   const current = (until: number | undefined) =>
     until !== undefined && until > clock.now() ? until : undefined;
 
@@ -46,12 +47,17 @@ export function createRateLimits(clock: Clock): RateLimits {
       accounts.set(account, until);
       cooling.set(host, accounts);
     },
-    observe(host, headers) {
+    observe(host, account, headers) {
       const limit = leadingNumber(single(headers['ratelimit-limit']));
       const remaining = leadingNumber(single(headers['ratelimit-remaining']));
-      if (limit !== undefined || remaining !== undefined) allowances.set(host, { limit, remaining });
+      if (limit === undefined && remaining === undefined) return;
+      const accounts = allowances.get(host) ?? new Map<string, Allowance>();
+      allowances.set(host, accounts.set(account, { limit, remaining }));
     },
-    allowance: (host) => allowances.get(host),
+    allowance(host) {
+      const left = ({ remaining }: Allowance) => remaining ?? Number.POSITIVE_INFINITY;
+      return [...(allowances.get(host)?.values() ?? [])].sort((a, b) => left(a) - left(b))[0];
+    },
   };
 }
 
@@ -59,6 +65,11 @@ export function createRateLimits(clock: Clock): RateLimits {
 export function coolingEnd(headers: ResponseHeaders, now: number): number {
   const wait = retryAfter(single(headers['retry-after']), now) ?? defaultCooling;
   return now + Math.min(Math.max(wait, shortestCooling), longestCooling);
+}
+
+/** The reason of an outcome. */
+export function tooMany(until: number): string {
+  return `HTTP 429 until ${new Date(until).toISOString()}`;
 }
 
 /** Milliseconds from now: seconds or an HTTP date (RFC 9110, section 10.2.3). */

@@ -25,6 +25,8 @@ export interface RealmContext {
   /** As the configuration calls the registry. */
   readonly host: string;
   readonly insecure: boolean;
+  /** How near the registry's own host may be. */
+  readonly ownReach: Reach;
   readonly registryKind: AddressKind | undefined;
   readonly tokenRealms: readonly string[];
 }
@@ -49,7 +51,8 @@ export function judgeRealm(realm: string, context: RealmContext): RealmJudgement
   url.hash = '';
   const isListed = context.tokenRealms.some((entry) => matches(entry, url));
   const isOwn = url.hostname === context.registry.hostname || url.hostname === hostnameOf(context.host);
-  if (isListed || isOwn) return { kind: 'trusted', url, reach: 'any' };
+  if (isListed) return { kind: 'trusted', url, reach: 'any' };
+  if (isOwn) return { kind: 'trusted', url, reach: context.ownReach };
 
   const related = [context.registry.hostname, hostnameOf(context.host)].some((name) =>
     haveOneOwner(name, url.hostname),

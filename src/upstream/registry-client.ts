@@ -8,23 +8,25 @@ import type { Auth, Authorization } from './auth.ts';
 import { dropBody } from './body.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
-import type { Dispatchers } from './dispatchers.ts';
+import type { Dispatchers, Route } from './dispatchers.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HttpResponse } from './exchange.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Outcome } from './outcome.ts';
-import { coolingEnd, type RateLimits, single } from './rate-limits.ts';
+import { coolingEnd, type RateLimits, single, tooMany } from './rate-limits.ts';
 import { isRedirect, judgeRedirect, maxRedirects } from './redirects.ts';
 import type { Base, Schemes } from './scheme.ts';
 import type { Sender } from './sender.ts';
 import { failureOf } from './status.ts';
-import type { TransportFault } from './transport-fault.ts';
+import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
 
 export interface RegistryRequest {
   readonly method: 'GET' | 'HEAD';
   /** With the query, absolute. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** A blob: waits behind smaller things for a connection. */
+  readonly bulk?: true;
   /** Statuses, besides 200 and 206, that are handed back as they are, but for their body: that is dropped. */
   readonly pass?: readonly number[];
 }
@@ -70,19 +72,20 @@ export function createRegistryClient(deps: {
   ): Promise<Outcome<Followed>> {
     const origin = new URL(request.path, base.url);
     if (endpoint.namespaceProxy !== undefined) origin.searchParams.set('ns', endpoint.namespaceProxy);
-    const route = { url: origin, name: endpoint.host, verify: base.verify, reach: 'any' as const };
-    let hop: Parameters<Sender['send']>[0] = route;
+    const ownReach = settings.reach(endpoint);
+    let hop: Route = { url: origin, name: endpoint.host, verify: base.verify, reach: ownReach };
     let away = false;
     for (let hops = 0; ; hops += 1) {
       const headers = {
         ...request.headers,
         ...(!away && authorization && { authorization: authorization.header }),
       };
-      const got = await sender.send(hop, { method: request.method, headers }, context);
+      const how = { signal: context.signal, sent: context.sent, bulk: request.bulk };
+      const got = await sender.send(hop, { method: request.method, headers }, how);
       const where = away ? `redirected to ${hop.url.host}: ` : '';
       if (!got.ok) {
         if (!away && mayHaveChanged.has(got.fault.kind)) schemes.forget(endpoint);
-        return { kind: kindOfFault(got.fault), reason: `${where}${got.fault.reason}` };
+        return outcomeOfFault(got.fault, where);
       }
       if (!away) context.heard();
       const { response } = got;
@@ -101,7 +104,8 @@ export function createRegistryClient(deps: {
       if (!judged.ok) return { kind: 'invalid', reason: judged.reason };
       away ||= !judged.sameHost;
       const name = judged.sameHost ? endpoint.host : judged.url.host;
-      hop = { url: judged.url, name, verify: base.verify, reach: judged.reach };
+      const reach = judged.sameHost ? ownReach : judged.reach;
+      hop = { url: judged.url, name, verify: base.verify, reach };
     }
   }
 
@@ -118,8 +122,8 @@ export function createRegistryClient(deps: {
       url: new URL('/v2/', base.url),
       name: endpoint.host,
       verify: base.verify,
-      reach: 'any',
-    } as const;
+      reach: settings.reach(endpoint),
+    };
     const ping = await sender.send(route, { method: 'GET', headers: {} }, { signal: context.signal });
     if (!ping.ok) return [];
     dropBody(ping.response.body);
@@ -137,7 +141,7 @@ export function createRegistryClient(deps: {
     if (rateLimits.hostCoolingUntil(endpoint.host) === undefined) return undefined;
     const until = rateLimits.coolingUntil(endpoint.host, await accountOf(endpoint));
     if (until === undefined) return undefined;
-    return { kind: 'rateLimited', reason: `not asked until ${new Date(until).toISOString()}`, until };
+    return { kind: 'rateLimited', reason: `not asked: ${tooMany(until)}`, until };
   }
 
   async function limited(endpoint: Endpoint, reason: string, until: number): Promise<Outcome<never>> {
@@ -152,7 +156,7 @@ export function createRegistryClient(deps: {
     context: AttemptContext,
   ): Promise<Outcome<HttpResponse>> {
     const { status, headers } = response;
-    if (!away) rateLimits.observe(endpoint.host, headers);
+    if (!away) rateLimits.observe(endpoint.host, auth.account(endpoint) ?? '', headers);
     if (status === 200 || status === 206) return { kind: 'ok', value: response };
     if (request.pass?.includes(status)) {
       dropBody(response.body);
@@ -160,7 +164,8 @@ export function createRegistryClient(deps: {
     }
     if (status === 429) {
       dropBody(response.body);
-      return limited(endpoint, 'HTTP 429', coolingEnd(headers, clock.now()));
+      const until = coolingEnd(headers, clock.now());
+      return limited(endpoint, tooMany(until), until);
     }
     const timeout = settings.stallTimeout(endpoint.host);
     const failure = await failureOf(response, { clock, timeout, signal: context.signal });
@@ -197,6 +202,7 @@ export function createRegistryClient(deps: {
           registry: base.value.url,
           host: endpoint.host,
           insecure: endpoint.insecure,
+          ownReach: settings.reach(endpoint),
           registryKind: dispatchers.kindOf(base.value.url.hostname),
         };
         const answer = await untilAborted(
@@ -222,11 +228,13 @@ export function createRegistryClient(deps: {
 }
 
 /** Faults of a host that has gone from HTTPS to HTTP, or back. */
-const mayHaveChanged: ReadonlySet<TransportFault['kind']> = new Set(['refused', 'tls', 'notTls', 'broken']);
-
-function kindOfFault(fault: TransportFault): 'invalid' | 'unreachable' {
-  return fault.kind === 'forbidden' ? 'invalid' : 'unreachable';
-}
+const mayHaveChanged: ReadonlySet<TransportFault['kind']> = new Set([
+  'refused',
+  'tls',
+  'notTls',
+  'closed',
+  'broken',
+]);
 
 /** What is shared with others goes on without us. */
 async function untilAborted<T>(work: Promise<Outcome<T>>, signal: AbortSignal): Promise<Outcome<T>> {

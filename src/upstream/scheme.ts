@@ -5,12 +5,13 @@
  */
 import { LRUCache } from 'lru-cache';
 import { SingleFlight } from '../lib/single-flight.ts';
+import type { Reach } from './addresses.ts';
 import { dropBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import { apiHost } from './host-settings.ts';
 import type { Outcome } from './outcome.ts';
 import type { Sender } from './sender.ts';
-import type { TransportFault } from './transport-fault.ts';
+import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
 
 /** How to talk to an endpoint's host. */
 export interface Base {
@@ -29,28 +30,28 @@ type Ping =
   | { readonly kind: 'answered'; readonly properly: boolean }
   | { readonly kind: 'failed'; readonly fault: TransportFault };
 
-export function createSchemes(deps: { sender: Sender }): Schemes {
+export function createSchemes(deps: { sender: Sender; reachOf: (endpoint: Endpoint) => Reach }): Schemes {
   const found = new LRUCache<string, Base>({ max: 1000 });
   const flights = new SingleFlight<Outcome<Base>>();
 
-  async function ping(base: Base, name: string): Promise<Ping> {
+  async function ping(base: Base, name: string, reach: Reach): Promise<Ping> {
     const url = new URL('/v2/', base.url);
-    const route = { url, name, verify: base.verify, reach: 'any' } as const;
+    const route = { url, name, verify: base.verify, reach };
     const got = await deps.sender.send(route, { method: 'GET', headers: {} });
     if (!got.ok) return { kind: 'failed', fault: got.fault };
     dropBody(got.response.body);
     return { kind: 'answered', properly: got.response.status === 200 || got.response.status === 401 };
   }
 
-  async function detect(host: string): Promise<Outcome<Base>> {
+  async function detect(host: string, reach: Reach): Promise<Outcome<Base>> {
     const https: Base = { url: new URL(`https://${apiHost(host)}`), verify: false };
     const http: Base = { url: new URL(`http://${apiHost(host)}`), verify: false };
-    const secure = await ping(https, host);
+    const secure = await ping(https, host, reach);
     if (secure.kind === 'answered' && secure.properly) return { kind: 'ok', value: https };
     if (secure.kind === 'failed' && wouldFailAlike(secure.fault, host)) {
-      return { kind: 'unreachable', reason: secure.fault.reason };
+      return outcomeOfFault(secure.fault);
     }
-    const plain = await ping(http, host);
+    const plain = await ping(http, host, reach);
     if (plain.kind === 'answered' && plain.properly) return { kind: 'ok', value: http };
     if (secure.kind === 'answered') return { kind: 'ok', value: https };
     if (plain.kind === 'answered') return { kind: 'ok', value: http };
@@ -62,6 +63,9 @@ export function createSchemes(deps: { sender: Sender }): Schemes {
 
   return {
     async of(endpoint, detecting) {
+      if (!URL.canParse(`https://${apiHost(endpoint.host)}`)) {
+        return { kind: 'invalid', reason: `"${endpoint.host}" is no host that can be contacted` };
+      }
       if (!endpoint.insecure) {
         return { kind: 'ok', value: { url: new URL(`https://${apiHost(endpoint.host)}`), verify: true } };
       }
@@ -69,7 +73,7 @@ export function createSchemes(deps: { sender: Sender }): Schemes {
       if (known) return { kind: 'ok', value: known };
       detecting();
       return flights.run(endpoint.host, async () => {
-        const result = await detect(endpoint.host);
+        const result = await detect(endpoint.host, deps.reachOf(endpoint));
         if (result.kind === 'ok') found.set(endpoint.host, result.value);
         return result;
       });
@@ -80,6 +84,6 @@ export function createSchemes(deps: { sender: Sender }): Schemes {
 
 /** With a port in the name, both schemes go to that port; without, to 443 and 80. */
 function wouldFailAlike(fault: TransportFault, host: string): boolean {
-  if (fault.kind === 'dns') return true;
+  if (fault.kind === 'dns' || fault.kind === 'forbidden' || fault.kind === 'busy') return true;
   return /:\d+$/.test(host) && (fault.kind === 'refused' || fault.kind === 'timeout');
 }

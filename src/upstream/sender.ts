@@ -1,7 +1,8 @@
 /** Sends one request to one URL, whatever stands between: pool, proxy, connection limit. Knows nothing of registries. */
-import { Pool } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Dispatchers, Route } from './dispatchers.ts';
 import { type Exchanged, exchange, type HttpRequest } from './exchange.ts';
 import type { HostSettings } from './host-settings.ts';
@@ -10,6 +11,8 @@ import { describeFault } from './transport-fault.ts';
 
 export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
+  /** A blob: waits behind smaller things for a slot. */
+  readonly bulk?: boolean | undefined;
   /** The request is on its way: it does not wait for one of our own slots. */
   sent?(): void;
 }
@@ -23,30 +26,60 @@ export function createSender(deps: {
   slots: Slots;
   settings: HostSettings;
   clock: Clock;
+  blocks: Pick<ReadBlocks, 'retain'>;
   userAgent: string;
+  /** Names this process in `Via` (RFC 9110, section 7.6.3). */
+  via: string;
 }): Sender {
-  const { dispatchers, slots, settings, clock, userAgent } = deps;
+  const { dispatchers, slots, settings, clock, blocks, userAgent, via } = deps;
 
   async function sendOnce(route: Route, request: HttpRequest, options: SendOptions) {
-    const pool = dispatchers.of(route);
-    const release = await slots.take(route.name, options.signal);
+    const release = await slots.take(route.name, options);
+    if (!release) return { result: busy(route.name), isStale: false };
+    const pool = poolOf(route, release);
     options.sent?.();
-    const mayBeStale = pool instanceof Pool && pool.stats.free > 0;
-    const fault = { host: route.name, connectTimeout: settings.connectTimeout(route.name) };
+    // Those that a proxy holds cannot be counted.
+    const mayBeStale = !(pool instanceof Pool) || pool.stats.free > 0;
+    const fault = {
+      host: route.name,
+      connectTimeout: settings.connectTimeout(route.name),
+      proxy: dispatchers.proxyOf(route),
+    };
     const result = await exchange(pool, route.url, request, {
       clock,
+      retain: blocks.retain,
       headerTimeout: settings.headerTimeout(route.name),
       signal: options.signal,
       describe: (error) => describeFault(error, fault),
       released: release,
     });
-    if (!result.ok && result.fault.kind === 'tls') dispatchers.forget(route);
-    return { result, isStale: !result.ok && result.fault.kind === 'broken' && mayBeStale };
+    const fell = result.ok ? undefined : result.fault.kind;
+    const isTls = route.url.protocol === 'https:';
+    // A server that wants a client certificate (TLS 1.3) may just close: other certificates may help there, too.
+    if (fell === 'tls' || (fell === 'closed' && isTls)) dispatchers.forget(route);
+    return { result, isStale: fell === 'closed' && mayBeStale };
+  }
+
+  /** Only now: a pool that was fetched before the wait may be closed. */
+  function poolOf(route: Route, release: () => void): Dispatcher {
+    try {
+      return dispatchers.of(route);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  function busy(name: string): Exchanged {
+    const waited = `${settings.queueTimeout / 1000} s`;
+    const limit = settings.of(name)?.maxConnections;
+    const reason = `no connection came free within ${waited} (max_connections = ${limit})`;
+    return { ok: false, fault: { kind: 'busy', reason, until: clock.now() + 1000 } };
   }
 
   return {
     async send(route, plainRequest, options = {}) {
-      const headers = { 'user-agent': userAgent, 'accept-encoding': 'identity', ...plainRequest.headers };
+      const headers = { 'user-agent': userAgent, via, 'accept-encoding': 'identity', ...plainRequest.headers };
       const request = { ...plainRequest, headers };
       try {
         const { result, isStale } = await sendOnce(route, request, options);

@@ -8,9 +8,10 @@ import { dropBody, readBody } from './body.ts';
 import { describeSource } from './credentials.ts';
 import type { HttpRequest } from './exchange.ts';
 import type { Outcome } from './outcome.ts';
-import { coolingEnd } from './rate-limits.ts';
+import { coolingEnd, tooMany } from './rate-limits.ts';
 import type { RealmJudgement } from './realms.ts';
 import type { Sender } from './sender.ts';
+import { outcomeOfFault } from './transport-fault.ts';
 
 export interface Token {
   readonly text: string;
@@ -43,8 +44,9 @@ export async function fetchToken(
     request,
   );
   if (!got.ok) {
-    const kind = got.fault.kind === 'forbidden' ? 'unauthorized' : 'unreachable';
-    return { kind, reason: `${server}: ${got.fault.reason}` };
+    const { kind, reason } = got.fault;
+    if (kind === 'forbidden') return { kind: 'unauthorized', reason: `${server}: ${reason}` };
+    return outcomeOfFault(got.fault, `${server}: `);
   }
   const { status, headers, body } = got.response;
   if (status === 200) {
@@ -58,7 +60,7 @@ export async function fetchToken(
   dropBody(body);
   if (status === 429) {
     const until = coolingEnd(headers, deps.clock.now());
-    return { kind: 'rateLimited', reason: `${server}: HTTP 429`, until };
+    return { kind: 'rateLimited', reason: `${server}: ${tooMany(until)}`, until };
   }
   if (status >= 500) return { kind: 'unreachable', reason: `${server}: HTTP ${status}` };
   return { kind: 'unauthorized', reason: `${server}: HTTP ${status}${inWhoseName(wanted)}` };

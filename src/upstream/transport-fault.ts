@@ -1,9 +1,32 @@
 /** Why no HTTP answer came, as a kind to decide by and a sentence to act on. */
-export type FaultKind = 'refused' | 'timeout' | 'dns' | 'tls' | 'notTls' | 'forbidden' | 'broken' | 'aborted';
+import type { Outcome } from './outcome.ts';
+
+export type FaultKind =
+  | 'refused'
+  | 'timeout'
+  | 'dns'
+  | 'tls'
+  | 'notTls'
+  | 'forbidden'
+  /** The connection, by the other side: it may be that it was an old one. */
+  | 'closed'
+  | 'broken'
+  | 'aborted'
+  /** No connection of those that the configuration allows came free in time. */
+  | 'busy';
 
 export interface TransportFault {
   readonly kind: FaultKind;
   readonly reason: string;
+  /** Epoch ms when it may be tried again, with `busy`. */
+  readonly until?: number;
+}
+
+/** `where` begins the reason. */
+export function outcomeOfFault(fault: TransportFault, where = ''): Outcome<never> {
+  const reason = `${where}${fault.reason}`;
+  if (fault.until !== undefined) return { kind: 'rateLimited', reason, until: fault.until };
+  return { kind: fault.kind === 'forbidden' ? 'invalid' : 'unreachable', reason };
 }
 
 /** Thrown by the look-up where a name leads to an address that the sender of the name may not send us to. */
@@ -16,6 +39,8 @@ export interface FaultContext {
   readonly host: string;
   /** Milliseconds. */
   readonly connectTimeout: number;
+  /** `host:port` of the proxy that stands between. */
+  readonly proxy?: string | undefined;
 }
 
 interface ErrorDetails {
@@ -29,6 +54,15 @@ interface ErrorDetails {
 
 /** Reads an error of Node or undici. */
 export function describeFault(error: unknown, context: FaultContext): TransportFault {
+  const fault = describe(error, context);
+  // Through a tunnel, these can only be about the proxy itself: what lies behind it is tried by the proxy.
+  const isProxys = fault.kind === 'refused' || fault.kind === 'dns' || fault.kind === 'timeout';
+  return context.proxy !== undefined && isProxys
+    ? { ...fault, reason: `proxy ${context.proxy}: ${fault.reason}` }
+    : fault;
+}
+
+function describe(error: unknown, context: FaultContext): TransportFault {
   const details = errorDetails(error);
   const { host } = context;
   switch (details.code) {
@@ -79,7 +113,12 @@ export function describeFault(error: unknown, context: FaultContext): TransportF
     case 'ECONNRESET':
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
-      return { kind: 'broken', reason: 'connection closed before the answer was complete' };
+      return {
+        kind: 'closed',
+        reason: details.message.includes('before secure TLS connection')
+          ? 'connection closed in the TLS handshake: if it speaks plain HTTP, mark the endpoint insecure'
+          : 'connection closed before the answer was complete',
+      };
     default:
       return describeOther(details);
   }

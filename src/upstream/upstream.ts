@@ -101,7 +101,10 @@ export interface UpstreamBody {
 }
 
 export interface BodySink {
-  /** The sink owns `chunk` from now on. False asks for a pause until `resume()`. */
+  /**
+   * The sink owns `chunk` from now on, and may give it back to the blocks that sockets read into when it has done
+   * with it (`lib/read-blocks.ts`). False asks for a pause until `resume()`.
+   */
   data(chunk: Buffer): boolean;
   /** The body ended as its framing says; whether that is enough is the sink's to judge. */
   end(): void;

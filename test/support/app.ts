@@ -25,8 +25,12 @@ export interface AppFiles {
   readonly registries: string;
   readonly toml?: string;
   readonly authJson?: string;
+  /** Default: a free port. */
+  readonly listen?: string;
   /** To start again on what an earlier one left. */
   readonly folder?: string;
+  /** Variables that configuration is read from, such as HTTPS_PROXY. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts an app; it is stopped when the test is over. */
@@ -55,9 +59,12 @@ export async function startApp(
         registries: path('registries.conf'),
         config: path('entrepot.toml'),
         data: path('data'),
-        listen: '127.0.0.1:0',
+        listen: files.listen ?? '127.0.0.1:0',
       },
-      env: wanted.authJson === undefined ? {} : { REGISTRY_AUTH_FILE: path('auth.json') },
+      env: {
+        ...files.env,
+        ...(files.authJson !== undefined && { REGISTRY_AUTH_FILE: path('auth.json') }),
+      },
       home: folder,
       uid: 1000,
       cwd: folder,

@@ -1,4 +1,5 @@
 /** One fake registry with the whole program in front of it, whose time stands still until the test moves it. */
+import assert from 'node:assert/strict';
 import { type AppFiles, type RunningApp, startApp } from './app.ts';
 import { createManualClock, type ManualClock } from './clock.ts';
 import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from './fake-registry.ts';
@@ -24,10 +25,7 @@ export interface MirroredOptions {
   readonly folder?: string;
 }
 
-export async function startMirrored(
-  test: Cleanup,
-  options: MirroredOptions = {},
-): Promise<MirroredRegistry> {
+export async function startMirrored(test: Cleanup, options: MirroredOptions = {}): Promise<MirroredRegistry> {
   const clock = createManualClock();
   const registry = await startFakeRegistry(options.upstream);
   test.after(() => registry.stop());
@@ -49,4 +47,24 @@ export function insecureRegistry(host: string): string {
 /** `X-Entrepot-Cache` of an answer. */
 export function cacheOf(answer: HttpAnswer): unknown {
   return answer.headers['x-entrepot-cache'];
+}
+
+/** Until what goes on behind an answer has come through: `check` asks the program, so each try takes its time. */
+export async function eventually(check: () => Promise<void>, tries = 100): Promise<void> {
+  for (let left = tries; ; left -= 1) {
+    try {
+      return await check();
+    } catch (error) {
+      if (left === 0) throw error;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+/** Until every transfer has come to its end: what was pulled is then in the store, or never will be. */
+export async function settled(proxy: Pick<RunningApp, 'url'>): Promise<void> {
+  await eventually(async () => {
+    const { body } = await get(`${proxy.url}/metrics`);
+    assert.match(body.toString(), /^entrepot_transfers_in_flight 0$/m);
+  }, 1000);
 }

@@ -44,6 +44,7 @@ export function transferBench(
       clock: options.clock ?? systemClock,
       log: { info() {}, warn() {}, error() {} },
       hasher,
+      blocks: { retain() {}, release() {} },
       incoming,
       async adopt(digest, _size, file) {
         renameSync(file, path(digest));

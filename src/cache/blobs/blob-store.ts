@@ -22,6 +22,8 @@ export interface StoredFile {
   readonly size: number;
   /** Epoch ms. */
   readonly modified: number;
+  /** Epoch ms of the last change of any kind, which nobody can set back. */
+  readonly changed: number;
   /** Bytes from `start` to before `end`; rejects where the file gives fewer. */
   stream(start: number, end: number): ByteStream;
   /** Streams that are open go on; the file is closed after the last of them. */

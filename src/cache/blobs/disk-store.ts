@@ -62,7 +62,7 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
       const fd = await openForRead(path);
       if (fd === undefined) return undefined;
       // Opening has brought the inode into memory: this call does not wait for the disk.
-      const { size, mtimeMs } = fstatSync(fd);
+      const { size, mtimeMs, ctimeMs } = fstatSync(fd);
       let users = 1;
       const release = () => {
         users -= 1;
@@ -72,6 +72,7 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
       const file: StoredFile = {
         size,
         modified: Math.trunc(mtimeMs),
+        changed: ctimeMs,
         stream(start, end) {
           users += 1;
           const fault = (error: Error) => onFault(digest, error);

@@ -1,21 +1,13 @@
-/** What eviction, reconciliation and people ask of all contents: orders, sums and ranges, each along an index. */
+/** What eviction and reconciliation ask of all contents: orders, sums and ranges, each along an index. */
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { type RootRow, toRoot } from './content-rows.ts';
 import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
-import type { ImageSummary, IndexStore, Totals } from './index-store.ts';
+import type { IndexStore, Totals } from './index-store.ts';
 
 type EvictionRows = Pick<
   IndexStore,
-  | 'touch'
-  | 'oldest'
-  | 'newestUseBelow'
-  | 'setPinned'
-  | 'unpinAll'
-  | 'totals'
-  | 'storedIn'
-  | 'storedAfter'
-  | 'images'
+  'touch' | 'oldest' | 'newestUseBelow' | 'setPinned' | 'unpinAll' | 'totals' | 'storedIn' | 'storedAfter'
 >;
 
 export function createEvictionRows(db: Database): EvictionRows {
@@ -45,11 +37,6 @@ export function createEvictionRows(db: Database): EvictionRows {
     .pluck();
   const storedAfter = db.prepare<[number, number], RootRow>(`
     SELECT id, digest, size, used, pinned FROM contents WHERE id > ? AND size IS NOT NULL ORDER BY id LIMIT ?`);
-  const images = db.prepare<[string, number], ImageSummary>(`
-    SELECT n.name AS image, (SELECT count(*) FROM tags t WHERE t.image = n.id) AS tags,
-      count(c.size) AS contents, coalesce(sum(c.size), 0) AS bytes
-    FROM names n CROSS JOIN links l ON l.image = n.id JOIN contents c ON c.id = l.content
-    WHERE n.name > ? GROUP BY n.name ORDER BY n.name LIMIT ?`);
 
   return {
     touch: db.transaction((uses: Iterable<readonly [Digest, number]>) => {
@@ -68,6 +55,5 @@ export function createEvictionRows(db: Database): EvictionRows {
       return storedIn.all(after ? digestKey(after) : from, before, limit).map(keyDigest);
     },
     storedAfter: (row, limit) => storedAfter.all(row, limit).map(toRoot),
-    images: (after, limit) => images.all(after, limit),
   };
 }

@@ -35,11 +35,15 @@ export interface IndexStore {
 
   link(image: string, digest: Digest, endpoint: string, used: number): void;
   isLinked(image: string, digest: Digest): boolean;
+  unlink(image: string, digest: Digest): void;
+  /** All that the image links, stored or only heard of. */
+  linkedBy(image: string): Digest[];
   descriptor(image: string, digest: Digest): KnownDescriptor | undefined;
 
   list(image: string, kind: string, key: string): CachedList | undefined;
   setList(image: string, kind: string, key: string, value: CachedList): void;
   dropList(image: string, kind: string, key: string): void;
+  dropLists(image: string): void;
 
   /** Last uses, epoch ms. An older time than the known one changes nothing. */
   touch(uses: Iterable<readonly [Digest, number]>): void;
@@ -59,6 +63,8 @@ export interface IndexStore {
   /** Stored contents in the order of their rows, from after `row`. */
   storedAfter(row: number, limit: number): Root[];
   images(after: string, limit: number): ImageSummary[];
+  /** Stored manifests that the image links and that have a tag there, or no parent; by tag, those without one last. */
+  keptManifests(image: string): KeptManifest[];
 
   meta(key: string): string | undefined;
   setMeta(key: string, value: string): void;
@@ -97,6 +103,20 @@ export interface Totals {
   readonly bytes: number;
   readonly contents: number;
   readonly manifests: number;
+}
+
+export interface KeptManifest {
+  readonly digest: Digest;
+  readonly tag: string | undefined;
+  readonly mediaType: string;
+  /** Stored bytes of the manifest and of all below it. */
+  readonly bytes: number;
+  /** Latest use of any of them, epoch ms. */
+  readonly used: number;
+  /** endpointKey of the one that gave it, or that last confirmed the tag. */
+  readonly endpoint: string;
+  /** Epoch ms of that confirmation. */
+  readonly checkedAt: number | undefined;
 }
 
 export interface ImageSummary {

@@ -3,13 +3,13 @@ import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import type { KnownDescriptor } from '../cache.ts';
 import type { ContentIds } from './content-rows.ts';
-import { digestKey } from './digest-key.ts';
+import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Names } from './names.ts';
 
 type LinkRows = Pick<
   IndexStore,
-  'linkedContent' | 'link' | 'isLinked' | 'descriptor' | 'namesOf' | 'imagesOf'
+  'linkedContent' | 'link' | 'isLinked' | 'unlink' | 'linkedBy' | 'descriptor' | 'namesOf' | 'imagesOf'
 >;
 
 interface Linked {
@@ -55,6 +55,15 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     WHERE l.content = (SELECT id FROM contents WHERE digest = ?)`)
     .pluck();
 
+  // What the image's name had pinned is not any more.
+  const unpin = db.prepare<[number]>('UPDATE contents SET pinned = 0 WHERE id = ? AND pinned = 1');
+  const remove = db.prepare<[number, number]>('DELETE FROM links WHERE image = ? AND content = ?');
+  const selectLinked = db
+    .prepare<[number], Buffer>(
+      'SELECT c.digest FROM links l JOIN contents c ON c.id = l.content WHERE l.image = ?',
+    )
+    .pluck();
+
   function find(image: string, digest: Digest): Linked | undefined {
     const imageId = names.find(image);
     return imageId === undefined ? undefined : select.get(imageId, digestKey(digest));
@@ -69,6 +78,17 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     link: db.transaction((image: string, digest: Digest, endpoint: string, used: number) => {
       upsert.run(names.intern(image), ids.intern(digestKey(digest), used), names.intern(endpoint));
     }),
+    unlink(image, digest) {
+      const imageId = names.find(image);
+      const content = ids.find(digestKey(digest));
+      if (imageId === undefined || content === undefined) return;
+      unpin.run(content);
+      remove.run(imageId, content);
+    },
+    linkedBy(image) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : selectLinked.all(imageId).map(keyDigest);
+    },
     isLinked: (image, digest) => find(image, digest) !== undefined,
     descriptor(image, digest) {
       const imageId = names.find(image);

@@ -3,7 +3,7 @@ import type { CachedList } from '../cache.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Names } from './names.ts';
 
-type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList'>;
+type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists'>;
 
 /** Bytes of all lists together; beyond that the oldest go. */
 const mostBytes = 128 * 1024 * 1024;
@@ -18,6 +18,7 @@ export function createListRows(db: Database, names: Names): ListRows {
   const remove = db.prepare<[number, string, string]>(
     'DELETE FROM lists WHERE image = ? AND kind = ? AND key = ?',
   );
+  const removeAll = db.prepare<[number]>('DELETE FROM lists WHERE image = ?');
   const total = db.prepare<[], number>('SELECT lists FROM totals').pluck();
   const removeOldest = db.prepare<[]>(
     'DELETE FROM lists WHERE rowid = (SELECT rowid FROM lists ORDER BY checked LIMIT 1)',
@@ -34,6 +35,10 @@ export function createListRows(db: Database, names: Names): ListRows {
     dropList(image, kind, key) {
       const imageId = names.find(image);
       if (imageId !== undefined) remove.run(imageId, kind, key);
+    },
+    dropLists(image) {
+      const imageId = names.find(image);
+      if (imageId !== undefined) removeAll.run(imageId);
     },
   };
 }

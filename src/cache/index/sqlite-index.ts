@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
 import type { IndexStore } from './index-store.ts';
+import { createInventoryRows } from './inventory-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createNames } from './names.ts';
@@ -23,6 +24,7 @@ export function createSqliteIndex(db: Database): IndexStore {
     ...createLinkRows(db, names, ids),
     ...createListRows(db, names),
     ...createEvictionRows(db),
+    ...createInventoryRows(db, names),
     transaction: <T>(work: () => T) => atomically(work) as T,
     meta: (key) => selectMeta.get(key),
     setMeta: (key, value) => upsertMeta.run(key, value),

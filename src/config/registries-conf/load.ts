@@ -19,9 +19,11 @@ export interface LoadedRegistries {
   readonly warnings: ConfigWarning[];
 }
 
-/** Synchronous: for the start and for reloads. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE. */
-export function loadRegistries(options: SearchOptions): LoadedRegistries {
-  const warnings: ConfigWarning[] = [];
+/**
+ * Synchronous: for the start and for reloads. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE; `warnings` then has
+ * what was found until there.
+ */
+export function loadRegistries(options: SearchOptions, warnings: ConfigWarning[] = []): LoadedRegistries {
   const registries = mergeFiles(findRegistriesFiles(options).map((file) => checkFile(file, warnings)));
   // Distributions ship a file that sets short names and lists no registry: it is no wish for a mirror of nothing.
   if (registries.entries.length === 0 && isOfSystem(options, registries.files)) {

@@ -97,7 +97,7 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
     index,
     clock: systemClock,
     quotas: createQuotas({ index }, []),
-    pins: namePattern(['a.test/pinned/**']),
+    pins: () => namePattern(['a.test/pinned/**']),
     unwrittenUse: () => undefined,
     isHeld: (digest) => held.has(digest),
     onEvicted: (digest) => evicted.push(digest),
@@ -201,7 +201,7 @@ test('much is evicted in many short slices, even where a single index brought it
     // Every look at it takes a millisecond, so a slice is over after a few.
     clock: { ...systemClock, monotonic: () => ticks++ },
     quotas: createQuotas({ index }, []),
-    pins: undefined,
+    pins: () => undefined,
     unwrittenUse: () => undefined,
     isHeld: () => false,
     onEvicted: () => {

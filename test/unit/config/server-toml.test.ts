@@ -33,6 +33,8 @@ const defaults = {
     connectTimeout: 3000,
     headerTimeout: 15_000,
     stallTimeout: 30_000,
+    totalTimeout: 120_000,
+    queueTimeout: 30_000,
     insecure: false,
     tokenRealms: [],
     offline: false,
@@ -41,7 +43,13 @@ const defaults = {
   },
   transfer: { fill: 'always', writeBehind: 8 * 1024 * 1024 },
   cache: { maxSize: undefined, minFree: 1024 ** 3, quotas: [], pins: [] },
-  freshness: { tag: 60_000, missing: 10_000, onMissing: 'drop', rules: [] },
+  freshness: {
+    tag: 60_000,
+    missing: 10_000,
+    onMissing: 'drop',
+    serveStaleWhileRevalidating: false,
+    rules: [],
+  },
 };
 
 describe('entrepot.toml', () => {
@@ -66,8 +74,10 @@ describe('entrepot.toml', () => {
       connect_timeout = "1s"
       header_timeout = "2s"
       stall_timeout = "3s"
+      total_timeout = "4s"
+      queue_timeout = "5s"
       insecure = true
-      token_realms = ["auth.corp", "auth.corp:8443"]
+      token_realms = ["auth.corp", "auth.corp:8443", "*.auth.corp"]
       offline = true
       ca_file = "ca.pem"
       [[upstream.host]]
@@ -120,8 +130,10 @@ describe('entrepot.toml', () => {
         connectTimeout: 1000,
         headerTimeout: 2000,
         stallTimeout: 3000,
+        totalTimeout: 4000,
+        queueTimeout: 5000,
         insecure: true,
-        tokenRealms: ['auth.corp', 'auth.corp:8443'],
+        tokenRealms: ['auth.corp', 'auth.corp:8443', '*.auth.corp'],
         offline: true,
         caFile: '/srv/work/ca.pem',
         hosts: [
@@ -162,6 +174,7 @@ describe('entrepot.toml', () => {
         tag: 0,
         missing: 5000,
         onMissing: 'keep',
+        serveStaleWhileRevalidating: false,
         rules: [{ match: 'registry.k8s.io/**', tag: 86_400_000 }],
       },
     });
@@ -227,6 +240,8 @@ describe('a wrong value', () => {
     ['routing.names = { ".." = "docker.io" }', 'one path component'],
     ['routing.hosts = ["x"]', 'a table of keys and values, not a list'],
     ['upstream.token_realms = "auth.corp"', 'must be a list in brackets, not "auth.corp"'],
+    ['upstream.token_realms = ["*.com"]', 'must be HOST, HOST:PORT or *.DOMAIN'],
+    ['upstream.token_realms = ["*.a.com:80"]', 'must be HOST, HOST:PORT or *.DOMAIN'],
     [
       'upstream.token_realms = ["ok.corp", "https://auth.corp"]',
       'each item of upstream.token_realms must be HOST',

@@ -79,14 +79,16 @@ describe('any number of readers, any ranges, any accident', () => {
         scripts.push({ host: 'good.example', bytes: blob });
         const lies = s.size > 0 && s.faults.some((one) => 'lies' in one);
         const folder = tempFolder(t);
-        const make = () => transferBench(folder, hasher, { limits, fill: s.fill, deps: { fetchersFor: () => s.fetchers } });
+        const make = () =>
+          transferBench(folder, hasher, { limits, fill: s.fill, deps: { fetchersFor: () => s.fetchers } });
         let bench = make();
         let stopping = false;
         const source = scriptedSource('a/b', scripts, { chunk: s.chunk });
 
         const read = async (one: (typeof s.readers)[number]): Promise<void> => {
           const start = Math.floor(one.start * s.size);
-          const length = one.length === undefined ? undefined : Math.max(1, Math.floor(one.length * (s.size - start)));
+          const length =
+            one.length === undefined ? undefined : Math.max(1, Math.floor(one.length * (s.size - start)));
           const end = length === undefined || s.size === start ? undefined : start + length;
           const wanted = blob.subarray(start, end);
           await turns(one.delay);
@@ -107,7 +109,10 @@ describe('any number of readers, any ranges, any accident', () => {
             for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
               assert.ok(chunk.length > 0);
               if (!lies) {
-                assert.ok(wanted.subarray(got, got + chunk.length).equals(chunk), `wrong bytes at ${start + got}`);
+                assert.ok(
+                  wanted.subarray(got, got + chunk.length).equals(chunk),
+                  `wrong bytes at ${start + got}`,
+                );
               }
               got += chunk.length;
               if (one.leavesAfter !== undefined && ++chunks > one.leavesAfter) return;
@@ -140,7 +145,8 @@ describe('any number of readers, any ranges, any accident', () => {
           const stream = transfer.reader(0);
           const parts: Buffer[] = [];
           try {
-            for (let chunk = await stream.next(); chunk; chunk = await stream.next()) parts.push(Buffer.from(chunk));
+            for (let chunk = await stream.next(); chunk; chunk = await stream.next())
+              parts.push(Buffer.from(chunk));
             assert.ok(Buffer.concat(parts).equals(blob), 'a completed whole body is right');
             right = true;
           } catch (error) {

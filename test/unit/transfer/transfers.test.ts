@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/transfer/hasher.ts';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
-import { scriptedSource, type ScriptedEndpoint } from '../../support/scripted-source.ts';
+import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { createHasher, digestOf, readAll, seededBytes, transferBench } from '../../support/transfer-bench.ts';
 
@@ -65,12 +65,15 @@ describe('a transfer', () => {
     const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
     const source = scriptedSource('docker.io/library/a', [liar, good]);
     const first = opened(await bench.transfers.open({ digest, source, start: 0 }));
-    await assert.rejects(readAll(first.reader(0)), /wrong/)
+    await assert.rejects(readAll(first.reader(0)), /wrong/);
     first.close();
     const second = opened(await bench.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(second.reader(0))).equals(blob));
     second.close();
-    assert.deepEqual(bench.reports.map(({ endpoint, fault }) => [endpoint, fault]), [['liar.example', 'invalid']]);
+    assert.deepEqual(
+      bench.reports.map(({ endpoint, fault }) => [endpoint, fault]),
+      [['liar.example', 'invalid']],
+    );
     await bench.whenStored(digest);
   });
 
@@ -87,9 +90,18 @@ describe('a transfer', () => {
   it('fetches a range far ahead directly, keeps it, and verifies the blob when the rest has come', async (t) => {
     const bench = transferBench(tempFolder(t), hasher, { fill: 'never', limits: { passOver: 0 } });
     const source = scriptedSource('docker.io/library/a', [good]);
-    const far = opened(await bench.transfers.open({ digest, source, start: 2 * MiB, end: 2 * MiB + 700 * KiB }));
-    assert.ok((await readAll(far.reader(2 * MiB, 2 * MiB + 700 * KiB))).equals(blob.subarray(2 * MiB, 2 * MiB + 700 * KiB)));
-    assert.deepEqual(source.requests.map(({ start, end }) => [start, end]), [[2 * MiB, 2 * MiB + 700 * KiB]]);
+    const far = opened(
+      await bench.transfers.open({ digest, source, start: 2 * MiB, end: 2 * MiB + 700 * KiB }),
+    );
+    assert.ok(
+      (await readAll(far.reader(2 * MiB, 2 * MiB + 700 * KiB))).equals(
+        blob.subarray(2 * MiB, 2 * MiB + 700 * KiB),
+      ),
+    );
+    assert.deepEqual(
+      source.requests.map(({ start, end }) => [start, end]),
+      [[2 * MiB, 2 * MiB + 700 * KiB]],
+    );
     const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(whole.reader(0))).equals(blob));
     far.close();
@@ -115,7 +127,12 @@ describe('a transfer', () => {
     const earlier = transferBench(folder, hasher, { fill: 'never' });
     const dying: ScriptedEndpoint = { host: 'good.example', bytes: blob, resetAfter: 2 * MiB };
     const first = opened(
-      await earlier.transfers.open({ digest, source: scriptedSource('a/b', [dying]), start: 0, end: 2 * MiB }),
+      await earlier.transfers.open({
+        digest,
+        source: scriptedSource('a/b', [dying]),
+        start: 0,
+        end: 2 * MiB,
+      }),
     );
     await readAll(first.reader(0, 2 * MiB));
     first.close();
@@ -136,7 +153,12 @@ describe('a transfer', () => {
     const earlier = transferBench(folder, hasher, { fill: 'never' });
     const lying: ScriptedEndpoint = { host: 'good.example', bytes: seededBytes(blob.length, 9) };
     const first = opened(
-      await earlier.transfers.open({ digest, source: scriptedSource('a/b', [lying]), start: 0, end: 2 * MiB }),
+      await earlier.transfers.open({
+        digest,
+        source: scriptedSource('a/b', [lying]),
+        start: 0,
+        end: 2 * MiB,
+      }),
     );
     await readAll(first.reader(0, 2 * MiB));
     first.close();
@@ -184,10 +206,14 @@ describe('a transfer', () => {
   it('serves without keeping when there is no room to reserve', async (t) => {
     const bench = transferBench(tempFolder(t), hasher, { deps: { reserve: () => undefined } });
     const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
-    const right = opened(await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }));
+    const right = opened(
+      await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }),
+    );
     assert.ok((await readAll(right.reader(0))).equals(blob));
     right.close();
-    const wrong = opened(await bench.transfers.open({ digest, source: scriptedSource('a/b', [liar]), start: 0 }));
+    const wrong = opened(
+      await bench.transfers.open({ digest, source: scriptedSource('a/b', [liar]), start: 0 }),
+    );
     await assert.rejects(readAll(wrong.reader(0)), /wrong/);
     wrong.close();
     assert.equal(bench.transfers.count, 0);
@@ -197,7 +223,9 @@ describe('a transfer', () => {
     const bench = transferBench(tempFolder(t), hasher);
     const source = scriptedSource('a/b', [{ ...good, ignoresRanges: true, hidesSize: true }]);
     const far = opened(await bench.transfers.open({ digest, source, start: 2 * MiB, end: 2 * MiB + 10 }));
-    assert.ok((await readAll(far.reader(2 * MiB, 2 * MiB + 10))).equals(blob.subarray(2 * MiB, 2 * MiB + 10)));
+    assert.ok(
+      (await readAll(far.reader(2 * MiB, 2 * MiB + 10))).equals(blob.subarray(2 * MiB, 2 * MiB + 10)),
+    );
     const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(whole.reader(0))).equals(blob));
     far.close();

@@ -38,11 +38,11 @@ function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly
     started,
     discarded,
     settle,
-    run: (options: AskOptions = {}) =>
+    run: (options: AskOptions = {}, budget = 600_000) =>
       askInOrder(
         endpoints,
         ask,
-        { health, clock },
+        { health, clock, budget },
         { ...options, discard: (value) => discarded.push(value) },
       ),
     /** The latest call of a host that came. */
@@ -340,6 +340,27 @@ describe('asking in order', () => {
     assert.equal(test.health.state('m2'), 'closed', 'it was not');
     assert.deepEqual(test.clock.pending, []);
     await assert.rejects(test.run({ signal: given.signal }), reason);
+  });
+
+  it('gives up when its budget is spent, and tells who was silent and who was not asked', async () => {
+    const test = setUp(['m1', 'm2', 'm3', 'src']);
+    const answer = test.run({}, 2500);
+    await test.settle();
+    await test.give('m1', notFound);
+    await test.clock.advance(1000);
+    assert.deepEqual(test.started, ['m1', 'm2', 'm3']);
+    await test.clock.advance(1500);
+    const given = await answer;
+    assert.equal(outline(given), 'mirror notFound, mirror overdue, mirror overdue, source overdue');
+    assert.equal(verdictOf(given), 'unavailable', 'nobody knows whether it exists');
+    assert.equal(test.call('src').context.signal.aborted, true);
+    assert.deepEqual(test.clock.pending, []);
+
+    const short = setUp(['m1', 'm2', 'src']);
+    const none = short.run({}, 500);
+    await short.clock.advance(500);
+    assert.equal(outline(await none), 'mirror overdue, mirror skipped, source skipped');
+    assert.equal((await none).trail[1]?.reason, 'no time was left to ask it');
   });
 
   it('has a verdict even with nobody to ask', async () => {

@@ -1,7 +1,9 @@
 /** An upstream over endpoints that a test lists, and small readers of what it gives. */
+
 import { after } from 'node:test';
 import type { UpstreamConfig, UpstreamHostConfig } from '../../../src/config/config.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { createReadBlocks } from '../../../src/lib/read-blocks.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseReference, type Reference, type Repository } from '../../../src/oci/reference.ts';
 import {
@@ -37,6 +39,8 @@ export const defaults: UpstreamConfig = {
   connectTimeout: 3000,
   headerTimeout: 15_000,
   stallTimeout: 30_000,
+  totalTimeout: 120_000,
+  queueTimeout: 30_000,
   insecure: false,
   tokenRealms: [],
   offline: false,
@@ -83,6 +87,7 @@ export function endpointsOf(
 export function upstreamOf(sketches: readonly EndpointSketch[], options: AskingOptions = {}): Upstream {
   return createUpstream(
     {
+      blocks: createReadBlocks({ size: 64 * 1024, keep: 4 }),
       endpoints: endpointsOf(sketches),
       authLookup: async () => undefined,
       certLookup: () => ({ ca: [], pairs: [], directory: undefined }),

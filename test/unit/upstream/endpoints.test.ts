@@ -35,6 +35,7 @@ describe('endpoints', () => {
       role: 'source',
       insecure: false,
       blockedBy: undefined,
+      isUnlisted: true,
     });
   });
 

@@ -35,6 +35,7 @@ describe('one exchange', () => {
         { method, headers: {} },
         {
           clock,
+          retain() {},
           headerTimeout: 15_000,
           describe: (error) => describeFault(error, { host: 'h', connectTimeout: 3000 }),
           released: () => {

@@ -41,9 +41,19 @@ describe('rate limits', () => {
 
   it('keeps what the headers tell', () => {
     const limits = createRateLimits(createManualClock(now));
-    limits.observe('h', {});
+    limits.observe('h', 'joe', {});
     assert.equal(limits.allowance('h'), undefined);
-    limits.observe('h', { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' });
+    limits.observe('h', 'joe', { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' });
     assert.deepEqual(limits.allowance('h'), { limit: 100, remaining: 76 });
+  });
+
+  it('shows what the account with the least has left', () => {
+    const limits = createRateLimits(createManualClock(now));
+    limits.observe('h', 'joe', { 'ratelimit-remaining': '76' });
+    limits.observe('h', '', { 'ratelimit-limit': '10', 'ratelimit-remaining': '3' });
+    limits.observe('h', 'ann', {});
+    assert.deepEqual(limits.allowance('h'), { limit: 10, remaining: 3 });
+    limits.observe('h', '', { 'ratelimit-remaining': '80' });
+    assert.deepEqual(limits.allowance('h'), { limit: undefined, remaining: 76 });
   });
 });

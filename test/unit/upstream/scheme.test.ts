@@ -9,6 +9,7 @@ import { endpointsOf, image } from './asking.ts';
 function setUp(answers: { https: number | FaultKind; http: number | FaultKind }) {
   const asked: string[] = [];
   const schemes = createSchemes({
+    reachOf: () => 'any',
     sender: {
       async send({ url, verify, name }): Promise<Exchanged> {
         asked.push(`${url.href} ${verify ? 'verified' : 'unverified'} as ${name}`);

@@ -45,6 +45,14 @@ describe('faults in words', () => {
       'the proxy refused (HTTP 502)',
     ],
     [{ message: 'Proxy Authentication Required (407)' }, 'broken', 'the proxy refused (HTTP 407)'],
+    [
+      {
+        code: 'ECONNRESET',
+        message: 'Client network socket disconnected before secure TLS connection was established',
+      },
+      'closed',
+      'connection closed in the TLS handshake: if it speaks plain HTTP, mark the endpoint insecure',
+    ],
     [{ code: 'UND_ERR_DESTROYED' }, 'aborted', 'given up: Entrepot is stopping'],
     [{ code: 'EWHATEVER', message: 'x' }, 'broken', 'connection failed (EWHATEVER)'],
   ];

@@ -1,0 +1,40 @@
+/** Entrepot as it comes, from this checkout. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../stage.ts';
+import { keepRunning } from './keep-running.ts';
+import type { Peer } from './peer.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+
+export const entrepot: Peer = {
+  name: 'entrepot',
+  async start(stage, { host, mirrors = [], toml = '' }) {
+    const folder = stage.folder('entrepot');
+    const file = (name: string) => join(folder, name);
+    const tables = mirrors.map((mirror) => `[[registry.mirror]]\nlocation = "${mirror}"\ninsecure = true\n`);
+    const source = `[[registry]]\nprefix = "registry.test"\nlocation = "${host}"\ninsecure = true\n`;
+    writeFileSync(file('registries.conf'), [source, ...tables].join('\n'));
+    writeFileSync(file('entrepot.toml'), `[routing]\ndefault_registry = "registry.test"\n${toml}`);
+    const address = `127.0.0.1:${await freePort()}`;
+    const files = ['--registries', file('registries.conf'), '--config', file('entrepot.toml')];
+    const profile = process.env.BENCH_PROFILE
+      ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`]
+      : [];
+    return keepRunning('entrepot', stage, {
+      command: [
+        process.execPath,
+        ...profile,
+        main,
+        'serve',
+        '--listen',
+        address,
+        '--data',
+        file('data'),
+        ...files,
+      ],
+      folder,
+      address,
+    });
+  },
+};

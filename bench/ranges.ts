@@ -1,0 +1,75 @@
+/** Parts of blobs that nobody has yet. */
+import { pull, take } from './clients.ts';
+import { repeat } from './cold.ts';
+import { alternate } from './measure.ts';
+import type { Row } from './row.ts';
+import { startUpstream } from './upstream.ts';
+
+const MiB = 1024 * 1024;
+
+const farRange: Row = {
+  name: 'far-range',
+  asks: '64 KiB at 80 MiB of a cold blob, from an origin that gives 24 MB/s',
+  async run({ stage, start, turns }) {
+    const rounds = Math.min(turns, 3);
+    const upstream = await startUpstream(stage, { blobs: repeat('96MiB', rounds + 1), rate: '24000000' });
+    const peers = await start(upstream);
+    const range = `${80 * MiB}-${80 * MiB + 65535}`;
+    const { time, bytes } = await alternate(peers, rounds, async (peer, turn) => {
+      const pulled = await pull(peer.url + upstream.blobs[turn], ['--range', range]);
+      return { time: pulled.total, bytes: pulled.bytes / 65536 };
+    });
+    const row = 'cold range, 64 KiB at 80 MiB';
+    return [
+      { row, what: 'time', unit: 'ms', values: time },
+      { row, what: 'bytes received / asked for', unit: 'times', values: bytes, goals: [{ atMost: 1 }] },
+    ];
+  },
+};
+
+/** As containerd 2.1 does with `concurrent_layer_fetch_buffer`. */
+const pieces: Row = {
+  name: 'pieces',
+  asks: 'a cold blob of 256 MiB by eight clients that ask bytes=N- in steps of 8 MiB and close early',
+  async run({ stage, start, quick, turns }) {
+    const size = quick ? 64 : 256;
+    const upstream = await startUpstream(stage, { blobs: repeat(`${size}MiB`, 2 * (turns + 1)) });
+    const peers = await start(upstream);
+    const { plain, inPieces, share } = await alternate(peers, turns, async (peer, turn) => {
+      const whole = await pull(peer.url + upstream.blobs[2 * turn]);
+      const before = await upstream.quiet();
+      const began = performance.now();
+      await takePieces(peer.url + upstream.blobs[2 * turn + 1], size * MiB);
+      const ms = performance.now() - began;
+      const after = await upstream.quiet();
+      return {
+        plain: whole.total,
+        inPieces: ms,
+        share: (after.bodyBytes - before.bodyBytes) / (size * MiB),
+      };
+    });
+    const row = `${size} MiB in pieces of 8 MiB`;
+    return [
+      { row, what: 'time', unit: 'ms', values: inPieces },
+      { row, what: 'the same by one plain GET', unit: 'ms', values: plain },
+      { row, what: 'bytes upstream / blob', unit: 'times', values: share, goals: [{ atMost: 1.1 }] },
+    ];
+  },
+};
+
+async function takePieces(url: string, size: number): Promise<void> {
+  const step = 8 * MiB;
+  let next = 0;
+  const client = async () => {
+    while (next < size) {
+      const start = next;
+      next += step;
+      const bytes = Math.min(step, size - start);
+      const got = await take(url, start, bytes);
+      if (got < bytes) throw new Error(`${got} of ${bytes} bytes came from ${start} on`);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, client));
+}
+
+export const ranges: readonly Row[] = [farRange, pieces];

@@ -1,0 +1,81 @@
+/**
+ * Takes an image, or one tag or digest of it, out of the cache at once. What the image's other manifests list stays
+ * visible to it; content goes when no other image links it either.
+ */
+import type { Digest } from '../oci/digest.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { IndexStore } from './index/index-store.ts';
+
+/** With neither tag nor digest: the whole repository, with its lists. */
+export interface PurgeTarget {
+  /** `registry/repository`. */
+  readonly image: string;
+  readonly tag?: Tag | undefined;
+  readonly digest?: Digest | undefined;
+}
+
+export interface PurgeReport {
+  readonly tags: number;
+  /** Contents that the image links no more. */
+  readonly unlinked: number;
+  /** Of those, contents that are gone, and their bytes. */
+  readonly removed: number;
+  readonly bytes: number;
+}
+
+export function createPurge(deps: {
+  readonly index: IndexStore;
+  /** Forgets a stored content and removes its file. */
+  readonly remove: (digest: Digest) => void;
+}): (target: PurgeTarget) => PurgeReport {
+  const { index } = deps;
+
+  function below(roots: Iterable<Digest>): Set<Digest> {
+    const found = new Set(roots);
+    for (const digest of found) for (const child of index.children(digest)) found.add(child.digest);
+    return found;
+  }
+
+  function doomed({ image, tag, digest }: PurgeTarget): Set<Digest> {
+    const linked = index.linkedBy(image);
+    if (tag === undefined && digest === undefined) return new Set(linked);
+    const named = digest ?? (tag === undefined ? undefined : index.tag(image, tag)?.digest);
+    if (named === undefined) return new Set();
+    const otherTags = index.tags(image).filter((name) => name !== tag && digest === undefined);
+    if (otherTags.some((name) => index.tag(image, name)?.digest === named)) return new Set();
+    const going = below([named]);
+    const staying = below(linked.filter((other) => !going.has(other) && isManifest(other)));
+    return new Set(linked.filter((other) => going.has(other) && !staying.has(other)));
+  }
+
+  const isManifest = (digest: Digest) => index.content(digest)?.mediaType !== undefined;
+
+  function dropTags(target: PurgeTarget, going: ReadonlySet<Digest>): number {
+    const { image } = target;
+    const names = index.tags(image).filter((name) => {
+      const known = index.tag(image, name)?.digest;
+      return name === target.tag || (known !== undefined && going.has(known));
+    });
+    for (const name of names) index.dropTag(image, name);
+    return names.length;
+  }
+
+  return (target) =>
+    index.transaction(() => {
+      const { image } = target;
+      const going = doomed(target);
+      let removed = 0;
+      let bytes = 0;
+      const tags = dropTags(target, going);
+      for (const digest of going) {
+        index.unlink(image, digest);
+        const content = index.content(digest);
+        if (!content || index.imagesOf(digest).length > 0) continue;
+        deps.remove(digest);
+        removed += 1;
+        bytes += content.size;
+      }
+      if (target.tag === undefined && target.digest === undefined) index.dropLists(image);
+      return { tags, unlinked: going.size, removed, bytes };
+    });
+}

@@ -1,0 +1,80 @@
+/** The commands of a running server, asked over its admin socket (`http/admin-api.ts` is the other end). */
+import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
+import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
+import type { Administration } from '../pull/administration.ts';
+import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
+
+interface ErrorBody {
+  readonly error: { code?: string; message: string; file?: string; line?: number };
+}
+
+type PullLine = { progress: WarmProgress } | { report: WarmReport } | ErrorBody;
+
+/** Undefined where nobody listens. */
+export async function connectAdministration(socketPath: string): Promise<Administration | undefined> {
+  if (!(await isListening(socketPath))) return undefined;
+
+  async function call<T>(command: string, args: object = {}): Promise<T> {
+    const answer = await send(socketPath, command, args);
+    const value: unknown = JSON.parse(await text(answer));
+    if (answer.statusCode !== 200) throw asError(value as ErrorBody);
+    return value as T;
+  }
+
+  return {
+    list: (match) => call('list', { match }),
+    usage: () => call('usage'),
+    gc: () => call('gc'),
+    purge: (reference) => call('purge', { reference }),
+    pins: () => call('pins'),
+    pin: (what) => call('pin', { what }),
+    unpin: (what) => call('unpin', { what }),
+    async pull(reference, { platforms, onProgress }) {
+      const answer = await send(socketPath, 'pull', { reference, platforms });
+      if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
+      for await (const line of createInterface({ input: answer })) {
+        const told = JSON.parse(line) as PullLine;
+        if ('error' in told) throw asError(told);
+        if ('report' in told) return told.report;
+        onProgress(told.progress);
+      }
+      throw new Error('the server ended before the pull did');
+    },
+  };
+}
+
+function isListening(socketPath: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EACCES') {
+        const message = 'may be used by the user of the server alone: run the command as that user';
+        reject(new EntrepotError('DATA_UNUSABLE', message, { file: socketPath, cause: error }));
+      }
+      // Nobody there, left behind by a kill, or in a folder that does not exist.
+      resolve(false);
+    });
+  });
+}
+
+function send(socketPath: string, command: string, args: object): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const asked = request({ socketPath, path: `/${command}`, method: 'POST', headers }, resolve);
+    asked.on('error', reject);
+    asked.end(JSON.stringify(args));
+  });
+}
+
+function asError({ error }: ErrorBody): Error {
+  const { code = '', message, file, line } = error;
+  return code in errorCodes
+    ? new EntrepotError(code as ErrorCode, message, { file, line })
+    : new Error(message);
+}

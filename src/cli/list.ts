@@ -1,0 +1,26 @@
+/** `entrepot list [GLOB]`: what can be pulled from the cache. */
+import type { LoadOptions } from '../config/load.ts';
+import type { ListedImage } from '../pull/administration.ts';
+import { administer } from './administer.ts';
+import type { Result } from './result.ts';
+import { type Column, formatBytes, formatTable } from './table.ts';
+
+const columns: readonly Column<ListedImage>[] = [
+  { head: 'IMAGE', cell: ({ image, tag }) => (tag === null ? image : `${image}:${tag}`) },
+  { head: 'DIGEST', cell: ({ digest }) => digest.replace(/:(.{12}).*/, ':$1') },
+  { head: 'SIZE', cell: ({ bytes }) => formatBytes(bytes), isNumber: true },
+  { head: 'LAST USED', cell: ({ lastUsed }) => minutes(lastUsed) },
+  { head: 'CHECKED', cell: ({ checked }) => (checked === null ? '-' : minutes(checked)) },
+  { head: 'PINNED', cell: ({ pinned }) => (pinned ? 'yes' : '-') },
+  { head: 'FROM', cell: ({ from }) => from },
+];
+
+export async function list(match: string | undefined, options: LoadOptions): Promise<Result> {
+  const listed = await administer(options, (administration) => administration.list(match));
+  return { exitCode: 0, json: listed, text: formatTable(columns, listed) };
+}
+
+/** `2026-01-31 09:05Z`. */
+function minutes(isoTime: string): string {
+  return `${isoTime.slice(0, 10)} ${isoTime.slice(11, 16)}Z`;
+}

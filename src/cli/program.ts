@@ -1,0 +1,136 @@
+/**
+ * The command line: flags to commands, what they give back to standard output, what goes wrong to standard error as
+ * `entrepot: FILE:LINE: MESSAGE`. `result.ts` has the exit codes. What one command alone needs is loaded by that one: an
+ * explanation is there in half the time without the HTTP client and the log.
+ */
+import { Command, CommanderError } from 'commander';
+import type { LoadOptions } from '../config/load.ts';
+import type { ConfigFlags } from '../config/settings.ts';
+import { EntrepotError } from '../errors.ts';
+import type { Attempt } from '../upstream/outcome.ts';
+import { addCacheCommands } from './cache-commands.ts';
+import { check } from './check.ts';
+import {
+  type ExplainFailure,
+  type Explanation,
+  explain,
+  explanationAsJson,
+  failureAsJson,
+} from './explain.ts';
+import { explanationAsText } from './explanation-text.ts';
+import { type ExitCode, exitCodeOf, type Result } from './result.ts';
+import { readSurroundings } from './surroundings.ts';
+import { readVersion } from './version.ts';
+
+const afterHelp = `
+A flag wins over its ENTREPOT_* variable, a variable over entrepot.toml. docs/configuration.md has all settings.
+Exit codes: 0 done, 1 failed, 2 bad usage or a configuration that cannot be used.`;
+
+/** `args` as they follow the program's name. */
+export async function runProgram(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = 0;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has said what it has to say.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const isUsers = error instanceof EntrepotError;
+    process.stderr.write(`entrepot: ${isUsers ? error.located : stackOf(error)}\n`);
+    return isUsers ? exitCodeOf(error) : 1;
+  }
+}
+
+function createProgram(end: (code: ExitCode) => void): Command {
+  const program = new Command('entrepot')
+    .description('A pull-through mirror for container images.')
+    .version(readVersion(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .option('--registries <FILE>', 'registries.conf, this file alone')
+    .option('--registries-dir <DIR>', 'drop-ins (*.conf) for registries.conf, from this directory alone')
+    .option('--config <FILE>', 'entrepot.toml')
+    .option('--log-level <LEVEL>', 'debug, info, warn or error')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'entrepot: ')),
+    })
+    .showHelpAfterError('entrepot --help tells more.')
+    .addHelpText('after', afterHelp)
+    .exitOverride();
+
+  program
+    .command('serve')
+    .description('serve clients until SIGTERM or SIGINT; SIGHUP reads the configuration again')
+    .option('--listen <HOST:PORT>', 'where to listen')
+    .option('--data <DIR>', 'folder of the cache')
+    .action(async (_, command: Command) => {
+      const { serve } = await import('./serve.ts');
+      end(await serve(loadOptions(command)));
+    });
+
+  program
+    .command('explain')
+    .description('tell which endpoints an image is pulled from, in order; contacts nobody without --probe')
+    .argument('<REF>', 'an image, such as quay.io/team/app:1 or alpine')
+    .option('--probe', 'ask each endpoint for the image')
+    .option('--json', 'print JSON')
+    .action(async (reference: string, flags: { json?: true; probe?: true }, command: Command) => {
+      end(print(await explained(reference, loadOptions(command), flags.probe ?? false), flags));
+    });
+
+  program
+    .command('check')
+    .description('read the whole configuration and tell all that is wrong with it; contacts nobody')
+    .option('--json', 'print JSON')
+    .action((flags: { json?: true }, command: Command) => {
+      end(print(check(loadOptions(command)), flags));
+    });
+
+  addCacheCommands(program, { loadOptions, done: (result, flags) => end(print(result, flags)) });
+  return program;
+}
+
+async function explained(reference: string, options: LoadOptions, isProbing: boolean): Promise<Result> {
+  const outcome = explain(reference, options);
+  if (!outcome.ok) return explainFailure(outcome);
+  const { explanation } = outcome;
+  try {
+    const attempts = isProbing ? await askEach(explanation, options) : undefined;
+    return {
+      exitCode: 0,
+      json: explanationAsJson(explanation, attempts),
+      text: await explanationAsText(explanation, attempts),
+    };
+  } catch (error) {
+    // A file that is read only when somebody is asked.
+    if (error instanceof EntrepotError) return explainFailure({ ok: false, stage: 'load', error });
+    throw error;
+  }
+}
+
+function explainFailure(failure: ExplainFailure): Result {
+  const text = `entrepot: ${failure.error.located}\n`;
+  return { exitCode: exitCodeOf(failure.error), json: failureAsJson(failure), text, isFailure: true };
+}
+
+async function askEach(explanation: Explanation, options: LoadOptions): Promise<readonly Attempt[]> {
+  const { probe } = await import('./probe.ts');
+  return await probe(explanation, options.env);
+}
+
+function print(result: Result, flags: { json?: true }): ExitCode {
+  if (flags.json) process.stdout.write(`${JSON.stringify(result.json, undefined, 2)}\n`);
+  else (result.isFailure ? process.stderr : process.stdout).write(result.text);
+  return result.exitCode;
+}
+
+function loadOptions(command: Command): LoadOptions {
+  return { ...readSurroundings(), flags: command.optsWithGlobals<ConfigFlags>() };
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

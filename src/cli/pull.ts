@@ -1,0 +1,45 @@
+/** `entrepot pull REF...`: brings images into the cache, so that the next client finds them there. */
+import type { LoadOptions } from '../config/load.ts';
+import type { WarmReport } from '../pull/warm-image.ts';
+import { administer } from './administer.ts';
+import { createProgressBars } from './progress-bars.ts';
+import type { Result } from './result.ts';
+import { counted, formatBytes } from './table.ts';
+
+export interface PullFlags {
+  /** `linux/arm64`; none: all. */
+  readonly platforms: readonly string[];
+  readonly showsProgress: boolean;
+}
+
+export async function pull(
+  references: readonly string[],
+  flags: PullFlags,
+  options: LoadOptions,
+): Promise<Result> {
+  const { platforms, showsProgress } = flags;
+  const bars = createProgressBars(process.stderr, { isShown: showsProgress && process.stderr.isTTY });
+  const reports = await administer(
+    options,
+    async (administration) => {
+      const all: WarmReport[] = [];
+      for (const reference of references) {
+        all.push(await administration.pull(reference, { platforms, onProgress: bars.show }));
+        bars.clear();
+      }
+      return all;
+    },
+    { makesFolder: true },
+  ).finally(bars.clear);
+  return {
+    exitCode: reports.some(({ failures }) => failures.length > 0) ? 1 : 0,
+    json: reports,
+    text: reports.map(asText).join(''),
+  };
+}
+
+function asText({ reference, digest, manifests, blobs, bytes, fetched, failures }: WarmReport): string {
+  const what = `${counted(manifests, 'manifest')}, ${counted(blobs, 'blob')}, ${formatBytes(bytes)}`;
+  const lines = failures.map((failure) => `  failed: ${failure}\n`);
+  return `${reference} ${digest ?? '-'}: ${what}, ${formatBytes(fetched)} of it fetched\n${lines.join('')}`;
+}

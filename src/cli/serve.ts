@@ -1,0 +1,63 @@
+/**
+ * `entrepot serve`, from the configuration to the end:
+ *
+ *   SIGTERM, SIGINT   accept no more, let answers under way finish (limits.stop_grace), end with 0
+ *   one more          end at once, with 1; the data folder stands that
+ *   SIGHUP            read the configuration again
+ *
+ * Signals are heard from the start on: as the first process of a container, one without a handler would not end at all.
+ */
+import type { App } from '../app.ts';
+import { type LoadOptions, loadConfig } from '../config/load.ts';
+import { createLog, type Log } from '../telemetry/log.ts';
+import { watchFaults } from './faults.ts';
+import { createReloads, logWarnings } from './reloads.ts';
+import type { ExitCode } from './result.ts';
+import { readVersion } from './version.ts';
+
+/** A terminal's Ctrl-C reaches npm as well, which passes it on: the same signal within so many ms is the same one. */
+const echo = 1000;
+
+/** Resolves when the server has stopped. Throws EntrepotError for what makes a start impossible. */
+export async function serve(options: LoadOptions): Promise<ExitCode> {
+  const config = loadConfig(options);
+  const log = createLog({ level: config.server.log.level });
+  watchFaults(log);
+  const stopAsked = watchStopSignals(log);
+  const serving = Promise.withResolvers<App>();
+  const reloads = createReloads({ app: serving.promise, log, load: () => loadConfig(options) });
+  process.on('SIGHUP', reloads.ask);
+  logWarnings(log, config);
+
+  // Only now: this loads native modules, which other commands and a wrong configuration can do without.
+  const { createApp } = await import('../app.ts');
+  const version = readVersion();
+  const app = await createApp(config, { log, env: options.env, userAgent: `entrepot/${version}` });
+  const { host, port } = await app.start();
+  serving.resolve(app);
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const { data } = config.server;
+  log.info({ address, data, registries: config.registries.files, version }, 'listening');
+
+  log.info({ signal: await stopAsked }, 'stopping');
+  const { cut } = await app.stop();
+  log.info({ cut }, 'stopped');
+  return 0;
+}
+
+function watchStopSignals(log: Log): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  let first: { signal: NodeJS.Signals; at: number } | undefined;
+  const hear = (signal: NodeJS.Signals) => {
+    if (!first) {
+      first = { signal, at: performance.now() };
+      resolve(signal);
+    } else if (signal !== first.signal || performance.now() - first.at > echo) {
+      log.warn({ signal }, 'stopping at once');
+      process.exit(1);
+    }
+  };
+  process.on('SIGTERM', hear);
+  process.on('SIGINT', hear);
+  return promise;
+}

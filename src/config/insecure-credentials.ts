@@ -1,0 +1,55 @@
+/**
+ * Credentials of hosts that registries.conf marks insecure: they go out over HTTPS that nobody verifies, or in the clear. The
+ * ecosystem does so without a word; here it is said once, where the configuration is read.
+ */
+import { EntrepotError } from '../errors.ts';
+import { readAuthFile } from './auth-file.ts';
+import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
+import type { Origin, RegistriesConf } from './registries-conf/registries.ts';
+
+/** One warning for each such host. No helper program is run: what one would give is not known here. */
+export function insecureCredentialWarnings(
+  { entries }: RegistriesConf,
+  { upstream }: ServerConfig,
+  authFiles: readonly AuthFilePath[],
+): readonly ConfigWarning[] {
+  const insecure = new Map<string, Origin>();
+  const places = entries.flatMap((entry) => [
+    ...entry.mirrors,
+    { ...entry, location: entry.location || entry.prefix },
+  ]);
+  for (const place of places) {
+    const host = hostOf(place.location);
+    if ((place.insecure ?? upstream.insecure) && !insecure.has(host)) insecure.set(host, place.origin);
+  }
+  if (insecure.size === 0) return [];
+
+  const holders = new Map<string, string>();
+  for (const { host, passwordFile, identityTokenFile } of upstream.hosts) {
+    const file = passwordFile ?? identityTokenFile;
+    if (file !== undefined) holders.set(host, file);
+  }
+  for (const authFile of authFiles) {
+    for (const host of hostsIn(authFile)) if (!holders.has(host)) holders.set(host, authFile.path);
+  }
+  return [...insecure].flatMap(([host, origin]) => {
+    const holder = holders.get(host);
+    const message = `${host} is marked insecure: its credentials in ${holder} may be read and altered on their way`;
+    return holder === undefined ? [] : [{ ...origin, message }];
+  });
+}
+
+/** A file that cannot be read is an error for whoever needs it. */
+function hostsIn(authFile: AuthFilePath): readonly string[] {
+  try {
+    const { auths, credHelpers } = readAuthFile(authFile);
+    return [...auths.keys(), ...credHelpers.keys()].map((key) => hostOf(key.replace(/^https?:\/\//, '')));
+  } catch (error) {
+    if (error instanceof EntrepotError) return [];
+    throw error;
+  }
+}
+
+function hostOf(location: string): string {
+  return location.split('/', 1)[0] ?? location;
+}

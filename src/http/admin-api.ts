@@ -1,0 +1,101 @@
+/**
+ * The commands, for whoever reaches the admin socket: `POST /NAME` with a JSON object of arguments, one JSON value back.
+ * `pull` answers with a line of JSON for each step (`{"progress"}`) and one for each image (`{"report"}`, `{"error"}`).
+ */
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { EntrepotError } from '../errors.ts';
+import type { Administration } from '../pull/administration.ts';
+
+export interface AdminApiDeps {
+  readonly administration: Administration;
+  readonly log: Record<'info' | 'error', (fields: object, message: string) => void>;
+}
+
+type Arguments = Readonly<Record<string, unknown>>;
+
+/** More than any command line holds. */
+const maxBody = 4 * 1024 * 1024;
+
+export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
+  const app = new Hono();
+  const commands: Readonly<Record<string, (args: Arguments) => Promise<unknown>>> = {
+    list: ({ match }) => administration.list(match === undefined ? undefined : text(match)),
+    usage: () => administration.usage(),
+    gc: () => administration.gc(),
+    purge: ({ reference }) => administration.purge(text(reference)),
+    pins: () => administration.pins(),
+    pin: ({ what }) => administration.pin(text(what)),
+    unpin: ({ what }) => administration.unpin(text(what)),
+  };
+
+  app.use(bodyLimit({ maxSize: maxBody }));
+  app.use((c, next) => {
+    log.info({ command: c.req.path.slice(1) }, 'command');
+    return next();
+  });
+  app.post('/pull', async (c) => {
+    const { reference, platforms } = await readArguments(c.req.raw);
+    return new Response(pullLines(text(reference), texts(platforms)), {
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+  });
+  for (const [name, command] of Object.entries(commands)) {
+    app.post(`/${name}`, async (c) => c.json((await command(await readArguments(c.req.raw))) as object));
+  }
+  app.notFound((c) => c.json(errorBody(new EntrepotError('USAGE', `there is no ${c.req.path}`)), 404));
+  app.onError((error, c) => c.json(errorBody(error), error instanceof EntrepotError ? 400 : 500));
+
+  function errorBody(error: unknown): object {
+    if (error instanceof EntrepotError) {
+      const { code, message, file, line } = error;
+      return { error: { code, message, file, line } };
+    }
+    log.error({ err: error }, 'a command failed');
+    return { error: { message: String(error) } };
+  }
+
+  function pullLines(reference: string, platforms: readonly string[]): ReadableStream<Uint8Array> {
+    let isOpen = true;
+    return new ReadableStream({
+      async start(controller) {
+        const write = (line: object) => {
+          if (isOpen) controller.enqueue(Buffer.from(`${JSON.stringify(line)}\n`));
+        };
+        try {
+          const onProgress = (progress: object) => write({ progress });
+          write({ report: await administration.pull(reference, { platforms, onProgress }) });
+        } catch (error) {
+          write(errorBody(error));
+        }
+        if (isOpen) controller.close();
+      },
+      // The images are wanted in the cache, whoever watches.
+      cancel() {
+        isOpen = false;
+      },
+    });
+  }
+
+  return app;
+}
+
+async function readArguments(request: Request): Promise<Arguments> {
+  const body = await request.text();
+  try {
+    const json: unknown = body === '' ? {} : JSON.parse(body);
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Arguments;
+  } catch {
+    // Told below.
+  }
+  throw new EntrepotError('USAGE', 'the arguments are no JSON object');
+}
+
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new EntrepotError('USAGE', 'an argument is missing');
+}
+
+function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(text) : [];
+}

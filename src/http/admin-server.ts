@@ -1,0 +1,50 @@
+/**
+ * Listens on the admin socket in the data folder. Who may use it is who may write there: the socket has mode 0600, and there
+ * is nothing else to prove.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { type AdminApiDeps, createAdminApi } from './admin-api.ts';
+
+export interface AdminServer {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface AdminServerDeps extends AdminApiDeps {
+  readonly log: AdminApiDeps['log'] & { warn(fields: object, message: string): void };
+}
+
+/** `path`: the caller holds the folder's lock, so a socket that is there already is a dead one. */
+export function createAdminServer(deps: AdminServerDeps, { path }: { readonly path: string }): AdminServer {
+  const { log } = deps;
+  const api = createAdminApi(deps);
+  const server = createServer(getRequestListener(api.fetch, { overrideGlobalObjects: false }));
+
+  return {
+    /** A socket that cannot be made is no reason not to serve. */
+    start() {
+      return new Promise((resolve) => {
+        const onError = (err: Error) => {
+          log.warn({ file: path, err }, 'commands cannot reach this server: no admin socket');
+          resolve();
+        };
+        rmSync(path, { force: true });
+        server.once('error', onError);
+        server.listen(path, () => {
+          server.off('error', onError);
+          server.on('error', (err) => log.error({ err }, 'admin socket'));
+          chmodSync(path, 0o600);
+          resolve();
+        });
+      });
+    },
+    stop() {
+      return new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    },
+  };
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/**
+ * The entry: `node dist/main.js COMMAND`, or from a checkout `node_modules/.bin/node src/main.ts COMMAND`. All else is loaded
+ * only when Node is new enough for it, since an older one would fail at some import in words that help nobody. That check
+ * is for dist/: a Node older than 22.18 cannot load src/main.ts in the first place and says "Unknown file extension".
+ */
+import { readFileSync } from 'node:fs';
+
+const packageFile = new URL('../package.json', import.meta.url);
+const { engines } = JSON.parse(readFileSync(packageFile, 'utf8')) as { engines: { node: string } };
+const needed = engines.node.replace('>=', '');
+
+if (isOlder(process.versions.node, needed)) {
+  const found = `${process.execPath} is Node ${process.versions.node}`;
+  process.stderr.write(`entrepot: Node ${needed} or later is needed, but ${found}\n`);
+  process.exit(2);
+}
+const { runProgram } = await import('./cli/program.ts');
+// Whatever still has a timer or a connection open must not hold up the end.
+process.exit(await runProgram(process.argv.slice(2)));
+
+function isOlder(version: string, than: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [neededMajor = 0, neededMinor = 0] = than.split('.').map(Number);
+  return major < neededMajor || (major === neededMajor && minor < neededMinor);
+}

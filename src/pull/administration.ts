@@ -1,0 +1,190 @@
+/**
+ * What the commands do that concern the cache: here once, whether a running server is asked (`http/admin-api.ts`) or the data
+ * folder is opened by the command itself. Times are ISO 8601 texts, sizes bytes: all of it goes out as JSON.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { CacheAdmin, CollectReport } from '../cache/admin.ts';
+import { namePattern } from '../cache/name-patterns.ts';
+import type { PurgeReport } from '../cache/purge.ts';
+import { pattern } from '../config/value-kinds.ts';
+import { EntrepotError } from '../errors.ts';
+import {
+  formatReference,
+  parseReference,
+  parseTag,
+  type Reference,
+  referenceName,
+} from '../oci/reference.ts';
+import type { WarmOptions, WarmReference, WarmReport } from './warm-image.ts';
+
+export interface Administration {
+  /** What can be pulled from the cache, by image and tag; only what the glob matches, where one is given. */
+  list(match?: string): Promise<readonly ListedImage[]>;
+  usage(): Promise<Usage>;
+  gc(): Promise<CollectReport>;
+  /** Without a tag or digest: the whole repository. */
+  purge(reference: string): Promise<PurgeReport & { readonly reference: string }>;
+  pins(): Promise<PinList>;
+  /** A reference, or a glob over `registry/repository` and `registry/repository:tag`. */
+  pin(what: string): Promise<PinList>;
+  unpin(what: string): Promise<PinList>;
+  pull(reference: string, options: WarmOptions): Promise<WarmReport>;
+}
+
+export interface ListedImage {
+  /** `registry/repository`. */
+  readonly image: string;
+  readonly tag: string | null;
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Stored bytes of the manifest and of all below it. */
+  readonly bytes: number;
+  readonly lastUsed: string;
+  /** `host/repository` that gave it, or that last confirmed the tag. */
+  readonly from: string;
+  /** When that was, for a tag. */
+  readonly checked: string | null;
+  readonly pinned: boolean;
+}
+
+export interface Usage {
+  /** Of stored contents, each counted once. */
+  readonly bytes: number;
+  readonly contents: number;
+  readonly manifests: number;
+  readonly reserved: number;
+  readonly maxSize: number | null;
+  /** What several share is counted for each. */
+  readonly registries: readonly UsageOf[];
+  readonly repositories: readonly UsageOf[];
+  readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
+}
+
+export interface UsageOf {
+  readonly name: string;
+  readonly bytes: number;
+  readonly contents: number;
+  readonly tags: number;
+}
+
+export interface PinList {
+  /** From entrepot.toml. */
+  readonly configured: readonly string[];
+  /** By command. */
+  readonly added: readonly string[];
+}
+
+export interface AdministrationDeps {
+  readonly cache: CacheAdmin;
+  readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
+  /** Whether the configuration names this registry. */
+  readonly isListed: (registry: string) => boolean;
+}
+
+export function createAdministration({ cache, warm, isListed }: AdministrationDeps): Administration {
+  const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
+
+  return {
+    async list(match) {
+      const matches = match === undefined ? undefined : namePattern([checkedPattern(match)]);
+      const listed: ListedImage[] = [];
+      for await (const { image } of cache.eachImage()) {
+        for (const kept of cache.manifests(image)) {
+          const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
+          if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
+          listed.push({
+            ...{ image, tag: tag ?? null, digest, mediaType, bytes, lastUsed: isoTime(used), from: endpoint },
+            ...{ checked: checkedAt === undefined ? null : isoTime(checkedAt), pinned },
+          });
+        }
+        await turn();
+      }
+      return listed;
+    },
+
+    async usage() {
+      const repositories: UsageOf[] = [];
+      const registries = new Map<string, UsageOf>();
+      for await (const { image, bytes, contents, tags } of cache.eachImage()) {
+        repositories.push({ name: image, bytes, contents, tags });
+        const name = image.slice(0, image.indexOf('/'));
+        const sum = registries.get(name) ?? { name, bytes: 0, contents: 0, tags: 0 };
+        registries.set(name, {
+          ...{ name, bytes: sum.bytes + bytes },
+          ...{ contents: sum.contents + contents, tags: sum.tags + tags },
+        });
+      }
+      const { maxSize, quotas, ...totals } = cache.usage();
+      return {
+        ...totals,
+        maxSize: maxSize ?? null,
+        registries: [...registries.values()],
+        repositories,
+        quotas,
+      };
+    },
+
+    gc: cache.collect,
+
+    async purge(text) {
+      const reference = readReference(text);
+      const { tag, digest } = reference;
+      const report = await cache.purge({ image: referenceName(reference), tag, digest });
+      return { reference: formatReference(reference), ...report };
+    },
+
+    pins: async () => pinList(),
+    async pin(what) {
+      cache.pins.add(readPin(what));
+      return pinList();
+    },
+    async unpin(what) {
+      const pin = readPin(what);
+      if (!cache.pins.remove(pin)) {
+        const way = cache.pins.configured.includes(pin)
+          ? 'it stands in entrepot.toml: take [[cache.pin]] out there'
+          : `pinned by command are ${cache.pins.added.join(', ') || 'none'}`;
+        throw new EntrepotError('USAGE', `${pin} is not pinned by command: ${way}`);
+      }
+      return pinList();
+    },
+
+    async pull(text, options) {
+      const { registry, repository, tag, digest } = readReference(text);
+      if (!isListed(registry)) {
+        throw new EntrepotError(
+          'REFERENCE_INVALID',
+          `the registry of ${text} is not listed in registries.conf: add [[registry]] location = "${registry}"`,
+        );
+      }
+      if (digest) return await warm({ registry, repository, digest }, options);
+      const named = tag ?? parseTag('latest');
+      if (!named) throw new Error('latest is a tag');
+      return await warm({ registry, repository, tag: named }, options);
+    },
+  };
+}
+
+function readReference(text: string): Reference {
+  const parsed = parseReference(text);
+  if (parsed.ok) return parsed.value;
+  throw new EntrepotError('REFERENCE_INVALID', `the reference ${JSON.stringify(text)} ${parsed.problem}`);
+}
+
+/** The pattern that `what` stands for: itself where it has a glob's characters, else the reference's full name. */
+function readPin(what: string): string {
+  if (/[*?[\]{}!()]/.test(what)) return checkedPattern(what);
+  const reference = readReference(what);
+  if (reference.digest === undefined) return formatReference(reference);
+  throw new EntrepotError('USAGE', `${what}: a pin names a repository or a tag, not a digest`);
+}
+
+function checkedPattern(text: string): string {
+  const read = pattern.read(text);
+  if (read !== undefined) return read;
+  throw new EntrepotError('USAGE', `${JSON.stringify(text)} is not ${pattern.expected}`);
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,171 @@
+/**
+ * Brings an image into the cache as a client would: the manifest, the manifests below it, their blobs, a few at a time.
+ * What one platform lacks does not keep the others away.
+ */
+import type { Digest } from '../oci/digest.ts';
+import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
+import { isManifestType } from '../oci/media-types.ts';
+import { formatReference } from '../oci/reference.ts';
+import type { ImageName, ManifestTarget } from '../routing/target.ts';
+import type { Trail } from '../upstream/outcome.ts';
+import type { Verdict } from '../upstream/upstream.ts';
+import type { Pull } from './pull.ts';
+
+/** A reference with a tag or a digest. */
+export type WarmReference = ManifestTarget['reference'];
+
+export interface WarmOptions {
+  /** `linux/arm64`, which also means `linux/arm64/v8`; none: all. */
+  readonly platforms: readonly string[];
+  readonly onProgress: (progress: WarmProgress) => void;
+}
+
+export interface WarmProgress {
+  readonly reference: string;
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly done: number;
+}
+
+export interface WarmReport {
+  readonly reference: string;
+  readonly digest: Digest | null;
+  readonly manifests: number;
+  readonly blobs: number;
+  /** Of all these manifests and blobs. */
+  readonly bytes: number;
+  /** Of those that were not here before. */
+  readonly fetched: number;
+  readonly failures: readonly string[];
+}
+
+const blobsAtOnce = 3;
+/** Progress is told after so many bytes. */
+const progressStep = 1024 * 1024;
+
+export function createWarmImage({
+  pull,
+}: {
+  readonly pull: Pick<Pull, 'manifest' | 'blob'>;
+}): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
+  return async (reference, { platforms, onProgress }) => {
+    const { registry, repository } = reference;
+    const image: ImageName = { registry, repository, name: `${registry}/${repository}` };
+    const name = formatReference(reference);
+    const report = { digest: null as Digest | null, manifests: 0, blobs: 0, bytes: 0, fetched: 0 };
+    const failures: string[] = [];
+    const blobs = new Map<Digest, Descriptor>();
+
+    function count(bytes: number, isHere: boolean): void {
+      report.bytes += bytes;
+      if (!isHere) report.fetched += bytes;
+    }
+
+    async function takeManifest(wanted: WarmReference, isRoot: boolean): Promise<void> {
+      const pulled = await pull.manifest({ kind: 'manifest', image, reference: wanted });
+      if (!pulled.found) {
+        failures.push(`${formatReference(wanted)}: ${reasonOf(pulled.verdict, pulled.trail)}`);
+        return;
+      }
+      const { digest, mediaType, bytes } = pulled.value;
+      if (isRoot) report.digest = digest;
+      report.manifests += 1;
+      count(bytes.length, pulled.cache !== 'fetched' && pulled.cache !== 'joined');
+      const manifest = readManifest(bytes, mediaType);
+      if ('problem' in manifest) return;
+      const below = chosen(manifest, platforms);
+      if (below.length === 0 && manifest.children.length > 0) {
+        failures.push(`${formatReference(wanted)}: has no platform ${platforms.join(' or ')}`);
+      }
+      for (const child of below) {
+        if (isManifestType(child.mediaType)) {
+          await takeManifest({ registry, repository, digest: child.digest }, false);
+        } else if (!isElsewhere(child)) {
+          blobs.set(child.digest, child);
+        }
+      }
+    }
+
+    async function takeBlob({ digest, size }: Descriptor): Promise<void> {
+      onProgress({ reference: name, digest, size, done: 0 });
+      const pulled = await pull.blob({ kind: 'blob', image, digest });
+      if (!pulled.found) {
+        failures.push(`${image.name}@${digest}: ${reasonOf(pulled.verdict, pulled.trail)}`);
+        return;
+      }
+      const { value, cache } = pulled;
+      const isHere = cache === 'hit' || cache === 'revalidated';
+      try {
+        if (!isHere)
+          await drain(value.open(0, value.size), (done) =>
+            onProgress({ reference: name, digest, size, done }),
+          );
+      } finally {
+        value.close();
+      }
+      onProgress({ reference: name, digest, size, done: size });
+      report.blobs += 1;
+      count(size, isHere);
+    }
+
+    async function takeBlobs(waiting: Iterator<Descriptor>): Promise<void> {
+      for (let next = waiting.next(); !next.done; next = waiting.next()) {
+        const { digest } = next.value;
+        await takeBlob(next.value).catch((error: unknown) => {
+          failures.push(`${image.name}@${digest}: ${error instanceof Error ? error.message : String(error)}`);
+        });
+      }
+    }
+
+    await takeManifest(reference, true);
+    const waiting = blobs.values();
+    await Promise.all(Array.from({ length: blobsAtOnce }, () => takeBlobs(waiting)));
+    return { reference: name, ...report, failures };
+  };
+}
+
+async function drain(
+  stream: { next(): Promise<Uint8Array | undefined>; close(): void },
+  tell: (done: number) => void,
+): Promise<void> {
+  let done = 0;
+  let told = 0;
+  try {
+    for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
+      done += chunk.length;
+      if (done - told < progressStep) continue;
+      told = done;
+      tell(done);
+    }
+  } finally {
+    stream.close();
+  }
+}
+
+/** What is not said to be for a platform (an image's blobs, an attestation) goes along with all platforms only. */
+function chosen({ children }: Manifest, platforms: readonly string[]): readonly Descriptor[] {
+  const isIndex = children.some(({ platform }) => platform !== undefined);
+  if (platforms.length === 0 || !isIndex) return children;
+  return children.filter(({ platform }) =>
+    platforms.some((wanted) => platform === wanted || platform?.startsWith(`${wanted}/`)),
+  );
+}
+
+/** Layers that a registry must not give out are for the client to get from where their URLs say. */
+function isElsewhere({ mediaType }: Descriptor): boolean {
+  return /\.foreign\.|\.nondistributable\./.test(mediaType);
+}
+
+function reasonOf(verdict: Verdict, trail: Trail): string {
+  const said = trail.map(
+    ({ endpoint, outcome, reason }) => `${endpoint} ${outcome}${reason ? ` (${reason})` : ''}`,
+  );
+  const what = {
+    notFound: 'not found',
+    unavailable: 'not every endpoint could be asked',
+    offline: 'this server is offline',
+    rateLimited: 'the registry limits requests',
+  }[verdict.kind];
+  return said.length === 0 ? what : `${what}: ${said.join('; ')}`;
+}

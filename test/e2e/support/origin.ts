@@ -1,0 +1,84 @@
+/** A real docker-registry on a free port of 127.0.0.1, with TLS, Basic or Bearer authentication if asked for. */
+import { join } from 'node:path';
+import type { KeyAndCertificate } from '../../support/certificates.ts';
+import { place } from './client.ts';
+import type { Image } from './images.ts';
+import { type Environment, run, start } from './programs.ts';
+import type { TokenAuthority } from './token-authority.ts';
+
+export interface OriginOptions {
+  readonly tls?: KeyAndCertificate;
+  /** Who may push; and pull, unless the token authority lets anybody. */
+  readonly account?: Account;
+  /** Issues the tokens for the account; Basic authentication without it. */
+  readonly authority?: TokenAuthority;
+}
+
+export interface Account {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface Origin {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  push(image: Image, repository: string, tag: string): Promise<void>;
+  /** GETs of this blob's bytes that the registry has answered, in any repository. */
+  blobReads(digest: string): number;
+  stop(): Promise<unknown>;
+}
+
+export async function startOrigin(
+  folder: string,
+  env: Environment,
+  options: OriginOptions = {},
+): Promise<Origin> {
+  const settings = await configuration(folder, env, options);
+  // JSON is YAML.
+  const file = place(join(folder, 'config.yml'), JSON.stringify(settings, null, 2));
+  const registry = await start('docker-registry', ['serve', file], env, /listening on (127\.0\.0\.1:\d+)/);
+  const host = registry.announced;
+  const { account } = options;
+  const credentials =
+    account === undefined ? [] : ['--dest-creds', `${account.username}:${account.password}`];
+  return {
+    host,
+    async push(image, repository, tag) {
+      const target = `docker://${host}/${repository}:${tag}`;
+      const how = ['--all', '--preserve-digests', '--dest-tls-verify=false', ...credentials];
+      await run('skopeo', ['copy', ...how, image.source, target], env);
+    },
+    blobReads(digest) {
+      const read = new RegExp(`"GET /v2/[^" ]+/blobs/${digest} HTTP/1.1" 20[06] `, 'g');
+      return registry.stdout.match(read)?.length ?? 0;
+    },
+    stop: () => registry.stop(),
+  };
+}
+
+async function configuration(folder: string, env: Environment, options: OriginOptions): Promise<object> {
+  const { tls, account, authority } = options;
+  const write = (name: string, content: string) => place(join(folder, name), content);
+  const http = { addr: '127.0.0.1:0' };
+  return {
+    version: '0.1',
+    storage: { filesystem: { rootdirectory: join(folder, 'storage') } },
+    http: tls
+      ? { ...http, tls: { certificate: write('tls.crt', tls.cert), key: write('tls.key', tls.key) } }
+      : http,
+    ...(authority && { auth: { token: tokenAuthentication(authority, write) } }),
+    ...(account && !authority && { auth: { htpasswd: await basicAuthentication(account, write, env) } }),
+  };
+}
+
+type Write = (name: string, content: string) => string;
+
+function tokenAuthentication(authority: TokenAuthority, write: Write): object {
+  const { realm, service, issuer, certificate } = authority;
+  return { realm, service, issuer, rootcertbundle: write('authority.crt', certificate) };
+}
+
+async function basicAuthentication(account: Account, write: Write, env: Environment): Promise<object> {
+  const line = await run('htpasswd', ['-nbB', account.username, account.password], env);
+  return { realm: 'tests', path: write('htpasswd', line) };
+}

@@ -1,0 +1,289 @@
+/** The commands of the cache, over the admin socket of a server and on a data folder that no server holds. */
+import assert from 'node:assert/strict';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { corruptAt } from '../support/fake-registry-faults.ts';
+import { buildImage, buildIndex } from '../support/images.ts';
+import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
+import { runEntrepot } from '../support/processes.ts';
+import { storedBytes, storedFile } from '../support/stored-files.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const image = buildImage({ seed: 'app', layers: [60_000, 1000] });
+const sibling = buildImage({ seed: 'sibling', layers: [image.layers[0]!, 30_000] });
+const bytesOf = ({ bytes, blobs }: typeof image) =>
+  bytes.length + blobs.reduce((sum, { size }) => sum + size, 0);
+
+type Mirrored = MirroredRegistry & { name: string };
+
+/** `team/app:1` and `team/app:2`, which share a layer, were pulled through. */
+async function pulled(t: TestContext, toml = ''): Promise<Mirrored> {
+  const mirrored = await startMirrored(t, { toml });
+  const { registry, get, proxy } = mirrored;
+  for (const [tag, one] of [
+    ['1', image],
+    ['2', sibling],
+  ] as const) {
+    registry.putImage('team/app', tag, one);
+    await get('team/app', `manifests/${tag}`);
+    for (const { digest } of one.blobs) await get('team/app', `blobs/${digest}`);
+  }
+  await settled(proxy);
+  registry.clear();
+  return { ...mirrored, name: `${registry.host}/team/app` };
+}
+
+async function command({ proxy }: Pick<Mirrored, 'proxy'>, ...args: string[]) {
+  const files = ['--registries', join(proxy.folder, 'registries.conf'), '--config'];
+  const { code, stdout, stderr } = await runEntrepot([
+    ...[...args, '--data', proxy.data],
+    ...[...files, join(proxy.folder, 'entrepot.toml')],
+  ]);
+  return {
+    code,
+    stdout,
+    stderr,
+    json: args.includes('--json') && stdout !== '' ? JSON.parse(stdout) : undefined,
+  };
+}
+
+/** The same with a server and without one. */
+function eitherWay(sentence: string, check: (t: TestContext, mirrored: Mirrored) => Promise<void>): void {
+  it(`${sentence}: while a server runs`, async (t) => check(t, await pulled(t)));
+  it(`${sentence}: while none does`, async (t) => {
+    const mirrored = await pulled(t);
+    await mirrored.proxy.stop();
+    await check(t, mirrored);
+  });
+}
+
+describe('entrepot list', () => {
+  eitherWay('names images with tag, size, last use and where from', async (_, mirrored) => {
+    const { name } = mirrored;
+    const { json, code } = await command(mirrored, 'list', '--json');
+    assert.equal(code, 0);
+    assert.deepEqual(
+      json.map(({ image: of, tag, digest, bytes, from, pinned }: Record<string, unknown>) => [
+        ...[of, tag, digest, bytes, from, pinned],
+      ]),
+      [
+        [name, '1', image.digest, bytesOf(image), name, false],
+        [name, '2', sibling.digest, bytesOf(sibling), name, false],
+      ],
+    );
+    assert.match(json[0].lastUsed, /^2026-01-01T00:/);
+    const { stdout } = await command(mirrored, 'list', '**:2');
+    assert.deepEqual(stdout.split('\n').length, 3);
+    assert.match(stdout, new RegExp(`^${name}:2 +sha256:\\S{12} +89\\.0 KiB`, 'm'));
+  });
+});
+
+describe('entrepot usage', () => {
+  eitherWay(
+    'counts a shared blob once in all, and tells registries and repositories',
+    async (_, mirrored) => {
+      const { json } = await command(mirrored, 'usage', '--json');
+      const bytes = bytesOf(image) + bytesOf(sibling) - image.layers[0]!.size;
+      assert.equal(json.bytes, bytes);
+      assert.equal(json.bytes, storedBytes(mirrored.proxy.data));
+      assert.deepEqual(json.repositories, [{ name: mirrored.name, bytes, contents: 7, tags: 2 }]);
+      assert.deepEqual(json.registries, [{ name: mirrored.registry.host, bytes, contents: 7, tags: 2 }]);
+      assert.match((await command(mirrored, 'usage')).stdout, /no limit[\s\S]*REGISTRY[\s\S]*REPOSITORY/);
+    },
+  );
+});
+
+describe('entrepot purge', () => {
+  eitherWay('takes a tag with what only it has, and leaves what others share', async (_, mirrored) => {
+    const { json } = await command(mirrored, 'purge', `${mirrored.name}:1`, '--json');
+    const bytes = bytesOf(image) - image.layers[0]!.size;
+    assert.deepEqual(json, [{ reference: `${mirrored.name}:1`, tags: 1, unlinked: 3, removed: 3, bytes }]);
+    const { json: left } = await command(mirrored, 'list', '--json');
+    assert.deepEqual(
+      left.map(({ tag, bytes: size }: { tag: string; bytes: number }) => [tag, size]),
+      [['2', bytesOf(sibling)]],
+    );
+    assert.equal(storedBytes(mirrored.proxy.data), bytesOf(sibling));
+    const again = await command(mirrored, 'purge', `${mirrored.name}:1`);
+    assert.deepEqual([again.code, again.stdout], [0, `${mirrored.name}:1: nothing of it is cached\n`]);
+  });
+
+  it('takes a whole repository, and the next pull fetches it again', async (t) => {
+    const mirrored = await pulled(t);
+    await command(mirrored, 'purge', mirrored.name);
+    assert.equal(storedBytes(mirrored.proxy.data), 0);
+    assert.equal(cacheOf(await mirrored.get('team/app', 'manifests/1')), 'fetched');
+  });
+
+  it('leaves what another repository serves', async (t) => {
+    const mirrored = await pulled(t);
+    mirrored.registry.putImage('other/app', '1', image);
+    await mirrored.get('other/app', 'manifests/1');
+    for (const { digest } of image.blobs) await mirrored.get('other/app', `blobs/${digest}`);
+    await command(mirrored, 'purge', mirrored.name);
+    await mirrored.registry.refuse();
+    for (const { digest } of image.blobs) {
+      assert.equal(cacheOf(await mirrored.get('other/app', `blobs/${digest}`)), 'hit');
+      assert.notEqual((await mirrored.get('team/app', `blobs/${digest}`)).status, 200);
+    }
+  });
+
+  it('takes a digest with every tag on it', async (t) => {
+    const mirrored = await pulled(t);
+    const { json } = await command(mirrored, 'purge', `${mirrored.name}@${sibling.digest}`, '--json');
+    assert.deepEqual([json[0].tags, json[0].unlinked], [1, 3]);
+  });
+});
+
+describe('entrepot pin', () => {
+  it('keeps an image from eviction, over a restart, until it is unpinned', async (t) => {
+    const toml = '[cache]\nmax_size = "300KiB"';
+    const mirrored = await pulled(t, toml);
+    const { registry, get, name, proxy, clock } = mirrored;
+    const { json } = await command(mirrored, 'pin', `${name}:1`, '--json');
+    assert.deepEqual(json, { configured: [], added: [`${name}:1`] });
+    assert.deepEqual(
+      (await command(mirrored, 'list', '--json')).json.map(({ pinned }: { pinned: boolean }) => pinned),
+      [true, false],
+    );
+    async function flood(seed: string): Promise<void> {
+      for (let n = 0; n < 6; n += 1) {
+        await clock.advance(1000);
+        const other = buildImage({ seed: `${seed}${n}`, layers: [80_000] });
+        registry.putImage(`flood/${n}`, seed, other);
+        await get(`flood/${n}`, `manifests/${seed}`);
+        await get(`flood/${n}`, `blobs/${other.layers[0]!.digest}`);
+        await settled(proxy);
+      }
+    }
+    const digest = image.layers[1]!.digest;
+    await flood('a');
+    assert.ok(existsSync(storedFile(proxy.data, digest)));
+    const { json: after } = await command(mirrored, 'unpin', `${name}:1`, '--json');
+    assert.deepEqual(after, { configured: [], added: [] });
+    await flood('b');
+    assert.ok(!existsSync(storedFile(proxy.data, digest)));
+  });
+
+  eitherWay('takes globs, keeps them, and refuses what is none', async (_, mirrored) => {
+    await command(mirrored, 'pin', '**/app:*', 'alpine');
+    const { stdout } = await command(mirrored, 'pin');
+    assert.equal(stdout, '**/app:*\ndocker.io/library/alpine\n');
+    const wrong = await command(mirrored, 'unpin', 'busybox');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /^entrepot: docker\.io\/library\/busybox is not pinned by command/);
+  });
+});
+
+describe('entrepot pull', () => {
+  eitherWay('brings every platform, and what is here is not fetched again', async (_, mirrored) => {
+    const { registry } = mirrored;
+    const index = buildIndex({ layers: [2_000_000] });
+    registry.putImage('multi', '1', index);
+    const reference = `${registry.host}/multi:1`;
+    const { json, code, stderr } = await command(mirrored, 'pull', reference, '--json');
+    assert.equal(code, 0, stderr);
+    const all = [...index.children, ...index.images].map(({ digest }) => digest);
+    const [report] = json;
+    assert.deepEqual(
+      [report.reference, report.digest, report.manifests, report.blobs, report.failures],
+      [reference, index.digest, new Set([index.digest, ...all]).size, index.blobs.length, []],
+    );
+    assert.equal(report.fetched, report.bytes);
+    const { json: again } = await command(mirrored, 'pull', reference, '--json');
+    assert.deepEqual([again[0].bytes, again[0].fetched], [report.bytes, 0]);
+    assert.equal(registry.count({ kind: 'blob', method: 'GET' }), index.blobs.length);
+  });
+
+  it('brings the platforms that are named only', async (t) => {
+    const mirrored = await pulled(t);
+    const index = buildIndex({ platforms: ['linux/amd64', 'linux/arm64/v8', 'linux/s390x'] });
+    mirrored.registry.putImage('multi', '1', index);
+    const args = ['pull', `${mirrored.registry.host}/multi:1`, '--platform', 'linux/arm64', '--json'];
+    const { json } = await command(mirrored, ...args);
+    assert.deepEqual([json[0].manifests, json[0].blobs], [2, 2]);
+    const none = await command(
+      mirrored,
+      'pull',
+      `${mirrored.registry.host}/multi:1`,
+      '--platform',
+      'windows/amd64',
+    );
+    assert.equal(none.code, 1);
+    assert.match(none.stdout, /has no platform windows\/amd64/);
+  });
+
+  it('fails for what cannot be had, and goes on with the rest', async (t) => {
+    const mirrored = await pulled(t);
+    const { registry, name } = mirrored;
+    registry.on({ digest: image.layers[0]!.digest }, corruptAt(5));
+    const { code, json } = await command(mirrored, 'pull', `${name}:none`, `${name}:2`, '--json');
+    assert.equal(code, 1);
+    assert.match(json[0].failures[0], /none: not found: .* notFound/);
+    assert.deepEqual(json[1].failures, []);
+    const unlisted = await command(mirrored, 'pull', 'quay.io/team/app');
+    assert.equal(unlisted.code, 2);
+    assert.match(unlisted.stderr, /not listed in registries\.conf/);
+  });
+});
+
+describe('entrepot gc', () => {
+  eitherWay('makes index and content agree', async (_, mirrored) => {
+    const { proxy } = mirrored;
+    const misnamed = storedFile(proxy.data, image.layers[1]!.digest).replace(/.$/, (last) =>
+      last === 'f' ? '0' : 'f',
+    );
+    writeFileSync(misnamed, 'not what its name says');
+    const { code, json } = await command(mirrored, 'gc', '--json');
+    assert.equal(code, 0);
+    assert.deepEqual([json.added, json.dropped, existsSync(misnamed)], [0, 0, false]);
+    assert.equal(json.bytes, bytesOf(image) + bytesOf(sibling) - image.layers[0]!.size);
+  });
+});
+
+describe('the admin socket', () => {
+  it("is its owner's alone, goes with the server, and refuses nonsense", async (t) => {
+    const { proxy } = await pulled(t);
+    const socketPath = join(proxy.data, 'entrepot.sock');
+    assert.equal(statSync(socketPath).mode & 0o777, 0o600);
+    const ask = (path: string, body: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const asked = request({ socketPath, path, method: 'POST' }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        });
+        asked.on('error', reject);
+        asked.end(body);
+      });
+    assert.deepEqual(
+      await Promise.all([
+        ask('/usage', ''),
+        ask('/purge', '{}'),
+        ask('/purge', 'no json'),
+        ask('/nothing', '{}'),
+      ]),
+      [200, 400, 400, 404],
+    );
+    await proxy.stop();
+    assert.equal(existsSync(socketPath), false);
+  });
+
+  it('left behind by a kill is no server', async (t) => {
+    const mirrored = await pulled(t);
+    await mirrored.proxy.stop();
+    writeFileSync(join(mirrored.proxy.data, 'entrepot.sock'), '');
+    assert.equal((await command(mirrored, 'usage', '--json')).code, 0);
+  });
+});
+
+describe('a command', () => {
+  it('does not make a data folder where there is none', async (t) => {
+    const data = join(tempFolder(t), 'none');
+    const { code, stderr } = await runEntrepot(['list', '--data', data]);
+    assert.equal(code, 1);
+    assert.match(stderr, /none: there is no such folder/);
+    assert.equal(existsSync(data), false);
+  });
+});

@@ -1,0 +1,45 @@
+/** A registries.conf of the host may name Entrepot as a mirror: read by Entrepot itself, that would lead back to it. */
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { describe, it } from 'node:test';
+import { startApp } from '../support/app.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
+import { get } from '../support/http-client.ts';
+import { buildImage } from '../support/images.ts';
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('an Entrepot that is its own mirror', () => {
+  it('goes on to the next endpoint, and says what is wrong', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const image = buildImage();
+    registry.putImage('team/app', '1', image);
+    const port = await freePort();
+    const mirrored = (source: string): string => `
+      [[registry]]
+      prefix = "ex.io"
+      location = "${source}"
+      insecure = true
+      [[registry.mirror]]
+      location = "127.0.0.1:${port}/ex.io"
+      insecure = true
+    `;
+    const proxy = await startApp(t, { registries: mirrored(registry.host), listen: `127.0.0.1:${port}` });
+    const pulled = await get(`${proxy.url}/v2/ex.io/team/app/manifests/1`);
+    assert.equal(pulled.status, 200);
+    assert.equal(pulled.headers['docker-content-digest'], image.digest);
+
+    await registry.stop();
+    const failed = await get(`${proxy.url}/v2/ex.io/team/other/manifests/1`);
+    assert.equal(failed.status, 502);
+    assert.match(failed.body.toString(), /leads back to it/);
+  });
+});

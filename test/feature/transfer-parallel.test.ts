@@ -1,0 +1,90 @@
+/** Where an origin throttles each connection, several fetchers share one large blob, if the configuration says so. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { generateBlob } from '../support/byte-source.ts';
+import { type ColdBlobs, MiB, offer, pullWhole, startColdBlobs } from '../support/cold-blobs.ts';
+import { corruptAt, endShort, type Fault, rate } from '../support/fake-registry-faults.ts';
+
+const blob = generateBlob(64 * MiB, 'parallel');
+const throttled = 32 * MiB;
+
+async function site(t: TestContext, fetchers: number): Promise<ColdBlobs> {
+  const here = await startColdBlobs(t, {
+    toml: ([registry]) => `[[upstream.host]]\nhost = "${registry?.host}"\nfetchers = ${fetchers}\n`,
+  });
+  offer(here.registries, blob);
+  return here;
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
+}
+
+describe('an origin that throttles each connection', () => {
+  it('gives a large blob several times faster to four fetchers, for the same bytes', async (t) => {
+    const times: number[] = [];
+    for (const fetchers of [1, 4]) {
+      const here = await site(t, fetchers);
+      const [registry] = here.registries;
+      assert.ok(registry);
+      const answers = counted();
+      registry.on({ kind: 'blob' }, answers, rate(throttled));
+      times.push(await seconds(() => pullWhole(here.url(blob.digest), blob)));
+      await here.stored(blob.digest);
+      assert.equal(await here.received(), blob.size);
+      assert.equal(answers.most, fetchers);
+    }
+    const [one = 0, four = 0] = times;
+    // Four connections give four times as much; the rest is what a busy machine may take.
+    assert.ok(one / four >= 2, `${one} s with one fetcher, ${four} s with four`);
+  });
+
+  it('that breaks connections, too, still gives every byte once', async (t) => {
+    const here = await site(t, 4);
+    const [registry] = here.registries;
+    assert.ok(registry);
+    registry.on({ kind: 'blob', times: 6 }, endShort(3 * MiB));
+    await pullWhole(here.url(blob.digest), blob);
+    assert.ok((await here.received()) <= 1.05 * blob.size);
+    await here.stored(blob.digest);
+  });
+
+  it('and lies in one part gets no wrong body to its end', async (t) => {
+    const here = await site(t, 4);
+    const [registry] = here.registries;
+    assert.ok(registry);
+    const lie = registry.on({ kind: 'blob' }, corruptAt(40 * MiB));
+    await assert.rejects(pullWhole(here.url(blob.digest), blob));
+    lie.remove();
+    await pullWhole(here.url(blob.digest), blob);
+    await here.stored(blob.digest);
+  });
+
+  it('gives a small blob to one', async (t) => {
+    const here = await site(t, 4);
+    const small = generateBlob(8 * MiB, 'not worth it');
+    offer(here.registries, small);
+    await pullWhole(here.url(small.digest), small);
+    assert.equal(here.asked('GET'), 1);
+  });
+});
+
+/** Counts how many answers are given at the same time. */
+function counted(): Fault & { readonly most: number } {
+  let active = 0;
+  let most = 0;
+  return {
+    get most() {
+      return most;
+    },
+    async before(over) {
+      active += 1;
+      most = Math.max(most, active);
+      over.addEventListener('abort', () => {
+        active -= 1;
+      });
+    },
+  };
+}

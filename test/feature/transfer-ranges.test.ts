@@ -1,0 +1,236 @@
+/** Parts of a blob that nobody has yet: they come first and alone, are kept, and end as a verified whole. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Blob, generateBlob } from '../support/byte-source.ts';
+import {
+  comparison,
+  inSocketBuffers,
+  KiB,
+  MiB,
+  offer,
+  pullWhole,
+  restOf,
+  startColdBlobs,
+} from '../support/cold-blobs.ts';
+import { eventually } from '../support/eventually.ts';
+import { noContentLength, rate, stallAfter } from '../support/fake-registry-faults.ts';
+import { gate } from '../support/gate.ts';
+import { get, open } from '../support/http-client.ts';
+
+const neverFill = '[transfer]\nfill = "never"\n';
+
+function part(blob: Blob, start: number, end: number): string {
+  return `bytes ${start}-${end - 1}/${blob.size}`;
+}
+
+describe('a range far into a cold blob', () => {
+  it('comes without the bytes before it', async (t) => {
+    const blob = generateBlob(96 * MiB, 'far');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    const [registry] = site.registries;
+    assert.ok(registry);
+    offer(site.registries, blob);
+    registry.on({ kind: 'blob' }, rate(24_000_000));
+    const [start, end] = [80 * MiB, 80 * MiB + 64 * KiB];
+    const answer = await get(site.url(blob.digest), { headers: { range: `bytes=${start}-${end - 1}` } });
+    assert.equal(answer.status, 206);
+    assert.equal(answer.headers['content-range'], part(blob, start, end));
+    assert.equal(answer.headers['content-length'], String(end - start));
+    assert.deepEqual(answer.body, blob.bytes(start, end));
+    // The prefix would have taken 3.5 s.
+    assert.ok(answer.timing.end < 1500, `took ${answer.timing.end} ms`);
+    assert.deepEqual(
+      registry.matching({ kind: 'blob' }).map(({ method, headers }) => [method, headers.range]),
+      [['GET', `bytes=${start}-${end - 1}`]],
+    );
+    assert.equal(await site.received(), end - start);
+  });
+
+  it('does not wait for a fetch of the whole that is under way', async (t) => {
+    const blob = generateBlob(24 * MiB, 'overtaken');
+    const site = await startColdBlobs(t);
+    const [registry] = site.registries;
+    assert.ok(registry);
+    offer(site.registries, blob);
+    const held = gate();
+    registry.on({ kind: 'blob', times: 1 }, stallAfter(2 * MiB, held));
+    const whole = pullWhole(site.url(blob.digest), blob);
+    await held.arrived;
+    const [start, end] = [16 * MiB, 18 * MiB];
+    const answer = await get(site.url(blob.digest), { headers: { range: `bytes=${start}-${end - 1}` } });
+    assert.deepEqual(answer.body, blob.bytes(start, end));
+    held.release();
+    await whole;
+    // What the range had brought was not fetched again.
+    assert.equal(await site.received(), blob.size);
+    await site.stored(blob.digest);
+  });
+});
+
+describe('open-ended ranges in steps, broken off early', () => {
+  it('cost hardly more than the blob', async (t) => {
+    const blob = generateBlob(64 * MiB, 'steps');
+    const step = 8 * MiB;
+    const site = await startColdBlobs(t, { toml: neverFill });
+    offer(site.registries, blob);
+    site.registries[0]?.on({ kind: 'blob' }, rate(60_000_000));
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, index) => {
+        const start = index * step;
+        const answer = await open(site.url(blob.digest), { headers: { range: `bytes=${start}-` } });
+        assert.equal(answer.status, 206);
+        assert.equal(answer.headers['content-range'], part(blob, start, blob.size));
+        const compared = comparison(blob, start);
+        while (compared.bytes < step) compared.take(await answer.read(Math.min(MiB, step - compared.bytes)));
+        answer.destroy();
+      }),
+    );
+    // The last one came to its end.
+    await eventually(
+      'nobody reads any more',
+      () => site.proxy.log.filter(({ end }) => end === 'clientLeft').length === 7,
+    );
+    assert.ok((await site.received()) <= 1.1 * blob.size, `${await site.received()} bytes`);
+    assert.ok(site.sent(blob.digest) <= 1.1 * blob.size + 8 * inSocketBuffers);
+    assert.ok(site.asked('GET') <= 16, `${site.asked('GET')} requests`);
+  });
+});
+
+describe('ranges one after the other', () => {
+  it('are kept, joined and verified, and nothing is fetched twice', async (t) => {
+    const blob = generateBlob(8 * MiB, 'joined');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    offer(site.registries, blob);
+    for (const start of [4 * MiB, 0, 6 * MiB, 2 * MiB]) {
+      const end = start + 2 * MiB;
+      const answer = await get(site.url(blob.digest), { headers: { range: `bytes=${start}-${end - 1}` } });
+      assert.equal(answer.status, 206);
+      assert.deepEqual(answer.body, blob.bytes(start, end));
+    }
+    await site.stored(blob.digest);
+    await site.tidy();
+    assert.equal(await site.received(), blob.size);
+    assert.equal((await pullWhole(site.url(blob.digest), blob)).cache, 'hit');
+    assert.equal(site.asked('GET'), 4);
+  });
+
+  it('of which one was a lie never enter the cache', async (t) => {
+    const blob = generateBlob(4 * MiB, 'part lie');
+    const lie = generateBlob(4 * MiB, 'another');
+    const site = await startColdBlobs(t, { registries: 2, toml: neverFill });
+    const [mirror, source] = site.registries;
+    assert.ok(mirror && source);
+    offer([source], blob);
+    // The mirror has other bytes under the blob's name.
+    mirror.putBlob({ ...lie, digest: blob.digest, bytes: lie.bytes });
+    const range = { headers: { range: `bytes=0-${2 * MiB - 1}` } };
+    assert.deepEqual((await get(site.url(blob.digest), range)).body, lie.bytes(0, 2 * MiB));
+    const whole = await get(site.url(blob.digest));
+    assert.equal(whole.complete, false, 'the wrong whole is not completed');
+    await pullWhole(site.url(blob.digest), blob);
+    await site.stored(blob.digest);
+    assert.deepEqual((await get(site.url(blob.digest), range)).body, blob.bytes(0, 2 * MiB));
+  });
+});
+
+describe('an upstream that ignores Range', () => {
+  it('is coped with: the part is right, and what came before it is kept', async (t) => {
+    const blob = generateBlob(6 * MiB, 'ignorant');
+    const site = await startColdBlobs(t, { upstream: { ranges: false } });
+    offer(site.registries, blob);
+    const [start, end] = [4 * MiB, 4 * MiB + 1000];
+    const answer = await get(site.url(blob.digest), { headers: { range: `bytes=${start}-${end - 1}` } });
+    assert.equal(answer.status, 206);
+    assert.deepEqual(answer.body, blob.bytes(start, end));
+    await pullWhole(site.url(blob.digest), blob);
+    await site.stored(blob.digest);
+    assert.equal(site.asked('GET'), 1);
+    assert.equal(await site.received(), blob.size);
+  });
+});
+
+describe('several ranges in one request', () => {
+  it('come as multipart in the order in which they were asked', async (t) => {
+    const blob = generateBlob(8 * MiB, 'parts');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    offer(site.registries, blob);
+    const asked: [number, number][] = [
+      [6 * MiB, 6 * MiB + 500],
+      [100, 70_000],
+      [3 * MiB, 3 * MiB + 1],
+    ];
+    const range = `bytes=${asked.map(([start, end]) => `${start}-${end - 1}`).join(', ')}`;
+    const answer = await get(site.url(blob.digest), { headers: { range } });
+    assert.equal(answer.status, 206);
+    const [, boundary] =
+      /^multipart\/byteranges; boundary=(.+)$/.exec(answer.headers['content-type'] ?? '') ?? [];
+    assert.ok(boundary);
+    const expected = asked.map(([start, end]) =>
+      Buffer.concat([
+        Buffer.from(
+          `\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: ${part(blob, start, end)}\r\n\r\n`,
+        ),
+        blob.bytes(start, end),
+      ]),
+    );
+    const body = Buffer.concat([...expected, Buffer.from(`\r\n--${boundary}--\r\n`)]).subarray(2);
+    assert.deepEqual(answer.body, body);
+    assert.ok(answer.complete);
+    assert.ok((await site.received()) < MiB);
+  });
+});
+
+describe('If-Range', () => {
+  it('lets the range through for this very digest, and means the whole for any other', async (t) => {
+    const blob = generateBlob(MiB, 'if-range');
+    const site = await startColdBlobs(t);
+    offer(site.registries, blob);
+    const ask = (tag: string) =>
+      get(site.url(blob.digest), { headers: { range: 'bytes=10-19', 'if-range': tag } });
+    const part = await ask(`"${blob.digest}"`);
+    assert.equal(part.status, 206);
+    assert.deepEqual(part.body, blob.bytes(10, 20));
+    const whole = await ask('"sha256:other"');
+    assert.equal(whole.status, 200);
+    assert.deepEqual(whole.body, blob.bytes());
+  });
+});
+
+describe('the end of a blob of unknown size', () => {
+  it('is found by asking for the size', async (t) => {
+    const blob = generateBlob(5 * MiB, 'suffix');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    offer(site.registries, blob);
+    const answer = await get(site.url(blob.digest), { headers: { range: 'bytes=-1000' } });
+    assert.equal(answer.status, 206);
+    assert.equal(answer.headers['content-range'], part(blob, blob.size - 1000, blob.size));
+    assert.deepEqual(answer.body, blob.bytes(blob.size - 1000));
+    assert.equal(await site.received(), 1000);
+  });
+
+  it('comes with the whole where nobody tells the size', async (t) => {
+    const blob = generateBlob(2 * MiB, 'no size');
+    const site = await startColdBlobs(t, { upstream: { ranges: false } });
+    offer(site.registries, blob);
+    site.registries[0]?.on({ kind: 'blob' }, noContentLength());
+    const answer = await open(site.url(blob.digest), { headers: { range: 'bytes=-1000' } });
+    assert.equal(answer.status, 200);
+    await restOf(answer, blob);
+  });
+
+  it('is not passed: 416 tells the size, whether it was known or not', async (t) => {
+    const blob = generateBlob(2 * MiB, 'beyond');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    offer(site.registries, blob);
+    const beyond = { headers: { range: `bytes=${blob.size}-` } };
+    const unknown = await get(site.url(blob.digest), beyond);
+    assert.equal(unknown.status, 416);
+    assert.equal(unknown.headers['content-range'], `bytes */${blob.size}`);
+    assert.ok((await site.received()) < blob.size);
+    await pullWhole(site.url(blob.digest), blob);
+    await site.stored(blob.digest);
+    const known = await get(site.url(blob.digest), beyond);
+    assert.equal(known.status, 416);
+    assert.equal(known.headers['content-range'], `bytes */${blob.size}`);
+  });
+});

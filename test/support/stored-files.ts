@@ -1,0 +1,20 @@
+/** What lies in a data folder, past the program. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '../../src/oci/digest.ts';
+
+/** Where the content of a digest is stored. */
+export function storedFile(data: string, digest: Digest): string {
+  const [algorithm = '', hex = ''] = digest.split(':');
+  return join(data, 'content-v1', algorithm, hex.slice(0, 2), hex);
+}
+
+/** Bytes of all stored contents. */
+export function storedBytes(data: string): number {
+  const folder = join(data, 'content-v1');
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return names.reduce((sum, name) => {
+    const stats = statSync(join(folder, name), { throwIfNoEntry: false });
+    return stats?.isFile() ? sum + stats.size : sum;
+  }, 0);
+}

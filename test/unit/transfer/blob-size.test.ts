@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BlobSize } from '../../../src/transfer/blob-size.ts';
+import { digestOf } from '../../support/byte-source.ts';
+
+const digest = digestOf(Buffer.from('anything'));
+const empty = digestOf(Buffer.alloc(0));
+const kept = { ok: true, changed: false };
+
+describe('the size of a blob', () => {
+  it('that a manifest told stands against everybody', () => {
+    const size = new BlobSize(digest, 8, 9);
+    assert.equal(size.value, 8);
+    assert.deepEqual(size.judge(8), kept);
+    assert.equal(size.judge(9).ok, false);
+    size.doubt();
+    assert.equal(size.judge(9).ok, false);
+    assert.equal(size.value, 8);
+  });
+
+  it('that the first endpoint told holds until its bytes turn out wrong', () => {
+    const size = new BlobSize(digest, undefined, undefined);
+    assert.deepEqual(size.judge(undefined), kept);
+    assert.equal(size.value, undefined);
+    assert.deepEqual(size.judge(500), kept);
+    assert.equal(size.judge(8).ok, false);
+    size.doubt();
+    assert.equal(size.value, 500, 'it may have been right');
+    assert.deepEqual(size.judge(8), { ok: true, changed: true });
+    assert.equal(size.judge(500).ok, false);
+  });
+
+  it('that an earlier run was told holds until anybody tells otherwise', () => {
+    const size = new BlobSize(digest, undefined, 500);
+    assert.deepEqual(size.judge(8), { ok: true, changed: true });
+    assert.equal(size.judge(500).ok, false);
+    const same = new BlobSize(digest, undefined, 500);
+    assert.deepEqual(same.judge(500), kept);
+    assert.equal(same.judge(8).ok, false);
+  });
+
+  it('is nothing only where the digest is that of nothing', () => {
+    assert.equal(new BlobSize(digest, undefined, undefined).judge(0).ok, false);
+    assert.deepEqual(new BlobSize(empty, undefined, undefined).judge(0), kept);
+  });
+});

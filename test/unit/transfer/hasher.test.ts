@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { createHasher, type Hasher } from '../../../src/transfer/hasher.ts';
+import { generateBlob } from '../../support/byte-source.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const MiB = 1024 * 1024;
+
+describe('the hasher', () => {
+  let hasher: Hasher;
+  before(() => {
+    hasher = createHasher();
+  });
+  after(() => hasher.close());
+
+  function fileOf(t: TestContext, bytes: Uint8Array): string {
+    const path = join(tempFolder(t), 'file');
+    writeFileSync(path, bytes);
+    return path;
+  }
+  const hexOf = (bytes: Uint8Array, algorithm = 'sha256'): string =>
+    createHash(algorithm).update(bytes).digest('hex');
+
+  it('gives the digest of the first bytes, by each algorithm', async (t) => {
+    const bytes = generateBlob(9 * MiB + 17, 'hash').bytes();
+    const path = fileOf(t, bytes);
+    for (const algorithm of ['sha256', 'sha384', 'sha512'] as const) {
+      assert.equal(await hasher.begin(path, algorithm).finish(bytes.length), hexOf(bytes, algorithm));
+      const part = bytes.subarray(0, 5 * MiB + 1);
+      assert.equal(await hasher.begin(path, algorithm).finish(part.length), hexOf(part, algorithm));
+    }
+    assert.equal(await hasher.begin(path, 'sha256').finish(0), hexOf(Buffer.alloc(0)));
+  });
+
+  it('follows a file that grows, in any steps', async (t) => {
+    const bytes = generateBlob(2 * MiB, 'growing').bytes();
+    const path = fileOf(t, bytes.subarray(0, 0));
+    const hash = hasher.begin(path, 'sha256');
+    let at = 0;
+    for (const step of [0, 1, 100_000, 7, MiB]) {
+      appendFileSync(path, bytes.subarray(at, at + step));
+      at += step;
+      hash.advance(at);
+      // What is known already says nothing new.
+      hash.advance(Math.max(0, at - 5));
+    }
+    appendFileSync(path, bytes.subarray(at));
+    assert.equal(await hash.finish(bytes.length), hexOf(bytes));
+  });
+
+  it('works on several files at once, and on a small one while a large one is under way', async (t) => {
+    const large = generateBlob(48 * MiB, 'large').bytes();
+    const small = Buffer.from('small');
+    const over: string[] = [];
+    const [first, second] = [
+      hasher.begin(fileOf(t, large), 'sha256'),
+      hasher.begin(fileOf(t, small), 'sha256'),
+    ];
+    const both = [
+      first.finish(large.length).then((hex) => {
+        over.push('large');
+        return hex;
+      }),
+      second.finish(small.length).then((hex) => {
+        over.push('small');
+        return hex;
+      }),
+    ];
+    assert.deepEqual(await Promise.all(both), [hexOf(large), hexOf(small)]);
+    assert.deepEqual(over, ['small', 'large']);
+  });
+
+  it('says so where the file cannot be read, or is shorter than it should be', async (t) => {
+    await assert.rejects(hasher.begin(join(tempFolder(t), 'none'), 'sha256').finish(1), /ENOENT/);
+    const short = fileOf(t, Buffer.alloc(10));
+    await assert.rejects(hasher.begin(short, 'sha256').finish(11), /shorter/);
+    const advanced = hasher.begin(short, 'sha256');
+    advanced.advance(11);
+    await assert.rejects(advanced.finish(11), /shorter|lost/);
+    // Others are not touched by it.
+    assert.equal(await hasher.begin(short, 'sha256').finish(10), hexOf(Buffer.alloc(10)));
+  });
+
+  it('forgets what is abandoned', async (t) => {
+    const path = fileOf(t, Buffer.alloc(10));
+    const hash = hasher.begin(path, 'sha256');
+    hash.advance(10);
+    hash.abandon();
+    hash.abandon();
+    hash.advance(10);
+    assert.equal(await hasher.begin(path, 'sha256').finish(10), hexOf(Buffer.alloc(10)));
+  });
+
+  it('leaves nobody waiting when it is closed', async (t) => {
+    const own = createHasher();
+    const path = fileOf(t, generateBlob(64 * MiB, 'closed').bytes());
+    const ended = own.begin(path, 'sha256').finish(64 * MiB);
+    const rejected = assert.rejects(ended);
+    await own.close();
+    await rejected;
+  });
+});

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  findLeftover,
+  removeIncoming,
+  saveRanges,
+  sweepIncoming,
+} from '../../../src/transfer/incoming-files.ts';
+import { RangeSet } from '../../../src/transfer/range-set.ts';
+import { digestOf } from '../../support/byte-source.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const digest = digestOf(Buffer.from('some blob'));
+const day = 24 * 60 * 60 * 1000;
+
+function fileOf(folder: string, of = digest): string {
+  return join(folder, of.replace(':', '-'));
+}
+
+describe('what an earlier run left', () => {
+  it('is found as it was saved', async (t) => {
+    const folder = tempFolder(t);
+    const path = fileOf(folder);
+    writeFileSync(path, Buffer.alloc(100));
+    const ranges = new RangeSet([
+      { start: 0, end: 10 },
+      { start: 50, end: 90 },
+    ]);
+    await saveRanges(path, 1000, ranges);
+    const found = findLeftover(folder, digest);
+    assert.equal(found.path, path);
+    assert.equal(found.size, 1000);
+    assert.deepEqual(found.ranges.toJSON(), ranges.toJSON());
+    await saveRanges(path, undefined, ranges);
+    assert.equal(findLeftover(folder, digest).size, undefined);
+    assert.deepEqual(readdirSync(folder).length, 2, 'no temporary file stays');
+  });
+
+  it('promises no byte that the file does not have', async (t) => {
+    const folder = tempFolder(t);
+    const path = fileOf(folder);
+    writeFileSync(path, Buffer.alloc(60));
+    await saveRanges(
+      path,
+      1000,
+      new RangeSet([
+        { start: 0, end: 10 },
+        { start: 50, end: 90 },
+        { start: 95, end: 99 },
+      ]),
+    );
+    assert.deepEqual(findLeftover(folder, digest).ranges.toJSON(), [
+      [0, 10],
+      [50, 60],
+    ]);
+  });
+
+  it('is nothing where it makes no sense', (t) => {
+    const folder = tempFolder(t);
+    const path = fileOf(folder);
+    writeFileSync(path, Buffer.alloc(60));
+    const nonsense = ['', '{"size":10,"ran', 'null', '[]', '{"size":10}', '{"size":10,"ranges":[[-5,10]]}'];
+    nonsense.push(
+      '{"size":"10","ranges":[[0,10]]}',
+      '{"size":10,"ranges":[[0,"x"]]}',
+      '{"size":10,"ranges":[[0.5,3]]}',
+    );
+    for (const text of nonsense) {
+      writeFileSync(`${path}.ranges`, text);
+      const found = findLeftover(folder, digest);
+      assert.equal(found.ranges.bytes, 0, text);
+      assert.equal(found.size, undefined, text);
+    }
+  });
+
+  it('is nothing where the file is gone', async (t) => {
+    const folder = tempFolder(t);
+    await saveRanges(fileOf(folder), 10, new RangeSet([{ start: 0, end: 10 }]));
+    assert.equal(findLeftover(folder, digest).ranges.bytes, 0);
+  });
+
+  it('is removed with all that belongs to it, twice without a word', async (t) => {
+    const folder = tempFolder(t);
+    const path = fileOf(folder);
+    for (const end of ['', '.ranges', '.ranges.tmp']) writeFileSync(`${path}${end}`, '');
+    removeIncoming(path);
+    removeIncoming(path);
+    assert.deepEqual(readdirSync(folder), []);
+  });
+});
+
+describe('the sweep at start', () => {
+  it('keeps what can be resumed and removes the rest', async (t) => {
+    const folder = tempFolder(t);
+    const digests = ['good', 'stored', 'old', 'bare', 'ranges only'].map((text) =>
+      digestOf(Buffer.from(text)),
+    );
+    const [good, stored, old, bare, orphan] = digests;
+    assert.ok(good && stored && old && bare && orphan);
+    for (const one of [good, stored, old]) {
+      writeFileSync(fileOf(folder, one), Buffer.alloc(50));
+      await saveRanges(fileOf(folder, one), 100, new RangeSet([{ start: 10, end: 40 }]));
+    }
+    const now = Date.now();
+    utimesSync(fileOf(folder, old), new Date(now - 8 * day), new Date(now - 8 * day));
+    writeFileSync(fileOf(folder, bare), 'no ranges');
+    await saveRanges(fileOf(folder, orphan), 100, new RangeSet([{ start: 10, end: 40 }]));
+    writeFileSync(`${fileOf(folder, good)}.ranges.tmp`, '{"siz');
+    writeFileSync(join(folder, 'what is this'), '');
+    const swept = sweepIncoming(folder, (one) => one === stored, now, 7 * day);
+    assert.deepEqual(swept, { resumable: 1, bytes: 30, removed: 5 });
+    assert.ok(existsSync(fileOf(folder, good)));
+    assert.deepEqual(findLeftover(folder, good).ranges.toJSON(), [[10, 40]]);
+    for (const name of readdirSync(folder)) assert.ok(name.startsWith(good.replace(':', '-')), name);
+  });
+
+  it('leaves a folder alone that somebody put there', (t) => {
+    const folder = tempFolder(t);
+    mkdirSync(join(folder, 'lost+found'));
+    assert.deepEqual(
+      sweepIncoming(folder, () => false, Date.now(), day),
+      { resumable: 0, bytes: 0, removed: 0 },
+    );
+    assert.ok(existsSync(join(folder, 'lost+found')));
+  });
+});
