@@ -48,7 +48,7 @@ export class Transfer implements FetcherHost {
   #visits = 0;
   #interest = 0;
   #ending: Promise<void> | undefined;
-  #isAbandoned = false;
+  #verifying: Promise<void> | undefined;
   #lastHole = -1;
   #state: 'filling' | 'verifying' | 'verified' | 'stored' | 'relaying' | 'ended' = 'filling';
 
@@ -154,7 +154,8 @@ export class Transfer implements FetcherHost {
     this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
     this.#readers.fail(new Error('the server stops'));
     this.#interest = 0;
-    this.#isAbandoned = true;
+    // The next run must not find on its path what this one is still moving.
+    await this.#verifying;
     await this.#end();
   }
 
@@ -292,7 +293,7 @@ export class Transfer implements FetcherHost {
     if (this.#state !== 'filling' || size === undefined || !this.file.present.covers(0, size)) return;
     this.#state = 'verifying';
     this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
-    void this.#verify(size).catch((error: unknown) => {
+    this.#verifying = this.#verify(size).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       this.#relayAll(`cannot verify ${this.file.path}: ${reason}`);
     });
@@ -386,7 +387,7 @@ export class Transfer implements FetcherHost {
     } while (visits !== this.#visits);
     if (this.#state === 'ended' || this.#interest > 0 || this.#fetches.count > 0) return;
     // Somebody came meanwhile, brought the last bytes, and left: the verdict ends it.
-    if ((this.#state === 'verifying' || this.#state === 'verified') && !this.#isAbandoned) return;
+    if (this.#state === 'verifying' || this.#state === 'verified') return;
     if (this.#state === 'filling') {
       this.#deps.metrics.transferEnded('failed');
       if (this.file.written.bytes === 0) removeIncoming(this.file.path);
