@@ -28,6 +28,7 @@ import { createHasher } from './transfer/hasher.ts';
 import { createTransfers } from './transfer/transfers.ts';
 import { createUpstream, type UpstreamDeps } from './upstream/create-upstream.ts';
 import { createEndpoints } from './upstream/endpoints.ts';
+import { createHostSettings, type HostSettings } from './upstream/host-settings.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface App {
@@ -61,6 +62,7 @@ const idleBlocks = 48;
 interface Routes {
   readonly router: Router;
   readonly upstream: Upstream;
+  readonly hosts: HostSettings;
   readonly pull: Pull;
 }
 
@@ -87,17 +89,17 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       adopt: cache.adoptBlob,
       reserve: cache.reserve,
       report: (endpoint, fault, reason) => live.upstream.report(endpoint, fault, reason),
-      fetchersFor: (host) => fetchersFor(current, host),
+      stallTimeoutOf: (host) => live.hosts.stallTimeout(host),
+      fetchersFor: (host) => live.hosts.of(host)?.fetchers ?? 1,
       ...(deps.writev && { writev: deps.writev }),
     },
     {
       fill: settings.transfer.fill,
-      limits: { writeBehind: settings.transfer.writeBehind, stallTimeout: settings.upstream.stallTimeout },
+      limits: { writeBehind: settings.transfer.writeBehind },
     },
   );
   transfers.sweep(cache.hasBlob);
 
-  let current = config;
   let live = createRoutes(config);
   // Each request takes the routes that are in force when it comes.
   const pull: Pull = {
@@ -170,6 +172,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     return {
       router: createRouter(registries, wanted.routing),
       upstream,
+      hosts: createHostSettings(wanted.upstream),
       pull: createPull({ cache, upstream, transfers, clock, log }, wanted.freshness),
     };
   }
@@ -185,7 +188,6 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     async reload(next) {
       const replaced = live;
       live = createRoutes(next);
-      current = next;
       for (const key of keptUntilRestart(settings, next.server)) {
         log.warn({ key }, 'this setting takes effect at the next start only');
       }
@@ -205,10 +207,6 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       return stopped;
     },
   };
-}
-
-function fetchersFor(config: Config, host: string): number {
-  return config.server.upstream.hosts.find((one) => one.host === host)?.fetchers ?? 1;
 }
 
 /** What a running process cannot change: its address, its folder and what is bound to them. */

@@ -33,6 +33,13 @@ export interface FetcherHost {
   ended(fetcher: Fetcher, end: FetchEnd): void;
 }
 
+export interface FetcherDeps {
+  readonly clock: Clock;
+  readonly limits: Pick<TransferLimits, 'stallBytes'>;
+  /** ms without progress after which a host has stalled. */
+  readonly stallTimeoutOf: (host: string) => number;
+}
+
 export type FetchEnd =
   /** `eof`: the body ended by itself where no size was known. */
   | { readonly kind: 'complete'; readonly eof: boolean }
@@ -55,8 +62,7 @@ export class Fetcher {
   /** Who gives the bytes now, or gave the last ones. */
   endpoint: Endpoint | undefined;
   readonly #host: FetcherHost;
-  readonly #clock: Clock;
-  readonly #limits: Pick<TransferLimits, 'stallTimeout' | 'stallBytes'>;
+  readonly #deps: FetcherDeps;
   readonly #abort = new AbortController();
   readonly #excluded: Set<string>;
   readonly #distrusted: Set<string>;
@@ -68,13 +74,12 @@ export class Fetcher {
 
   constructor(
     host: FetcherHost,
-    deps: { clock: Clock; limits: Pick<TransferLimits, 'stallTimeout' | 'stallBytes'> },
+    deps: FetcherDeps,
     range: { start: number; end?: number | undefined },
     known: { exclude: ReadonlySet<string>; distrust: ReadonlySet<string> },
   ) {
     this.#host = host;
-    this.#clock = deps.clock;
-    this.#limits = deps.limits;
+    this.#deps = deps;
     this.start = range.start;
     this.wish = range.end;
     this.position = range.start;
@@ -187,6 +192,8 @@ export class Fetcher {
       let offset = opened.start;
       let watched = 0;
       let timer: Timer | undefined;
+      const { limits } = this.#deps;
+      const stallTimeout = this.#deps.stallTimeoutOf(this.endpoint?.host ?? '');
       const stopNow = (): number | undefined => this.#host.stopAt(this);
       const finish = (end: BodyEnd, cancel: boolean): void => {
         if (this.#finishBody !== finishOnce) return;
@@ -198,9 +205,9 @@ export class Fetcher {
       const finishOnce = (end: BodyEnd): void => finish(end, true);
       this.#finishBody = finishOnce;
       const watch = (): void => {
-        timer = this.#clock.after(this.#limits.stallTimeout, () => {
-          if (!this.#paused && watched < this.#limits.stallBytes) {
-            const seconds = this.#limits.stallTimeout / 1000;
+        timer = this.#deps.clock.after(stallTimeout, () => {
+          if (!this.#paused && watched < limits.stallBytes) {
+            const seconds = stallTimeout / 1000;
             finish(
               { kind: 'broke', fault: 'unreachable', reason: `stalled: ${watched} bytes in ${seconds} s` },
               true,
@@ -234,7 +241,7 @@ export class Fetcher {
           }
           if (!goOn) {
             this.#paused = true;
-            watched = this.#limits.stallBytes;
+            watched = limits.stallBytes;
           }
           return goOn;
         },

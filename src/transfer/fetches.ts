@@ -20,6 +20,8 @@ export interface Fetch {
   /** Settled by the first headers, or when there will be none. */
   readonly opening: Promise<Opening>;
   settle(opening: Opening): void;
+  /** Nobody can say: a bug, or a configuration that makes no name of the image. */
+  fail(error: unknown): void;
 }
 
 export class Fetches {
@@ -43,11 +45,10 @@ export class Fetches {
   }
 
   add(fetcher: Fetcher): Fetch {
-    let settle: (opening: Opening) => void = () => {};
-    const opening = new Promise<Opening>((resolve) => {
-      settle = resolve;
-    });
-    const fetch: Fetch = { fetcher, writer: undefined, opening, settle };
+    const { promise, resolve, reject } = Promise.withResolvers<Opening>();
+    // Not everybody who starts a fetch waits for its headers.
+    promise.catch(() => {});
+    const fetch: Fetch = { fetcher, writer: undefined, opening: promise, settle: resolve, fail: reject };
     this.#running.set(fetcher, fetch);
     return fetch;
   }

@@ -21,9 +21,7 @@ export interface TransferLimits {
   readonly hashStep: number;
   /** How often the ranges of a growing file are saved. */
   readonly saveEvery: number;
-  /** No progress for this long: the endpoint has stalled. */
-  readonly stallTimeout: number;
-  /** What counts as progress within that time: a server that drips is a stalled one. */
+  /** What counts as progress within an endpoint's `stall_timeout`: a server that drips is a stalled one. */
   readonly stallBytes: number;
   /** What one of several fetchers on one blob fetches at a time. */
   readonly piece: number;
@@ -39,7 +37,6 @@ export const defaultLimits: TransferLimits = {
   readBuffer: 256 * KiB,
   hashStep: 4 * MiB,
   saveEvery: 50,
-  stallTimeout: 30_000,
   stallBytes: 4 * KiB,
   piece: 8 * MiB,
 };

@@ -12,7 +12,7 @@ import type { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
 export interface RelayDeps
-  extends Pick<TransferDeps, 'clock' | 'limits' | 'report' | 'distrust' | 'metrics'> {
+  extends Pick<TransferDeps, 'clock' | 'limits' | 'stallTimeoutOf' | 'report' | 'distrust' | 'metrics'> {
   readonly open: FetcherHost['open'];
   /** What there was before the disk gave out. */
   readonly file: SparseFile;

@@ -43,6 +43,7 @@ export class SparseFile {
   #saving: Promise<void> | undefined;
   /** Counts the times that the file was thrown away. */
   #epoch = 0;
+  #savedBytes: number;
   #closed = false;
   #gone = false;
   #broken = false;
@@ -52,6 +53,7 @@ export class SparseFile {
     this.path = leftover.path;
     this.written = leftover.ranges.copy();
     this.present = leftover.ranges.copy();
+    this.#savedBytes = leftover.ranges.bytes;
     const keep = leftover.ranges.bytes > 0;
     this.#file = new OpenFile(() => openIncoming(this.path, keep));
     if (keep) this.create();
@@ -173,6 +175,7 @@ export class SparseFile {
     this.#dropWriters();
     this.present.clear();
     this.written.clear();
+    this.#savedBytes = 0;
     this.#file.close();
     removeIncoming(this.path);
     this.#file = new OpenFile(() => openIncoming(this.path, false));
@@ -186,7 +189,11 @@ export class SparseFile {
     if (this.#saving) return this.#saving;
     if (this.#broken || this.#gone || this.written.bytes === 0) return;
     const epoch = this.#epoch;
+    const { bytes } = this.written;
     this.#saving = saveRanges(this.path, this.size, this.written)
+      .then(() => {
+        if (epoch === this.#epoch) this.#savedBytes = bytes;
+      })
       .catch((error: NodeJS.ErrnoException) => {
         // Removed meanwhile, with what it stood beside.
         if (epoch === this.#epoch) this.#break(error);
@@ -196,6 +203,11 @@ export class SparseFile {
         if (this.#gone) removeRanges(this.path);
       });
     await this.#saving;
+  }
+
+  /** Whether whoever resumes finds all that is present, or never will. */
+  get isSaved(): boolean {
+    return this.#broken || this.#gone || this.#savedBytes === this.present.bytes;
   }
 
   /** Resolves when nothing is being saved; undefined where nothing is. */

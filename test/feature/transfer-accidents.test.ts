@@ -140,13 +140,13 @@ describe('a mirror that fails in the middle', () => {
   it('and drips is as good as stalled', async (t) => {
     const clock = createManualClock();
     const here = await scene(t, { deps: { clock }, toml: '[upstream]\nstall_timeout = "20s"\n' });
-    const first = gate();
-    here.mirror.on({ kind: 'blob' }, stallAfter(most, first), rate(50 * MiB));
+    here.mirror.on({ kind: 'blob' }, rate(500));
     const answer = await open(here.url(here.layer.digest));
-    await eventually('what there is has come', async () => (await here.received()) === most);
-    await clock.advance(20_000);
+    await eventually('it drips', async () => (await here.received()) > 0);
     await clock.advance(20_000);
     await restOf(answer, here.layer);
+    assert.match(here.source.matching({ kind: 'blob' })[0]?.headers.range ?? '', /^bytes=\d+-$/);
+    assert.equal(await here.received(), size);
   });
 
   it('gives a part of another place than was asked is not believed', async (t) => {
@@ -191,7 +191,6 @@ describe('when every endpoint dies', () => {
     const here = await scene(t);
     const held = gate();
     here.source.on({ kind: 'blob' }, status(503));
-    here.mirror.on({ kind: 'blob', times: 1 }, stallAfter(4 * MiB, held), cutAfter(4 * MiB));
     here.mirror.on({ kind: 'blob', times: 1 }, stallAfter(4 * MiB, held));
     here.mirror.on({ kind: 'blob' }, status(503));
     const whole = open(here.url(here.layer.digest));

@@ -53,6 +53,7 @@ export function transferBench(
       },
       reserve: () => ({ release() {} }),
       report: (endpoint, fault, reason) => reports.push({ endpoint: endpoint.host, fault, reason }),
+      stallTimeoutOf: () => 30_000,
       fetchersFor: () => 1,
       metrics: {
         received() {},

@@ -74,6 +74,7 @@ describe('a relay', () => {
       relay: ({ start = 0, end, verify = start === 0 && end === undefined, ...rest }) =>
         createRelay(
           {
+            stallTimeoutOf: () => 30_000,
             clock: systemClock,
             limits: defaultLimits,
             report: (endpoint, fault) => reports.push([endpoint.host, fault]),

@@ -166,8 +166,10 @@ describe('a transfer', () => {
     const later = transferBench(folder, hasher);
     const source = scriptedSource('a/b', [good]);
     const broken = opened(await later.transfers.open({ digest, source, start: 0 }));
-    await assert.rejects(readAll(broken.reader(0)));
+    // Unless the verdict came before its first byte, it had wrong ones and must not come to its end.
+    const got = await readAll(broken.reader(0)).catch(() => undefined);
     broken.close();
+    assert.ok(got === undefined || got.equals(blob));
     assert.deepEqual(later.reports, []);
     const right = opened(await later.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(right.reader(0))).equals(blob));
