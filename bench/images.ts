@@ -4,8 +4,8 @@ import { startFakeRegistry } from '../test/support/fake-registry.ts';
 import { buildImage } from '../test/support/images.ts';
 import { walk } from './clients.ts';
 import type { Line } from './measure.ts';
-import { memoryOf } from './memory-use.ts';
 import type { RunningPeer } from './peers/peer.ts';
+import { memoryOf } from './processes.ts';
 import { manifestHeaders as headers, rateLines } from './rates.ts';
 import type { Row } from './row.ts';
 

@@ -9,7 +9,7 @@ import { accidents } from './accidents.ts';
 import { cold } from './cold.ts';
 import { images } from './images.ts';
 import { isMet, type Line, ratio } from './measure.ts';
-import { memoryUse } from './memory-use.ts';
+import { memory } from './memory.ts';
 import { mirrors } from './mirrors.ts';
 import { dockerRegistry } from './peers/docker-registry.ts';
 import { entrepot } from './peers/entrepot.ts';
@@ -30,7 +30,7 @@ const rows: readonly Row[] = [
   ...accidents,
   ...mirrors,
   ...images,
-  ...memoryUse,
+  ...memory,
 ];
 
 const { values } = parseArgs({
@@ -42,6 +42,17 @@ const { values } = parseArgs({
     list: { type: 'boolean', default: false },
   },
 });
+
+const lines: Line[] = [];
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // What is known by now took minutes to find out.
+    print();
+    process.exit(1);
+  });
+}
+// Each process that is running listens for our end.
+process.setMaxListeners(0);
 
 if (values.list) {
   for (const row of rows) console.log(`${row.name.padEnd(16)}${row.asks}`);
@@ -59,9 +70,12 @@ async function run(): Promise<number> {
   const wanted = rows.filter((row) => values.only?.includes(row.name) ?? true);
   const peers = [entrepot, dockerRegistry, nginx].filter(isThere);
   for (const program of ['curl', 'wrk']) if (!isInstalled(program)) hint(program, program);
-  const turns = values.turns === undefined ? (values.quick ? 1 : 5) : Number(values.turns);
+  const turns = Number(values.turns ?? (values.quick ? 1 : 5));
+  if (!(Number.isInteger(turns) && turns > 0)) {
+    console.error(`--turns takes a number from 1 on, not ${values.turns}`);
+    return 2;
+  }
 
-  const lines: Line[] = [];
   let failures = 0;
   for (const row of wanted) {
     console.error(`${row.name}: ${row.asks}`);
@@ -89,8 +103,12 @@ async function run(): Promise<number> {
       await stage.close();
     }
   }
-  console.log(values.json ? JSON.stringify(lines.map(withRatios)) : table(lines));
+  print();
   return failures > 0 ? 1 : 0;
+}
+
+function print(): void {
+  console.log(values.json ? JSON.stringify(lines.map(withRatios)) : table(lines));
 }
 
 function withRatios(line: Line): object {

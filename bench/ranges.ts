@@ -36,6 +36,7 @@ const pieces: Row = {
     const upstream = await startUpstream(stage, { blobs: repeat(`${size}MiB`, 2 * (turns + 1)) });
     const peers = await start(upstream);
     const { plain, inPieces, share } = await alternate(peers, turns, async (peer, turn) => {
+      stage.touchMemory(3 * size * MiB);
       const whole = await pull(peer.url + upstream.blobs[2 * turn]);
       const before = await upstream.quiet();
       const began = performance.now();

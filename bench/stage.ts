@@ -1,6 +1,16 @@
 /** What a run of the bench stands on: one temporary folder, the processes started in it, and a surely clean end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -16,6 +26,11 @@ export interface Stage {
   folder(name: string): string;
   /** Starts a program that logs to FOLDER/log, and resolves when `url` answers. Rejects with the log when it ends before. */
   serve(command: readonly string[], options: { folder: string; url: string }): Promise<Service>;
+  /**
+   * Has the kernel take so many bytes of memory and give them back, for the page cache of what comes next. On a virtual machine
+   * memory that the host has yet to hand out is ten times as slow, and whoever happened to write first would pay for it.
+   */
+  touchMemory(bytes: number): void;
   /** Called at the end, in reverse order. */
   defer(work: () => unknown): void;
   close(): Promise<void>;
@@ -37,7 +52,6 @@ export function createStage(): Stage {
     rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   };
   process.once('exit', sweep);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
   return {
     folder(name) {
@@ -75,6 +89,14 @@ export function createStage(): Stage {
           clearTimeout(late);
         },
       };
+    },
+    touchMemory(bytes) {
+      const file = join(root, 'memory');
+      const chunk = Buffer.alloc(1024 * 1024);
+      const fd = openSync(file, 'w');
+      for (let done = 0; done < bytes; done += chunk.length) writeSync(fd, chunk);
+      closeSync(fd);
+      rmSync(file);
     },
     defer: (work) => void ends.push(work),
     async close() {

@@ -1,6 +1,7 @@
 /** A large blob that is here already. */
 import { pull, pullAtOnce } from './clients.ts';
 import { alternate, type Line } from './measure.ts';
+import { processorTime } from './processes.ts';
 import type { Row } from './row.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -19,10 +20,12 @@ const row: Row = {
     const megabytes = (size * 1024 * 1024) / 1e6;
     const lines: Line[] = [];
     for (const readers of [1, 4]) {
-      const { speed } = await alternate(peers, 2 * turns, async (peer) => {
+      const { speed, cpu } = await alternate(peers, 2 * turns, async (peer) => {
+        const began = processorTime(peer.pid);
         const pulled = await pullAtOnce(peer.url + path, readers);
         const slowest = Math.max(...pulled.map((one) => one.total));
-        return { speed: (readers * megabytes) / (slowest / 1000) };
+        const spent = processorTime(peer.pid) - began;
+        return { speed: (readers * megabytes) / (slowest / 1000), cpu: spent };
       });
       const line = {
         row: `warm ${size} MiB`,
@@ -34,7 +37,10 @@ const row: Row = {
         { against: 'docker-registry', atLeast: 1 },
         { against: 'nginx', atLeast: 0.8 },
       ] as const;
-      lines.push({ ...line, goals });
+      lines.push(
+        { ...line, goals },
+        { ...line, what: `${line.what}, processor time`, unit: 'ms', values: cpu },
+      );
     }
     return lines;
   },

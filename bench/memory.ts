@@ -1,6 +1,7 @@
 /** Memory that many readers of a very large cold blob cost. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { pull, pullAtOnce } from './clients.ts';
+import { memoryOf } from './processes.ts';
 import type { Row } from './row.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -39,11 +40,4 @@ const row: Row = {
   },
 };
 
-export const memoryUse: readonly Row[] = [row];
-
-/** MiB of a process, from proc(5): `VmRSS` is what it holds now, `VmHWM` the most it held. */
-export function memoryOf(pid: number, name: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const [, kibibytes = '0'] = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status) ?? [];
-  return Number(kibibytes) / 1024;
-}
+export const memory: readonly Row[] = [row];
