@@ -1,7 +1,7 @@
 /** What the upstreams cost: dead mirrors before the good one, and how much of the clients' asking reaches the registry. */
 import { startBlackHole } from '../test/support/black-hole.ts';
 import { type FakeRegistry, startFakeRegistry } from '../test/support/fake-registry.ts';
-import { type Fault, hangUp, htmlPage, rateLimited, status } from '../test/support/fake-registry-faults.ts';
+import { type Fault, htmlPage, rateLimited, status } from '../test/support/fake-registry-faults.ts';
 import { buildImage } from '../test/support/images.ts';
 import { walk } from './clients.ts';
 import { repeat } from './cold.ts';
@@ -103,7 +103,7 @@ async function startDeadMirrors(stage: Stage): Promise<readonly string[]> {
     rateLimited(),
   ];
   const hosts: string[] = [];
-  for (const fault of [...wrong, htmlPage(), hangUp()].slice(0, 7)) {
+  for (const fault of [...wrong, htmlPage()]) {
     const registry = await startFakeRegistry();
     registry.on({}, fault);
     stage.defer(() => registry.stop());

@@ -16,6 +16,7 @@ import { createCheckpointer } from './index/checkpointer.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { createHealingIndex } from './index/healing-index.ts';
 import { type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
+import { createRememberedIndex } from './index/remembered-index.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { CacheLog } from './log.ts';
 import { createPins } from './pins.ts';
@@ -78,7 +79,8 @@ function wire(
   const startCheckpointer = () =>
     createCheckpointer({ clock, onError: failed('the index could not be checkpointed') }, folder.index);
   let checkpointer = startCheckpointer();
-  const index = createHealingIndex(opened.index, (damage) => {
+  const healing = createHealingIndex(opened.index, (damage) => {
+    index.forgetAll();
     checkpointer.stop().catch(failed('the index could not be checkpointed'));
     checkpointer = startCheckpointer();
     const replacement = replaceIndex(folder.index, clock.now());
@@ -90,6 +92,7 @@ function wire(
     upkeep(replacement.setAside);
     return replacement.index;
   });
+  const index = createRememberedIndex(healing);
   const pins = createPins(index, options.pins);
   const isHere = (digest: Digest) => arriving.has(digest) || index.content(digest) !== undefined;
 
