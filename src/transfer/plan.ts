@@ -68,6 +68,22 @@ export function fetchEnd(
 }
 
 /**
+ * How far to fetch for a reader of [start, end) who waits for `wanted`; undefined: to the blob's end. Who begins in the middle and
+ * may read to the end often closes early (containerd fetches a layer in parallel that way), and bytes that are on their way
+ * then are lost: such a reader is fetched for in steps, each as long as all before it together.
+ */
+export function wishOf(
+  { start, end }: { readonly start: number; readonly end: number | undefined },
+  wanted: number,
+  size: number | undefined,
+  piece: number,
+): number | undefined {
+  const isOpenEnded = end === undefined || end === size;
+  if (start === 0 || !isOpenEnded) return end;
+  return Math.min(end ?? Number.POSITIVE_INFINITY, wanted + Math.max(piece, wanted - start));
+}
+
+/**
  * Where one more fetcher should start on a blob that several work on: at the first byte that is neither here nor on its
  * way, else a piece ahead of the fetch with the most before it. Undefined where there is nothing left to share.
  */

@@ -6,6 +6,12 @@ import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Transfer } from './transfer.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
+/** `end` is exclusive; undefined: to the blob's end. */
+export interface WantedRange {
+  readonly start: number;
+  readonly end: number | undefined;
+}
+
 export class TransferReader implements ByteStream {
   /** Bytes handed out so far. */
   delivered = 0;
@@ -29,7 +35,7 @@ export class TransferReader implements ByteStream {
   constructor(
     transfer: Transfer,
     deps: Pick<TransferDeps, 'readBuffers' | 'blocks' | 'limits'>,
-    range: { start: number; end: number | undefined },
+    range: WantedRange,
   ) {
     this.#transfer = transfer;
     this.#deps = deps;
@@ -151,7 +157,7 @@ export class TransferReader implements ByteStream {
       this.#woken = resolve;
       // Where it is held back the byte at its position is here; what it waits for comes after it.
       this.waitsFor = this.#transfer.file.present.firstHole(position);
-      this.#transfer.want(this.waitsFor, this.#end);
+      this.#transfer.want(this.waitsFor, { start: this.#start, end: this.#end });
     });
   }
 }

@@ -23,12 +23,13 @@ import { type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
 import { type Fetch, Fetches, type Opening } from './fetches.ts';
 import { Givers } from './givers.ts';
 import { findLeftover, removeIncoming } from './incoming-files.ts';
+import { wishOf } from './plan.ts';
 import { RangeSet } from './range-set.ts';
 import { Readers } from './readers.ts';
 import { createRelay } from './relay.ts';
 import { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
-import { TransferReader } from './transfer-reader.ts';
+import { TransferReader, type WantedRange } from './transfer-reader.ts';
 
 /** After so many wrong digests in one transfer, it is given up. */
 const maxAttempts = 4;
@@ -115,7 +116,7 @@ export class Transfer implements FetcherHost {
     const wanted = this.file.present.firstHole(start);
     const until = end ?? this.size;
     const isHere = this.#state !== 'filling' || (until !== undefined && wanted >= until);
-    const fetch = isHere ? undefined : this.#fetchFor(wanted, end, prefer);
+    const fetch = isHere ? undefined : this.#fetchFor(wanted, { start, end }, prefer);
     if (fetch) return fetch.opening;
     // A restart may have found all of it.
     this.#checkWhole();
@@ -134,9 +135,9 @@ export class Transfer implements FetcherHost {
   }
 
   /** A reader waits for the byte at `offset`. */
-  want(offset: number, end: number | undefined): void {
-    const until = end ?? this.size;
-    if (this.#state === 'filling' && (until === undefined || offset < until)) this.#fetchFor(offset, end);
+  want(offset: number, range: WantedRange): void {
+    const until = range.end ?? this.size;
+    if (this.#state === 'filling' && (until === undefined || offset < until)) this.#fetchFor(offset, range);
   }
 
   /** What a reader gets when the disk has no room: its bytes from `start` on straight from the endpoints. */
@@ -233,10 +234,11 @@ export class Transfer implements FetcherHost {
   }
 
   /** The fetch that brings the byte at `wanted`, started now where there is none near; undefined where it is here. */
-  #fetchFor(wanted: number, end: number | undefined, prefer?: string): Fetch | undefined {
+  #fetchFor(wanted: number, range: WantedRange, prefer?: string): Fetch | undefined {
     const plan = this.#fetches.plan(wanted);
     if (plan === 'present') return undefined;
-    return plan === 'wait' ? this.#fetches.arriving(wanted) : this.#start(wanted, end, prefer);
+    if (plan === 'wait') return this.#fetches.arriving(wanted);
+    return this.#start(wanted, wishOf(range, wanted, this.size, this.#deps.limits.piece), prefer);
   }
 
   #start(start: number, end: number | undefined, prefer: string | undefined): Fetch {

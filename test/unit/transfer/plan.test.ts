@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type FetchUnderWay, fetchEnd, nextPiece, planFetch } from '../../../src/transfer/plan.ts';
+import { type FetchUnderWay, fetchEnd, nextPiece, planFetch, wishOf } from '../../../src/transfer/plan.ts';
 import { RangeSet } from '../../../src/transfer/range-set.ts';
 
 const size = 5;
@@ -131,5 +131,26 @@ describe('the place for one more fetcher', () => {
     assert.equal(nextPiece({ present, fetches: [], size: undefined, ranges: true }, 10), undefined);
     assert.equal(nextPiece({ present, fetches: [], size: 100, ranges: false }, 10), undefined);
     assert.equal(nextPiece({ present, fetches: [], size: 100, ranges: true }, 10), 0);
+  });
+});
+
+describe('how far a reader is fetched for', () => {
+  const size = 1000;
+  const piece = 10;
+
+  it('is as far as it asks, where it says so or begins at the front', () => {
+    assert.equal(wishOf({ start: 5, end: 500 }, 5, size, piece), 500);
+    assert.equal(wishOf({ start: 0, end: undefined }, 70, size, piece), undefined);
+    assert.equal(wishOf({ start: 0, end: size }, 70, size, piece), size);
+  });
+
+  it('grows in steps where it begins in the middle and may close early', () => {
+    for (const end of [undefined, size]) {
+      assert.equal(wishOf({ start: 100, end }, 100, size, piece), 110);
+      assert.equal(wishOf({ start: 100, end }, 110, size, piece), 120);
+      assert.equal(wishOf({ start: 100, end }, 120, size, piece), 140);
+      assert.equal(wishOf({ start: 100, end }, 140, size, piece), 180);
+    }
+    assert.equal(wishOf({ start: 100, end: size }, 900, size, piece), size);
   });
 });
