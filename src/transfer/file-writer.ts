@@ -49,7 +49,8 @@ export class FileWriter implements BudgetMember {
   #written: number;
   #writing = false;
   #closed = false;
-  #flushed: (() => void)[] = [];
+  /** Who waits until the bytes before an offset are in the file, in the order of the offsets. */
+  #flushes: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
   constructor(deps: FileWriterDeps, start: number) {
     this.#deps = deps;
@@ -92,7 +93,8 @@ export class FileWriter implements BudgetMember {
   flush(): Promise<void> {
     if (this.#written === this.#end || this.#closed) return Promise.resolve();
     this.#write();
-    return new Promise((resolve) => this.#flushed.push(resolve));
+    // Not until all that comes meanwhile is written, too: while bytes come fast that might never be.
+    return new Promise((resolve) => this.#flushes.push({ upTo: this.#end, resolve }));
   }
 
   shed(): void {
@@ -117,7 +119,7 @@ export class FileWriter implements BudgetMember {
     }
     this.#chunks = [];
     this.#deps.budget.give(held);
-    this.#settleFlush();
+    this.#settleFlushes(Number.POSITIVE_INFINITY);
   }
 
   #write(): void {
@@ -152,8 +154,8 @@ export class FileWriter implements BudgetMember {
       this.#written = position + count;
       this.#deps.onWritten(from, this.#written);
       this.#release(this.#deps.budget.isShort ? 0 : this.#deps.keepWritten);
-      if (this.#written === this.#end) this.#settleFlush();
-      else if (this.#flushed.length > 0 || this.#deps.budget.isShort || this.#pendingBatch()) this.#write();
+      this.#settleFlushes(this.#written);
+      if (this.#flushes.length > 0 || this.#deps.budget.isShort || this.#pendingBatch()) this.#write();
     });
   }
 
@@ -177,10 +179,11 @@ export class FileWriter implements BudgetMember {
     this.#deps.budget.give(bytes);
   }
 
-  #settleFlush(): void {
-    const waiting = this.#flushed;
-    this.#flushed = [];
-    for (const resolve of waiting) resolve();
+  #settleFlushes(upTo: number): void {
+    for (let first = this.#flushes[0]; first && first.upTo <= upTo; first = this.#flushes[0]) {
+      this.#flushes.shift();
+      first.resolve();
+    }
   }
 }
 
