@@ -191,7 +191,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       for (const key of keptUntilRestart(settings, next.server)) {
         log.warn({ key }, 'this setting takes effect at the next start only');
       }
-      // Requests under way finish with the connections that they have.
+      // Cuts its connections: a transfer under way goes on over new ones, from the byte reached.
       replaced.upstream
         .close()
         .catch((err: unknown) => log.error({ err }, 'closing connections after a reload'));

@@ -89,7 +89,7 @@ export class FileWriter implements BudgetMember {
     return chunk?.data.subarray(offset - chunk.start);
   }
 
-  /** Resolves when all that was appended is in the file, or never will be (`onError`). */
+  /** Resolves when all that was appended until now is in the file, or never will be (`onError`). */
   flush(): Promise<void> {
     if (this.#written === this.#end || this.#closed) return Promise.resolve();
     this.#write();

@@ -154,7 +154,7 @@ export class SparseFile {
     });
   }
 
-  /** Resolves when everything present is on disk; check `broken` after it. */
+  /** Resolves when everything that is present now is on disk, or never will be (`onError`). */
   async flush(): Promise<void> {
     await Promise.all([...this.#writers].map((writer) => writer.flush()));
   }
