@@ -5,11 +5,11 @@
  */
 import { read } from 'node:fs';
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { Hasher, PrefixHash } from '../lib/hasher.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { DigestAlgorithm } from '../oci/digest.ts';
 import type { BlobSize } from './blob-size.ts';
 import { FileWriter, type WriteVector } from './file-writer.ts';
-import type { Hasher, PrefixHash } from './hasher.ts';
 import { type Leftover, openIncoming, removeIncoming, removeRanges, saveRanges } from './incoming-files.ts';
 import type { TransferLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';

@@ -2,12 +2,12 @@
 import type { Reservation } from '../cache/cache.ts';
 import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Hasher } from '../lib/hasher.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { DistrustMemory } from './distrust.ts';
 import type { WriteVector } from './file-writer.ts';
-import type { Hasher } from './hasher.ts';
 import type { TransferLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Hasher } from '../../../src/transfer/hasher.ts';
+import type { Hasher } from '../../../src/lib/hasher.ts';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';

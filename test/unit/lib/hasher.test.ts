@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { createHasher, type Hasher } from '../../../src/transfer/hasher.ts';
+import { createHasher, type Hasher } from '../../../src/lib/hasher.ts';
 import { generateBlob } from '../../support/byte-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -82,6 +82,30 @@ describe('the hasher', () => {
     await assert.rejects(advanced.finish(11), /shorter|lost/);
     // Others are not touched by it.
     assert.equal(await hasher.begin(short, 'sha256').finish(10), hexOf(Buffer.alloc(10)));
+  });
+
+  it('tells when it has come to a point, so that whoever reads a file for it can keep to a rate', async (t) => {
+    const bytes = generateBlob(5 * MiB, 'points').bytes();
+    const path = fileOf(t, bytes.subarray(0, 3 * MiB));
+    const hash = hasher.begin(path, 'sha256');
+    await hash.reach(MiB);
+    await hash.reach(MiB);
+    await hash.reach(3 * MiB);
+    // It has read no further than it was told to: these bytes come only now.
+    appendFileSync(path, bytes.subarray(3 * MiB));
+    await hash.reach(5 * MiB);
+    assert.equal(await hash.finish(bytes.length), hexOf(bytes));
+  });
+
+  it('rejects at the point that cannot be reached, with the code where the system gave one', async (t) => {
+    const short = hasher.begin(fileOf(t, Buffer.alloc(10)), 'sha256');
+    await short.reach(10);
+    await assert.rejects(short.reach(11), /shorter/);
+    await assert.rejects(short.reach(11), /lost/);
+    short.abandon();
+    const none = hasher.begin(join(tempFolder(t), 'none'), 'sha256');
+    await assert.rejects(none.reach(1), { code: 'ENOENT' });
+    none.abandon();
   });
 
   it('forgets what is abandoned', async (t) => {

@@ -8,17 +8,23 @@ import { parentPort } from 'node:worker_threads';
 
 export type HashRequest =
   | { readonly op: 'begin'; readonly id: number; readonly path: string; readonly algorithm: string }
-  | { readonly op: 'advance'; readonly id: number; readonly to: number }
+  | { readonly op: 'advance'; readonly id: number; readonly to: number; readonly tells?: true }
   | { readonly op: 'finish'; readonly id: number; readonly size: number }
   | { readonly op: 'abandon'; readonly id: number };
 
-export type HashReply = { readonly id: number } & ({ readonly hex: string } | { readonly error: string });
+export type HashReply = { readonly id: number } & (
+  | { readonly hex: string }
+  | { readonly reached: number }
+  | { readonly error: string; readonly code: string | undefined }
+);
 
 interface Job {
   readonly fd: number;
   readonly hash: Hash;
   position: number;
   goal: number;
+  /** Somebody waits until so much is hashed. */
+  tellAt: number | undefined;
   finishAt: number | undefined;
 }
 
@@ -44,6 +50,7 @@ function take(request: HashRequest): void {
       hash: createHash(request.algorithm),
       position: 0,
       goal: 0,
+      tellAt: undefined,
       finishAt: undefined,
     });
     return;
@@ -51,7 +58,8 @@ function take(request: HashRequest): void {
   const job = jobs.get(request.id);
   if (!job) {
     // The thread that had begun it is gone.
-    if (request.op === 'finish') fail(request.id, new Error('the hash was lost'));
+    if (request.op === 'finish' || (request.op === 'advance' && request.tells))
+      fail(request.id, new Error('the hash was lost'));
     return;
   }
   if (request.op === 'abandon') {
@@ -59,6 +67,7 @@ function take(request: HashRequest): void {
     return;
   }
   if (request.op === 'finish') job.finishAt = request.size;
+  else if (request.tells) job.tellAt = request.to;
   job.goal = Math.max(job.goal, request.op === 'finish' ? request.size : request.to);
   if (!working) {
     working = true;
@@ -72,6 +81,10 @@ function work(): void {
   for (const [id, job] of jobs) {
     try {
       advance(job);
+      if (job.tellAt !== undefined && job.position >= job.tellAt) {
+        port?.postMessage({ id, reached: job.tellAt } satisfies HashReply);
+        job.tellAt = undefined;
+      }
       if (job.position === job.finishAt) {
         port?.postMessage({ id, hex: job.hash.digest('hex') } satisfies HashReply);
         end(id, job);
@@ -107,5 +120,6 @@ function fail(id: number, error: unknown): void {
   port?.postMessage({
     id,
     error: error instanceof Error ? error.message : String(error),
+    code: (error as NodeJS.ErrnoException).code,
   } satisfies HashReply);
 }

@@ -1,23 +1,25 @@
 /** The running digest of growing files, computed on another thread (`hash-worker.ts`): 1.7 GB/s would cost this one 40 %. */
 import { Worker } from 'node:worker_threads';
-import type { DigestAlgorithm } from '../oci/digest.ts';
 import type { HashReply, HashRequest } from './hash-worker.ts';
 
 export interface Hasher {
-  /** Starts at byte 0 of the file at `path`, which must exist. */
-  begin(path: string, algorithm: DigestAlgorithm): PrefixHash;
+  /** Starts at byte 0 of the file at `path`, which must exist; `algorithm` is one of OpenSSL's. */
+  begin(path: string, algorithm: string): PrefixHash;
   close(): Promise<void>;
 }
 
 export interface PrefixHash {
   /** The file's bytes before `to` are final: hash them when there is time. */
   advance(to: number): void;
+  /** The same; resolves when they are hashed. Rejects when the file cannot be read, with the code of the system. */
+  reach(to: number): Promise<void>;
   /** Hex digest of the first `size` bytes. Rejects when the file cannot be read. Ends this hash. */
   finish(size: number): Promise<string>;
   abandon(): void;
 }
 
 interface Waiter {
+  /** Nothing where only a point in the file was waited for. */
   resolve(hex: string): void;
   reject(error: Error): void;
 }
@@ -33,9 +35,13 @@ export function createHasher(): Hasher {
   const settle = (reply: HashReply): void => {
     const waiter = waiters.get(reply.id);
     waiters.delete(reply.id);
-    if ('hex' in reply) waiter?.resolve(reply.hex);
-    else if (waiter) waiter.reject(new Error(reply.error));
-    else if (active.has(reply.id)) failed.set(reply.id, new Error(reply.error));
+    if (!('error' in reply)) {
+      waiter?.resolve('hex' in reply ? reply.hex : '');
+      return;
+    }
+    const error = Object.assign(new Error(reply.error), { code: reply.code });
+    if (waiter) waiter.reject(error);
+    else if (active.has(reply.id)) failed.set(reply.id, error);
   };
   const loseAll = (error: Error): void => {
     for (const waiter of waiters.values()) waiter.reject(error);
@@ -57,6 +63,21 @@ export function createHasher(): Hasher {
     worker.postMessage(request);
   };
 
+  /** One at a time for each hash. */
+  const ask = (request: HashRequest): Promise<string> => {
+    const error = failed.get(request.id);
+    failed.delete(request.id);
+    if (error) return Promise.reject(error);
+    return new Promise<string>((resolve, reject) => {
+      waiters.set(request.id, { resolve, reject });
+      post(request);
+      // A thread that waits for an answer must keep the process up.
+      worker?.ref();
+    }).finally(() => {
+      if (waiters.size === 0) worker?.unref();
+    });
+  };
+
   return {
     begin(path, algorithm) {
       lastId += 1;
@@ -70,19 +91,12 @@ export function createHasher(): Hasher {
           failed.delete(id);
           post({ op: 'abandon', id });
         },
+        async reach(to) {
+          await ask({ op: 'advance', id, to, tells: true });
+        },
         finish(size) {
-          const error = failed.get(id);
           active.delete(id);
-          failed.delete(id);
-          if (error) return Promise.reject(error);
-          return new Promise((resolve, reject) => {
-            waiters.set(id, { resolve, reject });
-            // A thread that waits for an answer must keep the process up.
-            worker?.ref();
-            post({ op: 'finish', id, size });
-          }).finally(() => {
-            if (waiters.size === 0) worker?.unref();
-          }) as Promise<string>;
+          return ask({ op: 'finish', id, size });
         },
       };
     },
