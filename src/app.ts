@@ -56,7 +56,7 @@ export interface AppDeps {
 
 /** Bytes that a socket reads at once, and how many such blocks are kept for the next ones. */
 const readBlock = 512 * 1024;
-const idleBlocks = 48;
+const idleBlocks = 24;
 
 /** What follows from the configuration alone and is made anew by a reload. */
 interface Routes {

@@ -1,4 +1,4 @@
-/** Entrepot as it comes, from this checkout. */
+/** Entrepot as `npm start` runs it, from this checkout. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../stage.ts';
@@ -24,6 +24,7 @@ export const entrepot: Peer = {
     return keepRunning('entrepot', stage, {
       command: [
         process.execPath,
+        '--max-semi-space-size=4',
         ...profile,
         main,
         'serve',

@@ -24,6 +24,10 @@ interface Waiter {
   reject(error: Error): void;
 }
 
+/** MiB of JavaScript's heap: its bytes are outside of that, in one buffer. */
+const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
+
+/** Its thread is started now: the first blob would wait for that. */
 export function createHasher(): Hasher {
   const source = import.meta.url.endsWith('.ts') ? './hash-worker.ts' : './hash-worker.js';
   const waiters = new Map<number, Waiter>();
@@ -48,7 +52,7 @@ export function createHasher(): Hasher {
     waiters.clear();
   };
   const start = (): Worker => {
-    const started = new Worker(new URL(source, import.meta.url));
+    const started = new Worker(new URL(source, import.meta.url), { resourceLimits });
     started.unref();
     started.on('message', settle);
     started.on('error', (error: Error) => {
@@ -58,6 +62,7 @@ export function createHasher(): Hasher {
     });
     return started;
   };
+  worker = start();
   const post = (request: HashRequest): void => {
     worker ??= start();
     worker.postMessage(request);

@@ -34,7 +34,7 @@ export const defaultLimits: TransferLimits = {
   writeBatch: 4 * MiB,
   writeBehind: 16 * MiB,
   keepWritten: MiB,
-  readBuffer: 256 * KiB,
+  readBuffer: 128 * KiB,
   hashStep: 4 * MiB,
   saveEvery: 50,
   stallBytes: 4 * KiB,

@@ -70,7 +70,7 @@ export function createTransfers(
     ...deps,
     limits,
     budget: new MemoryBudget(limits.writeBehind),
-    readBuffers: createBufferPool({ size: limits.readBuffer, keep: 32 }),
+    readBuffers: createBufferPool({ size: limits.readBuffer, keep: 128 }),
     distrust: createDistrustMemory(),
     fill: options.fill,
     ended(transfer) {
