@@ -50,9 +50,17 @@ export async function answerBlob(
     case 'multiple': {
       const open = (start: number, end: number) => value.open(start, end);
       const content = { size, type: blobType, open };
-      const multipart = multipartByteranges(plan.ranges, content, options.newBoundary());
-      headers['Content-Type'] = multipart.contentType;
-      return answer(206, { parts: multipart.parts, length: multipart.length, close: () => value.close() });
+      const { contentType, parts, length, close } = multipartByteranges(
+        plan.ranges,
+        content,
+        options.newBoundary(),
+      );
+      headers['Content-Type'] = contentType;
+      const closeAll = () => {
+        close();
+        value.close();
+      };
+      return answer(206, { parts, length, close: closeAll });
     }
   }
 }

@@ -2,21 +2,31 @@
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { BodyPart } from './answer.ts';
 import { type ByteRange, contentRange } from './byte-range.ts';
+import { openAhead } from './open-ahead.ts';
 
 export interface Multipart {
   readonly contentType: string;
   readonly parts: readonly BodyPart[];
   /** Bytes of all parts together, framing included. */
   readonly length: number;
+  /** When the answer is over, or will not be given: closes the streams whose turn has not come. */
+  close(): void;
 }
 
-/** `boundary` must not occur in the content: give it enough chance. `open` is called for one range at a time. */
+/** `boundary` must not occur in the content: give it enough chance. `open` is called for a few ranges at a time. */
 export function multipartByteranges(
   ranges: readonly ByteRange[],
   content: { readonly size: number; readonly type: string; open(start: number, end: number): ByteStream },
   boundary: string,
 ): Multipart {
   const parts: BodyPart[] = [];
+  const streams = openAhead(
+    ranges.map(
+      ({ start, end }) =>
+        () =>
+          content.open(start, end),
+    ),
+  );
   let length = 0;
   const addText = (text: string) => {
     const bytes = Buffer.from(text, 'latin1');
@@ -28,9 +38,9 @@ export function multipartByteranges(
     addText(
       `${lineBreak}--${boundary}\r\nContent-Type: ${content.type}\r\nContent-Range: ${contentRange(range, content.size)}\r\n\r\n`,
     );
-    parts.push(() => content.open(range.start, range.end));
+    parts.push(() => streams.take(index));
     length += range.end - range.start;
   }
   addText(`\r\n--${boundary}--\r\n`);
-  return { contentType: `multipart/byteranges; boundary=${boundary}`, parts, length };
+  return { contentType: `multipart/byteranges; boundary=${boundary}`, parts, length, close: streams.close };
 }

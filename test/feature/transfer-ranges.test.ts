@@ -13,7 +13,7 @@ import {
   startColdBlobs,
 } from '../support/cold-blobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { noContentLength, rate, stallAfter } from '../support/fake-registry-faults.ts';
+import { holdHeaders, noContentLength, rate, stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
 
@@ -177,6 +177,40 @@ describe('several ranges in one request', () => {
     assert.deepEqual(answer.body, body);
     assert.ok(answer.complete);
     assert.ok((await site.received()) < MiB);
+  });
+
+  it('come right, each fetched once, where there are more of them than are opened ahead', async (t) => {
+    const blob = generateBlob(64 * MiB, 'side-by-side');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    offer(site.registries, blob);
+    const starts = Array.from({ length: 8 }, (_, index) => 8 * MiB * index);
+    const range = `bytes=${starts.map((start) => `${start}-${start + 999}`).join(',')}`;
+    const { status, complete, body } = await get(site.url(blob.digest), { headers: { range } });
+    assert.deepEqual([status, complete], [206, true]);
+    for (const start of starts) assert.ok(body.includes(blob.bytes(start, start + 1000)));
+    assert.equal(site.asked('GET'), 8);
+  });
+
+  it('are asked for side by side, four at a time, and let go when the client leaves', async (t) => {
+    const blob = generateBlob(64 * MiB, 'left-ahead');
+    const site = await startColdBlobs(t, { toml: neverFill });
+    const [registry] = site.registries;
+    assert.ok(registry);
+    offer(site.registries, blob);
+    const held = gate();
+    registry.on({ kind: 'blob', after: 1 }, holdHeaders(held));
+    const starts = Array.from({ length: 8 }, (_, index) => 8 * MiB * index);
+    const range = `bytes=${starts.map((start) => `${start}-${start + 999}`).join(',')}`;
+    const answer = await open(site.url(blob.digest), { headers: { range } });
+    assert.equal(answer.status, 206);
+    // One after the other, the third would not be asked for before the second has been answered.
+    await held.arrivals(3);
+    assert.equal(site.asked('GET'), 4);
+    answer.destroy();
+    await eventually('the transfer ends', () => site.proxy.log.some(({ end }) => end === 'clientLeft'));
+    held.release();
+    const again = await get(site.url(blob.digest), { headers: { range: 'bytes=8388608-8389607' } });
+    assert.deepEqual(again.body, blob.bytes(8 * MiB, 8 * MiB + 1000));
   });
 });
 
