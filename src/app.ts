@@ -47,7 +47,8 @@ export interface AppDeps {
   /** For credential helper programs. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
-  readonly userAgent?: string;
+  /** Of the program, for the requests that it makes and for `/metrics`. */
+  readonly version?: string;
   /** Test seams: how names become addresses, and a disk that is full or broken. */
   readonly resolve?: UpstreamDeps['resolve'];
   readonly writev?: WriteVector;
@@ -71,9 +72,16 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const { log, env, clock = systemClock } = deps;
   const { server: settings } = config;
   const via = `1.1 entrepot-${randomUUID()}`;
-  const metrics = createMetrics({ processMetrics: true });
+  const metrics = createMetrics({
+    processMetrics: true,
+    version: deps.version,
+    onUnreadable: (err) => log.error({ err }, 'a state could not be read for the metrics'),
+  });
   const cache = await openCache(
-    { clock, log, onEvicted: metrics.evicted, ...(deps.freeBytes && { freeBytes: deps.freeBytes }) },
+    {
+      ...{ clock, log, onEvicted: metrics.evicted, onDamaged: metrics.damaged },
+      ...(deps.freeBytes && { freeBytes: deps.freeBytes }),
+    },
     { data: settings.data, ...settings.cache },
   );
   const hasher = createHasher();
@@ -88,7 +96,10 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       incoming: cache.incoming,
       adopt: cache.adoptBlob,
       reserve: cache.reserve,
-      report: (endpoint, fault, reason) => live.upstream.report(endpoint, fault, reason),
+      report(endpoint, fault, reason) {
+        metrics.faulted(endpoint.host, fault);
+        live.upstream.report(endpoint, fault, reason);
+      },
       stallTimeoutOf: (host) => live.hosts.stallTimeout(host),
       fetchersFor: (host) => live.hosts.of(host)?.fetchers ?? 1,
       ...(deps.writev && { writev: deps.writev }),
@@ -131,14 +142,14 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   );
   metrics.watch({
     transfersInFlight: () => transfers.count,
-    cacheBytes: () => cache.admin.usage().bytes,
-    cacheLimitBytes: () => settings.cache.maxSize ?? 0,
-    breakers: () =>
-      live.upstream.health().map(({ host, breaker }) => ({ host, isOpen: breaker !== 'closed' })),
-    rateLimits: () =>
-      live.upstream.health().map(({ host, coolingUntil = 0, allowance }) => ({
+    cache: cache.admin.usage,
+    disk: () => ({ ...cache.admin.disk(), minFree: settings.cache.minFree }),
+    hosts: () =>
+      live.upstream.health().map(({ host, breaker, coolingUntil = 0, allowance }) => ({
         host,
+        isOpen: breaker !== 'closed',
         cooling: Math.max(0, (coolingUntil - clock.now()) / 1000),
+        limit: allowance?.limit,
         remaining: allowance?.remaining,
       })),
   });
@@ -167,7 +178,12 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
           metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
         },
       },
-      { upstream: wanted.upstream, proxies, via, ...(deps.userAgent && { userAgent: deps.userAgent }) },
+      {
+        upstream: wanted.upstream,
+        proxies,
+        via,
+        ...(deps.version && { userAgent: `entrepot/${deps.version}` }),
+      },
     );
     return {
       router: createRouter(registries, wanted.routing),

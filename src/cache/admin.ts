@@ -9,7 +9,10 @@ import type { ReconcileReport } from './reconcile.ts';
 import type { Room } from './room.ts';
 
 export interface CacheAdmin {
+  /** Cheap: what it tells is kept up to date. */
   usage(): CacheUsage;
+  /** Bytes of the file system of the data folder: free for this process, and in all. */
+  disk(): { readonly free: number; readonly size: number };
   /** Images that may serve something, by name, from after `after`. */
   images(after: string, limit: number): ImageSummary[];
   /** The same, all of them, without keeping anybody waiting for long. */
@@ -51,6 +54,7 @@ export interface CacheAdminDeps {
   readonly quotas: Quotas;
   readonly pins: Pins;
   readonly remove: (digest: Digest) => void;
+  readonly disk: CacheAdmin['disk'];
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
   /** Resolves when the files of all that is gone are gone. */
   readonly removed: () => Promise<void>;
@@ -83,6 +87,7 @@ export function createCacheAdmin(deps: CacheAdminDeps, options: { maxSize: numbe
       maxSize: options.maxSize,
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
     }),
+    disk: deps.disk,
     images: index.images,
     eachImage,
     manifests: (image) =>

@@ -33,6 +33,8 @@ export interface CacheDeps {
   readonly freeBytes?: (folder: string) => number;
   /** Told of the bytes of each content that had to make room. */
   readonly onEvicted?: (bytes: number) => void;
+  /** Told of each stored content that was missing or altered, and of an index that was damaged. */
+  readonly onDamaged?: (what: 'content' | 'index') => void;
 }
 
 export interface CacheOptions {
@@ -65,7 +67,7 @@ export async function openCache(deps: CacheDeps, options: CacheOptions): Promise
 }
 
 function wire(
-  { clock, log, onEvicted, freeBytes = freeOnDisk }: CacheDeps,
+  { clock, log, onEvicted, onDamaged, freeBytes = freeOnDisk }: CacheDeps,
   options: CacheOptions,
   folder: DataFolder,
   lock: DataLock,
@@ -148,6 +150,7 @@ function wire(
   });
 
   function reportDamage(setAside: string | undefined, damage?: unknown): void {
+    onDamaged?.('index');
     log.error(
       { file: setAside, err: damage },
       'the index was damaged: it was set aside and is being rebuilt',
@@ -157,6 +160,7 @@ function wire(
   function discard(digest: Digest, reason: string): void {
     if (isStopped || !index.content(digest)) return;
     log.warn({ digest }, `a stored content is dropped: ${reason}`);
+    onDamaged?.('content');
     remove(digest);
   }
 
@@ -195,6 +199,7 @@ function wire(
   const admin = createCacheAdmin(
     {
       ...{ index, room, quotas, pins, remove, reconciled },
+      disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),
       reconcile: () => upkeep(undefined),
       removed: removals.idle,
     },
@@ -206,4 +211,9 @@ function wire(
 function freeOnDisk(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
+}
+
+function sizeOfDisk(folder: string): number {
+  const { blocks, bsize } = statfsSync(folder);
+  return blocks * bsize;
 }

@@ -28,7 +28,7 @@ export async function administer<T>(
   }
   const { createApp } = await import('../app.ts');
   const log = createLog({ level: 'warn', to: process.stderr });
-  const app = await createApp(config, { log, env: options.env, userAgent: `entrepot/${readVersion()}` });
+  const app = await createApp(config, { log, env: options.env, version: readVersion() });
   try {
     return await work(app.administration);
   } finally {

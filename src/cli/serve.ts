@@ -32,7 +32,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   // Only now: this loads native modules, which other commands and a wrong configuration can do without.
   const { createApp } = await import('../app.ts');
   const version = readVersion();
-  const app = await createApp(config, { log, env: options.env, userAgent: `entrepot/${version}` });
+  const app = await createApp(config, { log, env: options.env, version });
   const { host, port } = await app.start();
   serving.resolve(app);
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -1,9 +1,10 @@
 /**
- * Every metric of the program, by name. Who has something to count calls a verb here; who has a state to show passes a
- * function that reads it when somebody scrapes. Labels come from closed sets or from the configuration, never from what a
- * client sent, so their number is bounded.
+ * Every metric of the program, by name: what is counted here, what is shown in `states.ts`. Who has something to count calls a
+ * verb here; who has a state to show passes a function that reads it when somebody scrapes. Labels come from closed sets or
+ * from the configuration, never from what a client sent, so their number is bounded.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { createStates, type WatchedStates } from './states.ts';
 
 export interface Metrics {
   /** One answer to a client. */
@@ -17,7 +18,12 @@ export interface Metrics {
   /** A reader of a cold blob: the first one started its transfer, the others joined it. */
   transferRead(how: 'started' | 'joined'): void;
   transferEnded(how: 'stored' | 'relayed' | 'failed'): void;
+  /** A fault of a host that showed only after its headers: a body that broke off, or had wrong bytes. */
+  faulted(host: string, fault: 'invalid' | 'unreachable'): void;
+  /** One content that had to make room. */
   evicted(bytes: number): void;
+  /** Something on the disk that was not as it had been written. */
+  damaged(what: 'content' | 'index'): void;
   /** States that are read at each scrape. Called once, when everything stands. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -34,28 +40,37 @@ export interface AnswerSeen {
   readonly seconds: number;
 }
 
-export interface WatchedStates {
-  readonly transfersInFlight?: () => number;
-  readonly cacheBytes?: () => number;
-  /** 0 for no bound. */
-  readonly cacheLimitBytes?: () => number;
-  /** Host and whether its breaker is open. */
-  readonly breakers?: () => Iterable<{ readonly host: string; readonly isOpen: boolean }>;
-  readonly rateLimits?: () => Iterable<{
-    readonly host: string;
-    /** Seconds until a host that said 429 is asked again. */
-    readonly cooling: number;
-    /** Requests that are left, as its headers last told. */
-    readonly remaining: number | undefined;
-  }>;
-}
-
 const maxHosts = 500;
 
-export function createMetrics(options: { readonly processMetrics?: boolean } = {}): Metrics {
+export interface MetricsOptions {
+  /** Those of Node and of the process, too. */
+  readonly processMetrics?: boolean;
+  /** Of the program. */
+  readonly version?: string | undefined;
+  /** Told when a state cannot be read. */
+  readonly onUnreadable?: (error: unknown) => void;
+}
+
+export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  if (options.processMetrics) collectDefaultMetrics({ register: registry });
+  if (options.processMetrics) {
+    collectDefaultMetrics({ register: registry });
+    // Sums of others, under names that only counters may have.
+    for (const sum of ['handles', 'requests', 'resources']) {
+      registry.removeSingleMetric(`nodejs_active_${sum}_total`);
+    }
+  }
+  if (options.version !== undefined) {
+    const buildInfo = new Gauge({
+      name: 'entrepot_build_info',
+      help: '1, with the version as a label',
+      labelNames: ['version'],
+      registers,
+    });
+    buildInfo.set({ version: options.version }, 1);
+  }
+  const states = createStates({ registry, onUnreadable: options.onUnreadable ?? (() => {}) });
 
   const requests = new Counter({
     name: 'entrepot_requests_total',
@@ -96,7 +111,7 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
   });
   const receivedBytes = new Counter({
     name: 'entrepot_upstream_received_bytes_total',
-    help: 'Body bytes received, by host',
+    help: 'Body bytes of blobs received, by host',
     labelNames: ['host'],
     registers,
   });
@@ -112,36 +127,32 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
     labelNames: ['how'],
     registers,
   });
-  const evictedBytes = new Counter({
-    name: 'entrepot_cache_evicted_bytes_total',
-    help: 'Bytes removed to keep within cache.max_size',
+  const upstreamFaults = new Counter({
+    name: 'entrepot_upstream_faults_total',
+    help: 'Bodies that broke off (unreachable) or had wrong bytes (invalid) after good headers, by host',
+    labelNames: ['host', 'fault'],
     registers,
   });
-
-  const show = (name: string, help: string, read: (() => number) | undefined) => {
-    if (!read) return;
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-
-  const showByHost = (name: string, help: string, read: () => [string, number | undefined][]) => {
-    new Gauge({
-      name,
-      help,
-      labelNames: ['host'],
-      registers,
-      collect() {
-        this.reset();
-        for (const [host, value] of read()) if (value !== undefined) this.set({ host }, value);
-      },
-    });
-  };
+  const evictions = new Counter({
+    name: 'entrepot_cache_evictions_total',
+    help: 'Blobs and manifests removed to make room',
+    registers,
+  });
+  const evictedBytes = new Counter({
+    name: 'entrepot_cache_evicted_bytes_total',
+    help: 'Bytes removed to make room',
+    registers,
+  });
+  const damages = new Counter({
+    name: 'entrepot_cache_damage_total',
+    help: 'Stored contents and indexes that were found missing or altered, and were dropped or set aside',
+    labelNames: ['what'],
+    registers,
+  });
+  // From 0 on, since the first event is the one that an alert is for.
+  for (const how of ['started', 'joined']) transferReads.inc({ how }, 0);
+  for (const how of ['stored', 'relayed', 'failed']) transferEnds.inc({ how }, 0);
+  for (const what of ['content', 'index']) damages.inc({ what }, 0);
 
   /** Wildcards and `unlisted = "direct"` let clients name hosts without end: the number of labels has one. */
   const hosts = new Set<string>();
@@ -167,32 +178,16 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
     received: (host, bytes) => receivedBytes.inc({ host: hostLabel(host) }, bytes),
     transferRead: (how) => transferReads.inc({ how }),
     transferEnded: (how) => transferEnds.inc({ how }),
-    evicted: (bytes) => evictedBytes.inc(bytes),
-    watch(states) {
-      show('entrepot_transfers_in_flight', 'Cold blobs on their way in', states.transfersInFlight);
-      show('entrepot_cache_bytes', 'Bytes of content in the cache', states.cacheBytes);
-      show('entrepot_cache_limit_bytes', 'cache.max_size, 0 for none', states.cacheLimitBytes);
-      const { breakers, rateLimits } = states;
-      if (breakers) {
-        showByHost(
-          'entrepot_upstream_breaker_open',
-          '1 while the host is skipped after failures in a row',
-          () => [...breakers()].map(({ host, isOpen }) => [host, isOpen ? 1 : 0]),
-        );
-      }
-      if (rateLimits) {
-        showByHost(
-          'entrepot_upstream_cooling_seconds',
-          'Until a host that limited our requests (429) is asked again, 0 where it is asked now',
-          () => [...rateLimits()].map(({ host, cooling }) => [host, cooling]),
-        );
-        showByHost(
-          'entrepot_upstream_requests_remaining',
-          'What ratelimit-remaining of the host said last, of the account with the least',
-          () => [...rateLimits()].map(({ host, remaining }) => [host, remaining]),
-        );
-      }
+    faulted: (host, fault) => upstreamFaults.inc({ host: hostLabel(host), fault }),
+    evicted(bytes) {
+      evictions.inc();
+      evictedBytes.inc(bytes);
     },
-    render: () => registry.metrics(),
+    damaged: (what) => damages.inc({ what }),
+    watch: states.watch,
+    render() {
+      states.refresh();
+      return registry.metrics();
+    },
   };
 }

@@ -62,7 +62,7 @@ describe('beside the registry', () => {
 
   it('shows metrics of what it answered', async (t) => {
     const metrics = createMetrics();
-    metrics.watch({ cacheBytes: () => 42, breakers: () => [{ host: 'm1.corp', isOpen: true }] });
+    metrics.watch({ transfersInFlight: () => 42 });
     const { get, pull } = await running(t, { metrics });
     pull.addManifest('docker.io/library/alpine:1', '{}');
     await get('/v2/alpine/manifests/1');
@@ -70,8 +70,7 @@ describe('beside the registry', () => {
     const text = (await get('/metrics')).body.toString();
     assert.match(text, /entrepot_requests_total\{kind="manifest",cache="hit",status="200"\} 1/);
     assert.match(text, /entrepot_requests_total\{kind="manifest",cache="none",status="404"\} 1/);
-    assert.match(text, /entrepot_cache_bytes 42/);
-    assert.match(text, /entrepot_upstream_breaker_open\{host="m1\.corp"\} 1/);
+    assert.match(text, /entrepot_transfers_in_flight 42/);
   });
 
   it('has nothing else', async (t) => {

@@ -1,0 +1,172 @@
+/**
+ * The metrics that show a state: gauges, each state read once per scrape for all of its own. One that cannot be read (an index
+ * on a failing disk) has no samples then; the rest of the scrape stands.
+ */
+import { Gauge, type Registry } from 'prom-client';
+
+export interface WatchedStates {
+  readonly transfersInFlight?: () => number;
+  readonly cache?: () => CacheState;
+  readonly disk?: () => DiskState;
+  readonly hosts?: () => readonly HostState[];
+}
+
+/** All in bytes but for the two counts. */
+export interface CacheState {
+  readonly bytes: number;
+  readonly contents: number;
+  readonly manifests: number;
+  /** For transfers in flight. */
+  readonly reserved: number;
+  /** Undefined for no bound. */
+  readonly maxSize: number | undefined;
+  readonly quotas: readonly { readonly match: string; readonly bytes: number; readonly maxSize: number }[];
+}
+
+/** The file system of the data folder, in bytes. */
+export interface DiskState {
+  readonly free: number;
+  readonly size: number;
+  /** What the cache leaves free. */
+  readonly minFree: number;
+}
+
+export interface HostState {
+  readonly host: string;
+  readonly isOpen: boolean;
+  /** Seconds until a host that said 429 is asked again. */
+  readonly cooling: number;
+  /** Requests that the host allows and that are left, as its headers last told. */
+  readonly limit: number | undefined;
+  readonly remaining: number | undefined;
+}
+
+/** Label value and number; undefined where nobody knows. */
+type Sample = readonly [label: string, value: number | undefined];
+
+interface Shown<State> {
+  readonly name: string;
+  readonly help: string;
+  readonly label?: string;
+  readonly samples: (state: State) => readonly Sample[];
+}
+
+export interface States {
+  /** Once, when everything stands. What is not given has no metrics. */
+  watch(states: WatchedStates): void;
+  /** Reads them all. */
+  refresh(): void;
+}
+
+export function createStates(deps: {
+  readonly registry: Registry;
+  readonly onUnreadable: (error: unknown) => void;
+}): States {
+  const refreshes: (() => void)[] = [];
+
+  function show<State>(read: (() => State) | undefined, shown: readonly Shown<State>[]): void {
+    if (!read) return;
+    const gauges = shown.map(({ name, help, label, samples }) => {
+      const labelNames = label === undefined ? [] : [label];
+      const gauge = new Gauge({ name, help, labelNames, registers: [deps.registry] });
+      const clear = label === undefined ? () => gauge.remove() : () => gauge.reset();
+      const fill = (state: State) => {
+        for (const [text, value] of samples(state)) {
+          if (value === undefined) continue;
+          if (label === undefined) gauge.set(value);
+          else gauge.set({ [label]: text }, value);
+        }
+      };
+      return { clear, fill };
+    });
+    refreshes.push(() => {
+      for (const { clear } of gauges) clear();
+      try {
+        const state = read();
+        for (const { fill } of gauges) fill(state);
+      } catch (error) {
+        deps.onUnreadable(error);
+      }
+    });
+  }
+
+  return {
+    watch({ transfersInFlight, cache, disk, hosts }) {
+      show(transfersInFlight, [
+        one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
+      ]);
+      show(cache, [
+        one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
+        one(
+          'entrepot_cache_limit_bytes',
+          'cache.max_size, 0 for no bound but the disk',
+          ({ maxSize }) => maxSize ?? 0,
+        ),
+        one(
+          'entrepot_cache_reserved_bytes',
+          'Room that is kept for transfers in flight',
+          ({ reserved }) => reserved,
+        ),
+        one(
+          'entrepot_cache_contents',
+          'Blobs and manifests in the cache, each counted once',
+          ({ contents }) => contents,
+        ),
+        one('entrepot_cache_manifests', 'Manifests among them', ({ manifests }) => manifests),
+        by('match', 'entrepot_cache_quota_bytes', 'Bytes that count for a [[cache.quota]]', ({ quotas }) =>
+          quotas.map(({ match, bytes }) => [match, bytes]),
+        ),
+        by('match', 'entrepot_cache_quota_limit_bytes', 'max_size of a [[cache.quota]]', ({ quotas }) =>
+          quotas.map(({ match, maxSize }) => [match, maxSize]),
+        ),
+      ]);
+      show(disk, [
+        one('entrepot_disk_free_bytes', 'Free on the file system of the data folder', ({ free }) => free),
+        one('entrepot_disk_size_bytes', 'Size of the file system of the data folder', ({ size }) => size),
+        one('entrepot_disk_min_free_bytes', 'cache.min_free', ({ minFree }) => minFree),
+      ]);
+      show(hosts, [
+        by(
+          'host',
+          'entrepot_upstream_breaker_open',
+          '1 while the host is skipped after failures in a row',
+          (all) => all.map(({ host, isOpen }) => [host, isOpen ? 1 : 0]),
+        ),
+        by(
+          'host',
+          'entrepot_upstream_cooling_seconds',
+          'Until a host that limited our requests (429) is asked again, 0 where it is asked now',
+          (all) => all.map(({ host, cooling }) => [host, cooling]),
+        ),
+        by(
+          'host',
+          'entrepot_upstream_requests_limit',
+          'What ratelimit-limit of the host said last, of the account with the least left',
+          (all) => all.map(({ host, limit }) => [host, limit]),
+        ),
+        by(
+          'host',
+          'entrepot_upstream_requests_remaining',
+          'What ratelimit-remaining of the host said last, of the account with the least left',
+          (all) => all.map(({ host, remaining }) => [host, remaining]),
+        ),
+      ]);
+    },
+    refresh() {
+      for (const refresh of refreshes) refresh();
+    },
+  };
+}
+
+function one<State>(name: string, help: string, value: (state: State) => number): Shown<State> {
+  return { name, help, samples: (state) => [['', value(state)]] };
+}
+
+function by<State>(
+  label: string,
+  name: string,
+  help: string,
+  samples: (state: State) => readonly Sample[],
+): Shown<State> {
+  return { name, help, label, samples };
+}

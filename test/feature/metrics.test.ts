@@ -1,0 +1,86 @@
+/** `/metrics` of the whole program: it counts what happened, and what is written about it is true. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { it, type TestContext } from 'node:test';
+import { readExposition } from '../support/exposition.ts';
+import { endShort } from '../support/fake-registry-faults.ts';
+import { get } from '../support/http-client.ts';
+import { buildImage } from '../support/images.ts';
+import { settled, startMirrored } from '../support/mirrored-registry.ts';
+import { storedFile } from '../support/stored-files.ts';
+
+const image = buildImage({ layers: [3_000_000] });
+const layer = image.layers[0]!;
+const toml =
+  '[cache]\nmax_size = "10MB"\nmin_free = "1MB"\n[[cache.quota]]\nmatch = "**/team/*"\nmax_size = "5MB"\n';
+
+/** An image is pulled twice, from a registry that breaks off once and limits requests; its layer is damaged in between. */
+async function usedProgram(t: TestContext) {
+  const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
+  const app = { version: '1.2.3' };
+  const mirrored = await startMirrored(t, { toml, app, upstream: { headers } });
+  const { registry, proxy } = mirrored;
+  registry.putImage('team/app', '1', image);
+  registry.on({ digest: layer.digest, nth: 1 }, endShort(1_000_000));
+  const paths = ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)];
+  for (const path of paths) assert.equal((await mirrored.get('team/app', path)).complete, true);
+  await settled(proxy);
+  const file = storedFile(proxy.data, layer.digest);
+  const bytes = readFileSync(file);
+  bytes[7] = bytes[7]! ^ 1;
+  writeFileSync(file, bytes);
+  for (const path of paths) await mirrored.get('team/app', path).catch(() => {});
+  await mirrored.get('team/app', paths.at(-1)!);
+  await settled(proxy);
+  const text = (await get(`${proxy.url}/metrics`)).body.toString();
+  return { text, host: registry.host };
+}
+
+it('counts what happened to a pull', async (t) => {
+  const { text, host } = await usedProgram(t);
+  const lines = text.split('\n');
+  const stored = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes().length, 0);
+  for (const line of [
+    'entrepot_build_info{version="1.2.3"} 1',
+    'entrepot_requests_total{kind="manifest",cache="fetched",status="200"} 1',
+    'entrepot_requests_total{kind="manifest",cache="hit",status="200"} 1',
+    `entrepot_upstream_faults_total{host="${host}",fault="unreachable"} 1`,
+    `entrepot_upstream_requests_limit{host="${host}"} 100`,
+    `entrepot_upstream_requests_remaining{host="${host}"} 76`,
+    'entrepot_cache_damage_total{what="content"} 1',
+    `entrepot_cache_bytes ${stored}`,
+    'entrepot_cache_limit_bytes 10000000',
+    'entrepot_cache_contents 3',
+    'entrepot_cache_manifests 1',
+    `entrepot_cache_quota_bytes{match="**/team/*"} ${stored}`,
+    'entrepot_cache_quota_limit_bytes{match="**/team/*"} 5000000',
+    'entrepot_disk_min_free_bytes 1000000',
+  ]) {
+    assert.ok(lines.includes(line), `${line}\n${text}`);
+  }
+  const value = (name: string) => Number(lines.find((line) => line.startsWith(`${name} `))?.split(' ')[1]);
+  assert.ok(value('entrepot_disk_free_bytes') > 0);
+  assert.ok(value('entrepot_disk_free_bytes') < value('entrepot_disk_size_bytes'));
+});
+
+it('is what docs/operations.md lists, with the same types and labels', async (t) => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const documented = [...page.matchAll(/^\| (`entrepot_[^|]+) +\| (\w+) +\| ([^|]*) \|/gm)].flatMap((row) =>
+    names(row[1]).map((name) => `${name}: ${row[2]} ${names(row[3]).toSorted().join(' ')}`.trim()),
+  );
+  const { text } = await usedProgram(t);
+  const shown = [...readExposition(text)]
+    .filter(([name]) => name.startsWith('entrepot_') && !/_(?:bucket|sum)$/.test(name))
+    .map(([name, { type, labels, samples }]) => {
+      assert.notEqual(samples, 0, `${name} has no sample, so nobody knows its labels`);
+      const bare = type === 'histogram' ? name.replace(/_count$/, '') : name;
+      return `${bare}: ${type} ${[...labels].toSorted().join(' ')}`.trim();
+    });
+  assert.notEqual(documented.length, 0);
+  assert.deepEqual(documented.toSorted(), shown.toSorted());
+});
+
+/** What stands in backticks. */
+function names(cell = ''): readonly string[] {
+  return [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name);
+}
