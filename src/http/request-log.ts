@@ -20,7 +20,8 @@ export interface RequestOver {
 }
 
 const maxLoggedPath = 300;
-const requestIdForm = /^[A-Za-z0-9._-]{1,64}$/;
+/** Characters that mean nothing to a log, a terminal or a page: UUIDs, hexadecimal, base64, ids with a colon or an equals sign. */
+const requestIdForm = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
 /** The client's own X-Request-Id where it is sane, so that one id runs through every log; else a new one. */
 export function requestIdOf(incoming: IncomingMessage, newId: () => string): string {

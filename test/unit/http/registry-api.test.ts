@@ -386,14 +386,20 @@ describe('the log', () => {
     assert.doesNotMatch(JSON.stringify(lines), /hunter2|c2VjcmV0/);
   });
 
-  it('takes a request id only where it is sane', async (t) => {
-    const { get } = await running(t, { newId: () => 'fresh' });
-    assert.equal(
-      (await get('/v2/', { headers: { 'x-request-id': 'a.b-c_1' } })).headers['x-request-id'],
-      'a.b-c_1',
-    );
-    for (const id of ['a b', 'x'.repeat(65), '<script>', '']) {
-      assert.equal((await get('/v2/', { headers: { 'x-request-id': id } })).headers['x-request-id'], 'fresh');
+  it('bears the request id that a client gives, as the answer does, even an error', async (t) => {
+    const { get, lines } = await running(t, { newId: () => 'fresh' });
+    for (const id of ['a.b-c_1', 'Root=1-67891233-abcdef', 'c2Vjcm+0/A==', 'x'.repeat(128)]) {
+      const { status, headers } = await get('/v2/none/manifests/1', { headers: { 'x-request-id': id } });
+      assert.deepEqual([status, headers['x-request-id'], lines.at(-1)?.id], [404, id, id]);
     }
+  });
+
+  it('bears one of its own instead of none, or of one that is too long or of other characters', async (t) => {
+    const { get, lines } = await running(t, { newId: () => 'fresh' });
+    for (const id of ['', 'x'.repeat(129), 'a b', '<script>', 'a"b{}', '%0a', 'a;b', 'a,b', '\u00e9']) {
+      const { headers } = await get('/v2/', { headers: { 'x-request-id': id } });
+      assert.deepEqual([headers['x-request-id'], lines.at(-1)?.id], ['fresh', 'fresh'], id);
+    }
+    assert.equal((await get('/v2/')).headers['x-request-id'], 'fresh');
   });
 });
