@@ -42,8 +42,8 @@ export function createRequestLog(deps: {
       return ({ answer, target, sent }) => {
         const ms = clock.monotonic() - startedAt;
         const { status, cache, endpoint, fault } = answer;
-        const { bytes } = sent;
-        metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, seconds: ms / 1000 });
+        const { bytes, end } = sent;
+        metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, end, seconds: ms / 1000 });
         const fields: Record<string, unknown> = {
           id: requestId,
           client,
@@ -57,12 +57,12 @@ export function createRequestLog(deps: {
         if (target) fields.image = target.image.name;
         if (cache) fields.cache = cache;
         if (endpoint !== undefined) fields.endpoint = endpoint;
-        if (sent.end !== 'complete') fields.end = sent.end;
+        if (end !== 'complete') fields.end = end;
         if (sent.fault !== undefined) fields.reason = String(sent.fault);
         if (fault !== undefined) fields.err = fault;
         if ((cache === undefined || cache === 'stale') && answer.trail?.length) fields.trail = answer.trail;
         if (fault !== undefined) log.error(fields, 'request');
-        else if (status >= 500 || sent.end === 'failed') log.warn(fields, 'request');
+        else if (status >= 500 || end === 'failed') log.warn(fields, 'request');
         else log.info(fields, 'request');
       };
     },

@@ -37,6 +37,7 @@ export interface AnswerSeen {
   readonly cache: string | undefined;
   /** Of the body. */
   readonly bytes: number;
+  readonly end: 'complete' | 'clientLeft' | 'clientStalled' | 'failed';
   readonly seconds: number;
 }
 
@@ -82,6 +83,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     name: 'entrepot_sent_bytes_total',
     help: 'Body bytes sent to clients',
     labelNames: ['kind'],
+    registers,
+  });
+  const incomplete = new Counter({
+    name: 'entrepot_incomplete_answers_total',
+    help: 'Answers that ended before their last byte, whatever their status, by kind of content and who ended them',
+    labelNames: ['kind', 'end'],
     registers,
   });
   const durations = new Histogram({
@@ -150,6 +157,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     registers,
   });
   // From 0 on, since the first event is the one that an alert is for.
+  for (const end of ['clientLeft', 'clientStalled', 'failed']) incomplete.inc({ kind: 'blob', end }, 0);
   for (const how of ['started', 'joined']) transferReads.inc({ how }, 0);
   for (const how of ['stored', 'relayed', 'failed']) transferEnds.inc({ how }, 0);
   for (const what of ['content', 'index']) damages.inc({ what }, 0);
@@ -164,9 +172,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   return {
     contentType: registry.contentType,
     answered(seen) {
-      const { kind } = seen;
+      const { kind, end } = seen;
       requests.inc({ kind, cache: seen.cache ?? 'none', status: seen.status });
       if (seen.bytes > 0) sentBytes.inc({ kind }, seen.bytes);
+      if (end !== 'complete') incomplete.inc({ kind, end });
       durations.observe({ kind }, seen.seconds);
     },
     connectionRefused: () => refusedConnections.inc(),

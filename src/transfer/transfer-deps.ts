@@ -21,7 +21,7 @@ export interface TransferMetrics {
   /** Body bytes that came from an upstream host. */
   received(host: string, bytes: number): void;
   transferRead(how: 'started' | 'joined'): void;
-  /** `relayed`: passed on without being kept, because there was no room; `failed`: what is here waits for the next request. */
+  /** `relayed`: passed on without being kept, because there was no room or the disk failed; `failed`: what is here waits for the next request. */
   transferEnded(how: 'stored' | 'relayed' | 'failed'): void;
 }
 

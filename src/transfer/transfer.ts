@@ -315,6 +315,7 @@ export class Transfer implements FetcherHost {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#deps.log.error({ digest: this.digest, reason }, 'a blob was served but cannot be stored');
+      this.#deps.metrics.transferEnded('relayed');
       this.file.remove();
     }
     if (this.file.saving) await this.file.saving;

@@ -48,6 +48,7 @@ it('counts what happened to a pull', async (t) => {
     `entrepot_upstream_requests_limit{host="${host}"} 100`,
     `entrepot_upstream_requests_remaining{host="${host}"} 76`,
     'entrepot_cache_damage_total{what="content"} 1',
+    'entrepot_incomplete_answers_total{kind="blob",end="failed"} 1',
     `entrepot_cache_bytes ${stored}`,
     'entrepot_cache_limit_bytes 10000000',
     'entrepot_cache_contents 3',

@@ -6,7 +6,7 @@ import type { HostState } from '../../../src/telemetry/states.ts';
 describe('metrics', () => {
   it('count what they are told', async () => {
     const metrics = createMetrics();
-    metrics.answered({ kind: 'blob', status: 206, cache: 'joined', bytes: 10, seconds: 0.2 });
+    metrics.answered({ kind: 'blob', status: 206, cache: 'joined', bytes: 10, end: 'failed', seconds: 0.2 });
     metrics.asked({ host: 'm1.corp', outcome: 'unreachable', seconds: 3 });
     metrics.received('m1.corp', 7);
     metrics.transferRead('joined');
@@ -19,6 +19,7 @@ describe('metrics', () => {
     for (const line of [
       'entrepot_requests_total{kind="blob",cache="joined",status="206"} 1',
       'entrepot_sent_bytes_total{kind="blob"} 10',
+      'entrepot_incomplete_answers_total{kind="blob",end="failed"} 1',
       'entrepot_request_duration_seconds_count{kind="blob"} 1',
       'entrepot_upstream_requests_total{host="m1.corp",outcome="unreachable"} 1',
       'entrepot_upstream_headers_seconds_sum{host="m1.corp"} 3',
@@ -37,6 +38,7 @@ describe('metrics', () => {
   it('count from 0 what an alert waits for, since a first event that is a first sample is no increase', async () => {
     const text = await createMetrics().render();
     for (const line of [
+      'entrepot_incomplete_answers_total{kind="blob",end="failed"} 0',
       'entrepot_transfers_total{how="relayed"} 0',
       'entrepot_transfers_total{how="failed"} 0',
       'entrepot_transfer_reads_total{how="joined"} 0',

@@ -205,6 +205,18 @@ describe('a transfer', () => {
     assert.equal(bench.stored(digest), undefined);
   });
 
+  it('has passed a blob on without keeping it where the store cannot take it', async (t) => {
+    const adopt = () => Promise.reject(new Error('ENOSPC'));
+    const bench = transferBench(tempFolder(t), hasher, { deps: { adopt } });
+    const source = scriptedSource('docker.io/library/a', [good]);
+    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(transfer.reader(0))).equals(blob));
+    transfer.close();
+    await bench.transfers.close();
+    assert.deepEqual([bench.relayed.length, bench.stored(digest)], [1, undefined]);
+    assert.deepEqual(readdirSync(bench.incoming), []);
+  });
+
   it('serves without keeping when there is no room to reserve', async (t) => {
     const bench = transferBench(tempFolder(t), hasher, { deps: { reserve: () => undefined } });
     const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
