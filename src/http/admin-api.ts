@@ -1,6 +1,7 @@
 /**
  * The commands, for whoever reaches the admin socket: `POST /NAME` with a JSON object of arguments, one JSON value back.
  * `pull` answers with a line of JSON for each step (`{"progress"}`) and one for each image (`{"report"}`, `{"error"}`).
+ * `GET /healthz` is for a container's health check.
  */
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -29,6 +30,8 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
     unpin: ({ what }) => administration.unpin(text(what)),
   };
 
+  // Before what logs: a container's health check asks every few seconds.
+  app.get('/healthz', (c) => c.text('ok\n'));
   app.use(bodyLimit({ maxSize: maxBody }));
   app.use((c, next) => {
     log.info({ command: c.req.path.slice(1) }, 'command');

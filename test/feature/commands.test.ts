@@ -270,6 +270,21 @@ describe('the admin socket', () => {
     assert.equal(existsSync(socketPath), false);
   });
 
+  it('tells a health check that the server is alive, without a line in the log', async (t) => {
+    const { proxy } = await pulled(t);
+    const socketPath = join(proxy.data, 'entrepot.sock');
+    const lines = proxy.log.length;
+    const status = await new Promise((resolve, reject) => {
+      const asked = request({ socketPath, path: '/healthz' }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+    assert.deepEqual([status, proxy.log.length], [200, lines]);
+  });
+
   it('left behind by a kill is no server', async (t) => {
     const mirrored = await pulled(t);
     await mirrored.proxy.stop();
