@@ -40,6 +40,8 @@ export interface App {
   readonly administration: Administration;
   /** Puts a new configuration in force at once, for requests that come from now on. Throws what makes it unusable. */
   reload(config: Config): Promise<void>;
+  /** A new configuration could not be read or put in force: tells the metrics. */
+  reloadRefused(): void;
 }
 
 export interface AppDeps {
@@ -79,7 +81,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   });
   const cache = await openCache(
     {
-      ...{ clock, log, onEvicted: metrics.evicted, onDamaged: metrics.damaged },
+      ...{ clock, log, onEvicted: metrics.evicted, onDamaged: metrics.damageFound },
       ...(deps.freeBytes && { freeBytes: deps.freeBytes }),
     },
     { data: settings.data, ...settings.cache },
@@ -112,6 +114,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   transfers.sweep(cache.hasBlob);
 
   let live = createRoutes(config);
+  metrics.configured(clock.now() / 1000);
   // Each request takes the routes that are in force when it comes.
   const pull: Pull = {
     manifest: (target) => live.pull.manifest(target),
@@ -207,11 +210,14 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       for (const key of keptUntilRestart(settings, next.server)) {
         log.warn({ key }, 'this setting takes effect at the next start only');
       }
+      metrics.configured(clock.now() / 1000);
       // Cuts its connections: a transfer under way goes on over new ones, from the byte reached.
       replaced.upstream
         .close()
         .catch((err: unknown) => log.error({ err }, 'closing connections after a reload'));
     },
+
+    reloadRefused: () => metrics.configured(undefined),
 
     async stop() {
       const stopped = await server.stop(settings.limits.stopGrace);

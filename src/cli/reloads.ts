@@ -15,7 +15,7 @@ export interface Reloads {
 
 export function createReloads(deps: {
   /** Resolves when it serves: a reload waits for that. */
-  readonly app: Promise<Pick<App, 'reload'>>;
+  readonly app: Promise<Pick<App, 'reload' | 'reloadRefused'>>;
   readonly load: () => Config;
   readonly log: Log;
 }): Reloads {
@@ -24,14 +24,16 @@ export function createReloads(deps: {
   let isWaiting = false;
 
   async function reload(): Promise<void> {
+    const app = await deps.app;
     isWaiting = false;
     try {
       const config = load();
-      await (await deps.app).reload(config);
+      await app.reload(config);
       log.level = config.server.log.level;
       logWarnings(log, config);
       log.info({ registries: config.registries.files }, 'configuration reloaded');
     } catch (error) {
+      app.reloadRefused();
       logRefused(log, error);
     }
   }

@@ -23,7 +23,9 @@ export interface Metrics {
   /** One content that had to make room. */
   evicted(bytes: number): void;
   /** Something on the disk that was not as it had been written. */
-  damaged(what: 'content' | 'index'): void;
+  damageFound(what: 'content' | 'index'): void;
+  /** A configuration was put in force, at so many epoch seconds; undefined: one was kept out. */
+  configured(at: number | undefined): void;
   /** States that are read at each scrape. Called once, when everything stands. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -156,6 +158,16 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     labelNames: ['what'],
     registers,
   });
+  const configIsGood = new Gauge({
+    name: 'entrepot_config_last_reload_successful',
+    help: '0 while the configuration that was read last is kept out, since it cannot be used',
+    registers,
+  });
+  const configTime = new Gauge({
+    name: 'entrepot_config_last_reload_success_timestamp_seconds',
+    help: 'When the configuration was put in force',
+    registers,
+  });
   // From 0 on, since the first event is the one that an alert is for.
   for (const end of ['clientLeft', 'clientStalled', 'failed']) incomplete.inc({ kind: 'blob', end }, 0);
   for (const how of ['started', 'joined']) transferReads.inc({ how }, 0);
@@ -192,7 +204,11 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       evictions.inc();
       evictedBytes.inc(bytes);
     },
-    damaged: (what) => damages.inc({ what }),
+    damageFound: (what) => damages.inc({ what }),
+    configured(at) {
+      configIsGood.set(at === undefined ? 0 : 1);
+      if (at !== undefined) configTime.set(at);
+    },
     watch: states.watch,
     render() {
       states.refresh();

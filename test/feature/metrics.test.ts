@@ -1,45 +1,13 @@
 /** `/metrics` of the whole program: it counts what happened, and what is written about it is true. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { it, type TestContext } from 'node:test';
+import { readFileSync } from 'node:fs';
+import { it } from 'node:test';
 import { readExposition } from '../support/exposition.ts';
-import { endShort } from '../support/fake-registry-faults.ts';
-import { get } from '../support/http-client.ts';
-import { buildImage } from '../support/images.ts';
-import { settled, startMirrored } from '../support/mirrored-registry.ts';
-import { storedFile } from '../support/stored-files.ts';
-
-const image = buildImage({ layers: [3_000_000] });
-const layer = image.layers[0]!;
-const toml =
-  '[cache]\nmax_size = "10MB"\nmin_free = "1MB"\n[[cache.quota]]\nmatch = "**/team/*"\nmax_size = "5MB"\n';
-
-/** An image is pulled twice, from a registry that breaks off once and limits requests; its layer is damaged in between. */
-async function usedProgram(t: TestContext) {
-  const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
-  const app = { version: '1.2.3' };
-  const mirrored = await startMirrored(t, { toml, app, upstream: { headers } });
-  const { registry, proxy } = mirrored;
-  registry.putImage('team/app', '1', image);
-  registry.on({ digest: layer.digest, nth: 1 }, endShort(1_000_000));
-  const paths = ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)];
-  for (const path of paths) assert.equal((await mirrored.get('team/app', path)).complete, true);
-  await settled(proxy);
-  const file = storedFile(proxy.data, layer.digest);
-  const bytes = readFileSync(file);
-  bytes[7] = bytes[7]! ^ 1;
-  writeFileSync(file, bytes);
-  for (const path of paths) await mirrored.get('team/app', path).catch(() => {});
-  await mirrored.get('team/app', paths.at(-1)!);
-  await settled(proxy);
-  const text = (await get(`${proxy.url}/metrics`)).body.toString();
-  return { text, host: registry.host };
-}
+import { usedProgram } from '../support/used-program.ts';
 
 it('counts what happened to a pull', async (t) => {
-  const { text, host } = await usedProgram(t);
+  const { text, host, stored } = await usedProgram(t);
   const lines = text.split('\n');
-  const stored = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes().length, 0);
   for (const line of [
     'entrepot_build_info{version="1.2.3"} 1',
     'entrepot_requests_total{kind="manifest",cache="fetched",status="200"} 1',
@@ -64,8 +32,9 @@ it('counts what happened to a pull', async (t) => {
   assert.ok(value('entrepot_disk_free_bytes') < value('entrepot_disk_size_bytes'));
 });
 
+const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+
 it('is what docs/operations.md lists, with the same types and labels', async (t) => {
-  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const documented = [...page.matchAll(/^\| (`entrepot_[^|]+) +\| (\w+) +\| ([^|]*) \|/gm)].flatMap((row) =>
     names(row[1]).map((name) => `${name}: ${row[2]} ${names(row[3]).toSorted().join(' ')}`.trim()),
   );

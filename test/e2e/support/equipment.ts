@@ -12,13 +12,25 @@ const always = ['docker-registry', 'umoci', 'skopeo', 'htpasswd'];
 /** Why a test that needs `programs` besides cannot run here, if so. */
 export function obstacle(programs: readonly string[] = []): string | undefined {
   if (process.getuid?.() !== 0) return 'the daemons need root';
-  const absent = missing([...always, ...programs]);
-  return absent.length === 0 ? undefined : `not installed: ${absent.join(', ')}`;
+  return absence([...always, ...programs]);
 }
 
 /** Skips or fails the test where something is missing; false then. */
 export function isEquipped(t: TestContext, programs: readonly string[] = []): boolean {
-  const reason = obstacle(programs);
+  return isClear(t, obstacle(programs));
+}
+
+/** The same, for a test that wants these programs and neither root nor a registry. */
+export function hasPrograms(t: TestContext, programs: readonly string[]): boolean {
+  return isClear(t, absence(programs));
+}
+
+function absence(programs: readonly string[]): string | undefined {
+  const absent = missing(programs);
+  return absent.length === 0 ? undefined : `not installed: ${absent.join(', ')}`;
+}
+
+function isClear(t: TestContext, reason: string | undefined): boolean {
   if (reason === undefined) return true;
   assert.notEqual(process.env.E2E_REQUIRE_CLIENTS, '1', reason);
   t.skip(reason);

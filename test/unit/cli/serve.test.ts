@@ -125,6 +125,11 @@ test('a configuration that cannot be used is reported with file and line, and th
   writeFileSync(site.registries, '[[registry]]\nblocked = true\n');
   running.kill('SIGHUP');
   const broken = JSON.parse(await running.line(/not reloaded/));
+  const isGood = async () =>
+    /^entrepot_config_last_reload_successful (.)$/m.exec(
+      String((await get(`${running.url}/metrics`)).body),
+    )?.[1];
+  assert.equal(await isGood(), '0');
   assert.deepEqual(
     [broken.level, broken.code, broken.file, broken.line],
     ['error', 'CONFIG_INVALID', site.registries, 1],
@@ -138,6 +143,7 @@ test('a configuration that cannot be used is reported with file and line, and th
   writeFileSync(site.registries, sound);
   running.kill('SIGHUP');
   await running.line(/configuration reloaded/);
+  assert.equal(await isGood(), '1');
   assert.deepEqual(await running.stop(), { code: 0, signal: null });
 });
 

@@ -14,7 +14,7 @@ describe('metrics', () => {
     metrics.faulted('m1.corp', 'invalid');
     metrics.evicted(5);
     metrics.evicted(3);
-    metrics.damaged('content');
+    metrics.damageFound('content');
     const text = await metrics.render();
     for (const line of [
       'entrepot_requests_total{kind="blob",cache="joined",status="206"} 1',
@@ -47,6 +47,17 @@ describe('metrics', () => {
     ]) {
       assert.ok(text.includes(line), line);
     }
+  });
+
+  it('tell whether the configuration that was read last is in force, and since when one is', async () => {
+    const metrics = createMetrics();
+    metrics.configured(1700000000);
+    metrics.configured(undefined);
+    const text = await metrics.render();
+    assert.match(text, /^entrepot_config_last_reload_successful 0$/m);
+    assert.match(text, /^entrepot_config_last_reload_success_timestamp_seconds 1700000000$/m);
+    metrics.configured(1700000001);
+    assert.match(await metrics.render(), /^entrepot_config_last_reload_successful 1$/m);
   });
 
   it('read a state when they are scraped, not before', async () => {

@@ -1,0 +1,37 @@
+/** The program after a pull in which enough has happened that every metric has a sample. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { endShort } from './fake-registry-faults.ts';
+import { get } from './http-client.ts';
+import { buildImage } from './images.ts';
+import { settled, startMirrored } from './mirrored-registry.ts';
+import { storedFile } from './stored-files.ts';
+import type { Cleanup } from './temp-folder.ts';
+
+const image = buildImage({ layers: [3_000_000] });
+const layer = image.layers[0]!;
+const toml =
+  '[cache]\nmax_size = "10MB"\nmin_free = "1MB"\n[[cache.quota]]\nmatch = "**/team/*"\nmax_size = "5MB"\n';
+
+/** An image is pulled twice, from a registry that breaks off once and limits requests; its layer is damaged in between. */
+export async function usedProgram(test: Cleanup) {
+  const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
+  const app = { version: '1.2.3' };
+  const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
+  const { registry, proxy } = mirrored;
+  registry.putImage('team/app', '1', image);
+  registry.on({ digest: layer.digest, nth: 1 }, endShort(1_000_000));
+  const paths = ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)];
+  for (const path of paths) assert.equal((await mirrored.get('team/app', path)).complete, true);
+  await settled(proxy);
+  const file = storedFile(proxy.data, layer.digest);
+  const bytes = readFileSync(file);
+  bytes[7] = bytes[7]! ^ 1;
+  writeFileSync(file, bytes);
+  for (const path of paths) await mirrored.get('team/app', path).catch(() => {});
+  await mirrored.get('team/app', paths.at(-1)!);
+  await settled(proxy);
+  const text = (await get(`${proxy.url}/metrics`)).body.toString();
+  const stored = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes().length, 0);
+  return { text, host: registry.host, /** Bytes. */ stored };
+}
