@@ -13,7 +13,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+RUN npm run build && npm prune --omit=dev --ignore-scripts && chmod +x dist/main.js
 # SQLite's sources, and its binaries for other systems: 24 of 45 MB.
 RUN cd node_modules/better-sqlite3 \
   && rm -r deps src \
@@ -23,7 +23,8 @@ FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="Entrepot" \
       org.opencontainers.image.description="A pull-through mirror for container images" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN install --directory --owner=node --group=node --mode=700 /var/lib/entrepot
+RUN install --directory --owner=node --group=node --mode=700 /var/lib/entrepot \
+  && ln -s /opt/entrepot/dist/main.js /usr/local/bin/entrepot
 WORKDIR /opt/entrepot
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
@@ -39,5 +40,5 @@ EXPOSE 5000
 # Over the admin socket: whatever the port, with TLS or without, full of clients or not; and without a line in the log.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "require('node:http').get({ socketPath: process.env.ENTREPOT_DATA + '/entrepot.sock', path: '/healthz' }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
-ENTRYPOINT ["node", "/opt/entrepot/dist/main.js"]
+ENTRYPOINT ["entrepot"]
 CMD ["serve"]

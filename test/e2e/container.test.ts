@@ -153,7 +153,7 @@ describe('the image that the Dockerfile builds', () => {
 
   test('takes commands, and stops as it is told', async (t) => {
     if (!isEquipped(t, programs)) return;
-    const listed = await inside('node', '/opt/entrepot/dist/main.js', 'list', '--json');
+    const listed = await inside('entrepot', 'list', '--json');
     assert.match(listed, /"quay\.io\/team\/entrepot"/);
     assert.deepEqual(await container.stop(), { code: 0, signal: null });
     assert.match(container.stdout, /"msg":"stopped"/);
