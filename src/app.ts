@@ -12,6 +12,7 @@ import { createAuthLookup } from './config/auth-lookup.ts';
 import { createCertLookup } from './config/certs-d.ts';
 import type { Config } from './config/config.ts';
 import { createCredentialHelper } from './config/credential-helper.ts';
+import { readTlsFiles, type TlsFiles } from './config/tls-files.ts';
 import { createAdminServer } from './http/admin-server.ts';
 import { createServer } from './http/server.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
@@ -32,7 +33,7 @@ import { createHostSettings, type HostSettings } from './upstream/host-settings.
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface App {
-  /** Resolves once clients are served. Throws EntrepotError LISTEN_FAILED. */
+  /** Resolves once clients are served. Throws EntrepotError: LISTEN_FAILED, TLS_UNUSABLE; then nobody is served. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Lets answers under way finish for `limits.stopGrace`, then cuts the rest and tells how many. */
   stop(): Promise<{ readonly cut: number }>;
@@ -141,7 +142,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       metrics,
       via,
     },
-    { listen: settings.listen, limits: settings.limits },
+    { listen: settings.listen, limits: settings.limits, tls: speaksTls(settings) },
   );
   metrics.watch({
     transfersInFlight: () => transfers.count,
@@ -196,17 +197,30 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     };
   }
 
+  function secure(tls: TlsFiles | undefined): void {
+    if (!tls) return;
+    server.secure(tls);
+    for (const { file, message } of tls.warnings) log.warn({ file }, message);
+  }
+
   return {
     administration,
     async start() {
-      const address = await server.start();
+      secure(readTlsFiles(settings.tls, clock.now()));
       await adminServer.start();
-      return address;
+      try {
+        return await server.start();
+      } catch (error) {
+        await adminServer.stop();
+        throw error;
+      }
     },
 
     async reload(next) {
+      const tls = readTlsFiles(next.server.tls, clock.now());
       const replaced = live;
       live = createRoutes(next);
+      secure(tls);
       for (const key of keptUntilRestart(settings, next.server)) {
         log.warn({ key }, 'this setting takes effect at the next start only');
       }
@@ -231,8 +245,13 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   };
 }
 
+function speaksTls({ tls }: Config['server']): boolean {
+  return tls.certificate !== undefined;
+}
+
 /** What a running process cannot change: its address, its folder and what is bound to them. */
 function keptUntilRestart(running: Config['server'], next: Config['server']): string[] {
   const keys = ['listen', 'data', 'cache', 'transfer', 'limits'] as const;
-  return keys.filter((key) => JSON.stringify(running[key]) !== JSON.stringify(next[key]));
+  const kept = keys.filter((key) => JSON.stringify(running[key]) !== JSON.stringify(next[key]));
+  return speaksTls(running) === speaksTls(next) ? kept : [...kept, 'tls'];
 }

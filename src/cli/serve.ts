@@ -36,8 +36,11 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const { host, port } = await app.start();
   serving.resolve(app);
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const { data } = config.server;
-  log.info({ address, data, registries: config.registries.files, version }, 'listening');
+  const { data, tls } = config.server;
+  log.info(
+    { address, tls: tls.certificate !== undefined, data, registries: config.registries.files, version },
+    'listening',
+  );
 
   log.info({ signal: await stopAsked }, 'stopping');
   const { cut } = await app.stop();

@@ -4,19 +4,18 @@
  *   *.crt              CAs in PEM, in addition to those of the system; content that is no certificate is passed over
  *   X.cert and X.key   a client certificate and its key; one without the other is an error
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createSecureContext } from 'node:tls';
 import { EntrepotError } from '../errors.ts';
 import { isDomain } from '../oci/reference.ts';
-import { isMissing, readTextFile, systemCode } from './text-file.ts';
+import { type KeyPair, readKeyPair } from './key-pair.ts';
+import { certificatesIn, readPem } from './pem.ts';
+import { isMissing, systemCode } from './text-file.ts';
 
 export interface HostCertificates {
   /** One PEM certificate each, to be trusted besides the system's. */
   readonly ca: readonly string[];
-  /** PEM. */
-  readonly pairs: readonly { readonly cert: string; readonly key: string }[];
+  readonly pairs: readonly KeyPair[];
   /** Where they were found; undefined where no directory is for this host. */
   readonly directory: string | undefined;
 }
@@ -37,7 +36,7 @@ export function createCertLookup(directories: readonly string[]): CertLookup {
 function readCertificates(directory: string): HostCertificates {
   const names = namesIn(directory);
   const ca: string[] = [];
-  const pairs: { cert: string; key: string }[] = [];
+  const pairs: KeyPair[] = [];
   for (const name of names) {
     const base = name.replace(/\.(?:cert|key)$/, '');
     if (name.endsWith('.crt')) {
@@ -52,52 +51,14 @@ function readCertificates(directory: string): HostCertificates {
   return { ca, pairs, directory };
 }
 
-function readPair(directory: string, base: string, names: readonly string[]): { cert: string; key: string } {
+function readPair(directory: string, base: string, names: readonly string[]): KeyPair {
   const certFile = join(directory, `${base}.cert`);
   const keyFile = join(directory, `${base}.key`);
   if (!names.includes(`${base}.key`)) {
     const message = `a client certificate without its key: put ${base}.key beside it. A CA is named *.crt`;
     throw unusable(message, certFile);
   }
-  const chain = certificatesIn(required(certFile));
-  const key = required(keyFile);
-  const [leaf] = chain;
-  if (leaf === undefined) throw unusable('the file has no certificate in PEM', certFile);
-  const cert = chain.join('\n');
-  try {
-    if (new X509Certificate(leaf).checkPrivateKey(createPrivateKey(key))) {
-      createSecureContext({ cert, key });
-      return { cert, key };
-    }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw unusable(`the client certificate cannot be used with ${base}.key: ${reason}`, certFile);
-  }
-  throw unusable(`the client certificate is for another key than that in ${base}.key`, certFile);
-}
-
-/** The certificates in a PEM text, one text each; blocks that are none are left out. */
-export function certificatesIn(pem: string): readonly string[] {
-  const blocks =
-    pem.match(/^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----[ \t]*$/gm) ?? [];
-  return blocks.filter((block) => {
-    try {
-      return new X509Certificate(block) !== undefined;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** The text of a PEM file, undefined where there is none. Throws EntrepotError TLS_UNUSABLE. */
-export function readPem(file: string): string | undefined {
-  return readTextFile(file, { code: 'TLS_UNUSABLE', encoding: 'latin1' });
-}
-
-function required(file: string): string {
-  const text = readPem(file);
-  if (text === undefined) throw unusable('the file is gone, or its link points nowhere', file);
-  return text;
+  return readKeyPair(certFile, keyFile, 'put it there, or remove its link');
 }
 
 /** Whoever may not look into a parent directory has no certificates there. */

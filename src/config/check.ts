@@ -6,13 +6,15 @@ import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
 import { authFileWarnings, readAuthFile } from './auth-file.ts';
 import { authFilesHelper } from './auth-lookup.ts';
-import { certificatesIn, createCertLookup, readPem } from './certs-d.ts';
+import { createCertLookup } from './certs-d.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { findProgram, helperProgram } from './credential-helper.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
+import { readCaFile } from './pem.ts';
 import type { Environment } from './proxy-env.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { readSecretFile } from './secret-file.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 export interface ConfigCheck {
   readonly warnings: readonly ConfigWarning[];
@@ -37,6 +39,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
   for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
   checkHelpers(registries?.credentialHelpers ?? [], options.env, findings);
   checkSecrets(server, findings);
+  checkTls(server, findings);
   if (registries) {
     checkCertificates(hostsOf(registries), paths.certDirectories, findings);
     if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
@@ -88,10 +91,17 @@ function checkSecrets({ upstream }: ServerConfig, findings: Findings): void {
   const { caFile } = upstream;
   if (caFile === undefined) return;
   attempt(findings, () => {
-    const found = certificatesIn(readPem(caFile) ?? '');
-    if (found.length > 0) findings.files.push(caFile);
-    else
-      throw new EntrepotError('TLS_UNUSABLE', 'upstream.ca_file has no certificate in PEM', { file: caFile });
+    readCaFile(caFile, 'upstream.ca_file');
+    findings.files.push(caFile);
+  });
+}
+
+function checkTls({ tls }: ServerConfig, findings: Findings): void {
+  attempt(findings, () => {
+    const found = readTlsFiles(tls, Date.now());
+    if (!found) return;
+    findings.warnings.push(...found.warnings);
+    findings.files.push(...Object.values(tls).filter((file) => file !== undefined));
   });
 }
 

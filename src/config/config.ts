@@ -47,6 +47,7 @@ export interface ServerConfig {
   readonly listen: { readonly host: string; readonly port: number };
   /** Absolute. */
   readonly data: string;
+  readonly tls: TlsPaths;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
   readonly limits: {
     /** How long a stop waits for answers under way. */
@@ -87,6 +88,14 @@ export interface ServerConfig {
     readonly serveStaleWhileRevalidating: boolean;
     readonly rules: readonly { readonly match: string; readonly tag: number }[];
   };
+}
+
+/** Files of PEM, absolute. Loaded, `certificate` and `key` are both there or both not: then clients speak plain HTTP. */
+export interface TlsPaths {
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  /** CAs of which one must have signed each client's certificate. */
+  readonly clientCa: string | undefined;
 }
 
 export interface UpstreamConfig {

@@ -18,6 +18,7 @@ import type { RegistriesConf } from './registries-conf/registries.ts';
 import { readServerToml } from './server-toml.ts';
 import { type ConfigFlags, readSettings } from './settings.ts';
 import { readTextFile } from './text-file.ts';
+import { tlsProblem } from './tls-files.ts';
 
 export interface LoadOptions extends Surroundings {
   readonly flags: ConfigFlags;
@@ -72,6 +73,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(() => readProxyEnvironment(env));
   const server = settings.override(toml.server);
+  const tls = tlsProblem(server.tls, source?.file);
+  if (tls) errors.push(tls);
   const insecure = loaded ? insecureCredentialWarnings(loaded.registries, server, paths.authFiles) : [];
   return {
     registries: loaded?.registries,

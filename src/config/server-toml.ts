@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { EntrepotError } from '../errors.ts';
-import type { ServerConfig, UpstreamConfig, UpstreamHostConfig } from './config.ts';
+import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
 import { parseToml, type TomlTable } from './registries-conf/toml-document.ts';
 import { readStrictly, type StrictTable } from './strict-table.ts';
 import * as kind from './value-kinds.ts';
@@ -38,6 +38,7 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
   return {
     listen: top.value('listen', kind.listenAddress) ?? { host: '127.0.0.1', port: 5000 },
     data: resolve(cwd, top.value('data', kind.path) ?? 'data'),
+    tls: readTls(top.table('tls'), cwd),
     log: { level: top.table('log').value('level', kind.logLevel) ?? 'info' },
     limits: {
       stopGrace: limits.value('stop_grace', kind.wait) ?? 30_000,
@@ -52,6 +53,14 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
     cache: readCache(top.table('cache')),
     freshness: readFreshness(top.table('freshness')),
   };
+}
+
+function readTls(tls: StrictTable, cwd: string): TlsPaths {
+  const file = (key: string) => {
+    const path = tls.value(key, kind.path);
+    return path && resolve(cwd, path);
+  };
+  return { certificate: file('certificate'), key: file('key'), clientCa: file('client_ca') };
 }
 
 function readRouting(routing: StrictTable): ServerConfig['routing'] {

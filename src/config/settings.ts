@@ -57,7 +57,7 @@ export function readSettings(flags: ConfigFlags, env: Environment, cwd: string):
     problems.push(new EntrepotError(given === undefined ? 'CONFIG_INVALID' : 'USAGE', message));
     return undefined;
   }
-  function pathSetting(variable: string, flag: string, given: string | undefined): string | undefined {
+  function pathSetting(variable: string, flag?: string, given?: string): string | undefined {
     const path = setting(variable, kind.path, flag, given);
     return path === undefined ? undefined : resolve(cwd, path);
   }
@@ -67,6 +67,9 @@ export function readSettings(flags: ConfigFlags, env: Environment, cwd: string):
   const level = setting('ENTREPOT_LOG_LEVEL', kind.logLevel, '--log-level', flags.logLevel);
   const maxSize = setting('ENTREPOT_CACHE_MAX_SIZE', kind.size(1));
   const offline = setting('ENTREPOT_UPSTREAM_OFFLINE', kind.flagText);
+  const certificate = pathSetting('ENTREPOT_TLS_CERTIFICATE');
+  const key = pathSetting('ENTREPOT_TLS_KEY');
+  const clientCa = pathSetting('ENTREPOT_TLS_CLIENT_CA');
   const settings: Settings = {
     registries: pathSetting('ENTREPOT_REGISTRIES', '--registries', flags.registries),
     registriesDir: pathSetting('ENTREPOT_REGISTRIES_DIR', '--registries-dir', flags.registriesDir),
@@ -75,6 +78,11 @@ export function readSettings(flags: ConfigFlags, env: Environment, cwd: string):
       ...server,
       listen: listen ?? server.listen,
       data: data ?? server.data,
+      tls: {
+        certificate: certificate ?? server.tls.certificate,
+        key: key ?? server.tls.key,
+        clientCa: clientCa ?? server.tls.clientCa,
+      },
       log: { level: level ?? server.log.level },
       upstream: { ...server.upstream, offline: offline ?? server.upstream.offline },
       cache: { ...server.cache, maxSize: maxSize ?? server.cache.maxSize },

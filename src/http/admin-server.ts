@@ -2,6 +2,7 @@
  * Listens on the admin socket in the data folder. Who may use it is who may write there: the socket has mode 0600, and there
  * is nothing else to prove.
  */
+import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
@@ -23,22 +24,18 @@ export function createAdminServer(deps: AdminServerDeps, { path }: { readonly pa
   const server = createServer(getRequestListener(api.fetch, { overrideGlobalObjects: false }));
 
   return {
-    /** A socket that cannot be made is no reason not to serve. */
-    start() {
-      return new Promise((resolve) => {
-        const onError = (err: Error) => {
-          log.warn({ file: path, err }, 'commands cannot reach this server: no admin socket');
-          resolve();
-        };
+    /** Never fails: a socket that cannot be made is no reason not to serve. */
+    async start() {
+      try {
         rmSync(path, { force: true });
-        server.once('error', onError);
-        server.listen(path, () => {
-          server.off('error', onError);
-          server.on('error', (err) => log.error({ err }, 'admin socket'));
-          chmodSync(path, 0o600);
-          resolve();
-        });
-      });
+        server.listen(path);
+        await once(server, 'listening');
+        chmodSync(path, 0o600);
+        server.on('error', (err) => log.error({ err }, 'admin socket'));
+      } catch (err) {
+        server.close();
+        log.warn({ file: path, err }, 'commands cannot reach this server: no admin socket');
+      }
     },
     stop() {
       return new Promise((resolve) => {

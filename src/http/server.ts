@@ -1,6 +1,6 @@
 /**
- * The listening side: one node:http server, its limits, and a stop that lets answers finish. A request goes to the distribution
- * API or to the Hono app by its first path segment.
+ * The listening side: one node:http or node:https server, its limits, and a stop that lets answers finish. A request goes to
+ * the distribution API or to the Hono app by its first path segment.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer as createNodeServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,6 +10,7 @@ import type { Hono } from 'hono';
 import { EntrepotError } from '../errors.ts';
 import { createHttpApp } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
+import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
 export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
   readonly newId?: (() => string) | undefined;
@@ -19,12 +20,17 @@ export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
 
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly limits: {
-    /** Client connections at once; those beyond are closed as they come. */
-    readonly maxConnections: number;
+  readonly limits: ServerLimits & {
     /** ms in which a client must take a chunk of a blob (up to 1 MiB); 5 minutes where not given. */
     readonly clientStall?: number;
   };
+  /** Speaks TLS; plain HTTP where not given. */
+  readonly tls?: boolean;
+}
+
+export interface ServerLimits {
+  /** Client connections at once; those beyond are closed as they come. */
+  readonly maxConnections: number;
 }
 
 export interface Server {
@@ -32,6 +38,10 @@ export interface Server {
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Accepts no more, lets answers under way finish for up to `graceMs`, then cuts the rest and tells how many. */
   stop(graceMs: number): Promise<{ readonly cut: number }>;
+  /** For connections that come from now on. */
+  limit(limits: ServerLimits): void;
+  /** Before the start of one that speaks TLS, and whenever the certificate is to be another one. */
+  secure(tls: ServerTls): void;
   /** For routes beside the distribution API. */
   readonly app: Hono;
 }
@@ -63,15 +73,17 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   );
   const answerByApp = getRequestListener(app.fetch, { overrideGlobalObjects: false });
 
-  const server = createNodeServer({
+  const nodeOptions = {
     highWaterMark: socketBuffer,
     maxHeaderSize,
     keepAliveTimeout,
     headersTimeout,
     requestTimeout,
-  });
-  server.maxConnections = options.limits.maxConnections;
-  server.on('connection', (socket) => {
+  };
+  const tlsServer = options.tls ? createTlsServer(nodeOptions, deps) : undefined;
+  const server = tlsServer?.server ?? createNodeServer(nodeOptions);
+  limit(options.limits);
+  server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
@@ -122,12 +134,16 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
         resolve({ cut });
       });
       // Node counts a connection that has not sent anything yet as busy, and would wait for it.
-      const busy = new Set(underWay.values());
-      for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+      const busy = new Set([...underWay.values()].map(peerOf));
+      for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy();
     });
   }
 
-  return { start, stop, app };
+  function limit({ maxConnections }: ServerLimits): void {
+    server.maxConnections = maxConnections;
+  }
+
+  return { start, stop, limit, secure: (tls) => tlsServer?.secure(tls), app };
 }
 
 function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): EntrepotError {

@@ -1,8 +1,8 @@
 /** Puts the upstream side together: what the rest of the program asks for becomes questions to endpoints in order. */
 import type { AuthLookup } from '../config/auth-lookup.ts';
-import { type CertLookup, certificatesIn, readPem } from '../config/certs-d.ts';
+import type { CertLookup } from '../config/certs-d.ts';
 import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
-import { EntrepotError } from '../errors.ts';
+import { readCaFile } from '../config/pem.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -62,7 +62,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     blocks,
     proxies: createProxies(options.proxies, settings),
     settings,
-    extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile),
+    extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile, 'upstream.ca_file'),
     ...(deps.resolve && { resolve: deps.resolve }),
   });
   const sender = createSender({
@@ -152,14 +152,4 @@ function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
     ms: 0,
   }));
   return { ok: false, verdict: { kind: 'offline' }, trail };
-}
-
-function readCaFile(file: string): readonly string[] {
-  const certificates = certificatesIn(readPem(file) ?? '');
-  if (certificates.length > 0) return certificates;
-  throw new EntrepotError(
-    'TLS_UNUSABLE',
-    'holds no PEM certificate: upstream.ca_file names a bundle of CAs',
-    { file },
-  );
 }

@@ -1,11 +1,13 @@
 /** The commands of the cache, over the admin socket of a server and on a data folder that no server holds. */
 import assert from 'node:assert/strict';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { startApp } from '../support/app.ts';
 import { corruptAt } from '../support/fake-registry-faults.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
+import { listen } from '../support/listener.ts';
 import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
 import { runEntrepot } from '../support/processes.ts';
 import { storedBytes, storedFile } from '../support/stored-files.ts';
@@ -283,6 +285,24 @@ describe('the admin socket', () => {
       asked.end();
     });
     assert.deepEqual([status, proxy.log.length], [200, lines]);
+  });
+
+  it('is no condition for serving: where it cannot be made, the log says so', async (t) => {
+    const folder = tempFolder(t);
+    mkdirSync(join(folder, 'data/entrepot.sock'), { recursive: true, mode: 0o700 });
+    const { proxy } = await startMirrored(t, { folder });
+    assert.ok(proxy.log.some(({ level, msg }) => level === 'warn' && /no admin socket/.test(String(msg))));
+    assert.deepEqual(await proxy.stop(), { cut: 0 });
+  });
+
+  it('is not left behind by a start that fails', async (t) => {
+    const holder = await listen({}, () => {});
+    t.after(() => holder.close());
+    const folder = tempFolder(t);
+    await assert.rejects(startApp(t, { registries: '', folder, listen: holder.host }), {
+      code: 'LISTEN_FAILED',
+    });
+    assert.ok(!existsSync(join(folder, 'data/entrepot.sock')));
   });
 
   it('left behind by a kill is no server', async (t) => {

@@ -1,12 +1,16 @@
 /** A registries.conf of the host may name Entrepot as a mirror: read by Entrepot itself, that would lead back to it. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startApp } from '../support/app.ts';
+import { createCertificateAuthority } from '../support/certificates.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -39,6 +43,25 @@ describe('an Entrepot that is its own mirror', () => {
 
     await registry.stop();
     const failed = await get(`${proxy.url}/v2/ex.io/team/other/manifests/1`);
+    assert.equal(failed.status, 502);
+    assert.match(failed.body.toString(), /leads back to it/);
+  });
+
+  it('knows its own requests over TLS, too', async (t) => {
+    const folder = tempFolder(t);
+    const authority = createCertificateAuthority();
+    const { cert, key } = authority.issue();
+    writeFileSync(join(folder, 'tls.crt'), cert);
+    writeFileSync(join(folder, 'tls.key'), key);
+    writeFileSync(join(folder, 'ca.crt'), authority.cert);
+    const port = await freePort();
+    const proxy = await startApp(t, {
+      folder,
+      listen: `127.0.0.1:${port}`,
+      registries: `[[registry]]\nprefix = "ex.io"\nlocation = "127.0.0.1:${port}/ex.io"\n`,
+      toml: '[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n[upstream]\nca_file = "ca.crt"\n',
+    });
+    const failed = await get(`${proxy.url}/v2/ex.io/team/app/manifests/1`, { ca: authority.cert });
     assert.equal(failed.status, 502);
     assert.match(failed.body.toString(), /leads back to it/);
   });

@@ -8,7 +8,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 import { type Cleanup, tempFolder } from './temp-folder.ts';
 
 export interface RunningApp {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or `https:` where entrepot.toml has `[tls]`. */
   readonly url: string;
   /** The folder that holds registries.conf, entrepot.toml and data/. */
   readonly folder: string;
@@ -73,7 +73,6 @@ export async function startApp(
   };
   const config = load({ toml: '', ...files });
   const app = await createApp(config, { log, env: {}, ...deps });
-  const { port } = await app.start();
   let stopping: Promise<{ cut: number }> | undefined;
   const stop = (): Promise<{ cut: number }> => {
     stopping ??= app.stop();
@@ -82,8 +81,9 @@ export async function startApp(
   test.after(async () => {
     await stop();
   });
+  const { port } = await app.start();
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${config.server.tls.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     folder,
     data: join(folder, 'data'),
     app,

@@ -29,6 +29,7 @@ describe('docs/configuration.md', () => {
     '',
     '[log]',
     '[limits]',
+    '[tls]',
     '[routing]',
     '[upstream]',
     '[[upstream.host]]',

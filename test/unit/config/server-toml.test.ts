@@ -26,6 +26,7 @@ function problems(text: string): string[] {
 const defaults = {
   listen: { host: '127.0.0.1', port: 5000 },
   data: '/srv/work/data',
+  tls: { certificate: undefined, key: undefined, clientCa: undefined },
   log: { level: 'info' },
   limits: { stopGrace: 30_000, maxConnections: 10_000 },
   routing: { defaultRegistry: 'docker.io', unlisted: 'refuse', hosts: new Map(), names: new Map() },
@@ -65,6 +66,10 @@ describe('entrepot.toml', () => {
       data = "/var/lib/entrepot"
       log.level = "debug"
       limits = { stop_grace = "1m", max_connections = 5 }
+      [tls]
+      certificate = "tls.crt"
+      key = "/etc/tls.key"
+      client_ca = "ca/clients.crt"
       [routing]
       default_registry = "index.docker.io"
       unlisted = "direct"
@@ -116,6 +121,7 @@ describe('entrepot.toml', () => {
       listen: { host: '::1', port: 80 },
       data: '/var/lib/entrepot',
       log: { level: 'debug' },
+      tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
       limits: { stopGrace: 60_000, maxConnections: 5 },
       routing: {
         defaultRegistry: 'docker.io',

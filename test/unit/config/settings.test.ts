@@ -34,6 +34,9 @@ describe('flags and variables', () => {
         ENTREPOT_REGISTRIES: '/r.conf',
         ENTREPOT_REGISTRIES_DIR: 'r.d',
         ENTREPOT_CONFIG: '../e.toml',
+        ENTREPOT_TLS_CERTIFICATE: 'tls.crt',
+        ENTREPOT_TLS_KEY: '/tls.key',
+        ENTREPOT_TLS_CLIENT_CA: 'ca.crt',
       },
     );
     const changed = settings.override(server);
@@ -41,6 +44,11 @@ describe('flags and variables', () => {
     assert.equal(changed.data, '/srv/cache');
     assert.equal(changed.log.level, 'warn');
     assert.equal(changed.cache.maxSize, 5 * 1024 ** 3);
+    assert.deepEqual(changed.tls, {
+      certificate: '/srv/tls.crt',
+      key: '/tls.key',
+      clientCa: '/srv/ca.crt',
+    });
     assert.equal(changed.upstream.offline, true);
     assert.equal(changed.upstream.connectTimeout, server.upstream.connectTimeout);
     assert.deepEqual(
