@@ -5,10 +5,9 @@ import { createEviction, type Progress } from '../../../src/cache/eviction.ts';
 import { openIndex } from '../../../src/cache/index/open-index.ts';
 import { namePattern } from '../../../src/cache/name-patterns.ts';
 import { createQuotas } from '../../../src/cache/quotas.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/media-types.ts';
-import { digestOf, endpoint } from './data-folder-fixture.ts';
+import { digestOf, endpoint, movableClock } from './data-folder-fixture.ts';
 
 interface Content {
   readonly digest: Digest;
@@ -95,7 +94,7 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
   const held = new Set(all.filter(({ isHeld }) => isHeld).map(({ digest }) => digest));
   const eviction = createEviction({
     index,
-    clock: systemClock,
+    clock: movableClock(),
     quotas: createQuotas({ index }, []),
     pins: () => namePattern(['a.test/pinned/**']),
     unwrittenUse: () => undefined,
@@ -199,7 +198,7 @@ test('much is evicted in many short slices, even where a single index brought it
   const eviction = createEviction({
     index,
     // Every look at it takes a millisecond, so a slice is over after a few.
-    clock: { ...systemClock, monotonic: () => ticks++ },
+    clock: { ...movableClock(), monotonic: () => ticks++ },
     quotas: createQuotas({ index }, []),
     pins: () => undefined,
     unwrittenUse: () => undefined,
