@@ -39,7 +39,10 @@ export interface App {
   stop(): Promise<{ readonly cut: number }>;
   /** What the commands ask of the cache; works without a start, too. */
   readonly administration: Administration;
-  /** Puts a new configuration in force at once, for requests that come from now on. Throws what makes it unusable. */
+  /**
+   * Puts a new configuration in force, for requests that come from now on. All of it or nothing: throws EntrepotError
+   * TLS_UNUSABLE, or what the index throws when it cannot be written, and then the old one stays.
+   */
   reload(config: Config): Promise<void>;
   /** A new configuration could not be read or put in force: tells the metrics. */
   reloadRefused(): void;
@@ -73,7 +76,8 @@ interface Routes {
 /** Opens the data folder. Throws EntrepotError: DATA_LOCKED, DATA_UNUSABLE, INDEX_TOO_NEW, TLS_UNUSABLE. */
 export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const { log, env, clock = systemClock } = deps;
-  const { server: settings } = config;
+  let settings = config.server;
+  const { listen, data } = settings;
   const via = `1.1 entrepot-${randomUUID()}`;
   const metrics = createMetrics({
     processMetrics: true,
@@ -85,7 +89,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       ...{ clock, log, onEvicted: metrics.evicted, onDamaged: metrics.damageFound },
       ...(deps.freeBytes && { freeBytes: deps.freeBytes }),
     },
-    { data: settings.data, ...settings.cache },
+    { data, ...settings.cache },
   );
   const hasher = createHasher();
   const blocks = createReadBlocks({ size: readBlock, keep: idleBlocks });
@@ -107,15 +111,13 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       fetchersFor: (host) => live.hosts.of(host)?.fetchers ?? 1,
       ...(deps.writev && { writev: deps.writev }),
     },
-    {
-      fill: settings.transfer.fill,
-      limits: { writeBehind: settings.transfer.writeBehind },
-    },
+    settings.transfer,
   );
   transfers.sweep(cache.hasBlob);
 
   let live = createRoutes(config);
   metrics.configured(clock.now() / 1000);
+  const retired = new Set<Upstream>();
   // Each request takes the routes that are in force when it comes.
   const pull: Pull = {
     manifest: (target) => live.pull.manifest(target),
@@ -129,7 +131,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     warm: createWarmImage({ pull }),
     isListed: (registry) => live.router.isListed(registry),
   });
-  const adminServer = createAdminServer({ administration, log }, { path: adminSocket(settings.data) });
+  const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   const server = createServer(
     {
       pull,
@@ -142,7 +144,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       metrics,
       via,
     },
-    { listen: settings.listen, limits: settings.limits, tls: speaksTls(settings) },
+    { listen, limits: settings.limits, tls: speaksTls(settings) },
   );
   metrics.watch({
     transfersInFlight: () => transfers.count,
@@ -197,6 +199,15 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     };
   }
 
+  /** A transfer that outlives it goes on over new connections, from the byte reached. */
+  function retire(upstream: Upstream): void {
+    retired.add(upstream);
+    upstream
+      .retire()
+      .catch((err: unknown) => log.error({ err }, 'closing connections after a reload'))
+      .finally(() => retired.delete(upstream));
+  }
+
   function secure(tls: TlsFiles | undefined): void {
     if (!tls) return;
     server.secure(tls);
@@ -217,18 +228,21 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     },
 
     async reload(next) {
-      const tls = readTlsFiles(next.server.tls, clock.now());
-      const replaced = live;
-      live = createRoutes(next);
+      const wanted = next.server;
+      const tls = readTlsFiles(wanted.tls, clock.now());
+      const routes = createRoutes(next);
+      cache.configure(wanted.cache);
+      // From here on nothing can fail.
+      retire(live.upstream);
+      live = routes;
+      transfers.configure(wanted.transfer);
+      server.limit(wanted.limits);
       secure(tls);
-      for (const key of keptUntilRestart(settings, next.server)) {
+      for (const key of keptUntilRestart(config.server, wanted)) {
         log.warn({ key }, 'this setting takes effect at the next start only');
       }
+      settings = wanted;
       metrics.configured(clock.now() / 1000);
-      // Cuts its connections: a transfer under way goes on over new ones, from the byte reached.
-      replaced.upstream
-        .close()
-        .catch((err: unknown) => log.error({ err }, 'closing connections after a reload'));
     },
 
     reloadRefused: () => metrics.configured(undefined),
@@ -237,7 +251,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       const stopped = await server.stop(settings.limits.stopGrace);
       await adminServer.stop();
       await transfers.close();
-      await live.upstream.close();
+      await Promise.all([live.upstream, ...retired].map((upstream) => upstream.close()));
       await hasher.close();
       await cache.close();
       return stopped;
@@ -249,9 +263,9 @@ function speaksTls({ tls }: Config['server']): boolean {
   return tls.certificate !== undefined;
 }
 
-/** What a running process cannot change: its address, its folder and what is bound to them. */
+/** What a running process cannot change: its address, TLS or not included, and its folder. */
 function keptUntilRestart(running: Config['server'], next: Config['server']): string[] {
-  const keys = ['listen', 'data', 'cache', 'transfer', 'limits'] as const;
+  const keys = ['listen', 'data'] as const;
   const kept = keys.filter((key) => JSON.stringify(running[key]) !== JSON.stringify(next[key]));
   return speaksTls(running) === speaksTls(next) ? kept : [...kept, 'tls'];
 }

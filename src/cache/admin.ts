@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { ImageSummary, IndexStore, KeptManifest } from './index/index-store.ts';
 import type { Pins } from './pins.ts';
 import { createPurge, type PurgeReport, type PurgeTarget } from './purge.ts';
-import type { Quotas } from './quotas.ts';
+import type { QuotaSetting, Quotas } from './quotas.ts';
 import type { ReconcileReport } from './reconcile.ts';
 import type { Room } from './room.ts';
 
@@ -36,7 +36,7 @@ export interface CacheUsage {
   /** For transfers in flight. */
   readonly reserved: number;
   readonly maxSize: number | undefined;
-  readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
+  readonly quotas: readonly (QuotaSetting & { readonly bytes: number })[];
 }
 
 export interface ListedManifest extends KeptManifest {
@@ -53,6 +53,8 @@ export interface CacheAdminDeps {
   readonly room: Room;
   readonly quotas: Quotas;
   readonly pins: Pins;
+  /** The one in force now. */
+  readonly maxSize: () => number | undefined;
   readonly remove: (digest: Digest) => void;
   readonly disk: CacheAdmin['disk'];
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
@@ -64,7 +66,7 @@ export interface CacheAdminDeps {
 /** So few at a time, since each counts what it links. */
 const imagesAtOnce = 10;
 
-export function createCacheAdmin(deps: CacheAdminDeps, options: { maxSize: number | undefined }): CacheAdmin {
+export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const { index, room, quotas, pins } = deps;
   const purge = createPurge({ index, remove: deps.remove });
   const isPinned = (name: string) => pins.pattern?.(name) ?? false;
@@ -84,7 +86,7 @@ export function createCacheAdmin(deps: CacheAdminDeps, options: { maxSize: numbe
     usage: () => ({
       ...index.totals(),
       reserved: room.reserved,
-      maxSize: options.maxSize,
+      maxSize: deps.maxSize(),
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
     }),
     disk: deps.disk,

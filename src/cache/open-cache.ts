@@ -20,7 +20,7 @@ import { createRememberedIndex } from './index/remembered-index.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { CacheLog } from './log.ts';
 import { createPins } from './pins.ts';
-import { createQuotas } from './quotas.ts';
+import { createQuotas, type QuotaSetting } from './quotas.ts';
 import { createRemovals } from './removals.ts';
 import { createRoom } from './room.ts';
 import { createUpkeep } from './upkeep.ts';
@@ -37,19 +37,28 @@ export interface CacheDeps {
   readonly onDamaged?: (what: 'content' | 'index') => void;
 }
 
-export interface CacheOptions {
-  /** The data folder, absolute. */
-  readonly data: string;
+/** What may be another while the cache is open. */
+export interface CacheSettings {
   /** Bytes; undefined: bounded by the disk alone. */
   readonly maxSize: number | undefined;
   /** Bytes that are left free on the disk. */
   readonly minFree: number;
-  readonly quotas: readonly { readonly match: string; readonly maxSize: number }[];
+  readonly quotas: readonly QuotaSetting[];
   readonly pins: readonly string[];
+}
+
+export interface CacheOptions extends CacheSettings {
+  /** The data folder, absolute. */
+  readonly data: string;
 }
 
 export interface OpenCache extends Cache {
   readonly admin: CacheAdmin;
+  /**
+   * Puts other settings in force. What no longer fits goes in the background, at once. Throws what the index throws when it
+   * cannot be written; then the old ones stay.
+   */
+  configure(settings: CacheSettings): void;
 }
 
 /** Throws EntrepotError: DATA_LOCKED, DATA_UNUSABLE, INDEX_TOO_NEW. */
@@ -74,6 +83,7 @@ function wire(
   opened: OpenedIndex,
 ): OpenCache {
   let isStopped = false;
+  let settings: CacheSettings = options;
   const failed = (what: string) => (error: unknown) => log.error({ err: error }, what);
   const reading = new Holds();
   const arriving = new Holds();
@@ -130,19 +140,17 @@ function wire(
       removals.add(digest, size, () => isHere(digest));
     },
   });
-  const room = createRoom(
-    {
-      index,
-      eviction,
-      quotas,
-      free: () => freeBytes(options.data),
-      leaving: () => removals.bytes,
-      onError: failed('eviction failed'),
-      onFull: (bytes, quota) =>
-        log.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
-    },
-    options,
-  );
+  const room = createRoom({
+    index,
+    eviction,
+    quotas,
+    limits: () => settings,
+    free: () => freeBytes(options.data),
+    leaving: () => removals.bytes,
+    onError: failed('eviction failed'),
+    onFull: (bytes, quota) =>
+      log.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
+  });
   const upkeep = createUpkeep({
     ...{ index, store, clock, log, quotas, room },
     isMoving: (digest) => arriving.has(digest) || removals.has(digest),
@@ -176,10 +184,23 @@ function wire(
   if (opened.setAside !== undefined) reportDamage(opened.setAside);
   const reconciled = upkeep(opened.setAside);
 
+  let recounted: Promise<void> | undefined;
+  function configure(next: CacheSettings): void {
+    pins.configure(next.pins);
+    settings = next;
+    if (quotas.replace(next.quotas)) {
+      recounted = quotas
+        .count(() => isStopped)
+        .then(room.check)
+        .catch(failed('the quotas could not be counted'));
+    }
+    room.limitsChanged();
+  }
+
   let closed: Promise<void> | undefined;
   async function close(): Promise<void> {
     isStopped = true;
-    await Promise.all([upkeep(undefined), room.stop(), checkpointer.stop()]);
+    await Promise.all([upkeep(undefined), recounted, room.stop(), checkpointer.stop()]);
     await removals.idle();
     times.close();
     index.close();
@@ -196,16 +217,14 @@ function wire(
       return closed;
     },
   });
-  const admin = createCacheAdmin(
-    {
-      ...{ index, room, quotas, pins, remove, reconciled },
-      disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),
-      reconcile: () => upkeep(undefined),
-      removed: removals.idle,
-    },
-    options,
-  );
-  return { ...cache, admin };
+  const admin = createCacheAdmin({
+    ...{ index, room, quotas, pins, remove, reconciled },
+    maxSize: () => settings.maxSize,
+    disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),
+    reconcile: () => upkeep(undefined),
+    removed: removals.idle,
+  });
+  return { ...cache, admin, configure };
 }
 
 function freeOnDisk(folder: string): number {

@@ -13,6 +13,8 @@ export interface Pins {
   /** False where it was there, or was not. */
   add(pattern: string): boolean;
   remove(pattern: string): boolean;
+  /** Other ones from the configuration. Changes nothing where the index cannot be written, which it throws. */
+  configure(patterns: readonly string[]): void;
   /** Writes them to an index that is new. */
   rewrite(): void;
 }
@@ -20,42 +22,46 @@ export interface Pins {
 const addedKey = 'added-pins';
 const allKey = 'pins';
 
-export function createPins(index: IndexStore, configured: readonly string[]): Pins {
-  let added = JSON.parse(index.meta(addedKey) ?? '[]') as readonly string[];
-  let pattern = namePattern([...configured, ...added]);
+export function createPins(index: IndexStore, patterns: readonly string[]): Pins {
+  let configured: readonly string[] = [];
+  let added: readonly string[] = [];
+  let pattern: NamePattern | undefined;
 
-  function rewrite(): void {
-    pattern = namePattern([...configured, ...added]);
-    const all = JSON.stringify([...configured, ...added]);
+  function write(next: { configured: readonly string[]; added: readonly string[] }): void {
+    const patterns = [...next.configured, ...next.added];
+    const all = JSON.stringify(patterns);
     index.transaction(() => {
-      index.setMeta(addedKey, JSON.stringify(added));
+      index.setMeta(addedKey, JSON.stringify(next.added));
       if (index.meta(allKey) === all) return;
       index.unpinAll();
       index.setMeta(allKey, all);
     });
+    ({ configured, added } = next);
+    pattern = namePattern(patterns);
   }
 
-  rewrite();
+  write({ configured: patterns, added: JSON.parse(index.meta(addedKey) ?? '[]') as readonly string[] });
   return {
     get pattern() {
       return pattern;
     },
-    configured,
+    get configured() {
+      return configured;
+    },
     get added() {
       return added;
     },
     add(wanted) {
       if (added.includes(wanted)) return false;
-      added = [...added, wanted];
-      rewrite();
+      write({ configured, added: [...added, wanted] });
       return true;
     },
     remove(wanted) {
       if (!added.includes(wanted)) return false;
-      added = added.filter((other) => other !== wanted);
-      rewrite();
+      write({ configured, added: added.filter((other) => other !== wanted) });
       return true;
     },
-    rewrite,
+    configure: (wanted) => write({ configured: wanted, added }),
+    rewrite: () => write({ configured, added }),
   };
 }

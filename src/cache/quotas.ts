@@ -1,16 +1,21 @@
 /**
  * Bytes per quota. A content is charged to a quota when every image that links it matches the quota's pattern:
- * what is shared with others would not be freed, so it is not charged. Nothing is stored; after a start the
- * contents are counted in slices, and until a row was counted its changes need no entry.
+ * what is shared with others would not be freed, so it is not charged. Nothing is stored; after a start, and when a new
+ * quota comes, the contents are counted in slices, and until a row was counted its changes need no entry.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { IndexStore } from './index/index-store.ts';
 import { namePattern } from './name-patterns.ts';
 
-export interface Quota {
+export interface QuotaSetting {
   readonly match: string;
   readonly maxSize: number;
+}
+
+export interface Quota {
+  readonly match: string;
+  maxSize: number;
   bytes: number;
   /** For transfers in flight. */
   reserved: number;
@@ -28,22 +33,24 @@ export interface Quotas {
   /** Those that hold more than they may. */
   exceeded(): Quota[];
   all(): readonly Quota[];
-  /** Counts all that is stored, from zero; ends early when `isStopped` says so. */
+  /** Puts other quotas in force; one of the same pattern goes on with its sums. True: the others want a count. */
+  replace(settings: readonly QuotaSetting[]): boolean;
+  /** Counts all that is stored, from zero; ends early when `isStopped` says so, or when another count begins. */
   count(isStopped: () => boolean): Promise<void>;
 }
 
 const countedAtOnce = 500;
 
-export function createQuotas(
-  deps: { index: IndexStore },
-  options: readonly { match: string; maxSize: number }[],
-): Quotas {
+export function createQuotas(deps: { index: IndexStore }, settings: readonly QuotaSetting[]): Quotas {
   const { index } = deps;
-  const quotas = options.map(({ match, maxSize }) => ({
-    quota: { match, maxSize, bytes: 0, reserved: 0 } satisfies Quota,
-    matches: namePattern([match]),
-  }));
+  let quotas = settings.map(create);
   let countedRow = 0;
+  let counts = 0;
+
+  function create({ match, maxSize }: QuotaSetting) {
+    const quota: Quota = { match, maxSize, bytes: 0, reserved: 0 };
+    return { quota, matches: namePattern([match]) };
+  }
 
   function of(images: readonly string[]): Quota[] {
     if (images.length === 0) return [];
@@ -75,10 +82,26 @@ export function createQuotas(
     discharge: (from, size) => add(from, -size),
     exceeded: () => quotas.map(({ quota }) => quota).filter(({ bytes, maxSize }) => bytes > maxSize),
     all: () => quotas.map(({ quota }) => quota),
+    replace(wanted) {
+      const known = new Map(quotas.map((one) => [one.quota.match, one]));
+      let isAdded = false;
+      quotas = wanted.map((setting) => {
+        const one = known.get(setting.match);
+        known.delete(setting.match);
+        isAdded ||= one === undefined;
+        if (!one) return create(setting);
+        one.quota.maxSize = setting.maxSize;
+        return one;
+      });
+      return isAdded;
+    },
     async count(isStopped) {
+      counts += 1;
+      const mine = counts;
+      const isOver = () => mine !== counts || isStopped();
       countedRow = 0;
       for (const { quota } of quotas) quota.bytes = 0;
-      while (quotas.length > 0 && !isStopped()) {
+      while (quotas.length > 0 && !isOver()) {
         const rows = index.storedAfter(countedRow, countedAtOnce);
         for (const { digest, size = 0, row } of rows) {
           add(matching(digest), size);
@@ -87,7 +110,7 @@ export function createQuotas(
         if (rows.length < countedAtOnce) break;
         await turn();
       }
-      if (!isStopped()) countedRow = Number.POSITIVE_INFINITY;
+      if (!isOver()) countedRow = Number.POSITIVE_INFINITY;
     },
   };
 }

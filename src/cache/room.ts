@@ -12,6 +12,8 @@ export interface RoomDeps {
   readonly index: IndexStore;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
+  /** Those in force now. */
+  readonly limits: () => RoomLimits;
   /** Bytes that are free on the disk. */
   readonly free: () => number;
   /** Bytes of evicted files that are still to be removed. */
@@ -21,7 +23,7 @@ export interface RoomDeps {
   readonly onFull: (bytes: number, quota: string | undefined) => void;
 }
 
-export interface RoomOptions {
+export interface RoomLimits {
   readonly maxSize: number | undefined;
   readonly minFree: number;
 }
@@ -32,6 +34,8 @@ export interface Room {
   check(): void;
   /** The same; resolves when it is done. */
   settled(): Promise<void>;
+  /** Limits, quotas or pins are other ones now: looks again, at what was in vain before, too. */
+  limitsChanged(): void;
   readonly reserved: number;
   /** Starts no more; resolves when what was begun is over. */
   stop(): Promise<void>;
@@ -40,7 +44,7 @@ export interface Room {
 /** A quota that is full is emptied a little further, so that not every blob starts a search. */
 const quotaSlack = 0.05;
 
-export function createRoom(deps: RoomDeps, { maxSize, minFree }: RoomOptions): Room {
+export function createRoom(deps: RoomDeps): Room {
   const { index, eviction, quotas } = deps;
   const searches = new Map<Quota, { after: RootPosition | undefined; hopeless: number }>();
   let reserved = 0;
@@ -50,6 +54,7 @@ export function createRoom(deps: RoomDeps, { maxSize, minFree }: RoomOptions): R
 
   /** Bytes that must go before `more` can come; not above 0 where there is room. */
   function missing(more: number): number {
+    const { maxSize, minFree } = deps.limits();
     const onDisk = reserved + more + minFree - deps.free() - deps.leaving();
     const inSize = maxSize === undefined ? 0 : index.totals().bytes + reserved + more - maxSize;
     return Math.max(onDisk, inSize);
@@ -151,6 +156,10 @@ export function createRoom(deps: RoomDeps, { maxSize, minFree }: RoomOptions): R
     async settled() {
       check();
       while (running) await running;
+    },
+    limitsChanged() {
+      searches.clear();
+      check();
     },
     get reserved() {
       return reserved;

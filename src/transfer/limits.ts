@@ -11,8 +11,6 @@ export interface TransferLimits {
   readonly holdBack: number;
   /** Bytes that go to the disk in one write. */
   readonly writeBatch: number;
-  /** Bytes in memory that are not yet on disk, or are kept for readers who have caught up: all transfers together. */
-  readonly writeBehind: number;
   /** Written bytes kept in memory per fetcher, so that a reader a little behind needs no disk. */
   readonly keepWritten: number;
   /** A reader's buffer for bytes that come from the disk. */
@@ -32,7 +30,6 @@ export const defaultLimits: TransferLimits = {
   passOver: 512 * KiB,
   holdBack: 256 * KiB,
   writeBatch: 4 * MiB,
-  writeBehind: 16 * MiB,
   keepWritten: MiB,
   readBuffer: 128 * KiB,
   hashStep: 4 * MiB,

@@ -10,13 +10,19 @@ export interface BudgetMember {
 }
 
 export class MemoryBudget {
-  readonly limit: number;
+  #limit: number;
   #used = 0;
   #short = false;
   readonly #members = new Set<BudgetMember>();
 
   constructor(limit: number) {
-    this.limit = limit;
+    this.#limit = limit;
+  }
+
+  /** For what arrives from now on: what is over a smaller limit goes to the disk first. */
+  resize(limit: number): void {
+    this.#limit = limit;
+    this.give(0);
   }
 
   get used(): number {
@@ -34,7 +40,7 @@ export class MemoryBudget {
   /** Takes what has arrived already; false when the caller should pause until `resume`. */
   take(bytes: number): boolean {
     this.#used += bytes;
-    if (this.#used <= this.limit) return true;
+    if (this.#used <= this.#limit) return true;
     if (!this.#short) {
       this.#short = true;
       for (const member of this.#members) member.shed();
@@ -44,7 +50,7 @@ export class MemoryBudget {
 
   give(bytes: number): void {
     this.#used -= bytes;
-    if (!this.#short || this.#used > this.limit / 2) return;
+    if (!this.#short || this.#used > this.#limit / 2) return;
     this.#short = false;
     for (const member of [...this.#members]) member.resume();
   }

@@ -52,7 +52,8 @@ export interface TransferDeps extends Required<TransfersDeps> {
   readonly budget: MemoryBudget;
   readonly readBuffers: BufferPool;
   readonly distrust: DistrustMemory;
-  readonly fill: 'always' | 'never' | number;
+  /** `transfer.fill` as it is now. */
+  readonly fill: () => 'always' | 'never' | number;
   /** The transfer has nothing more to do: the next request for its blob starts anew. */
   readonly ended: (transfer: { readonly digest: Digest }) => void;
 }

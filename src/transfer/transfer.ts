@@ -348,7 +348,7 @@ export class Transfer implements FetcherHost {
     if (this.file.present.bytes > 0) this.#checkWhole();
     if (this.#state === 'relaying' || this.#state === 'stored') void this.#end();
     if (this.#state !== 'filling') return;
-    const { fill } = this.#deps;
+    const fill = this.#deps.fill();
     const here = this.file.present.bytes;
     const goOn = fill === 'always' || (typeof fill === 'number' && here >= fill * (this.size ?? Infinity));
     if (goOn && this.#fetches.count > 0) return;

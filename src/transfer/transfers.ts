@@ -23,10 +23,19 @@ export interface Transfers {
   open(request: TransferRequest): Promise<OpenedTransfer>;
   /** Tidies the incoming folder and says what can be resumed. Once, before the first `open`. */
   sweep(isStored: (digest: Digest) => boolean): void;
+  /** For all transfers, those under way as well. */
+  configure(settings: TransferSettings): void;
   /** Transfers under way. */
   readonly count: number;
   /** Stops all; what is on disk is resumed by the next run. */
   close(): Promise<void>;
+}
+
+export interface TransferSettings {
+  /** When the last reader has left: fill on always, never, or when at least this share (0..1) is here. */
+  readonly fill: 'always' | 'never' | number;
+  /** Bytes in memory that are not yet on disk: all transfers together. */
+  readonly writeBehind: number;
 }
 
 export interface TransferRequest {
@@ -61,18 +70,21 @@ const leftoverMaxAge = 7 * 24 * 60 * 60 * 1000;
 
 export function createTransfers(
   deps: TransfersDeps,
-  options: { fill: 'always' | 'never' | number; limits?: Partial<TransferLimits> },
+  settings: TransferSettings,
+  options: { limits?: Partial<TransferLimits> } = {},
 ): Transfers {
   const limits: TransferLimits = { ...defaultLimits, ...options.limits };
+  const budget = new MemoryBudget(settings.writeBehind);
+  let { fill } = settings;
   const running = new Map<Digest, Transfer>();
   const shared: TransferDeps = {
     writev,
     ...deps,
     limits,
-    budget: new MemoryBudget(limits.writeBehind),
+    budget,
     readBuffers: createBufferPool({ size: limits.readBuffer, keep: 128 }),
     distrust: createDistrustMemory(),
-    fill: options.fill,
+    fill: () => fill,
     ended(transfer) {
       if (running.get(transfer.digest) === transfer) running.delete(transfer.digest);
     },
@@ -122,6 +134,11 @@ export function createTransfers(
     sweep(isStored) {
       const swept = sweepIncoming(deps.incoming, isStored, deps.clock.now(), leftoverMaxAge);
       if (swept.resumable + swept.removed > 0) deps.log.info(swept, 'looked through the incoming folder');
+    },
+
+    configure(next) {
+      ({ fill } = next);
+      budget.resize(next.writeBehind);
     },
 
     async close() {

@@ -60,6 +60,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   const dispatchers = createDispatchers({
     certLookup: deps.certLookup,
     blocks,
+    clock,
     proxies: createProxies(options.proxies, settings),
     settings,
     extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile, 'upstream.ca_file'),
@@ -134,6 +135,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
         coolingUntil: rateLimits.hostCoolingUntil(host.host),
         allowance: rateLimits.allowance(host.host),
       })),
+    retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };
 }

@@ -9,6 +9,7 @@ import { LRUCache } from 'lru-cache';
 import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { CertLookup } from '../config/certs-d.ts';
 import { EntrepotError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import {
   type AddressKind,
@@ -46,7 +47,8 @@ export interface Dispatchers {
   forget(route: Route): void;
   /** What the host's name led to when we last connected to it. */
   kindOf(hostname: string): AddressKind | undefined;
-  close(): Promise<void>;
+  /** Cuts what is under way at once; with `graceMs`, only what has not come to its end by then. `of` makes new pools after it. */
+  close(graceMs?: number): Promise<void>;
 }
 
 const maxPools = 512;
@@ -59,6 +61,7 @@ export function createDispatchers(deps: {
   settings: HostSettings;
   /** What sockets read into. */
   blocks: Pick<ReadBlocks, 'onread' | 'size'>;
+  clock: Clock;
   /** PEM of additional CAs for every host. */
   extraCa: readonly string[];
   /** Default: the system's. */
@@ -68,9 +71,15 @@ export function createDispatchers(deps: {
   const pools = new LRUCache<string, Dispatcher>({
     max: maxPools,
     dispose: (pool, _key, reason) => {
-      if (reason === 'evict' || reason === 'delete') void pool.close();
+      if (reason !== 'evict' && reason !== 'delete') return;
+      closing.set(
+        pool,
+        pool.close().finally(() => closing.delete(pool)),
+      );
     },
   });
+  /** Those that are in no use any more, apart from what is under way, until it is over. */
+  const closing = new Map<Dispatcher, Promise<void>>();
   const kinds = new LRUCache<string, AddressKind>({ max: 2048 });
   const remember = (hostname: string, kind: AddressKind) => kinds.set(hostname, kind);
   let knownRoots: readonly string[] | undefined;
@@ -144,10 +153,15 @@ export function createDispatchers(deps: {
     proxyOf: (route) => proxies.for(route.url, route.name)?.host,
     forget: (route) => pools.delete(poolKey(route, proxies.for(route.url, route.name))),
     kindOf: (hostname) => literalKind(hostname) ?? kinds.get(hostname),
-    async close() {
-      const open = [...pools.values()];
+    async close(graceMs = 0) {
       pools.clear();
-      await Promise.all(open.map((pool) => pool.destroy()));
+      if (graceMs > 0) {
+        const { promise: isOver, resolve } = Promise.withResolvers<void>();
+        const limit = deps.clock.after(graceMs, resolve);
+        await Promise.race([isOver, Promise.all(closing.values())]);
+        limit.cancel();
+      }
+      await Promise.all([...closing.keys()].map((pool) => pool.destroy()));
     },
   };
 }

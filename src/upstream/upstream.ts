@@ -41,6 +41,12 @@ export interface Upstream {
   report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void;
   /** Breakers, cooling and last outcomes, for `explain --probe`, the log and metrics. */
   health(): readonly EndpointHealth[];
+  /**
+   * Another one has taken its place: what is under way may come to its end within `upstream.total_timeout`, and what is
+   * then left, which is bodies of blobs, is cut. Whoever still asks is answered, over new connections.
+   */
+  retire(): Promise<void>;
+  /** Cuts what is under way. */
   close(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import { stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { open } from '../support/http-client.ts';
 import { buildImage, buildIndex, type Image } from '../support/images.ts';
+import { imageOf, kept, pull } from '../support/kept-images.ts';
 import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
 import { storedBytes } from '../support/stored-files.ts';
 
@@ -13,38 +14,6 @@ const second = 1000;
 
 async function bounded(t: TestContext, toml: string): Promise<MirroredRegistry> {
   return startMirrored(t, { toml });
-}
-
-function imageOf(name: string, ...layers: number[]): Image {
-  return buildImage({ seed: name, layers });
-}
-
-/** Puts an image upstream, pulls it through whole, and lets a second pass. */
-async function pull(
-  { registry, proxy, get, clock }: MirroredRegistry,
-  name: string,
-  image: Image,
-): Promise<void> {
-  registry.putImage(name, '1', image);
-  assert.equal((await get(name, 'manifests/1')).status, 200);
-  for (const { digest, size } of image.blobs) {
-    const answer = await get(name, `blobs/${digest}`);
-    assert.deepEqual([answer.status, answer.body.length, answer.complete], [200, size, true]);
-  }
-  await settled(proxy);
-  await clock.advance(second);
-}
-
-/** Names of those whose layer is still served without the registry. */
-async function kept(mirrored: MirroredRegistry, images: Record<string, Image>): Promise<string[]> {
-  await mirrored.registry.refuse();
-  const names: string[] = [];
-  for (const [name, image] of Object.entries(images)) {
-    const answer = await mirrored.get(name, `blobs/${image.layers[0]!.digest}`);
-    if (answer.status === 200) names.push(name);
-  }
-  await mirrored.registry.restart();
-  return names;
 }
 
 describe('cache.max_size', () => {

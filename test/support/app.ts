@@ -18,7 +18,16 @@ export interface RunningApp {
   readonly log: Record<string, unknown>[];
   stop(): Promise<{ cut: number }>;
   /** Writes new configuration and puts it in force. */
-  reload(files: { registries?: string; toml?: string }): Promise<void>;
+  reload(wanted: Wanted): Promise<void>;
+}
+
+/** Texts of files that are other ones from now on, and flags. */
+interface Wanted {
+  readonly registries?: string;
+  readonly toml?: string;
+  readonly authJson?: string;
+  readonly listen?: string;
+  readonly data?: string;
 }
 
 export interface AppFiles {
@@ -49,7 +58,7 @@ export async function startApp(
       },
     },
   });
-  const load = (wanted: { registries?: string; toml?: string; authJson?: string }): Config => {
+  const load = (wanted: Wanted): Config => {
     const path = (name: string): string => join(folder, name);
     if (wanted.registries !== undefined) writeFileSync(path('registries.conf'), wanted.registries);
     if (wanted.toml !== undefined) writeFileSync(path('entrepot.toml'), wanted.toml);
@@ -58,8 +67,8 @@ export async function startApp(
       flags: {
         registries: path('registries.conf'),
         config: path('entrepot.toml'),
-        data: path('data'),
-        listen: files.listen ?? '127.0.0.1:0',
+        data: wanted.data ?? path('data'),
+        listen: wanted.listen ?? files.listen ?? '127.0.0.1:0',
       },
       env: {
         ...files.env,

@@ -27,6 +27,7 @@ export function transferBench(
   options: {
     limits?: Partial<TransferLimits>;
     fill?: 'always' | 'never' | number;
+    writeBehind?: number;
     clock?: Clock;
     deps?: Partial<TransfersDeps>;
   } = {},
@@ -64,7 +65,8 @@ export function transferBench(
       },
       ...options.deps,
     },
-    { fill: options.fill ?? 'always', ...(options.limits && { limits: options.limits }) },
+    { fill: options.fill ?? 'always', writeBehind: options.writeBehind ?? 16 * 1024 * 1024 },
+    { ...(options.limits && { limits: options.limits }) },
   );
   return {
     transfers,

@@ -16,7 +16,6 @@ const limits = {
   passOver: 700,
   holdBack: 1500,
   writeBatch: 4096,
-  writeBehind: 12_000,
   keepWritten: 2048,
   readBuffer: 1000,
   saveEvery: 2,
@@ -80,7 +79,12 @@ describe('any number of readers, any ranges, any accident', () => {
         const lies = s.size > 0 && s.faults.some((one) => 'lies' in one);
         const folder = tempFolder(t);
         const make = () =>
-          transferBench(folder, hasher, { limits, fill: s.fill, deps: { fetchersFor: () => s.fetchers } });
+          transferBench(folder, hasher, {
+            limits,
+            fill: s.fill,
+            writeBehind: 12_000,
+            deps: { fetchersFor: () => s.fetchers },
+          });
         let bench = make();
         let stopping = false;
         const source = scriptedSource('a/b', scripts, { chunk: s.chunk });

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { request } from 'undici';
+import { systemClock } from '../../../src/lib/clock.ts';
 import { createReadBlocks } from '../../../src/lib/read-blocks.ts';
 import type { Reach } from '../../../src/upstream/addresses.ts';
 import { createDispatchers, type ResolveAll } from '../../../src/upstream/dispatchers.ts';
@@ -24,6 +25,7 @@ describe('names that lead nearer than their sender may send us', () => {
     callback(addresses.length === 0 ? Object.assign(new Error(), { code: 'ENOTFOUND' }) : null, addresses);
   };
   const dispatchers = createDispatchers({
+    clock: systemClock,
     blocks: createReadBlocks({ size: 64 * 1024, keep: 4 }),
     certLookup: () => ({ ca: [], pairs: [], directory: undefined }),
     proxies: createProxies(noProxies, settings),

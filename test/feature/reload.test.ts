@@ -1,0 +1,230 @@
+/** All configuration takes effect in a process that goes on serving: the whole of it or nothing, and nobody is cut off. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { holdHeaders, stallAfter } from '../support/fake-registry-faults.ts';
+import { gate } from '../support/gate.ts';
+import { get as fetch, open } from '../support/http-client.ts';
+import { buildImage, type Image } from '../support/images.ts';
+import { imageOf, kept, pull } from '../support/kept-images.ts';
+import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
+import { raw } from '../support/raw-http.ts';
+import { storedBytes } from '../support/stored-files.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Images of 100 KiB were pulled under these names, in this order. */
+async function filled(t: TestContext, toml: string, names: readonly string[]) {
+  const mirrored = await startMirrored(t, { toml });
+  const images = Object.fromEntries(names.map((name) => [name, imageOf(name, 100 * KiB)]));
+  for (const [name, image] of Object.entries(images)) await pull(mirrored, name, image);
+  return { mirrored, images };
+}
+
+async function fits({ proxy }: MirroredRegistry, bytes: number): Promise<void> {
+  await eventually('what is too much has gone', () => storedBytes(proxy.data) <= bytes);
+}
+
+describe('[cache] in a reload', () => {
+  it('a smaller max_size evicts at once, a larger one keeps more', async (t) => {
+    const { mirrored, images } = await filled(t, '[cache]\nmax_size = "10MiB"', ['a', 'b', 'c', 'd']);
+    await mirrored.proxy.reload({ toml: '[cache]\nmax_size = "250KiB"' });
+    await fits(mirrored, 250 * KiB);
+    assert.deepEqual(await kept(mirrored, images), ['c', 'd']);
+
+    await mirrored.proxy.reload({ toml: '[cache]\nmax_size = "400KiB"' });
+    for (const name of ['e', 'f']) await pull(mirrored, name, imageOf(name, 50 * KiB));
+    assert.deepEqual(await kept(mirrored, images), ['c', 'd']);
+    const metrics = (await fetch(`${mirrored.proxy.url}/metrics`)).body.toString();
+    assert.match(metrics, /^entrepot_cache_limit_bytes 409600$/m);
+  });
+
+  it('min_free is kept from then on', async (t) => {
+    const disk = 1000 * KiB;
+    const mirrored = await startMirrored(t, {
+      toml: '[cache]\nmin_free = 0',
+      app: { freeBytes: (folder) => disk - storedBytes(folder) },
+    });
+    for (const name of ['a', 'b', 'c']) await pull(mirrored, name, imageOf(name, 100 * KiB));
+    await mirrored.proxy.reload({ toml: '[cache]\nmin_free = "800KiB"' });
+    await fits(mirrored, 200 * KiB);
+  });
+
+  it('a new quota counts what is there already, a larger one lets more in, and one that is gone bounds nothing', async (t) => {
+    const { mirrored, images } = await filled(t, '', ['team/a', 'other', 'team/b', 'team/c']);
+    const quota = (size: string) => `[[cache.quota]]\nmatch = "*/team/**"\nmax_size = "${size}"`;
+    await mirrored.proxy.reload({ toml: quota('250KiB') });
+    await fits(mirrored, 350 * KiB);
+    assert.deepEqual(await kept(mirrored, images), ['other', 'team/b', 'team/c']);
+
+    await mirrored.proxy.reload({ toml: quota('400KiB') });
+    const more: Record<string, Image> = { 'team/d': imageOf('team/d', 100 * KiB) };
+    await pull(mirrored, 'team/d', more['team/d']!);
+    assert.deepEqual(await kept(mirrored, { ...images, ...more }), ['other', 'team/b', 'team/c', 'team/d']);
+
+    await mirrored.proxy.reload({ toml: '' });
+    for (const name of ['team/e', 'team/f']) {
+      more[name] = imageOf(name, 100 * KiB);
+      await pull(mirrored, name, more[name]!);
+    }
+    assert.equal((await kept(mirrored, { ...images, ...more })).length, 6);
+  });
+
+  it('pins hold from then on, and no longer than they are there', async (t) => {
+    const limit = '[cache]\nmax_size = "350KiB"\n';
+    const { mirrored, images } = await filled(t, limit, ['base', 'a']);
+    await mirrored.proxy.reload({ toml: `${limit}[[cache.pin]]\nmatch = "*/base"` });
+    for (const name of ['b', 'c', 'd']) await pull(mirrored, name, imageOf(name, 100 * KiB));
+    assert.deepEqual(await kept(mirrored, images), ['base']);
+
+    await mirrored.proxy.reload({ toml: limit });
+    for (const name of ['e', 'f', 'g', 'h']) await pull(mirrored, name, imageOf(name, 100 * KiB));
+    assert.deepEqual(await kept(mirrored, images), []);
+  });
+
+  it('makes possible what a quota was too full for', async (t) => {
+    const quota = '[[cache.quota]]\nmatch = "*/team/**"\nmax_size = "150KiB"\n';
+    const { mirrored, images } = await filled(t, `${quota}[[cache.pin]]\nmatch = "*/team/a"`, ['team/a']);
+    const more = imageOf('team/b', 100 * KiB);
+    await pull(mirrored, 'team/b', more);
+    assert.deepEqual(await kept(mirrored, { ...images, 'team/b': more }), ['team/a']);
+    await mirrored.proxy.reload({ toml: quota });
+    await pull(mirrored, 'team/b', more);
+    assert.deepEqual(await kept(mirrored, { ...images, 'team/b': more }), ['team/b']);
+  });
+});
+
+describe('[transfer] in a reload', () => {
+  it('fill holds for transfers under way, too', async (t) => {
+    const { registry, proxy, at, get } = await startMirrored(t);
+    const digest = registry.putGeneratedBlob(4 * MiB);
+    const hold = gate();
+    registry.on({ kind: 'blob', method: 'GET', times: 1 }, stallAfter(MiB, hold));
+    const reader = await open(at('app', `blobs/${digest}`));
+    await hold.arrived;
+    await proxy.reload({ toml: '[transfer]\nfill = "never"' });
+    reader.destroy();
+    await settled(proxy);
+    hold.release();
+    assert.equal(cacheOf(await get('app', `blobs/${digest}`)), 'fetched', 'nobody has filled on');
+  });
+});
+
+describe('[limits] in a reload', () => {
+  it('max_connections holds for the next connection', async (t) => {
+    const { proxy } = await startMirrored(t);
+    const hello = 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    assert.match(await raw(proxy.url, hello), /^HTTP\/1\.1 200 /);
+    await proxy.reload({ toml: '[limits]\nmax_connections = 1' });
+    const { hostname, port } = new URL(proxy.url);
+    const first = connect(Number(port), hostname);
+    await once(first, 'connect');
+    assert.equal(await raw(proxy.url, hello), '');
+    first.destroy();
+  });
+
+  it('stop_grace is that of the last reload', async (t) => {
+    const { registry, proxy, at, clock } = await startMirrored(t);
+    const digest = registry.putGeneratedBlob(2 * MiB);
+    const hold = gate();
+    registry.on({ kind: 'blob' }, stallAfter(MiB, hold));
+    const reader = await open(at('app', `blobs/${digest}`));
+    await reader.read(1024);
+    await proxy.reload({ toml: '[limits]\nstop_grace = "7s"' });
+    const stopped = proxy.stop();
+    await clock.armed(7000);
+    await clock.advance(7000);
+    assert.deepEqual(await stopped, { cut: 1 });
+  });
+});
+
+describe('a reload', () => {
+  it('leaves address and data folder for the next start, and says so, and takes the rest', async (t) => {
+    const { proxy } = await startMirrored(t);
+    const said = () => proxy.log.filter(({ msg }) => /next start only/.test(String(msg)));
+    await proxy.reload({
+      toml: '[cache]\nmax_size = "1MiB"\n[transfer]\nfill = 0.5\n[limits]\nstop_grace = "1s"',
+    });
+    assert.deepEqual(said(), []);
+    const registries = '[[registry]]\nlocation = "new.io"\nblocked = true\n';
+    await proxy.reload({ registries, listen: '127.0.0.1:1', data: join(proxy.folder, 'elsewhere') });
+    assert.deepEqual(
+      said().map(({ key }) => key),
+      ['listen', 'data'],
+    );
+    assert.equal((await fetch(`${proxy.url}/v2/new.io/app/tags/list`)).status, 502, 'new.io is listed now');
+  });
+
+  it('that fails in one part changes no other', async (t) => {
+    const { mirrored, images } = await filled(t, '', ['a', 'b']);
+    const { proxy, registry } = mirrored;
+    writeFileSync(join(proxy.folder, 'ca.pem'), 'no certificate');
+    const bad = `[cache]\nmax_size = "1KiB"\n[limits]\nmax_connections = 1\n[upstream]\nca_file = "ca.pem"`;
+    const registries = '[[registry]]\nlocation = "new.io"\n';
+    await assert.rejects(proxy.reload({ registries, toml: bad }), { code: 'TLS_UNUSABLE' });
+    await proxy.app.administration.gc();
+    assert.deepEqual(await kept(mirrored, images), ['a', 'b']);
+    registry.putImage('c', '1', buildImage());
+    assert.equal((await mirrored.get('c', 'manifests/1')).status, 200);
+  });
+
+  it('lets a manifest under way come, over the connection that it was asked on', async (t) => {
+    const { registry, proxy, get } = await startMirrored(t);
+    registry.putImage('app', '1', buildImage());
+    const hold = gate();
+    registry.on({ kind: 'manifest' }, holdHeaders(hold));
+    const answer = get('app', 'manifests/1');
+    await hold.arrived;
+    await proxy.reload({ registries: '[[registry]]\nlocation = "other.io"\n' });
+    hold.release();
+    assert.equal((await answer).status, 200);
+    assert.equal(registry.count({ kind: 'manifest', method: 'GET' }), 1, 'it was not asked twice');
+  });
+
+  it('lets a blob under way come, and cuts its connection only when it takes too long', async (t) => {
+    const { registry, proxy, at, clock } = await startMirrored(t, {
+      toml: '[upstream]\nstall_timeout = "24h"',
+    });
+    const size = 4 * MiB;
+    const digest = registry.putGeneratedBlob(size);
+    const [first, second] = [gate(), gate()];
+    registry.on({ kind: 'blob', method: 'GET', times: 1 }, stallAfter(MiB, first));
+    const answer = await open(at('app', `blobs/${digest}`));
+    await answer.read(1024);
+    await proxy.reload({});
+    const [request] = registry.requests.filter(({ kind, method }) => kind === 'blob' && method === 'GET');
+    registry.on({ kind: 'blob', method: 'GET', times: 1 }, stallAfter(MiB, second));
+    await clock.advance(119_999);
+    await fetch(`${registry.url}/v2/`);
+    await fetch(`${proxy.url}/v2/`);
+    assert.equal(registry.count({ kind: 'blob', method: 'GET' }), 1, 'it goes on as it was');
+    await clock.advance(1);
+    assert.equal(await request?.ended, 'cut');
+    await second.arrived;
+    second.release();
+    const { body, complete } = await answer.rest();
+    assert.deepEqual([body.length, complete], [size - 1024, true]);
+    first.release();
+  });
+
+  it('leaves nothing open for a stop to forget', async (t) => {
+    const { registry, proxy, at } = await startMirrored(t);
+    registry.putImage('app', '1', buildImage());
+    const hold = gate();
+    registry.on({ kind: 'manifest' }, holdHeaders(hold));
+    const leaving = new AbortController();
+    const left = assert.rejects(fetch(at('app', 'manifests/1'), { signal: leaving.signal }));
+    await hold.arrived;
+    leaving.abort();
+    await left;
+    await proxy.reload({});
+    const asked = await registry.seen({ kind: 'manifest' });
+    await proxy.stop();
+    assert.equal(await asked.ended, 'cut');
+  });
+});
