@@ -3,12 +3,14 @@
  *
  *   SIGTERM, SIGINT   accept no more, let answers under way finish (limits.stop_grace), end with 0
  *   one more          end at once, with 1; the data folder stands that
- *   SIGHUP            read the configuration again
+ *   SIGHUP            read the configuration again, as a change of its files does
  *
  * Signals are heard from the start on: as the first process of a container, one without a handler would not end at all.
  */
 import type { App } from '../app.ts';
-import { type LoadOptions, loadConfig } from '../config/load.ts';
+import { createConfigWatch } from '../config/config-watch.ts';
+import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../config/load.ts';
+import { systemClock } from '../lib/clock.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { watchFaults } from './faults.ts';
 import { createReloads, logWarnings } from './reloads.ts';
@@ -20,13 +22,18 @@ const echo = 1000;
 
 /** Resolves when the server has stopped. Throws EntrepotError for what makes a start impossible. */
 export async function serve(options: LoadOptions): Promise<ExitCode> {
-  const config = loadConfig(options);
+  const watch = createConfigWatch({
+    clock: systemClock,
+    isWanted: () => reloads.config.server.reloadOnChange,
+  });
+  const read = async () => wholeConfig(await watch.read(() => loadWhatIsRight(options)));
+  const config = await read();
   const log = createLog({ level: config.server.log.level });
   watchFaults(log);
   const stopAsked = watchStopSignals(log);
   const serving = Promise.withResolvers<App>();
-  const reloads = createReloads({ app: serving.promise, log, load: () => loadConfig(options) });
-  process.on('SIGHUP', reloads.ask);
+  const reloads = createReloads({ app: serving.promise, log, read }, config);
+  process.on('SIGHUP', (signal) => reloads.ask({ signal }));
   logWarnings(log, config);
 
   // Only now: this loads native modules, which other commands and a wrong configuration can do without.
@@ -35,6 +42,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const app = await createApp(config, { log, env: options.env, version });
   const { host, port } = await app.start();
   serving.resolve(app);
+  watch.start((changed) => reloads.ask({ changed }));
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const { data, tls } = config.server;
   log.info(
@@ -42,7 +50,9 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     'listening',
   );
 
-  log.info({ signal: await stopAsked }, 'stopping');
+  const signal = await stopAsked;
+  watch.stop();
+  log.info({ signal }, 'stopping');
   const { cut } = await app.stop();
   log.info({ cut }, 'stopped');
   return 0;

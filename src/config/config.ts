@@ -48,6 +48,8 @@ export interface ServerConfig {
   /** Absolute. */
   readonly data: string;
   readonly tls: TlsPaths;
+  /** Whether the configuration is read again when its files change, or on SIGHUP alone. */
+  readonly reloadOnChange: boolean;
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
   readonly limits: {
     /** How long a stop waits for answers under way. */

@@ -15,6 +15,7 @@ import { insecureCredentialWarnings } from './insecure-credentials.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
+import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
 import { type ConfigFlags, readSettings } from './settings.ts';
 import { readTextFile } from './text-file.ts';
@@ -34,13 +35,20 @@ export interface PartialConfig {
   readonly proxies: ProxyEnvironment;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
+  /** Files, and folders of `*.conf`, that it comes from or would come from if they were there. */
+  readonly places: readonly string[];
   readonly warnings: readonly ConfigWarning[];
   readonly errors: readonly EntrepotError[];
 }
 
 /** Throws one EntrepotError that tells everything that is wrong. Contacts nobody and creates nothing. */
 export function loadConfig(options: LoadOptions): Config {
-  const { registries, server, paths, proxies, warnings, errors } = loadWhatIsRight(options);
+  return wholeConfig(loadWhatIsRight(options));
+}
+
+/** Throws one EntrepotError that tells everything that is wrong. */
+export function wholeConfig(partial: PartialConfig): Config {
+  const { registries, server, paths, proxies, warnings, errors } = partial;
   if (!registries || errors.length > 0) throw joined(errors);
   return deepFreeze({ registries, server, paths, proxies, warnings });
 }
@@ -62,11 +70,10 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { settings, problems, warnings } = readSettings(flags, env, cwd);
   errors.push(...problems);
   const registriesWarnings: ConfigWarning[] = [];
-  const loaded = attempt(() => {
-    const { registries, registriesDir } = settings;
-    const { home, uid, root } = options;
-    return loadRegistries({ registries, registriesDir, env, home, uid, root }, registriesWarnings);
-  });
+  const { registries, registriesDir } = settings;
+  const { home, uid, root } = options;
+  const search = { registries, registriesDir, env, home, uid, root };
+  const loaded = attempt(() => loadRegistries(search, registriesWarnings));
   const source = attempt(() => findServerToml(settings.config, options));
   const toml = attempt(() => readServerToml(source, cwd)) ?? readServerToml(undefined, cwd);
   errors.push(...toml.problems);
@@ -82,6 +89,11 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     paths,
     proxies: proxies ?? { http: undefined, https: undefined, no: undefined },
     serverFile: source?.file,
+    places: [
+      ...registriesPlaces(search),
+      ...serverTomlPlaces(settings.config, options),
+      ...[...Object.values(server.tls), server.upstream.caFile].filter((file) => file !== undefined),
+    ],
     warnings: [...warnings, ...registriesWarnings, ...pathWarnings, ...insecure],
     errors,
   };
@@ -92,18 +104,22 @@ function findServerToml(
   named: string | undefined,
   options: LoadOptions,
 ): { file: string; text: string } | undefined {
-  const places = [
-    join(options.cwd, 'entrepot.toml'),
-    join(configHome(options), 'entrepot/entrepot.toml'),
-    systemPath(options, '/etc/entrepot/entrepot.toml'),
-  ];
-  for (const file of named === undefined ? places : [named]) {
+  for (const file of serverTomlPlaces(named, options)) {
     const text = readTextFile(file);
     if (text !== undefined) return { file, text };
   }
   if (named === undefined) return undefined;
   const message = 'there is no such file: mend --config or ENTREPOT_CONFIG, or leave them out';
   throw new EntrepotError('CONFIG_UNREADABLE', message, { file: named });
+}
+
+function serverTomlPlaces(named: string | undefined, options: LoadOptions): readonly string[] {
+  if (named !== undefined) return [named];
+  return [
+    join(options.cwd, 'entrepot.toml'),
+    join(configHome(options), 'entrepot/entrepot.toml'),
+    systemPath(options, '/etc/entrepot/entrepot.toml'),
+  ];
 }
 
 function joined(errors: readonly EntrepotError[]): EntrepotError {

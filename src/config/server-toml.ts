@@ -38,6 +38,7 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
   return {
     listen: top.value('listen', kind.listenAddress) ?? { host: '127.0.0.1', port: 5000 },
     data: resolve(cwd, top.value('data', kind.path) ?? 'data'),
+    reloadOnChange: top.value('reload_on_change', kind.flag) ?? true,
     tls: readTls(top.table('tls'), cwd),
     log: { level: top.table('log').value('level', kind.logLevel) ?? 'info' },
     limits: {

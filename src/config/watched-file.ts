@@ -2,7 +2,7 @@
  * Files that are read again when they changed: a look at size, inode and times costs a few microseconds, so a rotated
  * secret is seen at its next use without a watcher. A reading that failed is not kept.
  */
-import { statSync } from 'node:fs';
+import { fileStamp } from './file-stamp.ts';
 
 export interface WatchedFiles<T> {
   /** What `read` makes of the file as it is now. Throws what `read` throws. */
@@ -15,7 +15,7 @@ export function createWatchedFiles<T>(read: (path: string) => T): WatchedFiles<T
   return {
     get(path) {
       // The stamp is taken before the reading: a change in between is seen the next time.
-      const stamp = stampOf(path);
+      const stamp = fileStamp(path);
       const found = known.get(path);
       if (found && found.stamp === stamp) return found.value;
       known.delete(path);
@@ -24,13 +24,4 @@ export function createWatchedFiles<T>(read: (path: string) => T): WatchedFiles<T
       return value;
     },
   };
-}
-
-function stampOf(path: string): string {
-  try {
-    const stat = statSync(path, { bigint: true });
-    return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
-  } catch (error) {
-    return `none: ${error instanceof Error ? error.message : error}`;
-  }
 }

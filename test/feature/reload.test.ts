@@ -5,6 +5,11 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { createReloads } from '../../src/cli/reloads.ts';
+import { createConfigWatch } from '../../src/config/config-watch.ts';
+import { loadWhatIsRight, wholeConfig } from '../../src/config/load.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createCertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdHeaders, stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
@@ -226,5 +231,84 @@ describe('a reload', () => {
     const asked = await registry.seen({ kind: 'manifest' });
     await proxy.stop();
     assert.equal(await asked.ended, 'cut');
+  });
+});
+
+/** The program with its watch over the files, as `serve` puts the two together. `look` lets it have one look. */
+async function watched(t: TestContext, toml = ''): Promise<MirroredRegistry & { look(): Promise<void> }> {
+  const mirrored = await startMirrored(t, { toml });
+  const { proxy, clock } = mirrored;
+  const lines: Record<string, unknown>[] = proxy.log;
+  const log = createLog({ level: 'info', to: { write: (line) => lines.push(JSON.parse(line)) } });
+  const watch = createConfigWatch({ clock, isWanted: () => reloads.config.server.reloadOnChange });
+  const read = async () => wholeConfig(await watch.read(() => loadWhatIsRight(proxy.options)));
+  const reloads = createReloads({ app: Promise.resolve(proxy.app), read, log }, await read());
+  watch.start((changed) => reloads.ask({ changed }));
+  t.after(() => watch.stop());
+  return {
+    ...mirrored,
+    async look() {
+      await clock.advance(2000);
+      await clock.armed(2000);
+    },
+  };
+}
+
+const reloaded = ({ proxy }: MirroredRegistry) =>
+  proxy.log.filter(({ msg }) => msg === 'configuration reloaded').map(({ changed }) => changed);
+const refused = ({ proxy }: MirroredRegistry) =>
+  proxy.log.filter(({ msg }) => /not reloaded/.test(String(msg))).map(({ changed, msg }) => [changed, msg]);
+
+describe('a change of a file', () => {
+  it('is a reload that nobody has to ask for, and the log says which file it was', async (t) => {
+    const site = await watched(t);
+    const { proxy, look } = site;
+    const file = join(proxy.folder, 'registries.conf');
+    writeFileSync(file, '[[registry]]\nlocation = "new.io"\nblocked = true\n');
+    await look();
+    assert.equal((await fetch(`${proxy.url}/v2/new.io/app/tags/list`)).status, 403, 'it may be half written');
+    await look();
+    await eventually('it is reloaded', () => reloaded(site).length > 0);
+    assert.equal((await fetch(`${proxy.url}/v2/new.io/app/tags/list`)).status, 502);
+    assert.deepEqual(reloaded(site), [[file]]);
+  });
+
+  it('that cannot be used is told once, and the next one that can is taken', async (t) => {
+    const site = await watched(t);
+    const { proxy, look } = site;
+    const file = join(proxy.folder, 'entrepot.toml');
+    writeFileSync(file, 'lisen = 1\n');
+    for (let looks = 0; looks < 6; looks += 1) await look();
+    await eventually('it is refused', () => refused(site).length > 0);
+    for (let looks = 0; looks < 4; looks += 1) await look();
+    assert.deepEqual([refused(site).length, refused(site)[0]?.[0], reloaded(site)], [1, [file], []]);
+    assert.match(String(refused(site)[0]?.[1]), /did you mean listen/);
+
+    writeFileSync(file, '[cache]\nmax_size = "1MiB"\n');
+    for (let looks = 0; looks < 2; looks += 1) await look();
+    await eventually('it is reloaded', () => reloaded(site).length > 0);
+    assert.match(
+      (await fetch(`${proxy.url}/metrics`)).body.toString(),
+      /^entrepot_cache_limit_bytes 1048576$/m,
+    );
+  });
+
+  it('that names files which are not there yet is taken when they come', async (t) => {
+    const site = await watched(t);
+    const { proxy, look } = site;
+    writeFileSync(join(proxy.folder, 'entrepot.toml'), '[upstream]\nca_file = "ca.pem"\n');
+    for (let looks = 0; looks < 2; looks += 1) await look();
+    await eventually('it is refused', () => refused(site).length > 0);
+    writeFileSync(join(proxy.folder, 'ca.pem'), createCertificateAuthority().cert);
+    for (let looks = 0; looks < 2; looks += 1) await look();
+    await eventually('it is reloaded', () => reloaded(site).length > 0);
+    assert.deepEqual(reloaded(site), [[join(proxy.folder, 'ca.pem')]]);
+  });
+
+  it('waits for SIGHUP where reload_on_change is false', async (t) => {
+    const site = await watched(t, 'reload_on_change = false');
+    writeFileSync(join(site.proxy.folder, 'entrepot.toml'), '');
+    for (let looks = 0; looks < 4; looks += 1) await site.look();
+    assert.deepEqual([reloaded(site), refused(site)], [[], []]);
   });
 });

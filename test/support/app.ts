@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, type AppDeps, createApp } from '../../src/app.ts';
 import type { Config } from '../../src/config/config.ts';
-import { loadConfig } from '../../src/config/load.ts';
+import { type LoadOptions, loadConfig } from '../../src/config/load.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { type Cleanup, tempFolder } from './temp-folder.ts';
 
@@ -17,6 +17,8 @@ export interface RunningApp {
   /** Log lines so far, parsed. */
   readonly log: Record<string, unknown>[];
   stop(): Promise<{ cut: number }>;
+  /** Where its configuration comes from. */
+  readonly options: LoadOptions;
   /** Writes new configuration and puts it in force. */
   reload(wanted: Wanted): Promise<void>;
 }
@@ -58,27 +60,28 @@ export async function startApp(
       },
     },
   });
+  const path = (name: string): string => join(folder, name);
+  const optionsFor = (wanted: Wanted): LoadOptions => ({
+    flags: {
+      registries: path('registries.conf'),
+      config: path('entrepot.toml'),
+      data: wanted.data ?? path('data'),
+      listen: wanted.listen ?? files.listen ?? '127.0.0.1:0',
+    },
+    env: {
+      ...files.env,
+      ...(files.authJson !== undefined && { REGISTRY_AUTH_FILE: path('auth.json') }),
+    },
+    home: folder,
+    uid: 1000,
+    cwd: folder,
+    root: folder,
+  });
   const load = (wanted: Wanted): Config => {
-    const path = (name: string): string => join(folder, name);
     if (wanted.registries !== undefined) writeFileSync(path('registries.conf'), wanted.registries);
     if (wanted.toml !== undefined) writeFileSync(path('entrepot.toml'), wanted.toml);
     if (wanted.authJson !== undefined) writeFileSync(path('auth.json'), wanted.authJson);
-    return loadConfig({
-      flags: {
-        registries: path('registries.conf'),
-        config: path('entrepot.toml'),
-        data: wanted.data ?? path('data'),
-        listen: wanted.listen ?? files.listen ?? '127.0.0.1:0',
-      },
-      env: {
-        ...files.env,
-        ...(files.authJson !== undefined && { REGISTRY_AUTH_FILE: path('auth.json') }),
-      },
-      home: folder,
-      uid: 1000,
-      cwd: folder,
-      root: folder,
-    });
+    return loadConfig(optionsFor(wanted));
   };
   const config = load({ toml: '', ...files });
   const app = await createApp(config, { log, env: {}, ...deps });
@@ -96,6 +99,7 @@ export async function startApp(
     folder,
     data: join(folder, 'data'),
     app,
+    options: optionsFor({}),
     log: lines,
     stop,
     reload: (wanted) => app.reload(load(wanted)),

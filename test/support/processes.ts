@@ -133,7 +133,7 @@ export function runEntrepot(args: readonly string[], options: ProcessOptions = {
 }
 
 export interface RunningEntrepot extends RunningProcess {
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or `https:`. */
   readonly url: string;
   /** `127.0.0.1:PORT`. */
   readonly host: string;
@@ -161,6 +161,6 @@ export async function startEntrepot(options: EntrepotOptions = {}): Promise<Runn
   const host = `127.0.0.1:${port}`;
   return Object.defineProperties(running, {
     host: { value: host },
-    url: { value: `http://${host}` },
+    url: { value: `${/"tls":true/.test(line) ? 'https' : 'http'}://${host}` },
   }) as RunningEntrepot;
 }

@@ -45,23 +45,44 @@ export function isOfSystem(options: SearchOptions, files: readonly string[]): bo
   return files.every((file) => systemDirectories(options).some((folder) => file.startsWith(`${folder}/`)));
 }
 
-/** In reading order; none where there is no file at all. Throws EntrepotError CONFIG_UNREADABLE. */
-export function findRegistriesFiles(options: SearchOptions): FoundFile[] {
+interface Places {
+  /** The main file that somebody names; then no other is looked for. */
+  readonly named: string | undefined;
+  readonly directories: readonly string[];
+  readonly override: string | undefined;
+}
+
+function placesOf(options: SearchOptions): Places {
   const { registries, registriesDir, env } = options;
   const named = registries ?? (env[mainVariable] || undefined);
+  const usual = named === undefined ? dropInDirectories(options) : [];
+  return {
+    named,
+    directories: registriesDir === undefined ? usual : [registriesDir],
+    override: registriesDir === undefined ? env[overrideVariable] || undefined : undefined,
+  };
+}
+
+/** All files and directories that are looked at, whether they exist or not. */
+export function registriesPlaces(options: SearchOptions): readonly string[] {
+  const { named, directories, override } = placesOf(options);
+  const main = named === undefined ? mainFiles(options) : [named];
+  return [...main, ...directories, ...(override === undefined ? [] : [override])];
+}
+
+/** In reading order; none where there is no file at all. Throws EntrepotError CONFIG_UNREADABLE. */
+export function findRegistriesFiles(options: SearchOptions): FoundFile[] {
+  const { named, directories, override } = placesOf(options);
   const main =
     named === undefined
       ? firstThatExists(mainFiles(options))
-      : readNamed(named, registries === undefined ? mainVariable : '--registries');
+      : readNamed(named, options.registries === undefined ? mainVariable : '--registries');
 
-  const directories =
-    registriesDir !== undefined ? [registriesDir] : named === undefined ? dropInDirectories(options) : [];
   const dropIns = dropInFiles(directories).flatMap((file) => {
     const text = readTextFile(file);
     return text === undefined ? [] : [{ file, text }];
   });
 
-  const override = registriesDir === undefined ? env[overrideVariable] || undefined : undefined;
   return [
     ...(main === undefined ? [] : [main]),
     ...dropIns,

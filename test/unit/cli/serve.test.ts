@@ -119,6 +119,15 @@ test('SIGHUP puts a new configuration in force', async (t) => {
   assert.equal((await askNew()).status, 502);
 });
 
+test('so does a change of a file, without a signal, and the log says which file it was', async (t) => {
+  const site = place(t);
+  const running = await serving(t, site);
+  writeFileSync(site.registries, '[[registry]]\nlocation = "new.io"\nblocked = true\n');
+  const line = JSON.parse(await running.line(/configuration reloaded/));
+  assert.deepEqual(line.changed, [site.registries]);
+  assert.equal((await get(`${running.url}/v2/new.io/app/tags/list`)).status, 502);
+});
+
 test('a configuration that cannot be used is reported with file and line, and the old one stays', async (t) => {
   const site = place(t);
   const running = await serving(t, site);

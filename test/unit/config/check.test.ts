@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { checkConfig } from '../../../src/config/check.ts';
-import { createCertificateAuthority } from '../../support/certificates.ts';
+import { createCertificateAuthority, expired } from '../../support/certificates.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const auths = (entries: object) => JSON.stringify({ auths: entries });
@@ -68,6 +68,24 @@ describe('checkConfig', () => {
       'work/ca.pem',
       'root/etc/docker/certs.d/m.corp:5000',
     ]);
+  });
+
+  it('reads the files of [tls], and warns of a certificate that has expired', (t) => {
+    const authority = createCertificateAuthority();
+    const { cert, key } = authority.issue(expired());
+    const toml = '[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\nclient_ca = "ca.crt"\n';
+    const files = {
+      'work/entrepot.toml': toml,
+      'work/tls.crt': cert,
+      'work/tls.key': key,
+      'work/ca.crt': authority.cert,
+    };
+    const { errors, warnings, files: read } = check(t, files);
+    assert.deepEqual(errors, []);
+    assertOne(warnings, /^work\/tls\.crt: the certificate expired on /);
+    assert.deepEqual(read, ['work/entrepot.toml', 'work/tls.crt', 'work/tls.key', 'work/ca.crt']);
+    const other = check(t, { ...files, 'work/tls.key': authority.issue().key });
+    assertOne(other.errors, /^TLS_UNUSABLE work\/tls\.crt: .*another key/);
   });
 
   it('goes on after an error', (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { loadConfig } from '../../../src/config/load.ts';
+import { loadConfig, loadWhatIsRight } from '../../../src/config/load.ts';
 import type { ConfigFlags } from '../../../src/config/settings.ts';
 import type { EntrepotError } from '../../../src/errors.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -21,7 +21,13 @@ function machine(t: TestContext, files: Record<string, string> = {}, env: Record
     root: join(folder, 'root'),
     uid: 1000,
   };
-  return { folder, load: (flags: ConfigFlags = {}) => loadConfig({ flags, env, ...place }) };
+  return {
+    folder,
+    load: (flags: ConfigFlags = {}) => loadConfig({ flags, env, ...place }),
+    /** Places that the configuration comes from, without the folder. */
+    places: (flags: ConfigFlags = {}) =>
+      loadWhatIsRight({ flags, env, ...place }).places.map((file) => file.slice(folder.length + 1)),
+  };
 }
 
 function failure(load: () => unknown): EntrepotError {
@@ -182,5 +188,48 @@ describe('a configuration that cannot be used', () => {
     ]) {
       assert.match(told, expected);
     }
+  });
+});
+
+describe('the places of the configuration', () => {
+  it('are all that are searched, whether there is anything or not', (t) => {
+    assert.deepEqual(machine(t).places(), [
+      'home/.config/containers/registries.conf',
+      'root/etc/containers/registries.conf',
+      'root/usr/share/containers/registries.conf',
+      'home/.config/containers/registries.conf.d',
+      'root/etc/containers/registries.rootless.conf.d/1000',
+      'root/etc/containers/registries.rootless.conf.d',
+      'root/etc/containers/registries.conf.d',
+      'root/usr/share/containers/registries.rootless.conf.d/1000',
+      'root/usr/share/containers/registries.rootless.conf.d',
+      'root/usr/share/containers/registries.conf.d',
+      'work/entrepot.toml',
+      'home/.config/entrepot/entrepot.toml',
+      'root/etc/entrepot/entrepot.toml',
+    ]);
+  });
+
+  it('are those that somebody names, and no others', (t) => {
+    const { places } = machine(t);
+    assert.deepEqual(places({ registries: 'r.conf', registriesDir: 'r.d', config: 'e.toml' }), [
+      'work/r.conf',
+      'work/r.d',
+      'work/e.toml',
+    ]);
+  });
+
+  it('are also the files that entrepot.toml names, of a configuration with an error, too', (t) => {
+    const toml = '[tls]\ncertificate = "a"\nclient_ca = "b"\n[upstream]\nca_file = "c"\nlisen = 1\n';
+    const { places, load } = machine(t, { 'work/e.toml': toml });
+    assert.deepEqual(places({ registries: 'r.conf', config: 'e.toml' }).slice(-3), [
+      'work/a',
+      'work/b',
+      'work/c',
+    ]);
+    assert.match(
+      failure(() => load({ config: 'e.toml' })).located,
+      /lisen.*beside .*work\/a and .*work\/b, tls\.key/s,
+    );
   });
 });

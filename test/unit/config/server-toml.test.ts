@@ -26,6 +26,7 @@ function problems(text: string): string[] {
 const defaults = {
   listen: { host: '127.0.0.1', port: 5000 },
   data: '/srv/work/data',
+  reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
   log: { level: 'info' },
   limits: { stopGrace: 30_000, maxConnections: 10_000 },
@@ -64,6 +65,7 @@ describe('entrepot.toml', () => {
     const text = `
       listen = "[::1]:80"
       data = "/var/lib/entrepot"
+      reload_on_change = false
       log.level = "debug"
       limits = { stop_grace = "1m", max_connections = 5 }
       [tls]
@@ -121,6 +123,7 @@ describe('entrepot.toml', () => {
       listen: { host: '::1', port: 80 },
       data: '/var/lib/entrepot',
       log: { level: 'debug' },
+      reloadOnChange: false,
       tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
       limits: { stopGrace: 60_000, maxConnections: 5 },
       routing: {

@@ -1,0 +1,52 @@
+/** By which it is told whether a file is still the one that was read: where it lies, its size and its times. */
+import { type BigIntStats, statSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isMissing, systemCode } from './text-file.ts';
+
+/** Of the file that `path` leads to, links followed. A file that cannot be looked at has a stamp, too. */
+export function fileStamp(path: string): string {
+  try {
+    return textOf(statSync(path, { bigint: true }));
+  } catch (error) {
+    return absence(error);
+  }
+}
+
+type Stamp = readonly [path: string, stamp: string];
+
+/**
+ * The stamps of files, and of the `*.conf` in folders, by path; what is not there has none. Nobody is kept waiting by a file
+ * system that does not answer, apart from the caller.
+ */
+export async function stampsOf(places: Iterable<string>): Promise<ReadonlyMap<string, string>> {
+  return new Map((await Promise.all([...places].map(stampsAt))).flat());
+}
+
+async function stampsAt(place: string): Promise<readonly Stamp[]> {
+  const found = await look(place);
+  return found === 'folder' ? stampsIn(place) : found;
+}
+
+async function stampsIn(folder: string): Promise<readonly Stamp[]> {
+  const names = await readdir(folder).catch(() => []);
+  const files = names.filter((name) => name.endsWith('.conf')).map((name) => look(join(folder, name)));
+  return (await Promise.all(files)).flatMap((found) => (found === 'folder' ? [] : found));
+}
+
+async function look(path: string): Promise<readonly Stamp[] | 'folder'> {
+  try {
+    const found = await stat(path, { bigint: true });
+    return found.isDirectory() ? 'folder' : [[path, textOf(found)]];
+  } catch (error) {
+    return isMissing(error) || systemCode(error) === 'ENOTDIR' ? [] : [[path, absence(error)]];
+  }
+}
+
+function textOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
+}
+
+function absence(error: unknown): string {
+  return `none: ${error instanceof Error ? error.message : error}`;
+}
