@@ -28,8 +28,8 @@ export function createPins(index: IndexStore, patterns: readonly string[]): Pins
   let pattern: NamePattern | undefined;
 
   function write(next: { configured: readonly string[]; added: readonly string[] }): void {
-    const patterns = [...next.configured, ...next.added];
-    const all = JSON.stringify(patterns);
+    const wanted = [...next.configured, ...next.added];
+    const all = JSON.stringify(wanted);
     index.transaction(() => {
       index.setMeta(addedKey, JSON.stringify(next.added));
       if (index.meta(allKey) === all) return;
@@ -37,7 +37,7 @@ export function createPins(index: IndexStore, patterns: readonly string[]): Pins
       index.setMeta(allKey, all);
     });
     ({ configured, added } = next);
-    pattern = namePattern(patterns);
+    pattern = namePattern(wanted);
   }
 
   write({ configured: patterns, added: JSON.parse(index.meta(addedKey) ?? '[]') as readonly string[] });

@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { createCertificateAuthority } from '../../support/certificates.ts';
 import { startFakeRegistry } from '../../support/fake-registry.ts';
 import { stallAfter } from '../../support/fake-registry-faults.ts';
 import { gate } from '../../support/gate.ts';
@@ -171,6 +172,22 @@ test('a CA file that cannot be used ends the start with 2', async (t) => {
   const { code, stderr } = await runEntrepot(['serve', '--listen', '127.0.0.1:0', ...args], { cwd: folder });
   assert.equal(code, 2);
   assert.match(stderr, /^entrepot: \S+ca\.pem: /);
+});
+
+test('a TLS key that fits no certificate ends the start with 2, and nothing listens', async (t) => {
+  const { folder, args } = place(t);
+  const authority = createCertificateAuthority();
+  writeFileSync(join(folder, 'tls.crt'), authority.issue().cert);
+  writeFileSync(join(folder, 'tls.key'), authority.issue().key);
+  const env = { ENTREPOT_TLS_CERTIFICATE: 'tls.crt', ENTREPOT_TLS_KEY: 'tls.key' };
+  const { code, stdout, stderr } = await runEntrepot(['serve', '--listen', '127.0.0.1:0', ...args], {
+    cwd: folder,
+    env,
+  });
+  assert.deepEqual([code, /listening/.test(stdout)], [2, false]);
+  assert.match(stderr, /^entrepot: \S+tls\.crt: the certificate is for another key/);
+  const { code: listed } = await runEntrepot(['usage', ...args], { cwd: folder, env });
+  assert.equal(listed, 0, 'commands do not read the key');
 });
 
 test('a port that is in use ends the start with 1', async (t) => {
