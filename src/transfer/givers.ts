@@ -10,7 +10,7 @@ import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
 export class Givers {
-  /** endpointKeys that this transfer does not ask again. */
+  /** endpointKeys that this transfer does not ask again, as long as anybody reads who was there. */
   readonly excluded = new Set<string>();
   readonly #deps: Pick<TransferDeps, 'distrust' | 'report' | 'log'>;
   readonly #digest: Digest;
@@ -39,6 +39,11 @@ export class Givers {
 
   add(endpoint: Endpoint): void {
     this.#given.set(endpointKey(endpoint), endpoint);
+  }
+
+  /** Nobody reads any more: the next one may ask all of them again, though the blamed ones last. */
+  readmit(): void {
+    this.excluded.clear();
   }
 
   /** All bytes are here and they are wrong. */

@@ -103,6 +103,8 @@ export class Transfer implements FetcherHost {
 
   /** Somebody is interested; each `enter` is followed by one `leave`. */
   enter(): void {
+    // Those whom a lie concerned are gone: to the next one this is a transfer like any other.
+    if (this.#interest === 0) this.#givers.readmit();
     this.#interest += 1;
   }
 
@@ -332,7 +334,7 @@ export class Transfer implements FetcherHost {
     this.file.restart();
     this.#state = 'filling';
     this.attempt += 1;
-    const isLast = this.attempt === maxAttempts;
+    const isLast = this.attempt >= maxAttempts;
     // Who has had none of them may still get the right ones.
     this.#readers.fail(
       new Error(`the bytes of ${this.digest} were wrong`),
