@@ -19,6 +19,7 @@ import { type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts
 import { createRememberedIndex } from './index/remembered-index.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { CacheLog } from './log.ts';
+import { createLosses } from './losses.ts';
 import { createPins } from './pins.ts';
 import { createQuotas, type QuotaSetting } from './quotas.ts';
 import { createRemovals } from './removals.ts';
@@ -113,6 +114,7 @@ function wire(
     incoming: folder.incoming,
     onFault: (digest, error) => discard(digest, error.message),
   });
+  const losses = createLosses((digest) => index.content(digest) !== undefined);
   const removals = createRemovals({
     store,
     onError: (digest, error) => log.error({ err: error, digest }, 'a stored file cannot be removed'),
@@ -153,6 +155,7 @@ function wire(
   });
   const upkeep = createUpkeep({
     ...{ index, store, clock, log, quotas, room },
+    lose: (digest) => void lose(digest, 'its file is missing'),
     isMoving: (digest) => arriving.has(digest) || removals.has(digest),
     isStopped: () => isStopped,
   });
@@ -165,20 +168,33 @@ function wire(
     );
   }
 
+  /** Its names wait for it to come back. */
+  function lose(digest: Digest, reason: string): number {
+    const content = index.content(digest);
+    if (!content) return 0;
+    const { size, mediaType } = content;
+    const charged = quotas.chargedTo(digest);
+    if (losses.add({ digest, reason, isManifest: mediaType !== undefined })) index.loseContent(digest);
+    else index.dropContent(digest);
+    quotas.discharge(charged, size);
+    return size;
+  }
+
   function discard(digest: Digest, reason: string): void {
     if (isStopped || !index.content(digest)) return;
     log.warn({ digest }, `a stored content is dropped: ${reason}`);
     onDamaged?.('content');
-    remove(digest);
+    const size = lose(digest, reason);
+    removals.add(digest, size, () => isHere(digest));
   }
 
   function remove(digest: Digest): void {
-    const content = index.content(digest);
-    if (!content) return;
+    const size = index.content(digest)?.size;
     const charged = quotas.chargedTo(digest);
     index.dropContent(digest);
-    quotas.discharge(charged, content.size);
-    removals.add(digest, content.size, () => isHere(digest));
+    if (size === undefined) return;
+    quotas.discharge(charged, size);
+    removals.add(digest, size, () => isHere(digest));
   }
 
   if (opened.setAside !== undefined) reportDamage(opened.setAside);

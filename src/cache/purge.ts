@@ -4,6 +4,7 @@
  */
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
+import { descendants } from './descendants.ts';
 import type { IndexStore } from './index/index-store.ts';
 
 /** With neither tag nor digest: the whole repository, with its lists. */
@@ -25,16 +26,10 @@ export interface PurgeReport {
 
 export function createPurge(deps: {
   readonly index: IndexStore;
-  /** Forgets a stored content and removes its file. */
+  /** Forgets a content, and removes its file where it is stored. */
   readonly remove: (digest: Digest) => void;
 }): (target: PurgeTarget) => PurgeReport {
   const { index } = deps;
-
-  function below(roots: Iterable<Digest>): Set<Digest> {
-    const found = new Set(roots);
-    for (const digest of found) for (const child of index.children(digest)) found.add(child.digest);
-    return found;
-  }
 
   function doomed({ image, tag, digest }: PurgeTarget): Set<Digest> {
     const linked = index.linkedBy(image);
@@ -43,8 +38,9 @@ export function createPurge(deps: {
     if (named === undefined) return new Set();
     const otherTags = index.tags(image).filter((name) => name !== tag && digest === undefined);
     if (otherTags.some((name) => index.tag(image, name)?.digest === named)) return new Set();
-    const going = below([named]);
-    const staying = below(linked.filter((other) => !going.has(other) && isManifest(other)));
+    const going = descendants(index, [named]);
+    const manifests = linked.filter((other) => !going.has(other) && isManifest(other));
+    const staying = descendants(index, manifests);
     return new Set(linked.filter((other) => going.has(other) && !staying.has(other)));
   }
 
@@ -69,9 +65,10 @@ export function createPurge(deps: {
       const tags = dropTags(target, going);
       for (const digest of going) {
         index.unlink(image, digest);
+        if (index.imagesOf(digest).length > 0) continue;
         const content = index.content(digest);
-        if (!content || index.imagesOf(digest).length > 0) continue;
         deps.remove(digest);
+        if (!content) continue;
         removed += 1;
         bytes += content.size;
       }

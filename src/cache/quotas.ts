@@ -24,7 +24,7 @@ export interface Quota {
 export interface Quotas {
   /** The quotas that what all these images link is charged to. */
   of(images: readonly string[]): readonly Quota[];
-  /** The quotas that the content was counted for. */
+  /** The quotas that the content was counted for, or would be if it came now. */
   chargedTo(digest: Digest): readonly Quota[];
   /** Does `change`, which adds a content or a link, and corrects the sums. */
   update(digest: Digest, change: () => void): void;
@@ -61,8 +61,8 @@ export function createQuotas(deps: { index: IndexStore }, settings: readonly Quo
 
   function entry(digest: Digest): { charged: readonly Quota[]; size: number } {
     const content = quotas.length === 0 ? undefined : index.content(digest);
-    if (!content || content.row > countedRow) return { charged: [], size: 0 };
-    return { charged: matching(digest), size: content.size };
+    if (quotas.length === 0 || (content && content.row > countedRow)) return { charged: [], size: 0 };
+    return { charged: matching(digest), size: content?.size ?? 0 };
   }
 
   function add(to: readonly Quota[], bytes: number): void {

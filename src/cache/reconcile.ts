@@ -1,10 +1,10 @@
 /**
- * Makes index and content agree again, both ways, while the cache serves: rows whose file is gone are dropped,
+ * Makes index and content agree again, both ways, while the cache serves: rows whose file is gone are lost,
  * files without a row are hashed and get one, or are removed. Goes through the folders one by one (1/256 of the
  * content), so memory and pauses stay small whatever the size. A deleted index is rebuilt by the same means.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
+import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../oci/digest.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { IndexStore } from './index/index-store.ts';
 import { readOrphan } from './orphan.ts';
@@ -12,6 +12,8 @@ import { readOrphan } from './orphan.ts';
 export interface ReconcileDeps {
   readonly index: IndexStore;
   readonly store: BlobStore;
+  /** For a row whose file is missing. */
+  readonly lose: (digest: Digest) => void;
   /** On its way in, or about to be removed: its row and its file may differ for a moment. */
   readonly isMoving: (digest: Digest) => boolean;
   readonly isStopped: () => boolean;
@@ -20,7 +22,7 @@ export interface ReconcileDeps {
 export interface ReconcileReport {
   /** Files that got a row. */
   added: number;
-  /** Rows without a file. */
+  /** Rows without a file; what they stood for is no longer stored. */
   dropped: number;
   /** Files whose bytes were wrong. */
   removed: number;
@@ -28,12 +30,11 @@ export interface ReconcileReport {
   foreign: number;
 }
 
-const algorithms: readonly DigestAlgorithm[] = ['sha256', 'sha384', 'sha512'];
 const atOnce = 500;
 
 export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
   const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0 };
-  for (const algorithm of algorithms) {
+  for (const algorithm of digestAlgorithms) {
     for (let first = 0; first < 256; first += 1) {
       if (deps.isStopped()) return report;
       await reconcileFolder(deps, algorithm, first, report);
@@ -66,7 +67,7 @@ async function reconcileFolder(
     if (isStopped()) return;
     // It may have come after the folder was read.
     if (isMoving(digest) || (await store.has(digest)) || isMoving(digest)) continue;
-    index.dropContent(digest);
+    deps.lose(digest);
     report.dropped += 1;
   }
 }

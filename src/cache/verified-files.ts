@@ -29,7 +29,9 @@ export function createVerifiedFiles(onFault: (digest: Digest, reason: string) =>
         digest,
         size,
         onVerified: () => trusted.set(digest, changed),
-        onFault: ({ message }) => onFault(digest, message),
+        onFault({ message }) {
+          if (file.isCurrent()) onFault(digest, message);
+        },
       });
     },
   };

@@ -7,7 +7,10 @@ declare const digestBrand: unique symbol;
 /** A checked digest, such as `sha256:e3b0...`. */
 export type Digest = string & { readonly [digestBrand]: true };
 
-export type DigestAlgorithm = 'sha256' | 'sha384' | 'sha512';
+/** In the order that the index keeps them by. */
+export const digestAlgorithms = ['sha256', 'sha384', 'sha512'] as const;
+
+export type DigestAlgorithm = (typeof digestAlgorithms)[number];
 
 const digestForm = /^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$/;
 

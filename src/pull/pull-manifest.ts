@@ -48,7 +48,12 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
   async function byTag(image: string, reference: Reference, tag: Tag): Pulling {
     const known = cache.tag(image, tag);
     const cached = known && (await cache.manifest(image, known.digest));
-    if (!known || !cached) return fetchOnce(image, reference, tag);
+    if (!known || !cached) {
+      const pulled = await fetchOnce(image, reference, tag);
+      // The manifest was lost here, and is nowhere else either.
+      if (known && !pulled.found && pulled.verdict.kind === 'notFound') cache.dropTag(image, tag);
+      return pulled;
+    }
     if (clock.now() - known.checkedAt < freshness(image, tag)) {
       return { found: true, value: cached, cache: 'hit', trail: [] };
     }

@@ -1,6 +1,6 @@
 /** A disk that loses bits, and an index that is lost: nobody is given wrong bytes, and all comes back. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
@@ -14,7 +14,7 @@ import {
   settled,
   startMirrored,
 } from '../support/mirrored-registry.ts';
-import { storedFile } from '../support/stored-files.ts';
+import { flipByte, storedFile } from '../support/stored-files.ts';
 
 const image = buildImage({ layers: [3_000_000, 5000] });
 const [large, small] = image.layers as [(typeof image.layers)[0], (typeof image.layers)[0]];
@@ -28,12 +28,6 @@ async function pulled(t: TestContext): Promise<MirroredRegistry> {
   await settled(mirrored.proxy);
   mirrored.registry.clear();
   return mirrored;
-}
-
-function flipByte(file: string, offset: number): void {
-  const bytes = readFileSync(file);
-  bytes[offset] = bytes[offset]! ^ 1;
-  writeFileSync(file, bytes);
 }
 
 /** The program once more, on the same folder. */
@@ -97,6 +91,37 @@ describe('a stored manifest', () => {
     const answer = await ask(`manifests/${image.digest}`);
     assert.deepEqual([answer.status, cacheOf(answer)], [200, 'fetched']);
     assert.deepEqual(answer.body, image.bytes);
+  });
+});
+
+describe('the tags of a damaged manifest', () => {
+  /** `app:1` and `app:stable` are the same image, whose manifest's file is gone. */
+  async function damaged(t: TestContext) {
+    const mirrored = await pulled(t);
+    const { registry, proxy, get: ask } = mirrored;
+    registry.putImage('app', 'stable', image);
+    await ask('app', 'manifests/stable');
+    await proxy.stop();
+    rmSync(storedFile(proxy.data, image.digest));
+    return { ...mirrored, ...(await again(t, mirrored)) };
+  }
+
+  it('are served again, all of them, when one of them was fetched again', async (t) => {
+    const { ask, registry } = await damaged(t);
+    assert.equal(cacheOf(await ask('manifests/1')), 'fetched');
+    await registry.refuse();
+    assert.deepEqual((await ask('manifests/stable')).body, image.bytes);
+  });
+
+  it('go one by one when every endpoint says 404', async (t) => {
+    const { ask, registry, next, clock } = await damaged(t);
+    registry.removeManifest('app', '1');
+    assert.equal((await ask('manifests/1')).status, 404);
+    await registry.refuse();
+    await clock.advance(60_000);
+    const { tags } = JSON.parse((await ask('tags/list')).body.toString()) as { tags: string[] };
+    assert.deepEqual(tags, ['stable']);
+    assert.ok(next.log.every(({ level }) => level !== 'error'));
   });
 });
 

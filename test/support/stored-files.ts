@@ -1,5 +1,5 @@
 /** What lies in a data folder, past the program. */
-import { readdirSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../src/oci/digest.ts';
 
@@ -7,6 +7,16 @@ import type { Digest } from '../../src/oci/digest.ts';
 export function storedFile(data: string, digest: Digest): string {
   const [algorithm = '', hex = ''] = digest.split(':');
   return join(data, 'content-v1', algorithm, hex.slice(0, 2), hex);
+}
+
+/** As a disk that loses bits would: in its place, so that whoever has the file open sees it too. */
+export function flipByte(file: string, offset: number): void {
+  const fd = openSync(file, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(fd, byte, 0, 1, offset);
+  byte[0] = byte[0]! ^ 1;
+  writeSync(fd, byte, 0, 1, offset);
+  closeSync(fd);
 }
 
 /** Bytes of all stored contents. */

@@ -19,11 +19,15 @@ export interface BlobStore {
 }
 
 export interface StoredFile {
+  /** For those who read it on another thread. */
+  readonly path: string;
   readonly size: number;
   /** Epoch ms. */
   readonly modified: number;
   /** Epoch ms of the last change of any kind, which nobody can set back. */
   readonly changed: number;
+  /** Whether the digest still stands for this file: it may have been dropped, and another one may have come, since it was opened. */
+  isCurrent(): boolean;
   /** Bytes from `start` to before `end`; rejects where the file gives fewer. */
   stream(start: number, end: number): ByteStream;
   /** Streams that are open go on; the file is closed after the last of them. */

@@ -5,7 +5,7 @@
  *
  * so a name that is there after a kill or a power cut has the right bytes behind it.
  */
-import { close, fstatSync, open as openFd } from 'node:fs';
+import { close, fstatSync, open as openFd, statSync } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -62,7 +62,7 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
       const fd = await openForRead(path);
       if (fd === undefined) return undefined;
       // Opening has brought the inode into memory: this call does not wait for the disk.
-      const { size, mtimeMs, ctimeMs } = fstatSync(fd);
+      const { size, mtimeMs, ctimeMs, ino } = fstatSync(fd);
       let users = 1;
       const release = () => {
         users -= 1;
@@ -70,12 +70,16 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
       };
       let isClosed = false;
       const file: StoredFile = {
+        path,
         size,
         modified: Math.trunc(mtimeMs),
         changed: ctimeMs,
+        isCurrent: () => statSync(path, { throwIfNoEntry: false })?.ino === ino,
         stream(start, end) {
           users += 1;
-          const fault = (error: Error) => onFault(digest, error);
+          const fault = (error: Error) => {
+            if (file.isCurrent()) onFault(digest, error);
+          };
           return new StoredFileStream({ fd, path, buffers, release, onFault: fault }, start, end);
         },
         close() {

@@ -5,7 +5,10 @@ import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexStore, Root } from './index-store.ts';
 import type { Names } from './names.ts';
 
-type ContentRows = Pick<IndexStore, 'content' | 'addBlob' | 'addManifest' | 'dropContent' | 'children'>;
+type ContentRows = Pick<
+  IndexStore,
+  'content' | 'addBlob' | 'addManifest' | 'dropContent' | 'loseContent' | 'children'
+>;
 
 /**
  * Of one manifest; what it lists beyond that is served all the same, but stands for itself. Real ones have a few
@@ -69,6 +72,7 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
   const demote = db.prepare<[number]>(
     'UPDATE contents SET size = NULL, media_type = NULL, subject = NULL WHERE id = ?',
   );
+  const lose = db.prepare<[Buffer]>('UPDATE contents SET size = NULL, media_type = NULL WHERE digest = ?');
   const removeChildren = db.prepare<[number]>('DELETE FROM children WHERE parent = ?');
   const removeTags = db.prepare<[number]>('DELETE FROM tags WHERE content = ?');
   const removeUnheard = db.prepare<[number]>(`
@@ -118,6 +122,7 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
       }
     }) as ContentRows['addManifest'],
     dropContent: db.transaction(drop),
+    loseContent: (digest) => lose.run(digestKey(digest)),
     children(digest) {
       return selectChildren.all(digestKey(digest)).map((row) => ({
         ...row,

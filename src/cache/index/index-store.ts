@@ -2,8 +2,9 @@
  * What makes content findable: tags, manifests and what they list, links, lists. Synchronous, since each call
  * takes microseconds. Images and endpoints are text here; that they are kept once is the store's own affair.
  *
- * A content is *stored* (its file is here) or only heard of. A stored content that no stored manifest lists is a
- * *root*: what eviction chooses from.
+ * A content is *stored* (its file is here) or only heard of; a manifest that was stored and is *lost* (its file was
+ * found to be missing or wrong) still lists what it listed. A content that no manifest lists is a *root*: what
+ * eviction chooses from.
  */
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
@@ -30,6 +31,8 @@ export interface IndexStore {
    * it, is stored, and is a root from now on.
    */
   dropContent(digest: Digest): Root[];
+  /** The file is gone: no longer stored. Links, tags and what it lists stay, for when it comes back. */
+  loseContent(digest: Digest): void;
   /** What a stored manifest lists. */
   children(digest: Digest): Child[];
 

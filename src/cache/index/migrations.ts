@@ -5,7 +5,7 @@
  * Every string that recurs (images, endpoint keys, media types) is kept once in `names`, every digest once in
  * `contents`, which also holds what is only heard of: a layer that a manifest names, a blob that a repository may
  * serve. Two invariants are left to triggers, so that no statement can forget them: `contents.parents` counts the
- * stored manifests that list a content, `totals` sums up what is stored (`lists`: bytes of lists).
+ * manifests that list a content, stored or lost, `totals` sums up what is stored (`lists`: bytes of lists).
  */
 export const migrations: readonly string[] = [
   `

@@ -67,6 +67,10 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
       forgetAll();
       return index.dropContent(digest);
     },
+    loseContent(digest) {
+      contents.clear();
+      index.loseContent(digest);
+    },
     transaction(work) {
       try {
         return index.transaction(work);

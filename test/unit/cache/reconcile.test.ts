@@ -18,7 +18,7 @@ function place(data: string, digest: Digest, bytes: Uint8Array): string {
   return path;
 }
 
-test('rows without a file are dropped, with the tags that point there', async (t) => {
+test('rows without a file are no longer stored, and their tags wait for them to come back', async (t) => {
   const data = dataFolder(t);
   const first = await open(t, data);
   const gone = await addBlob(first);
@@ -30,12 +30,16 @@ test('rows without a file are dropped, with the tags that point there', async (t
   unlinkSync(pathOf(data, gone));
   unlinkSync(pathOf(data, manifest.digest));
 
-  const second = await open(t, data);
+  const second = await open(t, data, { quotas: [{ match: image, maxSize: 1e9 }] });
   assert.deepEqual(await second.admin.reconciled, { added: 0, dropped: 2, removed: 0, foreign: 0 });
+  assert.equal(second.admin.usage().quotas[0]!.bytes, 1000);
   assert.equal(second.hasBlob(gone), false);
   assert.equal(second.hasBlob(kept), true);
-  assert.deepEqual(second.tags(image), []);
+  assert.equal(await second.manifest(image, manifest.digest), undefined);
   assert.equal(second.admin.usage().bytes, 1000);
+  await second.putManifest('a.test/other', manifest);
+  assert.equal(second.tag(image, tagOf('a'))?.digest, manifest.digest);
+  assert.ok(await second.manifest(image, manifest.digest));
 });
 
 test('files without a row get one when their bytes are right, are removed when not, and stay when they are not ours', async (t) => {

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { OpenCache } from '../../../src/cache/open-cache.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
+import { flipByte, storedFile } from '../../support/stored-files.ts';
 import {
   addBlob,
   collectLog,
@@ -166,6 +167,27 @@ test('a quota evicts within its own images only, and what others share is not ch
   const again = await open(t, data, { quotas }, { clock });
   await again.admin.reconciled;
   assert.equal(again.admin.usage().quotas[0]!.bytes, bytes, 'counted anew after a start');
+});
+
+test('what a manifest listed that is lost can be evicted for its quota', async (t) => {
+  const data = dataFolder(t);
+  const clock = movableClock();
+  const quotas = [{ match: 'a.test/team/**', maxSize: 25_000 }];
+  const cache = await open(t, data, { quotas }, { clock });
+  await cache.admin.reconciled;
+  const lost = await addImage(cache, 'a.test/team/1', 10_000);
+  clock.advance(1000);
+  const kept = await addImage(cache, 'a.test/team/2', 10_000);
+  await cache.close();
+  flipByte(storedFile(data, lost.digest), 0);
+
+  const again = await open(t, data, { quotas }, { clock });
+  await again.admin.reconciled;
+  const before = again.admin.usage().quotas[0]!.bytes;
+  assert.equal(await again.manifest('a.test/team/1', lost.digest), undefined);
+  assert.ok(again.admin.usage().quotas[0]!.bytes < before, 'a lost content is charged to nobody');
+  again.reserve(10_000, ['a.test/team/3'])?.release();
+  assert.deepEqual([lost.layer, kept.layer].map(again.hasBlob), [false, true]);
 });
 
 test('a blob that comes back while its old file is still to be removed is not lost', async (t) => {

@@ -10,7 +10,7 @@ const content = blobOf('0123456789');
 /** A file that gives `bytes` three at a time. */
 function fileOf(bytes: Buffer, changed = 1): StoredFile {
   return {
-    ...{ size: bytes.length, modified: 0, changed },
+    ...{ path: '', size: bytes.length, modified: 0, changed, isCurrent: () => true },
     close() {},
     stream(start, end) {
       let at = start;

@@ -57,6 +57,43 @@ test('dropping a manifest gives what it alone listed, forgets what is only heard
   assert.deepEqual(index.dropContent(named('never seen')), []);
 });
 
+test('a lost content is not stored, and is all that it was when it comes back', (t) => {
+  const index = open(t);
+  const listed = { ...manifest('own', 'unseen'), subject: named('s') };
+  index.addManifest(named('m'), 10, listed, 1);
+  index.addBlob(named('own'), 5, 1);
+  index.link(image, named('m'), endpoint, 1);
+  index.setTag(image, '1', { digest: named('m'), endpoint, checkedAt: 1 });
+  const children = index.children(named('m'));
+
+  index.loseContent(named('m'));
+  assert.equal(index.content(named('m')), undefined);
+  assert.equal(index.linkedContent(image, named('m')), undefined);
+  assert.deepEqual(index.keptManifests(image), []);
+  assert.deepEqual(index.totals(), { bytes: 5, contents: 1, manifests: 0 });
+  assert.deepEqual(index.namesOf(named('m')).toSorted(), [image, `${image}:1`]);
+  assert.deepEqual(index.children(named('m')), children);
+
+  index.addManifest(named('m'), 10, listed, 2);
+  assert.equal(index.content(named('m'))?.mediaType, mediaTypes.ociManifest);
+  assert.deepEqual(index.children(named('m')), children);
+  assert.equal(index.keptManifests(image)[0]?.bytes, 15);
+  assert.deepEqual(index.totals(), { bytes: 15, contents: 2, manifests: 1 });
+  index.loseContent(named('never seen'));
+});
+
+test('what a lost manifest listed becomes a root when that is dropped for good', (t) => {
+  const index = open(t);
+  index.addManifest(named('m'), 10, manifest('own'), 1);
+  index.addBlob(named('own'), 5, 3);
+  index.loseContent(named('m'));
+  assert.deepEqual(index.oldest(undefined)?.digest, named('m'), 'not the layer, though it alone is stored');
+  assert.deepEqual(
+    index.dropContent(named('m')).map(({ digest }) => digest),
+    [named('own')],
+  );
+});
+
 test('a dropped content that a manifest still lists keeps its links', (t) => {
   const index = open(t);
   index.addManifest(named('m'), 10, manifest('a'), 1);

@@ -57,6 +57,11 @@ const write: fc.Arbitrary<Write> = fc.oneof(
       (index) =>
         void index.dropContent(d),
   ),
+  digest.map(
+    (d): Write =>
+      (index) =>
+        index.loseContent(d),
+  ),
 );
 
 /** Several writes of which nothing may remain. */
