@@ -19,8 +19,11 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import { createHasher } from './lib/hasher.ts';
 import { createReadBlocks } from './lib/read-blocks.ts';
 import { type Administration, createAdministration } from './pull/administration.ts';
+import { createBackgroundScrub } from './pull/background-scrub.ts';
 import { createPull } from './pull/create-pull.ts';
 import type { Pull } from './pull/pull.ts';
+import { createRepair } from './pull/repair.ts';
+import { createScrubs } from './pull/scrubs.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createRouter, type Router } from './routing/router.ts';
 import type { Log } from './telemetry/log.ts';
@@ -126,10 +129,21 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     tags: (target) => live.pull.tags(target),
     referrers: (target) => live.pull.referrers(target),
   };
+  const isListed = (registry: string) => live.router.isListed(registry);
+  const scrubs = createScrubs({
+    cache: cache.admin,
+    repair: createRepair({ cache: cache.admin, pull, transfers, isListed }),
+    clock,
+    log,
+    onRead: metrics.scrubbed,
+    onDamaged: metrics.scrubDamaged,
+  });
+  const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
   const administration = createAdministration({
     cache: cache.admin,
+    scrubs,
     warm: createWarmImage({ pull }),
-    isListed: (registry) => live.router.isListed(registry),
+    isListed,
   });
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   const server = createServer(
@@ -137,7 +151,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       pull,
       route: {
         route: (request) => live.router.route(request),
-        isListed: (registry) => live.router.isListed(registry),
+        isListed,
       },
       log,
       clock,
@@ -220,7 +234,9 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       secure(readTlsFiles(settings.tls, clock.now()));
       await adminServer.start();
       try {
-        return await server.start();
+        const address = await server.start();
+        backgroundScrub.configure(settings.cache.scrub);
+        return address;
       } catch (error) {
         await adminServer.stop();
         throw error;
@@ -237,6 +253,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       live = routes;
       transfers.configure(wanted.transfer);
       server.limit(wanted.limits);
+      backgroundScrub.configure(wanted.cache.scrub);
       secure(tls);
       for (const key of keptUntilRestart(config.server, wanted)) {
         log.warn({ key }, 'this setting takes effect at the next start only');
@@ -248,10 +265,15 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     reloadRefused: () => metrics.configured(undefined),
 
     async stop() {
+      backgroundScrub.stop();
+      // At once, so that what a closing transfer fails to bring is not given up for it.
+      const scrubsOver = scrubs.stop();
       const stopped = await server.stop(settings.limits.stopGrace);
       await adminServer.stop();
       await transfers.close();
       await Promise.all([live.upstream, ...retired].map((upstream) => upstream.close()));
+      await live.upstream.close();
+      await scrubsOver;
       await hasher.close();
       await cache.close();
       return stopped;

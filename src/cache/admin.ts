@@ -7,6 +7,7 @@ import { createPurge, type PurgeReport, type PurgeTarget } from './purge.ts';
 import type { QuotaSetting, Quotas } from './quotas.ts';
 import type { ReconcileReport } from './reconcile.ts';
 import type { Room } from './room.ts';
+import { createScrub, type Scrub, type ScrubDeps } from './scrub.ts';
 
 export interface CacheAdmin {
   /** Cheap: what it tells is kept up to date. */
@@ -24,6 +25,13 @@ export interface CacheAdmin {
   readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
   /** Makes index and content agree, and everything fit within its limits, now. */
   collect(): Promise<CollectReport>;
+  /** Finds what is damaged and drops it; who brings it back asks the following. */
+  readonly scrub: Scrub;
+  isStored(digest: Digest): boolean;
+  /** Every image that links the content, stored or not. */
+  imagesOf(digest: Digest): readonly string[];
+  /** A content that is not stored is given up: its tags go, and its links unless a manifest lists it. */
+  forget(digest: Digest): void;
   /** What the look through all content after the start found; undefined if the cache was closed before. */
   readonly reconciled: Promise<ReconcileReport | undefined>;
 }
@@ -55,6 +63,7 @@ export interface CacheAdminDeps {
   readonly pins: Pins;
   /** The one in force now. */
   readonly maxSize: () => number | undefined;
+  readonly scrub: Omit<ScrubDeps, 'index' | 'eachImage'>;
   readonly remove: (digest: Digest) => void;
   readonly disk: CacheAdmin['disk'];
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
@@ -103,6 +112,12 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       return report;
     },
     pins,
+    scrub: createScrub({ ...deps.scrub, index, eachImage }),
+    isStored: (digest) => index.content(digest) !== undefined,
+    imagesOf: index.imagesOf,
+    forget(digest) {
+      if (!index.content(digest)) index.dropContent(digest);
+    },
     async collect() {
       const bytesBefore = index.totals().bytes;
       const report = (await deps.reconcile()) ?? { added: 0, dropped: 0, removed: 0, foreign: 0 };

@@ -4,6 +4,7 @@
  */
 import { statfsSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
+import { createHasher } from '../lib/hasher.ts';
 import type { Digest } from '../oci/digest.ts';
 import { createAccessTimes } from './access-times.ts';
 import { type CacheAdmin, createCacheAdmin } from './admin.ts';
@@ -88,6 +89,8 @@ function wire(
   const failed = (what: string) => (error: unknown) => log.error({ err: error }, what);
   const reading = new Holds();
   const arriving = new Holds();
+  // For scrubbing alone, so that it never keeps a transfer waiting. The thread starts with the first scrub.
+  const hasher = createHasher();
 
   const startCheckpointer = () =>
     createCheckpointer({ clock, onError: failed('the index could not be checkpointed') }, folder.index);
@@ -216,7 +219,7 @@ function wire(
   let closed: Promise<void> | undefined;
   async function close(): Promise<void> {
     isStopped = true;
-    await Promise.all([upkeep(undefined), recounted, room.stop(), checkpointer.stop()]);
+    await Promise.all([upkeep(undefined), recounted, room.stop(), checkpointer.stop(), hasher.close()]);
     await removals.idle();
     times.close();
     index.close();
@@ -236,6 +239,7 @@ function wire(
   const admin = createCacheAdmin({
     ...{ index, room, quotas, pins, remove, reconciled },
     maxSize: () => settings.maxSize,
+    scrub: { store, hasher, losses, reading, arriving, discard },
     disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),
     reconcile: () => upkeep(undefined),
     removed: removals.idle,

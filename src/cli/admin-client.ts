@@ -5,13 +5,14 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { Administration } from '../pull/administration.ts';
+import type { ScrubProgress, ScrubReport } from '../pull/scrubs.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 
 interface ErrorBody {
   readonly error: { code?: string; message: string; file?: string; line?: number };
 }
 
-type PullLine = { progress: WarmProgress } | { report: WarmReport } | ErrorBody;
+type Line<Progress, Report> = { progress: Progress } | { report: Report } | ErrorBody;
 
 /** Undefined where nobody listens. */
 export async function connectAdministration(socketPath: string): Promise<Administration | undefined> {
@@ -24,6 +25,22 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
     return value as T;
   }
 
+  async function follow<Progress, Report>(
+    command: string,
+    args: object,
+    onProgress: ((progress: Progress) => void) | undefined,
+  ): Promise<Report> {
+    const answer = await send(socketPath, command, args);
+    if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
+    for await (const line of createInterface({ input: answer })) {
+      const told = JSON.parse(line) as Line<Progress, Report>;
+      if ('error' in told) throw asError(told);
+      if ('report' in told) return told.report;
+      onProgress?.(told.progress);
+    }
+    throw new Error(`the server ended before the ${command} did`);
+  }
+
   return {
     list: (match) => call('list', { match }),
     usage: () => call('usage'),
@@ -32,17 +49,10 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
     pins: () => call('pins'),
     pin: (what) => call('pin', { what }),
     unpin: (what) => call('unpin', { what }),
-    async pull(reference, { platforms, onProgress }) {
-      const answer = await send(socketPath, 'pull', { reference, platforms });
-      if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
-      for await (const line of createInterface({ input: answer })) {
-        const told = JSON.parse(line) as PullLine;
-        if ('error' in told) throw asError(told);
-        if ('report' in told) return told.report;
-        onProgress(told.progress);
-      }
-      throw new Error('the server ended before the pull did');
-    },
+    pull: (reference, { platforms, onProgress }) =>
+      follow<WarmProgress, WarmReport>('pull', { reference, platforms }, onProgress),
+    scrub: (match, { rate, onProgress }) =>
+      follow<ScrubProgress, ScrubReport>('scrub', { match, rate }, onProgress),
   };
 }
 

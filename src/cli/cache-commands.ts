@@ -12,6 +12,7 @@ export interface CommandSeam {
 interface Flags {
   readonly json?: true;
   readonly platform?: readonly string[];
+  readonly rate?: string;
 }
 
 export function addCacheCommands(program: Command, { loadOptions, done }: CommandSeam): void {
@@ -43,6 +44,15 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       done(await gc(loadOptions(command)), flags);
     },
   );
+
+  add('scrub', 'check the bytes of all that is stored, and fetch again what is damaged')
+    .argument('[GLOB]', 'only what these images link, such as "docker.io/team/**" or "**:latest"')
+    .option('--rate <SIZE>', 'read at most this much per second, such as 50MiB')
+    .action(async (match: string | undefined, flags: Flags, command: Command) => {
+      const { scrub } = await import('./scrub.ts');
+      const scrubFlags = { rate: flags.rate, showsProgress: flags.json === undefined };
+      done(await scrub(match, scrubFlags, loadOptions(command)), flags);
+    });
 
   add('purge', 'remove images from the cache; without a tag or digest, the whole repository')
     .argument('<REF...>', 'images, such as quay.io/team/app:1')

@@ -1,11 +1,23 @@
-/** A line with a bar for each blob that is on its way, drawn over and over on a terminal. */
-import type { WarmProgress } from '../pull/warm-image.ts';
+/** A line with a bar for each thing that is under way, drawn over and over on a terminal. */
 import { formatBytes } from './table.ts';
 
 export interface ProgressBars {
-  show(progress: WarmProgress): void;
+  show(bar: Bar): void;
   /** Takes the bars away; those that come later begin anew. */
   clear(): void;
+}
+
+export interface Bar {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly done: number;
+}
+
+interface ActiveBar extends Bar {
+  /** ms, and what was done by then. */
+  readonly since: number;
+  readonly before: number;
 }
 
 const barWidth = 30;
@@ -16,15 +28,15 @@ export function createProgressBars(
   to: { write(text: string): void },
   { isShown }: { readonly isShown: boolean },
 ): ProgressBars {
-  const active = new Map<string, WarmProgress>();
+  const active = new Map<string, ActiveBar>();
   let drawnLines = 0;
   let drawnAt = Number.NEGATIVE_INFINITY;
 
-  function draw(): void {
-    const lines = [...active.values()].map(line);
+  function draw(now: number): void {
+    const lines = [...active.values()].map((bar) => line(bar, now));
     to.write(`${erase()}${lines.join('')}`);
     drawnLines = lines.length;
-    drawnAt = performance.now();
+    drawnAt = now;
   }
 
   /** Up to the first line, then away with all below. */
@@ -33,12 +45,14 @@ export function createProgressBars(
   }
 
   return {
-    show(progress) {
+    show(bar) {
       if (!isShown) return;
-      const { digest, done, size } = progress;
-      if (done < size) active.set(digest, progress);
-      else active.delete(digest);
-      if (performance.now() - drawnAt >= interval) draw();
+      const { name, done, size } = bar;
+      const now = performance.now();
+      const { since, before } = active.get(name) ?? { since: now, before: done };
+      if (done < size) active.set(name, { ...bar, since, before });
+      else active.delete(name);
+      if (now - drawnAt >= interval) draw(now);
     },
     clear() {
       if (drawnLines > 0) to.write(erase());
@@ -48,8 +62,9 @@ export function createProgressBars(
   };
 }
 
-function line({ digest, size, done }: WarmProgress): string {
+function line({ name, size, done, since, before }: ActiveBar, now: number): string {
   const full = Math.round((done / Math.max(1, size)) * barWidth);
   const bar = `${'#'.repeat(full)}${'.'.repeat(barWidth - full)}`;
-  return `${digest.slice(0, 19)} [${bar}] ${formatBytes(done)} of ${formatBytes(size)}\n`;
+  const rate = now > since ? `, ${formatBytes(((done - before) / (now - since)) * 1000)}/s` : '';
+  return `${name} [${bar}] ${formatBytes(done)} of ${formatBytes(size)}${rate}\n`;
 }

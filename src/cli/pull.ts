@@ -1,6 +1,6 @@
 /** `entrepot pull REF...`: brings images into the cache, so that the next client finds them there. */
 import type { LoadOptions } from '../config/load.ts';
-import type { WarmReport } from '../pull/warm-image.ts';
+import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import { administer } from './administer.ts';
 import { createProgressBars } from './progress-bars.ts';
 import type { Result } from './result.ts';
@@ -19,12 +19,14 @@ export async function pull(
 ): Promise<Result> {
   const { platforms, showsProgress } = flags;
   const bars = createProgressBars(process.stderr, { isShown: showsProgress && process.stderr.isTTY });
+  const onProgress = ({ digest, size, done }: WarmProgress) =>
+    bars.show({ name: digest.slice(0, 19), size, done });
   const reports = await administer(
     options,
     async (administration) => {
       const all: WarmReport[] = [];
       for (const reference of references) {
-        all.push(await administration.pull(reference, { platforms, onProgress: bars.show }));
+        all.push(await administration.pull(reference, { platforms, onProgress }));
         bars.clear();
       }
       return all;

@@ -80,6 +80,8 @@ export interface ServerConfig {
     readonly minFree: number;
     readonly quotas: readonly { readonly match: string; readonly maxSize: number }[];
     readonly pins: readonly string[];
+    /** All content is read and checked once in `every` ms (undefined: never), `rate` bytes per second. */
+    readonly scrub: { readonly every: number | undefined; readonly rate: number };
   };
   readonly freshness: {
     readonly tag: number;

@@ -134,6 +134,10 @@ function readCache(cache: StrictTable): ServerConfig['cache'] {
       match === undefined || maxSize === undefined ? [] : [{ match, maxSize }],
     ),
     pins: pins.filter((pin) => pin !== undefined),
+    scrub: {
+      every: cache.value('scrub_every', kind.period),
+      rate: cache.value('scrub_rate', kind.size(KiB)) ?? 20 * MiB,
+    },
   };
 }
 

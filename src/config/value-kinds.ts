@@ -73,6 +73,17 @@ export const wait: ValueKind<number> = {
   },
 };
 
+/** Milliseconds, from an hour to ten years: how often something large is done. */
+export const period: ValueKind<number> = {
+  expected: `${durationForms}, from "1h" to "3650d"`,
+  read(value) {
+    const milliseconds = age.read(value);
+    return milliseconds && milliseconds >= 3_600_000 && milliseconds <= 3650 * 86_400_000
+      ? milliseconds
+      : undefined;
+  },
+};
+
 /** Bytes. */
 export function size(least: number): ValueKind<number> {
   return {

@@ -1,6 +1,6 @@
 /**
  * The commands, for whoever reaches the admin socket: `POST /NAME` with a JSON object of arguments, one JSON value back.
- * `pull` answers with a line of JSON for each step (`{"progress"}`) and one for each image (`{"report"}`, `{"error"}`).
+ * `pull` and `scrub` answer with a line of JSON for each step (`{"progress"}`) and one at the end (`{"report"}`, `{"error"}`).
  * `GET /healthz` is for a container's health check.
  */
 import { Hono } from 'hono';
@@ -39,9 +39,15 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   });
   app.post('/pull', async (c) => {
     const { reference, platforms } = await readArguments(c.req.raw);
-    return new Response(pullLines(text(reference), texts(platforms)), {
-      headers: { 'content-type': 'application/x-ndjson' },
-    });
+    const options = { platforms: texts(platforms) };
+    // The images are wanted in the cache, whoever watches.
+    return lines((onProgress) => administration.pull(text(reference), { ...options, onProgress }));
+  });
+  app.post('/scrub', async (c) => {
+    const { match, rate } = await readArguments(c.req.raw);
+    const options = { rate: rate === undefined ? undefined : amount(rate) };
+    const what = match === undefined ? undefined : text(match);
+    return lines((onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }));
   });
   for (const [name, command] of Object.entries(commands)) {
     app.post(`/${name}`, async (c) => c.json((await command(await readArguments(c.req.raw))) as object));
@@ -58,26 +64,26 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
     return { error: { message: String(error) } };
   }
 
-  function pullLines(reference: string, platforms: readonly string[]): ReadableStream<Uint8Array> {
-    let isOpen = true;
-    return new ReadableStream({
+  /** The signal is aborted when nobody watches any more. */
+  function lines(
+    work: (onProgress: (progress: object) => void, signal: AbortSignal) => Promise<object>,
+  ): Response {
+    const watching = new AbortController();
+    const body = new ReadableStream<Uint8Array>({
       async start(controller) {
         const write = (line: object) => {
-          if (isOpen) controller.enqueue(Buffer.from(`${JSON.stringify(line)}\n`));
+          if (!watching.signal.aborted) controller.enqueue(Buffer.from(`${JSON.stringify(line)}\n`));
         };
         try {
-          const onProgress = (progress: object) => write({ progress });
-          write({ report: await administration.pull(reference, { platforms, onProgress }) });
+          write({ report: await work((progress) => write({ progress }), watching.signal) });
         } catch (error) {
           write(errorBody(error));
         }
-        if (isOpen) controller.close();
+        if (!watching.signal.aborted) controller.close();
       },
-      // The images are wanted in the cache, whoever watches.
-      cancel() {
-        isOpen = false;
-      },
+      cancel: () => watching.abort(),
     });
+    return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } });
   }
 
   return app;
@@ -97,6 +103,11 @@ async function readArguments(request: Request): Promise<Arguments> {
 function text(value: unknown): string {
   if (typeof value === 'string') return value;
   throw new EntrepotError('USAGE', 'an argument is missing');
+}
+
+function amount(value: unknown): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw new EntrepotError('USAGE', 'an argument is no number above 0');
 }
 
 function texts(value: unknown): readonly string[] {

@@ -3,6 +3,7 @@
  * time no more than the rate allows and one piece beyond it.
  */
 import type { Clock } from './clock.ts';
+import { pause } from './pause.ts';
 
 export interface Pace {
   /** Resolves when so much more may be done, or at once when the signal is aborted. */
@@ -20,23 +21,11 @@ export function createPace(
   const { perSecond, signal } = options;
   let due = clock.monotonic();
 
-  function wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        timer.cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const timer = clock.after(ms, end);
-      signal.addEventListener('abort', end);
-    });
-  }
-
   return {
     async take(amount) {
       if (perSecond === undefined || signal.aborted) return;
       const ms = due - clock.monotonic();
-      if (ms >= grain) await wait(ms);
+      if (ms >= grain) await pause(clock, ms, signal);
       due = Math.max(due, clock.monotonic()) + (amount / perSecond) * 1000;
     },
   };

@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheAdmin, CollectReport } from '../cache/admin.ts';
-import { namePattern } from '../cache/name-patterns.ts';
+import { type NamePattern, namePattern } from '../cache/name-patterns.ts';
 import type { PurgeReport } from '../cache/purge.ts';
 import { pattern } from '../config/value-kinds.ts';
 import { EntrepotError } from '../errors.ts';
@@ -15,6 +15,7 @@ import {
   type Reference,
   referenceName,
 } from '../oci/reference.ts';
+import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
 import type { WarmOptions, WarmReference, WarmReport } from './warm-image.ts';
 
 export interface Administration {
@@ -29,6 +30,8 @@ export interface Administration {
   pin(what: string): Promise<PinList>;
   unpin(what: string): Promise<PinList>;
   pull(reference: string, options: WarmOptions): Promise<WarmReport>;
+  /** Re-hashes what is stored, and brings back what is damaged; only what images and tags link that the glob matches. */
+  scrub(match: string | undefined, options: Omit<ScrubRun, 'matches' | 'folders'>): Promise<ScrubReport>;
 }
 
 export interface ListedImage {
@@ -76,17 +79,18 @@ export interface PinList {
 
 export interface AdministrationDeps {
   readonly cache: CacheAdmin;
+  readonly scrubs: Pick<Scrubs, 'run'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   /** Whether the configuration names this registry. */
   readonly isListed: (registry: string) => boolean;
 }
 
-export function createAdministration({ cache, warm, isListed }: AdministrationDeps): Administration {
+export function createAdministration({ cache, scrubs, warm, isListed }: AdministrationDeps): Administration {
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
 
   return {
     async list(match) {
-      const matches = match === undefined ? undefined : namePattern([checkedPattern(match)]);
+      const matches = readMatch(match);
       const listed: ListedImage[] = [];
       for await (const { image } of cache.eachImage()) {
         for (const kept of cache.manifests(image)) {
@@ -162,6 +166,8 @@ export function createAdministration({ cache, warm, isListed }: AdministrationDe
       if (!named) throw new Error('latest is a tag');
       return await warm({ registry, repository, tag: named }, options);
     },
+
+    scrub: async (match, options) => await scrubs.run({ ...options, matches: readMatch(match) }),
   };
 }
 
@@ -177,6 +183,10 @@ function readPin(what: string): string {
   const reference = readReference(what);
   if (reference.digest === undefined) return formatReference(reference);
   throw new EntrepotError('USAGE', `${what}: a pin names a repository or a tag, not a digest`);
+}
+
+function readMatch(match: string | undefined): NamePattern | undefined {
+  return match === undefined ? undefined : namePattern([checkedPattern(match)]);
 }
 
 function checkedPattern(text: string): string {

@@ -7,9 +7,9 @@ import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts
 import { isManifestType } from '../oci/media-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
-import type { Trail } from '../upstream/outcome.ts';
-import type { Verdict } from '../upstream/upstream.ts';
 import type { Pull } from './pull.ts';
+import { reasonOf } from './reason.ts';
+import { takeBlob } from './take-blob.ts';
 
 /** A reference with a tag or a digest. */
 export type WarmReference = ManifestTarget['reference'];
@@ -41,8 +41,6 @@ export interface WarmReport {
 }
 
 const blobsAtOnce = 3;
-/** Progress is told after so many bytes. */
-const progressStep = 1024 * 1024;
 
 export function createWarmImage({
   pull,
@@ -87,32 +85,24 @@ export function createWarmImage({
       }
     }
 
-    async function takeBlob({ digest, size }: Descriptor): Promise<void> {
+    async function take({ digest, size }: Descriptor): Promise<void> {
       onProgress({ reference: name, digest, size, done: 0 });
-      const pulled = await pull.blob({ kind: 'blob', image, digest });
-      if (!pulled.found) {
-        failures.push(`${image.name}@${digest}: ${reasonOf(pulled.verdict, pulled.trail)}`);
+      const taken = await takeBlob(pull, { kind: 'blob', image, digest }, (done) =>
+        onProgress({ reference: name, digest, size, done }),
+      );
+      if (!taken.ok) {
+        failures.push(`${image.name}@${digest}: ${taken.reason}`);
         return;
-      }
-      const { value, cache } = pulled;
-      const isHere = cache === 'hit' || cache === 'revalidated';
-      try {
-        if (!isHere)
-          await drain(value.open(0, value.size), (done) =>
-            onProgress({ reference: name, digest, size, done }),
-          );
-      } finally {
-        value.close();
       }
       onProgress({ reference: name, digest, size, done: size });
       report.blobs += 1;
-      count(size, isHere);
+      count(size, taken.isHere);
     }
 
     async function takeBlobs(waiting: Iterator<Descriptor>): Promise<void> {
       for (let next = waiting.next(); !next.done; next = waiting.next()) {
         const { digest } = next.value;
-        await takeBlob(next.value).catch((error: unknown) => {
+        await take(next.value).catch((error: unknown) => {
           failures.push(`${image.name}@${digest}: ${error instanceof Error ? error.message : String(error)}`);
         });
       }
@@ -123,24 +113,6 @@ export function createWarmImage({
     await Promise.all(Array.from({ length: blobsAtOnce }, () => takeBlobs(waiting)));
     return { reference: name, ...report, failures };
   };
-}
-
-async function drain(
-  stream: { next(): Promise<Uint8Array | undefined>; close(): void },
-  tell: (done: number) => void,
-): Promise<void> {
-  let done = 0;
-  let told = 0;
-  try {
-    for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
-      done += chunk.length;
-      if (done - told < progressStep) continue;
-      told = done;
-      tell(done);
-    }
-  } finally {
-    stream.close();
-  }
 }
 
 /** What is not said to be for a platform (an image's blobs, an attestation) goes along with all platforms only. */
@@ -155,17 +127,4 @@ function chosen({ children }: Manifest, platforms: readonly string[]): readonly 
 /** Layers that a registry must not give out are for the client to get from where their URLs say. */
 function isElsewhere({ mediaType }: Descriptor): boolean {
   return /\.foreign\.|\.nondistributable\./.test(mediaType);
-}
-
-function reasonOf(verdict: Verdict, trail: Trail): string {
-  const said = trail.map(
-    ({ endpoint, outcome, reason }) => `${endpoint} ${outcome}${reason ? ` (${reason})` : ''}`,
-  );
-  const what = {
-    notFound: 'not found',
-    unavailable: 'not every endpoint could be asked',
-    offline: 'this server is offline',
-    rateLimited: 'the registry limits requests',
-  }[verdict.kind];
-  return said.length === 0 ? what : `${what}: ${said.join('; ')}`;
 }

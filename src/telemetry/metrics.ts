@@ -26,6 +26,10 @@ export interface Metrics {
   damageFound(what: 'content' | 'index'): void;
   /** A configuration was put in force, at so many epoch seconds; undefined: one was kept out. */
   configured(at: number | undefined): void;
+  /** Stored bytes that were read to check them. */
+  scrubbed(bytes: number): void;
+  /** A damaged content that was dropped, and what came of it. */
+  scrubDamaged(how: 'repaired' | 'lost'): void;
   /** States that are read at each scrape. Called once, when everything stands. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -158,6 +162,17 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     labelNames: ['what'],
     registers,
   });
+  const scrubbedBytes = new Counter({
+    name: 'entrepot_scrub_read_bytes_total',
+    help: 'Stored bytes read by scrubs',
+    registers,
+  });
+  const scrubDamages = new Counter({
+    name: 'entrepot_scrub_damaged_total',
+    help: 'Damaged contents that scrubs dropped, by what came of them',
+    labelNames: ['how'],
+    registers,
+  });
   const configIsGood = new Gauge({
     name: 'entrepot_config_last_reload_successful',
     help: '0 while the configuration that was read last is kept out, since it cannot be used',
@@ -173,6 +188,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   for (const how of ['started', 'joined']) transferReads.inc({ how }, 0);
   for (const how of ['stored', 'relayed', 'failed']) transferEnds.inc({ how }, 0);
   for (const what of ['content', 'index']) damages.inc({ what }, 0);
+  for (const how of ['repaired', 'lost']) scrubDamages.inc({ how }, 0);
 
   /** Wildcards and `unlisted = "direct"` let clients name hosts without end: the number of labels has one. */
   const hosts = new Set<string>();
@@ -205,6 +221,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       evictedBytes.inc(bytes);
     },
     damageFound: (what) => damages.inc({ what }),
+    scrubbed: (bytes) => scrubbedBytes.inc(bytes),
+    scrubDamaged: (how) => scrubDamages.inc({ how }),
     configured(at) {
       configIsGood.set(at === undefined ? 0 : 1);
       if (at !== undefined) configTime.set(at);

@@ -93,6 +93,11 @@ export class Transfer implements FetcherHost {
     return this.#state === 'relaying';
   }
 
+  /** Resolves once the bytes, if all of them are here, are in the store or will not be. */
+  get settled(): Promise<void> | undefined {
+    return this.#verifying;
+  }
+
   hasSource(image: string): boolean {
     return this.#sources.some((source) => source.image === image);
   }

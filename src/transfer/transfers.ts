@@ -19,6 +19,8 @@ export interface Transfers {
   has(image: string, digest: Digest): boolean;
   /** Whether anybody fetches the blob now. */
   isUnderWay(digest: Digest): boolean;
+  /** Resolves when a blob that was read to its end is in the store, or will not be. */
+  settled(digest: Digest): Promise<void>;
   /** Joins or starts the blob's transfer; resolves when it is known whether the bytes from `start` on can be had. */
   open(request: TransferRequest): Promise<OpenedTransfer>;
   /** Tidies the incoming folder and says what can be resumed. Once, before the first `open`. */
@@ -93,6 +95,7 @@ export function createTransfers(
   return {
     has: (image, digest) => running.get(digest)?.hasSource(image) ?? false,
     isUnderWay: (digest) => running.has(digest),
+    settled: async (digest) => running.get(digest)?.settled,
     get count() {
       return running.size;
     },

@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
+import { runCommand } from '../support/commands.ts';
 import { corruptAt } from '../support/fake-registry-faults.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { listen } from '../support/listener.ts';
@@ -37,19 +38,7 @@ async function pulled(t: TestContext, toml = ''): Promise<Mirrored> {
   return { ...mirrored, name: `${registry.host}/team/app` };
 }
 
-async function command({ proxy }: Pick<Mirrored, 'proxy'>, ...args: string[]) {
-  const files = ['--registries', join(proxy.folder, 'registries.conf'), '--config'];
-  const { code, stdout, stderr } = await runEntrepot([
-    ...[...args, '--data', proxy.data],
-    ...[...files, join(proxy.folder, 'entrepot.toml')],
-  ]);
-  return {
-    code,
-    stdout,
-    stderr,
-    json: args.includes('--json') && stdout !== '' ? JSON.parse(stdout) : undefined,
-  };
-}
+const command = ({ proxy }: Pick<Mirrored, 'proxy'>, ...args: string[]) => runCommand(proxy, ...args);
 
 /** The same with a server and without one. */
 function eitherWay(sentence: string, check: (t: TestContext, mirrored: Mirrored) => Promise<void>): void {

@@ -44,7 +44,13 @@ const defaults = {
     hosts: [],
   },
   transfer: { fill: 'always', writeBehind: 8 * 1024 * 1024 },
-  cache: { maxSize: undefined, minFree: 1024 ** 3, quotas: [], pins: [] },
+  cache: {
+    maxSize: undefined,
+    minFree: 1024 ** 3,
+    quotas: [],
+    pins: [],
+    scrub: { every: undefined, rate: 20 * 1024 ** 2 },
+  },
   freshness: {
     tag: 60_000,
     missing: 10_000,
@@ -107,6 +113,8 @@ describe('entrepot.toml', () => {
       [cache]
       max_size = "50GiB"
       min_free = 1024
+      scrub_every = "30d"
+      scrub_rate = "50MB"
       [[cache.quota]]
       match = "docker.io/team/**"
       max_size = "5GB"
@@ -178,6 +186,7 @@ describe('entrepot.toml', () => {
         minFree: 1024,
         quotas: [{ match: 'docker.io/team/**', maxSize: 5e9 }],
         pins: ['quay.io/{a,b}/*'],
+        scrub: { every: 30 * 86_400_000, rate: 50e6 },
       },
       freshness: {
         tag: 0,
@@ -236,6 +245,9 @@ describe('a wrong value', () => {
     ['cache.max_size = "50G"', 'cache.max_size must be a size like'],
     ['cache.max_size = 0', 'not 0'],
     ['cache.min_free = -1', 'not -1'],
+    ['cache.scrub_every = "30m"', 'from "1h" to "3650d", not "30m"'],
+    ['cache.scrub_every = "3651d"', 'not "3651d"'],
+    ['cache.scrub_rate = "1B"', 'at least 1024 bytes'],
     ['cache.max_size = 9007199254740993', 'cache.max_size must be a size like'],
     ['transfer.write_behind = "1KiB"', 'at least 1048576 bytes'],
     ['transfer.fill = 1.1', 'a share from 0 to 1'],

@@ -15,6 +15,8 @@ describe('metrics', () => {
     metrics.evicted(5);
     metrics.evicted(3);
     metrics.damageFound('content');
+    metrics.scrubbed(3);
+    metrics.scrubDamaged('lost');
     const text = await metrics.render();
     for (const line of [
       'entrepot_requests_total{kind="blob",cache="joined",status="206"} 1',
@@ -30,6 +32,9 @@ describe('metrics', () => {
       'entrepot_cache_evictions_total 2',
       'entrepot_cache_evicted_bytes_total 8',
       'entrepot_cache_damage_total{what="content"} 1',
+      'entrepot_scrub_read_bytes_total 3',
+      'entrepot_scrub_damaged_total{how="repaired"} 0',
+      'entrepot_scrub_damaged_total{how="lost"} 1',
     ]) {
       assert.ok(text.includes(line), line);
     }

@@ -1,0 +1,61 @@
+/** `entrepot scrub [GLOB]`: re-hashes what is stored, and brings back what is damaged. */
+import type { LoadOptions } from '../config/load.ts';
+import { size as sizeKind } from '../config/value-kinds.ts';
+import { EntrepotError } from '../errors.ts';
+import type { Damaged, ScrubReport } from '../pull/scrubs.ts';
+import { administer } from './administer.ts';
+import { createProgressBars } from './progress-bars.ts';
+import type { Result } from './result.ts';
+import { counted, formatBytes } from './table.ts';
+
+export interface ScrubFlags {
+  /** Bytes read per second at most, as on the command line; undefined: no bound. */
+  readonly rate: string | undefined;
+  readonly showsProgress: boolean;
+}
+
+/** Throws EntrepotError USAGE. */
+export async function scrub(
+  match: string | undefined,
+  flags: ScrubFlags,
+  options: LoadOptions,
+): Promise<Result> {
+  const rate = readRate(flags.rate);
+  const bars = createProgressBars(process.stderr, { isShown: flags.showsProgress && process.stderr.isTTY });
+  const report = await administer(options, (administration) =>
+    administration.scrub(match, {
+      rate,
+      onProgress: (progress) => bars.show({ name: 'scrub', ...progress }),
+    }),
+  ).finally(bars.clear);
+  const isSound = report.damaged.every(({ repaired }) => repaired) && report.unreadable.length === 0;
+  return { exitCode: isSound ? 0 : 1, json: report, text: asText(report) };
+}
+
+function readRate(text: string | undefined): number | undefined {
+  const kind = sizeKind(1);
+  const rate = text === undefined ? undefined : kind.read(text);
+  if (text === undefined || rate !== undefined) return rate;
+  throw new EntrepotError('USAGE', `--rate must be ${kind.expected}, not ${JSON.stringify(text)}`);
+}
+
+function asText({ checked, bytes, damaged, unreadable }: ScrubReport): string {
+  const repaired = damaged.filter((one) => one.repaired).length;
+  const sums = [
+    `${counted(checked, 'content')} checked, ${formatBytes(bytes)}`,
+    `${damaged.length} damaged`,
+    ...(repaired > 0 ? [`${repaired} fetched again`] : []),
+    ...(damaged.length > repaired ? [`${damaged.length - repaired} lost`] : []),
+    ...(unreadable.length > 0 ? [`${unreadable.length} that cannot be checked`] : []),
+  ];
+  return [
+    ...damaged.map(damagedLine),
+    ...unreadable.map(({ digest, reason }) => `${digest}: cannot be checked: ${reason}\n`),
+    `${sums.join(', ')}\n`,
+  ].join('');
+}
+
+function damagedLine({ digest, reason, image, repaired, failure }: Damaged): string {
+  const what = image === null ? digest : `${image}@${digest}`;
+  return `${what}: ${reason}: ${repaired ? 'fetched again' : `lost: ${failure}`}\n`;
+}
