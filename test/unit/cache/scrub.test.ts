@@ -47,10 +47,11 @@ async function scrub(
   return told;
 }
 
-async function filled(t: TestContext) {
+async function filled(t: TestContext, maxSize?: number) {
   const data = dataFolder(t);
-  const cache = await open(t, data);
-  const blobs = await Promise.all([3_000_000, 10, 500].map((size) => addBlob(cache, randomBytes(size))));
+  const cache = await open(t, data, { maxSize });
+  const blobs: Digest[] = [];
+  for (const size of [3_000_000, 10, 500]) blobs.push(await addBlob(cache, randomBytes(size)));
   const wide = await addBlob(cache, randomBytes(700), { algorithm: 'sha512' });
   await cache.admin.reconciled;
   return { data, cache, blobs: blobs as [Digest, Digest, Digest], wide };
@@ -111,6 +112,21 @@ test('it ends in the middle of a file when it is told to', async (t) => {
   );
   assert.deepEqual({ checked, bytes, lost }, { checked: 0, bytes: 1024 * 1024, lost: {} });
   assert.ok(cache.hasBlob(blobs[0]));
+});
+
+test('what is being read is not evicted, and what was read is no younger for it', async (t) => {
+  const { cache, blobs, wide } = await filled(t, 4_000_000);
+  const isWanted = (digest: Digest) => digest === blobs[0];
+  let isTried = false;
+  await scrub(cache, { isWanted }, () => {
+    if (isTried) return;
+    isTried = true;
+    cache.reserve(1_000_000)?.release();
+    assert.deepEqual([...blobs, wide].map(cache.hasBlob), [true, false, false, false]);
+  });
+  assert.ok(isTried);
+  cache.reserve(1_000_001)?.release();
+  assert.equal(cache.hasBlob(blobs[0]), false);
 });
 
 test('what came back while its old file was being read stays', async (t) => {
