@@ -29,9 +29,11 @@ export async function administer<T>(
   const { createApp } = await import('../app.ts');
   const log = createLog({ level: 'warn', to: process.stderr });
   const app = await createApp(config, { log, env: options.env, version: readVersion() });
+  // The app leaves it to its sockets to keep the process up, and a command has none: one that waits would just end.
+  const busy = setInterval(() => {}, 60_000);
   try {
     return await work(app.administration);
   } finally {
-    await app.stop();
+    await app.stop().finally(() => clearInterval(busy));
   }
 }

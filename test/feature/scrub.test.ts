@@ -409,7 +409,7 @@ describe('entrepot scrub', () => {
       if (!runs) await proxy.stop();
       rmSync(storedFile(proxy.data, image.digest));
       flipByte(storedFile(proxy.data, large.digest), 1_500_000);
-      const { code, json, stderr } = await runCommand(proxy, 'scrub', '--json', '--rate', '1GiB');
+      const { code, json, stderr } = await runCommand(proxy, 'scrub', '--json', '--rate', '4MiB');
       assert.equal(code, 0, stderr);
       assert.deepEqual(
         json.damaged.toSorted((a: { reason: string }, b: { reason: string }) =>
