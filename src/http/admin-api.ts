@@ -15,6 +15,8 @@ export interface AdminApiDeps {
 
 type Arguments = Readonly<Record<string, unknown>>;
 
+/** Lines of progress that wait for a watcher who does not read; those that come then are left out. */
+const mostWaiting = 1000;
 /** More than any command line holds. */
 const maxBody = 4 * 1024 * 1024;
 
@@ -39,14 +41,14 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   });
   app.post('/pull', async (c) => {
     const { reference, platforms } = await readArguments(c.req.raw);
-    const options = { platforms: texts(platforms) };
+    const [what, options] = [text(reference), { platforms: texts(platforms) }];
     // The images are wanted in the cache, whoever watches.
-    return lines((onProgress) => administration.pull(text(reference), { ...options, onProgress }));
+    return lines((onProgress) => administration.pull(what, { ...options, onProgress }));
   });
   app.post('/scrub', async (c) => {
     const { match, rate } = await readArguments(c.req.raw);
-    const options = { rate: rate === undefined ? undefined : amount(rate) };
     const what = match === undefined ? undefined : text(match);
+    const options = { rate: rate === undefined ? undefined : amount(rate) };
     return lines((onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }));
   });
   for (const [name, command] of Object.entries(commands)) {
@@ -69,20 +71,27 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
     work: (onProgress: (progress: object) => void, signal: AbortSignal) => Promise<object>,
   ): Response {
     const watching = new AbortController();
-    const body = new ReadableStream<Uint8Array>({
-      async start(controller) {
-        const write = (line: object) => {
-          if (!watching.signal.aborted) controller.enqueue(Buffer.from(`${JSON.stringify(line)}\n`));
-        };
-        try {
-          write({ report: await work((progress) => write({ progress }), watching.signal) });
-        } catch (error) {
-          write(errorBody(error));
-        }
-        if (!watching.signal.aborted) controller.close();
+    const { signal } = watching;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async start(controller) {
+          const write = (line: object) => {
+            if (!signal.aborted) controller.enqueue(Buffer.from(`${JSON.stringify(line)}\n`));
+          };
+          const onProgress = (progress: object) => {
+            if ((controller.desiredSize ?? 0) > 0) write({ progress });
+          };
+          try {
+            write({ report: await work(onProgress, signal) });
+          } catch (error) {
+            write(errorBody(error));
+          }
+          if (!signal.aborted) controller.close();
+        },
+        cancel: () => watching.abort(),
       },
-      cancel: () => watching.abort(),
-    });
+      { highWaterMark: mostWaiting },
+    );
     return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } });
   }
 

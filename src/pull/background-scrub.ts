@@ -32,6 +32,7 @@ export interface BackgroundScrubDeps {
 export function createBackgroundScrub({ scrubs, clock, log }: BackgroundScrubDeps): BackgroundScrub {
   let settings: BackgroundScrubSettings = { every: undefined, rate: 0 };
   let running = new AbortController();
+  let isStopped = false;
 
   async function scrubFolder(folder: number, rate: number, signal: AbortSignal): Promise<void> {
     const begun = clock.monotonic();
@@ -60,12 +61,15 @@ export function createBackgroundScrub({ scrubs, clock, log }: BackgroundScrubDep
 
   return {
     configure(next) {
-      if (next.every === settings.every && next.rate === settings.rate) return;
+      if (isStopped || (next.every === settings.every && next.rate === settings.rate)) return;
       settings = next;
       running.abort();
       running = new AbortController();
       if (next.every !== undefined) void go(next.every, next.rate, running.signal);
     },
-    stop: () => running.abort(),
+    stop() {
+      isStopped = true;
+      running.abort();
+    },
   };
 }

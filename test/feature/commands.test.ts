@@ -253,9 +253,11 @@ describe('the admin socket', () => {
         ask('/usage', ''),
         ask('/purge', '{}'),
         ask('/purge', 'no json'),
+        ask('/pull', '{}'),
+        ask('/scrub', '{"rate": "fast"}'),
         ask('/nothing', '{}'),
       ]),
-      [200, 400, 400, 404],
+      [200, 400, 400, 400, 400, 404],
     );
     await proxy.stop();
     assert.equal(existsSync(socketPath), false);

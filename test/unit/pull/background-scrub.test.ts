@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pause } from '../../../src/lib/pause.ts';
 import { createBackgroundScrub } from '../../../src/pull/background-scrub.ts';
 import type { ScrubReport, ScrubRun } from '../../../src/pull/scrubs.ts';
 import { createManualClock } from '../../support/clock.ts';
@@ -18,15 +19,7 @@ function background(takes: () => number = () => 0) {
     const [folder = -1] = folders;
     begun.push({ folder, at: clock.monotonic() / hour, rate });
     const ms = takes();
-    if (ms > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(ms, resolve);
-        signal?.addEventListener('abort', () => {
-          timer.cancel();
-          resolve();
-        });
-      });
-    }
+    if (ms > 0 && signal) await pause(clock, ms, signal);
     if (ms < 0) throw new Error('the disk is on fire');
     ended.push(folder);
     return { checked: 0, bytes: 0, damaged: [], unreadable: [] };
@@ -116,6 +109,7 @@ test('without a period nothing is done, and a stop ends all', async () => {
   scrub.configure(pass);
   await clock.advance(1);
   scrub.stop();
+  scrub.configure({ ...pass, rate: 1 });
   await clock.advance(300 * hour);
   assert.equal(begun.length, 1);
   assert.deepEqual(clock.pending, []);
