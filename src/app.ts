@@ -232,6 +232,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     administration,
     async start() {
       secure(readTlsFiles(settings.tls, clock.now()));
+      hasher.start();
       await adminServer.start();
       try {
         const address = await server.start();
@@ -272,7 +273,6 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       await adminServer.stop();
       await transfers.close();
       await Promise.all([live.upstream, ...retired].map((upstream) => upstream.close()));
-      await live.upstream.close();
       await scrubsOver;
       await hasher.close();
       await cache.close();

@@ -3,6 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { HashReply, HashRequest } from './hash-worker.ts';
 
 export interface Hasher {
+  /** Starts the thread, for which the first hash would have to wait. */
+  start(): void;
   /** Starts at byte 0 of the file at `path`, which must exist; `algorithm` is one of OpenSSL's. */
   begin(path: string, algorithm: string): PrefixHash;
   close(): Promise<void>;
@@ -27,7 +29,6 @@ interface Waiter {
 /** MiB of JavaScript's heap: its bytes are outside of that, in one buffer. */
 const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
 
-/** Its thread is started now: the first blob would wait for that. */
 export function createHasher(): Hasher {
   const source = import.meta.url.endsWith('.ts') ? './hash-worker.ts' : './hash-worker.js';
   const waiters = new Map<number, Waiter>();
@@ -51,7 +52,7 @@ export function createHasher(): Hasher {
     for (const waiter of waiters.values()) waiter.reject(error);
     waiters.clear();
   };
-  const start = (): Worker => {
+  const launch = (): Worker => {
     const started = new Worker(new URL(source, import.meta.url), { resourceLimits });
     started.unref();
     started.on('message', settle);
@@ -62,9 +63,8 @@ export function createHasher(): Hasher {
     });
     return started;
   };
-  worker = start();
   const post = (request: HashRequest): void => {
-    worker ??= start();
+    worker ??= launch();
     worker.postMessage(request);
   };
 
@@ -84,6 +84,9 @@ export function createHasher(): Hasher {
   };
 
   return {
+    start() {
+      worker ??= launch();
+    },
     begin(path, algorithm) {
       lastId += 1;
       const id = lastId;

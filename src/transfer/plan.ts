@@ -108,3 +108,13 @@ export function nextPiece(situation: Situation, piece: number): number | undefin
   }
   return split === undefined || present.has(split) ? undefined : split;
 }
+
+/** Whether a blob of which `here` bytes have come is fetched to its end though nobody reads it any more (`transfer.fill`). */
+export function isFilledUp(
+  fill: 'always' | 'never' | number,
+  here: number,
+  size: number | undefined,
+): boolean {
+  if (typeof fill === 'string') return fill === 'always';
+  return here >= fill * (size ?? Number.POSITIVE_INFINITY);
+}
