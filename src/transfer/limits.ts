@@ -23,6 +23,8 @@ export interface TransferLimits {
   readonly stallBytes: number;
   /** What one of several fetchers on one blob fetches at a time. */
   readonly piece: number;
+  /** After so many wrong digests in one transfer, it is given up. */
+  readonly attempts: number;
 }
 
 export const defaultLimits: TransferLimits = {
@@ -36,4 +38,5 @@ export const defaultLimits: TransferLimits = {
   saveEvery: 50,
   stallBytes: 4 * KiB,
   piece: 8 * MiB,
+  attempts: 4,
 };

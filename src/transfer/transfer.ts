@@ -31,9 +31,6 @@ import { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 import { TransferReader, type WantedRange } from './transfer-reader.ts';
 
-/** After so many wrong digests in one transfer, it is given up. */
-const maxAttempts = 4;
-
 export class Transfer implements FetcherHost {
   readonly digest: Digest;
   readonly file: SparseFile;
@@ -339,7 +336,7 @@ export class Transfer implements FetcherHost {
     this.file.restart();
     this.#state = 'filling';
     this.attempt += 1;
-    const isLast = this.attempt >= maxAttempts;
+    const isLast = this.attempt >= this.#deps.limits.attempts;
     // Who has had none of them may still get the right ones.
     this.#readers.fail(
       new Error(`the bytes of ${this.digest} were wrong`),
@@ -357,7 +354,7 @@ export class Transfer implements FetcherHost {
     if (this.#state !== 'filling') return;
     const goOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
     if (goOn && this.#fetches.count > 0) return;
-    if (goOn && this.#givers.any && this.attempt < maxAttempts && this.#fillsOn()) return;
+    if (goOn && this.#givers.any && this.attempt < this.#deps.limits.attempts && this.#fillsOn()) return;
     this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
     void this.#end();
   }
