@@ -1,8 +1,8 @@
 /** Parts of blobs that nobody has yet. */
 import { pull, take } from './clients.ts';
 import { repeat } from './cold.ts';
-import { alternate } from './measure.ts';
-import type { Row } from './row.ts';
+import { alternate, type Line } from './measure.ts';
+import type { Bench, Row } from './row.ts';
 import { startUpstream } from './upstream.ts';
 
 const MiB = 1024 * 1024;
@@ -31,32 +31,41 @@ const farRange: Row = {
 const pieces: Row = {
   name: 'pieces',
   asks: 'a cold blob of 256 MiB by eight clients that ask bytes=N- in steps of 8 MiB and close early',
-  async run({ stage, start, quick, turns }) {
-    const size = quick ? 64 : 256;
-    const upstream = await startUpstream(stage, { blobs: repeat(`${size}MiB`, 2 * (turns + 1)) });
-    const peers = await start(upstream);
-    const { plain, inPieces, share } = await alternate(peers, turns, async (peer, turn) => {
-      stage.touchMemory(3 * size * MiB);
-      // By the same client: this process takes longer over the bytes than curl does.
-      const plain = await timed(() => take(peer.url + upstream.blobs[2 * turn], 0, size * MiB));
-      const before = await upstream.quiet();
-      stage.touchMemory(3 * size * MiB);
-      const inPieces = await timed(() => takePieces(peer.url + upstream.blobs[2 * turn + 1], size * MiB));
-      const after = await upstream.quiet();
-      return {
-        plain,
-        inPieces,
-        share: (after.bodyBytes - before.bodyBytes) / (size * MiB),
-      };
-    });
-    const row = `${size} MiB in pieces of 8 MiB`;
-    return [
-      { row, what: 'time', unit: 'ms', values: inPieces },
-      { row, what: 'the same by one plain GET', unit: 'ms', values: plain },
-      { row, what: 'bytes upstream / blob', unit: 'times', values: share, goals: [{ atMost: 1.1 }] },
-    ];
-  },
+  run: (bench) => inPieces(bench, 'in pieces of 8 MiB'),
 };
+
+/** Where the network is the limit, and not what this machine's clients can take. */
+const piecesPaced: Row = {
+  name: 'pieces-paced',
+  asks: 'the same from an upstream that gives each connection 50 MB/s',
+  run: (bench) => inPieces(bench, 'in pieces, at 50 MB/s a connection', '50000000'),
+};
+
+async function inPieces(bench: Bench, name: string, rate?: string): Promise<readonly Line[]> {
+  const { stage, start, quick, turns } = bench;
+  const size = quick ? 64 : 256;
+  const upstream = await startUpstream(stage, {
+    blobs: repeat(`${size}MiB`, 2 * (turns + 1)),
+    ...(rate !== undefined && { rate }),
+  });
+  const peers = await start(upstream);
+  const { plain, pieces, share } = await alternate(peers, turns, async (peer, turn) => {
+    stage.touchMemory(3 * size * MiB);
+    // By the same client: this process takes longer over the bytes than curl does.
+    const plain = await timed(() => take(peer.url + upstream.blobs[2 * turn], 0, size * MiB));
+    const before = await upstream.quiet();
+    stage.touchMemory(3 * size * MiB);
+    const pieces = await timed(() => takePieces(peer.url + upstream.blobs[2 * turn + 1], size * MiB));
+    const after = await upstream.quiet();
+    return { plain, pieces, share: (after.bodyBytes - before.bodyBytes) / (size * MiB) };
+  });
+  const row = `${size} MiB ${name}`;
+  return [
+    { row, what: 'time', unit: 'ms', values: pieces },
+    { row, what: 'the same by one plain GET', unit: 'ms', values: plain },
+    { row, what: 'bytes upstream / blob', unit: 'times', values: share, goals: [{ atMost: 1.1 }] },
+  ];
+}
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
@@ -79,4 +88,4 @@ async function takePieces(url: string, size: number): Promise<void> {
   await Promise.all(Array.from({ length: 8 }, client));
 }
 
-export const ranges: readonly Row[] = [farRange, pieces];
+export const ranges: readonly Row[] = [farRange, pieces, piecesPaced];
