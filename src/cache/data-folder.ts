@@ -1,5 +1,16 @@
 /** The data folder: what is where in it, made ready and found to be usable before anything is opened. */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
 import { writePrefix } from './blobs/disk-store.ts';
@@ -27,6 +38,8 @@ export function prepareDataFolder(data: string): DataFolder {
       throw unusable(path, error);
     }
   }
+  // Whoever made them may have been killed before this.
+  flushFolder(data);
   if (statSync(folder.content).dev !== statSync(folder.incoming).dev) {
     throw new EntrepotError(
       'DATA_UNUSABLE',
@@ -37,7 +50,10 @@ export function prepareDataFolder(data: string): DataFolder {
   return folder;
 }
 
-/** With its parents. Node's own `recursive` never returns where a parent takes no folders, as /proc does. */
+/**
+ * With its parents, and for good: what is flushed into a folder is lost with the folder's own name. Node's own `recursive` never
+ * returns where a parent takes no folders, as /proc does.
+ */
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o750 });
@@ -47,6 +63,16 @@ function makeFolder(path: string): void {
     if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
     makeFolder(dirname(path));
     mkdirSync(path, { mode: 0o750 });
+  }
+  flushFolder(dirname(path));
+}
+
+function flushFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

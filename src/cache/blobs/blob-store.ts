@@ -11,6 +11,8 @@ export interface BlobStore {
   write(digest: Digest, bytes: Uint8Array): Promise<void>;
   /** Moves a file of `incoming` into the store; durable when this resolves. Rejects where it has not `size` bytes. */
   adopt(digest: Digest, size: number, file: string): Promise<void>;
+  /** Makes a file durable that came to its place in another way. */
+  flush(digest: Digest): Promise<void>;
   /** Removes the file unless `isWanted` says, when its turn has come, that it is wanted again. */
   remove(digest: Digest, isWanted: () => boolean): Promise<void>;
   /** Digests of the files whose first byte is `first`. Foreign files are counted, and left alone. */

@@ -7,7 +7,7 @@
  */
 import { close, fstatSync, open as openFd, statSync } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type Digest,
   type DigestAlgorithm,
@@ -35,22 +35,42 @@ export const writePrefix = 'put-';
 export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions): BlobStore {
   const buffers = createReadBuffers();
   const turns = new Turns();
+  /** Folders that exist and are named on the disk, or are about to be. */
+  const lasting = new Map<string, Promise<void>>();
   let written = 0;
 
   const shard = (algorithm: DigestAlgorithm, first: string) => join(content, algorithm, first);
   const folderOf = (digest: Digest) => shard(digestAlgorithm(digest), digestHex(digest).slice(0, 2));
   const pathOf = (digest: Digest) => join(folderOf(digest), digestHex(digest));
 
+  /**
+   * The folder of the digest, there to stay. All who need it wait for the same flush of what is above it: to find it made
+   * is not enough.
+   */
+  async function lastingFolder(digest: Digest): Promise<string> {
+    const folder = folderOf(digest);
+    const make = async () => {
+      await mkdir(folder, { recursive: true });
+      await syncFolder(dirname(folder));
+      await syncFolder(content);
+    };
+    const made = lasting.get(folder) ?? make();
+    lasting.set(folder, made);
+    made.catch(() => lasting.delete(folder));
+    await made;
+    return folder;
+  }
+
   /** Renames what is on the disk already, and makes the new name last. */
   async function place(digest: Digest, file: string): Promise<void> {
-    const folder = folderOf(digest);
+    let folder = await lastingFolder(digest);
     try {
       await rename(file, pathOf(digest));
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
-      await mkdir(folder, { recursive: true });
-      await syncFolder(join(content, digestAlgorithm(digest)));
-      await syncFolder(content);
+      // Somebody has removed it since.
+      lasting.delete(folder);
+      folder = await lastingFolder(digest);
       await rename(file, pathOf(digest));
     }
     await syncFolder(folder);
@@ -123,6 +143,10 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
         });
         await place(digest, file);
       });
+    },
+    async flush(digest) {
+      await withFile(pathOf(digest), 'r', (handle) => handle.sync());
+      await syncFolder(await lastingFolder(digest));
     },
     remove(digest, isWanted) {
       return turns.take(digest, async () => {

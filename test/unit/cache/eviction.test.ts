@@ -94,6 +94,7 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
   const held = new Set(all.filter(({ isHeld }) => isHeld).map(({ digest }) => digest));
   const eviction = createEviction({
     index,
+    // Time stands still: no slice is over because the machine is busy.
     clock: movableClock(),
     quotas: createQuotas({ index }, []),
     pins: () => namePattern(['a.test/pinned/**']),
