@@ -58,10 +58,11 @@ export interface AppDeps {
   readonly clock?: Clock;
   /** Of the program, for the requests that it makes and for `/metrics`. */
   readonly version?: string;
-  /** Test seams: how names become addresses, and a disk that is full or broken. */
+  /** Test seams: how names become addresses, a disk that is full or broken, a machine that is started anew. */
   readonly resolve?: UpstreamDeps['resolve'];
   readonly writev?: WriteVector;
   readonly freeBytes?: (folder: string) => number;
+  readonly boot?: () => string | undefined;
 }
 
 /** Bytes that a socket reads at once, and how many such blocks are kept for the next ones. */
@@ -91,6 +92,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     {
       ...{ clock, log, onEvicted: metrics.evicted, onDamaged: metrics.damageFound },
       ...(deps.freeBytes && { freeBytes: deps.freeBytes }),
+      ...(deps.boot && { boot: deps.boot }),
     },
     { data, ...settings.cache },
   );

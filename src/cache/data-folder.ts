@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
-import { writePrefix } from './blobs/disk-store.ts';
+import { syncPath, writePrefix } from './blobs/disk-store.ts';
 
 export interface DataFolder {
   readonly lock: string;
@@ -78,9 +78,30 @@ function flushFolder(path: string): void {
 
 /** Removes what a killed process had not finished writing. Only for the one who holds the lock. */
 export function removeUnfinishedWrites(folder: DataFolder): void {
-  for (const name of readdirSync(folder.incoming)) {
+  for (const name of incomingFiles(folder)) {
     if (name.startsWith(writePrefix)) rmSync(join(folder.incoming, name), { force: true });
   }
+}
+
+/**
+ * Removes what was on its way in when the power went, and tells how many files that were: their ranges may promise bytes that
+ * never came to the disk, and who asks for a part of a blob would be given zeros. Only for the one who holds the lock.
+ */
+export function removeIncoming(folder: DataFolder): number {
+  const names = incomingFiles(folder);
+  for (const name of names) rmSync(join(folder.incoming, name), { force: true });
+  return names.length;
+}
+
+/** For an orderly end: what is in flight can then be resumed whatever happens to the machine. */
+export async function flushIncoming(folder: DataFolder): Promise<void> {
+  for (const name of incomingFiles(folder)) await syncPath(join(folder.incoming, name));
+  await syncPath(folder.incoming);
+}
+
+function incomingFiles(folder: DataFolder): string[] {
+  const entries = readdirSync(folder.incoming, { withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
 /** DATA_UNUSABLE for what the file system refused; anything else as it is. */

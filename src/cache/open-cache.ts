@@ -2,7 +2,7 @@
  * Opens a data folder: takes its lock, opens its index, wires the parts of the cache, and sets off what goes on
  * behind.
  */
-import { statfsSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import { createHasher } from '../lib/hasher.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -10,7 +10,14 @@ import { createAccessTimes } from './access-times.ts';
 import { type CacheAdmin, createCacheAdmin } from './admin.ts';
 import { createDiskStore } from './blobs/disk-store.ts';
 import type { Cache } from './cache.ts';
-import { type DataFolder, prepareDataFolder, removeUnfinishedWrites, unusable } from './data-folder.ts';
+import {
+  type DataFolder,
+  flushIncoming,
+  prepareDataFolder,
+  removeIncoming,
+  removeUnfinishedWrites,
+  unusable,
+} from './data-folder.ts';
 import { createEviction } from './eviction.ts';
 import { Holds } from './holds.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
@@ -33,6 +40,8 @@ export interface CacheDeps {
   readonly log: CacheLog;
   /** Bytes free for this process on the file system of the folder. */
   readonly freeBytes?: (folder: string) => number;
+  /** What tells this start of the machine from others. Default: Linux's own, elsewhere unknown. */
+  readonly boot?: () => string | undefined;
   /** Told of the bytes of each content that had to make room. */
   readonly onEvicted?: (bytes: number) => void;
   /** Told of each stored content that was missing or altered, and of an index that was damaged. */
@@ -68,11 +77,12 @@ export async function openCache(deps: CacheDeps, options: CacheOptions): Promise
   const folder = prepareDataFolder(options.data);
   let lock: DataLock | undefined;
   try {
-    lock = lockData(folder.lock);
+    const { boot = bootOfLinux } = deps;
+    lock = lockData(folder.lock, { boot: boot(), afterPowerCut: () => forgetIncoming(deps.log, folder) });
     removeUnfinishedWrites(folder);
     return wire(deps, options, folder, lock, openIndex(folder.index, deps.clock.now()));
   } catch (error) {
-    lock?.release();
+    lock?.release(false);
     throw unusable(options.data, error);
   }
 }
@@ -223,7 +233,14 @@ function wire(
     await removals.idle();
     times.close();
     index.close();
-    lock.release();
+    let isFlushed = false;
+    try {
+      await flushIncoming(folder);
+      isFlushed = true;
+    } catch (error) {
+      failed('transfers in flight could not be flushed')(error);
+    }
+    lock.release(isFlushed);
   }
 
   const cache = createLocalCache({
@@ -245,6 +262,20 @@ function wire(
     removed: removals.idle,
   });
   return { ...cache, admin, configure };
+}
+
+function forgetIncoming(log: CacheLog, folder: DataFolder): void {
+  const files = removeIncoming(folder);
+  if (files > 0)
+    log.warn({ files }, 'the machine went down in between: transfers that were in flight begin anew');
+}
+
+function bootOfLinux(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return undefined;
+  }
 }
 
 function freeOnDisk(folder: string): number {

@@ -32,7 +32,8 @@ export interface RecordedDisk {
 export interface Losses {
   /** Whether a change of a name gets to the disk; `index` counts those that were not flushed, the oldest first. */
   name(change: 'made' | 'removed', index: number): boolean;
-  readonly bytes: 'kept' | 'lost' | 'zeros' | 'half';
+  /** Of a file that has `size` bytes in memory. */
+  bytes(size: number): 'kept' | 'lost' | 'zeros' | 'half';
   /** How much of the write-ahead log is left, 0 to 1; the rest is zeros. */
   readonly log: number;
 }
@@ -292,7 +293,7 @@ export function recordDisk(root: string): RecordedDisk {
       const { folders, tree } = namesAfter(moment, losses);
       for (const path of folders) original.mkdirSync(join(into, path.slice(root.length)));
       for (const [path, inode] of tree) {
-        original.writeFileSync(join(into, path.slice(root.length)), bytesAfter(inode, moment, losses.bytes));
+        original.writeFileSync(join(into, path.slice(root.length)), bytesAfter(inode, moment, losses));
       }
       for (const [name, bytes] of sqlite[moment] ?? copySqlite()) {
         original.mkdirSync(dirname(join(into, name)), { recursive: true });
@@ -342,7 +343,7 @@ export function recordDisk(root: string): RecordedDisk {
   return disk;
 }
 
-function bytesAfter(inode: Inode, moment: number, losses: Losses['bytes']): Buffer {
+function bytesAfter(inode: Inode, moment: number, losses: Losses): Buffer {
   const safeUntil = Math.max(
     -1,
     ...inode.flushes.filter(({ safe }) => safe <= moment).map(({ from }) => from),
@@ -350,9 +351,10 @@ function bytesAfter(inode: Inode, moment: number, losses: Losses['bytes']): Buff
   const done = inode.writes.filter((write) => write.moment <= moment);
   const safe = content(done.filter((write) => write.moment <= safeUntil));
   const visible = content(done);
-  if (safe.equals(visible) || losses === 'kept') return visible;
-  if (losses === 'lost') return safe;
-  if (losses === 'half') return visible.subarray(0, Math.max(safe.length, Math.floor(visible.length / 2)));
+  const loss = losses.bytes(visible.length);
+  if (safe.equals(visible) || loss === 'kept') return visible;
+  if (loss === 'lost') return safe;
+  if (loss === 'half') return visible.subarray(0, Math.max(safe.length, Math.floor(visible.length / 2)));
   const zeros = Buffer.alloc(visible.length);
   safe.copy(zeros);
   return zeros;

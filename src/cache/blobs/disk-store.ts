@@ -51,8 +51,8 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
     const folder = folderOf(digest);
     const make = async () => {
       await mkdir(folder, { recursive: true });
-      await syncFolder(dirname(folder));
-      await syncFolder(content);
+      await syncPath(dirname(folder));
+      await syncPath(content);
     };
     const made = lasting.get(folder) ?? make();
     lasting.set(folder, made);
@@ -73,7 +73,7 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
       folder = await lastingFolder(digest);
       await rename(file, pathOf(digest));
     }
-    await syncFolder(folder);
+    await syncPath(folder);
   }
 
   return {
@@ -145,8 +145,8 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
       });
     },
     async flush(digest) {
-      await withFile(pathOf(digest), 'r', (handle) => handle.sync());
-      await syncFolder(await lastingFolder(digest));
+      await syncPath(pathOf(digest));
+      await syncPath(await lastingFolder(digest));
     },
     remove(digest, isWanted) {
       return turns.take(digest, async () => {
@@ -198,7 +198,8 @@ async function withFile(
   }
 }
 
-function syncFolder(path: string): Promise<void> {
+/** Flushes a file's bytes, or the names in a folder. */
+export function syncPath(path: string): Promise<void> {
   return withFile(path, 'r', (handle) => handle.sync());
 }
 

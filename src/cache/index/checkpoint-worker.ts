@@ -6,5 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
 
 const db = new SqliteDatabase(String(workerData), { fileMustExist: true });
+// The log before the index, both flushed.
+db.pragma('synchronous = NORMAL');
 
 parentPort?.on('message', () => db.pragma('wal_checkpoint(PASSIVE)'));

@@ -2,20 +2,31 @@
  * One process per data folder. `entrepot.lock` is a tiny SQLite database in which the holder keeps a transaction
  * open: a lock of the kernel, which ends with the process however it ends, `kill -9` included. SQLite's RESERVED
  * lock keeps other writers out and lets readers in, so a second process can read who holds it.
+ *
+ * `held` has a row from the start to an orderly end: with the boot in which that was, so that the next start can tell a killed
+ * process from a machine that went down, and took with it what was not flushed. This database flushes each commit.
  */
 import { hostname } from 'node:os';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { EntrepotError } from '../../errors.ts';
 
 export interface DataLock {
-  release(): void;
+  /** `inOrder`: all that was written in the folder is on the disk. */
+  release(inOrder: boolean): void;
+}
+
+export interface LockOptions {
+  /** What tells this start of the machine from others, where known. */
+  readonly boot: string | undefined;
+  /** Called when the last holder came to no end and the machine has been started anew since, until once it returns. */
+  readonly afterPowerCut: () => void;
 }
 
 /** A process that is just ending is waited for this long, ms. */
 const patience = 500;
 
 /** Throws DATA_LOCKED naming the holder. */
-export function lockData(path: string): DataLock {
+export function lockData(path: string, { boot, afterPowerCut }: LockOptions): DataLock {
   let db: Database | undefined;
   try {
     db = new SqliteDatabase(path, { timeout: patience });
@@ -23,13 +34,26 @@ export function lockData(path: string): DataLock {
     db.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL, host TEXT NOT NULL)');
     db.exec('DELETE FROM holder');
     db.prepare('INSERT INTO holder VALUES (?, ?)').run(process.pid, hostname());
+    db.exec('CREATE TABLE IF NOT EXISTS held (boot TEXT)');
+    const left = db.prepare<[], { boot: string | null }>('SELECT boot FROM held').get();
+    if (left && (left.boot === null || left.boot !== boot)) afterPowerCut();
+    db.exec('DELETE FROM held');
+    db.prepare('INSERT INTO held VALUES (?)').run(boot ?? null);
     db.exec('COMMIT; BEGIN IMMEDIATE');
     const held = db;
-    return { release: () => held.close() };
+    return { release: (inOrder) => release(held, inOrder) };
   } catch (error) {
     const problem = explain(db, path, error);
     db?.close();
     throw problem;
+  }
+}
+
+function release(db: Database, inOrder: boolean): void {
+  try {
+    if (inOrder) db.exec('DELETE FROM held; COMMIT');
+  } finally {
+    db.close();
   }
 }
 

@@ -43,6 +43,7 @@ function openDatabase(path: string): Database {
   const db = new SqliteDatabase(path, { timeout: 5000 });
   try {
     db.pragma('journal_mode = WAL');
+    // The log is flushed at checkpoints only: a power cut may take the last transactions, never the rest.
     db.pragma('synchronous = NORMAL');
     db.pragma('foreign_keys = ON');
     db.pragma('cache_size = -65536');

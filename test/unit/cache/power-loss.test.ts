@@ -3,14 +3,15 @@
  * cache is opened on what is left: it must never give a wrong byte, and all that it has called stored must be there.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type OpenCache, openCache } from '../../../src/cache/open-cache.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { gate } from '../../support/gate.ts';
-import { type Losses, type RecordedDisk, recordDisk } from '../../support/recorded-disk.ts';
+import { cutEverywhere } from '../../support/power-cuts.ts';
+import { type RecordedDisk, recordDisk } from '../../support/recorded-disk.ts';
 import { storedFile } from '../../support/stored-files.ts';
 import {
   addBlob,
@@ -26,29 +27,6 @@ import {
   tagOf,
 } from './data-folder-fixture.ts';
 
-/** With LONG=1 each moment is cut in every way; else in one after the other. */
-const long = process.env.LONG === '1';
-
-const all = () => true;
-const none = () => false;
-const ways: Readonly<Record<string, Losses>> = {
-  'nothing is lost': { name: all, bytes: 'kept', log: 1 },
-  'only the log is lost': { name: all, bytes: 'kept', log: 0 },
-  'the log is torn, bytes are lost': { name: all, bytes: 'lost', log: 0.7 },
-  'bytes are zeros': { name: all, bytes: 'zeros', log: 1 },
-  'bytes are half there, the log is gone': { name: all, bytes: 'half', log: 0 },
-  'names and bytes are lost': { name: none, bytes: 'lost', log: 1 },
-  'all of it is lost': { name: none, bytes: 'lost', log: 0 },
-  'old names stay': { name: (change) => change === 'made', bytes: 'zeros', log: 1 },
-  'new names are lost, old ones go': { name: (change) => change === 'removed', bytes: 'zeros', log: 1 },
-  'every other name is lost': { name: (_, index) => index % 2 === 0, bytes: 'zeros', log: 0.5 },
-  'every other name is lost, from the second on': {
-    name: (_, index) => index % 2 === 1,
-    bytes: 'half',
-    log: 1,
-  },
-};
-
 interface Life {
   readonly disk: RecordedDisk;
   /** By digest: the bytes, and the moment from which they are promised to be here. */
@@ -57,7 +35,7 @@ interface Life {
   readonly here: Set<Digest>[];
 }
 
-/** Records a life: `live` gets `keep`, which says of a content that it is called stored. */
+/** Records a life: `live` tells what contents there are, and when it was told that they are stored. */
 async function record(
   t: TestContext,
   data: string,
@@ -100,8 +78,7 @@ interface Telling {
 }
 
 /** What holds after any power cut. */
-async function assertSound(data: string, life: Life, moment: number, losses: Losses): Promise<void> {
-  life.disk.restore(moment, data, losses);
+async function assertSound(life: Life, data: string, moment: number): Promise<void> {
   const log = collectLog();
   const options = { data, maxSize: undefined, minFree: 0, quotas: [], pins: [] };
   const cache = await openCache({ clock: systemClock, log }, options);
@@ -157,31 +134,6 @@ async function assertReadsRight(cache: OpenCache, digest: Digest, bytes: Uint8Ar
   blob.close();
 }
 
-async function cutEverywhere(t: TestContext, life: Life): Promise<void> {
-  const names = Object.keys(ways);
-  const cuts: { readonly moment: number; readonly name: string }[] = [];
-  for (let moment = 0; moment < life.disk.moments; moment += 1) {
-    const some = long ? names : [names[(moment * 4) % names.length]!];
-    for (const name of some) cuts.push({ moment, name });
-  }
-  t.diagnostic(`${life.disk.moments} moments, ${cuts.length} power cuts`);
-  const worker = async () => {
-    for (let cut = cuts.pop(); cut; cut = cuts.pop()) {
-      const { moment, name } = cut;
-      const data = dataFolder(t);
-      try {
-        await assertSound(data, life, moment, ways[name]!);
-        rmSync(data, { recursive: true });
-      } catch (error) {
-        throw new Error(`moment ${moment} (${life.disk.describe(moment)}), ${name}: ${error}`, {
-          cause: error,
-        });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
-}
-
 /** Contents whose digests all begin with the same byte, so that they share a folder. */
 function inFolder(name: string, count: number): Buffer[] {
   const found: Buffer[] = [];
@@ -228,7 +180,7 @@ test('contents, manifests and tags that come at the same time, then go for other
     await cache.close();
   });
   assert.ok(life.disk.moments > 60, `${life.disk.moments} moments`);
-  await cutEverywhere(t, life);
+  await cutEverywhere(t, life.disk, (...cut) => assertSound(life, ...cut));
 });
 
 test('a second content of a new folder, while the disk is slow to take the name of that folder', async (t) => {
@@ -254,7 +206,7 @@ test('a second content of a new folder, while the disk is slow to take the name 
     await Promise.all(putting);
     await cache.close();
   });
-  await cutEverywhere(t, life);
+  await cutEverywhere(t, life.disk, (...cut) => assertSound(life, ...cut));
 });
 
 test('a file that somebody has copied into the store, and the index takes in', async (t) => {
@@ -276,5 +228,5 @@ test('a file that somebody has copied into the store, and the index takes in', a
     stored(await addBlob(cache, next));
     await cache.close();
   });
-  await cutEverywhere(t, life);
+  await cutEverywhere(t, life.disk, (...cut) => assertSound(life, ...cut));
 });
