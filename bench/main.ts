@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { accidents } from './accidents.ts';
 import { cold } from './cold.ts';
+import { hits } from './hits.ts';
 import { images } from './images.ts';
 import { isMet, type Line, ratio } from './measure.ts';
 import { memory } from './memory.ts';
@@ -18,6 +19,7 @@ import type { Peer } from './peers/peer.ts';
 import { ranges } from './ranges.ts';
 import { rates } from './rates.ts';
 import type { Bench, Row } from './row.ts';
+import { scales } from './scale.ts';
 import { createStage, isInstalled } from './stage.ts';
 import { table } from './table.ts';
 import { warm } from './warm.ts';
@@ -30,6 +32,8 @@ const rows: readonly Row[] = [
   ...accidents,
   ...mirrors,
   ...images,
+  ...scales,
+  ...hits,
   ...memory,
 ];
 

@@ -4,7 +4,7 @@
  */
 import type { PeerName, RunningPeer } from './peers/peer.ts';
 
-export type Unit = 'ms' | 'MB/s' | '/s' | 'requests' | 'times' | 'MiB';
+export type Unit = 'ms' | 'MB/s' | '/s' | 'requests' | 'times' | 'MiB' | '%' | 'points';
 
 export interface Line {
   readonly row: string;
@@ -31,6 +31,8 @@ const lessIsBetter: Readonly<Record<Unit, boolean>> = {
   requests: true,
   times: true,
   MiB: true,
+  '%': false,
+  points: true,
 };
 
 /** How many times as good as `peer` Entrepot is; above 1 is better, whatever the unit. */

@@ -9,7 +9,7 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 export const entrepot: Peer = {
   name: 'entrepot',
-  async start(stage, { host, mirrors = [], toml = '' }) {
+  async start(stage, { host, mirrors = [], toml = '', data }) {
     const folder = stage.folder('entrepot');
     const file = (name: string) => join(folder, name);
     const tables = mirrors.map((mirror) => `[[registry.mirror]]\nlocation = "${mirror}"\ninsecure = true\n`);
@@ -31,7 +31,7 @@ export const entrepot: Peer = {
         '--listen',
         address,
         '--data',
-        file('data'),
+        data ?? file('data'),
         ...files,
       ],
       folder,

@@ -15,6 +15,8 @@ export interface UpstreamOfPeer {
   readonly host: string;
   /** Hosts asked before, in this order: Entrepot only. */
   readonly mirrors?: readonly string[];
+  /** A data folder that is there already: Entrepot only. */
+  readonly data?: string;
   /** More of entrepot.toml: Entrepot only. */
   readonly toml?: string;
 }

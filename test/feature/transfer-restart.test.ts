@@ -13,6 +13,7 @@ import { type ProgramOnBlobs, startProgramOnBlobs } from '../support/entrepot-on
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
 import { rate } from '../support/fake-registry-faults.ts';
 import { open } from '../support/http-client.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const long = process.env.LONG === '1';
@@ -20,17 +21,6 @@ const kills = long ? 100 : 12;
 const size = 12 * MiB;
 /** What a client may be ahead of the saved ranges at the kill: 50 ms and a write, and time to spare on a busy machine. */
 const unsaved = 8 * MiB;
-
-/** Pseudorandom numbers from 0 to 1 that `seed` determines (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Reads until `killAt` bytes have come, then has the program killed. Whatever came was right; whether it was the whole. */
 async function readAndKill(site: ProgramOnBlobs, blob: Blob, killAt: number): Promise<void> {
@@ -63,7 +53,7 @@ function rangesAsked(registry: FakeRegistry, blob: Blob): number[] {
 describe('a program that is killed again and again', () => {
   it('serves no wrong byte, goes on from what it has, and is tidy in the end', async (t) => {
     const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
-    const next = random(seed);
+    const next = seededRandom(seed);
     try {
       const registry = await startFakeRegistry();
       t.after(() => registry.stop());
