@@ -19,8 +19,19 @@ if (isOlder(process.versions.node, needed)) {
   process.exit(2);
 }
 const { runProgram } = await import('./cli/program.ts');
+const exitCode = await runProgram(process.argv.slice(2));
+// A pipe holds 64 KiB: what its reader has yet to take would be cut off.
+for (const stream of [process.stdout, process.stderr]) await written(stream);
 // Whatever still has a timer or a connection open must not hold up the end.
-process.exit(await runProgram(process.argv.slice(2)));
+process.exit(exitCode);
+
+/** Resolves when all is written, or nobody reads any more. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once('error', () => resolve());
+    stream.write('', () => resolve());
+  });
+}
 
 function isOlder(version: string, than: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { fillCache } from '../../bench/full-cache.ts';
 import { startApp } from '../support/app.ts';
 import { runCommand } from '../support/commands.ts';
 import { corruptAt } from '../support/fake-registry-faults.ts';
@@ -68,6 +69,17 @@ describe('entrepot list', () => {
     const { stdout } = await command(mirrored, 'list', '**:2');
     assert.deepEqual(stdout.split('\n').length, 3);
     assert.match(stdout, new RegExp(`^${name}:2 +sha256:\\S{12} +89\\.0 KiB`, 'm'));
+  });
+});
+
+describe('a long answer', () => {
+  it('goes whole through a pipe that holds less of it', async (t) => {
+    const data = tempFolder(t);
+    fillCache(data, 'registry.test', { blobs: 5000, asked: 0, real: 0 });
+    const { code, stdout } = await runEntrepot(['list', '--data', data, '--json']);
+    assert.equal(code, 0);
+    assert.equal((JSON.parse(stdout) as unknown[]).length, 1000);
+    assert.ok(stdout.length > 3 * 64 * 1024, `${stdout.length} bytes`);
   });
 });
 
