@@ -31,6 +31,8 @@ export interface ReconcileReport {
 }
 
 const atOnce = 500;
+/** Fewer, since each may be on another page of the index. */
+const rowsAtOnce = 100;
 
 export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
   const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0 };
@@ -75,9 +77,9 @@ async function reconcileFolder(
 async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: number): Promise<Set<Digest>> {
   const rows = new Set<Digest>();
   for (let after: Digest | undefined; ; ) {
-    const some = index.storedIn(algorithm, first, after, atOnce);
+    const some = index.storedIn(algorithm, first, after, rowsAtOnce);
     for (const digest of some) rows.add(digest);
-    if (some.length < atOnce) return rows;
+    if (some.length < rowsAtOnce) return rows;
     after = some.at(-1);
     await turn();
   }

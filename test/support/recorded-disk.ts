@@ -240,6 +240,10 @@ export function recordDisk(root: string): RecordedDisk {
       await promises.rm(path, options);
       if (isOurs(path)) removed(path);
     },
+    async unlink(path) {
+      await promises.unlink(path);
+      if (isOurs(path)) removed(path);
+    },
     async writeFile(path, data, options) {
       const existed = original.existsSync(String(path));
       await promises.writeFile(path, data, options);

@@ -6,7 +6,17 @@
  * so a name that is there after a kill or a power cut has the right bytes behind it.
  */
 import { close, fstatSync, open as openFd, statSync } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import {
+  access,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  unlink,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   type Digest,
@@ -150,7 +160,11 @@ export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions
     },
     remove(digest, isWanted) {
       return turns.take(digest, async () => {
-        if (!isWanted()) await rm(pathOf(digest), { force: true });
+        if (isWanted()) return;
+        // Not `rm`, which asks first what it is: twice the work, ten thousand times.
+        await unlink(pathOf(digest)).catch((error: unknown) => {
+          if (codeOf(error) !== 'ENOENT') throw error;
+        });
       });
     },
     async filesIn(algorithm, first) {

@@ -2,10 +2,12 @@
  * An index that answers the two questions of every request from memory where it can: what a tag means, and whether an image
  * links a content that is here. In SQLite they were a third of what a manifest from the cache cost.
  *
- * Only what was found is remembered, so nothing that is added can make an answer wrong; what changes or drops a row
- * forgets it first, and a transaction that fails forgets everything.
+ * Only what was found is remembered, so nothing that is new can make an answer wrong; what changes or drops a row
+ * forgets first what may have been answered from it, and nothing else: while thousands of contents are evicted, all that stays
+ * is answered as before. A transaction that fails forgets everything.
  */
 import { LRUCache } from 'lru-cache';
+import type { Digest } from '../../oci/digest.ts';
 import type { CachedTag } from '../cache.ts';
 import type { IndexStore, StoredContent } from './index-store.ts';
 
@@ -24,6 +26,14 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
   function forgetAll(): void {
     tags.clear();
     contents.clear();
+  }
+
+  /** What may have been answered with this content: by the images that link it, and by the tags that point there. */
+  function forget(digest: Digest): void {
+    for (const name of index.namesOf(digest)) {
+      tags.delete(name);
+      contents.delete(`${name}@${digest}`);
+    }
   }
 
   return {
@@ -56,15 +66,17 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
       index.unlink(image, digest);
     },
     addBlob(digest, size, used) {
-      contents.clear();
+      forget(digest);
       index.addBlob(digest, size, used);
     },
     addManifest(digest, size, manifest, used) {
-      contents.clear();
+      forget(digest);
       index.addManifest(digest, size, manifest, used);
     },
     dropContent(digest) {
-      forgetAll();
+      forget(digest);
+      // What was only heard of through it goes as well.
+      for (const child of index.children(digest)) if (!child.stored) forget(child.digest);
       return index.dropContent(digest);
     },
     loseContent(digest) {

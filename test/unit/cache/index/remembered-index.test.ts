@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { IndexStore } from '../../../../src/cache/index/index-store.ts';
 import { openIndex } from '../../../../src/cache/index/open-index.ts';
 import { createRememberedIndex } from '../../../../src/cache/index/remembered-index.ts';
+import type { Digest } from '../../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../../src/oci/media-types.ts';
 import { digestOf, endpoint } from '../data-folder-fixture.ts';
 
@@ -46,10 +47,12 @@ const write: fc.Arbitrary<Write> = fc.oneof(
       (index) =>
         index.addBlob(d, bytes, 1),
   ),
-  fc.tuple(digest, size).map(
-    ([d, bytes]): Write =>
+  fc.tuple(digest, size, fc.subarray(digests)).map(
+    ([d, bytes, listed]): Write =>
       (index) => {
-        index.addManifest(d, bytes, { mediaType: mediaTypes.ociManifest, children: [] }, 1);
+        const children = listed.filter((child) => child !== d);
+        const descriptors = children.map((child) => ({ digest: child, size: 1, mediaType: 'text/plain' }));
+        index.addManifest(d, bytes, { mediaType: mediaTypes.ociManifest, children: descriptors }, 1);
       },
   ),
   digest.map(
@@ -104,6 +107,33 @@ test('whatever is written, it answers as the index behind it does', () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test('a content that comes or goes leaves what is known of the others', (t) => {
+  const { index } = openIndex(':memory:', 0);
+  t.after(() => index.close());
+  let asked = 0;
+  const counted: IndexStore = {
+    ...index,
+    linkedContent(i, d) {
+      asked += 1;
+      return index.linkedContent(i, d);
+    },
+  };
+  const remembered = createRememberedIndex(counted);
+  const [first = ''] = images;
+  const [stays, comes, goes] = digests as [Digest, Digest, Digest];
+  for (const one of [stays, goes]) {
+    remembered.addBlob(one, 1, 1);
+    remembered.link(first, one, endpoint, 1);
+    assert.ok(remembered.linkedContent(first, one));
+  }
+  asked = 0;
+  remembered.addBlob(comes, 1, 1);
+  remembered.dropContent(goes);
+  assert.ok(remembered.linkedContent(first, stays));
+  assert.equal(asked, 0);
+  assert.equal(remembered.linkedContent(first, goes), undefined);
 });
 
 test('asks the index behind it once for what does not change', (t) => {
