@@ -21,6 +21,7 @@ import { rates } from './rates.ts';
 import type { Bench, Row } from './row.ts';
 import { scales } from './scale.ts';
 import { createStage, isInstalled } from './stage.ts';
+import { outages } from './stale.ts';
 import { table } from './table.ts';
 import { warm } from './warm.ts';
 
@@ -31,6 +32,7 @@ const rows: readonly Row[] = [
   ...ranges,
   ...accidents,
   ...mirrors,
+  ...outages,
   ...images,
   ...scales,
   ...hits,

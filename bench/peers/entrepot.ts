@@ -9,11 +9,11 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 export const entrepot: Peer = {
   name: 'entrepot',
-  async start(stage, { host, mirrors = [], toml = '', data }) {
+  async start(stage, { host, mirrors = [], toml = '', data, verify = false }) {
     const folder = stage.folder('entrepot');
     const file = (name: string) => join(folder, name);
     const tables = mirrors.map((mirror) => `[[registry.mirror]]\nlocation = "${mirror}"\ninsecure = true\n`);
-    const source = `[[registry]]\nprefix = "registry.test"\nlocation = "${host}"\ninsecure = true\n`;
+    const source = `[[registry]]\nprefix = "registry.test"\nlocation = "${host}"\ninsecure = ${!verify}\n`;
     writeFileSync(file('registries.conf'), [source, ...tables].join('\n'));
     writeFileSync(file('entrepot.toml'), `[routing]\ndefault_registry = "registry.test"\n${toml}`);
     const address = `127.0.0.1:${await freePort()}`;

@@ -15,6 +15,8 @@ export interface UpstreamOfPeer {
   readonly host: string;
   /** Hosts asked before, in this order: Entrepot only. */
   readonly mirrors?: readonly string[];
+  /** Speaks TLS, and its certificate counts: Entrepot only. */
+  readonly verify?: boolean;
   /** A data folder that is there already: Entrepot only. */
   readonly data?: string;
   /** More of entrepot.toml: Entrepot only. */

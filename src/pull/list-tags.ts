@@ -35,7 +35,7 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
     }
     const missing = absences.get(image.name, tagList);
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
-    const ask = (): Promise<Listed> => flights.run(image.name, () => fetch(image));
+    const ask = (): Promise<Listed> => flights.run(image.name, () => fetch(image, kept !== undefined));
     if (!kept) return ask();
     const stale: Listed = { found: true, value: decode(kept.bytes), cache: 'stale', trail: [] };
     const fetched = (await patience.wait(image, ask)) ?? stale;
@@ -43,9 +43,9 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
     return fetched.found || isGone ? fetched : { ...stale, trail: fetched.trail };
   }
 
-  async function fetch(image: ImageName): Promise<Listed> {
+  async function fetch(image: ImageName, hasCopy: boolean): Promise<Listed> {
     const { name, registry, repository } = image;
-    const answer = await upstream.listTags({ registry, repository });
+    const answer = await upstream.listTags({ registry, repository }, { hasCopy });
     const { trail } = answer;
     if (answer.ok) {
       const value = [...answer.value].sort(byBytes);
@@ -55,7 +55,7 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
     if (answer.verdict.kind === 'notFound') {
       cache.dropList(name, 'tags', '');
       absences.add(name, tagList, trail);
-    } else {
+    } else if (!hasCopy) {
       // Without a list from before, the tags that are here are better than nothing.
       const here = cache.tags(name);
       if (here.length > 0) return { found: true, value: here, cache: 'stale', trail };

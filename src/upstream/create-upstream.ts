@@ -108,13 +108,20 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     discard?: (value: T) => void,
   ): Promise<Answer<T>> {
     const endpoints = deps.endpoints(reference);
-    if (config.offline) return offlineAnswer(endpoints);
+    if (config.offline) return unasked(endpoints, 'offline', 'upstream.offline is set');
+    if (askOptions.hasCopy && isDown(endpoints))
+      return unasked(endpoints, 'unavailable', 'has failed lately');
     return askInOrder(
       endpoints,
       question,
       { health, clock, budget: config.totalTimeout, ...(deps.onAttempt && { onAttempt: deps.onAttempt }) },
       { ...askOptions, ...(discard && { discard }) },
     );
+  }
+
+  function isDown(endpoints: readonly Endpoint[]): boolean {
+    const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
+    return asked.length > 0 && asked.every(({ host }) => health.state(host) === 'open');
   }
 
   return {
@@ -145,13 +152,17 @@ function byDigest({ registry, repository }: Reference, digest: Digest): Referenc
   return { registry, repository, digest };
 }
 
-function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
+function unasked(
+  endpoints: readonly Endpoint[],
+  kind: 'offline' | 'unavailable',
+  reason: string,
+): Answer<never> {
   const trail = endpoints.map((endpoint) => ({
     endpoint: endpointKey(endpoint),
     role: endpoint.role,
     outcome: 'skipped' as const,
-    reason: 'upstream.offline is set',
+    reason,
     ms: 0,
   }));
-  return { ok: false, verdict: { kind: 'offline' }, trail };
+  return { ok: false, verdict: { kind }, trail };
 }

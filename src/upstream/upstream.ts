@@ -57,6 +57,8 @@ export interface AskOptions {
   readonly exclude?: ReadonlySet<string>;
   readonly distrust?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
+  /** Whoever asks has an older answer to give: where every breaker is open, nobody is asked. */
+  readonly hasCopy?: boolean;
 }
 
 export type Answer<T> =

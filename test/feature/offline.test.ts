@@ -1,6 +1,6 @@
 /** When nobody answers, what is cached is served, marked stale, and a dead registry keeps nobody waiting twice. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startBlackHole } from '../support/black-hole.ts';
@@ -16,8 +16,8 @@ import {
   settled,
   startMirrored,
 } from '../support/mirrored-registry.ts';
+import { skipFor } from '../support/missing.ts';
 import { run } from '../support/processes.ts';
-import { tempFolder } from '../support/temp-folder.ts';
 
 const repository = 'team/app';
 const image = buildImage({ layers: [50_000] });
@@ -30,6 +30,7 @@ async function pulled(t: TestContext, options: Parameters<typeof startMirrored>[
   const { registry, get: ask, clock } = mirrored;
   registry.putImage(repository, '1', image);
   registry.putImage(repository, undefined, signature);
+  registry.putImage(repository, 'never-pulled', buildImage({ seed: 'never pulled' }));
   const paths = ['manifests/1', 'tags/list', `referrers/${image.digest}`];
   for (const path of [...paths, ...image.blobs.map(({ digest }) => `blobs/${digest}`)]) {
     assert.equal((await ask(repository, path)).complete, true);
@@ -66,7 +67,9 @@ describe('a cached tag is served stale when its registry', () => {
         assert.deepEqual(answer.body, image.bytes);
         await clock.advance(minute);
       }
-      assertStale(await pull('tags/list'));
+      const list = await pull('tags/list');
+      assertStale(list);
+      assert.deepEqual((json(list) as { tags: string[] }).tags, ['1', 'never-pulled']);
       const referrers = await pull(`referrers/${image.digest}`);
       assertStale(referrers);
       assert.deepEqual(
@@ -141,6 +144,22 @@ describe('a registry that was silent', () => {
   });
 });
 
+describe('a registry that fails each time', () => {
+  it('is not asked about what is here until it may have recovered; about the rest it is', async (t) => {
+    const { registry, pull, clock } = await pulled(t);
+    registry.on({}, status(500));
+    for (let time = 0; time < 20; time += 1) assertStale(await pull());
+    assertStale(await pull('tags/list'));
+    assert.equal(registry.count(), 3, 'as many failures as open a breaker');
+    assert.equal((await pull('manifests/2')).status, 502);
+    assert.equal(registry.count(), 4);
+    registry.heal();
+    assertStale(await pull());
+    await clock.advance(minute);
+    assert.equal(cacheOf(await pull()), 'revalidated');
+  });
+});
+
 describe('a live mirror beside a dead one', () => {
   it('revalidates the tag, so that nothing is stale', async (t) => {
     const hole = await startBlackHole();
@@ -178,44 +197,34 @@ describe('upstream.offline', () => {
 });
 
 describe('a start', () => {
-  it('with no network at all serves what is cached', async (t) => {
-    const hasNamespaces = (await run('unshare', ['-n', 'true']).catch(() => ({ code: 1 }))).code === 0;
-    if (!hasNamespaces) return t.skip('needs the right to make a network namespace');
+  const script = join(import.meta.dirname, '..', 'support', 'pull-without-network.ts');
+
+  /** `prepare`: a command of the shell that is run first, in namespaces of its own. */
+  async function assertServes(t: TestContext, registries: string | undefined, prepare: string) {
+    const trial = await run('unshare', ['-nm', 'sh', '-c', prepare]).catch(() => ({ code: 1 }));
+    if (trial.code !== 0) return skipFor(t, 'needs the right to make namespaces and to mount');
     const { proxy, registry } = await pulled(t);
     await proxy.stop();
-    const script = join(import.meta.dirname, '..', 'support', 'pull-without-network.ts');
+    if (registries !== undefined) {
+      const conf = `[[registry]]\nprefix = "${registry.host}"\nlocation = "${registries}"\n`;
+      writeFileSync(join(proxy.folder, 'registries.conf'), conf);
+    }
     const { stdout, stderr, code } = await run('unshare', [
-      ...['-n', process.execPath, script, proxy.folder],
-      `${registry.host}/${repository}`,
-    ]);
-    assert.equal(code, 0, stderr);
-    const { startMs, pings, caches } = JSON.parse(stdout);
-    assert.ok(startMs < 1000, `started in ${startMs} ms`);
-    assert.equal(pings, 200);
-    assert.deepEqual(caches, ['stale', 'hit']);
-  });
-
-  it('without a readable resolv.conf serves what is cached', async (t) => {
-    const canMount = (await run('unshare', ['-nm', 'true']).catch(() => ({ code: 1 }))).code === 0;
-    if (!canMount || !existsSync('/etc/resolv.conf')) return t.skip('needs the right to mount');
-    const { proxy, registry } = await pulled(t, {
-      registries: ({ host }) => insecureRegistry(host),
-    });
-    await proxy.stop();
-    const conf = join(proxy.folder, 'registries.conf');
-    writeFileSync(conf, `[[registry]]\nprefix = "${registry.host}"\nlocation = "registry.invalid"\n`);
-    const hidden = join(tempFolder(t), 'resolv.conf');
-    writeFileSync(hidden, '');
-    chmodSync(hidden, 0);
-    const script = join(import.meta.dirname, '..', 'support', 'pull-without-network.ts');
-    const { stdout, stderr, code } = await run('unshare', [
-      ...['-nm', 'sh', '-c', `mount --bind ${hidden} /etc/resolv.conf && exec "$@"`, 'sh'],
+      ...['-nm', 'sh', '-c', `${prepare} && exec "$@"`, 'sh'],
       ...[process.execPath, script, proxy.folder, `${registry.host}/${repository}`],
     ]);
     assert.equal(code, 0, stderr);
-    const { startMs, caches } = JSON.parse(stdout);
-    assert.ok(startMs < 1000, `started in ${startMs} ms`);
-    assert.deepEqual(caches, ['stale', 'hit']);
+    const { startMs, answers } = JSON.parse(stdout);
+    assert.ok(startMs < 1000, `from the start of the process to the image in ${startMs} ms`);
+    assert.deepEqual(answers, Array(3).fill([200, 'stale', 'hit']));
+  }
+
+  it('with no network at all serves what is cached', (t) => assertServes(t, undefined, 'true'));
+
+  it('without a resolv.conf that can be read, by root either, serves what is cached', async (t) => {
+    if (!existsSync('/etc/resolv.conf')) return skipFor(t, 'there is no resolv.conf to hide');
+    const prepare = 'mount --bind /proc/self/mem /etc/resolv.conf && ! cat /etc/resolv.conf >/dev/null 2>&1';
+    await assertServes(t, 'registry.invalid', prepare);
   });
 });
 

@@ -23,6 +23,7 @@ import { eventually } from '../support/eventually.ts';
 import { corruptAt, rate, stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
+import { skipFor } from '../support/missing.ts';
 
 /** A disk that takes `room` bytes and then fails with `code`, a part of the last write included, until it is mended. */
 function failingDisk(code: string, room: number): { writev: WriteVector; mend(): void } {
@@ -163,7 +164,7 @@ describe('a small file system', () => {
   it('that fills up costs no client a byte, and serves what it has', async (t) => {
     const folder = smallDisk(t, 8 * MiB);
     if (folder === undefined) {
-      t.skip('mounting a tmpfs needs root');
+      skipFor(t, 'mounting a tmpfs needs root');
       return;
     }
     const blob = generateBlob(12 * MiB, 'too large for it');
