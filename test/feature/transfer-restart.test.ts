@@ -1,12 +1,14 @@
 /**
  * `kill -9` at any instant of a fill: no wrong byte is ever served, what is here is not fetched again, nothing is left lying
- * about. A dozen times; a hundred with LONG=1. Each kill comes at a random byte of the client's; the seed is printed when it fails.
+ * about, no orphan and no lock. A dozen times; a hundred with LONG=1, KILLS=N for another number. Each kill comes at a random byte
+ * of the client's; the seed is printed when it fails.
  */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fillCache } from '../../bench/full-cache.ts';
 import { type Blob, generateBlob } from '../support/byte-source.ts';
 import { comparison, inSocketBuffers, MiB, offer, pullWhole } from '../support/cold-blobs.ts';
 import { type ProgramOnBlobs, startProgramOnBlobs } from '../support/entrepot-on-blobs.ts';
@@ -17,7 +19,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const long = process.env.LONG === '1';
-const kills = long ? 100 : 12;
+const kills = Number(process.env.KILLS ?? (long ? 100 : 12));
 const size = 12 * MiB;
 /** What a client may be ahead of the saved ranges at the kill: 50 ms and a write, and time to spare on a busy machine. */
 const unsaved = 8 * MiB;
@@ -49,6 +51,28 @@ function rangesAsked(registry: FakeRegistry, blob: Blob): number[] {
     .matching({ digest: blob.digest, method: 'GET' })
     .map(({ headers }) => Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0));
 }
+
+/** In the index, as `LONG` has it. */
+const many = long ? 100_000 : 10_000;
+
+describe(`a program that is killed with ${many} blobs in its index`, () => {
+  it('answers within five seconds of its next start', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const folder = tempFolder(t);
+    const blob = generateBlob(size, 'beside many');
+    offer([registry], blob);
+    mkdirSync(join(folder, 'data'));
+    fillCache(join(folder, 'data'), 'registry.example', { blobs: many, asked: 1, real: 0 });
+    const first = await startProgramOnBlobs(t, folder, [registry]);
+    await readAndKill(first, blob, size / 2);
+    const began = performance.now();
+    const second = await startProgramOnBlobs(t, folder, [registry]);
+    await pullWhole(second.url(blob.digest), blob);
+    const took = performance.now() - began;
+    assert.ok(took < 5000, `started, and gave a blob, within ${took} ms`);
+  });
+});
 
 describe('a program that is killed again and again', () => {
   it('serves no wrong byte, goes on from what it has, and is tidy in the end', async (t) => {
@@ -108,6 +132,13 @@ describe('a program that is killed again and again', () => {
         blobs.map(({ digest }) => digest.slice('sha256:'.length)).toSorted(),
       );
       assert.equal((await site.program.stop()).code, 0);
+      assert.deepEqual(
+        readdirSync(site.proxy.data).toSorted(),
+        ['content-v1', 'entrepot.lock', 'incoming', 'index-v1.sqlite'],
+        'no orphan, no socket, no log of the index',
+      );
+      const last = await startProgramOnBlobs(t, folder, [registry]);
+      assert.equal((await last.program.stop()).code, 0, 'nobody holds the folder');
     } catch (error) {
       t.diagnostic(`SEED=${seed}`);
       throw error;

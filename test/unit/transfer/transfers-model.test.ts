@@ -165,7 +165,10 @@ describe('any number of readers, any ranges, any accident', () => {
         await bench.transfers.close();
         assert.deepEqual(readdirSync(bench.incoming), []);
       }),
-      { numRuns: Number(process.env.TRANSFER_RUNS ?? 150), timeout: 5000 },
+      {
+        numRuns: process.env.LONG === '1' ? 5000 : 150,
+        timeout: 5000,
+      },
     );
   });
 });
