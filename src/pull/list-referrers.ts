@@ -33,16 +33,16 @@ export function createListReferrers(
       return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
     }
     const key = `${image.name}@${subject}`;
-    const ask = (): Promise<Listed> => flights.run(key, () => fetch(target, kept !== undefined));
+    const ask = (): Promise<Listed> => flights.run(key, () => fetch(target));
     if (!kept) return ask();
     const stale: Listed = { found: true, value: kept.bytes, cache: 'stale', trail: [] };
     const fetched = (await patience.wait(image, ask)) ?? stale;
     return fetched.found ? fetched : { ...stale, trail: fetched.trail };
   }
 
-  async function fetch({ image, subject }: ReferrersTarget, hasCopy: boolean): Promise<Listed> {
+  async function fetch({ image, subject }: ReferrersTarget): Promise<Listed> {
     const { name, registry, repository } = image;
-    const answer = await upstream.listReferrers({ registry, repository }, subject, { hasCopy });
+    const answer = await upstream.listReferrers({ registry, repository }, subject);
     const { trail } = answer;
     if (!answer.ok && answer.verdict.kind !== 'notFound')
       return { found: false, verdict: answer.verdict, trail };

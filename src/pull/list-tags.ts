@@ -45,7 +45,7 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
 
   async function fetch(image: ImageName, hasCopy: boolean): Promise<Listed> {
     const { name, registry, repository } = image;
-    const answer = await upstream.listTags({ registry, repository }, { hasCopy });
+    const answer = await upstream.listTags({ registry, repository });
     const { trail } = answer;
     if (answer.ok) {
       const value = [...answer.value].sort(byBytes);

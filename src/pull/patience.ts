@@ -1,7 +1,8 @@
 /**
  * A cached copy is the last candidate of every race: when nobody has answered within `patience`, what is cached is served as
  * stale and the question goes on behind. Nobody waits for the same registries again until they answer something in
- * time, good or bad: so a dead registry costs one wait, for all images and clients together.
+ * time, good or bad: so a dead registry costs one wait, for all images and clients together. One that fails quickly costs
+ * nothing either once its breaker is open: it is not even asked until a probe is due.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
@@ -15,7 +16,7 @@ export interface Patience {
 
 export interface PatienceDeps {
   readonly clock: Clock;
-  readonly upstream: Pick<Upstream, 'endpoints'>;
+  readonly upstream: Pick<Upstream, 'endpoints' | 'isDown'>;
   readonly log: { warn(fields: object, message: string): void };
 }
 
@@ -31,6 +32,7 @@ export function createPatience({ clock, upstream, log }: PatienceDeps, patience:
 
   return {
     async wait(reference, ask) {
+      if (upstream.isDown(reference)) return undefined;
       if (patience === 0) {
         behind(ask());
         return undefined;

@@ -74,7 +74,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     known: CachedTag,
     cached: CachedManifest,
   ): Pulling {
-    const head = await upstream.headManifest(reference, { hasCopy: true });
+    const head = await upstream.headManifest(reference);
     const { trail } = head;
     if (!head.ok) {
       const isMissing = head.verdict.kind === 'notFound';

@@ -108,9 +108,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     discard?: (value: T) => void,
   ): Promise<Answer<T>> {
     const endpoints = deps.endpoints(reference);
-    if (config.offline) return unasked(endpoints, 'offline', 'upstream.offline is set');
-    if (askOptions.hasCopy && isDown(endpoints))
-      return unasked(endpoints, 'unavailable', 'has failed lately');
+    if (config.offline) return offlineAnswer(endpoints);
     return askInOrder(
       endpoints,
       question,
@@ -119,13 +117,12 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     );
   }
 
-  function isDown(endpoints: readonly Endpoint[]): boolean {
-    const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
-    return asked.length > 0 && asked.every(({ host }) => health.state(host) === 'open');
-  }
-
   return {
     endpoints: deps.endpoints,
+    isDown(reference) {
+      const asked = deps.endpoints(reference).filter(({ blockedBy }) => blockedBy === undefined);
+      return asked.length > 0 && asked.every(({ host }) => health.state(host) === 'open');
+    },
     getManifest: (reference, askOptions) => ask(reference, manifests.get, askOptions),
     headManifest: (reference, askOptions) => ask(reference, manifests.head, askOptions),
     headBlob: (reference, digest, askOptions) =>
@@ -152,17 +149,13 @@ function byDigest({ registry, repository }: Reference, digest: Digest): Referenc
   return { registry, repository, digest };
 }
 
-function unasked(
-  endpoints: readonly Endpoint[],
-  kind: 'offline' | 'unavailable',
-  reason: string,
-): Answer<never> {
+function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
   const trail = endpoints.map((endpoint) => ({
     endpoint: endpointKey(endpoint),
     role: endpoint.role,
     outcome: 'skipped' as const,
-    reason,
+    reason: 'upstream.offline is set',
     ms: 0,
   }));
-  return { ok: false, verdict: { kind }, trail };
+  return { ok: false, verdict: { kind: 'offline' }, trail };
 }

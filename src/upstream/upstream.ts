@@ -15,6 +15,9 @@ export interface Upstream {
    */
   endpoints(reference: Reference): readonly Endpoint[];
 
+  /** Whether the breaker of every endpoint is open, and no probe is due: who has an older answer need not ask. */
+  isDown(reference: Reference): boolean;
+
   /** GET by digest where the reference has one, else by tag. The digest is verified, the bytes are capped. */
   getManifest(reference: Reference, options?: AskOptions): Promise<Answer<FetchedManifest>>;
   /** HEAD; a GET where the HEAD bears no digest or is not supported. */
@@ -57,8 +60,6 @@ export interface AskOptions {
   readonly exclude?: ReadonlySet<string>;
   readonly distrust?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
-  /** Whoever asks has an older answer to give: where every breaker is open, nobody is asked. */
-  readonly hasCopy?: boolean;
 }
 
 export type Answer<T> =

@@ -5,12 +5,13 @@ import { createPatience } from '../../../src/pull/patience.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { createManualClock } from '../../support/clock.ts';
 
-function patienceOf(ms = 1000) {
+function patienceOf(ms = 1000, down: readonly string[] = []) {
   const clock = createManualClock();
   const warnings: object[] = [];
   const endpoints = ({ registry }: { registry: string }) => [{ host: registry } as Endpoint];
+  const isDown = ({ registry }: { registry: string }) => down.includes(registry);
   const log = { warn: (fields: object) => void warnings.push(fields) };
-  return { clock, warnings, patience: createPatience({ clock, upstream: { endpoints }, log }, ms) };
+  return { clock, warnings, patience: createPatience({ clock, upstream: { endpoints, isDown }, log }, ms) };
 }
 
 function referenceTo(text: string) {
@@ -54,6 +55,13 @@ test('it is asked behind the answer, and an answer in time ends the silence', as
   assert.equal(await patience.wait(image, async () => 'in time'), undefined, 'late is as good as silent');
   await clock.advance(0);
   assert.equal(await patience.wait(image, async () => 'in time'), 'in time');
+});
+
+test('what is down is not asked at all', async () => {
+  const { clock, patience } = patienceOf(1000, ['a.test']);
+  assert.equal(await patience.wait(image, assert.fail), undefined);
+  assert.equal(await patience.wait(referenceTo('b.test/x'), async () => 'here'), 'here');
+  assert.deepEqual(clock.pending, []);
 });
 
 test('with no patience at all nobody ever waits, and what fails behind is told', async () => {
