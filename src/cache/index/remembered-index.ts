@@ -80,7 +80,7 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
       return index.dropContent(digest);
     },
     loseContent(digest) {
-      contents.clear();
+      forget(digest);
       index.loseContent(digest);
     },
     transaction(work) {
