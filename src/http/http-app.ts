@@ -7,12 +7,12 @@ import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface HttpAppDeps {
   readonly metrics?: Metrics | undefined;
-  /** Why requests should go elsewhere for now; undefined while all is well. */
-  readonly unready: () => string | undefined;
+  /** Then requests, which only connections from before can still bring, should go elsewhere. */
+  readonly isStopping: () => boolean;
 }
 
 export function createHttpApp(deps: HttpAppDeps): Hono {
-  const { metrics, unready } = deps;
+  const { metrics, isStopping } = deps;
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
@@ -20,10 +20,7 @@ export function createHttpApp(deps: HttpAppDeps): Hono {
     c.header('Cache-Control', 'no-store');
   });
   app.get('/healthz', (c) => c.text('ok\n'));
-  app.get('/readyz', (c) => {
-    const reason = unready();
-    return reason === undefined ? c.text('ready\n') : c.text(`${reason}\n`, 503);
-  });
+  app.get('/readyz', (c) => (isStopping() ? c.text('stopping\n', 503) : c.text('ready\n')));
   if (metrics) {
     app.get('/metrics', async (c) =>
       c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),

@@ -14,8 +14,6 @@ import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
 export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
   readonly newId?: (() => string) | undefined;
-  /** Why requests should go elsewhere for now, for `/readyz`. */
-  readonly unready?: (() => string | undefined) | undefined;
 }
 
 export interface ServerOptions {
@@ -57,16 +55,13 @@ const maxHeaderSize = 32 * 1024;
 const socketBuffer = 1024 * 1024;
 
 export function createServer(deps: ServerDeps, options: ServerOptions): Server {
-  const { clock, metrics, unready } = deps;
+  const { clock, metrics } = deps;
   const { host, port } = options.listen;
   const sockets = new Set<Socket>();
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
 
-  const app = createHttpApp({
-    metrics,
-    unready: () => (isStopping ? 'stopping' : unready?.()),
-  });
+  const app = createHttpApp({ metrics, isStopping: () => isStopping });
   const registry = createRegistryApi(
     { ...deps, newId: deps.newId ?? randomUUID },
     { stallTimeout: options.limits.clientStall ?? 5 * minutes },

@@ -1,7 +1,7 @@
 /**
  * Transfers in flight, on disk: `incoming/ALGORITHM-HEX` holds the bytes, `incoming/ALGORITHM-HEX.ranges` says which of
  * them are there. The second is replaced by rename after the writes that it describes, so after a kill it never
- * promises bytes that were not written. After a power cut it may; the digest at the end finds that out.
+ * promises bytes that were not written. After a power cut it might: so that empties the folder (docs/decisions/0017).
  */
 import { constants, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer as createSocketServer } from 'node:net';
 import { describe, it } from 'node:test';
+import { createHttpApp } from '../../../src/http/http-app.ts';
 import { createServer } from '../../../src/http/server.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { createRouter } from '../../../src/routing/router.ts';
@@ -50,14 +51,20 @@ describe('listening', () => {
 
 describe('beside the registry', () => {
   it('tells its health, and whether it is ready', async (t) => {
-    let reason: string | undefined = 'the index is being rebuilt';
-    const { get } = await running(t, { unready: () => reason });
-    assert.equal((await get('/healthz')).status, 200);
-    const unready = await get('/readyz');
-    assert.equal(unready.status, 503);
-    assert.match(unready.body.toString(), /index is being rebuilt/);
-    reason = undefined;
-    assert.equal((await get('/readyz')).status, 200);
+    const { get } = await running(t);
+    for (const [path, text] of [
+      ['/healthz', 'ok\n'],
+      ['/readyz', 'ready\n'],
+    ] as const) {
+      const { status, body } = await get(path);
+      assert.deepEqual([status, body.toString()], [200, text]);
+    }
+  });
+
+  it('tells those whose connection is busy that it is stopping', async () => {
+    const app = createHttpApp({ isStopping: () => true });
+    const answer = await app.request('/readyz');
+    assert.deepEqual([answer.status, await answer.text()], [503, 'stopping\n']);
   });
 
   it('shows metrics of what it answered', async (t) => {
