@@ -5,13 +5,13 @@ import type { ServerConfig } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createAbsences } from './absences.ts';
 import { createListReferrers } from './list-referrers.ts';
 import { createListTags } from './list-tags.ts';
 import { createPatience } from './patience.ts';
 import type { Pull } from './pull.ts';
 import { createPullBlob } from './pull-blob.ts';
 import { createPullManifest } from './pull-manifest.ts';
+import { createRememberedTrails } from './remembered-trails.ts';
 
 export interface PullDeps {
   readonly cache: Cache;
@@ -23,15 +23,21 @@ export interface PullDeps {
 
 /** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */
 const revalidationPatience = 1200;
+/** ms that a tag which nobody could confirm is served stale without asking again: a wrong password is wrong for all who pull. */
+const unconfirmedFor = 2_000;
 const headersBy = 10_000;
 
 export function createPull(deps: PullDeps, config: ServerConfig['freshness']): Pull {
   const freshness = createFreshness(config);
-  const absences = createAbsences(deps.clock, config.missing);
+  const absences = createRememberedTrails(deps.clock, config.missing);
+  const unconfirmed = createRememberedTrails(deps.clock, unconfirmedFor);
   const patience = createPatience(deps, config.serveStaleWhileRevalidating ? 0 : revalidationPatience);
   const blobs = createPullBlob({ ...deps, absences, headersBy });
   return {
-    manifest: createPullManifest({ ...deps, freshness, absences, patience, onMissing: config.onMissing }),
+    manifest: createPullManifest({
+      ...{ ...deps, freshness, absences, unconfirmed, patience },
+      onMissing: config.onMissing,
+    }),
     headBlob: blobs.head,
     blob: blobs.get,
     tags: createListTags({ ...deps, freshness, absences, patience }),

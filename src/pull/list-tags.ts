@@ -6,16 +6,16 @@ import { SingleFlight } from '../lib/single-flight.ts';
 import type { ImageName, TagsTarget } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Absences } from './absences.ts';
 import type { Patience } from './patience.ts';
 import type { Pulled, TagList } from './pull.ts';
+import type { RememberedTrails } from './remembered-trails.ts';
 
 export interface ListTagsDeps {
   readonly cache: Cache;
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly freshness: Freshness;
-  readonly absences: Absences;
+  readonly absences: RememberedTrails;
   readonly patience: Patience;
 }
 

@@ -14,15 +14,15 @@ import type { BlobTarget, ImageName, RangeSpec } from '../routing/target.ts';
 import type { OpenedTransfer, Transfers } from '../transfer/transfers.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Absences } from './absences.ts';
 import type { BlobContent, BlobHead, Pulled } from './pull.ts';
+import type { RememberedTrails } from './remembered-trails.ts';
 
 export interface PullBlobDeps {
   readonly cache: Cache;
   readonly upstream: Upstream;
   readonly transfers: Transfers;
   readonly clock: Clock;
-  readonly absences: Absences;
+  readonly absences: RememberedTrails;
   /** ms without an answer after which a blob of known size is begun all the same: containerd waits 30 s for headers. */
   readonly headersBy: number;
 }

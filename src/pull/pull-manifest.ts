@@ -6,7 +6,7 @@
  *   tag here, old, HEAD says the same digest ....... revalidated
  *   tag here, old, HEAD says another digest ........ GET, fetched
  *   tag here, old, every endpoint says 404 ......... the tag goes, 404 (or stale, with freshness.on_missing = "keep")
- *   tag here, old, nobody can say, or not in time .. stale
+ *   tag here, old, nobody can say, or not in time .. stale, for two seconds without asking again
  *   nothing here ................................... GET, fetched; joined for those who wait for the same GET
  */
 import type { Cache, CachedManifest, CachedTag } from '../cache/cache.ts';
@@ -18,16 +18,18 @@ import type { Reference, Tag } from '../oci/reference.ts';
 import type { ManifestTarget } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Absences } from './absences.ts';
 import type { Patience } from './patience.ts';
 import type { ManifestContent, Pulled } from './pull.ts';
+import type { RememberedTrails } from './remembered-trails.ts';
 
 export interface PullManifestDeps {
   readonly cache: Cache;
   readonly upstream: Upstream;
   readonly clock: Clock;
   readonly freshness: Freshness;
-  readonly absences: Absences;
+  readonly absences: RememberedTrails;
+  /** Tags that were just found to be neither the same, nor another, nor gone. */
+  readonly unconfirmed: RememberedTrails;
   readonly patience: Patience;
   readonly log: { warn(fields: object, message: string): void };
   readonly onMissing: 'drop' | 'keep';
@@ -36,7 +38,7 @@ export interface PullManifestDeps {
 type Pulling = Promise<Pulled<ManifestContent>>;
 
 export function createPullManifest(deps: PullManifestDeps): (target: ManifestTarget) => Pulling {
-  const { cache, upstream, clock, freshness, absences, patience, log } = deps;
+  const { cache, upstream, clock, freshness, absences, unconfirmed, patience, log } = deps;
   const flights = new SingleFlight<Pulled<ManifestContent>>();
 
   async function byDigest(image: string, reference: Reference, digest: Digest): Pulling {
@@ -58,7 +60,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
       return { found: true, value: cached, cache: 'hit', trail: [] };
     }
     // Only with on_missing = "keep" is there a tag and an absence.
-    const trail = absences.get(image, tag);
+    const trail = absences.get(image, tag) ?? unconfirmed.get(image, tag);
     const revalidated =
       !trail &&
       (await patience.wait(reference, () =>
@@ -78,7 +80,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     const { trail } = head;
     if (!head.ok) {
       const isMissing = head.verdict.kind === 'notFound';
-      if (isMissing) absences.add(image, tag, trail);
+      (isMissing ? absences : unconfirmed).add(image, tag, trail);
       if (!isMissing || deps.onMissing === 'keep') {
         return { found: true, value: cached, cache: 'stale', trail };
       }

@@ -151,14 +151,38 @@ describe('a registry that fails each time', () => {
   it('is not asked about what is here until it may have recovered; about the rest it is', async (t) => {
     const { registry, pull, clock } = await pulled(t);
     registry.on({}, status(500));
-    for (let time = 0; time < 20; time += 1) assertStale(await pull());
+    for (let failures = 1; failures <= 3; failures += 1) {
+      for (let time = 0; time < 20; time += 1) assertStale(await pull());
+      assert.equal(registry.count(), failures, 'asked once, not by each client');
+      if (failures < 3) await clock.advance(2000);
+    }
+    // As many failures as open a breaker.
     assertStale(await pull('tags/list'));
-    assert.equal(registry.count(), 3, 'as many failures as open a breaker');
+    assert.equal(registry.count(), 3);
     assert.equal((await pull('manifests/2')).status, 502);
     assert.equal(registry.count(), 4);
     registry.heal();
     assertStale(await pull());
     await clock.advance(minute);
+    assert.equal(cacheOf(await pull()), 'revalidated');
+  });
+});
+
+describe('a registry that refuses', () => {
+  it('is asked once in two seconds, however many pull', async (t) => {
+    const { registry, pull, clock } = await pulled(t);
+    registry.on({}, status(401));
+    assertStale(await pull());
+    // A HEAD, and what else it takes to be sure.
+    const each = registry.count();
+    for (let questions = 1; questions <= 5; questions += 1) {
+      for (let time = 0; time < 20; time += 1) assertStale(await pull());
+      assert.equal(registry.count(), each * questions);
+      await clock.advance(2000);
+      assertStale(await pull());
+    }
+    registry.heal();
+    await clock.advance(2000);
     assert.equal(cacheOf(await pull()), 'revalidated');
   });
 });

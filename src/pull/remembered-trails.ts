@@ -1,0 +1,29 @@
+/**
+ * Answers that are remembered for a short while, per image, so that those who ask again and again cost their registries nothing:
+ * what every endpoint said 404 to (cosign tags, platform probes), and what nobody could confirm.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../lib/clock.ts';
+import type { Trail } from '../upstream/outcome.ts';
+
+export interface RememberedTrails {
+  /** The trail of the answer, where that was not too long ago. */
+  get(image: string, what: string): Trail | undefined;
+  add(image: string, what: string, trail: Trail): void;
+}
+
+const maxRemembered = 20_000;
+
+/** `ms`: for how long; 0: not at all. */
+export function createRememberedTrails(clock: Clock, ms: number): RememberedTrails {
+  const remembered = new LRUCache<string, { trail: Trail; until: number }>({ max: maxRemembered });
+  return {
+    get(image, what) {
+      const found = remembered.get(`${image} ${what}`);
+      return found && found.until > clock.monotonic() ? found.trail : undefined;
+    },
+    add(image, what, trail) {
+      if (ms > 0) remembered.set(`${image} ${what}`, { trail, until: clock.monotonic() + ms });
+    },
+  };
+}
