@@ -5,7 +5,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../oci/digest.ts';
-import type { BlobStore } from './blobs/blob-store.ts';
+import { type BlobStore, folderCount } from './blobs/blob-store.ts';
 import type { IndexStore } from './index/index-store.ts';
 import { readOrphan } from './orphan.ts';
 
@@ -37,7 +37,7 @@ const rowsAtOnce = 100;
 export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
   const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0 };
   for (const algorithm of digestAlgorithms) {
-    for (let first = 0; first < 256; first += 1) {
+    for (let first = 0; first < folderCount; first += 1) {
       if (deps.isStopped()) return report;
       await reconcileFolder(deps, algorithm, first, report);
       await turn();

@@ -58,8 +58,6 @@ export interface ScrubDeps {
   readonly eachImage: () => AsyncGenerator<ImageSummary>;
 }
 
-/** First bytes that a digest can have. */
-export const folderCount = 256;
 /** Bytes that are hashed before the pace is asked again. */
 const step = 1024 * 1024;
 const atOnce = 500;

@@ -4,7 +4,7 @@
  * loses no other one. Where a folder takes longer than its slot, the next ones follow at once, none left out: a pass then takes
  * longer than the period.
  */
-import { folderCount } from '../cache/scrub.ts';
+import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
 import type { Scrubs } from './scrubs.ts';

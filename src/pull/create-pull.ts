@@ -35,7 +35,11 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
   const blobs = createPullBlob({ ...deps, absences, headersBy });
   return {
     manifest: createPullManifest({
-      ...{ ...deps, freshness, absences, unconfirmed, patience },
+      ...deps,
+      freshness,
+      absences,
+      unconfirmed,
+      patience,
       onMissing: config.onMissing,
     }),
     headBlob: blobs.head,

@@ -32,13 +32,13 @@ export function createPatience({ clock, upstream, log }: PatienceDeps, patience:
 
   return {
     async wait(reference, ask) {
-      if (upstream.isDown(reference)) return undefined;
+      const endpoints = upstream.endpoints(reference);
+      if (upstream.isDown(endpoints)) return undefined;
       if (patience === 0) {
         behind(ask());
         return undefined;
       }
-      const hosts = upstream.endpoints(reference).map(({ host }) => host);
-      const key = hosts.join(' ');
+      const key = endpoints.map(({ host }) => host).join(' ');
       const { promise: inTime, resolve } = Promise.withResolvers<undefined>();
       const timer = clock.after(patience, () => {
         silent.set(key, true);

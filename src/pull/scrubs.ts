@@ -3,9 +3,9 @@
  * (`repair.ts`). The command does all of it, the background a folder at a time.
  */
 import type { CacheAdmin } from '../cache/admin.ts';
+import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { Loss } from '../cache/losses.ts';
 import type { NamePattern } from '../cache/name-patterns.ts';
-import { folderCount } from '../cache/scrub.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createPace } from '../lib/pace.ts';
 import type { createRepair } from './repair.ts';

@@ -119,8 +119,8 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
 
   return {
     endpoints: deps.endpoints,
-    isDown(reference) {
-      const asked = deps.endpoints(reference).filter(({ blockedBy }) => blockedBy === undefined);
+    isDown(endpoints) {
+      const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
       return asked.length > 0 && asked.every(({ host }) => health.state(host) === 'open');
     },
     getManifest: (reference, askOptions) => ask(reference, manifests.get, askOptions),

@@ -15,8 +15,8 @@ export interface Upstream {
    */
   endpoints(reference: Reference): readonly Endpoint[];
 
-  /** Whether the breaker of every endpoint is open, and no probe is due: who has an older answer need not ask. */
-  isDown(reference: Reference): boolean;
+  /** Whether the breaker of each of them is open, and no probe is due: who has an older answer need not ask. */
+  isDown(endpoints: readonly Endpoint[]): boolean;
 
   /** GET by digest where the reference has one, else by tag. The digest is verified, the bytes are capped. */
   getManifest(reference: Reference, options?: AskOptions): Promise<Answer<FetchedManifest>>;

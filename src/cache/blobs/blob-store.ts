@@ -2,6 +2,9 @@
 import type { ByteStream } from '../../lib/byte-stream.ts';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 
+/** First bytes that a digest can have: contents are gone through by them, a *folder* at a time. */
+export const folderCount = 256;
+
 export interface BlobStore {
   /** Undefined where there is no such file. */
   open(digest: Digest): Promise<StoredFile | undefined>;

@@ -9,7 +9,7 @@ function patienceOf(ms = 1000, down: readonly string[] = []) {
   const clock = createManualClock();
   const warnings: object[] = [];
   const endpoints = ({ registry }: { registry: string }) => [{ host: registry } as Endpoint];
-  const isDown = ({ registry }: { registry: string }) => down.includes(registry);
+  const isDown = (asked: readonly Endpoint[]) => asked.every(({ host }) => down.includes(host));
   const log = { warn: (fields: object) => void warnings.push(fields) };
   return { clock, warnings, patience: createPatience({ clock, upstream: { endpoints, isDown }, log }, ms) };
 }
