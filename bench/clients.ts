@@ -23,8 +23,16 @@ export async function pull(url: string, args: readonly string[] = []): Promise<P
 
 /** So many GETs of one URL at once, each on its own connection. */
 export function pullAtOnce(url: string, readers: number): Promise<readonly Pulled[]> {
-  const each = Array.from({ length: readers }, () => ['--output', '/dev/null', url]).flat();
-  return curl(['--parallel', '--parallel-immediate', '--parallel-max', String(readers), ...each]);
+  return pullAll(
+    Array.from({ length: readers }, () => url),
+    readers,
+  );
+}
+
+/** A GET of each URL, `atOnce` of them at a time. */
+export function pullAll(urls: readonly string[], atOnce: number): Promise<readonly Pulled[]> {
+  const each = urls.flatMap((url) => ['--output', '/dev/null', url]);
+  return curl(['--parallel', '--parallel-immediate', '--parallel-max', String(atOnce), ...each]);
 }
 
 async function curl(args: readonly string[]): Promise<readonly Pulled[]> {

@@ -1,6 +1,6 @@
 /** Blobs that nobody has yet: one reader, many at once, and a slow one who comes first. */
-import { pull, pullAtOnce } from './clients.ts';
-import { alternate, type Line, median } from './measure.ts';
+import { pull, pullAll, pullAtOnce } from './clients.ts';
+import { alternate, type Line, median, timed } from './measure.ts';
 import { processorTime } from './processes.ts';
 import type { Bench, Row } from './row.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
@@ -46,6 +46,41 @@ async function oneReader(bench: Bench, name: string, rate?: string): Promise<rea
     { row, what: 'bytes upstream / blob', unit: 'times', values: figures.share, goals: [{ atMost: 1.01 }] },
   ];
 }
+
+/** What a runtime does with an image: containerd and Docker fetch three layers at a time. */
+const image: Row = {
+  name: 'cold-image',
+  asks: 'the eight layers of 64 MiB of an image that nobody has yet, three at a time',
+  async run({ stage, start, quick, turns }) {
+    const layers = 8;
+    const size = quick ? 8 : 64;
+    const upstream = await startUpstream(stage, { blobs: repeat(`${size}MiB`, layers * (turns + 1)) });
+    const peers = await start(upstream);
+    const figures = await alternate(peers, turns, async (peer, turn) => {
+      const urls = upstream.blobs
+        .slice(layers * turn, layers * (turn + 1))
+        .map((path) => `${peer.url}${path}`);
+      stage.touchMemory(2 * layers * size * MiB);
+      const began = processorTime(peer.pid);
+      const { pulled, share } = await countBytes(upstream, layers * size * MiB, () =>
+        timed(() => pullAll(urls, 3)),
+      );
+      return { time: pulled, cpu: processorTime(peer.pid) - began, share };
+    });
+    const row = `cold image, ${layers} x ${size} MiB`;
+    return [
+      {
+        row,
+        what: 'time',
+        unit: 'ms',
+        values: figures.time,
+        goals: [{ against: 'docker-registry', atLeast: 1 }],
+      },
+      { row, what: 'processor time', unit: 'ms', values: figures.cpu },
+      { row, what: 'bytes upstream / blob', unit: 'times', values: figures.share, goals: [{ atMost: 1.01 }] },
+    ];
+  },
+};
 
 const manyReaders: Row = {
   name: 'readers',
@@ -132,7 +167,7 @@ const slowFirst: Row = {
   },
 };
 
-export const cold: readonly Row[] = [unlimited, paced, manyReaders, slowFirst];
+export const cold: readonly Row[] = [unlimited, paced, image, manyReaders, slowFirst];
 
 /** What went on upstream while `work` was done, and after it as long as the peer fetched on. */
 async function countBytes<T>(upstream: Upstream, size: number, work: () => Promise<T>) {

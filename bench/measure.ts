@@ -84,6 +84,13 @@ export async function alternate<Name extends string>(
   return Object.fromEntries(medians) as Record<Name, Partial<Record<PeerName, number>>>;
 }
 
+/** Milliseconds that it takes. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

@@ -1,7 +1,7 @@
 /** Parts of blobs that nobody has yet. */
 import { pull, take } from './clients.ts';
 import { repeat } from './cold.ts';
-import { alternate, type Line } from './measure.ts';
+import { alternate, type Line, timed } from './measure.ts';
 import type { Bench, Row } from './row.ts';
 import { startUpstream } from './upstream.ts';
 
@@ -65,12 +65,6 @@ async function inPieces(bench: Bench, name: string, rate?: string): Promise<read
     { row, what: 'the same by one plain GET', unit: 'ms', values: plain },
     { row, what: 'bytes upstream / blob', unit: 'times', values: share, goals: [{ atMost: 1.1 }] },
   ];
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }
 
 async function takePieces(url: string, size: number): Promise<void> {

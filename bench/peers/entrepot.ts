@@ -1,11 +1,18 @@
 /** Entrepot as `npm start` runs it, from this checkout. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../stage.ts';
 import { keepRunning } from './keep-running.ts';
 import type { Peer } from './peer.ts';
 
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const root = join(import.meta.dirname, '..', '..');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  scripts: { start: string };
+};
+const startCommand = scripts.start.split(' ').map((word) => {
+  if (word === 'node') return process.execPath;
+  return word.endsWith('.ts') ? join(root, word) : word;
+});
 
 export const entrepot: Peer = {
   name: 'entrepot',
@@ -19,15 +26,13 @@ export const entrepot: Peer = {
     const address = `127.0.0.1:${await freePort()}`;
     const files = ['--registries', file('registries.conf'), '--config', file('entrepot.toml')];
     const profile = process.env.BENCH_PROFILE
-      ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`]
+      ? [`NODE_OPTIONS=--cpu-prof --cpu-prof-dir=${process.env.BENCH_PROFILE}`]
       : [];
     return keepRunning('entrepot', stage, {
       command: [
-        process.execPath,
-        '--max-semi-space-size=4',
+        'env',
         ...profile,
-        main,
-        'serve',
+        ...startCommand,
         '--listen',
         address,
         '--data',

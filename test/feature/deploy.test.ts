@@ -103,3 +103,13 @@ it('prometheus/alerts.test.yaml makes each of them fire', () => {
   const all = [...alerts.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name);
   assert.deepEqual([...fired], all);
 });
+
+it('the server is started with the same bounds of memory from a checkout, in an image and as a service', () => {
+  const bounds = (text = '') => text.match(/MALLOC_ARENA_MAX=\d+|--max-semi-space-size=\d+/g)?.sort();
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } };
+  const started = bounds(scripts.start);
+  assert.equal(started?.length, 2);
+  assert.deepEqual(bounds(read('src/main.ts').split('\n')[0]), started);
+  assert.deepEqual(bounds(readFileSync(deployed.unit, 'utf8')), started);
+});
