@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
-import type { Administration } from '../pull/administration.ts';
+import type { Administration, ListedImage } from '../pull/administration.ts';
 import type { ScrubProgress, ScrubReport } from '../pull/scrubs.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 
@@ -41,8 +41,12 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
     throw new Error(`the server ended before the ${command} did`);
   }
 
+  async function* list(match: string | undefined): AsyncGenerator<ListedImage> {
+    yield* await call<readonly ListedImage[]>('list', { match });
+  }
+
   return {
-    list: (match) => call('list', { match }),
+    list,
     usage: () => call('usage'),
     gc: () => call('gc'),
     purge: (reference) => call('purge', { reference }),

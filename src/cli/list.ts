@@ -16,7 +16,7 @@ const columns: readonly Column<ListedImage>[] = [
 ];
 
 export async function list(match: string | undefined, options: LoadOptions): Promise<Result> {
-  const listed = await administer(options, (administration) => administration.list(match));
+  const listed = await administer(options, ({ list }) => Array.fromAsync(list(match)));
   return { exitCode: 0, json: listed, text: formatTable(columns, listed) };
 }
 

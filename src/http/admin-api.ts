@@ -17,13 +17,14 @@ type Arguments = Readonly<Record<string, unknown>>;
 
 /** Lines of progress that wait for a watcher who does not read; those that come then are left out. */
 const mostWaiting = 1000;
+/** Characters. */
+const partLength = 64 * 1024;
 /** More than any command line holds. */
 const maxBody = 4 * 1024 * 1024;
 
 export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   const app = new Hono();
   const commands: Readonly<Record<string, (args: Arguments) => Promise<unknown>>> = {
-    list: ({ match }) => administration.list(match === undefined ? undefined : text(match)),
     usage: () => administration.usage(),
     gc: () => administration.gc(),
     purge: ({ reference }) => administration.purge(text(reference)),
@@ -38,6 +39,10 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   app.use((c, next) => {
     log.info({ command: c.req.path.slice(1) }, 'command');
     return next();
+  });
+  app.post('/list', async (c) => {
+    const { match } = await readArguments(c.req.raw);
+    return array(administration.list(match === undefined ? undefined : text(match)));
   });
   app.post('/pull', async (c) => {
     const { reference, platforms } = await readArguments(c.req.raw);
@@ -64,6 +69,28 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
     }
     log.error({ err: error }, 'a command failed');
     return { error: { message: String(error) } };
+  }
+
+  /** One JSON array, told while it is made: a hundred thousand items at once would make everybody wait. */
+  function array(items: AsyncIterable<object>): Response {
+    async function* parts(): AsyncGenerator<Uint8Array> {
+      let part = '';
+      let before = '[';
+      try {
+        for await (const item of items) {
+          part += `${before}${JSON.stringify(item)}`;
+          before = ',';
+          if (part.length < partLength) continue;
+          yield Buffer.from(part);
+          part = '';
+        }
+      } catch (err) {
+        log.error({ err }, 'a command failed');
+        throw err;
+      }
+      yield Buffer.from(before === '[' ? '[]' : `${part}]`);
+    }
+    return new Response(ReadableStream.from(parts()), { headers: { 'content-type': 'application/json' } });
   }
 
   /** The signal is aborted when nobody watches any more. */

@@ -19,8 +19,8 @@ import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
 import type { WarmOptions, WarmReference, WarmReport } from './warm-image.ts';
 
 export interface Administration {
-  /** What can be pulled from the cache, by image and tag; only what the glob matches, where one is given. */
-  list(match?: string): Promise<readonly ListedImage[]>;
+  /** What can be pulled from the cache, by image and tag; only what the glob matches, where one is given. It may be much. */
+  list(match?: string): AsyncIterable<ListedImage>;
   usage(): Promise<Usage>;
   gc(): Promise<CollectReport>;
   /** Without a tag or digest: the whole repository. */
@@ -88,23 +88,22 @@ export interface AdministrationDeps {
 export function createAdministration({ cache, scrubs, warm, isListed }: AdministrationDeps): Administration {
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
 
-  return {
-    async list(match) {
-      const matches = readMatch(match);
-      const listed: ListedImage[] = [];
-      for await (const { image } of cache.eachImage()) {
-        for (const kept of cache.manifests(image)) {
-          const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
-          if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
-          listed.push({
-            ...{ image, tag: tag ?? null, digest, mediaType, bytes, lastUsed: isoTime(used), from: endpoint },
-            ...{ checked: checkedAt === undefined ? null : isoTime(checkedAt), pinned },
-          });
-        }
-        await turn();
+  async function* listed(matches: NamePattern | undefined): AsyncGenerator<ListedImage> {
+    for await (const { image } of cache.eachImage()) {
+      for (const kept of cache.manifests(image)) {
+        const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
+        if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
+        yield {
+          ...{ image, tag: tag ?? null, digest, mediaType, bytes, lastUsed: isoTime(used), from: endpoint },
+          ...{ checked: checkedAt === undefined ? null : isoTime(checkedAt), pinned },
+        };
       }
-      return listed;
-    },
+      await turn();
+    }
+  }
+
+  return {
+    list: (match) => listed(readMatch(match)),
 
     async usage() {
       const repositories: UsageOf[] = [];

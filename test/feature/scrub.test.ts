@@ -58,7 +58,7 @@ function firstPause({ rate = 1, without }: { rate?: number; without?: string } =
 }
 
 async function listed({ proxy }: MirroredRegistry) {
-  const list = await proxy.app.administration.list();
+  const list = await Array.fromAsync(proxy.app.administration.list());
   return list.map(({ image: of, tag, digest, bytes, pinned }) => [of, tag, digest, bytes, pinned]);
 }
 
@@ -75,14 +75,14 @@ describe('a scrub', () => {
   it('of what is sound reads every byte, asks nobody, and is no use of anything', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, registry, clock, scrub } = mirrored;
-    const before = await proxy.app.administration.list();
+    const before = await Array.fromAsync(proxy.app.administration.list());
     await clock.advance(3_600_000);
     const report = await scrub();
     await clock.advance(60_000);
     const bytes = storedBytes(proxy.data);
     assert.deepEqual(report, { checked: 4, bytes, damaged: [], unreadable: [] });
     assert.equal(registry.count({}), 0);
-    assert.deepEqual(await proxy.app.administration.list(), before);
+    assert.deepEqual(await Array.fromAsync(proxy.app.administration.list()), before);
     assert.equal(await metric(mirrored, 'entrepot_scrub_read_bytes_total'), bytes);
   });
 
