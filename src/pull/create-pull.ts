@@ -23,7 +23,7 @@ export interface PullDeps {
 
 /** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */
 const revalidationPatience = 1200;
-/** ms that a tag which nobody could confirm is served stale without asking again: a wrong password is wrong for all who pull. */
+/** ms that what nobody could confirm is served stale without asking again: a wrong password is wrong for all who pull. */
 const unconfirmedFor = 2_000;
 const headersBy = 10_000;
 
@@ -32,19 +32,13 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
   const absences = createRememberedTrails(deps.clock, config.missing);
   const unconfirmed = createRememberedTrails(deps.clock, unconfirmedFor);
   const patience = createPatience(deps, config.serveStaleWhileRevalidating ? 0 : revalidationPatience);
+  const kept = { ...deps, freshness, absences, unconfirmed, patience };
   const blobs = createPullBlob({ ...deps, absences, headersBy });
   return {
-    manifest: createPullManifest({
-      ...deps,
-      freshness,
-      absences,
-      unconfirmed,
-      patience,
-      onMissing: config.onMissing,
-    }),
+    manifest: createPullManifest({ ...kept, onMissing: config.onMissing }),
     headBlob: blobs.head,
     blob: blobs.get,
-    tags: createListTags({ ...deps, freshness, absences, patience }),
-    referrers: createListReferrers({ ...deps, freshness, patience }),
+    tags: createListTags(kept),
+    referrers: createListReferrers(kept),
   };
 }

@@ -185,6 +185,22 @@ describe('a registry that refuses', () => {
     await clock.advance(2000);
     assert.equal(cacheOf(await pull()), 'revalidated');
   });
+
+  for (const list of ['tags/list', `referrers/${image.digest}`]) {
+    it(`is asked once in two seconds for its ${list.split('/')[0]}, too`, async (t) => {
+      const { registry, pull, clock } = await pulled(t);
+      assert.equal((await pull(list)).status, 200);
+      registry.on({}, status(403));
+      await clock.advance(minute);
+      assertStale(await pull(list));
+      const each = registry.count();
+      for (let time = 0; time < 20; time += 1) assertStale(await pull(list));
+      assert.equal(registry.count(), each);
+      registry.heal();
+      await clock.advance(2000);
+      assert.equal(cacheOf(await pull(list)), 'fetched');
+    });
+  }
 });
 
 describe('a live mirror beside a dead one', () => {
