@@ -1,5 +1,6 @@
 /** How well a cache that is too small chooses what to keep: the real one, and a list that knows each use at once. */
 import { openCache } from '../src/cache/open-cache.ts';
+import { createBufferPool } from '../src/lib/buffer-pool.ts';
 import { createManualClock } from '../test/support/clock.ts';
 import { type AccessPattern, blobPattern, imagePattern, replay, replayOnLru } from './access-pattern.ts';
 import type { Line } from './measure.ts';
@@ -32,8 +33,9 @@ async function lines(stage: Stage, name: string, pattern: AccessPattern): Promis
   const maxSize = Math.floor(pattern.bytes * share);
   const clock = createManualClock();
   const log = { info() {}, warn() {}, error: (fields: object, text: string) => console.error(text, fields) };
+  const buffers = createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 });
   const options = { data: stage.folder('hits'), maxSize, minFree: 0, quotas: [], pins: [] };
-  const cache = await openCache({ clock, log }, options);
+  const cache = await openCache({ clock, log, buffers }, options);
   // Time goes on by hand: last uses are written every five seconds of it, as in life.
   const got = await replay(cache, pattern, () => clock.advance(700));
   await cache.close();

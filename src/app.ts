@@ -15,6 +15,7 @@ import { createCredentialHelper } from './config/credential-helper.ts';
 import { readTlsFiles, type TlsFiles } from './config/tls-files.ts';
 import { createAdminServer } from './http/admin-server.ts';
 import { createServer } from './http/server.ts';
+import { createBufferPool } from './lib/buffer-pool.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createHasher } from './lib/hasher.ts';
 import { createReadBlocks } from './lib/read-blocks.ts';
@@ -65,9 +66,10 @@ export interface AppDeps {
   readonly boot?: () => string | undefined;
 }
 
-/** Bytes that a socket reads at once, and how many such blocks are kept for the next ones. */
-const readBlock = 512 * 1024;
-const idleBlocks = 24;
+/** Bytes that a socket reads at once, how many such blocks are kept for the next ones, and how many slow readers may hold. */
+const readBlocks = { size: 512 * 1024, keep: 24, lend: 32 };
+/** Bytes of files on their way to clients, and of those what is kept when there are none. */
+const fileBuffers = { budget: 128 * 1024 * 1024, keep: 24 * 1024 * 1024 };
 
 /** What follows from the configuration alone and is made anew by a reload. */
 interface Routes {
@@ -88,22 +90,24 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     version: deps.version,
     onUnreadable: (err) => log.error({ err }, 'a state could not be read for the metrics'),
   });
+  const blocks = createReadBlocks(readBlocks);
+  const buffers = createBufferPool(fileBuffers);
   const cache = await openCache(
     {
-      ...{ clock, log, onEvicted: metrics.evicted, onDamaged: metrics.damageFound },
+      ...{ clock, log, buffers, onEvicted: metrics.evicted, onDamaged: metrics.damageFound },
       ...(deps.freeBytes && { freeBytes: deps.freeBytes }),
       ...(deps.boot && { boot: deps.boot }),
     },
     { data, ...settings.cache },
   );
   const hasher = createHasher();
-  const blocks = createReadBlocks({ size: readBlock, keep: idleBlocks });
   const transfers = createTransfers(
     {
       clock,
       log,
       hasher,
       blocks,
+      buffers,
       metrics,
       incoming: cache.incoming,
       adopt: cache.adoptBlob,

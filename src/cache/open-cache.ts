@@ -3,6 +3,7 @@
  * behind.
  */
 import { readFileSync, statfsSync } from 'node:fs';
+import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createHasher } from '../lib/hasher.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -38,6 +39,8 @@ import { createVerifiedFiles } from './verified-files.ts';
 export interface CacheDeps {
   readonly clock: Clock;
   readonly log: CacheLog;
+  /** What stored files are read into. */
+  readonly buffers: BufferPool;
   /** Bytes free for this process on the file system of the folder. */
   readonly freeBytes?: (folder: string) => number;
   /** What tells this start of the machine from others. Default: Linux's own, elsewhere unknown. */
@@ -88,7 +91,7 @@ export async function openCache(deps: CacheDeps, options: CacheOptions): Promise
 }
 
 function wire(
-  { clock, log, onEvicted, onDamaged, freeBytes = freeOnDisk }: CacheDeps,
+  { clock, log, buffers, onEvicted, onDamaged, freeBytes = freeOnDisk }: CacheDeps,
   options: CacheOptions,
   folder: DataFolder,
   lock: DataLock,
@@ -123,6 +126,7 @@ function wire(
   const isHere = (digest: Digest) => arriving.has(digest) || index.content(digest) !== undefined;
 
   const store = createDiskStore({
+    buffers,
     content: folder.content,
     incoming: folder.incoming,
     onFault: (digest, error) => discard(digest, error.message),

@@ -45,6 +45,8 @@ export interface Server {
 }
 
 const minutes = 60_000;
+/** Connections that wait to be accepted, when a thousand machines come at once; the system's own bound (net.core.somaxconn) holds, too. */
+const backlog = 65_535;
 /** Longer than the idle time of load balancers in front, so that they close first. */
 const keepAliveTimeout = 65_000;
 const headersTimeout = 30_000;
@@ -106,7 +108,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     return new Promise((resolve, reject) => {
       const onError = (cause: NodeJS.ErrnoException) => reject(listenFailed(host, port, cause));
       server.once('error', onError);
-      server.listen({ host, port }, () => {
+      server.listen({ host, port, backlog }, () => {
         server.off('error', onError);
         server.on('error', (err) => deps.log.error({ err }, 'server'));
         const address = server.address();

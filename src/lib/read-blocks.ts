@@ -21,6 +21,13 @@ export interface ReadBlocks {
   retain(chunk: Uint8Array): void;
   /** One `retain` is over: what is in the chunk may change from the next turn of the event loop on. */
   release(chunk: Uint8Array): void;
+  /**
+   * As `retain`, for somebody who may be slow with it. False, and nothing is retained, where it would keep one more block from being used
+   * again and enough are lent.
+   */
+  lend(chunk: Uint8Array): boolean;
+  /** One `lend` is over. */
+  takeBack(chunk: Uint8Array): void;
   /** Blocks waiting to be used again. */
   readonly idle: number;
 }
@@ -28,6 +35,8 @@ export interface ReadBlocks {
 interface Block {
   readonly bytes: Buffer;
   uses: number;
+  /** Those of the uses that are by `lend`. */
+  lent: number;
   socket: Socket | undefined;
   /** How much its socket had read when it went on to the next block; undefined while it reads into this one. */
   endsAt: number | undefined;
@@ -38,12 +47,19 @@ const smallBuffer = 16 * 1024;
 const minSmallRoom = 4 * 1024;
 const minBlockRoom = 64 * 1024;
 
-export function createReadBlocks(options: {
-  /** Bytes of a block. */ size: number;
-  keep: number;
-}): ReadBlocks {
+export interface ReadBlockOptions {
+  /** Bytes of a block. */
+  readonly size: number;
+  /** Idle blocks that are kept. */
+  readonly keep: number;
+  /** Blocks that are lent at most. */
+  readonly lend: number;
+}
+
+export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   const blocks = new WeakMap<ArrayBufferLike, Block>();
   const idle: Block[] = [];
+  let lentBlocks = 0;
   /** Bytes that each socket has read so far. */
   const readBy = new WeakMap<Socket, number>();
   /** Node asks for a socket's next buffer right after each callback, and once when it is made. */
@@ -52,7 +68,8 @@ export function createReadBlocks(options: {
   function freshBlock(): Uint8Array {
     let block = idle.pop();
     if (!block) {
-      block = { bytes: Buffer.allocUnsafeSlow(options.size), uses: 0, socket: undefined, endsAt: undefined };
+      const bytes = Buffer.allocUnsafeSlow(options.size);
+      block = { bytes, uses: 0, lent: 0, socket: undefined, endsAt: undefined };
       blocks.set(block.bytes.buffer, block);
     }
     block.socket = undefined;
@@ -87,6 +104,13 @@ export function createReadBlocks(options: {
     });
   }
 
+  function release(chunk: Uint8Array): void {
+    const block = blocks.get(chunk.buffer);
+    if (!block) return;
+    block.uses -= 1;
+    if (block.uses === 0) reclaim(block);
+  }
+
   return {
     size: options.size,
     onread: {
@@ -108,11 +132,24 @@ export function createReadBlocks(options: {
       const block = blocks.get(chunk.buffer);
       if (block) block.uses += 1;
     },
-    release(chunk) {
+    release,
+    lend(chunk) {
+      const block = blocks.get(chunk.buffer);
+      if (!block) return true;
+      if (block.lent === 0) {
+        if (lentBlocks === options.lend) return false;
+        lentBlocks += 1;
+      }
+      block.lent += 1;
+      block.uses += 1;
+      return true;
+    },
+    takeBack(chunk) {
       const block = blocks.get(chunk.buffer);
       if (!block) return;
-      block.uses -= 1;
-      if (block.uses === 0) reclaim(block);
+      block.lent -= 1;
+      if (block.lent === 0) lentBlocks -= 1;
+      release(chunk);
     },
     get idle() {
       return idle.length;

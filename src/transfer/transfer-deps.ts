@@ -31,7 +31,9 @@ export interface TransfersDeps {
   readonly log: TransferLog;
   readonly hasher: Hasher;
   /** What the upstream's sockets read into. */
-  readonly blocks: Pick<ReadBlocks, 'retain' | 'release'>;
+  readonly blocks: Pick<ReadBlocks, 'release' | 'lend' | 'takeBack'>;
+  /** For readers who are behind. */
+  readonly buffers: BufferPool;
   /** Folder of the growing files. */
   readonly incoming: string;
   /** Takes a verified file into the store. */
@@ -50,7 +52,6 @@ export interface TransfersDeps {
 export interface TransferDeps extends Required<TransfersDeps> {
   readonly limits: TransferLimits;
   readonly budget: MemoryBudget;
-  readonly readBuffers: BufferPool;
   readonly distrust: DistrustMemory;
   /** `transfer.fill` as it is now. */
   readonly fill: () => 'always' | 'never' | number;

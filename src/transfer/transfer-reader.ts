@@ -18,12 +18,12 @@ export class TransferReader implements ByteStream {
   /** The byte that it waits for, while it waits. */
   waitsFor: number | undefined;
   readonly #transfer: Transfer;
-  readonly #deps: Pick<TransferDeps, 'readBuffers' | 'blocks' | 'limits'>;
+  readonly #deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>;
   readonly #start: number;
   readonly #end: number | undefined;
-  /** Two in turn, for bytes from the disk: one is at the consumer while the other is filled. */
+  /** Its own two, in turn: one is at the consumer while the other is filled. */
   readonly #buffers: Buffer[] = [];
-  /** Chunks from memory that are at the consumer, the older one first; undefined stands for one from the disk. */
+  /** Chunks lent from memory that are at the consumer, the older one first; undefined stands for one in its own buffer. */
   readonly #lent: (Buffer | undefined)[] = [];
   #turn = 0;
   #reading = false;
@@ -34,7 +34,7 @@ export class TransferReader implements ByteStream {
 
   constructor(
     transfer: Transfer,
-    deps: Pick<TransferDeps, 'readBuffers' | 'blocks' | 'limits'>,
+    deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>,
     range: WantedRange,
   ) {
     this.#transfer = transfer;
@@ -114,9 +114,15 @@ export class TransferReader implements ByteStream {
     const found = this.#transfer.file.chunkAt(position);
     if (!found) return undefined;
     const chunk = found.length > limit - position ? found.subarray(0, limit - position) : found;
-    this.#deps.blocks.retain(chunk);
-    this.#lent.push(chunk);
-    return chunk;
+    if (this.#deps.blocks.lend(chunk)) {
+      this.#lent.push(chunk);
+      return chunk;
+    }
+    // Slow readers hold enough of them: this one may hold a copy.
+    const buffer = this.#nextBuffer(chunk.length);
+    const count = chunk.copy(buffer);
+    this.#lent.push(undefined);
+    return buffer.subarray(0, count);
   }
 
   /** Undefined where the bytes are not there, or are no longer those of this attempt. */
@@ -124,9 +130,7 @@ export class TransferReader implements ByteStream {
     const { file, attempt } = this.#transfer;
     const length = Math.min(file.written.runEnd(position), limit) - position;
     if (length <= 0) return undefined;
-    this.#turn = 1 - this.#turn;
-    this.#buffers[this.#turn] ??= this.#deps.readBuffers.take();
-    const buffer = this.#buffers[this.#turn] as Buffer;
+    const buffer = this.#nextBuffer(length);
     this.#reading = true;
     try {
       const count = await file.read(buffer, position, Math.min(length, buffer.length));
@@ -139,16 +143,29 @@ export class TransferReader implements ByteStream {
     }
   }
 
+  /** The one that the consumer has done with, or a larger one where that is now to be had. */
+  #nextBuffer(length: number): Buffer {
+    const wanted = Math.min(length, this.#deps.limits.readBuffer);
+    this.#turn = 1 - this.#turn;
+    const held = this.#buffers[this.#turn];
+    const { buffers } = this.#deps;
+    if (held && held.length >= buffers.sizeFor(wanted)) return held;
+    if (held) buffers.give(held);
+    const taken = buffers.take(wanted);
+    this.#buffers[this.#turn] = taken;
+    return taken;
+  }
+
   /** The consumer has done with the older chunk. */
   #takeBack(): void {
     const chunk = this.#lent.shift();
-    if (chunk) this.#deps.blocks.release(chunk);
+    if (chunk) this.#deps.blocks.takeBack(chunk);
   }
 
   /** Never while the disk still writes into one of them. */
   #giveBack(): void {
     if (this.#reading) return;
-    for (const buffer of this.#buffers) if (buffer) this.#deps.readBuffers.give(buffer);
+    for (const buffer of this.#buffers) if (buffer) this.#deps.buffers.give(buffer);
     this.#buffers.length = 0;
   }
 

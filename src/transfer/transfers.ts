@@ -1,6 +1,5 @@
 /** All transfers under way, one per blob. Whoever wants a cold blob comes here and joins the one there is, or starts it. */
 import { writev } from 'node:fs';
-import { createBufferPool } from '../lib/buffer-pool.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
@@ -84,7 +83,6 @@ export function createTransfers(
     ...deps,
     limits,
     budget,
-    readBuffers: createBufferPool({ size: limits.readBuffer, keep: 128 }),
     distrust: createDistrustMemory(),
     fill: () => fill,
     ended(transfer) {

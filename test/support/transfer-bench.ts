@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { createBufferPool } from '../../src/lib/buffer-pool.ts';
 import type { ByteStream } from '../../src/lib/byte-stream.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { createHasher, type Hasher } from '../../src/lib/hasher.ts';
@@ -45,7 +46,8 @@ export function transferBench(
       clock: options.clock ?? systemClock,
       log: { info() {}, warn() {}, error() {} },
       hasher,
-      blocks: { retain() {}, release() {} },
+      blocks: { release() {}, lend: () => true, takeBack() {} },
+      buffers: createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 }),
       incoming,
       async adopt(digest, _size, file) {
         renameSync(file, path(digest));

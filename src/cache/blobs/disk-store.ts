@@ -18,6 +18,7 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { BufferPool } from '../../lib/buffer-pool.ts';
 import {
   type Digest,
   type DigestAlgorithm,
@@ -26,11 +27,12 @@ import {
   parseDigest,
 } from '../../oci/digest.ts';
 import type { BlobStore, StoredFile } from './blob-store.ts';
-import { createReadBuffers } from './read-buffers.ts';
 import { StoredFileStream } from './stored-file-stream.ts';
 import { Turns } from './turns.ts';
 
 export interface DiskStoreOptions {
+  /** What files are read into. */
+  readonly buffers: BufferPool;
   /** `content-v1`; must exist. */
   readonly content: string;
   /** On the same file system; must exist. */
@@ -42,8 +44,7 @@ export interface DiskStoreOptions {
 /** Files in `incoming` that are this store's own, left there only by a kill. */
 export const writePrefix = 'put-';
 
-export function createDiskStore({ content, incoming, onFault }: DiskStoreOptions): BlobStore {
-  const buffers = createReadBuffers();
+export function createDiskStore({ buffers, content, incoming, onFault }: DiskStoreOptions): BlobStore {
   const turns = new Turns();
   /** Folders that exist and are named on the disk, or are about to be. */
   const lasting = new Map<string, Promise<void>>();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { OpenCache } from '../../../src/cache/open-cache.ts';
 import { type CacheDeps, type CacheOptions, openCache } from '../../../src/cache/open-cache.ts';
+import { createBufferPool } from '../../../src/lib/buffer-pool.ts';
 import type { ByteStream } from '../../../src/lib/byte-stream.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { type Digest, parseDigest } from '../../../src/oci/digest.ts';
@@ -13,6 +14,8 @@ import { mediaTypes } from '../../../src/oci/media-types.ts';
 import { parseTag, type Tag } from '../../../src/oci/reference.ts';
 
 export { tempFolder as dataFolder } from '../../support/temp-folder.ts';
+
+export const buffers = createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 });
 
 export const image = 'docker.io/library/alpine';
 export const endpoint = 'mirror.test/library/alpine';
@@ -54,7 +57,7 @@ export async function open(
   deps: Partial<CacheDeps> = {},
 ): Promise<OpenCache> {
   const cache = await openCache(
-    { clock: systemClock, log: collectLog(), ...deps },
+    { clock: systemClock, log: collectLog(), buffers, ...deps },
     { data, maxSize: undefined, minFree: 0, quotas: [], pins: [], ...options },
   );
   t.after(() => cache.close());

@@ -15,6 +15,7 @@ import { type RecordedDisk, recordDisk } from '../../support/recorded-disk.ts';
 import { storedFile } from '../../support/stored-files.ts';
 import {
   addBlob,
+  buffers,
   collectLog,
   dataFolder,
   digestOf,
@@ -81,7 +82,7 @@ interface Telling {
 async function assertSound(life: Life, data: string, moment: number): Promise<void> {
   const log = collectLog();
   const options = { data, maxSize: undefined, minFree: 0, quotas: [], pins: [] };
-  const cache = await openCache({ clock: systemClock, log }, options);
+  const cache = await openCache({ clock: systemClock, log, buffers }, options);
   try {
     // At once, beside the look through the content, and after it.
     for (const [digest, { bytes }] of life.contents) await assertReadsRight(cache, digest, bytes);

@@ -5,10 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { openCache } from '../../../src/cache/open-cache.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { addBlob, collectLog, endpoint, image, manifestOf, tagOf } from './data-folder-fixture.ts';
+import { addBlob, buffers, collectLog, endpoint, image, manifestOf, tagOf } from './data-folder-fixture.ts';
 
 const cache = await openCache(
-  { clock: systemClock, log: collectLog() },
+  { clock: systemClock, log: collectLog(), buffers },
   { data: process.argv[2]!, maxSize: 3_000_000, minFree: 0, quotas: [], pins: [] },
 );
 

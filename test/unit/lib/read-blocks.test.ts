@@ -86,7 +86,7 @@ describe('blocks that sockets read into', () => {
   }
 
   it('are used again', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 64 });
+    const blocks = createReadBlocks({ size: 128 * KiB, keep: 64, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const seen = new Set<ArrayBufferLike>();
     const size = 3 * 1024 * KiB;
@@ -102,7 +102,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are kept in no greater number than wanted', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, keep: 2, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const asked = {
       size: 3 * 1024 * KiB,
@@ -118,7 +118,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are never used again while somebody holds a chunk of them', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4 });
+    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const size = 3 * 1024 * KiB;
     let seed = 0;
@@ -139,7 +139,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are left to the garbage collector by those who never give chunks back', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4 });
+    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const held: Buffer[] = [];
     await new Promise<void>((resolve, reject) => {
@@ -170,13 +170,47 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are not taken for small answers', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4 });
+    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread }, connections: 1 });
     const seen = new Set<ArrayBufferLike>();
     for (let seed = 1; seed <= 50; seed++) {
       await read(agent, blocks, { seed, size: 700, how: 'length', hold: 0, pauses: false, seen });
     }
     for (const buffer of seen) assert.ok(buffer.byteLength <= 16 * KiB);
+    await agent.close();
+  });
+
+  it('are lent to slow readers up to a number, however many chunks of them and readers there are', async () => {
+    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
+    const agent = new Agent({ connect: { onread: blocks.onread } });
+    const chunks: Buffer[] = [];
+    await new Promise<void>((resolve, reject) => {
+      agent.dispatch(
+        { origin: url, path: `/1/${1024 * KiB}/length`, method: 'GET' },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData(_, chunk) {
+            blocks.retain(chunk);
+            chunks.push(chunk);
+          },
+          onResponseEnd: () => resolve(),
+          onResponseError: (_, error) => reject(error),
+        },
+      );
+    });
+    const ofBlock = Map.groupBy(chunks, ({ buffer }) => buffer);
+    // The first bytes of a connection are in a small buffer that is of no block.
+    const [[first], [second], [third]] = [...ofBlock.values()].slice(-3) as [Buffer[], Buffer[], Buffer[]];
+    assert.ok(first && second && third);
+    for (let reader = 0; reader < 10; reader += 1) assert.ok(blocks.lend(first));
+    assert.ok(blocks.lend(second));
+    assert.ok(!blocks.lend(third));
+    assert.ok(blocks.lend(second.subarray(1)), 'one that is lent already');
+    for (let reader = 0; reader < 9; reader += 1) blocks.takeBack(first);
+    assert.ok(!blocks.lend(third));
+    blocks.takeBack(first);
+    assert.ok(blocks.lend(third));
     await agent.close();
   });
 });

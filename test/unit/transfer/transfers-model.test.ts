@@ -51,6 +51,8 @@ const scenario = fc.record({
   fill: fc.constantFrom<'always' | 'never' | number>('always', 'never', 0.5),
   restartAfter: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
   declared: fc.boolean(),
+  /** Chunks that readers may hold before they are given copies. */
+  lends: fc.constantFrom(0, 2, Number.POSITIVE_INFINITY),
 });
 
 async function turns(count: number): Promise<void> {
@@ -78,12 +80,25 @@ describe('any number of readers, any ranges, any accident', () => {
         scripts.push({ host: 'good.example', bytes: blob });
         const lies = s.size > 0 && s.faults.some((one) => 'lies' in one);
         const folder = tempFolder(t);
+        const lent = new Set<Uint8Array>();
+        const blocks = {
+          release() {},
+          lend(chunk: Uint8Array) {
+            if (lent.size >= s.lends) return false;
+            // Each reader has a view of its own.
+            lent.add(chunk);
+            return true;
+          },
+          takeBack(chunk: Uint8Array) {
+            assert.ok(lent.delete(chunk), 'what is taken back was lent');
+          },
+        };
         const make = () =>
           transferBench(folder, hasher, {
             limits,
             fill: s.fill,
             writeBehind: 12_000,
-            deps: { fetchersFor: () => s.fetchers },
+            deps: { fetchersFor: () => s.fetchers, blocks },
           });
         let bench = make();
         let stopping = false;
@@ -164,6 +179,7 @@ describe('any number of readers, any ranges, any accident', () => {
         assert.ok(bench.stored(digest)?.equals(blob), 'what is stored is right');
         await bench.transfers.close();
         assert.deepEqual(readdirSync(bench.incoming), []);
+        assert.equal(lent.size, 0, 'what was lent is taken back');
       }),
       {
         numRuns: process.env.LONG === '1' ? 5000 : 150,

@@ -4,22 +4,18 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  createReadBuffers,
-  largeRead,
-  type ReadBuffers,
-  smallRead,
-} from '../../../../src/cache/blobs/read-buffers.ts';
-import { StoredFileStream } from '../../../../src/cache/blobs/stored-file-stream.ts';
+import { largeRead, StoredFileStream, smallRead } from '../../../../src/cache/blobs/stored-file-stream.ts';
+import { type BufferPool, createBufferPool, smallestBuffer } from '../../../../src/lib/buffer-pool.ts';
 import { dataFolder } from '../data-folder-fixture.ts';
 
 /** Buffers that are counted, and overwritten the moment they are taken or given back. */
-function watchedBuffers(mostLarge = 64) {
-  const buffers = createReadBuffers({ keepSmall: 4, keepLarge: 4, mostLarge });
+function watchedBuffers(budget = 64 * largeRead) {
+  const buffers = createBufferPool({ budget, keep: 4 * largeRead });
   const out = new Set<Buffer>();
-  const watched: ReadBuffers = {
-    take(large) {
-      const buffer = buffers.take(large);
+  const watched: BufferPool = {
+    sizeFor: buffers.sizeFor,
+    take(wanted) {
+      const buffer = buffers.take(wanted);
       assert.ok(!out.has(buffer), 'a buffer is never out twice');
       out.add(buffer);
       return buffer.fill(0xaa);
@@ -40,7 +36,7 @@ function setUp(t: TestContext, size: number) {
   t.after(() => closeSync(fd));
   let released = 0;
   const faults: Error[] = [];
-  const openStream = (buffers: ReadBuffers, start = 0, end = size) =>
+  const openStream = (buffers: BufferPool, start = 0, end = size) =>
     new StoredFileStream(
       {
         fd,
@@ -85,7 +81,7 @@ test('any range comes out as it is in the file, read as the contract of ByteStre
 
 test('a stream holds two buffers at most; they become large when it is long, and only while large ones are to be had', async (t) => {
   const { openStream } = setUp(t, 6_000_000);
-  const sizes = async (buffers: ReadBuffers, out: Set<Buffer>) => {
+  const sizes = async (buffers: BufferPool, out: Set<Buffer>) => {
     const stream = openStream(buffers);
     const seen: number[] = [];
     for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
@@ -99,8 +95,21 @@ test('a stream holds two buffers at most; they become large when it is long, and
   const many = watchedBuffers();
   const seen = await sizes(many.watched, many.out);
   assert.deepEqual(seen.slice(0, 5), [smallRead, smallRead, smallRead, smallRead, largeRead]);
-  const none = watchedBuffers(0);
+  const none = watchedBuffers(smallRead);
   assert.ok((await sizes(none.watched, none.out)).every((length) => length <= smallRead));
+});
+
+test('a thousand streams, however long, hold little more than the budget', async (t) => {
+  const { openStream } = setUp(t, 6_000_000);
+  const budget = 32 * largeRead;
+  const { watched, out } = watchedBuffers(budget);
+  const streams = Array.from({ length: 1000 }, () => openStream(watched));
+  for (const stream of streams) for (let chunks = 0; chunks < 6; chunks += 1) await stream.next();
+  assert.equal(out.size, 2 * streams.length);
+  const held = [...out].reduce((sum, { length }) => sum + length, 0);
+  assert.ok(held <= budget + 2 * streams.length * smallestBuffer, `${held} bytes`);
+  for (const stream of streams) stream.close();
+  assert.equal(out.size, 0);
 });
 
 test('closing while a read is under way gives the buffers back only after it, and the file once', async (t) => {
