@@ -33,7 +33,9 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
   const unconfirmed = createRememberedTrails(deps.clock, unconfirmedFor);
   const patience = createPatience(deps, config.serveStaleWhileRevalidating ? 0 : revalidationPatience);
   const kept = { ...deps, freshness, absences, unconfirmed, patience };
-  const blobs = createPullBlob({ ...deps, absences, headersBy });
+  // Apart from the manifests: what is no manifest may well be a blob, under the same digest.
+  const absentBlobs = createRememberedTrails(deps.clock, config.missing);
+  const blobs = createPullBlob({ ...deps, absences: absentBlobs, headersBy });
   return {
     manifest: createPullManifest({ ...kept, onMissing: config.onMissing }),
     headBlob: blobs.head,

@@ -174,6 +174,21 @@ describe('what every registry says 404 to', () => {
     }
   });
 
+  it('as a manifest may be a blob: containerd asks in this order for a digest of unknown kind', async (t) => {
+    const { get } = await pulled(t);
+    const layer = first.layers[0]!;
+    assert.equal((await get(repository, `manifests/${layer.digest}`)).status, 404);
+    const blob = await get(repository, `blobs/${layer.digest}`);
+    assert.deepEqual([blob.status, blob.body], [200, layer.bytes()]);
+  });
+
+  it('as a blob may be a manifest', async (t) => {
+    const { registry, get } = await pulled(t);
+    registry.putImage(repository, '2', second);
+    assert.equal((await get(repository, `blobs/${second.digest}`)).status, 404);
+    assert.deepEqual((await get(repository, `manifests/${second.digest}`)).body, second.bytes);
+  });
+
   it('takes the tag away, but not what it named', async (t) => {
     const { registry, clock, pull } = await pulled(t);
     registry.removeManifest(repository, '1');
