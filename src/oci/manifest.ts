@@ -32,7 +32,7 @@ export type ManifestProblem = { readonly problem: string };
 /**
  * Reads `bytes` as the manifest that `contentType` (parameters dropped) says it is. A registry that sends no usable type
  * is forgiven when the manifest bears its own `mediaType`. Anything that is no manifest gives a problem: an HTML
- * page with status 200 must not become an image.
+ * page with status 200 must not become an image. Programs in Go write a list without items as null and a missing type as "".
  */
 export function readManifest(bytes: Uint8Array, contentType: string): Manifest | ManifestProblem {
   if (isSchema1Type(contentType)) return { mediaType: contentType, children: [] };
@@ -43,7 +43,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
     return { problem: `is no JSON (content type "${contentType}")` };
   }
   if (!isRecord(json)) return { problem: 'is no JSON object' };
-  const declared = typeof json.mediaType === 'string' ? json.mediaType : undefined;
+  const declared = typeof json.mediaType === 'string' && json.mediaType !== '' ? json.mediaType : undefined;
   const mediaType = isManifestType(contentType) ? contentType : declared;
   if (mediaType === undefined || !isManifestType(mediaType)) {
     return { problem: `is of no manifest type (content type "${contentType}")` };
@@ -54,12 +54,12 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   }
 
   const isIndex = isIndexType(mediaType);
-  if (isIndex ? !Array.isArray(json.manifests) : !isRecord(json.config) || !Array.isArray(json.layers)) {
+  const listed = readList(isIndex ? json.manifests : json.layers);
+  if (!listed || !(isIndex || isRecord(json.config))) {
     return { problem: `lacks the fields of its type "${mediaType}"` };
   }
-  const listed = isIndex ? (json.manifests as unknown[]) : [json.config, ...(json.layers as unknown[])];
   const children: Descriptor[] = [];
-  for (const item of listed) {
+  for (const item of isIndex ? listed : [json.config, ...listed]) {
     const descriptor = readDescriptor(item);
     if (!descriptor) return { problem: 'holds a descriptor without a valid digest and size' };
     children.push(descriptor);
@@ -76,6 +76,11 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
     ...(artifactType !== undefined && { artifactType }),
     ...(annotations && { annotations }),
   };
+}
+
+function readList(value: unknown): readonly unknown[] | undefined {
+  if (value === null) return [];
+  return Array.isArray(value) ? value : undefined;
 }
 
 function readDescriptor(value: unknown): Descriptor | undefined {

@@ -37,8 +37,8 @@ const emptyIndex = Buffer.from(
 /** The index with the descriptors of one artifact type alone. The upstream side has checked its form. */
 function onlyType(bytes: Uint8Array, artifactType: string): Uint8Array {
   const index = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
-    manifests: { artifactType?: unknown }[];
+    manifests: { artifactType?: unknown }[] | null;
   };
-  const manifests = index.manifests.filter((descriptor) => descriptor.artifactType === artifactType);
+  const manifests = (index.manifests ?? []).filter((descriptor) => descriptor.artifactType === artifactType);
   return Buffer.from(JSON.stringify({ ...index, manifests }));
 }

@@ -128,10 +128,10 @@ function joinIndexes(pages: readonly Page[]): Outcome<Uint8Array> {
       ? readManifest(bytes, mediaType)
       : { problem: `is a "${mediaType}"` };
     if ('problem' in index) return { kind: 'invalid', reason: `the answer to referrers ${index.problem}` };
-    manifests.push(...(json.manifests as unknown[]));
+    manifests.push(...((json.manifests ?? []) as unknown[]));
   }
   const [only, ...more] = pages;
-  if (only && more.length === 0) return { kind: 'ok', value: only.bytes };
+  if (only?.json.manifests && more.length === 0) return { kind: 'ok', value: only.bytes };
   const joined = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
   return { kind: 'ok', value: Buffer.from(JSON.stringify(joined)) };
 }

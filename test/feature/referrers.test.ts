@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { mediaTypes } from '../../src/oci/media-types.ts';
+import { status } from '../support/fake-registry-faults.ts';
 import { type HttpAnswer, json } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndexOf } from '../support/images.ts';
 import { cacheOf, type MirroredOptions, startMirrored } from '../support/mirrored-registry.ts';
@@ -61,10 +62,29 @@ describe('referrers', () => {
     assert.deepEqual([cacheOf(stale), digestsIn(stale)], ['stale', [sbom.digest]]);
   });
 
+  it('are none where the index under the referrers tag has null', async (t) => {
+    const { registry, referrers } = await attached(t, { upstream: { referrers: false } });
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: null }));
+    registry.putManifest('app', image.digest.replace(':', '-'), {
+      ...image,
+      bytes,
+      mediaType: mediaTypes.ociIndex,
+    });
+    assert.deepEqual(digestsIn(await referrers('?artifactType=application/vnd.sig.v1')), []);
+  });
+
   it('are an empty index where there are none', async (t) => {
     const { referrers } = await attached(t, { upstream: { referrers: false } });
     assert.deepEqual(digestsIn(await referrers()), []);
     assert.equal(cacheOf(await referrers()), 'hit');
+  });
+
+  it('are none where the registry says null, as programs in Go do', async (t) => {
+    const { registry, referrers } = await attached(t);
+    const none = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: null });
+    registry.on({ kind: 'referrers' }, status(200, { 'content-type': mediaTypes.ociIndex }, none));
+    assert.deepEqual(digestsIn(await referrers()), []);
+    assert.deepEqual(digestsIn(await referrers('?artifactType=application/vnd.sig.v1')), []);
   });
 
   it('are 502, not empty, where nobody can know', async (t) => {

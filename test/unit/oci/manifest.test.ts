@@ -84,6 +84,14 @@ describe('readManifest', () => {
     assert.equal(manifest({ ...image, layers: [] }, mediaTypes.ociManifest).children.length, 1);
   });
 
+  it('takes null for an empty list and "" for no type, as programs in Go write them', () => {
+    assert.deepEqual(manifest({ manifests: null, mediaType: '' }, mediaTypes.ociIndex).children, []);
+    for (const type of [mediaTypes.ociManifest, mediaTypes.dockerManifest]) {
+      const { mediaType, children } = manifest({ ...image, layers: null, mediaType: '' }, type);
+      assert.deepEqual([mediaType, children.length], [type, 1]);
+    }
+  });
+
   const refused: readonly (readonly [what: string, json: unknown, type: string, problem: RegExp])[] = [
     ['a page of HTML', '<html></html>', 'text/html', /is no JSON \(content type "text\/html"\)/],
     ['a page of HTML with the right type', '<html></html>', mediaTypes.ociManifest, /is no JSON/],
@@ -91,6 +99,8 @@ describe('readManifest', () => {
     ['null', null, mediaTypes.ociManifest, /is no JSON object/],
     ['an error body', { errors: [] }, 'application/json', /of no manifest type/],
     ['an error body with the right type', { errors: [] }, mediaTypes.ociManifest, /lacks the fields/],
+    ['an index that lists something else', { manifests: {} }, mediaTypes.ociIndex, /lacks the fields/],
+    ['an image without a config', { layers: null }, mediaTypes.ociManifest, /lacks the fields/],
     ['an image sent as an index', image, mediaTypes.ociIndex, /lacks the fields/],
     ['an index sent as an image', index, mediaTypes.ociManifest, /lacks the fields/],
     ['two types', { ...image, mediaType: mediaTypes.ociIndex }, mediaTypes.ociManifest, /says it is/],
