@@ -110,7 +110,7 @@ function checkedTarget(image: ImageName, path: AddressedPath, query: AddressedQu
 
 function tagsTarget(image: ImageName, query: AddressedQuery): Target | Refusal {
   const { n, last } = query;
-  if (n !== undefined && !/^[0-9]{1,9}$/.test(n)) {
+  if (n !== undefined && !/^[0-9]{1,19}$/.test(n)) {
     return { reason: 'pagination', message: `n=${quoted(n)} is no number of tags` };
   }
   if (last !== undefined && last.length > maxLastLength) {

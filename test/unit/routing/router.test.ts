@@ -71,6 +71,14 @@ describe('targets', () => {
     assert.equal(tags.target.limit, 0);
     assert.equal(tags.target.after, undefined);
   });
+
+  it('takes any number of 64 bits for as many tags as there may be on a page', () => {
+    for (const n of ['10001', '2147483647', '9223372036854775807']) {
+      const tags = ask('/v2/a/tags/list', `n=${n}&ns=quay.io`);
+      assert.ok(tags.ok && tags.target.kind === 'tags', n);
+      assert.equal(tags.target.limit, 10_000);
+    }
+  });
 });
 
 describe('hostile requests', () => {
@@ -174,7 +182,7 @@ describe('hostile requests', () => {
       'n=x',
       'n=1e3',
       'n=',
-      'n=9999999999',
+      `n=${'9'.repeat(20)}`,
       'n=1&n=2',
       `last=${'a'.repeat(257)}`,
     ]) {
