@@ -9,6 +9,7 @@ import { type CertificateAuthority, createCertificateAuthority } from '../suppor
 import type { RunningEntrepot } from '../support/processes.ts';
 import { place } from './support/client.ts';
 import { pullWithHosts } from './support/containerd.ts';
+import { docker, pullWithDaemon } from './support/docker.ts';
 import { startEntrepot } from './support/entrepot.ts';
 import { isEquipped, obstacle } from './support/equipment.ts';
 import type { Image } from './support/images.ts';
@@ -20,6 +21,9 @@ import { command, snippet } from './support/snippets.ts';
 
 const hostsToml = '/etc/containerd/certs.d/registry.k8s.io/hosts.toml';
 const dropIn = '/etc/containers/registries.conf.d/50-entrepot.conf';
+const daemonJson = '/etc/docker/daemon.json';
+/** Leads to this machine, too, and is none of the addresses (127.0.0.0/8) at which Docker looks at no certificate. */
+const beyondLoopback = '0.0.0.0';
 const servers = createCertificateAuthority('Servers');
 const clients = createCertificateAuthority('Clients');
 const certificateRefused = /certificate|tls:|EOF|reset/i;
@@ -39,9 +43,10 @@ describe('through Entrepot over TLS', () => {
     const origin = site.own(await startOrigin(site.folder('origin'), site.resident(home)));
     pushed = await site.images.image('tls');
     await origin.push(pushed, 'team/app', '1');
+    await origin.push(pushed, 'library/app', '1');
     const entry = (prefix: string) =>
       `[[registry]]\nprefix = "${prefix}"\nlocation = "${origin.host}"\ninsecure = true\n`;
-    registries = ['quay.io', 'registry.k8s.io'].map(entry).join('\n');
+    registries = ['quay.io', 'registry.k8s.io', 'docker.io'].map(entry).join('\n');
     open = await serving(site.folder('open'), servers);
     closed = await serving(site.folder('closed'), servers, clients);
   });
@@ -56,7 +61,7 @@ describe('through Entrepot over TLS', () => {
   }
 
   function placePair(folder: string, authority: CertificateAuthority) {
-    const { cert, key } = authority.issue();
+    const { cert, key } = authority.issue({ hosts: ['127.0.0.1', beyondLoopback] });
     return {
       certificate: place(join(folder, 'tls.crt'), cert),
       key: place(join(folder, 'tls.key'), key),
@@ -64,8 +69,8 @@ describe('through Entrepot over TLS', () => {
   }
 
   /** What a client is told: the CA, and with `own` its certificate. */
-  function placeCertificates(folder: string, own?: CertificateAuthority): string {
-    place(join(folder, 'ca.crt'), servers.cert);
+  function placeCertificates(folder: string, own?: CertificateAuthority, ca = servers): string {
+    place(join(folder, 'ca.crt'), ca.cert);
     const issued = own?.issue({ client: true });
     if (issued) place(join(folder, 'client.cert'), issued.cert);
     if (issued) place(join(folder, 'client.key'), issued.key);
@@ -100,14 +105,33 @@ describe('through Entrepot over TLS', () => {
       const pulled = await pullWithHosts(image, join(folder, 'hosts'), folder, site.resident(folder));
       assert.deepEqual(pulled, { digest: pushed.digest, layers: pushed.layers });
     },
+    docker: (entrepot: RunningEntrepot, own?: CertificateAuthority) =>
+      pullWithDocker(entrepot.host.replace('127.0.0.1', beyondLoopback), own),
   };
 
-  const needs = { podman: ['podman'], skopeo: ['skopeo'], containerd: ['containerd', 'ctr'] };
+  async function pullWithDocker(address: string, own?: CertificateAuthority, ca = servers) {
+    const folder = site.folder('docker');
+    placeCertificates(join(folder, 'etc/certs.d', address), own, ca);
+    const json = snippet(daemonJson, address).replaceAll('http://', 'https://');
+    const { 'insecure-registries': _, ...settings } = JSON.parse(json) as Record<string, unknown>;
+    place(join(folder, 'etc/daemon.json'), JSON.stringify(settings));
+    // Docker Hub, which it asks next, is not there.
+    const env = { ...site.resident(folder), HTTPS_PROXY: 'http://127.0.0.1:1', NO_PROXY: beyondLoopback };
+    const pulled = await pullWithDaemon('docker.io/library/app:1', folder, env);
+    assert.deepEqual(pulled, { digest: pushed.digest, layers: pushed.diffIds });
+  }
+
+  const needs = {
+    podman: ['podman'],
+    skopeo: ['skopeo'],
+    containerd: ['containerd', 'ctr'],
+    docker: docker.programs,
+  };
   const each = (
     sentence: string,
     check: (t: TestContext, pull: (typeof pulls)['podman']) => Promise<void>,
   ) => {
-    for (const name of ['skopeo', 'podman', 'containerd'] as const) {
+    for (const name of ['skopeo', 'podman', 'containerd', 'docker'] as const) {
       test(`${name} ${sentence}`, async (t) => {
         if (isEquipped(t, needs[name])) await check(t, pulls[name]);
       });
@@ -119,6 +143,15 @@ describe('through Entrepot over TLS', () => {
   each('does not pull without one, or with one of another CA', async (_, pull) => {
     await assert.rejects(pull(closed), certificateRefused);
     await assert.rejects(pull(closed, createCertificateAuthority('Others')), certificateRefused);
+  });
+
+  test('docker verifies no certificate at an address of loopback, and shows none there', async (t) => {
+    if (!isEquipped(t, docker.programs)) return;
+    const others = createCertificateAuthority('Others');
+    const elsewhere = open.host.replace('127.0.0.1', beyondLoopback);
+    await assert.rejects(pullWithDocker(elsewhere, undefined, others), /signed by unknown authority/);
+    await pullWithDocker(open.host, undefined, others);
+    await assert.rejects(pullWithDocker(closed.host, clients), /certificate required/);
   });
 
   test('nothing of that is an error in the log', async (t) => {
