@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -107,6 +108,25 @@ test('the same signal twice in a moment, as npm passes on a Ctrl-C, counts once'
   hold.release();
   assert.equal((await answer.rest()).complete, true);
   assert.deepEqual(await running.exited, { code: 0, signal: null });
+});
+
+test('nothing outlives npm start when that is stopped', async (t) => {
+  const { args } = place(t);
+  const npm = spawn('npm', ['start', '--', '--listen', '127.0.0.1:0', ...args], {
+    cwd: join(import.meta.dirname, '../../..'),
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  assert.ok(npm.pid);
+  const group = -npm.pid;
+  npm.stdout.on('data', (text) => /"listening"/.test(text) && npm.kill('SIGTERM'));
+  await once(npm, 'exit');
+  try {
+    assert.throws(() => process.kill(group, 0), { code: 'ESRCH' });
+  } catch (error) {
+    process.kill(group, 'SIGKILL');
+    throw error;
+  }
 });
 
 test('SIGHUP puts a new configuration in force', async (t) => {
