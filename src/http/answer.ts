@@ -16,6 +16,8 @@ export interface Answer {
   readonly cache?: CacheResult | undefined;
   readonly endpoint?: string | undefined;
   readonly trail?: Trail | undefined;
+  /** Why nobody was asked, for the log alone. */
+  readonly reason?: string | undefined;
   /** What was thrown, for the log alone. */
   readonly fault?: unknown;
 }

@@ -38,9 +38,11 @@ const unknownCodes: Readonly<Record<Target['kind'], OciErrorCode>> = {
 /** Endpoints named in a message; the detail has them all. */
 const maxNamed = 5;
 
-export function refusalAnswer(refusal: Refusal): Answer {
-  const { status, code } = refusals[refusal.reason];
-  return errorAnswer(status, { code, message: refusal.message });
+/** The log has the reason too: clients that ask with HEAD never see it. But never what stood in a query. */
+export function refusalAnswer({ reason, message }: Refusal): Answer {
+  const { status, code } = refusals[reason];
+  const quotesQuery = reason === 'namespace' || reason === 'pagination';
+  return { ...errorAnswer(status, { code, message }), reason: quotesQuery ? undefined : message };
 }
 
 /** The request is our own: an endpoint of registries.conf is this server. Whoever asked goes on to the next endpoint. */

@@ -41,7 +41,7 @@ export function createRequestLog(deps: {
       const client = incoming.socket.remoteAddress;
       return ({ answer, target, sent }) => {
         const ms = clock.monotonic() - startedAt;
-        const { status, cache, endpoint, fault } = answer;
+        const { status, cache, endpoint, reason, fault } = answer;
         const { bytes, end } = sent;
         metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, end, seconds: ms / 1000 });
         const fields: Record<string, unknown> = {
@@ -58,6 +58,7 @@ export function createRequestLog(deps: {
         if (cache) fields.cache = cache;
         if (endpoint !== undefined) fields.endpoint = endpoint;
         if (end !== 'complete') fields.end = end;
+        if (reason !== undefined) fields.reason = reason;
         if (sent.fault !== undefined) fields.reason = String(sent.fault);
         if (fault !== undefined) fields.err = fault;
         if ((cache === undefined || cache === 'stale') && answer.trail?.length) fields.trail = answer.trail;

@@ -386,6 +386,22 @@ describe('the log', () => {
     assert.doesNotMatch(JSON.stringify(lines), /hunter2|c2VjcmV0/);
   });
 
+  it('tells why a request was refused, which a client that asks with HEAD cannot, but nothing of its query', async (t) => {
+    const { get, lines } = await running(t);
+    const reasonOf = async (path: string) => {
+      await get(path, { method: 'HEAD' });
+      return lines.at(-1)?.reason;
+    };
+    assert.match(
+      String(await reasonOf('/v2/a/manifests/1?ns=evil.example')),
+      /"evil\.example" is not in the/,
+    );
+    assert.match(String(await reasonOf('/v2/a/manifests/1?ns=docker.io:8443')), /not with the port/);
+    assert.match(String(await reasonOf('/v2/A/manifests/1')), /is no image name/);
+    assert.equal(await reasonOf('/v2/a/manifests/1?ns=joe:hunter2@quay.io'), undefined);
+    assert.equal(await reasonOf('/v2/a/tags/list?n=hunter2'), undefined);
+  });
+
   it('bears the request id that a client gives, as the answer does, even an error', async (t) => {
     const { get, lines } = await running(t, { newId: () => 'fresh' });
     for (const id of ['a.b-c_1', 'Root=1-67891233-abcdef', 'c2Vjcm+0/A==', 'x'.repeat(128)]) {
