@@ -32,7 +32,8 @@ const noFile: AuthFile = { auths: new Map(), credHelpers: new Map() };
  * cannot be used are values: only the one that a look-up ends at is an error.
  */
 export function readAuthFile(authFile: AuthFilePath): AuthFile {
-  const text = readTextFile(authFile.path, { code: 'CREDENTIALS_UNUSABLE' });
+  const closedIsMissing = authFile.belowRoots ?? false;
+  const text = readTextFile(authFile.path, { code: 'CREDENTIALS_UNUSABLE', closedIsMissing });
   if (text !== undefined) return parseAuthFile(text, authFile);
   if (!authFile.explicit) return noFile;
   throw unusable(

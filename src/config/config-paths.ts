@@ -53,10 +53,9 @@ function authFilePaths(surroundings: Surroundings): {
   ];
   const runtime = env.XDG_RUNTIME_DIR;
   if (!runtime) {
-    return {
-      files: [implicit(systemPath(surroundings, `/run/containers/${uid}/auth.json`)), ...shared],
-      warnings: [],
-    };
+    // Where podman has run as root, /run/containers is root's alone.
+    const path = systemPath(surroundings, `/run/containers/${uid}/auth.json`);
+    return { files: [{ ...implicit(path), belowRoots: true }, ...shared], warnings: [] };
   }
   if (existsSync(runtime))
     return { files: [implicit(join(runtime, 'containers/auth.json')), ...shared], warnings: [] };

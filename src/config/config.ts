@@ -33,6 +33,8 @@ export interface AuthFilePath {
   readonly format: 'auth.json' | 'dockercfg';
   /** Named by the user: then it must exist. */
   readonly explicit: boolean;
+  /** In a folder that root may have closed: whoever may not enter it has no file there. */
+  readonly belowRoots?: true;
 }
 
 /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY as found (lower case wins), undefined where unset or empty. */

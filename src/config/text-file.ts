@@ -14,13 +14,20 @@ export interface TextFileOptions {
   readonly maxBytes?: number;
   /** `latin1` takes any bytes as they are: for PEM, which is ASCII with whatever may stand around it. */
   readonly encoding?: 'utf-8' | 'latin1';
+  /** Whether a file in a folder that may not be entered counts as none. */
+  readonly closedIsMissing?: boolean;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The text, or undefined where there is no such file (a dangling link counts as none). Throws EntrepotError. */
 export function readTextFile(path: string, options: TextFileOptions = {}): string | undefined {
-  const { code = 'CONFIG_UNREADABLE', maxBytes = maxFileBytes, encoding = 'utf-8' } = options;
+  const {
+    code = 'CONFIG_UNREADABLE',
+    maxBytes = maxFileBytes,
+    encoding = 'utf-8',
+    closedIsMissing = false,
+  } = options;
   try {
     const stat = statSync(path);
     if (!stat.isFile()) {
@@ -35,7 +42,7 @@ export function readTextFile(path: string, options: TextFileOptions = {}): strin
     return encoding === 'latin1' ? bytes.toString('latin1') : utf8.decode(bytes);
   } catch (error) {
     if (error instanceof EntrepotError) throw error;
-    if (isMissing(error)) return undefined;
+    if (isMissing(error) || (closedIsMissing && isClosed(error))) return undefined;
     throw new EntrepotError(code, `cannot be read: ${readProblem(error)}`, { file: path, cause: error });
   }
 }
@@ -43,6 +50,13 @@ export function readTextFile(path: string, options: TextFileOptions = {}): strin
 /** Whether a file system call failed because there is no such file. */
 export function isMissing(error: unknown): boolean {
   return systemCode(error) === 'ENOENT';
+}
+
+/** Looking at a file takes no right to the file, but one to enter the folders above it. */
+function isClosed(error: unknown): boolean {
+  return (
+    systemCode(error) === 'EACCES' && error instanceof Error && 'syscall' in error && error.syscall === 'stat'
+  );
 }
 
 /** `EACCES` and the like, undefined for other errors. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -192,9 +192,40 @@ describe('readAuthFile', () => {
     }
   });
 
+  it("takes one below a folder of root's that may not be entered for none, but reads all that is there", (t) => {
+    const folder = tempFolder(t);
+    const closed = join(folder, 'containers');
+    const path = join(closed, 'auth.json');
+    mkdirSync(closed);
+    writeFileSync(path, '{"auths": {"h": {"auth": "dTpw"}}}');
+    const read = (more: object) =>
+      asNobody(() => readAuthFile({ path, format: 'auth.json', explicit: false, ...more }));
+    const denied = { code: 'CREDENTIALS_UNUSABLE', file: path, message: /permission denied/ };
+    chmodSync(folder, 0o755);
+    chmodSync(closed, 0);
+    t.after(() => chmodSync(closed, 0o700));
+    assert.deepEqual(read({ belowRoots: true }), none);
+    assert.throws(() => read({}), denied);
+    chmodSync(closed, 0o755);
+    assert.equal(read({ belowRoots: true }).auths.size, 1);
+    chmodSync(path, 0);
+    assert.throws(() => read({ belowRoots: true }), denied);
+  });
+
   it('accepts a byte order mark', (t) => {
     const path = join(tempFolder(t), 'auth.json');
     writeFileSync(path, '\ufeff{"auths": {"h": {"auth": "dTpw"}}}');
     assert.equal(readAuthFile({ path, format: 'auth.json', explicit: false }).auths.size, 1);
   });
 });
+
+/** Root may enter and read everything. */
+function asNobody<T>(work: () => T): T {
+  if (process.geteuid?.() !== 0) return work();
+  process.seteuid?.(65534);
+  try {
+    return work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}

@@ -21,6 +21,8 @@ describe('auth files', () => {
       ['auth.json', 'auth.json', 'auth.json', 'dockercfg'],
     );
     assert.ok(all.every(({ explicit }) => !explicit));
+    const closed = all.filter(({ belowRoots }) => belowRoots);
+    assert.deepEqual(closed, all.slice(0, 1), 'root may keep /run/containers to itself');
     assert.deepEqual(warnings, []);
   });
 
