@@ -238,7 +238,9 @@ function recordOf(
   clock: Clock,
   told?: Outcome<unknown>,
 ): Attempt {
-  const { endpoint, credentials } = candidate;
+  const { endpoint } = candidate;
+  const refused = told && 'credentials' in told ? told.credentials : undefined;
+  const credentials = candidate.credentials ?? refused;
   return {
     endpoint: endpointKey(endpoint),
     role: endpoint.role,

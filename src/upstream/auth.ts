@@ -80,7 +80,7 @@ export function createAuth(deps: {
   /** A wrong password is not tried again for a while: registries lock accounts for that. A changed one is, at once. */
   function refused(endpoint: Endpoint, found: FoundCredentials, reason: string): Outcome<never> {
     refusals.set(endpointKey(endpoint), { found, until: clock.monotonic() + refusalMemory, reason });
-    return { kind: 'unauthorized', reason };
+    return { kind: 'unauthorized', reason, credentials: found.source };
   }
 
   function recentRefusal(
@@ -90,7 +90,7 @@ export function createAuth(deps: {
     const last = refusals.get(endpointKey(endpoint));
     if (!last || !found || clock.monotonic() >= last.until || !isDeepStrictEqual(last.found, found))
       return undefined;
-    return { kind: 'unauthorized', reason: last.reason };
+    return { kind: 'unauthorized', reason: last.reason, credentials: found.source };
   }
 
   async function bearer(

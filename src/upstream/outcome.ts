@@ -8,7 +8,12 @@ import type { CredentialSource } from '../config/auth-lookup.ts';
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'rateLimited'; readonly reason: string /** epoch ms */; readonly until: number }
-  | { readonly kind: FailureKind; readonly reason: string };
+  | {
+      readonly kind: FailureKind;
+      readonly reason: string;
+      /** Whose were refused, where the registry itself has not seen them: by its token server, or a moment ago. */
+      readonly credentials?: CredentialSource;
+    };
 
 export type FailureKind = 'notFound' | 'unauthorized' | 'denied' | 'unreachable' | 'invalid' | 'blocked';
 export type OutcomeKind = 'ok' | 'rateLimited' | FailureKind;

@@ -74,7 +74,8 @@ describe('credentials', () => {
     assert.deepEqual([refused.status, refused.outline], [502, [`${registry.host} unauthorized`]]);
     assert.equal(refused.trail[0]?.reason, `refuses the credentials of ${file} (entry ${registry.host})`);
     const asked = registry.count({ kind: 'manifest' });
-    assert.equal((await ask()).status, 502);
+    assert.deepEqual(readError(await ask()).trail[0]?.credentials, refused.trail[0]?.credentials);
+    assert.deepEqual(refused.trail[0]?.credentials, { file, key: registry.host });
     const again = registry.matching({ kind: 'manifest' }).slice(asked);
     assert.deepEqual(
       again.map(({ headers }) => headers.authorization),

@@ -7,6 +7,7 @@ import { rateLimited, status } from '../../support/fake-registry-faults.ts';
 import { buildImage } from '../../support/images.ts';
 import { runEntrepot } from '../../support/processes.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
+import { startTokenServer } from '../../support/token-server.ts';
 
 interface Probed {
   readonly host: string;
@@ -99,6 +100,20 @@ test('the credentials that were used are named by file and key', async (t) => {
   assert.equal(endpoints[0]?.outcome, 'ok');
   assert.ok(text.includes(`with ${file} (entry ${source.host})`), text);
   assert.ok(![JSON.stringify(endpoints), text].some((said) => said.includes('hunter2')));
+});
+
+test('so are those that only a token server has seen, and refused', async (t) => {
+  const tokens = await startTokenServer({ accounts: { robot: { password: 'changed' } } });
+  t.after(() => tokens.stop());
+  const source = await registryFor(t, { auth: { kind: 'bearer', tokens } });
+  const home = tempFolder(t);
+  const file = join(home, '.docker/config.json');
+  mkdirSync(join(home, '.docker'));
+  const secret = Buffer.from('robot:hunter2').toString('base64');
+  writeFileSync(file, JSON.stringify({ auths: { [source.host]: { auth: secret } } }));
+  const { endpoints, text } = await probe(home, entry(source.host), 'ex.io/app:1');
+  assert.deepEqual(endpoints[0]?.credentials, { file, key: source.host });
+  assert.doesNotMatch(text, /without credentials/);
 });
 
 test('who is blocked, not listed or kept away from by upstream.offline is not asked', async (t) => {
