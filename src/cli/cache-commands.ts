@@ -77,10 +77,19 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
 
   add('pull', 'bring images into the cache')
     .argument('<REF...>', 'images, such as quay.io/team/app:1')
-    .option('--platform <OS/ARCH...>', 'only these platforms of a multi-platform image; default: all')
+    .option(
+      '--platform <OS/ARCH>',
+      'only this platform of a multi-platform image; more by repeating it',
+      gather,
+    )
     .action(async (references: string[], flags: Flags, command: Command) => {
       const { pull } = await import('./pull.ts');
       const pullFlags = { platforms: flags.platform ?? [], showsProgress: flags.json === undefined };
       done(await pull(references, pullFlags, loadOptions(command)), flags);
     });
+}
+
+/** The values of a flag that may be repeated. (A flag with several values would take the REF behind it for one.) */
+function gather(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }

@@ -1,5 +1,6 @@
 /** `entrepot pull REF...`: brings images into the cache, so that the next client finds them there. */
 import type { LoadOptions } from '../config/load.ts';
+import { EntrepotError } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import { administer } from './administer.ts';
 import { createProgressBars } from './progress-bars.ts';
@@ -12,12 +13,21 @@ export interface PullFlags {
   readonly showsProgress: boolean;
 }
 
+/** As indexes have them: `linux/arm64`, `linux/arm/v7`. */
+const platformForm = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/;
+
+/** Throws EntrepotError USAGE. */
 export async function pull(
   references: readonly string[],
   flags: PullFlags,
   options: LoadOptions,
 ): Promise<Result> {
   const { platforms, showsProgress } = flags;
+  const wrong = platforms.find((platform) => !platformForm.test(platform));
+  if (wrong !== undefined) {
+    const message = `--platform must be OS/ARCH, such as "linux/arm64" or "linux/arm/v7", not ${JSON.stringify(wrong)}`;
+    throw new EntrepotError('USAGE', message);
+  }
   const bars = createProgressBars(process.stderr, { isShown: showsProgress && process.stderr.isTTY });
   const onProgress = ({ digest, size, done }: WarmProgress) =>
     bars.show({ name: digest.slice(0, 19), size, done });

@@ -72,11 +72,10 @@ export function createWarmImage({
       count(bytes.length, pulled.cache !== 'fetched' && pulled.cache !== 'joined');
       const manifest = readManifest(bytes, mediaType);
       if ('problem' in manifest) return;
-      const below = chosen(manifest, platforms);
-      if (below.length === 0 && manifest.children.length > 0) {
-        failures.push(`${formatReference(wanted)}: has no platform ${platforms.join(' or ')}`);
+      for (const lacking of isRoot ? lackingPlatforms(manifest, platforms) : []) {
+        failures.push(`${formatReference(wanted)}: ${lacking}`);
       }
-      for (const child of below) {
+      for (const child of chosen(manifest, platforms)) {
         if (isManifestType(child.mediaType)) {
           await takeManifest({ registry, repository, digest: child.digest }, false);
         } else if (!isElsewhere(child)) {
@@ -117,11 +116,28 @@ export function createWarmImage({
 
 /** What is not said to be for a platform (an image's blobs, an attestation) goes along with all platforms only. */
 function chosen({ children }: Manifest, platforms: readonly string[]): readonly Descriptor[] {
-  const isIndex = children.some(({ platform }) => platform !== undefined);
-  if (platforms.length === 0 || !isIndex) return children;
-  return children.filter(({ platform }) =>
-    platforms.some((wanted) => platform === wanted || platform?.startsWith(`${wanted}/`)),
+  if (platforms.length === 0 || platformsOf(children).size === 0) return children;
+  return children.filter(({ platform }) => platforms.some((wanted) => isPlatform(platform, wanted)));
+}
+
+/** A sentence for each of `platforms` that this index does not have. */
+function lackingPlatforms({ children }: Manifest, platforms: readonly string[]): readonly string[] {
+  const present = platformsOf(children);
+  if (present.size === 0) return [];
+  const lacking = platforms.filter(
+    (wanted) => ![...present].some((platform) => isPlatform(platform, wanted)),
   );
+  return lacking.map((wanted) => `has no platform ${wanted}: it has ${[...present].join(', ')}`);
+}
+
+/** Attestations are for `unknown/unknown`. */
+function platformsOf(children: readonly Descriptor[]): ReadonlySet<string> {
+  const platforms = children.flatMap(({ platform }) => platform ?? []);
+  return new Set(platforms.filter((platform) => platform !== 'unknown/unknown'));
+}
+
+function isPlatform(platform: string | undefined, wanted: string): boolean {
+  return platform === wanted || (platform?.startsWith(`${wanted}/`) ?? false);
 }
 
 /** Layers that a registry must not give out are for the client to get from where their URLs say. */

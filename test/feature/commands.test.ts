@@ -204,18 +204,27 @@ describe('entrepot pull', () => {
     const mirrored = await pulled(t);
     const index = buildIndex({ platforms: ['linux/amd64', 'linux/arm64/v8', 'linux/s390x'] });
     mirrored.registry.putImage('multi', '1', index);
-    const args = ['pull', `${mirrored.registry.host}/multi:1`, '--platform', 'linux/arm64', '--json'];
-    const { json } = await command(mirrored, ...args);
+    const pull = (...args: string[]) =>
+      command(mirrored, 'pull', ...args, `${mirrored.registry.host}/multi:1`, '--json');
+    const { json } = await pull('--platform', 'linux/arm64');
     assert.deepEqual([json[0].manifests, json[0].blobs], [2, 2]);
-    const none = await command(
-      mirrored,
-      'pull',
-      `${mirrored.registry.host}/multi:1`,
-      '--platform',
-      'windows/amd64',
-    );
-    assert.equal(none.code, 1);
-    assert.match(none.stdout, /has no platform windows\/amd64/);
+    const two = await pull('--platform', 'linux/arm64', '--platform', 'linux/s390x');
+    assert.deepEqual([two.json[0].manifests, two.json[0].failures], [3, []]);
+  });
+
+  it('fails for a platform that an image lacks, and tells which it has', async (t) => {
+    const mirrored = await pulled(t);
+    mirrored.registry.putImage('multi', '1', buildIndex({ platforms: ['linux/amd64', 'linux/arm64/v8'] }));
+    const reference = `${mirrored.registry.host}/multi:1`;
+    const platforms = ['windows/amd64', 'linux/arm64'].flatMap((platform) => ['--platform', platform]);
+    const { code, json } = await command(mirrored, 'pull', reference, ...platforms, '--json');
+    assert.deepEqual([code, json[0].manifests], [1, 2]);
+    assert.deepEqual(json[0].failures, [
+      `${reference}: has no platform windows/amd64: it has linux/amd64, linux/arm64/v8`,
+    ]);
+    const wrong = await command(mirrored, 'pull', reference, '--platform', 'arm64');
+    assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
+    assert.match(wrong.stderr, /^entrepot: --platform must be OS\/ARCH, such as .* not "arm64"/);
   });
 
   it('fails for what cannot be had, and goes on with the rest', async (t) => {
