@@ -22,6 +22,11 @@ export interface DataFolder {
   readonly incoming: string;
 }
 
+/** Whether somebody has kept a cache there. */
+export function isDataFolder(data: string): boolean {
+  return existsSync(join(data, 'content-v1'));
+}
+
 /** Makes what is missing. Throws DATA_UNUSABLE. */
 export function prepareDataFolder(data: string): DataFolder {
   const folder: DataFolder = {

@@ -2,8 +2,8 @@
  * Whom the commands of the cache speak to: the server that holds the data folder, over its admin socket; where none does,
  * the data folder itself, opened as a server would for as long as the command takes.
  */
-import { existsSync } from 'node:fs';
 import { adminSocket } from '../cache/admin-socket.ts';
+import { isDataFolder } from '../cache/data-folder.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Administration } from '../pull/administration.ts';
@@ -21,10 +21,9 @@ export async function administer<T>(
   const { data } = config.server;
   const running = await connectAdministration(adminSocket(data));
   if (running) return await work(running);
-  if (!makesFolder && !existsSync(data)) {
-    throw new EntrepotError('DATA_UNUSABLE', 'there is no such folder: name the right one with --data', {
-      file: data,
-    });
+  if (!makesFolder && !isDataFolder(data)) {
+    const message = 'no data folder of Entrepot is there: name the right one with --data';
+    throw new EntrepotError('DATA_UNUSABLE', message, { file: data });
   }
   const { createApp } = await import('../app.ts');
   const log = createLog({ level: 'warn', to: process.stderr });

@@ -1,6 +1,6 @@
 /** The commands of the cache, over the admin socket of a server and on a data folder that no server holds. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -330,7 +330,16 @@ describe('a command', () => {
     const data = join(tempFolder(t), 'none');
     const { code, stderr } = await runEntrepot(['list', '--data', data]);
     assert.equal(code, 1);
-    assert.match(stderr, /none: there is no such folder/);
+    assert.match(stderr, /none: no data folder of Entrepot is there/);
     assert.equal(existsSync(data), false);
+  });
+
+  it('does not take any folder for an empty cache', async (t) => {
+    const data = tempFolder(t);
+    writeFileSync(join(data, 'letter.txt'), '');
+    for (const name of ['list', 'usage', 'gc', 'scrub']) {
+      const { code, stdout } = await runEntrepot([name, '--data', data]);
+      assert.deepEqual([code, stdout, readdirSync(data)], [1, '', ['letter.txt']]);
+    }
   });
 });
