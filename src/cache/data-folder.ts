@@ -48,7 +48,7 @@ export function prepareDataFolder(data: string): DataFolder {
   if (statSync(folder.content).dev !== statSync(folder.incoming).dev) {
     throw new EntrepotError(
       'DATA_UNUSABLE',
-      'is on another file system than content-v1: finished transfers could not be renamed into the store',
+      'is on another file system than content-v1, and what is finished is renamed into that: mount one for both',
       { file: folder.incoming },
     );
   }
