@@ -9,10 +9,14 @@ const root = join(import.meta.dirname, '..', '..');
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   scripts: { start: string };
 };
-const startCommand = scripts.start.split(' ').map((word) => {
-  if (word === 'node') return process.execPath;
-  return word.endsWith('.ts') ? join(root, word) : word;
-});
+/** For `env`, not for a shell. */
+const startCommand = scripts.start
+  .split(' ')
+  .filter((word) => word !== 'exec')
+  .map((word) => {
+    if (word === 'node') return process.execPath;
+    return word.endsWith('.ts') ? join(root, word) : word;
+  });
 
 export const entrepot: Peer = {
   name: 'entrepot',
