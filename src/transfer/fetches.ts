@@ -8,6 +8,7 @@ import type { FileWriter } from './file-writer.ts';
 import type { TransferLimits } from './limits.ts';
 import { type FetchUnderWay, fetchEnd, nextPiece, type Plan, planFetch } from './plan.ts';
 import type { SparseFile } from './sparse-file.ts';
+import type { TransferDeps } from './transfer-deps.ts';
 
 /** Whether the bytes that a reader begins with can be had. */
 export type Opening =
@@ -29,11 +30,13 @@ export class Fetches {
   ranges = true;
   readonly #file: SparseFile;
   readonly #limits: TransferLimits;
+  readonly #blocks: TransferDeps['blocks'];
   readonly #running = new Map<Fetcher, Fetch>();
 
-  constructor(file: SparseFile, limits: TransferLimits) {
+  constructor(file: SparseFile, { limits, blocks }: Pick<TransferDeps, 'limits' | 'blocks'>) {
     this.#file = file;
     this.#limits = limits;
+    this.#blocks = blocks;
   }
 
   get count(): number {
@@ -70,8 +73,25 @@ export class Fetches {
     }
   }
 
-  /** Takes a fetcher's bytes; false asks it to pause. */
+  /**
+   * Takes a fetcher's bytes; false asks it to pause. Those that are here already stay as they are: readers have had them, and the
+   * digest may be past them.
+   */
   append(fetch: Fetch, offset: number, chunk: Buffer): boolean {
+    const { present } = this.#file;
+    const end = offset + chunk.length;
+    let room = true;
+    for (let at = present.firstHole(offset); at < end; ) {
+      const to = Math.min(end, present.nextRange(at)?.start ?? end);
+      this.#blocks.retain(chunk);
+      room = this.#write(fetch, at, chunk.subarray(at - offset, to - offset));
+      at = present.firstHole(to);
+    }
+    this.#blocks.release(chunk);
+    return room;
+  }
+
+  #write(fetch: Fetch, offset: number, chunk: Buffer): boolean {
     // It went back to an earlier byte, or on after a gap.
     if (fetch.writer && fetch.writer.end !== offset) this.#retire(fetch);
     fetch.writer ??= this.#file.writer(offset, () => fetch.fetcher.resume());

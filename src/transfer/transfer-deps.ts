@@ -31,7 +31,7 @@ export interface TransfersDeps {
   readonly log: TransferLog;
   readonly hasher: Hasher;
   /** What the upstream's sockets read into. */
-  readonly blocks: Pick<ReadBlocks, 'release' | 'lend' | 'takeBack'>;
+  readonly blocks: Pick<ReadBlocks, 'retain' | 'release' | 'lend' | 'takeBack'>;
   /** For readers who are behind. */
   readonly buffers: BufferPool;
   /** Folder of the growing files. */

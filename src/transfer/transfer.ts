@@ -70,7 +70,7 @@ export class Transfer implements FetcherHost {
       },
       leftover,
     );
-    this.#fetches = new Fetches(this.file, deps.limits);
+    this.#fetches = new Fetches(this.file, deps);
     const { bytes } = leftover.ranges;
     this.#givers = new Givers(deps, digest, bytes > 0);
     if (bytes > 0) deps.log.info({ digest, bytes }, 'resuming a transfer');

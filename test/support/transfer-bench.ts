@@ -46,7 +46,7 @@ export function transferBench(
       clock: options.clock ?? systemClock,
       log: { info() {}, warn() {}, error() {} },
       hasher,
-      blocks: { release() {}, lend: () => true, takeBack() {} },
+      blocks: { retain() {}, release() {}, lend: () => true, takeBack() {} },
       buffers: createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 }),
       incoming,
       async adopt(digest, _size, file) {

@@ -82,6 +82,7 @@ describe('any number of readers, any ranges, any accident', () => {
         const folder = tempFolder(t);
         const lent = new Set<Uint8Array>();
         const blocks = {
+          retain() {},
           release() {},
           lend(chunk: Uint8Array) {
             if (lent.size >= s.lends) return false;

@@ -233,6 +233,28 @@ describe('a transfer', () => {
     assert.equal(bench.transfers.count, 0);
   });
 
+  it('leaves what is here as it is, whatever an endpoint that sends it again says', async (t) => {
+    // The second endpoint ignores ranges, and is right about all that is not here yet.
+    const damaged = Buffer.from(blob);
+    damaged.writeUInt8(blob.readUInt8(1000) ^ 0xff, 1000);
+    const first = { ...good, down: false };
+    const source = scriptedSource('a/b', [
+      first,
+      { host: 'damaged.example', bytes: damaged, ignoresRanges: true },
+    ]);
+    const bench = transferBench(tempFolder(t), hasher, { fill: 'never' });
+    const prefix = opened(await bench.transfers.open({ digest, source, start: 0, end: 2 * MiB }));
+    await readAll(prefix.reader(0, 2 * MiB));
+    first.down = true;
+    const far = opened(await bench.transfers.open({ digest, source, start: 3 * MiB }));
+    assert.ok((await readAll(far.reader(3 * MiB))).equals(blob.subarray(3 * MiB)));
+    const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(whole.reader(0))).equals(blob));
+    for (const transfer of [prefix, far, whole]) transfer.close();
+    await bench.whenStored(digest);
+    assert.ok(bench.stored(digest)?.equals(blob));
+  });
+
   it('copes with endpoints that ignore ranges and hide the size', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const source = scriptedSource('a/b', [{ ...good, ignoresRanges: true, hidesSize: true }]);
