@@ -106,13 +106,13 @@ export class Fetches {
     return nextPiece(this.#situation(), this.#limits.piece);
   }
 
-  /** The fetch that will bring the byte at `offset`, other than `except`: the nearest before it. */
+  /** The fetch that will bring the byte at `offset` where there is no `except`: the nearest before it. */
   arriving(offset: number, except?: Fetcher): Fetch | undefined {
     let nearest: Fetch | undefined;
     for (const fetch of this.#running.values()) {
       const { fetcher } = fetch;
       if (fetcher === except || fetcher.position > offset) continue;
-      const stop = this.stopAt(fetcher);
+      const stop = this.stopAt(fetcher, except);
       if (stop !== undefined && offset >= stop) continue;
       if (!nearest || fetcher.position > nearest.fetcher.position) nearest = fetch;
     }
@@ -120,9 +120,9 @@ export class Fetches {
   }
 
   /** Where the fetcher has to stop as things are now; undefined where only the blob's unknown end stops it. */
-  stopAt(fetcher: Fetcher): number | undefined {
+  stopAt(fetcher: Fetcher, except?: Fetcher): number | undefined {
     const others: Fetcher[] = [];
-    for (const other of this.#running.keys()) if (other !== fetcher) others.push(other);
+    for (const other of this.#running.keys()) if (other !== fetcher && other !== except) others.push(other);
     const passOver = this.ranges ? this.#limits.passOver : Number.POSITIVE_INFINITY;
     const situation = { present: this.#file.present, fetches: others, size: this.#file.size };
     return fetchEnd(situation, fetcher.position, this.ranges ? fetcher.wish : undefined, passOver);

@@ -255,6 +255,19 @@ describe('a transfer', () => {
     assert.ok(bench.stored(digest)?.equals(blob));
   });
 
+  it('fetches nothing twice from an endpoint that ignores ranges', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const source = scriptedSource('a/b', [{ ...good, ignoresRanges: true }]);
+    const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    const far = opened(await bench.transfers.open({ digest, source, start: 3 * MiB }));
+    const bodies = await Promise.all([readAll(whole.reader(0)), readAll(far.reader(3 * MiB))]);
+    assert.deepEqual([bodies[0].equals(blob), bodies[1].equals(blob.subarray(3 * MiB))], [true, true]);
+    assert.equal(source.bytesSent, blob.length);
+    whole.close();
+    far.close();
+    await bench.whenStored(digest);
+  });
+
   it('copes with endpoints that ignore ranges and hide the size', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const source = scriptedSource('a/b', [{ ...good, ignoresRanges: true, hidesSize: true }]);
