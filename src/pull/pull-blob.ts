@@ -217,7 +217,8 @@ function lateContent(digest: Digest, size: number, opening: Promise<OpenedTransf
           const opened = await opening;
           if (!opened.ok) throw new Error(`no endpoint gives ${digest}`);
           if (closed) return undefined;
-          stream ??= opened.reader(start, end);
+          // What the manifest says is not what the transfer is going by, where that was begun before.
+          stream ??= opened.reader(start, end === size ? undefined : end);
           return stream.next();
         },
         close() {

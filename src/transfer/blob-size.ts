@@ -37,8 +37,9 @@ export class BlobSize {
     return { ok: true, changed: known !== undefined && told !== known };
   }
 
-  /** The bytes that came with it were wrong. */
+  /** The bytes that came with it were wrong: the next one may have more, or fewer, and need not say so. */
   doubt(): void {
+    if (!this.#isDeclared) this.value = undefined;
     this.#isSure = this.#isDeclared;
   }
 

@@ -73,6 +73,13 @@ export class Fetches {
     }
   }
 
+  /** All bytes go; those that are on their way still come, into a fresh file. */
+  restart(): void {
+    for (const fetch of this.#running.values()) fetch.writer = undefined;
+    this.#file.restart();
+    for (const { fetcher } of this.#running.values()) fetcher.resume();
+  }
+
   /**
    * Takes a fetcher's bytes; false asks it to pause. Those that are here already stay as they are: readers have had them, and the
    * digest may be past them.

@@ -67,6 +67,11 @@ export class RangeSet {
     return sum;
   }
 
+  /** Offset after the last byte; 0 where there is none. */
+  get end(): number {
+    return this.#ranges.at(-1)?.end ?? 0;
+  }
+
   clear(): void {
     this.#ranges = [];
   }

@@ -33,6 +33,8 @@ export class SparseFile {
   readonly path: string;
   readonly present: RangeSet;
   readonly written: RangeSet;
+  /** Counts the times that all bytes were thrown away. */
+  epoch = 0;
   readonly #deps: SparseFileDeps;
   readonly #writers = new Set<FileWriter>();
   #file: OpenFile;
@@ -41,8 +43,6 @@ export class SparseFile {
   #hashGoal = 0;
   #saveTimer: Timer | undefined;
   #saving: Promise<void> | undefined;
-  /** Counts the times that the file was thrown away. */
-  #epoch = 0;
   #savedBytes: number;
   #closed = false;
   #gone = false;
@@ -170,7 +170,7 @@ export class SparseFile {
 
   /** Throws all bytes away; the next ones go into a fresh file. Who reads the old one sees no change of it. */
   restart(): void {
-    this.#epoch += 1;
+    this.epoch += 1;
     this.#stopHash();
     this.#dropWriters();
     this.present.clear();
@@ -188,15 +188,16 @@ export class SparseFile {
     await this.#saving;
     if (this.#saving) return this.#saving;
     if (this.#broken || this.#gone || this.written.bytes === 0) return;
-    const epoch = this.#epoch;
+    const { epoch } = this;
     const { bytes } = this.written;
+    // Removed meanwhile, with what it stood beside.
+    const isVoid = () => this.#gone || epoch !== this.epoch;
     this.#saving = saveRanges(this.path, this.size, this.written)
       .then(() => {
-        if (epoch === this.#epoch) this.#savedBytes = bytes;
+        if (!isVoid()) this.#savedBytes = bytes;
       })
       .catch((error: NodeJS.ErrnoException) => {
-        // Removed meanwhile, with what it stood beside.
-        if (epoch === this.#epoch) this.#break(error);
+        if (!isVoid()) this.#break(error);
       })
       .finally(() => {
         this.#saving = undefined;
@@ -240,7 +241,6 @@ export class SparseFile {
   #forget(): void {
     this.#gone = true;
     this.#stopHash();
-    this.#epoch += 1;
     this.#saveTimer?.cancel();
   }
 

@@ -21,6 +21,9 @@ export class TransferReader implements ByteStream {
   readonly #deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>;
   readonly #start: number;
   readonly #end: number | undefined;
+  readonly #promised: number | undefined;
+  /** It gets the whole blob: with its last bytes it waits for the digest. */
+  readonly #isWhole: boolean;
   /** Its own two, in turn: one is at the consumer while the other is filled. */
   readonly #buffers: Buffer[] = [];
   /** Chunks lent from memory that are at the consumer, the older one first; undefined stands for one in its own buffer. */
@@ -36,11 +39,14 @@ export class TransferReader implements ByteStream {
     transfer: Transfer,
     deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>,
     range: WantedRange,
+    promised: number | undefined,
   ) {
     this.#transfer = transfer;
     this.#deps = deps;
     this.#start = range.start;
     this.#end = range.end;
+    this.#promised = promised;
+    this.#isWhole = range.start === 0 && (range.end === undefined || range.end === promised);
   }
 
   async next(): Promise<Uint8Array | undefined> {
@@ -50,8 +56,13 @@ export class TransferReader implements ByteStream {
       if (this.#closed) return undefined;
       if (this.#relay) return this.#relay.next();
       const position = this.#start + this.delivered;
-      const end = this.#end ?? this.#transfer.size;
-      if (end !== undefined && position >= end && this.#mayEnd(end)) return undefined;
+      const { size } = this.#transfer;
+      if (size !== undefined && !this.#agreesWith(size)) {
+        throw new Error(`the blob has ${size} bytes, not as many as were promised`);
+      }
+      const end = this.#end ?? size;
+      if (end !== undefined && position >= end && (!this.#isWhole || this.#transfer.verified))
+        return undefined;
       const limit = this.#limit(position, end);
       const chunk =
         position < limit
@@ -64,7 +75,7 @@ export class TransferReader implements ByteStream {
       // While the disk was read a wrong digest may have come to light, or the consumer have left.
       if (this.#error || this.#closed) continue;
       if (this.#transfer.relaying) {
-        this.#relay = this.#transfer.relay(position, this.#end, this.#isWhole(end));
+        this.#relay = this.#transfer.relay(position, this.#end, this.#isWhole);
         continue;
       }
       await this.#wait(position);
@@ -96,17 +107,14 @@ export class TransferReader implements ByteStream {
     this.wake();
   }
 
-  #isWhole(end: number | undefined): boolean {
-    return this.#start === 0 && (end === undefined || end === this.#transfer.size);
-  }
-
-  #mayEnd(end: number): boolean {
-    return !this.#isWhole(end) || this.#transfer.verified;
+  /** Whether what it was promised can be had of a blob of `size` bytes. */
+  #agreesWith(size: number): boolean {
+    return size === (this.#promised ?? size) && size >= (this.#end ?? size);
   }
 
   /** How far it may read now: an answer that is the whole blob waits with its last bytes for the digest. */
   #limit(position: number, end: number | undefined): number {
-    if (this.#transfer.verified || !this.#isWhole(end)) return end ?? Number.POSITIVE_INFINITY;
+    if (this.#transfer.verified || !this.#isWhole) return end ?? Number.POSITIVE_INFINITY;
     return (end ?? this.#transfer.file.present.runEnd(position)) - this.#deps.limits.holdBack;
   }
 
@@ -125,16 +133,17 @@ export class TransferReader implements ByteStream {
     return buffer.subarray(0, count);
   }
 
-  /** Undefined where the bytes are not there, or are no longer those of this attempt. */
+  /** Undefined where the bytes are not there, or have been thrown away meanwhile. */
   async #fromDisk(position: number, limit: number): Promise<Buffer | undefined> {
-    const { file, attempt } = this.#transfer;
+    const { file } = this.#transfer;
+    const { epoch } = file;
     const length = Math.min(file.written.runEnd(position), limit) - position;
     if (length <= 0) return undefined;
     const buffer = this.#nextBuffer(length);
     this.#reading = true;
     try {
       const count = await file.read(buffer, position, Math.min(length, buffer.length));
-      if (attempt !== this.#transfer.attempt || this.#error) return undefined;
+      if (epoch !== file.epoch || this.#error) return undefined;
       this.#lent.push(undefined);
       return buffer.subarray(0, count);
     } finally {
@@ -174,7 +183,7 @@ export class TransferReader implements ByteStream {
       this.#woken = resolve;
       // Where it is held back the byte at its position is here; what it waits for comes after it.
       this.waitsFor = this.#transfer.file.present.firstHole(position);
-      this.#transfer.want(this.waitsFor, { start: this.#start, end: this.#end });
+      this.#transfer.want(this.waitsFor, { start: this.#start, end: this.#isWhole ? undefined : this.#end });
     });
   }
 }

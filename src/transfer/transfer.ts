@@ -34,8 +34,6 @@ import { TransferReader, type WantedRange } from './transfer-reader.ts';
 export class Transfer implements FetcherHost {
   readonly digest: Digest;
   readonly file: SparseFile;
-  /** How often all bytes were thrown away because they were wrong. */
-  attempt = 0;
   readonly #deps: TransferDeps;
   readonly #sources: ByteSource[] = [];
   readonly #fetches: Fetches;
@@ -47,6 +45,8 @@ export class Transfer implements FetcherHost {
   #ending: Promise<void> | undefined;
   #verifying: Promise<void> | undefined;
   #lastHole = -1;
+  /** How often all bytes were thrown away because they were wrong. */
+  #attempt = 0;
   #state: 'filling' | 'verifying' | 'verified' | 'stored' | 'relaying' | 'ended' = 'filling';
 
   constructor(deps: TransferDeps, digest: Digest, declaredSize: number | undefined) {
@@ -127,9 +127,9 @@ export class Transfer implements FetcherHost {
     return { ok: true, endpoint: undefined, trail: [] };
   }
 
-  /** A stream of the bytes from `start` to before `end`, or to the blob's end. */
-  reader(start: number, end: number | undefined): ByteStream {
-    const reader = new TransferReader(this, this.#deps, { start, end });
+  /** A stream of the bytes from `start` to before `end`, or to the blob's end. `promised`: the blob's size as the reader knows it. */
+  reader(start: number, end: number | undefined, promised: number | undefined): ByteStream {
+    const reader = new TransferReader(this, this.#deps, { start, end }, promised);
     this.#readers.add(reader);
     return reader;
   }
@@ -179,10 +179,8 @@ export class Transfer implements FetcherHost {
     if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
     const judged = this.#size.judge(opened.size);
     if (!judged.ok) return { refuse: judged.problem };
-    if (judged.changed) {
-      this.file.restart();
-      this.#readers.fail(new Error(`${this.digest} has ${this.size} bytes, not what was told before`));
-    }
+    const isVoid = judged.changed || this.file.present.end > (this.size ?? Number.POSITIVE_INFINITY);
+    if (isVoid) this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
     fetch.settle({ ok: true, endpoint, trail });
     // Asked for bytes after the end, before anybody knew where that is.
     if (this.size !== undefined && this.size > 0 && fetcher.position >= this.size) return 'end';
@@ -333,17 +331,19 @@ export class Transfer implements FetcherHost {
   #reject(): void {
     this.#givers.blame();
     this.#size.doubt();
-    this.file.restart();
     this.#state = 'filling';
-    this.attempt += 1;
-    const isLast = this.attempt >= this.#deps.limits.attempts;
-    // Who has had none of them may still get the right ones.
-    this.#readers.fail(
-      new Error(`the bytes of ${this.digest} were wrong`),
-      (reader) => isLast || reader.delivered > 0,
-    );
+    this.#attempt += 1;
+    this.#restart(`the bytes of ${this.digest} were wrong`, this.#attempt >= this.#deps.limits.attempts);
     this.#readers.wake();
     if (this.#interest === 0) this.#rest();
+  }
+
+  /** All bytes go. Who has had none of them may still get the right ones. */
+  #restart(reason: string, isLast = false): void {
+    this.#fetches.restart();
+    this.#reservation?.release();
+    this.#reservation = undefined;
+    this.#readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
   }
 
   /** Nobody reads any more: fill on, or leave what is here to the next one. */
@@ -354,7 +354,7 @@ export class Transfer implements FetcherHost {
     if (this.#state !== 'filling') return;
     const goOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
     if (goOn && this.#fetches.count > 0) return;
-    if (goOn && this.#givers.any && this.attempt < this.#deps.limits.attempts && this.#fillsOn()) return;
+    if (goOn && this.#givers.any && this.#attempt < this.#deps.limits.attempts && this.#fillsOn()) return;
     this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
     void this.#end();
   }

@@ -118,13 +118,14 @@ export function createTransfers(
       }
       deps.metrics.transferRead(under ? 'joined' : 'started');
       let open = true;
+      const { size } = transfer;
       return {
         ok: true,
         how: under ? (under.verified ? 'verified' : 'joined') : 'started',
-        size: transfer.size,
+        size,
         endpoint: opening.endpoint,
         trail: opening.trail,
-        reader: (from, to) => transfer.reader(from, to),
+        reader: (from, to) => transfer.reader(from, to, size),
         close() {
           if (open) transfer.leave();
           open = false;

@@ -4,7 +4,13 @@ import { describe, it } from 'node:test';
 import { generateBlob } from '../support/byte-source.ts';
 import { createManualClock } from '../support/clock.ts';
 import { comparison, MiB, offer, pullWhole, restOf, startColdBlobs } from '../support/cold-blobs.ts';
-import { holdHeaders, noContentLength, stallAfter, status } from '../support/fake-registry-faults.ts';
+import {
+  holdHeaders,
+  noContentLength,
+  otherBody,
+  stallAfter,
+  status,
+} from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
@@ -129,6 +135,35 @@ describe('an upstream that holds its headers back', () => {
     const { body, complete } = await early.rest();
     assert.equal(body.length, 0);
     assert.equal(complete, false);
+  });
+});
+
+describe('a transfer that was begun before a manifest named the blob', () => {
+  it('and gets fewer bytes than that says, breaks the connection that was promised more', async (t) => {
+    const clock = createManualClock();
+    const image = buildImage({ layers: [2 * MiB] });
+    const site = await startColdBlobs(t, { deps: { clock } });
+    const [registry] = site.registries;
+    const [layer] = image.layers;
+    assert.ok(registry && layer);
+    offer(site.registries, image);
+    const held = gate();
+    registry.on({ kind: 'blob' }, otherBody(layer.bytes(0, MiB)), holdHeaders(held));
+    const first = get(site.url(layer.digest));
+    await held.arrived;
+    await get(site.manifestUrl('v1'));
+    const promised = open(site.url(layer.digest));
+    await clock.armed(10 * seconds);
+    await clock.advance(10 * seconds);
+    await clock.armed(10);
+    await clock.advance(10);
+    const { headers, rest } = await promised;
+    assert.equal(headers['content-length'], String(layer.size));
+    held.release();
+    const { body, complete } = await rest();
+    assert.equal(complete, false);
+    assert.ok(body.length < MiB, 'the last bytes wait for the digest');
+    await first;
   });
 });
 

@@ -1,0 +1,138 @@
+/** Endpoints that do not agree on how many bytes a blob has, or do not say: no reader takes a part for the whole, or waits for ever. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Hasher } from '../../../src/lib/hasher.ts';
+import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
+import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+import {
+  createHasher,
+  digestOf,
+  readAll,
+  seededBytes,
+  type TransferBench,
+  transferBench,
+} from '../../support/transfer-bench.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const blob = seededBytes(2 * MiB + 5, 21);
+const digest = digestOf(blob);
+const good: ScriptedEndpoint = { host: 'good.example', bytes: blob };
+
+describe('a blob of which two endpoints tell different sizes', () => {
+  let hasher: Hasher;
+  before(() => {
+    hasher = createHasher();
+  });
+  after(() => hasher.close());
+
+  async function open(
+    { transfers }: TransferBench,
+    scripts: readonly ScriptedEndpoint[],
+    start = 0,
+  ): Promise<OpenedTransfer & { ok: true }> {
+    const opened = await transfers.open({ digest, source: scriptedSource('a/b', scripts), start });
+    assert.ok(opened.ok);
+    return opened;
+  }
+
+  for (const size of [0, 5000]) {
+    for (const hidesSize of [false, true]) {
+      const second = hidesSize ? 'tells no size' : 'tells its own';
+      it(`comes from the second, which ${second}, where the first ended after ${size} bytes and had not said so`, async (t) => {
+        const bench = transferBench(tempFolder(t), hasher);
+        const short = { host: 'short.example', bytes: blob.subarray(0, size), hidesSize: true };
+        const transfer = await open(bench, [short, { ...good, hidesSize }]);
+        assert.equal(transfer.size, undefined);
+        assert.ok((await readAll(transfer.reader(0))).equals(blob));
+        transfer.close();
+        await bench.whenStored(digest);
+        assert.deepEqual(
+          bench.reports.map(({ endpoint }) => endpoint),
+          ['short.example'],
+        );
+      });
+    }
+  }
+
+  it('fails for whom the first size was promised, and comes for the next one', async (t) => {
+    for (const hidesSize of [false, true]) {
+      const bench = transferBench(tempFolder(t), hasher);
+      const scripts = [
+        { host: 'short.example', bytes: blob.subarray(0, 5000) },
+        { ...good, hidesSize },
+      ];
+      const promised = await open(bench, scripts);
+      assert.equal(promised.size, 5000);
+      await assert.rejects(readAll(promised.reader(0, 5000)), /not as many as were promised/);
+      const next = await open(bench, scripts);
+      assert.ok((await readAll(next.reader(0))).equals(blob));
+      promised.close();
+      next.close();
+      await bench.whenStored(digest);
+    }
+  });
+
+  it('goes on from nothing where the first size was that of an earlier run, though bytes are on their way', async (t) => {
+    const folder = tempFolder(t);
+    const earlier = transferBench(folder, hasher, { fill: 'never' });
+    const begun = await open(earlier, [{ host: 'short.example', bytes: blob.subarray(0, MiB) }]);
+    await begun.reader(0).next();
+    await earlier.transfers.close();
+
+    const bench = transferBench(folder, hasher, { writeBehind: MiB });
+    const cut = { ...good, host: 'cut.example', hidesSize: true, resetAfter: 500 * KiB, resets: 1 };
+    const promised = await open(bench, [cut, good]);
+    assert.equal(promised.size, MiB);
+    await assert.rejects(readAll(promised.reader(0, MiB)));
+    promised.close();
+    await bench.whenStored(digest);
+    assert.deepEqual(bench.relayed, []);
+  });
+
+  it('is thrown away where more has come than there is', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher, { limits: { joinDistance: 0 } });
+    const bytes = Buffer.concat([blob, seededBytes(MiB, 22)]);
+    const long = { host: 'long.example', bytes, hidesSize: true, stallAfter: 2.5 * MiB, down: false };
+    const scripts = [long, good];
+    const first = await open(bench, scripts);
+    const reader = first.reader(0);
+    for (let got = 0; got < 2 * MiB; ) got += (await reader.next())?.length ?? 0;
+    long.down = true;
+    // It tells the size.
+    const far = await open(bench, scripts, 2.9 * MiB);
+    await assert.rejects(readAll(reader), /not what was told before/);
+    const second = await open(bench, scripts);
+    assert.ok((await readAll(second.reader(0))).equals(blob));
+    for (const transfer of [first, far, second]) transfer.close();
+    await bench.whenStored(digest);
+  });
+
+  it('reserves room for as many as it turns out to have', async (t) => {
+    const held: number[] = [];
+    const reserve = (bytes: number) => {
+      held.push(bytes);
+      return { release: () => held.splice(held.indexOf(bytes), 1) };
+    };
+    const bench = transferBench(tempFolder(t), hasher, { deps: { reserve } });
+    const transfer = await open(bench, [{ host: 'short.example', bytes: blob.subarray(0, 5000) }, good]);
+    await assert.rejects(readAll(transfer.reader(0)));
+    const next = await open(bench, [good]);
+    assert.deepEqual(held, [blob.length]);
+    transfer.close();
+    next.close();
+    await bench.transfers.close();
+    assert.deepEqual(held, []);
+  });
+
+  it('is not asked again and again for bytes after its end', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher, { fill: 'never' });
+    const source = scriptedSource('a/b', [good]);
+    const transfer = await bench.transfers.open({ digest, source, start: MiB });
+    assert.ok(transfer.ok);
+    await assert.rejects(readAll(transfer.reader(MiB, 3 * MiB)), /not as many as were promised/);
+    transfer.close();
+    assert.equal(source.requests.length, 1);
+  });
+});
