@@ -201,7 +201,7 @@ export class SparseFile {
       })
       .finally(() => {
         this.#saving = undefined;
-        if (this.#gone) removeRanges(this.path);
+        if (isVoid()) removeRanges(this.path);
       });
     await this.#saving;
   }
