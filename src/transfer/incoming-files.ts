@@ -45,14 +45,20 @@ export async function saveRanges(path: string, size: number | undefined, ranges:
   await rename(`${path}${suffix}.tmp`, `${path}${suffix}`);
 }
 
-/** Removes the file and its ranges; what is not there is no error. */
+/** Removes the file and its ranges. What cannot be removed, on a disk that takes no more writes, is left to the next run. */
 export function removeIncoming(path: string): void {
   removeRanges(path);
-  rmSync(path, { force: true });
+  remove(path);
 }
 
 export function removeRanges(path: string): void {
-  for (const end of [`${suffix}.tmp`, suffix]) rmSync(`${path}${end}`, { force: true });
+  for (const end of [`${suffix}.tmp`, suffix]) remove(`${path}${end}`);
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
@@ -203,6 +203,21 @@ describe('a transfer', () => {
     assert.equal(bench.relayed.length, 1);
     assert.deepEqual(readdirSync(bench.incoming), []);
     assert.equal(bench.stored(digest), undefined);
+  });
+
+  it('passes every byte on where the disk does not even let what is there be removed', async (t) => {
+    const readOnly = Object.assign(new Error('read-only file system'), { code: 'EROFS' });
+    const bench = transferBench(tempFolder(t), hasher, {
+      deps: { writev: (_fd, _buffers, _position, done) => setImmediate(done, readOnly, 0) },
+    });
+    // No file that can be removed.
+    mkdirSync(join(bench.incoming, `${digest.replace(':', '-')}.ranges`));
+    const transfer = opened(
+      await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }),
+    );
+    assert.ok((await readAll(transfer.reader(0))).equals(blob));
+    transfer.close();
+    assert.deepEqual([bench.relayed.length, bench.transfers.count], [1, 0]);
   });
 
   it('has passed a blob on without keeping it where the store cannot take it', async (t) => {
