@@ -56,7 +56,6 @@ export class SparseFile {
     this.#savedBytes = leftover.ranges.bytes;
     const keep = leftover.ranges.bytes > 0;
     this.#file = new OpenFile(() => openIncoming(this.path, keep));
-    if (keep) this.create();
   }
 
   /** Of the whole blob, where anybody has told. */
@@ -76,6 +75,8 @@ export class SparseFile {
       }
       return true;
     } catch (error) {
+      // Nor can what is there be read.
+      this.written.clear();
       this.#break(error as NodeJS.ErrnoException);
       return false;
     }
@@ -141,17 +142,22 @@ export class SparseFile {
     return undefined;
   }
 
-  /** Reads bytes that are on disk into `buffer`, from `offset`; returns how many. */
-  read(buffer: Buffer, offset: number, length: number): Promise<number> {
+  /** Reads bytes that are on disk into `buffer`, from `offset`; returns how many. Rejects when `onError` has been told. */
+  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
     const file = this.#file;
-    return new Promise((resolve, reject) => {
-      read(file.enter(), buffer, 0, length, offset, (error, count) => {
-        file.leave();
-        if (error) reject(error);
-        else if (count === 0) reject(new Error(`${this.path} is shorter than its ranges say`));
-        else resolve(count);
+    try {
+      return await new Promise((resolve, reject) => {
+        read(file.enter(), buffer, 0, length, offset, (error, count) => {
+          file.leave();
+          if (error) reject(error);
+          else if (count === 0) reject(new Error(`${this.path} is shorter than its ranges say`));
+          else resolve(count);
+        });
       });
-    });
+    } catch (error) {
+      if (file === this.#file) this.#break(error as NodeJS.ErrnoException);
+      throw error;
+    }
   }
 
   /** Resolves when everything that is present now is on disk, or never will be (`onError`). */

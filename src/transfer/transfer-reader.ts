@@ -146,6 +146,10 @@ export class TransferReader implements ByteStream {
       if (epoch !== file.epoch || this.#error) return undefined;
       this.#lent.push(undefined);
       return buffer.subarray(0, count);
+    } catch (error) {
+      // What the disk does not give back can be had past it.
+      if (epoch === file.epoch && !this.#transfer.relaying) throw error;
+      return undefined;
     } finally {
       this.#reading = false;
       if (this.#closed) this.#giveBack();

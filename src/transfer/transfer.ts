@@ -66,7 +66,7 @@ export class Transfer implements FetcherHost {
         size: this.#size,
         hasher: deps.hasher,
         algorithm: digestAlgorithm(digest),
-        onError: (error) => this.#relayAll(`cannot write ${this.file.path}: ${error.message}`),
+        onError: (error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`),
       },
       leftover,
     );
@@ -117,6 +117,8 @@ export class Transfer implements FetcherHost {
 
   /** Sees to it that bytes from `start` on come, and waits until it is known whether they can. */
   async begin(start: number, end: number | undefined, prefer: string | undefined): Promise<Opening> {
+    // What an earlier run left.
+    if (this.#state === 'filling' && this.file.present.bytes > 0) this.file.create();
     const wanted = this.file.present.firstHole(start);
     const until = end ?? this.size;
     const isHere = this.#state !== 'filling' || (until !== undefined && wanted >= until);

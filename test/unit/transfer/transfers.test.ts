@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
+import { findLeftover } from '../../../src/transfer/incoming-files.ts';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -146,6 +147,39 @@ describe('a transfer', () => {
     second.close();
     assert.equal(source.requests[0]?.start, 2 * MiB);
     await later.whenStored(digest);
+  });
+
+  it('does without what an earlier run left where that cannot be opened', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const path = join(bench.incoming, digest.replace(':', '-'));
+    mkdirSync(path);
+    writeFileSync(`${path}.ranges`, JSON.stringify({ size: blob.length, ranges: [[0, 1000]] }));
+    for (const start of [0, 500]) {
+      const transfer = opened(
+        await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start }),
+      );
+      assert.ok((await readAll(transfer.reader(start))).equals(blob.subarray(start)));
+      transfer.close();
+    }
+  });
+
+  it('goes on past the disk where that does not give back what it took', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const endpoint = { ...good, stallAfter: 2 * MiB };
+    const source = scriptedSource('a/b', [endpoint]);
+    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    // When they are saved, they have left memory, too.
+    while (findLeftover(bench.incoming, digest).ranges.bytes < 2 * MiB) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    endpoint.stallAfter = blob.length;
+    truncateSync(join(bench.incoming, digest.replace(':', '-')), 0);
+    const bodies = [0, 1000].map(async (start) =>
+      (await readAll(transfer.reader(start))).equals(blob.subarray(start)),
+    );
+    assert.deepEqual(await Promise.all(bodies), [true, true]);
+    transfer.close();
+    assert.equal(bench.relayed.length, 1);
   });
 
   it('throws away leftovers that turn out wrong and blames nobody', async (t) => {
