@@ -9,13 +9,17 @@
  * An endpoint that broke is asked again only after the others, and not at all once it broke twice without a mebibyte
  * of progress in between: a front door that cuts every body at 8 MiB can be lived with, a dripping one cannot.
  */
+
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
 import type { Attempt, Trail } from '../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob, UpstreamBody, Verdict } from '../upstream/upstream.ts';
+import { isOfNothing } from './blob-size.ts';
 import type { TransferLimits } from './limits.ts';
 
 export interface FetcherHost {
+  readonly digest: Digest;
   open(range: { start: number; end?: number }, options: AskOptions): Promise<Answer<OpenedBlob>>;
   /** Headers are in: take the answer, refuse it with a reason that counts against the endpoint, or end the fetch. */
   accept(
@@ -251,7 +255,10 @@ export class Fetcher {
           if (this.position < expected) {
             const reason = `sent too little: ended ${expected - this.position} bytes before byte ${expected}`;
             finish({ kind: 'broke', fault: 'invalid', reason }, false);
-          } else if (this.position === opened.start && this.position > 0) {
+          } else if (
+            this.position === opened.start &&
+            (this.position > 0 || !isOfNothing(this.#host.digest))
+          ) {
             finish({ kind: 'broke', fault: 'invalid', reason: 'sent nothing' }, false);
           } else {
             // Beyond the part that was asked for: the whole came instead, and this is its end.

@@ -35,6 +35,7 @@ export function createRelay(deps: RelayDeps, range: RelayedRange): ByteStream {
 }
 
 class Relay implements ByteStream, FetcherHost {
+  readonly digest: Digest;
   readonly open: FetcherHost['open'];
   readonly #deps: RelayDeps;
   readonly #range: RelayedRange;
@@ -52,6 +53,7 @@ class Relay implements ByteStream, FetcherHost {
   constructor(deps: RelayDeps, range: RelayedRange) {
     this.#deps = deps;
     this.#range = range;
+    this.digest = range.digest;
     this.open = deps.open;
   }
 

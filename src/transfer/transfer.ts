@@ -58,13 +58,8 @@ export class Transfer implements FetcherHost {
     this.#size = new BlobSize(digest, declaredSize, leftover.size);
     this.file = new SparseFile(
       {
-        clock: deps.clock,
-        writev: deps.writev,
-        budget: deps.budget,
-        blocks: deps.blocks,
-        limits: deps.limits,
+        ...deps,
         size: this.#size,
-        hasher: deps.hasher,
         algorithm: digestAlgorithm(digest),
         onError: (error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`),
       },
@@ -76,9 +71,14 @@ export class Transfer implements FetcherHost {
     if (bytes > 0) deps.log.info({ digest, bytes }, 'resuming a transfer');
   }
 
-  /** Bytes, where anybody has told. */
+  /** Bytes, as things are now. */
   get size(): number | undefined {
     return this.#size.value;
+  }
+
+  /** What a client may be told of the size. */
+  get promised(): number | undefined {
+    return this.verified ? this.size : this.#size.told;
   }
 
   get verified(): boolean {
@@ -179,10 +179,9 @@ export class Transfer implements FetcherHost {
     const fetch = this.#fetches.get(fetcher);
     if (!fetch || this.#state !== 'filling') return 'end';
     if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
-    const judged = this.#size.judge(opened.size);
+    const judged = this.#size.judge(opened.size, this.file.present.end);
     if (!judged.ok) return { refuse: judged.problem };
-    const isVoid = judged.changed || this.file.present.end > (this.size ?? Number.POSITIVE_INFINITY);
-    if (isVoid) this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
+    if (judged.changed) this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
     fetch.settle({ ok: true, endpoint, trail });
     // Asked for bytes after the end, before anybody knew where that is.
     if (this.size !== undefined && this.size > 0 && fetcher.position >= this.size) return 'end';
@@ -228,7 +227,7 @@ export class Transfer implements FetcherHost {
         this.file.present.has(offset) || this.#fetches.arriving(offset) !== undefined;
       this.#readers.failWaiting(this.digest, end, comes);
     } else {
-      if (end.eof) this.#size.value ??= fetcher.position;
+      if (end.eof) this.#size.found(fetcher.position);
       fetch?.settle({ ok: true, endpoint: undefined, trail: [] });
       this.#widen(undefined);
       this.#readers.wake();
@@ -297,10 +296,9 @@ export class Transfer implements FetcherHost {
     if (this.#state !== 'filling' || size === undefined || !this.file.present.covers(0, size)) return;
     this.#state = 'verifying';
     this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
-    this.#verifying = this.#verify(size).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#relayAll(`cannot verify ${this.file.path}: ${reason}`);
-    });
+    this.#verifying = this.#verify(size).catch((error: unknown) =>
+      this.#relayAll(`cannot verify ${this.file.path}: ${error}`),
+    );
   }
 
   async #verify(size: number): Promise<void> {
@@ -317,8 +315,10 @@ export class Transfer implements FetcherHost {
       this.file.moved();
       this.#deps.metrics.transferEnded('stored');
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#deps.log.error({ digest: this.digest, reason }, 'a blob was served but cannot be stored');
+      this.#deps.log.error(
+        { digest: this.digest, reason: `${error}` },
+        'a blob was served but cannot be stored',
+      );
       this.#deps.metrics.transferEnded('relayed');
       this.file.remove();
     }

@@ -118,14 +118,14 @@ export function createTransfers(
       }
       deps.metrics.transferRead(under ? 'joined' : 'started');
       let open = true;
-      const { size } = transfer;
+      const { promised } = transfer;
       return {
         ok: true,
         how: under ? (under.verified ? 'verified' : 'joined') : 'started',
-        size,
+        size: promised,
         endpoint: opening.endpoint,
         trail: opening.trail,
-        reader: (from, to) => transfer.reader(from, to, size),
+        reader: (from, to) => transfer.reader(from, to, promised),
         close() {
           if (open) transfer.leave();
           open = false;

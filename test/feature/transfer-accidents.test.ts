@@ -100,6 +100,9 @@ describe('a mirror that fails in the middle', () => {
     ['sends more than there is', true, tooMuch(500)],
     ['sends a page for people', false, htmlPage()],
     ['sends an empty body', false, otherBody('')],
+    ['sends an empty body in chunks', false, noContentLength(), otherBody('')],
+    ['sends a short body in chunks, as if it were whole', false, noContentLength(), endShort(100 * KiB)],
+    ['sends a few words in chunks', false, noContentLength(), otherBody('try again later')],
     ['compresses what nobody asked it to', false, gzipped()],
   ];
   for (const [what, declared, ...fault] of faults) {

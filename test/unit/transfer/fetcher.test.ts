@@ -9,7 +9,7 @@ import {
   type ScriptedSource,
   scriptedSource,
 } from '../../support/scripted-source.ts';
-import { seededBytes } from '../../support/transfer-bench.ts';
+import { digestOf, seededBytes } from '../../support/transfer-bench.ts';
 
 const MiB = 1024 * 1024;
 const blob = seededBytes(3 * MiB, 7);
@@ -45,6 +45,7 @@ function run(
   let endings = 0;
   const fetcher: Fetcher = new Fetcher(
     {
+      digest: digestOf(blob),
       open: source.open,
       accept: () => 'take',
       stopAt: () => end ?? blob.length,
