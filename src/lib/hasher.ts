@@ -54,13 +54,14 @@ export function createHasher(): Hasher {
   };
   const launch = (): Worker => {
     const started = new Worker(new URL(source, import.meta.url), { resourceLimits });
-    started.unref();
     started.on('message', settle);
     started.on('error', (error: Error) => {
       // Everything in its hands is lost with it; the next hash gets a new thread.
       if (worker === started) worker = undefined;
       loseAll(error);
     });
+    // Last, since a listener for messages undoes it.
+    started.unref();
     return started;
   };
   const post = (request: HashRequest): void => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -116,6 +117,13 @@ describe('the hasher', () => {
     hash.abandon();
     hash.advance(10);
     assert.equal(await hasher.begin(path, 'sha256').finish(10), hexOf(Buffer.alloc(10)));
+  });
+
+  it('keeps no process up in which nobody waits for it', (t) => {
+    const program = join(tempFolder(t), 'program.mjs');
+    const hasherUrl = new URL('../../../src/lib/hasher.ts', import.meta.url);
+    writeFileSync(program, `import { createHasher } from '${hasherUrl}';\ncreateHasher().start();\n`);
+    assert.equal(spawnSync(process.execPath, [program], { timeout: 20_000 }).status, 0);
   });
 
   it('leaves nobody waiting when it is closed', async (t) => {
