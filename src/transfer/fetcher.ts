@@ -13,6 +13,7 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
+import { verdict } from '../upstream/fallback.ts';
 import type { Attempt, Trail } from '../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob, UpstreamBody, Verdict } from '../upstream/upstream.ts';
 import { isOfNothing } from './blob-size.ts';
@@ -94,16 +95,15 @@ export class Fetcher {
   /** Runs to the end; `host.ended` is called once, unless `stop` came first. */
   async run(prefer: string | undefined): Promise<void> {
     const trail: Attempt[] = [];
-    let verdict: Verdict | undefined;
     while (!this.#stopped) {
       const stop = this.#host.stopAt(this);
       const answer = await this.#open(stop, prefer);
       if (!answer) return;
       trail.push(...answer.trail);
       if (!answer.ok) {
-        // After a break nobody may be left to ask: then what was said before is the verdict.
-        const last = answer.trail.length > 0 ? answer.verdict : (verdict ?? answer.verdict);
-        return this.#finish({ kind: 'failed', verdict: last, trail });
+        // Those who broke off before have said that it exists.
+        const whole = answer.verdict.kind === 'notFound' ? verdict(trail) : answer.verdict;
+        return this.#finish({ kind: 'failed', verdict: whole, trail });
       }
       const { endpoint, value } = answer;
       const taken = this.#host.accept(this, value, endpoint, trail);
@@ -129,7 +129,6 @@ export class Fetcher {
         reason: end.reason,
         ms: 0,
       });
-      verdict = { kind: 'unavailable' };
       this.#host.broke(this, endpoint, end.fault, end.reason);
     }
   }

@@ -267,6 +267,13 @@ describe('a mirror that lies', () => {
     }
   });
 
+  it('about a size that is known, and is the only one that has the blob, is no proof that nobody has it', async (t) => {
+    const here = await scene(t, { declared: true });
+    here.mirror.on({ kind: 'blob' }, tooMuch(500));
+    here.source.removeBlob(here.layer.digest);
+    for (let time = 0; time < 2; time++) assert.equal((await get(here.url(here.layer.digest))).status, 502);
+  });
+
   it('about the size before a restart does not stand in the way after it', async (t) => {
     const here = await scene(t);
     here.source.on({ kind: 'blob', times: 1 }, status(503));

@@ -7,6 +7,7 @@ import { parseReference } from '../../src/oci/reference.ts';
 import type { ByteSource } from '../../src/transfer/byte-source.ts';
 import type { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointKey } from '../../src/upstream/endpoint.ts';
+import { verdict } from '../../src/upstream/fallback.ts';
 import type { Attempt } from '../../src/upstream/outcome.ts';
 import type { BodySink, UpstreamBody } from '../../src/upstream/upstream.ts';
 
@@ -16,6 +17,8 @@ export interface ScriptedEndpoint {
   readonly bytes: Buffer;
   /** Refuses every request. */
   readonly down?: boolean;
+  /** Says that it has no such blob. */
+  readonly lacks?: boolean;
   /** Resets a connection after this many bytes; how many times it does so. */
   readonly resetAfter?: number;
   readonly resets?: number;
@@ -135,12 +138,11 @@ export function scriptedSource(
       asked.sort((a, b) => rank(a) - rank(b));
       for (const script of asked) {
         const endpoint = endpointAt(script.host);
-        if (script.down) {
+        if (script.down || script.lacks) {
           trail.push({
             endpoint: endpointKey(endpoint),
             role: 'source',
-            outcome: 'unreachable',
-            reason: 'down',
+            ...(script.lacks ? { outcome: 'notFound' } : { outcome: 'unreachable', reason: 'down' }),
             ms: 0,
           });
           continue;
@@ -161,7 +163,7 @@ export function scriptedSource(
         };
         return { ok: true, value, endpoint, trail };
       }
-      return { ok: false, verdict: { kind: 'unavailable' }, trail };
+      return { ok: false, verdict: verdict(trail), trail };
     },
   };
 }

@@ -178,6 +178,16 @@ describe('a fetch', () => {
     );
   });
 
+  it('takes nobody’s word that there is no such blob where another had it, and failed', async () => {
+    const lacking = { ...good, host: 'lacking.example', lacks: true };
+    for (const other of [{ resetAfter: 10 }, { down: true }]) {
+      const end = await run([{ ...good, ...other }, lacking]).ended;
+      assert.deepEqual(end.kind === 'failed' && end.verdict, { kind: 'unavailable' });
+    }
+    const end = await run([lacking]).ended;
+    assert.deepEqual(end.kind === 'failed' && end.verdict, { kind: 'notFound' });
+  });
+
   it('gives up an endpoint that stalls', async () => {
     const stalled = { ...good, host: 'stalled.example', stallAfter: MiB };
     const one = run([stalled, good]);

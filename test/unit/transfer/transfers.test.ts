@@ -342,6 +342,19 @@ describe('a transfer', () => {
     assert.deepEqual(readdirSync(bench.incoming), []);
   });
 
+  it('is not said to be missing where one image’s endpoints fail and another’s do not have it', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const endpoint = { ...good, down: false, resetAfter: MiB };
+    const first = opened(
+      await bench.transfers.open({ digest, source: scriptedSource('a/b', [endpoint]), start: 0 }),
+    );
+    endpoint.down = true;
+    const source = scriptedSource('c/d', [{ ...good, host: 'lacking.example', lacks: true }]);
+    const second = await bench.transfers.open({ digest, source, start: 2.9 * MiB });
+    assert.deepEqual(!second.ok && second.verdict, { kind: 'unavailable' });
+    first.close();
+  });
+
   it('is whole at once where the blob is empty', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const empty = Buffer.alloc(0);
