@@ -40,8 +40,12 @@ class Relay implements ByteStream, FetcherHost {
   readonly #deps: RelayDeps;
   readonly #range: RelayedRange;
   readonly #givers = new Map<string, Endpoint>();
+  readonly #excluded = new Set<string>();
   readonly #queue: Buffer[] = [];
   #queued = 0;
+  /** Bytes handed out so far. */
+  #delivered = 0;
+  #attempt = 0;
   #hash: Hash | undefined;
   #fetcher: Fetcher | undefined;
   #paused = false;
@@ -120,21 +124,42 @@ class Relay implements ByteStream, FetcherHost {
     if (end.kind === 'failed') {
       this.#error = new Error(`no endpoint gives the rest of ${digest}`);
     } else if (this.#hash && this.#hash.digest('hex') !== digestHex(digest)) {
-      const [only, ...others] = this.#givers.values();
-      if (only && others.length === 0) this.#deps.report(only, 'invalid', `gave wrong bytes for ${digest}`);
-      this.#deps.distrust.add(digest, this.#givers.keys());
-      this.#error = new Error(`the bytes of ${digest} were wrong`);
+      this.#reject();
     } else {
       this.#done = true;
     }
     this.#wake();
   }
 
+  /** Who has had none of them may still get the right ones. */
+  #reject(): void {
+    const { digest, start } = this.#range;
+    const [only, ...others] = this.#givers.values();
+    if (only && others.length === 0) {
+      this.#deps.report(only, 'invalid', `gave wrong bytes for ${digest}`);
+      this.#excluded.add(endpointKey(only));
+    }
+    this.#deps.distrust.add(digest, this.#givers.keys());
+    this.#givers.clear();
+    this.#attempt += 1;
+    if (start + this.#delivered > 0 || this.#attempt >= this.#deps.limits.attempts) {
+      this.#error = new Error(`the bytes of ${digest} were wrong`);
+      return;
+    }
+    this.#queue.length = 0;
+    this.#queued = 0;
+    this.#hash = createHash(digestAlgorithm(digest));
+    this.#fetch(0);
+  }
+
   async #start(): Promise<void> {
-    const { start, digest, verify } = this.#range;
+    const { start, verify } = this.#range;
     const from = verify ? await this.#hashPrefix(start) : start;
-    if (this.#closed) return;
-    const known = { exclude: new Set<string>(), distrust: this.#deps.distrust.of(digest) };
+    if (!this.#closed) this.#fetch(from);
+  }
+
+  #fetch(from: number): void {
+    const known = { exclude: this.#excluded, distrust: this.#deps.distrust.of(this.#range.digest) };
     this.#fetcher = new Fetcher(this, this.#deps, { start: from, end: this.#range.end }, known);
     this.#fetcher.run(undefined).catch((error: unknown) => {
       this.#error = error instanceof Error ? error : new Error(String(error));
@@ -167,6 +192,7 @@ class Relay implements ByteStream, FetcherHost {
     if (taken === chunk) this.#queue.shift();
     else this.#queue[0] = chunk.subarray(ready);
     this.#queued -= taken.length;
+    this.#delivered += taken.length;
     if (this.#paused && this.#queued < queueLimit / 2 + this.#deps.limits.holdBack) {
       this.#paused = false;
       this.#fetcher?.resume();

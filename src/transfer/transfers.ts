@@ -100,7 +100,9 @@ export function createTransfers(
 
     async open(request) {
       const { digest, start, end, prefer } = request;
-      const under = running.get(digest);
+      const found = running.get(digest);
+      // What is passed on without being kept takes nobody in: there may be room by now, or another size.
+      const under = found?.relaying ? undefined : found;
       const transfer = under ?? new Transfer(shared, digest, request.size);
       if (!under) running.set(digest, transfer);
       transfer.addSource(request.source);

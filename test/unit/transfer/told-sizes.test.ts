@@ -74,6 +74,18 @@ describe('a blob of which two endpoints tell different sizes', () => {
     }
   });
 
+  it('comes for the next one where there is no room, too, though the first one is still there', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher, { deps: { reserve: () => undefined } });
+    const scripts = [{ host: 'short.example', bytes: blob.subarray(0, MiB) }, good];
+    const promised = await open(bench, scripts);
+    await assert.rejects(readAll(promised.reader(0, MiB)), /wrong/);
+    const next = await open(bench, scripts);
+    assert.equal(next.size, blob.length);
+    assert.ok((await readAll(next.reader(0, blob.length))).equals(blob));
+    promised.close();
+    next.close();
+  });
+
   it('goes on from nothing where the first size was that of an earlier run, though bytes are on their way', async (t) => {
     const folder = tempFolder(t);
     const earlier = transferBench(folder, hasher, { fill: 'never' });

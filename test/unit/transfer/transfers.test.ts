@@ -78,14 +78,20 @@ describe('a transfer', () => {
     await bench.whenStored(digest);
   });
 
-  it('hides a lie about a small blob: nothing of it had gone out', async (t) => {
+  it('hides a lie about a small blob: nothing of it had gone out, whether there is room for it or not', async (t) => {
     const small = seededBytes(100 * KiB, 3);
-    const bench = transferBench(tempFolder(t), hasher);
-    const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(small.length, 4) };
-    const source = scriptedSource('docker.io/library/a', [liar, { host: 'good.example', bytes: small }]);
-    const transfer = opened(await bench.transfers.open({ digest: digestOf(small), source, start: 0 }));
-    assert.ok((await readAll(transfer.reader(0))).equals(small));
-    transfer.close();
+    for (const deps of [{}, { reserve: () => undefined }]) {
+      const bench = transferBench(tempFolder(t), hasher, { deps });
+      const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(small.length, 4) };
+      const source = scriptedSource('a/b', [liar, { host: 'good.example', bytes: small }]);
+      const transfer = opened(await bench.transfers.open({ digest: digestOf(small), source, start: 0 }));
+      assert.ok((await readAll(transfer.reader(0))).equals(small));
+      transfer.close();
+      assert.deepEqual(
+        bench.reports.map(({ endpoint }) => endpoint),
+        ['liar.example'],
+      );
+    }
   });
 
   it('fetches a range far ahead directly, keeps it, and verifies the blob when the rest has come', async (t) => {
@@ -147,6 +153,24 @@ describe('a transfer', () => {
     second.close();
     assert.equal(source.requests[0]?.start, 2 * MiB);
     await later.whenStored(digest);
+  });
+
+  it('gives what an earlier run left, and passes the rest on, where there is no room for that', async (t) => {
+    const folder = tempFolder(t);
+    const earlier = transferBench(folder, hasher, { fill: 'never' });
+    const source = scriptedSource('a/b', [good]);
+    const first = opened(await earlier.transfers.open({ digest, source, start: 0, end: 2 * MiB }));
+    await readAll(first.reader(0, 2 * MiB));
+    first.close();
+    await earlier.transfers.close();
+    const later = transferBench(folder, hasher, { deps: { reserve: () => undefined } });
+    const second = opened(await later.transfers.open({ digest, source, start: 0 }));
+    const part = opened(await later.transfers.open({ digest, source, start: MiB, end: 3 * MiB }));
+    assert.ok((await readAll(second.reader(0))).equals(blob));
+    assert.ok((await readAll(part.reader(MiB, 3 * MiB))).equals(blob.subarray(MiB, 3 * MiB)));
+    second.close();
+    part.close();
+    assert.deepEqual(readdirSync(later.incoming), []);
   });
 
   it('does without what an earlier run left where that cannot be opened', async (t) => {
@@ -315,6 +339,24 @@ describe('a transfer', () => {
     whole.close();
     far.close();
     await bench.whenStored(digest);
+  });
+
+  it('keeps what is asked for when there is room again, though somebody still reads what was passed on', async (t) => {
+    let hasRoom = false;
+    const reserve = () => (hasRoom ? { release() {} } : undefined);
+    const bench = transferBench(tempFolder(t), hasher, { deps: { reserve } });
+    const source = scriptedSource('a/b', [good]);
+    const early = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    const slow = early.reader(0);
+    const first = Buffer.from((await slow.next()) ?? []);
+    hasRoom = true;
+    const later = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(later.reader(0))).equals(blob));
+    later.close();
+    await bench.whenStored(digest);
+    assert.ok(Buffer.concat([first, await readAll(slow)]).equals(blob));
+    early.close();
+    assert.equal(bench.transfers.count, 0);
   });
 
   it('copes with endpoints that ignore ranges and hide the size', async (t) => {
