@@ -315,16 +315,15 @@ export class Transfer implements FetcherHost {
       this.file.moved();
       this.#deps.metrics.transferEnded('stored');
     } catch (error) {
-      this.#deps.log.error(
-        { digest: this.digest, reason: `${error}` },
-        'a blob was served but cannot be stored',
-      );
+      const { digest } = this;
+      this.#deps.log.error({ digest, reason: `${error}` }, 'a blob was served but cannot be stored');
       this.#deps.metrics.transferEnded('relayed');
       this.file.remove();
     }
+    // At once: the blob is counted as stored by now.
+    this.#reservation?.release();
     if (this.file.saving) await this.file.saving;
     this.#state = 'stored';
-    this.#reservation?.release();
     this.#deps.ended(this);
     if (this.#interest === 0) await this.#end();
   }

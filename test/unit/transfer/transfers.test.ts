@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
 import { findLeftover } from '../../../src/transfer/incoming-files.ts';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
+import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { createHasher, digestOf, readAll, seededBytes, transferBench } from '../../support/transfer-bench.ts';
@@ -288,6 +289,29 @@ describe('a transfer', () => {
     await bench.transfers.close();
     assert.deepEqual([bench.relayed.length, bench.stored(digest)], [1, undefined]);
     assert.deepEqual(readdirSync(bench.incoming), []);
+  });
+
+  it('gives back the room that it held as soon as the blob is counted as stored', async (t) => {
+    const clock = createManualClock();
+    const order: string[] = [];
+    const bench = transferBench(tempFolder(t), hasher, {
+      clock,
+      deps: {
+        reserve: () => ({ release: () => order.push('released') }),
+        async adopt() {
+          // Its ranges are being saved.
+          await clock.advance(50);
+          // As the cache does, which would find that too much is here.
+          setImmediate(() => order.push('looked for what must go'));
+        },
+      },
+    });
+    const source = scriptedSource('a/b', [good]);
+    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(transfer.reader(0))).equals(blob));
+    await bench.transfers.settled(digest);
+    transfer.close();
+    assert.deepEqual(order.slice(0, 2), ['released', 'looked for what must go']);
   });
 
   it('serves without keeping when there is no room to reserve', async (t) => {
