@@ -70,7 +70,8 @@ export function createRegistryClient(deps: {
     authorization: Authorization | undefined,
     context: AttemptContext,
   ): Promise<Outcome<Followed>> {
-    const origin = new URL(request.path, base.url);
+    // Not resolved against the base: a path that begins with two slashes would name another host.
+    const origin = new URL(`${base.url.origin}${request.path}`);
     if (endpoint.namespaceProxy !== undefined) origin.searchParams.set('ns', endpoint.namespaceProxy);
     const ownReach = settings.reach(endpoint);
     let hop: Route = { url: origin, name: endpoint.host, verify: base.verify, reach: ownReach };

@@ -394,4 +394,15 @@ describe('a registry that sends as a tag list', () => {
     assert.equal((await away.ask('tags/list')).status, 200);
     assert.equal(evil.count(), 0);
   });
+
+  it('a next page on its own host whose path begins with the name of another, is not asked there', async (t) => {
+    const { registry, evil, ask, host } = await setUp(t);
+    const basic = status(401, { 'www-authenticate': 'Basic realm="x"' });
+    registry.on({ kind: 'tags', when: ({ headers }) => headers.authorization === undefined }, basic);
+    const link = `<http://${host}//evil.test:${evil.port}/v2/x/tags/list>; rel="next"`;
+    registry.on({ kind: 'tags' }, withHeaders({ link }));
+    await ask('tags/list');
+    assert.equal(passwordsIn(registry.matching({ kind: 'tags' })), 1);
+    assert.equal(evil.count(), 0);
+  });
 });
