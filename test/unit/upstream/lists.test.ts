@@ -18,4 +18,13 @@ describe('the next page of a list', () => {
   for (const [link, expected] of cases) {
     it(`of ${link} is ${expected}`, () => assert.equal(nextPage({ headers: { link }, url }), expected));
   }
+
+  for (const piece of ['<', '<a>', '<a>;x', '<a>; rel=']) {
+    it(`of a header full of ${piece} is looked for in no time`, () => {
+      const link = piece.repeat(60_000 / piece.length);
+      const began = performance.now();
+      assert.equal(nextPage({ headers: { link }, url }), undefined);
+      assert.ok(performance.now() - began < 200);
+    });
+  }
 });
