@@ -1,4 +1,5 @@
 /** Blobs from one endpoint. The headers are judged here; the bytes go straight to whoever writes and hashes them. */
+import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseDigest } from '../oci/digest.ts';
 import type { Ask, AttemptContext } from './ask-in-order.ts';
@@ -25,8 +26,8 @@ export interface Blobs {
 /** Servers that know no HEAD, and those whose redirect or token is good for GET only. */
 const headUnsupported = [400, 401, 403, 405, 501];
 
-export function createBlobs(deps: { client: RegistryClient }): Blobs {
-  const { client } = deps;
+export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blobs {
+  const { client, clock } = deps;
 
   function get(endpoint: Endpoint, digest: Digest, range: string | undefined, context: AttemptContext) {
     const headers = range === undefined ? {} : { range };
@@ -65,7 +66,7 @@ export function createBlobs(deps: { client: RegistryClient }): Blobs {
       if (got.kind !== 'ok') return got;
       const { status, headers, body } = got.value;
       if (headUnsupported.includes(status)) return sizeByGet(endpoint, digest, context);
-      dropBody(body);
+      dropBody(body, clock);
       const problem = headerProblem(headers, digest);
       if (problem !== undefined) return { kind: 'invalid', reason: problem };
       return { kind: 'ok', value: { size: contentLength(headers) } };
@@ -75,7 +76,7 @@ export function createBlobs(deps: { client: RegistryClient }): Blobs {
   async function sizeByGet(endpoint: Endpoint, digest: Digest, context: AttemptContext) {
     const got = await open(endpoint, digest, { start: 0, end: 1 }, context);
     if (got.kind !== 'ok') return got;
-    dropBody(got.value.body);
+    dropBody(got.value.body, clock);
     return { kind: 'ok', value: { size: got.value.size } } as const;
   }
 }

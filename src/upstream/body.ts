@@ -48,16 +48,24 @@ export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<
   return promise;
 }
 
-/** Reads up to 64 KiB to save the connection, and closes it where there is more. */
-export function dropBody(body: UpstreamBody): void {
+/** ms that the rest of an unwanted body may take: it holds a connection, and one of those that the host allows. */
+const dropTimeout = 5000;
+
+/** Reads up to 64 KiB to save the connection, and closes it where there is more, or it does not come. */
+export function dropBody(body: UpstreamBody, clock: Clock): void {
   let left = 64 * 1024;
+  const close = () => {
+    timer.cancel();
+    body.cancel();
+  };
+  const timer = clock.after(dropTimeout, close);
   body.consume({
     data(chunk) {
       left -= chunk.length;
-      if (left < 0) body.cancel();
+      if (left < 0) close();
       return true;
     },
-    end() {},
-    fail() {},
+    end: () => timer.cancel(),
+    fail: () => timer.cancel(),
   });
 }

@@ -83,7 +83,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   const health = createHealth(clock, deps.onBreaker);
   const client = createRegistryClient({
     sender,
-    schemes: createSchemes({ sender, reachOf: settings.reach }),
+    schemes: createSchemes({ sender, reachOf: settings.reach, clock }),
     auth: createAuth({
       credentials,
       sender,
@@ -98,7 +98,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     clock,
   });
   const manifests = createManifests({ client, settings, clock });
-  const blobs = createBlobs({ client });
+  const blobs = createBlobs({ client, clock });
   const lists = createLists({ client, settings, clock });
 
   async function ask<T>(

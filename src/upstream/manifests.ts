@@ -55,7 +55,7 @@ export function createManifests(deps: {
     if (got.kind !== 'ok') return got;
     const { status, headers, body } = got.value;
     const isSupported = !headUnsupported.includes(status);
-    if (isSupported) dropBody(body);
+    if (isSupported) dropBody(body, clock);
     const told = parseDigest(single(headers['docker-content-digest']) ?? '');
     const asked = endpoint.reference.digest;
     const digest = told ?? asked;

@@ -92,7 +92,7 @@ export function createRegistryClient(deps: {
       const { response } = got;
       if (!isRedirect(response.status)) return { kind: 'ok', value: { response, away } };
 
-      dropBody(response.body);
+      dropBody(response.body, clock);
       if (hops === maxRedirects)
         return { kind: 'invalid', reason: `redirects more than ${maxRedirects} times` };
       const judged = judgeRedirect(single(response.headers.location), {
@@ -127,7 +127,7 @@ export function createRegistryClient(deps: {
     };
     const ping = await sender.send(route, { method: 'GET', headers: {} }, { signal: context.signal });
     if (!ping.ok) return [];
-    dropBody(ping.response.body);
+    dropBody(ping.response.body, clock);
     return parseChallenges(ping.response.headers['www-authenticate']);
   }
 
@@ -160,11 +160,11 @@ export function createRegistryClient(deps: {
     if (!away) rateLimits.observe(endpoint.host, auth.account(endpoint) ?? '', headers);
     if (status === 200 || status === 206) return { kind: 'ok', value: response };
     if (request.pass?.includes(status)) {
-      dropBody(response.body);
+      dropBody(response.body, clock);
       return { kind: 'ok', value: response };
     }
     if (status === 429) {
-      dropBody(response.body);
+      dropBody(response.body, clock);
       const until = coolingEnd(headers, clock.now());
       return limited(endpoint, tooMany(until), until);
     }
@@ -197,7 +197,7 @@ export function createRegistryClient(deps: {
           return judge(endpoint, followed.value, request, context);
         }
         // Its connection may be the only one that the host allows us.
-        dropBody(response.body);
+        dropBody(response.body, clock);
         const challenges: readonly Challenge[] = await challengesOf(endpoint, base.value, response, context);
         const realm = {
           registry: base.value.url,

@@ -4,6 +4,7 @@
  * kept until it fails. HTTP is not tried where it would reach the same closed or silent port.
  */
 import { LRUCache } from 'lru-cache';
+import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Reach } from './addresses.ts';
 import { dropBody } from './body.ts';
@@ -30,7 +31,11 @@ type Ping =
   | { readonly kind: 'answered'; readonly properly: boolean }
   | { readonly kind: 'failed'; readonly fault: TransportFault };
 
-export function createSchemes(deps: { sender: Sender; reachOf: (endpoint: Endpoint) => Reach }): Schemes {
+export function createSchemes(deps: {
+  sender: Sender;
+  reachOf: (endpoint: Endpoint) => Reach;
+  clock: Clock;
+}): Schemes {
   const found = new LRUCache<string, Base>({ max: 1000 });
   const flights = new SingleFlight<Outcome<Base>>();
 
@@ -39,7 +44,7 @@ export function createSchemes(deps: { sender: Sender; reachOf: (endpoint: Endpoi
     const route = { url, name, verify: base.verify, reach };
     const got = await deps.sender.send(route, { method: 'GET', headers: {} });
     if (!got.ok) return { kind: 'failed', fault: got.fault };
-    dropBody(got.response.body);
+    dropBody(got.response.body, deps.clock);
     return { kind: 'answered', properly: got.response.status === 200 || got.response.status === 401 };
   }
 

@@ -32,7 +32,7 @@ async function ownWords(
 ): Promise<string> {
   const type = response.headers['content-type'];
   if (typeof type !== 'string' || !type.includes('json')) {
-    dropBody(response.body);
+    dropBody(response.body, options.clock);
     return '';
   }
   const read = await readBody(response.body, { cap: maxErrorBody, ...options });

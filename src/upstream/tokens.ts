@@ -57,7 +57,7 @@ export async function fetchToken(
       ? { kind: 'ok', value: token }
       : { kind: 'invalid', reason: `${server}: the answer holds no token` };
   }
-  dropBody(body);
+  dropBody(body, deps.clock);
   if (status === 429) {
     const until = coolingEnd(headers, deps.clock.now());
     return { kind: 'rateLimited', reason: `${server}: ${tooMany(until)}`, until };

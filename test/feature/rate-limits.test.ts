@@ -5,7 +5,7 @@ import { startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
-import { holdHeaders, rateLimited, stallAfter } from '../support/fake-registry-faults.ts';
+import { holdHeaders, rateLimited, stallAfter, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
@@ -128,6 +128,19 @@ describe('a registry that allows few connections', () => {
       mirror.requests.map(({ reference }) => reference),
       [blocker, '5', '6', others[0], others[1]],
     );
+  });
+
+  it('has them back from errors whose pages never end', async (t) => {
+    const { mirror, source, clock, pull } = await setUp(t, few(1));
+    await source.refuse();
+    const hold = gate();
+    t.after(() => hold.release());
+    mirror.on({ reference: '1' }, status(404, {}, 'no such image'), stallAfter(4, hold));
+    assert.equal((await pull('manifests/1')).status, 502);
+    const next = pull('manifests/2');
+    await clock.armed(20_000);
+    await clock.advance(5000);
+    assert.equal((await next).status, 200);
   });
 
   it('makes nobody wait for longer than queue_timeout: then it is a 503 that says why', async (t) => {

@@ -130,10 +130,10 @@ describe('one exchange', () => {
       [1_000_000, 2],
     ] as const) {
       connections = 0;
-      const { run, released, pool } = await setUp(answer(size));
+      const { run, released, pool, clock } = await setUp(answer(size));
       const first = await run();
       assert.ok(first.ok);
-      dropBody(first.response.body);
+      dropBody(first.response.body, clock);
       // undici waits for a turn of the event loop before it uses a connection again.
       while (released.count === 0 || pool.stats.free < pool.stats.connected) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -144,6 +144,19 @@ describe('one exchange', () => {
       assert.equal(connections, expected, `${size} bytes`);
     }
   });
+
+  for (const rest of ['Content-Length: 9\r\n\r\nx', 'Transfer-Encoding: chunked\r\n\r\n1;endless'] as const) {
+    it(`gives its connection up when ${JSON.stringify(rest)} is all that comes of an unwanted body`, async () => {
+      const { run, released, clock } = await setUp((socket) => socket.write(`HTTP/1.1 404 No\r\n${rest}`));
+      const got = await run();
+      assert.ok(got.ok);
+      dropBody(got.response.body, clock);
+      await clock.advance(4999);
+      assert.equal(released.count, 0);
+      await clock.advance(1);
+      assert.equal(released.count, 1);
+    });
+  }
 
   it('does not break when the sink does', async () => {
     const { run, released } = await setUp((socket) =>

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { Exchanged } from '../../../src/upstream/exchange.ts';
 import { createSchemes } from '../../../src/upstream/scheme.ts';
 import type { FaultKind } from '../../../src/upstream/transport-fault.ts';
+import { createManualClock } from '../../support/clock.ts';
 import { endpointsOf, image } from './asking.ts';
 
 /** What each scheme's ping gives: a status, or a fault. */
@@ -10,6 +11,7 @@ function setUp(answers: { https: number | FaultKind; http: number | FaultKind })
   const asked: string[] = [];
   const schemes = createSchemes({
     reachOf: () => 'any',
+    clock: createManualClock(),
     sender: {
       async send({ url, verify, name }): Promise<Exchanged> {
         asked.push(`${url.href} ${verify ? 'verified' : 'unverified'} as ${name}`);
