@@ -6,6 +6,7 @@ import { Pool } from 'undici';
 import { dropBody, readBody } from '../../../src/upstream/body.ts';
 import { type Exchanged, type ExchangeOptions, exchange } from '../../../src/upstream/exchange.ts';
 import { describeFault } from '../../../src/upstream/transport-fault.ts';
+import type { UpstreamBody } from '../../../src/upstream/upstream.ts';
 import { createManualClock, type ManualClock } from '../../support/clock.ts';
 
 /** A server that writes what the test says, byte for byte. */
@@ -102,6 +103,28 @@ describe('one exchange', () => {
     later.abort();
     assert.equal((await got).ok, false);
     assert.equal(released.count, 2);
+  });
+
+  it('keeps a body that comes in chunks of one byte without keeping the chunks', async () => {
+    const bytes = Buffer.alloc(1_000_000, 'x');
+    let most = 0;
+    const body: UpstreamBody = {
+      consume(sink) {
+        for (let at = 0; at < bytes.length; at += 1) {
+          sink.data(bytes.subarray(at, at + 1));
+          if (at % 50_000 === 0) most = Math.max(most, process.memoryUsage().heapUsed);
+        }
+        sink.end();
+      },
+      resume() {},
+      cancel() {},
+    };
+    const before = process.memoryUsage().heapUsed;
+    const clock = createManualClock();
+    const read = await readBody(body, { cap: bytes.length, clock, timeout: 5000 });
+    assert.ok(read.ok && read.bytes.equals(bytes));
+    assert.ok(most - before < 60_000_000, `${Math.round((most - before) / 1e6)} MB`);
+    assert.deepEqual(clock.pending, []);
   });
 
   it('reads a small body under a cap and a deadline', async () => {
