@@ -128,7 +128,7 @@ function joinIndexes(pages: readonly Page[]): Outcome<Uint8Array> {
       ? readManifest(bytes, mediaType)
       : { problem: `is a "${mediaType}"` };
     if ('problem' in index) return { kind: 'invalid', reason: `the answer to referrers ${index.problem}` };
-    manifests.push(...((json.manifests ?? []) as unknown[]));
+    for (const manifest of (json.manifests ?? []) as unknown[]) manifests.push(manifest);
   }
   const [only, ...more] = pages;
   if (only?.json.manifests && more.length === 0) return { kind: 'ok', value: only.bytes };

@@ -178,6 +178,20 @@ describe('asking registries', () => {
     assert.deepEqual(none.ok ? undefined : none.verdict, { kind: 'notFound' });
   });
 
+  it('lists referrers by the hundred thousand', async () => {
+    const registry = await start();
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    const descriptor = { mediaType: app.mediaType, digest: app.digest, size: app.bytes.length };
+    const index = { schemaVersion: 2, mediaType, manifests: Array(150_000).fill(descriptor) };
+    registry.on(
+      { kind: 'referrers' },
+      otherBody(JSON.stringify(index)),
+      withHeaders({ 'content-type': mediaType }),
+    );
+    const answer = good(await ask([registry]).listReferrers(image(), app.digest));
+    assert.equal(Buffer.from(answer.value).toString(), JSON.stringify(index));
+  });
+
   it('refuses referrers that are no index', async () => {
     const registry = await start();
     registry.on({ kind: 'referrers' }, otherBody(app.bytes), withHeaders({ 'content-type': app.mediaType }));
