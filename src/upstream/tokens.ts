@@ -71,6 +71,8 @@ function buildRequest({ realm, service, scope, credentials }: TokenRequest): {
   request: HttpRequest;
 } {
   const url = new URL(realm.url);
+  // A realm may have a query of its own. What we ask for is ours to say.
+  url.searchParams.delete('scope');
   if (credentials?.kind === 'identityToken') {
     const form = new URLSearchParams({
       grant_type: 'refresh_token',

@@ -102,10 +102,11 @@ describe('a registry that wants a password sent elsewhere, and names as its toke
   it('itself, but asks for the right to push, is not asked for such a token', async (t) => {
     const { registry, ask, host } = await setUp(t);
     registry.on({ path: /^\/token/ }, status(200, { 'content-type': 'application/json' }, '{"token":"x"}'));
-    const challenge = `Bearer realm="http://${host}/token",scope="repository:team/app:pull,push registry:catalog:*"`;
+    const push = 'repository:team/app:pull,push registry:catalog:*';
+    const challenge = `Bearer realm="http://${host}/token?scope=${push}",scope="${push}"`;
     registry.on({ kind: 'manifest' }, status(401, { 'www-authenticate': challenge }));
     assert.equal((await ask()).status, 502);
-    const scopes = registry.matching({ path: /^\/token/ }).map(({ query }) => query.get('scope'));
+    const scopes = registry.matching({ path: /^\/token/ }).flatMap(({ query }) => query.getAll('scope'));
     assert.deepEqual(new Set(scopes), new Set(['repository:team/app:pull']));
   });
 
