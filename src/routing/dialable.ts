@@ -7,9 +7,10 @@ import { BlockList, isIPv4 } from 'node:net';
 
 /** Whether `registry` (a checked `host[:port]`) may be asked although no file lists it. */
 export function isDialable(registry: string): boolean {
-  if (registry.startsWith('[')) return false;
+  // QUAY.io matches no entry for quay.io: it would pass by one that blocks it.
+  if (registry.startsWith('[') || registry !== registry.toLowerCase()) return false;
   const colon = registry.indexOf(':');
-  const host = (colon < 0 ? registry : registry.slice(0, colon)).toLowerCase();
+  const host = colon < 0 ? registry : registry.slice(0, colon);
   const labels = host.split('.');
   const lastLabel = labels.at(-1) ?? '';
   // A resolver reads `2852039166`, `0xa9fe.1` and `0251.0376.1` as IPv4 addresses, too: only one spelling passes.

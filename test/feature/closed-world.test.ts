@@ -96,6 +96,18 @@ describe('a registry that is not listed', () => {
     assert.match(rebound.trail[0]?.reason ?? '', /inside\.test, a link-local address, which it may not/);
   });
 
+  it('is not asked with unlisted = "direct" where it is a blocked one in capitals', async (t) => {
+    const { stranger, ask, looked } = await setUp(
+      t,
+      '[routing]\nunlisted = "direct"\n[upstream]\ninsecure = true\n',
+      '[[registry]]\nlocation = "stranger.test"\nblocked = true\n',
+    );
+    for (const name of ['stranger.test', 'STRANGER.test', `Stranger.test:${stranger.port}`]) {
+      assert.notEqual((await ask(`/v2/${name}/team/app/manifests/1`)).status, 200, name);
+    }
+    assert.deepEqual(looked, []);
+  });
+
   it('makes no metric of its own however many are named', async (t) => {
     const { ask } = await setUp(t, '[routing]\nunlisted = "direct"\n[upstream]\nheader_timeout = "1s"\n');
     for (let number = 0; number < 600; number += 20) {
