@@ -14,7 +14,8 @@ export type AddressKind = 'public' | 'private' | 'loopback' | 'linkLocal';
 export type Reach = 'public' | 'private' | 'loopback' | 'any';
 
 const linkLocal = blockList(
-  ['169.254.0.0/16', '100.100.100.200/32', '0.0.0.0/8'],
+  // With those of Alibaba, Azure and Oracle, which have an address like any other.
+  ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32', '0.0.0.0/8'],
   ['fe80::/10', 'fd00:ec2::/32', '::/128'],
 );
 const loopback = blockList(['127.0.0.0/8'], ['::1/128']);
@@ -32,7 +33,7 @@ export function addressKind(address: string): AddressKind {
 
 /** The kind of a URL's host name where it is an address or `localhost`; undefined for a name that DNS must tell. */
 export function literalKind(hostname: string): AddressKind | undefined {
-  const address = hostname.replace(/^\[|\]$/g, '');
+  const address = hostname.replace(/^\[|[\].]$/g, '');
   if (isIP(address) !== 0) return addressKind(address);
   return address === 'localhost' || address.endsWith('.localhost') ? 'loopback' : undefined;
 }

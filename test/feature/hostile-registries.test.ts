@@ -150,6 +150,7 @@ describe('a registry that redirects', () => {
     ['to a link-local IPv6 address', 'http://[fe80::1]/latest', /link-local address, which it may not/],
     ['to the metadata service as one number', 'http://2852039166/latest', /link-local address/],
     ['to the metadata service in octal', 'http://0251.0376.0251.0376/latest', /link-local address/],
+    ['to the wire server of a cloud', 'http://168.63.129.16/machine', /link-local address, which it may not/],
     ['to a name that leads there', 'http://inside.test/latest', /inside\.test, a link-local address/],
     ['to a name that also leads there', 'http://both.test/latest', /both\.test, a link-local address/],
     ['to a URL with a password in it', 'http://joe:x@evil.test/', /^redirects to a URL with credentials/],

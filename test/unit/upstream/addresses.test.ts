@@ -18,6 +18,9 @@ describe('how near an address is', () => {
     ['::1', 'loopback'],
     ['169.254.169.254', 'linkLocal'],
     ['100.100.100.200', 'linkLocal'],
+    ['168.63.129.16', 'linkLocal'],
+    ['192.0.0.192', 'linkLocal'],
+    ['64:ff9b::a83f:8110', 'linkLocal'],
     ['fd00:ec2::254', 'linkLocal'],
     ['fe80::1', 'linkLocal'],
     ['0.0.0.0', 'linkLocal'],
@@ -39,6 +42,7 @@ describe('how near an address is', () => {
       '[::1]',
       '[::ffff:127.0.0.1]',
       'LOCALHOST',
+      'localhost.',
       'a.localhost',
     ]) {
       assert.equal(literalKind(new URL(`http://${host}/`).hostname), 'loopback', host);
