@@ -81,7 +81,6 @@ export function createDispatchers(deps: {
   /** Those that are in no use any more, apart from what is under way, until it is over. */
   const closing = new Map<Dispatcher, Promise<void>>();
   const kinds = new LRUCache<string, AddressKind>({ max: 2048 });
-  const remember = (hostname: string, kind: AddressKind) => kinds.set(hostname, kind);
   let knownRoots: readonly string[] | undefined;
   let knownContext: SecureContext | undefined;
 
@@ -107,9 +106,10 @@ export function createDispatchers(deps: {
     const connector = buildConnector({
       ...connect,
       autoSelectFamily: true,
-      lookup: guardedLookup(resolve, route.reach, remember),
+      lookup: guardedLookup(resolve, route.reach),
     });
-    return new Pool(route.url.origin, { ...pool, connect: isTls ? notingExpiry(connector) : connector });
+    const connected = (address: string) => kinds.set(route.url.hostname, addressKind(address));
+    return new Pool(route.url.origin, { ...pool, connect: noting(connector, connected) });
   }
 
   function roots(): readonly string[] {
@@ -170,12 +170,8 @@ function poolKey(route: Route, proxy: URL | undefined): string {
   return [route.url.origin, route.name, route.verify, route.reach, proxy?.href ?? ''].join(' ');
 }
 
-/** Refuses a name as soon as one of its addresses is too near, and notes the kind of the first one. */
-function guardedLookup(
-  resolve: ResolveAll,
-  reach: Reach,
-  remember: (hostname: string, kind: AddressKind) => void,
-): LookupFunction {
+/** Refuses a name as soon as one of its addresses is too near. */
+function guardedLookup(resolve: ResolveAll, reach: Reach): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       const first = addresses?.[0];
@@ -183,19 +179,25 @@ function guardedLookup(
       const tooNear = addresses.find(({ address }) => !isWithinReach(addressKind(address), reach));
       if (tooNear)
         return callback(new ForbiddenAddressError(tooNearReason(hostname, addressKind(tooNear.address))), '');
-      remember(hostname, addressKind(first.address));
       if (options.all) callback(null, addresses);
       else callback(null, first.address, first.family);
     });
   };
 }
 
-/** Puts the end of the peer's certificate on the error: Node says that it expired, but not when. */
-function notingExpiry(connector: buildConnector.connector): buildConnector.connector {
+/**
+ * Tells the address that a connection was made to, over TLS a verified one: what DNS says besides is anybody's word. And puts
+ * the end of the peer's certificate on the error: Node says that it expired, but not when.
+ */
+function noting(
+  connector: buildConnector.connector,
+  connected: (address: string) => void,
+): buildConnector.connector {
   return (options, callback) => {
     let validTo: string | undefined;
     const socket = connector(options, (...result) => {
       if (result[0]) Object.assign(result[0], { validTo });
+      else if (result[1].remoteAddress !== undefined) connected(result[1].remoteAddress);
       callback(...result);
     }) as unknown as TLSSocket | undefined;
     socket?.prependListener('secure', () => {

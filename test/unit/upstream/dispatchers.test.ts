@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { request } from 'undici';
 import { systemClock } from '../../../src/lib/clock.ts';
@@ -18,10 +18,11 @@ describe('names that lead nearer than their sender may send us', () => {
   const names: Record<string, string[]> = {
     'inside.test': ['127.0.0.1'],
     'lan.test': ['192.168.0.9'],
+    'two.test': ['fd12:3456::1', '127.0.0.1'],
     'both.test': ['93.184.216.34', '169.254.169.254'],
   };
   const resolve: ResolveAll = (hostname, _, callback) => {
-    const addresses = (names[hostname] ?? []).map((address) => ({ address, family: 4 }));
+    const addresses = (names[hostname] ?? []).map((address) => ({ address, family: isIP(address) }));
     callback(addresses.length === 0 ? Object.assign(new Error(), { code: 'ENOTFOUND' }) : null, addresses);
   };
   const dispatchers = createDispatchers({
@@ -68,8 +69,14 @@ describe('names that lead nearer than their sender may send us', () => {
     );
   });
 
+  it('are as near as the one of their addresses that answered, not as another that DNS names', async () => {
+    assert.equal(await get('two.test', 'any'), 'inside');
+    assert.equal(dispatchers.kindOf('two.test'), 'loopback');
+  });
+
   it('are remembered by kind, for judging where their host may send us', () => {
     assert.equal(dispatchers.kindOf('inside.test'), 'loopback');
+    assert.equal(dispatchers.kindOf('lan.test'), undefined, 'nobody was connected to');
     assert.equal(dispatchers.kindOf('unknown.test'), undefined);
     assert.equal(dispatchers.kindOf('10.1.1.1'), 'private');
     assert.equal(dispatchers.kindOf('[::1]'), 'loopback');
