@@ -15,6 +15,7 @@ import type { Challenge } from './challenge.ts';
 import { type Credentials, describeSource } from './credentials.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import type { Outcome } from './outcome.ts';
+import { anonymous, type RateLimits } from './rate-limits.ts';
 import { judgeRealm, type RealmContext } from './realms.ts';
 import type { Sender } from './sender.ts';
 import { basicHeader, fetchToken } from './tokens.ts';
@@ -63,6 +64,7 @@ export function createAuth(deps: {
   credentials: Credentials;
   sender: Sender;
   clock: Clock;
+  rateLimits: RateLimits;
   tokenRealms: readonly string[];
   /** Files that credentials were looked for in, for the words of a refusal. */
   searched: readonly string[];
@@ -107,10 +109,7 @@ export function createAuth(deps: {
     const credentials = realm.kind === 'trusted' ? found : undefined;
     const askedAt = clock.monotonic();
     const service = challenge.parameters.get('service');
-    const token = await fetchToken(
-      { realm, service, scope, credentials, verify: request.verify },
-      { sender: deps.sender, clock },
-    );
+    const token = await fetchToken({ realm, service, scope, credentials, verify: request.verify }, deps);
     if (token.kind === 'unauthorized' && credentials) {
       return refused(request.endpoint, credentials, token.reason);
     }
@@ -181,7 +180,7 @@ export function createAuth(deps: {
     },
     account(endpoint) {
       const entry = kept.get(endpointKey(endpoint));
-      return entry && (entry.authorization.credentials?.username ?? '');
+      return entry && (entry.authorization.credentials?.username ?? anonymous);
     },
     async answer(request) {
       const key = endpointKey(request.endpoint);

@@ -13,7 +13,7 @@ import { createBlobs } from './blobs.ts';
 import { createCredentials } from './credentials.ts';
 import { createDispatchers, type ResolveAll } from './dispatchers.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
-import { type BreakerChange, createHealth } from './health.ts';
+import { type BreakerChange, createHealth, type HostHealth } from './health.ts';
 import { createHostSettings } from './host-settings.ts';
 import { createLists } from './lists.ts';
 import { createManifests } from './manifests.ts';
@@ -88,6 +88,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       credentials,
       sender,
       clock,
+      rateLimits,
       tokenRealms: config.tokenRealms,
       searched: deps.authFiles ?? [],
     }),
@@ -133,15 +134,23 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     listReferrers: (reference, subject, askOptions) =>
       ask(byDigest(reference, subject), lists.referrers(subject), askOptions),
     report: (endpoint, _fault, reason) => health.faulted(endpoint.host, reason),
-    health: () =>
-      health.list().map((host) => ({
-        ...host,
-        coolingUntil: rateLimits.hostCoolingUntil(host.host),
-        allowance: rateLimits.allowance(host.host),
-      })),
+    health() {
+      const asked = health.list();
+      const others = rateLimits.hosts().filter((host) => !asked.some((one) => one.host === host));
+      return [...asked, ...others.map(neverFailed)].map((one) => ({
+        ...one,
+        coolingUntil: rateLimits.hostCoolingUntil(one.host),
+        allowance: rateLimits.allowance(one.host),
+      }));
+    },
     retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };
+}
+
+/** A host that is no endpoint: a registry has sent us there. */
+function neverFailed(host: string): HostHealth {
+  return { host, breaker: 'closed', usualMs: undefined, lastFailure: undefined };
 }
 
 /** What is asked for by digest takes the endpoints of a digest pull. */

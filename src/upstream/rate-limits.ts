@@ -5,12 +5,15 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import type { ResponseHeaders } from './exchange.ts';
+import type { Outcome } from './outcome.ts';
 
 export interface RateLimits {
   /** Epoch ms until which the host is not asked by this account; undefined where it may be. */
   coolingUntil(host: string, account: string): number | undefined;
   /** The latest of all accounts. */
   hostCoolingUntil(host: string): number | undefined;
+  /** Hosts that are cooling now. */
+  hosts(): readonly string[];
   /** The host is not asked by this account until then, epoch ms. */
   cool(host: string, account: string, until: number): void;
   /** Notes what the headers of any answer to this account tell. */
@@ -29,18 +32,24 @@ const shortestCooling = 1000;
 /** However long a host says: one wrong header must not shut it out for a day. */
 const longestCooling = 15 * 60_000;
 
+/** Whoever is asked without credentials: the hosts that registries redirect to, and token servers of strangers. */
+export const anonymous = '';
+
 export function createRateLimits(clock: Clock): RateLimits {
   const cooling = new LRUCache<string, Map<string, number>>({ max: 1000 });
   const allowances = new LRUCache<string, Map<string, Allowance>>({ max: 1000 });
   const current = (until: number | undefined) =>
     until !== undefined && until > clock.now() ? until : undefined;
 
+  function hostCoolingUntil(host: string): number | undefined {
+    const all = cooling.get(host);
+    return all && all.size > 0 ? current(Math.max(...all.values())) : undefined;
+  }
+
   return {
     coolingUntil: (host, account) => current(cooling.get(host)?.get(account)),
-    hostCoolingUntil(host) {
-      const all = cooling.get(host);
-      return all && all.size > 0 ? current(Math.max(...all.values())) : undefined;
-    },
+    hostCoolingUntil,
+    hosts: () => [...cooling.keys()].filter((host) => hostCoolingUntil(host) !== undefined),
     cool(host, account, until) {
       const accounts = cooling.get(host) ?? new Map<string, number>();
       for (const [name, end] of accounts) if (end <= clock.now()) accounts.delete(name);
@@ -70,6 +79,11 @@ export function coolingEnd(headers: ResponseHeaders, now: number): number {
 /** The reason of an outcome. */
 export function tooMany(until: number): string {
   return `HTTP 429 until ${new Date(until).toISOString()}`;
+}
+
+/** The outcome of one that is cooling. `where` begins the reason. */
+export function notAsked(where: string, until: number): Outcome<never> {
+  return { kind: 'rateLimited', reason: `${where}not asked: ${tooMany(until)}`, until };
 }
 
 /** Milliseconds from now: seconds or an HTTP date (RFC 9110, section 10.2.3). */

@@ -13,7 +13,7 @@ import type { Endpoint } from './endpoint.ts';
 import type { HttpResponse } from './exchange.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Outcome } from './outcome.ts';
-import { coolingEnd, type RateLimits, single, tooMany } from './rate-limits.ts';
+import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } from './rate-limits.ts';
 import { isRedirect, judgeRedirect, maxRedirects } from './redirects.ts';
 import type { Base, Schemes } from './scheme.ts';
 import type { Sender } from './sender.ts';
@@ -81,9 +81,11 @@ export function createRegistryClient(deps: {
         ...request.headers,
         ...(!away && authorization && { authorization: authorization.header }),
       };
+      const where = away ? `redirected to ${hop.url.host}: ` : '';
+      const until = away ? rateLimits.coolingUntil(hop.url.host, anonymous) : undefined;
+      if (until !== undefined) return notAsked(where, until);
       const how = { signal: context.signal, sent: context.sent, bulk: request.bulk };
       const got = await sender.send(hop, { method: request.method, headers }, how);
-      const where = away ? `redirected to ${hop.url.host}: ` : '';
       if (!got.ok) {
         if (!away && mayHaveChanged.has(got.fault.kind)) schemes.forget(endpoint);
         return outcomeOfFault(got.fault, where);
@@ -135,19 +137,13 @@ export function createRegistryClient(deps: {
     const known = auth.account(endpoint);
     if (known !== undefined) return known;
     const found = await deps.credentials.find(endpoint).catch(() => undefined);
-    return found?.username ?? '';
+    return found?.username ?? anonymous;
   }
 
   async function cooling(endpoint: Endpoint): Promise<Outcome<never> | undefined> {
     if (rateLimits.hostCoolingUntil(endpoint.host) === undefined) return undefined;
     const until = rateLimits.coolingUntil(endpoint.host, await accountOf(endpoint));
-    if (until === undefined) return undefined;
-    return { kind: 'rateLimited', reason: `not asked: ${tooMany(until)}`, until };
-  }
-
-  async function limited(endpoint: Endpoint, reason: string, until: number): Promise<Outcome<never>> {
-    rateLimits.cool(endpoint.host, await accountOf(endpoint), until);
-    return { kind: 'rateLimited', reason, until };
+    return until === undefined ? undefined : notAsked('', until);
   }
 
   async function judge(
@@ -157,7 +153,8 @@ export function createRegistryClient(deps: {
     context: AttemptContext,
   ): Promise<Outcome<HttpResponse>> {
     const { status, headers } = response;
-    if (!away) rateLimits.observe(endpoint.host, auth.account(endpoint) ?? '', headers);
+    const where = away ? `redirected to ${response.url.host}: ` : '';
+    if (!away) rateLimits.observe(endpoint.host, auth.account(endpoint) ?? anonymous, headers);
     if (status === 200 || status === 206) return { kind: 'ok', value: response };
     if (request.pass?.includes(status)) {
       dropBody(response.body, clock);
@@ -166,13 +163,15 @@ export function createRegistryClient(deps: {
     if (status === 429) {
       dropBody(response.body, clock);
       const until = coolingEnd(headers, clock.now());
-      return limited(endpoint, tooMany(until), until);
+      if (away) rateLimits.cool(response.url.host, anonymous, until);
+      else rateLimits.cool(endpoint.host, await accountOf(endpoint), until);
+      return { kind: 'rateLimited', reason: `${where}${tooMany(until)}`, until };
     }
     const timeout = settings.stallTimeout(endpoint.host);
     const failure = await failureOf(response, { clock, timeout, signal: context.signal });
     if (!away || failure.kind === 'ok' || failure.kind === 'rateLimited') return failure;
     const kind = failure.kind === 'unauthorized' ? 'denied' : failure.kind;
-    return { kind, reason: `redirected to ${response.url.host}: ${failure.reason}` };
+    return { kind, reason: `${where}${failure.reason}` };
   }
 
   return {
@@ -182,7 +181,6 @@ export function createRegistryClient(deps: {
       const base = await untilAborted(schemes.of(endpoint, context.sent), context.signal);
       if (base.kind !== 'ok') return base;
       const known = await untilAborted(auth.known(endpoint), context.signal);
-      if (known.kind === 'rateLimited') return limited(endpoint, known.reason, known.until);
       if (known.kind !== 'ok') return known;
 
       let authorization = known.value;
@@ -219,7 +217,7 @@ export function createRegistryClient(deps: {
         );
         if (answer.kind !== 'ok') {
           if (request.pass?.includes(401)) return { kind: 'ok', value: response };
-          return answer.kind === 'rateLimited' ? limited(endpoint, answer.reason, answer.until) : answer;
+          return answer;
         }
         authorization = answer.value;
         wasFresh = true;

@@ -8,7 +8,7 @@ import { dropBody, readBody } from './body.ts';
 import { describeSource } from './credentials.ts';
 import type { HttpRequest } from './exchange.ts';
 import type { Outcome } from './outcome.ts';
-import { coolingEnd, tooMany } from './rate-limits.ts';
+import { anonymous, coolingEnd, notAsked, type RateLimits, tooMany } from './rate-limits.ts';
 import type { RealmJudgement } from './realms.ts';
 import type { Sender } from './sender.ts';
 import { outcomeOfFault } from './transport-fault.ts';
@@ -35,10 +35,14 @@ const clientId = 'entrepot';
 
 export async function fetchToken(
   wanted: TokenRequest,
-  deps: { sender: Sender; clock: Clock },
+  deps: { sender: Sender; clock: Clock; rateLimits: RateLimits },
 ): Promise<Outcome<Token>> {
+  const { rateLimits } = deps;
   const { url, request } = buildRequest(wanted);
   const server = `token server ${url.host}`;
+  const account = wanted.credentials?.username ?? anonymous;
+  const cooling = rateLimits.coolingUntil(url.host, account);
+  if (cooling !== undefined) return notAsked(`${server}: `, cooling);
   const got = await deps.sender.send(
     { url, name: url.host, verify: wanted.verify, reach: wanted.realm.reach },
     request,
@@ -60,6 +64,7 @@ export async function fetchToken(
   dropBody(body, deps.clock);
   if (status === 429) {
     const until = coolingEnd(headers, deps.clock.now());
+    rateLimits.cool(url.host, account, until);
     return { kind: 'rateLimited', reason: `${server}: ${tooMany(until)}`, until };
   }
   if (status >= 500) return { kind: 'unreachable', reason: `${server}: HTTP ${status}` };

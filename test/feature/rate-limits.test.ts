@@ -5,13 +5,16 @@ import { startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
-import { holdHeaders, rateLimited, stallAfter, status } from '../support/fake-registry-faults.ts';
+import { holdHeaders, rateLimited, redirect, stallAfter, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 
 const minute = 60_000;
 const images = Array.from({ length: 20 }, (_, seed) => buildImage({ seed, layers: [3000] }));
+
+const layerOf = (digest: string | undefined) =>
+  images.flatMap(({ layers }) => layers).find((layer) => layer.digest === digest) ?? '';
 
 async function setUp(t: TestContext, toml: (host: string) => string = () => '') {
   const [mirror, source] = [await startRegistry(t), await startRegistry(t)];
@@ -23,9 +26,9 @@ async function setUp(t: TestContext, toml: (host: string) => string = () => '') 
   const registries = entry('ex.test', { mirrors: [mirror.host], source: source.host });
   const proxy = await startApp(t, { registries, toml: toml(mirror.host) }, { clock });
   const pull = (path: string) => get(`${proxy.url}/v2/ex.test/team/app/${path}`);
-  const metric = async (name: string) => {
+  const metric = async (name: string, host = mirror.host) => {
     const text = (await get(`${proxy.url}/metrics`)).body.toString();
-    const line = text.split('\n').find((one) => one.startsWith(`${name}{host="${mirror.host}"}`));
+    const line = text.split('\n').find((one) => one.startsWith(`${name}{host="${host}"}`));
     return line === undefined ? undefined : Number(line.split(' ').at(-1));
   };
   return { mirror, source, clock, proxy, pull, metric };
@@ -83,6 +86,51 @@ describe('a registry that counts requests', () => {
     assert.ok(missing.message.includes(`HTTP 429 until ${until}`), missing.message);
     const unlucky = missing.trail[0];
     assert.equal(unlucky?.reason, `not asked: HTTP 429 until ${until}`);
+  });
+
+  it('at another host, where it has its blobs, is itself asked for manifests all the same', async (t) => {
+    const { mirror, source, clock, pull, metric } = await setUp(t);
+    const cdn = await startRegistry(t);
+    mirror.on(
+      { kind: 'blob' },
+      redirect(({ digest }) => cdn.putFile(`/${digest}`, layerOf(digest))),
+    );
+    cdn.on({ nth: 1 }, rateLimited(300));
+    const [first, second, third] = images.map((image) => `blobs/${image.layers[0]?.digest}`);
+
+    assert.equal((await pull(`${first}`)).status, 200);
+    assert.deepEqual(
+      [mirror.count({ kind: 'blob' }), cdn.count(), source.count({ kind: 'blob' })],
+      [1, 1, 1],
+    );
+    assert.equal(await metric('entrepot_upstream_cooling_seconds'), 0);
+    assert.equal(await metric('entrepot_upstream_cooling_seconds', cdn.host), 300);
+    assert.equal((await pull('manifests/2')).status, 200);
+    assert.equal(mirror.count({ kind: 'manifest' }), 1);
+    assert.equal((await pull(`${second}`)).status, 200);
+    assert.deepEqual(
+      [cdn.count(), source.count({ kind: 'blob' })],
+      [1, 2],
+      'the one that said it is left alone',
+    );
+
+    await clock.advance(5 * minute);
+    assert.equal((await pull(`${third}`)).status, 200);
+    assert.deepEqual([cdn.count(), source.count({ kind: 'blob' })], [2, 2]);
+  });
+
+  it('at another host is told of as that', async (t) => {
+    const { mirror, source, clock, pull } = await setUp(t);
+    const cdn = await startRegistry(t);
+    await source.refuse();
+    mirror.on({ kind: 'blob' }, redirect(`${cdn.url}/layer`));
+    cdn.on({}, rateLimited(60));
+    const until = new Date(clock.now() + minute).toISOString();
+    for (const not of ['', 'not asked: ']) {
+      const { status, trail } = readError(await pull(`blobs/${images[0]?.layers[0]?.digest}`));
+      assert.equal(status, 503);
+      assert.equal(trail[0]?.reason, `redirected to ${cdn.host}: ${not}HTTP 429 until ${until}`);
+    }
   });
 
   it('is heard when it tells how many are left', async (t) => {

@@ -239,7 +239,9 @@ describe('asking in somebody’s name', () => {
     const upstream = ask(registry);
     assert.equal(outline(await upstream.getManifest(image())), 'source rateLimited');
     const count = tokens.requests.length;
-    assert.equal(outline(await upstream.getManifest(image())), 'source rateLimited');
+    const again = await upstream.getManifest(image());
+    assert.equal(outline(again), 'source rateLimited');
+    assert.match(reasons(again)[0]!, /^token server 127\.0\.0\.1:\d+: not asked: HTTP 429 until /);
     assert.equal(tokens.requests.length, count);
     tokens.fail(200, '{"token":"a\\r\\nb"}');
     assert.match(reasons(await ask(registry).getManifest(image()))[0]!, /holds no token/);
@@ -313,6 +315,17 @@ describe('asking in somebody’s name', () => {
     const missing = [hostConfig(registry.host, { username: 'robot', passwordFile: join(folder, 'none') })];
     const answer = await ask(registry, { upstream: { hosts: missing } }).getManifest(image());
     assert.match(reasons(answer)[0]!, /none: there is no such file/);
+  });
+
+  it('goes on with the tokens that it has when the token server says 429', async () => {
+    const tokens = await startTokens();
+    const registry = await start({ kind: 'bearer', tokens });
+    const upstream = ask(registry);
+    good(await upstream.getManifest(image()));
+    tokens.fail(429);
+    const other = { ...image(), repository: 'team/other' as never };
+    assert.equal(outline(await upstream.getManifest(other)), 'source rateLimited');
+    good(await upstream.getManifest(image()));
   });
 
   it('cools a host down for one account only', async () => {
