@@ -5,16 +5,28 @@
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Promise<T>>();
 
-  run(key: string, work: () => Promise<T>): Promise<T> {
-    const running = this.#flights.get(key);
-    if (running) return running;
-    const flight = work().finally(() => this.#flights.delete(key));
-    this.#flights.set(key, flight);
+  /**
+   * `leaves` is aborted when the caller waits no more. The call goes on, but whoever comes later begins anew: it may be waiting
+   * for ever, on an old connection, for somebody who is well again by now.
+   */
+  run(key: string, work: () => Promise<T>, leaves?: AbortSignal): Promise<T> {
+    const flight = this.#flights.get(key) ?? this.#begin(key, work);
+    leaves?.addEventListener('abort', () => this.#forget(key, flight), { once: true });
     return flight;
   }
 
   /** Whether somebody is working on `key` now. */
   has(key: string): boolean {
     return this.#flights.has(key);
+  }
+
+  #begin(key: string, work: () => Promise<T>): Promise<T> {
+    const flight: Promise<T> = work().finally(() => this.#forget(key, flight));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  #forget(key: string, flight: Promise<T>): void {
+    if (this.#flights.get(key) === flight) this.#flights.delete(key);
   }
 }

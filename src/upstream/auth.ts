@@ -42,12 +42,15 @@ export interface AuthRequest {
 }
 
 export interface Auth {
-  /** What worked before, renewed when it is about to end; ok with undefined where nothing is known. */
-  known(endpoint: Endpoint): Promise<Outcome<Authorization | undefined>>;
+  /**
+   * What worked before, renewed when it is about to end; ok with undefined where nothing is known. Here as below the token
+   * server is asked once for all who wait; when `leaves` is aborted, one of them does not any more.
+   */
+  known(endpoint: Endpoint, leaves: AbortSignal): Promise<Outcome<Authorization | undefined>>;
   /** Whose name the endpoint is asked in, where that is known: empty for anonymous. */
   account(endpoint: Endpoint): string | undefined;
   /** Answers a challenge, or says why that cannot be. */
-  answer(request: AuthRequest): Promise<Outcome<Authorization>>;
+  answer(request: AuthRequest, leaves: AbortSignal): Promise<Outcome<Authorization>>;
 }
 
 interface Kept {
@@ -169,20 +172,20 @@ export function createAuth(deps: {
   }
 
   return {
-    async known(endpoint) {
+    async known(endpoint, leaves) {
       const key = endpointKey(endpoint);
       const entry = kept.get(key);
       if (!entry) return { kind: 'ok', value: undefined };
       if (clock.monotonic() < entry.renewAt) return { kind: 'ok', value: entry.authorization };
       kept.delete(key);
       const renewal = { ...entry.request, refused: undefined, wasFresh: false };
-      return flights.run(`${key} false`, () => work(renewal));
+      return flights.run(`${key} false`, () => work(renewal), leaves);
     },
     account(endpoint) {
       const entry = kept.get(endpointKey(endpoint));
       return entry && (entry.authorization.credentials?.username ?? anonymous);
     },
-    async answer(request) {
+    async answer(request, leaves) {
       const key = endpointKey(request.endpoint);
       const current = kept.get(key);
       // Somebody else was asked the same and has answered it meanwhile.
@@ -190,7 +193,7 @@ export function createAuth(deps: {
         if (clock.monotonic() < current.renewAt) return { kind: 'ok', value: current.authorization };
       }
       kept.delete(key);
-      return flights.run(`${key} ${request.wasFresh}`, () => work(request));
+      return flights.run(`${key} ${request.wasFresh}`, () => work(request), leaves);
     },
   };
 }

@@ -178,9 +178,9 @@ export function createRegistryClient(deps: {
     async request(endpoint, request, context) {
       const isCooling = await cooling(endpoint);
       if (isCooling) return isCooling;
-      const base = await untilAborted(schemes.of(endpoint, context.sent), context.signal);
+      const base = await untilAborted(schemes.of(endpoint, context), context.signal);
       if (base.kind !== 'ok') return base;
-      const known = await untilAborted(auth.known(endpoint), context.signal);
+      const known = await untilAborted(auth.known(endpoint, context.signal), context.signal);
       if (known.kind !== 'ok') return known;
 
       let authorization = known.value;
@@ -205,14 +205,17 @@ export function createRegistryClient(deps: {
           registryKind: dispatchers.kindOf(base.value.url.hostname),
         };
         const answer = await untilAborted(
-          auth.answer({
-            endpoint,
-            challenges,
-            realm,
-            verify: base.value.verify,
-            refused: authorization,
-            wasFresh,
-          }),
+          auth.answer(
+            {
+              endpoint,
+              challenges,
+              realm,
+              verify: base.value.verify,
+              refused: authorization,
+              wasFresh,
+            },
+            context.signal,
+          ),
           context.signal,
         );
         if (answer.kind !== 'ok') {

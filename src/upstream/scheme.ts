@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Reach } from './addresses.ts';
+import type { AttemptContext } from './ask-in-order.ts';
 import { dropBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import { apiHost } from './host-settings.ts';
@@ -21,8 +22,8 @@ export interface Base {
 }
 
 export interface Schemes {
-  /** `detecting` is called when the host has to be asked for it. */
-  of(endpoint: Endpoint, detecting: () => void): Promise<Outcome<Base>>;
+  /** `sent` is called when the host has to be asked for it. */
+  of(endpoint: Endpoint, context: Pick<AttemptContext, 'sent' | 'signal'>): Promise<Outcome<Base>>;
   /** The remembered one failed below HTTP: it is found out anew next time. */
   forget(endpoint: Endpoint): void;
 }
@@ -67,7 +68,7 @@ export function createSchemes(deps: {
   }
 
   return {
-    async of(endpoint, detecting) {
+    async of(endpoint, context) {
       if (!URL.canParse(`https://${apiHost(endpoint.host)}`)) {
         return { kind: 'invalid', reason: `"${endpoint.host}" is no host that can be contacted` };
       }
@@ -76,12 +77,14 @@ export function createSchemes(deps: {
       }
       const known = found.get(endpoint.host);
       if (known) return { kind: 'ok', value: known };
-      detecting();
-      return flights.run(endpoint.host, async () => {
+      context.sent();
+      const work = async () => {
         const result = await detect(endpoint.host, deps.reachOf(endpoint));
-        if (result.kind === 'ok') found.set(endpoint.host, result.value);
+        // One that nobody waits for any more must not overrule the one after it.
+        if (result.kind === 'ok' && !found.has(endpoint.host)) found.set(endpoint.host, result.value);
         return result;
-      });
+      };
+      return flights.run(endpoint.host, work, context.signal);
     },
     forget: (endpoint) => void found.delete(endpoint.host),
   };

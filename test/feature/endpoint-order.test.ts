@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
+import { startBlackHole } from '../support/black-hole.ts';
 import { createManualClock } from '../support/clock.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
@@ -42,9 +43,9 @@ async function setUp(t: TestContext, toml = '') {
     return [...lines].map(([, host]) => host);
   };
   /** The log says that a probe of the first mirror went well. */
-  const answersAgain = () =>
+  const answersAgain = (mirror = first.host) =>
     eventually('the first mirror is trusted again', () =>
-      proxy.log.some(({ host, msg }) => host === first.host && /answers again/.test(String(msg))),
+      proxy.log.some(({ host, msg }) => host === mirror && /answers again/.test(String(msg))),
     );
   return { ...named, clock, proxy, pull, openBreakers, answersAgain };
 }
@@ -100,6 +101,24 @@ describe('endpoints', () => {
     await pull();
     await answersAgain();
     assert.equal(await pull(), 'first');
+  });
+
+  it('that were black holes before they told their scheme are asked anew when they have healed', async (t) => {
+    const { clock, proxy, first, source, answersAgain } = await setUp(t);
+    const hole = await startBlackHole();
+    t.after(() => hole.stop());
+    await proxy.reload({ registries: entry('ex.test', { mirrors: [hole.host], source: source.host }) });
+    const pull = (tag: number) => get(`${proxy.url}/v2/ex.test/team/app/manifests/${tag}`);
+    const pulling = pull(0);
+    await hole.reached;
+    await clock.advance(1000);
+    assert.equal((await pulling).status, 200);
+    hole.heal(first.port);
+    await clock.advance(2000);
+    assert.equal((await pull(1)).status, 200);
+    await answersAgain(hole.host);
+    assert.equal((await pull(2)).status, 200);
+    assert.equal(first.count({ reference: '2' }), 1);
   });
 
   it('that begin to answer and never end cost a second three times, then nothing', async (t) => {

@@ -5,6 +5,8 @@
  *   accepts: false   the connection is never made: the SYN is dropped, as by a firewall. A thread listens with the
  *                    smallest backlog and then sleeps, so that nobody accepts; two connections fill the queue, and Linux
  *                    drops every SYN after them.
+ *
+ * One that accepts can be healed: new connections then lead to a server, and nothing comes from the old ones still.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -18,26 +20,54 @@ export interface BlackHole {
   stop(): Promise<void>;
 }
 
+export interface SilentServer extends BlackHole {
+  /** Resolves when somebody has connected. */
+  readonly reached: Promise<void>;
+  /** From now on it is as if `port` of this machine listened here. */
+  heal(port: number): void;
+}
+
+export function startBlackHole(options?: { readonly accepts?: true }): Promise<SilentServer>;
+export function startBlackHole(options?: { readonly accepts?: boolean }): Promise<BlackHole>;
 export function startBlackHole(options: { readonly accepts?: boolean } = {}): Promise<BlackHole> {
   return options.accepts === false ? startDeafListener() : startSilentServer();
 }
 
-async function startSilentServer(): Promise<BlackHole> {
+async function startSilentServer(): Promise<SilentServer> {
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
-    socket.resume();
+  };
+  const { promise: reached, resolve: isReached } = Promise.withResolvers<void>();
+  let leadsTo: number | undefined;
+  const server = createServer((socket) => {
+    keep(socket);
+    isReached();
+    if (leadsTo === undefined) {
+      socket.resume();
+      return;
+    }
+    const there = connect(leadsTo, '127.0.0.1');
+    keep(there);
+    socket.pipe(there).pipe(socket);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return blackHole((server.address() as AddressInfo).port, async () => {
+  const hole = blackHole((server.address() as AddressInfo).port, async () => {
     const closed = once(server, 'close');
     server.close();
     for (const socket of sockets) socket.destroy();
     await closed;
   });
+  return {
+    ...hole,
+    reached,
+    heal(port) {
+      leadsTo = port;
+    },
+  };
 }
 
 const deafListener = `

@@ -317,6 +317,24 @@ describe('asking in somebody’s name', () => {
     assert.match(reasons(answer)[0]!, /none: there is no such file/);
   });
 
+  it('asks a token server anew that did not answer those who were here before', async () => {
+    const clock = createManualClock();
+    const tokens = await startTokens();
+    const [registry, other] = [await start({ kind: 'bearer', tokens }), await start(undefined)];
+    const upstream = upstreamOf([registry, other], { deps: { clock } });
+    stops.push(upstream.close);
+    const silence = gate();
+    tokens.hold(silence);
+    const first = upstream.getManifest(image());
+    await silence.arrived;
+    await clock.advance(1000);
+    assert.equal(outline(await first), 'mirror overdue, source ok');
+    const healed = gate();
+    healed.release();
+    tokens.hold(healed);
+    assert.equal(outline(await upstream.getManifest(image())), 'mirror ok');
+  });
+
   it('goes on with the tokens that it has when the token server says 429', async () => {
     const tokens = await startTokens();
     const registry = await start({ kind: 'bearer', tokens });

@@ -7,7 +7,7 @@ import { createManualClock } from '../../support/clock.ts';
 import { endpointsOf, image } from './asking.ts';
 
 /** What each scheme's ping gives: a status, or a fault. */
-function setUp(answers: { https: number | FaultKind; http: number | FaultKind }) {
+function setUp(answers: Record<'https' | 'http', number | FaultKind | Promise<FaultKind>>) {
   const asked: string[] = [];
   const schemes = createSchemes({
     reachOf: () => 'any',
@@ -15,7 +15,7 @@ function setUp(answers: { https: number | FaultKind; http: number | FaultKind })
     sender: {
       async send({ url, verify, name }): Promise<Exchanged> {
         asked.push(`${url.href} ${verify ? 'verified' : 'unverified'} as ${name}`);
-        const answer = url.protocol === 'https:' ? answers.https : answers.http;
+        const answer = await (url.protocol === 'https:' ? answers.https : answers.http);
         if (typeof answer === 'string') return { ok: false, fault: { kind: answer, reason: answer } };
         const body = { consume() {}, resume() {}, cancel() {} };
         return { ok: true, response: { status: answer, headers: {}, body, url } };
@@ -24,7 +24,10 @@ function setUp(answers: { https: number | FaultKind; http: number | FaultKind })
   });
   const endpoint = (host: string, insecure = true) => endpointsOf([{ host, insecure }])(image())[0]!;
   const of = async (host: string, insecure?: boolean) => {
-    const base = await schemes.of(endpoint(host, insecure), () => {});
+    const base = await schemes.of(endpoint(host, insecure), {
+      sent() {},
+      signal: new AbortController().signal,
+    });
     return base.kind === 'ok'
       ? `${base.value.url.origin} ${base.value.verify}`
       : `${base.kind} ${'reason' in base && base.reason}`;
@@ -72,6 +75,20 @@ describe('HTTPS or HTTP', () => {
     schemes.forget(endpoint('h.ex'));
     await of('h.ex');
     assert.equal(asked.length, 4);
+  });
+
+  it('is asked for anew where somebody waited in vain, and what the first one hears late counts for nothing', async () => {
+    const late = Promise.withResolvers<FaultKind>();
+    const answers: { https: number | Promise<FaultKind>; http: number } = { https: late.promise, http: 200 };
+    const { schemes, of, endpoint } = setUp(answers);
+    const leaves = new AbortController();
+    const first = schemes.of(endpoint('h.ex'), { sent() {}, signal: leaves.signal });
+    leaves.abort();
+    answers.https = 200;
+    assert.equal(await of('h.ex'), 'https://h.ex false');
+    late.resolve('timeout');
+    await first;
+    assert.equal(await of('h.ex'), 'https://h.ex false');
   });
 
   it('is not remembered when nobody answered', async () => {
