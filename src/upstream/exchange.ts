@@ -112,11 +112,15 @@ export function exchange(
   return promise;
 }
 
+/** Bytes. Smaller ones that come at once are handed on in one piece. */
+const smallChunk = 4096;
+
 class ExchangeBody implements UpstreamBody {
   readonly #controller: Dispatcher.DispatchController;
   readonly #retain: (chunk: Buffer) => void;
   readonly #released: () => void;
   #sink: BodySink | undefined;
+  #small: Buffer[] = [];
   #over: { failed: string | undefined } | undefined;
   #cancelled = false;
 
@@ -150,16 +154,46 @@ class ExchangeBody implements UpstreamBody {
 
   data(chunk: Buffer): void {
     if (this.#cancelled || !this.#sink) return;
-    this.#retain(chunk);
-    if (!this.#sink.data(chunk) && !this.#cancelled) this.#controller.pause();
+    if (chunk.length >= smallChunk) {
+      this.#deliverSmall();
+      this.#deliver(chunk);
+      return;
+    }
+    this.#small.push(chunk);
+    if (this.#small.length > 1) return;
+    queueMicrotask(() => {
+      try {
+        this.#deliverSmall();
+      } catch (error) {
+        // As undici does it where a handler throws.
+        this.#controller.abort(error as Error);
+      }
+    });
   }
 
   end(): void {
+    this.#deliverSmall();
     this.#finish(undefined);
   }
 
   fail(reason: string): void {
+    this.#deliverSmall();
     this.#finish(reason);
+  }
+
+  /** Those of one read of the socket together: whoever sends chunks of one byte would keep us busy with nothing else. */
+  #deliverSmall(): void {
+    const small = this.#small;
+    const [only] = small;
+    if (!only) return;
+    this.#small = [];
+    this.#deliver(small.length === 1 ? only : Buffer.concat(small));
+  }
+
+  #deliver(chunk: Buffer): void {
+    if (this.#cancelled || !this.#sink) return;
+    this.#retain(chunk);
+    if (!this.#sink.data(chunk) && !this.#cancelled) this.#controller.pause();
   }
 
   #finish(failed: string | undefined): void {

@@ -181,6 +181,34 @@ describe('one exchange', () => {
     });
   }
 
+  it('hands on together what comes in chunks of one byte, and all in its order', async () => {
+    const pieces = ['x', 'y'.repeat(5000), ...Array(20_000).fill('z'), 'a'.repeat(70_000), 'b'];
+    const chunked = pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`).join('');
+    const { run, clock } = await setUp((socket) =>
+      socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}0\r\n\r\n`),
+    );
+    const got = await run();
+    assert.ok(got.ok);
+    let chunks = 0;
+    const { body } = got.response;
+    const counted: UpstreamBody = {
+      ...body,
+      consume: (sink) =>
+        body.consume({
+          data(chunk) {
+            chunks += 1;
+            return sink.data(chunk);
+          },
+          end: () => sink.end(),
+          fail: (reason) => sink.fail(reason),
+        }),
+    };
+    const read = await readBody(counted, { cap: 200_000, clock, timeout: 5000 });
+    assert.ok(read.ok);
+    assert.equal(read.bytes.toString(), pieces.join(''));
+    assert.ok(chunks < 100, `${chunks}`);
+  });
+
   it('does not break when the sink does', async () => {
     const { run, released } = await setUp((socket) =>
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx'),
