@@ -89,8 +89,9 @@ export function notAsked(where: string, until: number): Outcome<never> {
 /** Milliseconds from now: seconds or an HTTP date (RFC 9110, section 10.2.3). */
 export function retryAfter(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
-  if (/^\s*\d{1,10}\s*$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  // Date.parse takes "-5" and "3.5" for days in 2001.
+  const date = /^\s*[A-Z][a-z]/.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 

@@ -18,6 +18,10 @@ describe('rate limits', () => {
   it('waits half a minute without it, a second at least and a quarter of an hour at most', () => {
     assert.equal(coolingEnd({}, now), now + 30_000);
     assert.equal(coolingEnd({ 'retry-after': 'x' }, now), now + 30_000);
+    for (const nonsense of ['-5', '3.5', '300-1']) {
+      assert.equal(coolingEnd({ 'retry-after': nonsense }, now), now + 30_000, nonsense);
+    }
+    assert.equal(coolingEnd({ 'retry-after': '9'.repeat(400) }, now), now + 15 * 60_000);
     assert.equal(coolingEnd({ 'retry-after': '0' }, now), now + 1000);
     assert.equal(coolingEnd({ 'retry-after': '86400' }, now), now + 15 * 60_000);
     assert.equal(coolingEnd({ 'retry-after': ['7', '9'] }, now), now + 7000);
