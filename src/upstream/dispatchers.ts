@@ -101,6 +101,9 @@ export function createDispatchers(deps: {
         uri: proxy.href,
         requestTls: connect,
         proxyTls: { timeout: connectTimeout, allowH2: false, secureContext: plainContext() },
+        // A tunnel that the proxy does not open is waited for no longer than whoever wants it does.
+        clientFactory: (origin: URL, options: object) =>
+          new Pool(origin, { ...options, headersTimeout: settings.headerTimeout(route.name) }),
       });
     }
     const connector = buildConnector({

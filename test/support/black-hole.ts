@@ -23,6 +23,8 @@ export interface BlackHole {
 export interface SilentServer extends BlackHole {
   /** Resolves when somebody has connected. */
   readonly reached: Promise<void>;
+  /** Connections that are open now. */
+  connections(): number;
   /** From now on it is as if `port` of this machine listened here. */
   heal(port: number): void;
 }
@@ -64,6 +66,7 @@ async function startSilentServer(): Promise<SilentServer> {
   return {
     ...hole,
     reached,
+    connections: () => sockets.size,
     heal(port) {
       leadsTo = port;
     },

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { type BlackHole, startBlackHole } from '../../support/black-hole.ts';
 import { createCertificateAuthority, expired, selfSigned } from '../../support/certificates.ts';
+import { eventually } from '../../support/eventually.ts';
 import {
   type FakeRegistry,
   type FakeRegistryOptions,
@@ -315,6 +316,15 @@ describe('connecting to registries', () => {
       const hosts = [hostConfig(registry.host, { proxy: `http://${proxy.url}` })];
       good(await ask(registry.host, { proxies, upstream: { hosts } }, true).getManifest(image()));
       assert.ok(proxy.seen.some(({ line }) => line === `GET ${registry.url}/v2/team/app/manifests/1`));
+    });
+
+    it('keeps no connection to one that does not open its tunnels', async () => {
+      const hole = await startBlackHole();
+      stops.push(hole.stop);
+      const proxies = { http: undefined, https: hole.url, no: undefined };
+      const upstream = ask('registry.corp.test', { proxies, upstream: { headerTimeout: 200 } });
+      for (let time = 0; time < 3; time += 1) await upstream.getManifest(image());
+      await eventually('they are closed', () => hole.connections() === 0);
     });
 
     it('says that the proxy refused', async () => {
