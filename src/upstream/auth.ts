@@ -75,7 +75,11 @@ export function createAuth(deps: {
   const { clock } = deps;
   const inFiles = deps.searched.length === 0 ? '' : ` in ${deps.searched.join(', ')}`;
   const noneFor = (endpoint: Endpoint) => `no credentials${inFiles} for ${endpointKey(endpoint)}`;
-  const kept = new LRUCache<string, Kept>({ max: 10_000 });
+  const kept = new LRUCache<string, Kept>({
+    max: 10_000,
+    maxSize: 64 * 1024 * 1024,
+    sizeCalculation: ({ authorization }) => authorization.header.length,
+  });
   /** By endpoint: credentials that were refused, and when they may be tried again (monotonic ms). */
   const refusals = new LRUCache<string, { found: FoundCredentials; until: number; reason: string }>({
     max: 1000,

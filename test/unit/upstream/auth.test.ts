@@ -335,6 +335,18 @@ describe('asking in somebody’s name', () => {
     assert.equal(outline(await upstream.getManifest(image())), 'mirror ok');
   });
 
+  it('keeps 64 MiB of tokens, however large they are', async () => {
+    const tokens = await startTokens({ tokenBytes: 780_000 });
+    const upstream = ask(await start({ kind: 'bearer', tokens }));
+    const of = (number: number) => ({ ...image(), repository: `team/app${number}` as never });
+    for (let number = 0; number < 80; number += 1) await upstream.getManifest(of(number));
+    assert.equal(tokens.requests.length, 80);
+    await upstream.getManifest(of(79));
+    assert.equal(tokens.requests.length, 80);
+    await upstream.getManifest(of(0));
+    assert.equal(tokens.requests.length, 81);
+  });
+
   it('goes on with the tokens that it has when the token server says 429', async () => {
     const tokens = await startTokens();
     const registry = await start({ kind: 'bearer', tokens });
