@@ -21,6 +21,8 @@ import type { Answer, AskOptions } from './upstream.ts';
 /** How an attempt tells what happens to it, and hears that it is no longer wanted. */
 export interface AttemptContext {
   readonly signal: AbortSignal;
+  /** A request waits its turn here: that takes long through no fault of the endpoint. */
+  waits(): void;
   /** A request is on its way. */
   sent(): void;
   /** The endpoint gave a sign of life. */
@@ -96,6 +98,9 @@ export function askInOrder<T>(
     running.add(candidate);
     const context: AttemptContext = {
       signal: candidate.abort.signal,
+      waits: () => {
+        candidate.sent = false;
+      },
       sent: () => {
         candidate.sent = true;
       },
@@ -151,7 +156,7 @@ export function askInOrder<T>(
     candidate.record = candidate.overdue
       ? { ...recordOf(candidate, 'overdue', clock), reason: 'no answer within its usual time' }
       : { ...recordOf(candidate, 'skipped', clock), reason: 'another endpoint answered first' };
-    if (candidate.overdue && candidate.heard) {
+    if (candidate.overdue && candidate.sent && candidate.heard) {
       health.failed(candidate.endpoint.host, 'began to answer, and was not done within its usual time');
     }
     drop(candidate);

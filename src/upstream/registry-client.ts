@@ -84,8 +84,11 @@ export function createRegistryClient(deps: {
       const where = away ? `redirected to ${hop.url.host}: ` : '';
       const until = away ? rateLimits.coolingUntil(hop.url.host, anonymous) : undefined;
       if (until !== undefined) return notAsked(where, until);
-      const how = { signal: context.signal, sent: context.sent, bulk: request.bulk };
-      const got = await sender.send(hop, { method: request.method, headers }, how);
+      const got = await sender.send(
+        hop,
+        { method: request.method, headers },
+        { ...context, bulk: request.bulk },
+      );
       if (!got.ok) {
         if (!away && mayHaveChanged.has(got.fault.kind)) schemes.forget(endpoint);
         return outcomeOfFault(got.fault, where);

@@ -13,7 +13,9 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /** A blob: waits behind smaller things for a slot. */
   readonly bulk?: boolean | undefined;
-  /** The request is on its way: it does not wait for one of our own slots. */
+  /** The request waits for one of our own slots, if only for a moment. */
+  waits?(): void;
+  /** The request is on its way. */
   sent?(): void;
 }
 
@@ -34,6 +36,7 @@ export function createSender(deps: {
   const { dispatchers, slots, settings, clock, blocks, userAgent, via } = deps;
 
   async function sendOnce(route: Route, request: HttpRequest, options: SendOptions) {
+    options.waits?.();
     const release = await slots.take(route.name, options);
     if (!release) return { result: busy(route.name), isStale: false };
     const pool = poolOf(route, release);

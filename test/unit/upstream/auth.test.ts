@@ -13,7 +13,7 @@ import {
   type FakeRegistryOptions,
   startFakeRegistry,
 } from '../../support/fake-registry.ts';
-import { status, withHeaders } from '../../support/fake-registry-faults.ts';
+import { holdHeaders, stallAfter, status, withHeaders } from '../../support/fake-registry-faults.ts';
 import { gate } from '../../support/gate.ts';
 import { buildImage } from '../../support/images.ts';
 import { startTokenServer, type TokenServer, type TokenServerOptions } from '../../support/token-server.ts';
@@ -21,6 +21,7 @@ import { type AskingOptions, good, hostConfig, image, outline, reasons, upstream
 
 const app = buildImage({ layers: [1000, 2000] });
 const source = { file: '/etc/auth.json', helper: undefined, key: 'ex.io' };
+const unknown = status(401, { 'www-authenticate': 'Basic realm="x"' });
 const joe: FoundCredentials = { kind: 'basic', username: 'joe', password: 'secret', source };
 
 describe('asking in somebody’s name', () => {
@@ -114,6 +115,34 @@ describe('asking in somebody’s name', () => {
     good(await upstream.getManifest(image()));
     for (const head of await Promise.all(app.blobs.map((blob) => upstream.headBlob(image(), blob.digest))))
       good(head);
+  });
+
+  it('does not blame a registry for the wait behind others for its only connection', async () => {
+    const clock = createManualClock();
+    const basic = { kind: 'basic', username: 'joe', password: 'secret' } as const;
+    const [registry, other] = [await start(basic), await start(undefined)];
+    const hosts = [hostConfig(registry.host, { maxConnections: 1 })];
+    const upstream = upstreamOf([registry, other], {
+      deps: { clock, authLookup: async () => joe },
+      upstream: { hosts },
+    });
+    stops.push(upstream.close);
+    const first = gate();
+    registry.on({ kind: 'manifest', early: true, nth: 1 }, holdHeaders(first), unknown);
+    const asking = upstream.getManifest(image());
+    await first.arrived;
+    const blob = upstream.openBlob(image(), app.layers[0]!.digest, { start: 0 });
+    await clock.armed(30_000);
+    const rest = gate();
+    registry.on({ kind: 'blob', early: true }, stallAfter(10, rest));
+    first.release();
+    const { body } = good(await blob).value;
+    await clock.armed(30_000);
+    await clock.advance(1000);
+    assert.equal(outline(await asking), 'mirror overdue, source ok');
+    const health = upstream.health().find(({ host }) => host === registry.host);
+    assert.equal(health?.lastFailure, undefined);
+    body.cancel();
   });
 
   it('says what is wrong without credentials, with wrong ones, and with a challenge that it does not know', async () => {
