@@ -141,8 +141,8 @@ export function nextPage(response: {
   readonly headers: HttpResponse['headers'];
   readonly url: URL;
 }): string | undefined {
-  const link = single(response.headers.link);
-  const target = /<([^<>]+)>\s*;[^,<]*\brel="?next"?/i.exec(link ?? '')?.[1];
+  const links = [response.headers.link ?? ''].flat().join(', ');
+  const target = /<([^<>]+)>\s*;[^,<]*\brel="?next"?/i.exec(links)?.[1];
   const url = target === undefined ? undefined : URL.parse(target, response.url.href);
   if (url?.host !== response.url.host) return undefined;
   return `${url.pathname}${url.search}`;
