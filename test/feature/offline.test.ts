@@ -258,7 +258,8 @@ describe('a start', () => {
     ]);
     assert.equal(code, 0, stderr);
     const { startMs, answers } = JSON.parse(stdout);
-    assert.ok(startMs < 1000, `from the start of the process to the image in ${startMs} ms`);
+    // Whoever waits for a name server that is not there waits for five seconds.
+    assert.ok(startMs < 4500, `from the start of the process to the image in ${startMs} ms`);
     assert.deepEqual(answers, Array(3).fill([200, 'stale', 'hit']));
   }
 
