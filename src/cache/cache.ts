@@ -39,7 +39,12 @@ export interface Cache {
    * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas after what eviction can
    * give). Reserves them until released.
    */
-  reserve(bytes: number, images?: readonly string[]): Reservation | undefined;
+  reserve(
+    bytes: number,
+    images?: readonly string[],
+    /** How many of them are on the disk by now, and so no longer free there. */
+    written?: () => number,
+  ): Reservation | undefined;
 
   /** What the cached manifests of this image say of a digest: size and type, and the endpoint that gave the manifest. */
   descriptor(image: string, digest: Digest): KnownDescriptor | undefined;

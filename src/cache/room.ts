@@ -3,7 +3,7 @@
  * made for them by eviction, a few milliseconds at once and the rest in the background.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Reservation } from './cache.ts';
+import type { Cache } from './cache.ts';
 import type { Eviction, Progress, Search } from './eviction.ts';
 import type { IndexStore, RootPosition } from './index/index-store.ts';
 import type { Quota, Quotas } from './quotas.ts';
@@ -29,7 +29,7 @@ export interface RoomLimits {
 }
 
 export interface Room {
-  reserve(bytes: number, images?: readonly string[]): Reservation | undefined;
+  reserve: Cache['reserve'];
   /** Looks whether something must go, and sees to it in the background. */
   check(): void;
   /** The same; resolves when it is done. */
@@ -47,6 +47,8 @@ const quotaSlack = 0.05;
 export function createRoom(deps: RoomDeps): Room {
   const { index, eviction, quotas } = deps;
   const searches = new Map<Quota, { after: RootPosition | undefined; hopeless: number }>();
+  /** For each reservation, the bytes that are still to come. */
+  const coming = new Set<() => number>();
   let reserved = 0;
   let running: Promise<void> | undefined;
   let isDue = false;
@@ -55,7 +57,8 @@ export function createRoom(deps: RoomDeps): Room {
   /** Bytes that must go before `more` can come; not above 0 where there is room. */
   function missing(more: number): number {
     const { maxSize, minFree } = deps.limits();
-    const onDisk = reserved + more + minFree - deps.free() - deps.leaving();
+    let onDisk = more + minFree - deps.free() - deps.leaving();
+    for (const left of coming) onDisk += left();
     const inSize = maxSize === undefined ? 0 : index.totals().bytes + reserved + more - maxSize;
     return Math.max(onDisk, inSize);
   }
@@ -126,7 +129,7 @@ export function createRoom(deps: RoomDeps): Room {
   }
 
   return {
-    reserve(bytes, images = []) {
+    reserve(bytes, images = [], written = () => 0) {
       const charged = quotas.of(images);
       try {
         const full = charged.find((quota) => !makeRoomIn(quota, bytes));
@@ -144,11 +147,11 @@ export function createRoom(deps: RoomDeps): Room {
         for (const quota of charged) quota.reserved += more;
       };
       take(bytes);
-      let isHeld = true;
+      const left = () => bytes - written();
+      coming.add(left);
       return {
         release() {
-          if (isHeld) take(-bytes);
-          isHeld = false;
+          if (coming.delete(left)) take(-bytes);
         },
       };
     },

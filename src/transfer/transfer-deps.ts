@@ -1,5 +1,5 @@
 /** What transfers stand on: the outside (`TransfersDeps`), and what they share among themselves (`TransferDeps`). */
-import type { Reservation } from '../cache/cache.ts';
+import type { Cache } from '../cache/cache.ts';
 import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Hasher } from '../lib/hasher.ts';
@@ -38,7 +38,7 @@ export interface TransfersDeps {
   readonly incoming: string;
   /** Takes a verified file into the store. */
   readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
-  readonly reserve: (bytes: number, images: readonly string[]) => Reservation | undefined;
+  readonly reserve: Cache['reserve'];
   readonly report: (endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) => void;
   /** ms without progress after which this host has stalled. */
   readonly stallTimeoutOf: (host: string) => number;

@@ -204,8 +204,7 @@ export class Transfer implements FetcherHost {
 
   data(fetcher: Fetcher, offset: number, chunk: Buffer): boolean {
     const fetch = this.#fetches.get(fetcher);
-    if (!fetch) return true;
-    const room = this.#fetches.append(fetch, offset, chunk);
+    const room = !fetch || this.#fetches.append(fetch, offset, chunk);
     this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
     this.#readers.wake();
     return room;
@@ -274,7 +273,9 @@ export class Transfer implements FetcherHost {
   #reserve(): boolean {
     if (this.#reservation || this.size === undefined) return true;
     const images = this.#sources.map(({ image }) => image);
-    this.#reservation = this.#deps.reserve(this.size - this.file.written.bytes, images);
+    const before = this.file.written.bytes;
+    const written = () => this.file.written.bytes - before;
+    this.#reservation = this.#deps.reserve(this.size - before, images, written);
     if (!this.#reservation) this.#relayAll('no room in the cache');
     return this.#reservation !== undefined;
   }
@@ -320,9 +321,9 @@ export class Transfer implements FetcherHost {
       this.#deps.metrics.transferEnded('relayed');
       this.file.remove();
     }
-    // At once: the blob is counted as stored by now.
+    // The blob is counted as stored by now.
     this.#reservation?.release();
-    if (this.file.saving) await this.file.saving;
+    await this.file.saving;
     this.#state = 'stored';
     this.#deps.ended(this);
     if (this.#interest === 0) await this.#end();

@@ -80,6 +80,18 @@ test('free space on the disk is looked at, with what must be left', async (t) =>
   assert.equal(cache.reserve(1), undefined);
 });
 
+test('what is reserved and on the disk by now is not missed there a second time', async (t) => {
+  const cache = await open(t, dataFolder(t), {}, { freeBytes: () => 10_000 - written });
+  const digest = await addBlob(cache);
+  let written = 0;
+  assert.ok(cache.reserve(6000, [], () => written));
+  written = 5000;
+  assert.ok(cache.reserve(4000));
+  assert.equal(cache.hasBlob(digest), true);
+  assert.ok(cache.reserve(500), 'by eviction');
+  assert.equal(cache.hasBlob(digest), false);
+});
+
 test('an open blob is neither evicted nor disturbed', async (t) => {
   const cache = await open(t, dataFolder(t), { maxSize: 1_000_000 });
   const bytes = randomBytes(900_000);
