@@ -182,6 +182,8 @@ export class Fetcher {
     const key = endpointKey(endpoint);
     const breaks = (progress >= forgivingProgress ? 0 : (this.#breaks.get(key) ?? 0)) + 1;
     this.#breaks.set(key, breaks);
+    // The last to have its turn.
+    this.#distrusted.delete(key);
     this.#distrusted.add(key);
     if (breaks > 1) this.#excluded.add(key);
   }

@@ -67,7 +67,9 @@ export function askInOrder<T>(
   const { health, clock } = deps;
   const { promise, resolve, reject } = Promise.withResolvers<Answer<T>>();
   const inOrder = plan(endpoints, options, health);
-  const waiting = groups.flatMap((group) => inOrder.filter((candidate) => candidate.group === group));
+  const waiting = groups
+    .flatMap((group) => inOrder.filter((candidate) => candidate.group === group))
+    .sort((a, b) => turnOf(a.endpoint, options) - turnOf(b.endpoint, options));
   const running = new Set<Candidate>();
   let over = false;
   let isSpent = false;
@@ -229,6 +231,11 @@ function plan(endpoints: readonly Endpoint[], options: AskOptions, health: Healt
       credentials: undefined,
       record: undefined,
     }));
+}
+
+/** Among those that are distrusted. */
+function turnOf(endpoint: Endpoint, { distrust = new Set() }: AskOptions): number {
+  return [...distrust].indexOf(endpointKey(endpoint));
 }
 
 function groupOf(endpoint: Endpoint, isDistrusted: boolean, health: Health): Group {

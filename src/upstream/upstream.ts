@@ -56,7 +56,7 @@ export interface Upstream {
 export interface AskOptions {
   /** endpointKey of the endpoint to ask first, out of its order: the one that gave the manifest. */
   readonly prefer?: string | undefined;
-  /** endpointKeys that are not asked, or only when nothing else is left (`distrust`). */
+  /** endpointKeys that are not asked, or only when nothing else is left, in their order (`distrust`). */
   readonly exclude?: ReadonlySet<string>;
   readonly distrust?: ReadonlySet<string>;
   readonly signal?: AbortSignal;

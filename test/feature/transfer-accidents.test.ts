@@ -256,6 +256,16 @@ describe('a mirror that lies', () => {
     assert.equal(liar.count({ kind: 'blob' }) + honest.count({ kind: 'blob' }), 2);
   });
 
+  it('in one of two parts, and in all of it from then on, does not keep the other giver from being asked', async (t) => {
+    const here = await scene(t);
+    here.mirror.on({ kind: 'blob', times: 1 }, corruptAt(MiB), endShort(4 * MiB));
+    here.mirror.on({ kind: 'blob' }, corruptAt(MiB));
+    await breaks(here, MiB);
+    await breaks(here, MiB);
+    await pullWhole(here.url(here.layer.digest), here.layer);
+    await here.stored(here.layer.digest);
+  });
+
   it('about the size, too, does not stand in the way of the next request', async (t) => {
     for (const fault of [tooMuch(500), otherBody('short')]) {
       const here = await scene(t);

@@ -133,8 +133,9 @@ export function scriptedSource(
       const trail: Attempt[] = [];
       const key = (script: ScriptedEndpoint): string => endpointKey(endpointAt(script.host));
       const asked = scripts.filter((script) => !exclude?.has(key(script)));
+      const turns = [...(distrust ?? [])];
       const rank = (script: ScriptedEndpoint): number =>
-        distrust?.has(key(script)) ? 2 : key(script) === prefer ? 0 : 1;
+        distrust?.has(key(script)) ? 2 + turns.indexOf(key(script)) : key(script) === prefer ? 0 : 1;
       asked.sort((a, b) => rank(a) - rank(b));
       for (const script of asked) {
         const endpoint = endpointAt(script.host);
@@ -148,10 +149,10 @@ export function scriptedSource(
           continue;
         }
         trail.push({ endpoint: endpointKey(endpoint), role: 'source', outcome: 'ok', ms: 0 });
-        const start = script.ignoresRanges ? 0 : range.start;
-        const end = script.ignoresRanges
-          ? script.bytes.length
-          : Math.min(range.end ?? Infinity, script.bytes.length);
+        // Asked for bytes after its last one, it gets the request for the whole that the upstream sends upon a 416.
+        const givesAll = script.ignoresRanges || range.start >= script.bytes.length;
+        const start = givesAll ? 0 : range.start;
+        const end = givesAll ? script.bytes.length : Math.min(range.end ?? Infinity, script.bytes.length);
         const request = { host: script.host, start, end: range.end, sent: 0 };
         requests.push(request);
         const size = script.hidesSize ? undefined : script.bytes.length;

@@ -317,6 +317,14 @@ describe('asking in order', () => {
     assert.equal((await answer).ok, true);
   });
 
+  it('takes distrusted ones in the order in which they are named', async () => {
+    const test = setUp(['m1', 'm2', 'm3', 'src']);
+    void test.run({ distrust: new Set(['m3/team/app', 'src/team/app', 'm1/team/app']) });
+    await test.settle();
+    for (const host of ['m2', 'm3', 'src', 'm1']) await test.give(host, dead);
+    assert.deepEqual(test.started, ['m2', 'm3', 'src', 'm1']);
+  });
+
   it('gives the trail in trying order', async () => {
     const test = setUp(['m1', 'm2', 'src'], ['m2']);
     const answer = test.run({ prefer: 'src/team/app' });
