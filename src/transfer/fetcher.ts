@@ -252,9 +252,11 @@ export class Fetcher {
         },
         end: () => {
           // A part that was asked for ends where it should, though the fetch may have farther to go by now.
-          const expected = Math.min(opened.end ?? asked ?? stopNow() ?? this.position, stopNow() ?? Infinity);
-          if (this.position < expected) {
-            const reason = `sent too little: ended ${expected - this.position} bytes before byte ${expected}`;
+          const asIsKnown = Math.min(opened.end ?? asked ?? stopNow() ?? 0, stopNow() ?? Infinity);
+          // Nor is there an end before what another has given.
+          const expected = Math.max(this.position, asIsKnown);
+          if (offset < expected) {
+            const reason = `sent too little: ended ${expected - offset} bytes before byte ${expected}`;
             finish({ kind: 'broke', fault: 'invalid', reason }, false);
           } else if (
             this.position === opened.start &&

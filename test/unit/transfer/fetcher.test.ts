@@ -123,6 +123,19 @@ describe('a fetch', () => {
     assert.ok(one.got().equals(blob.subarray(2 * MiB + 3)));
   });
 
+  it('does not take the end of a body that ends before the byte that was reached for the end of the blob', async () => {
+    const short = { host: 'short.example', bytes: blob.subarray(0, MiB), hidesSize: true };
+    const one = run([short, { ...good, hidesSize: true }], {
+      start: 2 * MiB,
+      host: { stopAt: () => undefined },
+    });
+    assert.deepEqual(await one.ended, { kind: 'complete', eof: true });
+    assert.ok(one.got().equals(blob.subarray(2 * MiB)));
+    assert.deepEqual(one.broken, [
+      ['short.example', 'invalid', `sent too little: ended ${MiB} bytes before byte ${2 * MiB}`],
+    ]);
+  });
+
   it('goes on with the next endpoint at the byte that was reached', async () => {
     const faults: [Partial<ScriptedEndpoint>, string][] = [
       [{ resetAfter: MiB }, 'unreachable'],
