@@ -26,11 +26,8 @@ export class BlobSize {
     return this.#basis === 'bodyEnd' ? undefined : this.value;
   }
 
-  /**
-   * Takes what an endpoint tells, or says what is wrong with it. `changed`: what was told before is void, or so are the bytes that
-   * are here, of which the last one ends at `reached`.
-   */
-  judge(told: number | undefined, reached: number): SizeJudgement {
+  /** Takes what an endpoint tells, or says what is wrong with it. `changed`: what was told before is void. */
+  judge(told: number | undefined): SizeJudgement {
     const known = this.value;
     if (told === undefined) return { ok: true, changed: false };
     // A client that is promised no bytes has its answer before any digest could be held against it.
@@ -41,7 +38,7 @@ export class BlobSize {
     }
     this.value = told;
     if (!isSure) this.#basis = 'endpoint';
-    return { ok: true, changed: told !== (known ?? told) || reached > told };
+    return { ok: true, changed: told !== (known ?? told) };
   }
 
   /** A body of unknown size came to its end there. */
