@@ -106,20 +106,21 @@ export class FileWriter implements BudgetMember {
     this.#deps.onRoom();
   }
 
-  /** Forgets all that is in memory. What is being written may still arrive in the file, unannounced. */
-  close(): void {
+  /** Writes no more; what is being written may still arrive in the file, unannounced. What is in memory can be read until `close`. */
+  stop(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#deps.budget.leave(this);
-    let held = 0;
-    for (const { data } of this.#chunks) {
-      held += data.length;
-      // What the kernel may still be reading is left to the garbage collector.
-      if (!this.#writing) this.#deps.blocks.release(data);
-    }
-    this.#chunks = [];
-    this.#deps.budget.give(held);
+    this.#deps.budget.give(this.#chunks.reduce((held, { data }) => held + data.length, 0));
     this.#settleFlushes(Number.POSITIVE_INFINITY);
+  }
+
+  /** Forgets all that is in memory, too. */
+  close(): void {
+    this.stop();
+    // What the kernel may still be reading is left to the garbage collector.
+    if (!this.#writing) for (const { data } of this.#chunks) this.#deps.blocks.release(data);
+    this.#chunks = [];
   }
 
   #write(): void {

@@ -37,6 +37,13 @@ export class Givers {
     return this.#deps.distrust.of(this.#digest);
   }
 
+  /** For one reader who goes on alone, and has had some of the bytes or none. */
+  forOne(hasHad: boolean): Givers {
+    const own = new Givers(this.#deps, this.#digest, hasHad && this.#hasLeftover);
+    if (hasHad) for (const endpoint of this.#given.values()) own.add(endpoint);
+    return own;
+  }
+
   add(endpoint: Endpoint): void {
     this.#given.set(endpointKey(endpoint), endpoint);
   }

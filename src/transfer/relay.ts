@@ -1,19 +1,22 @@
 /**
  * One reader's bytes past the disk, for a blob that there is no room for. Nothing is shared and nothing is kept, but
  * order, failover and the digest hold as ever: an answer that is the whole blob gets its last bytes when it is right.
- * A reader that comes here in the middle has its prefix hashed from the file first, which is still open.
+ * A reader that comes here in the middle has what it has had hashed first: from the file, which is still open, and from memory.
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
-import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
 import { type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
+import type { Givers } from './givers.ts';
 import type { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
 export interface RelayDeps
-  extends Pick<TransferDeps, 'clock' | 'limits' | 'stallTimeoutOf' | 'report' | 'distrust' | 'metrics'> {
+  extends Pick<TransferDeps, 'clock' | 'limits' | 'stallTimeoutOf' | 'report' | 'metrics'> {
   readonly open: FetcherHost['open'];
+  /** This reader's own, with those who gave what it has had. */
+  readonly givers: Givers;
   /** What there was before the disk gave out. */
   readonly file: SparseFile;
 }
@@ -39,8 +42,6 @@ class Relay implements ByteStream, FetcherHost {
   readonly open: FetcherHost['open'];
   readonly #deps: RelayDeps;
   readonly #range: RelayedRange;
-  readonly #givers = new Map<string, Endpoint>();
-  readonly #excluded = new Set<string>();
   readonly #queue: Buffer[] = [];
   #queued = 0;
   /** Bytes handed out so far. */
@@ -93,7 +94,7 @@ class Relay implements ByteStream, FetcherHost {
     if (size !== undefined && opened.size !== undefined && opened.size !== size) {
       return { refuse: `has ${opened.size} bytes where ${size} were expected` };
     }
-    this.#givers.set(endpointKey(endpoint), endpoint);
+    this.#deps.givers.add(endpoint);
     return 'take';
   }
 
@@ -101,15 +102,11 @@ class Relay implements ByteStream, FetcherHost {
     return this.#range.end ?? this.#range.size;
   }
 
-  data(fetcher: Fetcher, offset: number, chunk: Buffer): boolean {
+  data(fetcher: Fetcher, _offset: number, chunk: Buffer): boolean {
     this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
     this.#hash?.update(chunk);
-    const before = this.#range.start - offset;
-    const wanted = before > 0 ? chunk.subarray(Math.min(before, chunk.length)) : chunk;
-    if (wanted.length > 0) {
-      this.#queue.push(wanted);
-      this.#queued += wanted.length;
-    }
+    this.#queue.push(chunk);
+    this.#queued += chunk.length;
     this.#wake();
     this.#paused = this.#queued >= queueLimit + this.#deps.limits.holdBack;
     return !this.#paused;
@@ -134,13 +131,7 @@ class Relay implements ByteStream, FetcherHost {
   /** Who has had none of them may still get the right ones. */
   #reject(): void {
     const { digest, start } = this.#range;
-    const [only, ...others] = this.#givers.values();
-    if (only && others.length === 0) {
-      this.#deps.report(only, 'invalid', `gave wrong bytes for ${digest}`);
-      this.#excluded.add(endpointKey(only));
-    }
-    this.#deps.distrust.add(digest, this.#givers.keys());
-    this.#givers.clear();
+    this.#deps.givers.blame();
     this.#attempt += 1;
     if (start + this.#delivered > 0 || this.#attempt >= this.#deps.limits.attempts) {
       this.#error = new Error(`the bytes of ${digest} were wrong`);
@@ -154,12 +145,13 @@ class Relay implements ByteStream, FetcherHost {
 
   async #start(): Promise<void> {
     const { start, verify } = this.#range;
-    const from = verify ? await this.#hashPrefix(start) : start;
-    if (!this.#closed) this.#fetch(from);
+    if (verify) this.#hash = await this.#hashPrefix(start);
+    if (!this.#closed) this.#fetch(start);
   }
 
   #fetch(from: number): void {
-    const known = { exclude: this.#excluded, distrust: this.#deps.distrust.of(this.#range.digest) };
+    const { excluded, distrusted } = this.#deps.givers;
+    const known = { exclude: excluded, distrust: distrusted };
     this.#fetcher = new Fetcher(this, this.#deps, { start: from, end: this.#range.end }, known);
     this.#fetcher.run(undefined).catch((error: unknown) => {
       this.#error = error instanceof Error ? error : new Error(String(error));
@@ -167,24 +159,21 @@ class Relay implements ByteStream, FetcherHost {
     });
   }
 
-  /** Hashes what the file has of the bytes before `start`; returns how far that went. */
-  async #hashPrefix(start: number): Promise<number> {
+  /** Of the very bytes that the reader has had. Rejects where they are not to be had again: nobody could say then that all are right. */
+  async #hashPrefix(end: number): Promise<Hash> {
+    const { file, limits } = this.#deps;
     const hash = createHash(digestAlgorithm(this.#range.digest));
-    const upTo = Math.min(start, this.#deps.file.written.firstHole(0));
-    const buffer =
-      upTo > 0 ? Buffer.allocUnsafeSlow(Math.min(upTo, this.#deps.limits.writeBatch)) : undefined;
-    let position = 0;
-    try {
-      while (buffer && position < upTo) {
-        const count = await this.#deps.file.read(buffer, position, Math.min(buffer.length, upTo - position));
-        hash.update(buffer.subarray(0, count));
-        position += count;
-      }
-    } catch {
-      // The endpoints have the rest of them.
+    const buffer = Buffer.allocUnsafeSlow(Math.min(end, limits.writeBatch));
+    for (let position = 0; position < end; ) {
+      const left = end - position;
+      const chunk = file.chunkAt(position)?.subarray(0, left);
+      const length = Math.min(file.written.runEnd(position) - position, left, buffer.length);
+      if (!chunk && length === 0) throw new Error(`byte ${position} is not here any more`);
+      const count = chunk?.length ?? (await file.read(buffer, position, length));
+      hash.update(chunk ?? buffer.subarray(0, count));
+      position += count;
     }
-    this.#hash = hash;
-    return position;
+    return hash;
   }
 
   #shift(chunk: Buffer, ready: number): Buffer {

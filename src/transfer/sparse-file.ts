@@ -25,7 +25,7 @@ export interface SparseFileDeps {
   readonly size: BlobSize;
   readonly hasher: Hasher;
   readonly algorithm: DigestAlgorithm;
-  /** The file can take no more. What is written stays readable. */
+  /** The file can take no more. What is written, and what is in memory, stays readable. */
   readonly onError: (error: NodeJS.ErrnoException) => void;
 }
 
@@ -76,6 +76,7 @@ export class SparseFile {
       return true;
     } catch (error) {
       // Nor can what is there be read.
+      this.present.clear();
       this.written.clear();
       this.#break(error as NodeJS.ErrnoException);
       return false;
@@ -130,6 +131,8 @@ export class SparseFile {
   /** When a fetcher has ended: its bytes go to the disk, then leave memory. */
   async retire(writer: FileWriter): Promise<void> {
     await writer.flush();
+    // Readers have had what will never be written.
+    if (this.#broken) return;
     this.#writers.delete(writer);
     writer.close();
   }
@@ -280,9 +283,7 @@ export class SparseFile {
     if (this.#broken) return;
     this.#broken = true;
     this.#stopHash();
-    this.#dropWriters();
-    this.present.clear();
-    for (const { start, end } of this.written) this.present.add(start, end);
+    for (const writer of this.#writers) writer.stop();
     this.#deps.onError(error);
   }
 }

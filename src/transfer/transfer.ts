@@ -147,10 +147,10 @@ export class Transfer implements FetcherHost {
 
   /** What a reader gets when the disk has no room: its bytes from `start` on straight from the endpoints. */
   relay(start: number, end: number | undefined, verify: boolean): ByteStream {
-    return createRelay(
-      { ...this.#deps, open: (range, options) => this.open(range, options), file: this.file },
-      { digest: this.digest, size: this.size, start, end, verify },
-    );
+    const { digest, size, file } = this;
+    const open: FetcherHost['open'] = (range, options) => this.open(range, options);
+    const givers = this.#givers.forOne(start > 0);
+    return createRelay({ ...this.#deps, open, file, givers }, { digest, size, start, end, verify });
   }
 
   /** Stops everything at once; what is on disk stays for the next run. */

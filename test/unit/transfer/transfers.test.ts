@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
-import { findLeftover } from '../../../src/transfer/incoming-files.ts';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
-import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { createHasher, digestOf, readAll, seededBytes, transferBench } from '../../support/transfer-bench.ts';
@@ -156,57 +154,6 @@ describe('a transfer', () => {
     await later.whenStored(digest);
   });
 
-  it('gives what an earlier run left, and passes the rest on, where there is no room for that', async (t) => {
-    const folder = tempFolder(t);
-    const earlier = transferBench(folder, hasher, { fill: 'never' });
-    const source = scriptedSource('a/b', [good]);
-    const first = opened(await earlier.transfers.open({ digest, source, start: 0, end: 2 * MiB }));
-    await readAll(first.reader(0, 2 * MiB));
-    first.close();
-    await earlier.transfers.close();
-    const later = transferBench(folder, hasher, { deps: { reserve: () => undefined } });
-    const second = opened(await later.transfers.open({ digest, source, start: 0 }));
-    const part = opened(await later.transfers.open({ digest, source, start: MiB, end: 3 * MiB }));
-    assert.ok((await readAll(second.reader(0))).equals(blob));
-    assert.ok((await readAll(part.reader(MiB, 3 * MiB))).equals(blob.subarray(MiB, 3 * MiB)));
-    second.close();
-    part.close();
-    assert.deepEqual(readdirSync(later.incoming), []);
-  });
-
-  it('does without what an earlier run left where that cannot be opened', async (t) => {
-    const bench = transferBench(tempFolder(t), hasher);
-    const path = join(bench.incoming, digest.replace(':', '-'));
-    mkdirSync(path);
-    writeFileSync(`${path}.ranges`, JSON.stringify({ size: blob.length, ranges: [[0, 1000]] }));
-    for (const start of [0, 500]) {
-      const transfer = opened(
-        await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start }),
-      );
-      assert.ok((await readAll(transfer.reader(start))).equals(blob.subarray(start)));
-      transfer.close();
-    }
-  });
-
-  it('goes on past the disk where that does not give back what it took', async (t) => {
-    const bench = transferBench(tempFolder(t), hasher);
-    const endpoint = { ...good, stallAfter: 2 * MiB };
-    const source = scriptedSource('a/b', [endpoint]);
-    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
-    // When they are saved, they have left memory, too.
-    while (findLeftover(bench.incoming, digest).ranges.bytes < 2 * MiB) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    endpoint.stallAfter = blob.length;
-    truncateSync(join(bench.incoming, digest.replace(':', '-')), 0);
-    const bodies = [0, 1000].map(async (start) =>
-      (await readAll(transfer.reader(start))).equals(blob.subarray(start)),
-    );
-    assert.deepEqual(await Promise.all(bodies), [true, true]);
-    transfer.close();
-    assert.equal(bench.relayed.length, 1);
-  });
-
   it('throws away leftovers that turn out wrong and blames nobody', async (t) => {
     const folder = tempFolder(t);
     const earlier = transferBench(folder, hasher, { fill: 'never' });
@@ -234,100 +181,6 @@ describe('a transfer', () => {
     assert.ok((await readAll(right.reader(0))).equals(blob));
     right.close();
     await later.whenStored(digest);
-  });
-
-  it('passes every byte on when the disk gives out in the middle, and keeps nothing', async (t) => {
-    let written = 0;
-    const bench = transferBench(tempFolder(t), hasher, {
-      deps: {
-        writev(_fd, buffers, _position, done) {
-          const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-          written += bytes;
-          const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
-          // Lies about the first mebibyte would be found by the digest; here it simply is not there.
-          setImmediate(() => done(written > 0 ? full : null, 0));
-        },
-      },
-    });
-    const source = scriptedSource('a/b', [good]);
-    const bodies = await Promise.all(
-      [0, 0, 5, 2 * MiB].map(async (start) => {
-        const transfer = opened(await bench.transfers.open({ digest, source, start }));
-        const bytes = await readAll(transfer.reader(start));
-        transfer.close();
-        return bytes.equals(blob.subarray(start));
-      }),
-    );
-    assert.deepEqual(bodies, [true, true, true, true]);
-    assert.equal(bench.relayed.length, 1);
-    assert.deepEqual(readdirSync(bench.incoming), []);
-    assert.equal(bench.stored(digest), undefined);
-  });
-
-  it('passes every byte on where the disk does not even let what is there be removed', async (t) => {
-    const readOnly = Object.assign(new Error('read-only file system'), { code: 'EROFS' });
-    const bench = transferBench(tempFolder(t), hasher, {
-      deps: { writev: (_fd, _buffers, _position, done) => setImmediate(done, readOnly, 0) },
-    });
-    // No file that can be removed.
-    mkdirSync(join(bench.incoming, `${digest.replace(':', '-')}.ranges`));
-    const transfer = opened(
-      await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }),
-    );
-    assert.ok((await readAll(transfer.reader(0))).equals(blob));
-    transfer.close();
-    assert.deepEqual([bench.relayed.length, bench.transfers.count], [1, 0]);
-  });
-
-  it('has passed a blob on without keeping it where the store cannot take it', async (t) => {
-    const adopt = () => Promise.reject(new Error('ENOSPC'));
-    const bench = transferBench(tempFolder(t), hasher, { deps: { adopt } });
-    const source = scriptedSource('docker.io/library/a', [good]);
-    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
-    assert.ok((await readAll(transfer.reader(0))).equals(blob));
-    transfer.close();
-    await bench.transfers.close();
-    assert.deepEqual([bench.relayed.length, bench.stored(digest)], [1, undefined]);
-    assert.deepEqual(readdirSync(bench.incoming), []);
-  });
-
-  it('gives back the room that it held as soon as the blob is counted as stored', async (t) => {
-    const clock = createManualClock();
-    const order: string[] = [];
-    const bench = transferBench(tempFolder(t), hasher, {
-      clock,
-      deps: {
-        reserve: () => ({ release: () => order.push('released') }),
-        async adopt() {
-          // Its ranges are being saved.
-          await clock.advance(50);
-          // As the cache does, which would find that too much is here.
-          setImmediate(() => order.push('looked for what must go'));
-        },
-      },
-    });
-    const source = scriptedSource('a/b', [good]);
-    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
-    assert.ok((await readAll(transfer.reader(0))).equals(blob));
-    await bench.transfers.settled(digest);
-    transfer.close();
-    assert.deepEqual(order.slice(0, 2), ['released', 'looked for what must go']);
-  });
-
-  it('serves without keeping when there is no room to reserve', async (t) => {
-    const bench = transferBench(tempFolder(t), hasher, { deps: { reserve: () => undefined } });
-    const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
-    const right = opened(
-      await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }),
-    );
-    assert.ok((await readAll(right.reader(0))).equals(blob));
-    right.close();
-    const wrong = opened(
-      await bench.transfers.open({ digest, source: scriptedSource('a/b', [liar]), start: 0 }),
-    );
-    await assert.rejects(readAll(wrong.reader(0)), /wrong/);
-    wrong.close();
-    assert.equal(bench.transfers.count, 0);
   });
 
   it('leaves what is here as it is, whatever an endpoint that sends it again says', async (t) => {
@@ -363,24 +216,6 @@ describe('a transfer', () => {
     whole.close();
     far.close();
     await bench.whenStored(digest);
-  });
-
-  it('keeps what is asked for when there is room again, though somebody still reads what was passed on', async (t) => {
-    let hasRoom = false;
-    const reserve = () => (hasRoom ? { release() {} } : undefined);
-    const bench = transferBench(tempFolder(t), hasher, { deps: { reserve } });
-    const source = scriptedSource('a/b', [good]);
-    const early = opened(await bench.transfers.open({ digest, source, start: 0 }));
-    const slow = early.reader(0);
-    const first = Buffer.from((await slow.next()) ?? []);
-    hasRoom = true;
-    const later = opened(await bench.transfers.open({ digest, source, start: 0 }));
-    assert.ok((await readAll(later.reader(0))).equals(blob));
-    later.close();
-    await bench.whenStored(digest);
-    assert.ok(Buffer.concat([first, await readAll(slow)]).equals(blob));
-    early.close();
-    assert.equal(bench.transfers.count, 0);
   });
 
   it('copes with endpoints that ignore ranges and hide the size', async (t) => {
