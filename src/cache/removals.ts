@@ -1,4 +1,8 @@
-/** Files of evicted contents on their way out: one at a time, so that unlinking never starves reading. */
+/**
+ * Files of evicted contents on their way out. Each takes a turn of the event loop, and what comes in waits for them: so several
+ * small ones go at once. Large ones keep a thread busy for long, up to some hundred ms: one at a time, so that unlinking
+ * never starves reading.
+ */
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 
@@ -11,18 +15,26 @@ export interface Removals {
   idle(): Promise<void>;
 }
 
+const smallAtOnce = 8;
+/** Bytes from which a file is large. */
+const large = 4 * 1024 * 1024;
+
 export function createRemovals(deps: {
-  store: BlobStore;
+  store: Pick<BlobStore, 'remove'>;
   onError: (digest: Digest, error: unknown) => void;
 }): Removals {
   const waiting = new Set<Digest>();
+  /** Within a lane one after the other; the first is that of the large ones. */
+  const lanes = Array.from({ length: 1 + smallAtOnce }, () => Promise.resolve());
+  let added = 0;
   let bytes = 0;
-  let last = Promise.resolve();
   return {
     add(digest, size, isWanted) {
       waiting.add(digest);
+      added += 1;
       bytes += size;
-      last = last
+      const lane = size < large ? 1 + (added % smallAtOnce) : 0;
+      lanes[lane] = (lanes[lane] ?? Promise.resolve())
         .then(() => deps.store.remove(digest, isWanted))
         .catch((error: unknown) => deps.onError(digest, error))
         .finally(() => {
@@ -34,6 +46,6 @@ export function createRemovals(deps: {
     get bytes() {
       return bytes;
     },
-    idle: () => last,
+    idle: () => Promise.all(lanes).then(() => {}),
   };
 }
