@@ -97,7 +97,10 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
           index.link(image, digest, endpoint, now);
         }),
       );
-      inMemory.set(digest, bytes);
+      // What came may be a slice of one of node's 64 KiB pools, and would keep all of it.
+      const own = Buffer.allocUnsafeSlow(bytes.length);
+      own.set(bytes);
+      inMemory.set(digest, own);
     } finally {
       reservation?.release();
       arrived();

@@ -109,6 +109,17 @@ test('a manifest is served by memory and by disk, where its image links it', asy
   assert.deepEqual(await second.manifest(image, manifest.digest), expected);
 });
 
+test('a manifest that memory keeps takes no more than its bytes, however it came', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const { bytes, ...manifest } = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
+  const slice = new Uint8Array(64 * 1024).subarray(0, bytes.length);
+  slice.set(bytes);
+  await cache.putManifest(image, { ...manifest, bytes: slice });
+  const kept = (await cache.manifest(image, manifest.digest))!.bytes;
+  assert.deepEqual(Buffer.from(kept), Buffer.from(bytes));
+  assert.equal(kept.buffer.byteLength, bytes.length);
+});
+
 test('one manifest put by several images at once is linked by each', async (t) => {
   const cache = await open(t, dataFolder(t));
   const manifest = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
