@@ -110,6 +110,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       buffers,
       metrics,
       incoming: cache.incoming,
+      leftovers: cache.leftovers,
       adopt: cache.adoptBlob,
       reserve: cache.reserve,
       report(endpoint, fault, reason) {

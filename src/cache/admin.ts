@@ -41,7 +41,7 @@ export interface CacheUsage {
   readonly bytes: number;
   readonly contents: number;
   readonly manifests: number;
-  /** For transfers in flight. */
+  /** For transfers in flight, and what others have left. */
   readonly reserved: number;
   readonly maxSize: number | undefined;
   readonly quotas: readonly (QuotaSetting & { readonly bytes: number })[];

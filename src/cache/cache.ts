@@ -6,6 +6,7 @@ import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
+import type { Leftovers } from './leftovers.ts';
 
 export interface Cache {
   /** The tag as last seen upstream, however old. */
@@ -35,6 +36,8 @@ export interface Cache {
   adoptBlob(digest: Digest, size: number, file: string): Promise<void>;
   /** Folder of transfers in flight, on the same file system as the store. */
   readonly incoming: string;
+  /** What is there of transfers that are over. */
+  readonly leftovers: Pick<Leftovers, 'add' | 'hold' | 'forget'>;
   /**
    * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas after what eviction can
    * give). Reserves them until released.

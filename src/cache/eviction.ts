@@ -5,12 +5,14 @@
  *   - A use of what only a root brought counts as a use of the root. It is found out when the turn of the root comes: it is
  *     then moved up to that time instead.
  *   - A pinned root is marked, and out of the order from then on, until a tag leaves it or the pins change.
+ *   - What a transfer has left is as old as that, and goes in the same order.
  *   - What is being read, or on its way in, stays. So does what a root brought if it is pinned, read, or was
  *     used later: it becomes a root itself.
  */
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { IndexStore, Root, RootPosition } from './index/index-store.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { NamePattern } from './name-patterns.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
@@ -18,6 +20,7 @@ export interface EvictionDeps {
   readonly index: IndexStore;
   readonly clock: Clock;
   readonly quotas: Quotas;
+  readonly leftovers: Pick<Leftovers, 'removeOldest'>;
   /** Last use that the index does not know yet, epoch ms. */
   readonly unwrittenUse: (digest: Digest) => number | undefined;
   readonly isHeld: (digest: Digest) => boolean;
@@ -114,6 +117,10 @@ export function createEviction(deps: EvictionDeps): Eviction {
     while (search.freed < search.needed) {
       if (clock.monotonic() > deadline) return 'paused';
       const root = index.oldest(search.after);
+      // Nobody knows which quota it would count for.
+      const left = search.quota ? 0 : deps.leftovers.removeOldest(root?.used ?? Number.POSITIVE_INFINITY);
+      search.freed += left;
+      if (left > 0) continue;
       if (!root) return 'exhausted';
       consider(root, slice);
     }

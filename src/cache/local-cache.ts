@@ -36,6 +36,7 @@ export interface LocalCacheDeps {
   /** Resolves when the files of evicted contents are gone. */
   readonly removed: () => Promise<void>;
   readonly incoming: string;
+  readonly leftovers: Cache['leftovers'];
   readonly close: () => Promise<void>;
 }
 
@@ -157,6 +158,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
 
   return {
     incoming: deps.incoming,
+    leftovers: deps.leftovers,
     tag: index.tag,
     setTag(image, tag, { digest, endpoint }) {
       record('a tag', image, () => index.setTag(image, tag, { digest, endpoint, checkedAt: clock.now() }));

@@ -26,6 +26,7 @@ import { type DataLock, lockData } from './index/data-lock.ts';
 import { createHealingIndex } from './index/healing-index.ts';
 import { type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
 import { createRememberedIndex } from './index/remembered-index.ts';
+import { createLeftovers } from './leftovers.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { CacheLog } from './log.ts';
 import { createLosses } from './losses.ts';
@@ -136,6 +137,9 @@ function wire(
     store,
     onError: (digest, error) => log.error({ err: error, digest }, 'a stored file cannot be removed'),
   });
+  const leftovers = createLeftovers((digest, error) =>
+    log.error({ err: error, digest }, 'what a transfer has left cannot be removed'),
+  );
   const quotas = createQuotas({ index }, options.quotas);
   const times = createAccessTimes({
     clock,
@@ -151,6 +155,7 @@ function wire(
     index,
     clock,
     quotas,
+    leftovers,
     pins: () => pins.pattern,
     unwrittenUse: times.unwritten,
     isHeld: (digest) => reading.has(digest) || arriving.has(digest),
@@ -163,6 +168,7 @@ function wire(
     index,
     eviction,
     quotas,
+    leftovers,
     limits: () => settings,
     free: () => freeBytes(options.data),
     leaving: () => removals.bytes,
@@ -248,7 +254,7 @@ function wire(
   }
 
   const cache = createLocalCache({
-    ...{ index, store, clock, log, times, quotas, room, reading, arriving, discard },
+    ...{ index, store, clock, log, times, quotas, room, leftovers, reading, arriving, discard },
     verified: createVerifiedFiles(discard),
     removed: removals.idle,
     incoming: folder.incoming,

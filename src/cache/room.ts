@@ -6,12 +6,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Cache } from './cache.ts';
 import type { Eviction, Progress, Search } from './eviction.ts';
 import type { IndexStore, RootPosition } from './index/index-store.ts';
+import type { Leftovers } from './leftovers.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface RoomDeps {
   readonly index: IndexStore;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
+  readonly leftovers: Pick<Leftovers, 'bytes'>;
   /** Those in force now. */
   readonly limits: () => RoomLimits;
   /** Bytes that are free on the disk. */
@@ -36,6 +38,7 @@ export interface Room {
   settled(): Promise<void>;
   /** Limits, quotas or pins are other ones now: looks again, at what was in vain before, too. */
   limitsChanged(): void;
+  /** For transfers in flight, and for what others have left. */
   readonly reserved: number;
   /** Starts no more; resolves when what was begun is over. */
   stop(): Promise<void>;
@@ -45,7 +48,7 @@ export interface Room {
 const quotaSlack = 0.05;
 
 export function createRoom(deps: RoomDeps): Room {
-  const { index, eviction, quotas } = deps;
+  const { index, eviction, quotas, leftovers } = deps;
   const searches = new Map<Quota, { after: RootPosition | undefined; hopeless: number }>();
   /** For each reservation, the bytes that are still to come. */
   const coming = new Set<() => number>();
@@ -54,12 +57,14 @@ export function createRoom(deps: RoomDeps): Room {
   let isDue = false;
   let isStopped = false;
 
+  const used = () => index.totals().bytes + leftovers.bytes;
+
   /** Bytes that must go before `more` can come; not above 0 where there is room. */
   function missing(more: number): number {
     const { maxSize, minFree } = deps.limits();
     let onDisk = more + minFree - deps.free() - deps.leaving();
     for (const left of coming) onDisk += left();
-    const inSize = maxSize === undefined ? 0 : index.totals().bytes + reserved + more - maxSize;
+    const inSize = maxSize === undefined ? 0 : used() + reserved + more - maxSize;
     return Math.max(onDisk, inSize);
   }
 
@@ -115,7 +120,7 @@ export function createRoom(deps: RoomDeps): Room {
   function makeRoom(bytes: number): boolean {
     const needed = missing(bytes);
     if (needed <= 0) return true;
-    if (needed > index.totals().bytes) return false;
+    if (needed > used()) return false;
     const progress = eviction.slice({ needed, allOrNothing: true, freed: 0, after: undefined });
     if (progress === 'paused') check();
     return progress !== 'exhausted';
@@ -165,7 +170,7 @@ export function createRoom(deps: RoomDeps): Room {
       check();
     },
     get reserved() {
-      return reserved;
+      return reserved + leftovers.bytes;
     },
     async stop() {
       isStopped = true;

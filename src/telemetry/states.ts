@@ -16,7 +16,7 @@ export interface CacheState {
   readonly bytes: number;
   readonly contents: number;
   readonly manifests: number;
-  /** For transfers in flight. */
+  /** For transfers in flight, and what others have left. */
   readonly reserved: number;
   /** Undefined for no bound. */
   readonly maxSize: number | undefined;
@@ -104,7 +104,7 @@ export function createStates(deps: {
         ),
         one(
           'entrepot_cache_reserved_bytes',
-          'Room that is kept for transfers in flight',
+          'Room that is kept for transfers in flight and what others have left',
           ({ reserved }) => reserved,
         ),
         one(

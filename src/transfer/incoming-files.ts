@@ -3,7 +3,7 @@
  * them are there. The second is replaced by rename after the writes that it describes, so after a kill it never
  * promises bytes that were not written. After a power cut it might: so that empties the folder (docs/decisions/0017).
  */
-import { constants, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { close, constants, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, parseDigest } from '../oci/digest.ts';
@@ -15,6 +15,14 @@ export interface Leftover {
   readonly ranges: RangeSet;
   /** Of the whole blob, as that run knew it. */
   readonly size: number | undefined;
+}
+
+export interface SweptFile {
+  readonly digest: Digest;
+  readonly path: string;
+  readonly bytes: number;
+  /** Epoch ms. */
+  readonly modified: number;
 }
 
 interface SavedRanges {
@@ -51,6 +59,16 @@ export function removeIncoming(path: string): void {
   remove(path);
 }
 
+/** The same for a file that may be large: its bytes are given back on another thread. */
+export function dropIncoming(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    removeIncoming(path);
+  } finally {
+    close(fd);
+  }
+}
+
 export function removeRanges(path: string): void {
   for (const end of [`${suffix}.tmp`, suffix]) remove(`${path}${end}`);
 }
@@ -63,15 +81,16 @@ function remove(path: string): void {
 
 /**
  * Tidies the folder at start: what cannot be resumed, is in the store already, or was left alone for `maxAge` ms is removed.
- * Returns how many blobs can be resumed, with how many bytes, and how many files were removed.
+ * Returns what can be resumed, the oldest first, and how many files were removed.
  */
 export function sweepIncoming(
   folder: string,
   isStored: (digest: Digest) => boolean,
   now: number,
   maxAge: number,
-): { resumable: number; bytes: number; removed: number } {
-  const swept = { resumable: 0, bytes: 0, removed: 0 };
+): { resumable: SweptFile[]; removed: number } {
+  const resumable: SweptFile[] = [];
+  let removed = 0;
   const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => !entry.isDirectory());
   const names = new Set(files.map(({ name }) => name.replace(/\.ranges(\.tmp)?$/, '')));
   for (const name of names) {
@@ -80,14 +99,15 @@ export function sweepIncoming(
     const stat = statSync(path, { throwIfNoEntry: false });
     const saved = digest && loadRanges(path);
     if (saved && stat && !isStored(digest) && now - stat.mtimeMs < maxAge) {
-      swept.resumable += 1;
-      swept.bytes += saved.ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+      const bytes = saved.ranges.reduce((sum, [start, end]) => sum + end - start, 0);
+      resumable.push({ digest, path, bytes, modified: stat.mtimeMs });
     } else {
       removeIncoming(path);
-      swept.removed += 1;
+      removed += 1;
     }
   }
-  return swept;
+  resumable.sort((one, other) => one.modified - other.modified);
+  return { resumable, removed };
 }
 
 /** Undefined where there is nothing usable: cut short by a power loss, or not readable, is as good as not there. */

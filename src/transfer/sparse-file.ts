@@ -220,6 +220,11 @@ export class SparseFile {
     return this.#broken || this.#gone || this.#savedBytes === this.present.bytes;
   }
 
+  /** Bytes that stay on the disk for whoever resumes. */
+  get leftBytes(): number {
+    return this.#gone ? 0 : this.written.bytes;
+  }
+
   /** Resolves when nothing is being saved; undefined where nothing is. */
   get saving(): Promise<void> | undefined {
     return this.#saving;

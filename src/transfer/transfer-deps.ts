@@ -10,6 +10,7 @@ import type { DistrustMemory } from './distrust.ts';
 import type { WriteVector } from './file-writer.ts';
 import type { TransferLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import type { SparseFile } from './sparse-file.ts';
 
 export interface TransferLog {
   info(fields: object, message: string): void;
@@ -36,6 +37,8 @@ export interface TransfersDeps {
   readonly buffers: BufferPool;
   /** Folder of the growing files. */
   readonly incoming: string;
+  /** Where it is known what of that is nobody's. */
+  readonly leftovers: Cache['leftovers'];
   /** Takes a verified file into the store. */
   readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
   readonly reserve: Cache['reserve'];
@@ -56,5 +59,5 @@ export interface TransferDeps extends Required<TransfersDeps> {
   /** `transfer.fill` as it is now. */
   readonly fill: () => 'always' | 'never' | number;
   /** The transfer has nothing more to do: the next request for its blob starts anew. */
-  readonly ended: (transfer: { readonly digest: Digest }) => void;
+  readonly ended: (transfer: { readonly digest: Digest; readonly file: SparseFile }) => void;
 }

@@ -7,7 +7,7 @@ import type { Trail } from '../upstream/outcome.ts';
 import type { Verdict } from '../upstream/upstream.ts';
 import type { ByteSource } from './byte-source.ts';
 import { createDistrustMemory } from './distrust.ts';
-import { sweepIncoming } from './incoming-files.ts';
+import { dropIncoming, sweepIncoming } from './incoming-files.ts';
 import { defaultLimits, type TransferLimits } from './limits.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { Transfer } from './transfer.ts';
@@ -78,6 +78,12 @@ export function createTransfers(
   const budget = new MemoryBudget(settings.writeBehind);
   let { fill } = settings;
   const running = new Map<Digest, Transfer>();
+
+  function leave(digest: Digest, path: string, bytes: number, left: number): void {
+    if (bytes > 0) deps.leftovers.add(digest, { bytes, left, remove: () => dropIncoming(path) });
+    else deps.leftovers.forget(digest);
+  }
+
   const shared: TransferDeps = {
     writev,
     ...deps,
@@ -86,7 +92,10 @@ export function createTransfers(
     distrust: createDistrustMemory(),
     fill: () => fill,
     ended(transfer) {
-      if (running.get(transfer.digest) === transfer) running.delete(transfer.digest);
+      const { digest, file } = transfer;
+      if (running.get(digest) !== transfer) return;
+      running.delete(digest);
+      leave(digest, file.path, file.leftBytes, deps.clock.now());
     },
   };
 
@@ -104,7 +113,10 @@ export function createTransfers(
       // What is passed on without being kept takes nobody in: there may be room by now, or another size.
       const under = found?.relaying ? undefined : found;
       const transfer = under ?? new Transfer(shared, digest, request.size);
-      if (!under) running.set(digest, transfer);
+      if (!under) {
+        running.set(digest, transfer);
+        deps.leftovers.hold(digest);
+      }
       transfer.addSource(request.source);
       transfer.enter();
       let opening: Awaited<ReturnType<Transfer['begin']>>;
@@ -136,8 +148,11 @@ export function createTransfers(
     },
 
     sweep(isStored) {
-      const swept = sweepIncoming(deps.incoming, isStored, deps.clock.now(), leftoverMaxAge);
-      if (swept.resumable + swept.removed > 0) deps.log.info(swept, 'looked through the incoming folder');
+      const { resumable, removed } = sweepIncoming(deps.incoming, isStored, deps.clock.now(), leftoverMaxAge);
+      for (const { digest, path, bytes, modified } of resumable) leave(digest, path, bytes, modified);
+      if (resumable.length + removed === 0) return;
+      const bytes = resumable.reduce((sum, one) => sum + one.bytes, 0);
+      deps.log.info({ resumable: resumable.length, bytes, removed }, 'looked through the incoming folder');
     },
 
     configure(next) {

@@ -1,13 +1,14 @@
 /** The disk is never fuller than it may be, and what goes is what was used least lately. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import type { Digest } from '../../src/oci/digest.ts';
 import { stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { open } from '../support/http-client.ts';
 import { buildImage, buildIndex, type Image } from '../support/images.ts';
 import { imageOf, kept, pull } from '../support/kept-images.ts';
 import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
-import { storedBytes } from '../support/stored-files.ts';
+import { incomingBytes, storedBytes } from '../support/stored-files.ts';
 
 const KiB = 1024;
 const second = 1000;
@@ -52,6 +53,28 @@ describe('cache.max_size', () => {
       mirrored.proxy.log.some(({ msg, quota }) => msg === 'the cache is full' && quota === undefined),
     );
     assert.ok(mirrored.proxy.log.some(({ msg }) => msg === 'a blob is passed on without being kept'));
+  });
+
+  it('holds with what broken transfers have left, the oldest of which goes', async (t) => {
+    const limit = 2000 * KiB;
+    const mirrored = await bounded(t, '[cache]\nmax_size = "2000KiB"\n[transfer]\nfill = "never"');
+    const { registry, proxy, at } = mirrored;
+    const hold = gate();
+    const blobs = Array.from({ length: 10 }, (_, n) => registry.putGeneratedBlob(700 * KiB, n));
+    for (const digest of blobs) {
+      registry.on({ digest, nth: 1 }, stallAfter(500 * KiB, hold));
+      const answer = await open(at('team/app', `blobs/${digest}`));
+      await answer.read(400 * KiB);
+      answer.destroy();
+      await settled(proxy);
+      assert.ok(storedBytes(proxy.data) + incomingBytes(proxy.data) <= limit);
+    }
+    for (const digest of [blobs.at(-1)!, blobs[0]!]) {
+      const { complete } = await mirrored.get('team/app', `blobs/${digest}`);
+      assert.ok(complete);
+    }
+    const resumed = (digest: Digest) => registry.count({ digest, when: ({ headers }) => 'range' in headers });
+    assert.deepEqual([resumed(blobs.at(-1)!), resumed(blobs[0]!)], [1, 0]);
   });
 
   it('counts a blob that images share once, and keeps it while one of them is here', async (t) => {

@@ -21,7 +21,15 @@ export function flipByte(file: string, offset: number): void {
 
 /** Bytes of all stored contents. */
 export function storedBytes(data: string): number {
-  const folder = join(data, 'content-v1');
+  return bytesIn(join(data, 'content-v1'));
+}
+
+/** Bytes of all transfers, those that are over as well. */
+export function incomingBytes(data: string): number {
+  return bytesIn(join(data, 'incoming'));
+}
+
+function bytesIn(folder: string): number {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   return names.reduce((sum, name) => {
     const stats = statSync(join(folder, name), { throwIfNoEntry: false });

@@ -54,6 +54,7 @@ export function transferBench(
         for (const resolve of waiting.get(digest) ?? []) resolve();
         waiting.delete(digest);
       },
+      leftovers: { add() {}, hold() {}, forget() {} },
       reserve: () => ({ release() {} }),
       report: (endpoint, fault, reason) => reports.push({ endpoint: endpoint.host, fault, reason }),
       stallTimeoutOf: () => 30_000,

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { createEviction, type Progress } from '../../../src/cache/eviction.ts';
 import { openIndex } from '../../../src/cache/index/open-index.ts';
+import { createLeftovers } from '../../../src/cache/leftovers.ts';
 import { namePattern } from '../../../src/cache/name-patterns.ts';
 import { createQuotas } from '../../../src/cache/quotas.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
@@ -97,6 +98,7 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
     // Time stands still: no slice is over because the machine is busy.
     clock: movableClock(),
     quotas: createQuotas({ index }, []),
+    leftovers: createLeftovers(() => {}),
     pins: () => namePattern(['a.test/pinned/**']),
     unwrittenUse: () => undefined,
     isHeld: (digest) => held.has(digest),
@@ -201,6 +203,7 @@ test('much is evicted in many short slices, even where a single index brought it
     // Every look at it takes a millisecond, so a slice is over after a few.
     clock: { ...movableClock(), monotonic: () => ticks++ },
     quotas: createQuotas({ index }, []),
+    leftovers: createLeftovers(() => {}),
     pins: () => undefined,
     unwrittenUse: () => undefined,
     isHeld: () => false,
