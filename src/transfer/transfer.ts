@@ -274,7 +274,7 @@ export class Transfer implements FetcherHost {
     const images = this.#sources.map(({ image }) => image);
     const before = this.file.written.bytes;
     const written = () => this.file.written.bytes - before;
-    this.#reservation = this.#deps.reserve(this.size - before, images, written);
+    this.#reservation = this.#deps.reserve(Math.max(0, this.size - before), images, written);
     if (!this.#reservation) this.#relayAll('no room in the cache');
     return this.#reservation !== undefined;
   }

@@ -104,7 +104,11 @@ describe('a blob of which two endpoints tell different sizes', () => {
   });
 
   it('is thrown away where more has come than there is', async (t) => {
-    const bench = transferBench(tempFolder(t), hasher, { limits: { joinDistance: 0 } });
+    const reserve = (bytes: number) => {
+      assert.ok(bytes >= 0, `${bytes} bytes`);
+      return { release() {} };
+    };
+    const bench = transferBench(tempFolder(t), hasher, { limits: { joinDistance: 0 }, deps: { reserve } });
     const bytes = Buffer.concat([blob, seededBytes(MiB, 22)]);
     const long = { host: 'long.example', bytes, hidesSize: true, stallAfter: 2.5 * MiB, down: false };
     const scripts = [long, good];
