@@ -106,24 +106,26 @@ export class Fetches {
   }
 
   plan(wanted: number): Plan {
-    return planFetch(this.#situation(), wanted, this.#limits.joinDistance);
+    const farthest = this.ranges ? this.#limits.joinDistance : Number.POSITIVE_INFINITY;
+    // Where one stops takes a look at all the others: only of those that may bring it.
+    const near: Fetcher[] = [];
+    for (const fetcher of this.#running.keys()) {
+      const distance = wanted - fetcher.position;
+      if (distance >= 0 && distance <= farthest) near.push(fetcher);
+    }
+    return planFetch(this.#situation(near), wanted, this.#limits.joinDistance);
   }
 
   nextPiece(): number | undefined {
-    return nextPiece(this.#situation(), this.#limits.piece);
+    return nextPiece(this.#situation(this.#running.keys()), this.#limits.piece);
   }
 
   /** The fetch that will bring the byte at `offset` where there is no `except`: the nearest before it. */
   arriving(offset: number, except?: Fetcher): Fetch | undefined {
-    let nearest: Fetch | undefined;
-    for (const fetch of this.#running.values()) {
-      const { fetcher } = fetch;
-      if (fetcher === except || fetcher.position > offset) continue;
-      const stop = this.stopAt(fetcher, except);
-      if (stop !== undefined && offset >= stop) continue;
-      if (!nearest || fetcher.position > nearest.fetcher.position) nearest = fetch;
-    }
-    return nearest;
+    return [...this.#running.values()]
+      .filter(({ fetcher }) => fetcher !== except && fetcher.position <= offset)
+      .sort((a, b) => b.fetcher.position - a.fetcher.position)
+      .find(({ fetcher }) => offset < (this.stopAt(fetcher, except) ?? Number.POSITIVE_INFINITY));
   }
 
   /** Where the fetcher has to stop as things are now; undefined where only the blob's unknown end stops it. */
@@ -135,9 +137,9 @@ export class Fetches {
     return fetchEnd(situation, fetcher.position, this.ranges ? fetcher.wish : undefined, passOver);
   }
 
-  #situation() {
+  #situation(fetchers: Iterable<Fetcher>) {
     const fetches: FetchUnderWay[] = [];
-    for (const fetcher of this.#running.keys()) {
+    for (const fetcher of fetchers) {
       fetches.push({ start: fetcher.start, position: fetcher.position, end: this.stopAt(fetcher) });
     }
     return { present: this.#file.present, fetches, size: this.#file.size, ranges: this.ranges };

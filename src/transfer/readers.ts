@@ -13,9 +13,17 @@ export class Readers {
     this.#open.delete(reader);
   }
 
-  /** Bytes, a verdict, a failure: who waits looks again. */
+  /** A verdict, the end of a fetch: who waits looks again. */
   wake(): void {
     for (const reader of this.#open) reader.wake();
+  }
+
+  /** The bytes from `start` to before `end` have come: who waits for one of them looks again. */
+  wakeFor(start: number, end: number): void {
+    for (const reader of this.#open) {
+      const offset = reader.waitsFor;
+      if (offset !== undefined && offset >= start && offset < end) reader.wake();
+    }
   }
 
   fail(error: Error, which: (reader: TransferReader) => boolean = () => true): void {

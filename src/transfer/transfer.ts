@@ -205,7 +205,7 @@ export class Transfer implements FetcherHost {
     const fetch = this.#fetches.get(fetcher);
     const room = !fetch || this.#fetches.append(fetch, offset, chunk);
     this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
-    this.#readers.wake();
+    this.#readers.wakeFor(offset, offset + chunk.length);
     return room;
   }
 

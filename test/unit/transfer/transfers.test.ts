@@ -116,6 +116,26 @@ describe('a transfer', () => {
     await bench.whenStored(digest);
   });
 
+  it('wakes of a hundred readers far apart only those whose bytes have come', async (t) => {
+    const [apart, part] = [256 * KiB, 64 * KiB];
+    const wide = seededBytes(100 * apart, 5);
+    const name = digestOf(wide);
+    const bench = transferBench(tempFolder(t), hasher, { fill: 'never', limits: { joinDistance: part } });
+    const source = scriptedSource('a/b', [{ host: 'good.example', bytes: wide }], { chunk: 2 * KiB });
+    const begun = performance.now();
+    const bodies = Array.from({ length: 100 }, async (_, index) => {
+      const [start, end] = [index * apart, index * apart + part];
+      const transfer = opened(await bench.transfers.open({ digest: name, source, start, end }));
+      const body = await readAll(transfer.reader(start, end));
+      transfer.close();
+      return body.equals(wide.subarray(start, end));
+    });
+    assert.ok((await Promise.all(bodies)).every((isRight) => isRight));
+    assert.equal(source.requests.length, 100);
+    // It takes a fifth of a second; half a minute where each looks at all the others whenever anything comes.
+    assert.ok(performance.now() - begun < 6000, `${performance.now() - begun} ms`);
+  });
+
   it('fills on when the last reader has left, unless told not to', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const source = scriptedSource('docker.io/library/a', [good]);
