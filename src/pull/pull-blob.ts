@@ -143,10 +143,14 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       if (!opened.ok && opened.verdict.kind === 'notFound') absences.add(image.name, digest, opened.trail);
       if (!opened.ok || cache.isLinked(image.name, digest)) return opened;
       // The bytes were left by another image's transfer, or come from another image's endpoints.
-      const asked = await ask(image, digest, described);
-      if (asked.found) return opened;
-      opened.close();
-      return { ok: false, verdict: asked.verdict, trail: asked.trail };
+      let isAdmitted = false;
+      try {
+        const asked = await ask(image, digest, described);
+        isAdmitted = asked.found;
+        return asked.found ? opened : { ok: false, verdict: asked.verdict, trail: asked.trail };
+      } finally {
+        if (!isAdmitted) opened.close();
+      }
     });
     const early = described && (await isOverdue(admitted));
     if (early)
