@@ -71,3 +71,10 @@ export function createBufferPool({ budget, keep }: BufferPoolOptions): BufferPoo
     },
   };
 }
+
+/** `held`, or a larger one in its place where `wanted` bytes are more and one is now to be had. */
+export function renew(pool: BufferPool, held: Buffer | undefined, wanted: number): Buffer {
+  if (held && held.length >= pool.sizeFor(wanted)) return held;
+  if (held) pool.give(held);
+  return pool.take(wanted);
+}

@@ -2,6 +2,7 @@
  * One reader of a transfer: its bytes come from memory where it has caught up, from the file where it is behind, and
  * past the disk where that has no room. It may be slow, or leave: that changes nothing for the others.
  */
+import { renew } from '../lib/buffer-pool.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Transfer } from './transfer.ts';
 import type { TransferDeps } from './transfer-deps.ts';
@@ -160,13 +161,9 @@ export class TransferReader implements ByteStream {
   #nextBuffer(length: number): Buffer {
     const wanted = Math.min(length, this.#deps.limits.readBuffer);
     this.#turn = 1 - this.#turn;
-    const held = this.#buffers[this.#turn];
-    const { buffers } = this.#deps;
-    if (held && held.length >= buffers.sizeFor(wanted)) return held;
-    if (held) buffers.give(held);
-    const taken = buffers.take(wanted);
-    this.#buffers[this.#turn] = taken;
-    return taken;
+    const buffer = renew(this.#deps.buffers, this.#buffers[this.#turn], wanted);
+    this.#buffers[this.#turn] = buffer;
+    return buffer;
   }
 
   /** The consumer has done with the older chunk. */

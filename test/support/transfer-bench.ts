@@ -1,4 +1,5 @@
 /** Transfers on real files with a scripted source: what every test of the engine stands on. */
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { createHasher, type Hasher } from '../../src/lib/hasher.ts';
 import { type Digest, parseDigest } from '../../src/oci/digest.ts';
 import type { TransferLimits } from '../../src/transfer/limits.ts';
 import type { TransfersDeps } from '../../src/transfer/transfer-deps.ts';
-import { createTransfers, type Transfers } from '../../src/transfer/transfers.ts';
+import { createTransfers, type OpenedTransfer, type Transfers } from '../../src/transfer/transfers.ts';
 
 export interface TransferBench {
   readonly transfers: Transfers;
@@ -112,4 +113,10 @@ export async function readAll(stream: ByteStream): Promise<Buffer> {
     stream.close();
   }
   return Buffer.concat(parts);
+}
+
+/** Fails where it is not. */
+export function opened(result: OpenedTransfer): OpenedTransfer & { ok: true } {
+  assert.ok(result.ok, `expected an opened transfer: ${JSON.stringify(result)}`);
+  return result;
 }

@@ -6,7 +6,7 @@
  * which is 1.7 times as fast; less where the pool says that too many are out.
  */
 import { read } from 'node:fs';
-import type { BufferPool } from '../../lib/buffer-pool.ts';
+import { type BufferPool, renew } from '../../lib/buffer-pool.ts';
 import type { ByteStream } from '../../lib/byte-stream.ts';
 
 export const smallRead = 256 * 1024;
@@ -71,15 +71,10 @@ export class StoredFileStream implements ByteStream {
   #nextBuffer(): Buffer {
     const isLong = this.#position - this.#start >= longStream;
     const wanted = Math.min(isLong ? largeRead : smallRead, this.#end - this.#position);
-    let free = this.#beforeLast;
+    const next = renew(this.#source.buffers, this.#beforeLast, wanted);
     this.#beforeLast = this.#last;
-    if (free && free.length < this.#source.buffers.sizeFor(wanted)) {
-      this.#source.buffers.give(free);
-      free = undefined;
-    }
-    free ??= this.#source.buffers.take(wanted);
-    this.#last = free;
-    return free;
+    this.#last = next;
+    return next;
   }
 
   #release(): void {

@@ -86,15 +86,21 @@ test('when every endpoint says 404, so would a client be told', async (t) => {
   assert.equal(source.count({ kind: 'manifest', reference: 'latest' }), 2);
 });
 
-test('the credentials that were used are named by file and key', async (t) => {
-  const auth = { kind: 'basic', username: 'robot', password: 'hunter2' } as const;
-  const source = await registryFor(t, { auth });
-  source.putImage('app', '1', buildImage());
+/** The home of somebody who once gave the password of `robot`. */
+function loggedIn(t: TestContext, host: string) {
   const home = tempFolder(t);
   const file = join(home, '.docker/config.json');
   mkdirSync(join(home, '.docker'));
   const secret = Buffer.from('robot:hunter2').toString('base64');
-  writeFileSync(file, JSON.stringify({ auths: { [source.host]: { auth: secret } } }));
+  writeFileSync(file, JSON.stringify({ auths: { [host]: { auth: secret } } }));
+  return { home, file };
+}
+
+test('the credentials that were used are named by file and key', async (t) => {
+  const auth = { kind: 'basic', username: 'robot', password: 'hunter2' } as const;
+  const source = await registryFor(t, { auth });
+  source.putImage('app', '1', buildImage());
+  const { home, file } = loggedIn(t, source.host);
   const { endpoints, text } = await probe(home, entry(source.host), 'ex.io/app:1');
   assert.deepEqual(endpoints[0]?.credentials, { file, key: source.host });
   assert.equal(endpoints[0]?.outcome, 'ok');
@@ -106,11 +112,7 @@ test('so are those that only a token server has seen, and refused', async (t) =>
   const tokens = await startTokenServer({ accounts: { robot: { password: 'changed' } } });
   t.after(() => tokens.stop());
   const source = await registryFor(t, { auth: { kind: 'bearer', tokens } });
-  const home = tempFolder(t);
-  const file = join(home, '.docker/config.json');
-  mkdirSync(join(home, '.docker'));
-  const secret = Buffer.from('robot:hunter2').toString('base64');
-  writeFileSync(file, JSON.stringify({ auths: { [source.host]: { auth: secret } } }));
+  const { home, file } = loggedIn(t, source.host);
   const { endpoints, text } = await probe(home, entry(source.host), 'ex.io/app:1');
   assert.deepEqual(endpoints[0]?.credentials, { file, key: source.host });
   assert.doesNotMatch(text, /without credentials/);

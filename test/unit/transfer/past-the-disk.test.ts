@@ -5,19 +5,20 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
 import { findLeftover } from '../../../src/transfer/incoming-files.ts';
-import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { createHasher, digestOf, readAll, seededBytes, transferBench } from '../../support/transfer-bench.ts';
+import {
+  createHasher,
+  digestOf,
+  opened,
+  readAll,
+  seededBytes,
+  transferBench,
+} from '../../support/transfer-bench.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-
-function opened(result: OpenedTransfer): OpenedTransfer & { ok: true } {
-  assert.ok(result.ok, `expected an opened transfer: ${JSON.stringify(result)}`);
-  return result;
-}
 
 describe('a transfer past the disk', () => {
   let hasher: Hasher;
