@@ -18,6 +18,8 @@ export interface Answer {
   readonly trail?: Trail | undefined;
   /** Why nobody was asked, for the log alone. */
   readonly reason?: string | undefined;
+  /** What is wrong, in a few words, for the reason phrase of an error. */
+  readonly summary?: string | undefined;
   /** What was thrown, for the log alone. */
   readonly fault?: unknown;
 }

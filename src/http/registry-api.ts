@@ -13,6 +13,7 @@ import { type Answer, isStreamed, jsonAnswer } from './answer.ts';
 import { answerBlob, answerBlobHead } from './blob-answer.ts';
 import { answerReferrers, answerTags } from './list-answer.ts';
 import { answerManifest } from './manifest-answer.ts';
+import { reasonPhrase } from './reason-phrase.ts';
 import { faultAnswer, loopAnswer, refusalAnswer, writeAnswer } from './registry-error.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
 import { type Sent, sendBody } from './send-bytes.ts';
@@ -75,7 +76,7 @@ export function createRegistryApi(
     }
     const target = routed?.ok ? routed.target : undefined;
     const namespace = routed?.ok ? routed.namespace : undefined;
-    const sent = await write(incoming, outgoing, withCommonHeaders(answer, requestId, namespace));
+    const sent = await write(incoming, outgoing, withCommonHeaders(answer, requestId, namespace), requestId);
     over({ answer, target, sent });
   }
 
@@ -107,7 +108,12 @@ export function createRegistryApi(
     }
   }
 
-  async function write(incoming: IncomingMessage, outgoing: ServerResponse, answer: Answer): Promise<Sent> {
+  async function write(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    answer: Answer,
+    requestId: string,
+  ): Promise<Sent> {
     const { body } = answer;
     const isHead = incoming.method === 'HEAD';
     if (outgoing.destroyed) {
@@ -115,7 +121,13 @@ export function createRegistryApi(
       return { bytes: 0, end: 'clientLeft' };
     }
     try {
-      outgoing.writeHead(answer.status, answer.headers);
+      if (answer.status < 400) outgoing.writeHead(answer.status, answer.headers);
+      else
+        outgoing.writeHead(
+          answer.status,
+          reasonPhrase(answer.status, answer.summary, requestId),
+          answer.headers,
+        );
     } catch (fault) {
       // A header that came from an upstream and that node refuses to send.
       if (isStreamed(body)) body.close();

@@ -1,7 +1,7 @@
 /**
  * Every refusal and failure as it reaches a client: status and body are decided here and nowhere else. Bodies
- * are those of the OCI distribution specification ("Error Codes"); `detail` holds the trail, so that whoever reads the
- * client's log sees which endpoint said what.
+ * are those of the OCI distribution specification ("Error Codes"); `detail` holds the trail, which says what each endpoint
+ * answered. The reason phrase has it in short (`reason-phrase.ts`).
  *
  *   refused before anybody was asked     registry 403, name, tag, digest, namespace, pagination 400, path 404
  *   every endpoint said 404              404
@@ -12,11 +12,13 @@
  */
 import { EntrepotError } from '../errors.ts';
 import type { OciError, OciErrorBody, OciErrorCode } from '../oci/error-codes.ts';
+import { whyUnavailable } from '../pull/reason.ts';
 import type { Refusal, RefusalReason } from '../routing/refusal.ts';
 import type { Target } from '../routing/target.ts';
 import type { Attempt, Trail } from '../upstream/outcome.ts';
 import type { Verdict } from '../upstream/upstream.ts';
 import { type Answer, jsonAnswer } from './answer.ts';
+import { trailInBrief } from './reason-phrase.ts';
 
 const refusals: Readonly<Record<RefusalReason, { readonly status: number; readonly code: OciErrorCode }>> = {
   registry: { status: 403, code: 'DENIED' },
@@ -41,65 +43,52 @@ const maxNamed = 5;
 /** The log has the reason too: clients that ask with HEAD never see it. But never what stood in a query. */
 export function refusalAnswer({ reason, message }: Refusal): Answer {
   const { status, code } = refusals[reason];
+  const answer = errorAnswer(status, { code, message });
   const quotesQuery = reason === 'namespace' || reason === 'pagination';
-  return { ...errorAnswer(status, { code, message }), reason: quotesQuery ? undefined : message };
+  return quotesQuery
+    ? { ...answer, summary: `the ${reason} in the query is not valid` }
+    : { ...answer, summary: message, reason: message };
 }
 
 /** The request is our own: an endpoint of registries.conf is this server. Whoever asked goes on to the next endpoint. */
 export function loopAnswer(): Answer {
-  return errorAnswer(508, {
-    code: 'UNAVAILABLE',
-    message:
-      'this request came from this very server: a mirror or location in its registries.conf leads back to it; ' +
-      'give it a file of its own with --registries',
-  });
+  const message =
+    'this request came from this very server: a mirror or location in its registries.conf leads back to it; ' +
+    'give it a file of its own with --registries';
+  return { ...errorAnswer(508, { code: 'UNAVAILABLE', message }), summary: message };
 }
 
 /** `trail` may be empty: what is remembered as missing or cooling asks nobody. */
 export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail): Answer {
-  const subject = describe(target);
-  const told = summary(trail);
+  const { status, code, words } = failureOf(target, verdict, trail);
+  const message = `${describe(target)} ${words}${verdict.kind === 'offline' ? '' : inFull(trail)}`;
+  const { name } = target.image;
+  const isTold = trail.length > 0 && verdict.kind !== 'offline';
+  return {
+    ...errorAnswer(status, { code, message, detail: trail }),
+    trail,
+    summary: isTold ? trailInBrief(name, trail) : `${name} ${words}`,
+  };
+}
+
+function failureOf(
+  target: Target,
+  verdict: Verdict,
+  trail: Trail,
+): { readonly status: number; readonly code: OciErrorCode; readonly words: string } {
   switch (verdict.kind) {
     case 'notFound':
-      return errorAnswer(
-        404,
-        {
-          code: unknownCodes[target.kind],
-          message: `${subject} is unknown to every endpoint${told}`,
-          detail: trail,
-        },
-        trail,
-      );
+      return { status: 404, code: unknownCodes[target.kind], words: 'is unknown to every endpoint' };
     case 'unavailable':
-      return errorAnswer(
-        502,
-        {
-          code: 'UNAVAILABLE',
-          message: `${subject} is not cached, and not every endpoint could be asked${told}`,
-          detail: trail,
-        },
-        trail,
-      );
-    case 'offline':
-      return errorAnswer(
-        503,
-        {
-          code: 'UNAVAILABLE',
-          message: `${subject} is not cached, and this server is offline (upstream.offline in entrepot.toml)`,
-          detail: trail,
-        },
-        trail,
-      );
-    case 'rateLimited':
-      return errorAnswer(
-        503,
-        {
-          code: 'TOOMANYREQUESTS',
-          message: `${subject} is not cached, and the registry limits requests until ${isoTime(verdict.until)}${told}`,
-          detail: trail,
-        },
-        trail,
-      );
+      return { status: 502, code: 'UNAVAILABLE', words: `is not cached, and ${whyUnavailable(trail)}` };
+    case 'offline': {
+      const words = 'is not cached, and this server is offline (upstream.offline in entrepot.toml)';
+      return { status: 503, code: 'UNAVAILABLE', words };
+    }
+    case 'rateLimited': {
+      const words = `is not cached, and the registry limits requests until ${isoTime(verdict.until)}`;
+      return { status: 503, code: 'TOOMANYREQUESTS', words };
+    }
   }
 }
 
@@ -113,29 +102,32 @@ export function faultAnswer(fault: unknown, requestId: string): Answer {
         message: fault.message,
         detail: { code: fault.code },
       }),
+      summary: fault.message,
       fault,
     };
   }
   const message = `internal error: the log of this server tells more under request ${requestId}`;
-  return { ...errorAnswer(500, { code: 'UNKNOWN', message }), fault };
+  return { ...errorAnswer(500, { code: 'UNKNOWN', message }), summary: 'internal error', fault };
 }
 
 /** Pushing and deleting is not what this server is for. The body of such a request is not read. */
 export function writeAnswer(method: string): Answer {
   const message = `${method} is not supported: this is a pull-through mirror, push to the registry itself`;
   const answer = errorAnswer(405, { code: 'UNSUPPORTED', message });
-  return { ...answer, headers: { ...answer.headers, Allow: 'GET, HEAD', Connection: 'close' } };
+  const headers = { ...answer.headers, Allow: 'GET, HEAD', Connection: 'close' };
+  return { ...answer, headers, summary: message };
 }
 
 export function rangeAnswer(size: number): Answer {
   const message = `the range lies outside the ${size} bytes of this blob`;
   const answer = errorAnswer(416, { code: 'RANGE_INVALID', message });
-  return { ...answer, headers: { ...answer.headers, 'Content-Range': `bytes */${size}` } };
+  const headers = { ...answer.headers, 'Content-Range': `bytes */${size}` };
+  return { ...answer, headers, summary: message };
 }
 
-function errorAnswer(status: number, error: OciError, trail?: Trail): Answer {
+function errorAnswer(status: number, error: OciError): Answer {
   const body: OciErrorBody = { errors: [error] };
-  return jsonAnswer(status, body, { trail, headers: { 'Cache-Control': 'no-store' } });
+  return jsonAnswer(status, body, { headers: { 'Cache-Control': 'no-store' } });
 }
 
 function describe(target: Target): string {
@@ -154,7 +146,7 @@ function describe(target: Target): string {
   }
 }
 
-function summary(trail: Trail): string {
+function inFull(trail: Trail): string {
   if (trail.length === 0) return '';
   const named = trail.slice(0, maxNamed).map(said).join('; ');
   return `: ${named}${trail.length > maxNamed ? `; and ${trail.length - maxNamed} more` : ''}`;

@@ -61,7 +61,8 @@ export function createRequestLog(deps: {
         if (reason !== undefined) fields.reason = reason;
         if (sent.fault !== undefined) fields.reason = String(sent.fault);
         if (fault !== undefined) fields.err = fault;
-        if ((cache === undefined || cache === 'stale') && answer.trail?.length) fields.trail = answer.trail;
+        // Also of an answer that is good: some endpoint before the one that gave it has failed, and only this line says so.
+        if (answer.trail?.some(({ outcome }) => outcome !== 'ok')) fields.trail = answer.trail;
         if (fault !== undefined) log.error(fields, 'request');
         else if (status >= 500 || end === 'failed') log.warn(fields, 'request');
         else log.info(fields, 'request');

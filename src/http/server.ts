@@ -65,7 +65,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
 
   const app = createHttpApp({ metrics, isStopping: () => isStopping });
   const registry = createRegistryApi(
-    { ...deps, newId: deps.newId ?? randomUUID },
+    { ...deps, newId: deps.newId ?? shortId },
     { stallTimeout: options.limits.clientStall ?? 5 * minutes },
   );
   const answerByApp = getRequestListener(app.fetch, { overrideGlobalObjects: false });
@@ -141,6 +141,11 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   }
 
   return { start, stop, limit, secure: (tls) => tlsServer?.secure(tls), app };
+}
+
+/** 48 random bits: short enough for a reason phrase, and unique in a log. */
+function shortId(): string {
+  return randomUUID().slice(-12);
 }
 
 function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): EntrepotError {

@@ -8,9 +8,20 @@ export function reasonOf(verdict: Verdict, trail: Trail): string {
   );
   const what = {
     notFound: 'not found',
-    unavailable: 'not every endpoint could be asked',
+    unavailable: whyUnavailable(trail),
     offline: 'this server is offline',
     rateLimited: 'the registry limits requests',
   }[verdict.kind];
   return said.length === 0 ? what : `${what}: ${said.join('; ')}`;
+}
+
+/** What the endpoints of a trail without an answer have in common, as a clause. */
+export function whyUnavailable(trail: Trail): string {
+  const outcomes = trail.map(({ outcome }) => outcome);
+  if (outcomes.every((outcome) => outcome === 'blocked' || outcome === 'skipped')) {
+    return 'no endpoint was asked';
+  }
+  return outcomes.every((outcome) => outcome === 'unauthorized' || outcome === 'denied')
+    ? 'every endpoint refused it'
+    : 'no endpoint could give it';
 }

@@ -200,7 +200,8 @@ describe('a scrub', () => {
       damaged.map(({ repaired }) => repaired),
       [false, false],
     );
-    for (const { failure } of damaged) assert.match(failure ?? '', /not every endpoint .* unreachable/);
+    for (const { failure } of damaged)
+      assert.match(failure ?? '', /no endpoint could give it: .* unreachable/);
     assert.deepEqual((await scrub()).damaged, []);
     await registry.restart();
     await clock.advance(60_000);
