@@ -204,6 +204,9 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         onAttempt(endpoint, { outcome, ms }) {
           metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
         },
+        onFault({ host }, err) {
+          log.error({ err, host }, 'the answer of an endpoint could not be judged');
+        },
       },
       {
         upstream: wanted.upstream,

@@ -8,6 +8,7 @@
  * colon in it. No message of this file holds a value: any of them may be a secret.
  */
 import { EntrepotError } from '../errors.ts';
+import { notJson, parseJson } from '../oci/parse-json.ts';
 import type { AuthFilePath, ConfigWarning } from './config.ts';
 import { jsonErrorLine } from './json-position.ts';
 import { readTextFile } from './text-file.ts';
@@ -43,7 +44,7 @@ export function readAuthFile(authFile: AuthFilePath): AuthFile {
 }
 
 export function parseAuthFile(text: string, authFile: Pick<AuthFilePath, 'path' | 'format'>): AuthFile {
-  const content = parseJson(text, authFile);
+  const content = readJson(text, authFile);
   const top = fieldsOf(content, 'the top level', authFile);
   const isOld = authFile.format === 'dockercfg';
   const auths = new Map<string, AuthEntry>();
@@ -102,13 +103,16 @@ function decodeAuth(auth: string, token: string): AuthEntry {
     : { kind: 'basic', username, password };
 }
 
-function parseJson(text: string, file: Pick<AuthFilePath, 'path'>): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    const problem = text.trim() === '' ? 'the file is empty' : 'the file is not valid JSON';
-    throw unusable(file, `${problem}: mend it, or remove it and log in again`, jsonErrorLine(text));
-  }
+function readJson(text: string, file: Pick<AuthFilePath, 'path'>): unknown {
+  const parsed = parseJson(text);
+  if (parsed.ok) return parsed.value;
+  const isText = parsed.problem === notJson;
+  const problem = text.trim() === '' ? 'is empty' : isText ? 'is not valid JSON' : parsed.problem;
+  throw unusable(
+    file,
+    `the file ${problem}: mend it, or remove it and log in again`,
+    isText ? jsonErrorLine(text) : undefined,
+  );
 }
 
 /** Null is as an absent value, as in Go. */

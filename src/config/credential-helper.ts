@@ -8,6 +8,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
+import { parseJson } from '../oci/parse-json.ts';
 import type { Environment } from './proxy-env.ts';
 import { systemCode } from './text-file.ts';
 
@@ -81,7 +82,8 @@ function run(
 }
 
 function parseAnswer(program: string, server: string, stdout: string): HelperAnswer {
-  const answer = parseJson(stdout);
+  const parsed = parseJson(stdout);
+  const answer = parsed.ok ? parsed.value : undefined;
   const username = textField(answer, 'username');
   const secret = textField(answer, 'secret');
   if (username === undefined || secret === undefined) {
@@ -90,14 +92,6 @@ function parseAnswer(program: string, server: string, stdout: string): HelperAns
     );
   }
   return username === '' && secret === '' ? undefined : { username, secret };
-}
-
-function parseJson(stdout: string): unknown {
-  try {
-    return JSON.parse(stdout);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Names of fields match without regard to case, as in Go; an absent one is empty. */

@@ -4,6 +4,7 @@
  */
 import { type Digest, parseDigest } from './digest.ts';
 import { isIndexType, isManifestType, isSchema1Type } from './media-types.ts';
+import { parseJson } from './parse-json.ts';
 
 export interface Descriptor {
   readonly digest: Digest;
@@ -36,12 +37,9 @@ export type ManifestProblem = { readonly problem: string };
  */
 export function readManifest(bytes: Uint8Array, contentType: string): Manifest | ManifestProblem {
   if (isSchema1Type(contentType)) return { mediaType: contentType, children: [] };
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    return { problem: `is no JSON (content type "${contentType}")` };
-  }
+  const parsed = parseJson(bytes);
+  if (!parsed.ok) return { problem: `${parsed.problem} (content type "${contentType}")` };
+  const json = parsed.value;
   if (!isRecord(json)) return { problem: 'is no JSON object' };
   const declared = typeof json.mediaType === 'string' && json.mediaType !== '' ? json.mediaType : undefined;
   const mediaType = isManifestType(contentType) ? contentType : declared;

@@ -1,6 +1,7 @@
 /** Referrers of a manifest: upstream's index, filtered here by the type of artifact. */
 import type { Digest } from '../oci/digest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
+import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import type { ReferrersTarget } from '../routing/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createKeptList, type KeptListDeps } from './kept-list.ts';
@@ -24,9 +25,8 @@ export function createListReferrers(
   return async ({ image, subject, artifactType }) => {
     const listed = await list(image, subject);
     if (!listed.found) return listed;
-    const filtered = artifactType !== undefined;
-    const bytes = filtered ? onlyType(listed.value, artifactType) : listed.value;
-    return { ...listed, value: { bytes, filtered } };
+    const matching = artifactType === undefined ? undefined : onlyType(listed.value, artifactType);
+    return { ...listed, value: { bytes: matching ?? listed.value, filtered: matching !== undefined } };
   };
 }
 
@@ -34,11 +34,11 @@ const emptyIndex = Buffer.from(
   JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }),
 );
 
-/** The index with the descriptors of one artifact type alone. The upstream side has checked its form. */
-function onlyType(bytes: Uint8Array, artifactType: string): Uint8Array {
-  const index = JSON.parse(Buffer.from(bytes).toString('utf8')) as {
-    manifests: { artifactType?: unknown }[] | null;
-  };
-  const manifests = (index.manifests ?? []).filter((descriptor) => descriptor.artifactType === artifactType);
-  return Buffer.from(JSON.stringify({ ...index, manifests }));
+/** The index with the descriptors of one artifact type alone; undefined for one that an older version kept and that is no index. */
+function onlyType(bytes: Uint8Array, artifactType: string): Uint8Array | undefined {
+  const index = parseJson(bytes);
+  if (!index.ok || !isJsonObject(index.value)) return undefined;
+  const listed = Array.isArray(index.value.manifests) ? (index.value.manifests as unknown[]) : [];
+  const manifests = listed.filter((one) => isJsonObject(one) && one.artifactType === artifactType);
+  return Buffer.from(JSON.stringify({ ...index.value, manifests }));
 }

@@ -39,6 +39,8 @@ export interface AskDeps {
   readonly budget?: number;
   /** Told of every attempt when it is over, also of one whose answer is no longer wanted. */
   onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
+  /** Told of every exception that judging an endpoint's answer ended in. */
+  onFault?(endpoint: Endpoint, error: unknown): void;
 }
 
 type Group = 'blocked' | 'first' | 'open' | 'distrusted';
@@ -113,7 +115,18 @@ export function askInOrder<T>(
         candidate.credentials = source;
       },
     };
-    ask(endpoint, context).then((outcome) => settle(candidate, outcome), stop);
+    attempt(endpoint, context).then((outcome) => settle(candidate, outcome));
+  }
+
+  /** An exception here is a bug that one endpoint's answer has found. It costs that endpoint its turn, not the client its pull. */
+  async function attempt(endpoint: Endpoint, context: AttemptContext): Promise<Outcome<T>> {
+    try {
+      return await ask(endpoint, context);
+    } catch (error) {
+      deps.onFault?.(endpoint, error);
+      const kind = error instanceof Error ? error.name : 'exception';
+      return { kind: 'invalid', reason: `its answer could not be judged (${kind})` };
+    }
   }
 
   function settle(candidate: Candidate, outcome: Outcome<T>): void {

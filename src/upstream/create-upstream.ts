@@ -37,6 +37,8 @@ export interface UpstreamDeps {
   readonly authFiles?: readonly string[];
   /** Told of every attempt when it is over, for the log and metrics. */
   readonly onAttempt?: (endpoint: Endpoint, attempt: Attempt) => void;
+  /** Told of every exception that judging an endpoint's answer ended in: a bug, for the log. */
+  readonly onFault?: (endpoint: Endpoint, error: unknown) => void;
   /** Told when a host is skipped from now on, and when it is asked again. */
   readonly onBreaker?: (change: BreakerChange) => void;
   /** How names become addresses. Default: the system's way. */
@@ -113,7 +115,13 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     return askInOrder(
       endpoints,
       question,
-      { health, clock, budget: config.totalTimeout, ...(deps.onAttempt && { onAttempt: deps.onAttempt }) },
+      {
+        health,
+        clock,
+        budget: config.totalTimeout,
+        ...(deps.onAttempt && { onAttempt: deps.onAttempt }),
+        ...(deps.onFault && { onFault: deps.onFault }),
+      },
       { ...askOptions, ...(discard && { discard }) },
     );
   }

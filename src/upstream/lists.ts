@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { readManifest } from '../oci/manifest.ts';
 import { bareMediaType, isIndexType, mediaTypes } from '../oci/media-types.ts';
+import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import { parseTag } from '../oci/reference.ts';
 import type { Ask, AttemptContext } from './ask-in-order.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -46,8 +47,10 @@ export function createLists(deps: { client: RegistryClient; settings: HostSettin
       const body = await wholeBody(response, { cap: left, clock, timeout, signal: context.signal });
       if (body.kind !== 'ok') return body;
       left -= body.value.length;
-      const json = parseObject(body.value);
-      if (!json) return { kind: 'invalid', reason: 'sent a list that is no JSON object' };
+      const parsed = parseJson(body.value);
+      if (!parsed.ok) return { kind: 'invalid', reason: `sent a list that ${parsed.problem}` };
+      const json = parsed.value;
+      if (!isJsonObject(json)) return { kind: 'invalid', reason: 'sent a list that is no JSON object' };
       const mediaType = bareMediaType(single(response.headers['content-type']) ?? '');
       pages.push({ json, bytes: body.value, mediaType });
 
@@ -146,15 +149,4 @@ export function nextPage(response: {
   const url = target === undefined ? undefined : URL.parse(target, response.url.href);
   if (url?.host !== response.url.host) return undefined;
   return `${url.pathname}${url.search}`;
-}
-
-function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
-  try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'));
-    return typeof json === 'object' && json !== null && !Array.isArray(json)
-      ? (json as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** What an HTTP answer that is no success means, as an outcome. The body is read for the registry's own words, capped, and gone after. */
 import type { Clock } from '../lib/clock.ts';
+import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import { dropBody, readBody } from './body.ts';
 import type { HttpResponse } from './exchange.ts';
 import type { FailureKind, Outcome } from './outcome.ts';
@@ -42,12 +43,12 @@ async function ownWords(
 
 /** `CODE: message` of an OCI error body, fit for one line. */
 function firstError(bytes: Buffer): string | undefined {
-  try {
-    const body = JSON.parse(bytes.toString('utf8')) as { errors?: { code?: unknown; message?: unknown }[] };
-    const { code, message } = body.errors?.[0] ?? {};
-    const words = [code, message].filter((part) => typeof part === 'string' && part !== '').join(': ');
-    return words === '' ? undefined : words.replace(/[^\x20-\x7e]+/g, ' ').slice(0, maxWords);
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(bytes);
+  if (!parsed.ok || !isJsonObject(parsed.value) || !Array.isArray(parsed.value.errors)) return undefined;
+  const first: unknown = parsed.value.errors[0];
+  if (!isJsonObject(first)) return undefined;
+  const words = [first.code, first.message]
+    .filter((part) => typeof part === 'string' && part !== '')
+    .join(': ');
+  return words === '' ? undefined : words.replace(/[^\x20-\x7e]+/g, ' ').slice(0, maxWords);
 }

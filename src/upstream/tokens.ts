@@ -4,6 +4,7 @@
  */
 import type { FoundCredentials } from '../config/auth-lookup.ts';
 import type { Clock } from '../lib/clock.ts';
+import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import { dropBody, readBody } from './body.ts';
 import { describeSource } from './credentials.ts';
 import type { HttpRequest } from './exchange.ts';
@@ -106,14 +107,9 @@ function inWhoseName({ realm, credentials }: TokenRequest): string {
 }
 
 function parseToken(bytes: Buffer): Token | undefined {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof answer !== 'object' || answer === null) return undefined;
-  const { token, access_token, expires_in } = answer as Record<string, unknown>;
+  const parsed = parseJson(bytes);
+  if (!parsed.ok || !isJsonObject(parsed.value)) return undefined;
+  const { token, access_token, expires_in } = parsed.value;
   const text = typeof token === 'string' && token !== '' ? token : access_token;
   // Anything else could not be sent in a header.
   if (typeof text !== 'string' || !/^[\x21-\x7e]+$/.test(text)) return undefined;

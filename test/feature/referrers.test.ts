@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { mediaTypes } from '../../src/oci/media-types.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { type HttpAnswer, json } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndexOf } from '../support/images.ts';
@@ -85,6 +86,53 @@ describe('referrers', () => {
     registry.on({ kind: 'referrers' }, status(200, { 'content-type': mediaTypes.ociIndex }, none));
     assert.deepEqual(digestsIn(await referrers()), []);
     assert.deepEqual(digestsIn(await referrers('?artifactType=application/vnd.sig.v1')), []);
+  });
+
+  describe('that are nested too deeply', () => {
+    const deep = () => {
+      const levels = 50_000;
+      const descriptor = `{"mediaType":"a/b","digest":"${sbom.digest}","size":1,"deep":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+      return `{"schemaVersion":2,"mediaType":"${mediaTypes.ociIndex}","manifests":[${descriptor}]}`;
+    };
+    const index = { 'content-type': mediaTypes.ociIndex };
+
+    async function withMirror(t: TestContext) {
+      const mirror = await startFakeRegistry();
+      t.after(() => mirror.stop());
+      const mirrored = await attached(t, {
+        registries: ({ host }) =>
+          `[[registry]]\nlocation = "${host}"\ninsecure = true\n[[registry.mirror]]\nlocation = "${mirror.host}"\ninsecure = true\n`,
+      });
+      return { ...mirrored, mirror };
+    }
+
+    for (const query of ['', '?artifactType=application/spdx%2Bjson']) {
+      it(`are refused as one endpoint's answer${query && ', with a filter'}: the source has the good ones`, async (t) => {
+        const { mirror, registry, referrers } = await withMirror(t);
+        mirror.on({ kind: 'referrers' }, status(200, index, deep()));
+        const answer = await referrers(query);
+        assert.deepEqual(digestsIn(answer), query ? [sbom.digest] : both);
+        assert.equal(registry.count({ kind: 'referrers' }), 1);
+      });
+    }
+
+    it('in a second page are refused in the same way', async (t) => {
+      const { mirror, registry, referrers } = await withMirror(t);
+      const next = { ...index, link: `</v2/app/referrers/${image.digest}?page=2>; rel="next"` };
+      mirror.on({ kind: 'referrers', nth: 1 }, status(200, next, buildIndexOf([signature]).bytes.toString()));
+      mirror.on({ kind: 'referrers' }, status(200, index, deep()));
+      assert.deepEqual(digestsIn(await referrers()), both);
+      assert.equal(mirror.count({ kind: 'referrers' }), 2);
+      assert.equal(registry.count({ kind: 'referrers' }), 1);
+    });
+
+    it('are 502 with the reason if no endpoint has better ones', async (t) => {
+      const { registry, referrers } = await attached(t);
+      registry.on({ kind: 'referrers' }, status(200, index, deep()));
+      const answer = await referrers();
+      assert.equal(answer.status, 502);
+      assert.match(answer.body.toString(), /nested more than 100 levels deep/);
+    });
   });
 
   it('are 502, not empty, where nobody can know', async (t) => {

@@ -334,6 +334,27 @@ describe('asking in order', () => {
     assert.equal(outline(await answer), 'source unreachable, mirror notFound, mirror blocked');
   });
 
+  it('takes an exception about one answer for that endpoint being invalid, and asks the next', async () => {
+    const clock = createManualClock();
+    const faults: string[] = [];
+    const endpoints = endpointsOf([{ host: 'm1' }, { host: 'src' }])(image());
+    const answer = await askInOrder<string>(
+      endpoints,
+      async ({ host }) => {
+        if (host === 'm1') throw new RangeError('secret bytes of the answer');
+        return { kind: 'ok', value: host };
+      },
+      {
+        health: createHealth(clock),
+        clock,
+        onFault: ({ host }, error) => faults.push(`${host} ${(error as Error).name}`),
+      },
+    );
+    assert.equal(outline(answer), 'mirror invalid, source ok');
+    assert.equal(answer.trail[0]?.reason, 'its answer could not be judged (RangeError)');
+    assert.deepEqual(faults, ['m1 RangeError']);
+  });
+
   it('rejects with the reason of the signal, and cancels whatever runs', async () => {
     const test = setUp();
     const given = new AbortController();
