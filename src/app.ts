@@ -201,8 +201,10 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
           if (breaker === 'open') log.warn(fields, 'a host is skipped for now: it does not answer well');
           else log.info(fields, 'a host that was skipped answers again');
         },
-        onAttempt(endpoint, { outcome, ms }) {
+        onAttempt(endpoint, attempt) {
+          const { outcome, ms } = attempt;
           metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
+          log.debug(attempt, 'asked an endpoint');
         },
         onFault({ host }, err) {
           log.error({ err, host }, 'the answer of an endpoint could not be judged');

@@ -20,6 +20,7 @@ export interface RequestOver {
 }
 
 const maxLoggedPath = 300;
+const maxLoggedAgent = 100;
 /** Characters that mean nothing to a log, a terminal or a page: UUIDs, hexadecimal, base64, ids with a colon or an equals sign. */
 const requestIdForm = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
@@ -54,6 +55,8 @@ export function createRequestLog(deps: {
           bytes,
           ms: Math.round(ms * 10) / 10,
         };
+        const agent = incoming.headers['user-agent'];
+        if (agent) fields.agent = agent.slice(0, maxLoggedAgent);
         if (target) fields.image = target.image.name;
         if (cache) fields.cache = cache;
         if (endpoint !== undefined) fields.endpoint = endpoint;

@@ -28,6 +28,8 @@ export interface AttemptContext {
   /** The endpoint gave a sign of life. */
   heard(): void;
   used(source: CredentialSource): void;
+  /** The endpoint sent the request to another host. */
+  redirected?(host: string): void;
 }
 
 export type Ask<T> = (endpoint: Endpoint, context: AttemptContext) => Promise<Outcome<T>>;
@@ -56,6 +58,7 @@ interface Candidate {
   heard: boolean;
   probe: boolean;
   credentials: CredentialSource | undefined;
+  redirectedTo: string | undefined;
   record: Attempt | undefined;
 }
 
@@ -113,6 +116,9 @@ export function askInOrder<T>(
       },
       used: (source) => {
         candidate.credentials = source;
+      },
+      redirected: (host) => {
+        candidate.redirectedTo = host;
       },
     };
     attempt(endpoint, context).then((outcome) => settle(candidate, outcome));
@@ -242,6 +248,7 @@ function plan(endpoints: readonly Endpoint[], options: AskOptions, health: Healt
       heard: false,
       probe: false,
       credentials: undefined,
+      redirectedTo: undefined,
       record: undefined,
     }));
 }
@@ -274,6 +281,7 @@ function recordOf(
     ms: Math.round(clock.monotonic() - candidate.startedAt),
     ...(told?.kind === 'rateLimited' && { until: told.until }),
     ...(credentials && { credentials }),
+    ...(candidate.redirectedTo !== undefined && { redirectedTo: candidate.redirectedTo }),
   };
 }
 

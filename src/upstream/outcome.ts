@@ -30,6 +30,8 @@ export interface Attempt {
   readonly until?: number;
   /** Whose credentials were used: where they are written, never the secret. */
   readonly credentials?: CredentialSource;
+  /** `host[:port]` that it sent the request to, if that was another host. */
+  readonly redirectedTo?: string;
 }
 
 /** The endpoints asked for one target, in order. */

@@ -109,6 +109,7 @@ export function createRegistryClient(deps: {
       });
       if (!judged.ok) return { kind: 'invalid', reason: judged.reason };
       away ||= !judged.sameHost;
+      if (!judged.sameHost) context.redirected?.(judged.url.host);
       const name = judged.sameHost ? endpoint.host : judged.url.host;
       const reach = judged.sameHost ? ownReach : judged.reach;
       hop = { url: judged.url, name, verify: base.verify, reach };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { startApp } from '../support/app.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
-import { status } from '../support/fake-registry-faults.ts';
+import { redirect, status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { raw } from '../support/raw-http.ts';
@@ -55,6 +55,34 @@ describe('the line of a request in the log', () => {
       const line = proxy.log.findLast(({ msg }) => msg === 'request');
       assert.deepEqual([line?.cache, line?.trail], [cache, undefined]);
     }
+  });
+});
+
+describe('the log at level debug', () => {
+  it('has each attempt: endpoint, outcome, time, where it was redirected and whose credentials were used', async (t) => {
+    const cdn = await startRegistry(t);
+    const source = await startRegistry(t, { auth: { kind: 'basic', username: 'joe', password: 'hunter2' } });
+    source.putImage('team/app', '1', image);
+    cdn.putImage('team/app', '1', image);
+    source.on({ kind: 'blob' }, redirect(`${cdn.url}/v2/team/app/blobs/${layer}?signature=hunter2`));
+    const auth = Buffer.from('joe:hunter2').toString('base64');
+    const authJson = JSON.stringify({ auths: { [source.host]: { auth } } });
+    const proxy = await startApp(t, { registries: entry('ex.test', { source: source.host }), authJson });
+    for (const path of ['manifests/1', `blobs/${layer}`]) {
+      assert.equal((await get(`${proxy.url}/v2/ex.test/team/app/${path}`)).status, 200);
+    }
+    const attempts = proxy.log.filter(({ msg }) => msg === 'asked an endpoint');
+    const credentials = { file: `${proxy.folder}/auth.json`, key: source.host };
+    const expected = { level: 'debug', endpoint: `${source.host}/team/app`, outcome: 'ok', credentials };
+    assert.deepEqual(
+      attempts.map(({ level, endpoint, outcome, redirectedTo, credentials }) => ({
+        ...{ level, endpoint, outcome, credentials },
+        ...(redirectedTo !== undefined && { redirectedTo }),
+      })),
+      [expected, { ...expected, redirectedTo: cdn.host }],
+    );
+    for (const { ms } of attempts) assert.equal(typeof ms, 'number');
+    assert.doesNotMatch(JSON.stringify(proxy.log), /hunter2/);
   });
 });
 

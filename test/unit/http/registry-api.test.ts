@@ -370,12 +370,13 @@ describe('the log', () => {
     const { get, pull, lines } = await running(t);
     pull.addManifest('quay.io/a:1', manifest);
     await get('/v2/a/manifests/1?ns=quay.io&token=hunter2', {
-      headers: { authorization: 'Basic c2VjcmV0', 'x-request-id': 'r-1' },
+      headers: { authorization: 'Basic c2VjcmV0', 'x-request-id': 'r-1', 'user-agent': 'x'.repeat(101) },
     });
     assert.equal(lines.length, 1);
     const [line] = lines;
     assert.equal(line?.id, 'r-1');
     assert.equal(line?.method, 'GET');
+    assert.equal(line?.agent, 'x'.repeat(100));
     assert.equal(line?.path, '/v2/a/manifests/1');
     assert.equal(line?.image, 'quay.io/a');
     assert.equal(line?.status, 200);
