@@ -59,6 +59,8 @@ export interface AppDeps {
   readonly clock?: Clock;
   /** Of the program, for the requests that it makes and for `/metrics`. */
   readonly version?: string;
+  /** Lines that the log has lost so far, for `/metrics`. */
+  readonly droppedLogLines?: () => number;
   /** Test seams: how names become addresses, a disk that is full or broken, a machine that is started anew. */
   readonly resolve?: UpstreamDeps['resolve'];
   readonly writev?: WriteVector;
@@ -88,6 +90,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const metrics = createMetrics({
     processMetrics: true,
     version: deps.version,
+    droppedLogLines: deps.droppedLogLines,
     onUnreadable: (err) => log.error({ err }, 'a state could not be read for the metrics'),
   });
   const blocks = createReadBlocks(readBlocks);

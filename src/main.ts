@@ -19,16 +19,29 @@ if (isOlder(process.versions.node, needed)) {
   process.stderr.write(`entrepot: Node ${needed} or later is needed, but ${found}\n`);
   process.exit(2);
 }
+let lost: NodeJS.ErrnoException | undefined;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that has seen enough, such as head, is no failure.
+  if (error.code !== 'EPIPE') lost ??= error;
+});
+process.stderr.on('error', () => {});
 const { runProgram } = await import('./cli/program.ts');
-const exitCode = await runProgram(process.argv.slice(2));
+let exitCode: number = await runProgram(process.argv.slice(2));
 // A pipe holds 64 KiB: what its reader has yet to take would be cut off.
-for (const stream of [process.stdout, process.stderr]) await written(stream);
+await written(process.stdout);
+if (lost) {
+  process.stderr.write(`entrepot: standard output cannot be written: ${lost.message}\n`);
+  exitCode ||= 1;
+}
+await written(process.stderr);
 // Whatever still has a timer or a connection open must not hold up the end.
 process.exit(exitCode);
 
-/** Resolves when all is written, or nobody reads any more. */
+/** Resolves when all is written, or cannot be. */
 function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve): void => {
+    // An error of what is written already is still to be told.
+    if (stream.writableLength === 0) return void setImmediate(resolve);
     stream.once('error', () => resolve());
     stream.write('', () => resolve());
   });

@@ -12,6 +12,7 @@ import { createConfigWatch } from '../config/config-watch.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
+import { createLogOutput } from '../telemetry/log-output.ts';
 import { watchFaults } from './faults.ts';
 import { createReloads, logWarnings } from './reloads.ts';
 import type { ExitCode } from './result.ts';
@@ -19,6 +20,8 @@ import { readVersion } from './version.ts';
 
 /** A terminal's Ctrl-C reaches npm as well, which passes it on: the same signal within so many ms is the same one. */
 const echo = 1000;
+/** ms that the end waits for the last lines of the log to be written. */
+const lastLines = 1000;
 
 /** Resolves when the server has stopped. Throws EntrepotError for what makes a start impossible. */
 export async function serve(options: LoadOptions): Promise<ExitCode> {
@@ -28,7 +31,9 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   });
   const read = async () => wholeConfig(await watch.read(() => loadWhatIsRight(options)));
   const config = await read();
-  const log = createLog({ level: config.server.log.level });
+  const output = createLogOutput(1);
+  process.on('exit', output.flushSync);
+  const log = createLog({ level: config.server.log.level, to: output });
   watchFaults(log);
   const stopAsked = watchStopSignals(log);
   const serving = Promise.withResolvers<App>();
@@ -39,7 +44,12 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   // Only now: this loads native modules, which other commands and a wrong configuration can do without.
   const { createApp } = await import('../app.ts');
   const version = readVersion();
-  const app = await createApp(config, { log, env: options.env, version });
+  const app = await createApp(config, {
+    log,
+    env: options.env,
+    version,
+    droppedLogLines: () => output.dropped,
+  });
   const { host, port } = await app.start();
   serving.resolve(app);
   watch.start((changed) => reloads.ask({ changed }));
@@ -55,6 +65,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   log.info({ signal }, 'stopping');
   const { cut } = await app.stop();
   log.info({ cut }, 'stopped');
+  await output.flush(lastLines);
   return 0;
 }
 

@@ -54,6 +54,8 @@ export interface MetricsOptions {
   readonly processMetrics?: boolean;
   /** Of the program. */
   readonly version?: string | undefined;
+  /** Lines that the log has lost so far. */
+  readonly droppedLogLines?: (() => number) | undefined;
   /** Told when a state cannot be read. */
   readonly onUnreadable?: (error: unknown) => void;
 }
@@ -182,6 +184,16 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     name: 'entrepot_config_last_reload_success_timestamp_seconds',
     help: 'When the configuration was put in force',
     registers,
+  });
+  const { droppedLogLines = () => 0 } = options;
+  new Counter({
+    name: 'entrepot_log_dropped_lines_total',
+    help: 'Lines of the log that could not be written',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(droppedLogLines());
+    },
   });
   // From 0 on, since the first event is the one that an alert is for.
   for (const end of ['clientLeft', 'clientStalled', 'failed']) incomplete.inc({ kind: 'blob', end }, 0);

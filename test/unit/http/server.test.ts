@@ -17,7 +17,7 @@ function serverAt(host: string, port: number) {
     {
       pull: createMemoryPull(),
       route: createRouter(listing(), routingWith()),
-      log: createLog({ level: 'silent' }),
+      log: createLog({ level: 'silent', to: { write() {} } }),
       clock: systemClock,
     },
     { listen: { host, port }, limits: { maxConnections: 10 } },

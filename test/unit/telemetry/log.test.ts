@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createLog } from '../../../src/telemetry/log.ts';
 
 function logged(level: 'debug' | 'info' | 'warn' | 'error'): {
@@ -37,13 +35,5 @@ describe('the log', () => {
     );
     assert.doesNotMatch(lines[0]!, /hunter2/);
     assert.equal(JSON.parse(lines[0]!).headers.accept, 'x');
-  });
-
-  it('loses nothing at exit', () => {
-    const module = fileURLToPath(new URL('../../../src/telemetry/log.ts', import.meta.url));
-    const program = `import { createLog } from ${JSON.stringify(module)}; createLog({ level: 'info' }).info('last words'); process.exit(3);`;
-    const run = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
-    assert.equal(run.status, 3);
-    assert.match(run.stdout, /last words/);
   });
 });

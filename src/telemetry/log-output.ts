@@ -1,0 +1,177 @@
+/**
+ * Where log lines leave the process. A log may cost lines, never service: what cannot be written (a full disk, a pipe that is
+ * not read) is dropped and counted.
+ *
+ *   write   gathers lines; a batch goes out after 50 ms or 4 KiB, one batch at a time, without blocking
+ *   full    more than 1 MiB waits: the newest lines are dropped
+ *   error   the lines of the batch are dropped; later ones are tried again
+ *   exit    what waits is written at once, for a moment at most
+ */
+import { constants, fstatSync, openSync, write as writeFd, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+
+export interface LogOutput {
+  /** Takes one line, with its line end. Never throws. */
+  write(line: string): void;
+  /** Lines that could not be written. */
+  readonly dropped: number;
+  /** Resolves when all lines so far are written or dropped, or after `ms`. */
+  flush(ms: number): Promise<void>;
+  /** Writes what waits, now. Lines that the descriptor does not take within a moment are dropped. */
+  flushSync(): void;
+}
+
+interface Batch {
+  readonly bytes: Buffer;
+  /** Bytes before the first line: 1 for the line end of a torn line before it. */
+  readonly lead: 0 | 1;
+  /** Bytes of it that are written. */
+  written: number;
+}
+
+/** ms and characters that lines are gathered for. */
+const gatherTime = 50;
+const gatherLength = 4096;
+/** Characters that may wait. */
+const mostWaiting = 1024 * 1024;
+/** ms after which a pipe that was full is tried again. */
+const retryTime = 100;
+/** ms that the end of the process waits for a full pipe. */
+const lastPatience = 200;
+const newline = 0x0a;
+
+/** Writes to the descriptor, which stays open until the end of the process. */
+export function createLogOutput(descriptor: number): LogOutput {
+  const fd = nonBlocking(descriptor);
+  let waiting: string[] = [];
+  let waitingLength = 0;
+  let inFlight: Batch | undefined;
+  /** A thread of the pool has the batch in flight. */
+  let isWriting = false;
+  let timer: NodeJS.Timeout | undefined;
+  let dropped = 0;
+  /** A batch broke off within a line: the next one begins a new line. */
+  let isTorn = false;
+  let idle: (() => void)[] = [];
+
+  function later(ms: number, work: () => void): void {
+    timer = setTimeout(work, ms);
+    timer.unref();
+  }
+
+  function takeBatch(): Batch | undefined {
+    clearTimeout(timer);
+    timer = undefined;
+    if (waiting.length === 0) return undefined;
+    const lead = isTorn ? 1 : 0;
+    const bytes = Buffer.from('\n'.repeat(lead) + waiting.join(''));
+    waiting = [];
+    waitingLength = 0;
+    isTorn = false;
+    return { bytes, lead, written: 0 };
+  }
+
+  function drop({ bytes, lead, written }: Batch): void {
+    const rest = bytes.subarray(Math.max(lead, written));
+    dropped += rest.filter((byte) => byte === newline).length;
+    isTorn = written > 0 ? bytes[written - 1] !== newline : lead === 1;
+  }
+
+  function send(): void {
+    if (inFlight) return;
+    inFlight = takeBatch();
+    if (inFlight) {
+      push(inFlight);
+      return;
+    }
+    for (const resolve of idle) resolve();
+    idle = [];
+  }
+
+  function push(batch: Batch): void {
+    isWriting = true;
+    writeFd(fd, batch.bytes, batch.written, null, null, (error, count) => {
+      isWriting = false;
+      batch.written += error ? 0 : count;
+      if (error?.code === 'EAGAIN') return later(retryTime, () => push(batch));
+      if (!error && batch.written < batch.bytes.length) return push(batch);
+      if (error) drop(batch);
+      inFlight = undefined;
+      send();
+    });
+  }
+
+  function pushSync(batch: Batch, until: number): void {
+    while (batch.written < batch.bytes.length) {
+      try {
+        batch.written += writeSync(fd, batch.bytes, batch.written);
+      } catch (error) {
+        const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+        if (!isFull || performance.now() > until) {
+          drop(batch);
+          return;
+        }
+        sleep(10);
+      }
+    }
+  }
+
+  return {
+    write(line) {
+      if (waitingLength + line.length > mostWaiting) {
+        dropped += 1;
+        return;
+      }
+      waiting.push(line);
+      waitingLength += line.length;
+      if (inFlight) return;
+      if (waitingLength >= gatherLength) send();
+      else if (!timer) later(gatherTime, send);
+    },
+    get dropped() {
+      return dropped;
+    },
+    flush(ms) {
+      return new Promise((resolve) => {
+        const limit = setTimeout(resolve, ms);
+        idle.push(() => {
+          clearTimeout(limit);
+          resolve();
+        });
+        send();
+      });
+    },
+    flushSync() {
+      const until = performance.now() + lastPatience;
+      const retried = isWriting ? undefined : inFlight;
+      if (retried) {
+        inFlight = undefined;
+        pushSync(retried, until);
+      }
+      const batch = takeBatch();
+      if (batch) pushSync(batch, until);
+    },
+  };
+}
+
+/**
+ * A descriptor of the same file, pipe, socket or terminal that never blocks. A write that blocks would keep a thread of the pool for
+ * ever, and with it the end of the process.
+ */
+function nonBlocking(fd: number): number {
+  const stats = fstatSync(fd);
+  if (stats.isFile()) return fd;
+  try {
+    // A description of its own: other processes that share the first one do not notice.
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY, O_APPEND } = constants;
+    return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_APPEND);
+  } catch {
+    // A socket cannot be opened by a path. Node makes the descriptor of a Socket non-blocking.
+    if (stats.isFIFO() || stats.isSocket()) new Socket({ fd, readable: false, writable: true }).unref();
+    return fd;
+  }
+}
+
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
