@@ -17,7 +17,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type { ManifestTarget } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Answer, FetchedManifest, Upstream } from '../upstream/upstream.ts';
 import type { Patience } from './patience.ts';
 import type { ManifestContent, Pulled } from './pull.ts';
 import type { RememberedTrails } from './remembered-trails.ts';
@@ -88,15 +88,16 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
       return { found: false, verdict: head.verdict, trail };
     }
     const endpoint = endpointKey(head.endpoint);
-    const { digest } = head.value;
+    const { digest, fetched } = head.value;
     const named = digest === known.digest ? cached : await cache.manifest(image, digest);
-    if (!named) {
-      const fetched = await fetch(image, reference, tag);
-      // Whoever announced a new image but cannot give it must not take the old one away.
-      return fetched.found ? fetched : { found: true, value: cached, cache: 'stale', trail: fetched.trail };
+    if (named) {
+      cache.setTag(image, tag, { digest, endpoint });
+      return { found: true, value: named, cache: 'revalidated', endpoint, trail };
     }
-    cache.setTag(image, tag, { digest, endpoint });
-    return { found: true, value: named, cache: 'revalidated', endpoint, trail };
+    if (fetched) return keep(image, reference, { ...head, value: fetched });
+    const pulled = await fetch(image, reference, tag);
+    // An endpoint that announces a new image but cannot give it must not take the old one away.
+    return pulled.found ? pulled : { found: true, value: cached, cache: 'stale', trail: pulled.trail };
   }
 
   async function fetchOnce(image: string, reference: Reference, what: Digest | Tag): Pulling {
@@ -109,16 +110,21 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
   }
 
   async function fetch(image: string, reference: Reference, what: Digest | Tag): Pulling {
-    const { tag, digest: asked } = reference;
+    const { digest: asked } = reference;
     const prefer = asked && cache.descriptor(image, asked)?.endpoint;
     const answer = await upstream.getManifest(reference, { prefer });
-    const { trail } = answer;
-    if (!answer.ok) {
-      if (answer.verdict.kind === 'notFound') absences.add(image, what, trail);
-      return { found: false, verdict: answer.verdict, trail };
-    }
-    const endpoint = endpointKey(answer.endpoint);
-    const { value } = answer;
+    if (answer.ok) return keep(image, reference, answer);
+    const { verdict, trail } = answer;
+    if (verdict.kind === 'notFound') absences.add(image, what, trail);
+    return { found: false, verdict, trail };
+  }
+
+  async function keep(
+    image: string,
+    { tag }: Reference,
+    { value, endpoint: giver, trail }: Extract<Answer<FetchedManifest>, { ok: true }>,
+  ): Pulling {
+    const endpoint = endpointKey(giver);
     try {
       await cache.putManifest(image, { ...value, endpoint });
       if (tag) cache.setTag(image, tag, { digest: value.digest, endpoint });

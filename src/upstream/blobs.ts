@@ -6,6 +6,7 @@ import type { Ask, AttemptContext } from './ask-in-order.ts';
 import { dropBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HttpResponse, ResponseHeaders } from './exchange.ts';
+import { createHeadHabits } from './head-habits.ts';
 import { contentLength, digestProblem, encodingProblem, htmlProblem } from './manifests.ts';
 import type { Outcome } from './outcome.ts';
 import { single } from './rate-limits.ts';
@@ -23,11 +24,9 @@ export interface Blobs {
   open(digest: Digest, span: Span): Ask<OpenedBlob>;
 }
 
-/** Servers that know no HEAD, and those whose redirect or token is good for GET only. */
-const headUnsupported = [400, 401, 403, 405, 501];
-
 export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blobs {
   const { client, clock } = deps;
+  const habits = createHeadHabits(clock);
 
   function get(endpoint: Endpoint, digest: Digest, range: string | undefined, context: AttemptContext) {
     const headers = range === undefined ? {} : { range };
@@ -60,24 +59,39 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
 
   return {
     open: (digest, span) => (endpoint, context) => open(endpoint, digest, span, context),
-    head: (digest) => async (endpoint, context) => {
-      const path = repositoryPath(endpoint, `blobs/${digest}`);
-      const got = await client.request(endpoint, { method: 'HEAD', path, pass: headUnsupported }, context);
-      if (got.kind !== 'ok') return got;
-      const { status, headers, body } = got.value;
-      if (headUnsupported.includes(status)) return sizeByGet(endpoint, digest, context);
-      dropBody(body, clock);
-      const problem = headerProblem(headers, digest);
-      if (problem !== undefined) return { kind: 'invalid', reason: problem };
-      return { kind: 'ok', value: { size: contentLength(headers) } };
-    },
+    head: (digest) => (endpoint, context) =>
+      habits.ask(
+        endpoint.host,
+        () => sizeByHead(endpoint, digest, context),
+        () => sizeByGet(endpoint, digest, context),
+      ),
   };
 
-  async function sizeByGet(endpoint: Endpoint, digest: Digest, context: AttemptContext) {
+  async function sizeByHead(
+    endpoint: Endpoint,
+    digest: Digest,
+    context: AttemptContext,
+  ): Promise<Outcome<{ size: number | undefined }>> {
+    const path = repositoryPath(endpoint, `blobs/${digest}`);
+    const got = await client.request(endpoint, { method: 'HEAD', path }, context);
+    if (got.kind !== 'ok') return got;
+    const { headers, body } = got.value;
+    dropBody(body, clock);
+    const problem = headerProblem(headers, digest);
+    if (problem !== undefined) return { kind: 'invalid', reason: problem };
+    return { kind: 'ok', value: { size: contentLength(headers) } };
+  }
+
+  /** By its first byte. The whole, where the range is ignored, is closed early. */
+  async function sizeByGet(
+    endpoint: Endpoint,
+    digest: Digest,
+    context: AttemptContext,
+  ): Promise<Outcome<{ size: number | undefined }>> {
     const got = await open(endpoint, digest, { start: 0, end: 1 }, context);
     if (got.kind !== 'ok') return got;
     dropBody(got.value.body, clock);
-    return { kind: 'ok', value: { size: got.value.size } } as const;
+    return { kind: 'ok', value: { size: got.value.size } };
   }
 }
 

@@ -66,7 +66,7 @@ export function exchange(
   };
   const onAbort = () => giveUp({ kind: 'aborted', reason: 'given up' });
   const timer = clock.after(options.headerTimeout, () =>
-    giveUp({ kind: 'timeout', reason: `no answer within ${options.headerTimeout / 1000} s` }),
+    giveUp({ kind: 'unanswered', reason: `no answer within ${options.headerTimeout / 1000} s` }),
   );
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();

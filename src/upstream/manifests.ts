@@ -8,6 +8,7 @@ import type { Ask } from './ask-in-order.ts';
 import { dropBody, readBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HttpResponse, ResponseHeaders } from './exchange.ts';
+import { createHeadHabits } from './head-habits.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Outcome } from './outcome.ts';
 import { single } from './rate-limits.ts';
@@ -20,8 +21,6 @@ export interface Manifests {
 }
 
 const accept = manifestAccept.join(', ');
-/** Statuses of servers that know no HEAD. */
-const headUnsupported = [405, 501];
 
 export function createManifests(deps: {
   client: RegistryClient;
@@ -29,6 +28,7 @@ export function createManifests(deps: {
   clock: Clock;
 }): Manifests {
   const { client, settings, clock } = deps;
+  const habits = createHeadHabits(clock);
 
   const get: Ask<FetchedManifest> = async (endpoint, context) => {
     const request = { method: 'GET', path: manifestPath(endpoint), headers: { accept } } as const;
@@ -44,33 +44,34 @@ export function createManifests(deps: {
     return checkManifest(bytes.value, got.value.headers, endpoint.reference.digest);
   };
 
-  const head: Ask<ManifestHead> = async (endpoint, context) => {
-    const request = {
-      method: 'HEAD',
-      path: manifestPath(endpoint),
-      headers: { accept },
-      pass: headUnsupported,
-    } as const;
+  const headOnly: Ask<ManifestHead> = async (endpoint, context) => {
+    const request = { method: 'HEAD', path: manifestPath(endpoint), headers: { accept } } as const;
     const got = await client.request(endpoint, request, context);
     if (got.kind !== 'ok') return got;
-    const { status, headers, body } = got.value;
-    const isSupported = !headUnsupported.includes(status);
-    if (isSupported) dropBody(body, clock);
+    const { headers, body } = got.value;
+    dropBody(body, clock);
     const told = parseDigest(single(headers['docker-content-digest']) ?? '');
     const asked = endpoint.reference.digest;
     const digest = told ?? asked;
-    if (!isSupported || digest === undefined) {
-      const whole = await get(endpoint, context);
-      if (whole.kind !== 'ok') return whole;
-      const { mediaType, bytes } = whole.value;
-      return { kind: 'ok', value: { digest: whole.value.digest, mediaType, size: bytes.length } };
-    }
+    if (digest === undefined) return { kind: 'invalid', reason: 'HEAD has no digest' };
     const problem = htmlProblem(headers) ?? digestProblem(told, asked);
-    if (problem !== undefined) return { kind: 'invalid', reason: problem };
-    const type = single(headers['content-type']);
-    const mediaType = type === undefined ? undefined : bareMediaType(type);
-    return { kind: 'ok', value: { digest, mediaType, size: contentLength(headers) } };
+    return problem === undefined
+      ? { kind: 'ok', value: { digest, fetched: undefined } }
+      : { kind: 'invalid', reason: problem };
   };
+
+  const headByGet: Ask<ManifestHead> = async (endpoint, context) => {
+    const got = await get(endpoint, context);
+    if (got.kind !== 'ok') return got;
+    return { kind: 'ok', value: { digest: got.value.digest, fetched: got.value } };
+  };
+
+  const head: Ask<ManifestHead> = (endpoint, context) =>
+    habits.ask(
+      endpoint.host,
+      () => headOnly(endpoint, context),
+      () => headByGet(endpoint, context),
+    );
 
   return { get, head };
 }

@@ -4,6 +4,7 @@
  * `HTTP 503`, `no credentials in /root/.docker/config.json for quay.io/team`. It never holds a secret.
  */
 import type { CredentialSource } from '../config/auth-lookup.ts';
+import type { FaultKind } from './transport-fault.ts';
 
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
@@ -13,6 +14,8 @@ export type Outcome<T> =
       readonly reason: string;
       /** Whose were refused, where the registry itself has not seen them: by its token server, or a moment ago. */
       readonly credentials?: CredentialSource;
+      /** What kept an HTTP answer from coming; undefined if one came. */
+      readonly fault?: FaultKind;
     };
 
 export type FailureKind = 'notFound' | 'unauthorized' | 'denied' | 'unreachable' | 'invalid' | 'blocked';

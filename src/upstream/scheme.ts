@@ -93,5 +93,8 @@ export function createSchemes(deps: {
 /** With a port in the name, both schemes go to that port; without, to 443 and 80. */
 function wouldFailAlike(fault: TransportFault, host: string): boolean {
   if (fault.kind === 'dns' || fault.kind === 'forbidden' || fault.kind === 'busy') return true;
-  return /:\d+$/.test(host) && (fault.kind === 'refused' || fault.kind === 'timeout');
+  return (
+    /:\d+$/.test(host) &&
+    (fault.kind === 'refused' || fault.kind === 'timeout' || fault.kind === 'unanswered')
+  );
 }

@@ -3,7 +3,10 @@ import type { Outcome } from './outcome.ts';
 
 export type FaultKind =
   | 'refused'
+  /** No connection in time. */
   | 'timeout'
+  /** A connection, but no headers in time. */
+  | 'unanswered'
   | 'dns'
   | 'tls'
   | 'notTls'
@@ -26,7 +29,7 @@ export interface TransportFault {
 export function outcomeOfFault(fault: TransportFault, where = ''): Outcome<never> {
   const reason = `${where}${fault.reason}`;
   if (fault.until !== undefined) return { kind: 'rateLimited', reason, until: fault.until };
-  return { kind: fault.kind === 'forbidden' ? 'invalid' : 'unreachable', reason };
+  return { kind: fault.kind === 'forbidden' ? 'invalid' : 'unreachable', reason, fault: fault.kind };
 }
 
 /** Thrown by the look-up where a name leads to an address that the sender of the name may not send us to. */

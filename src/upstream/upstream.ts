@@ -20,9 +20,9 @@ export interface Upstream {
 
   /** GET by digest where the reference has one, else by tag. The digest is verified, the bytes are capped. */
   getManifest(reference: Reference, options?: AskOptions): Promise<Answer<FetchedManifest>>;
-  /** HEAD; a GET where the HEAD bears no digest or is not supported. */
+  /** HEAD, or GET if HEAD says no or gives no digest: only GET decides that a manifest is absent. */
   headManifest(reference: Reference, options?: AskOptions): Promise<Answer<ManifestHead>>;
-  /** HEAD, or a GET whose body is dropped where HEAD is not supported. */
+  /** HEAD, or a GET of the first byte if HEAD says no: only GET decides that a blob is absent. */
   headBlob(
     reference: Reference,
     digest: Digest,
@@ -85,8 +85,8 @@ export interface FetchedManifest {
 
 export interface ManifestHead {
   readonly digest: Digest;
-  readonly mediaType: string | undefined;
-  readonly size: number | undefined;
+  /** The manifest itself, if it took a GET to know the digest. */
+  readonly fetched: FetchedManifest | undefined;
 }
 
 export interface OpenedBlob {

@@ -89,7 +89,10 @@ describe('one exchange', () => {
     const got = run();
     await clock.advance(14_999);
     await clock.advance(1);
-    assert.deepEqual(await got, { ok: false, fault: { kind: 'timeout', reason: 'no answer within 15 s' } });
+    assert.deepEqual(await got, {
+      ok: false,
+      fault: { kind: 'unanswered', reason: 'no answer within 15 s' },
+    });
     assert.equal(released.count, 1);
     assert.deepEqual(clock.pending, []);
   });
