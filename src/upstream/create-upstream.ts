@@ -15,15 +15,16 @@ import { createDispatchers, type ResolveAll } from './dispatchers.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import { type BreakerChange, createHealth, type HostHealth } from './health.ts';
 import { createHostSettings } from './host-settings.ts';
-import { createLists } from './lists.ts';
 import { createManifests } from './manifests.ts';
 import type { Attempt } from './outcome.ts';
 import { createProxies } from './proxies.ts';
 import { createRateLimits } from './rate-limits.ts';
+import { createReferrers } from './referrers.ts';
 import { createRegistryClient } from './registry-client.ts';
 import { createSchemes } from './scheme.ts';
 import { createSender } from './sender.ts';
 import { createSlots } from './slots.ts';
+import { createTagList } from './tag-list.ts';
 import type { Answer, AskOptions, Upstream } from './upstream.ts';
 
 export interface UpstreamDeps {
@@ -102,7 +103,8 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   });
   const manifests = createManifests({ client, settings, clock });
   const blobs = createBlobs({ client, clock });
-  const lists = createLists({ client, settings, clock });
+  const tags = createTagList({ client, settings, clock });
+  const referrers = createReferrers({ client, settings, clock });
 
   async function ask<T>(
     reference: Reference,
@@ -138,9 +140,9 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       ask(byDigest(reference, digest), blobs.head(digest), askOptions),
     openBlob: (reference, digest, range, askOptions) =>
       ask(byDigest(reference, digest), blobs.open(digest, range), askOptions, ({ body }) => body.cancel()),
-    listTags: (reference, askOptions) => ask(reference, lists.tags, askOptions),
+    listTags: (reference, askOptions) => ask(reference, tags, askOptions),
     listReferrers: (reference, subject, askOptions) =>
-      ask(byDigest(reference, subject), lists.referrers(subject), askOptions),
+      ask(byDigest(reference, subject), referrers(subject), askOptions),
     report: (endpoint, _fault, reason) => health.faulted(endpoint.host, reason),
     health() {
       const asked = health.list();

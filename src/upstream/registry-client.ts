@@ -1,6 +1,6 @@
 /**
  * One endpoint, one request: the right scheme, in the right name, over redirects, and every answer that is no success turned into
- * an outcome. What a success holds is judged by manifests.ts, blobs.ts and lists.ts.
+ * an outcome. What a success holds is judged by manifests.ts, blobs.ts, tag-list.ts and referrers.ts.
  */
 import type { Clock } from '../lib/clock.ts';
 import type { AttemptContext } from './ask-in-order.ts';

@@ -37,12 +37,12 @@ async function ownWords(
     return '';
   }
   const read = await readBody(response.body, { cap: maxErrorBody, ...options });
-  const error = read.ok ? firstError(read.bytes) : undefined;
+  const error = read.ok ? errorWords(read.bytes) : undefined;
   return error === undefined ? '' : ` (${error})`;
 }
 
-/** `CODE: message` of an OCI error body, fit for one line. */
-function firstError(bytes: Buffer): string | undefined {
+/** `CODE: message` of an OCI error body, fit for one line; undefined for other bytes. */
+export function errorWords(bytes: Buffer): string | undefined {
   const parsed = parseJson(bytes);
   if (!parsed.ok || !isJsonObject(parsed.value) || !Array.isArray(parsed.value.errors)) return undefined;
   const first: unknown = parsed.value.errors[0];

@@ -5,8 +5,20 @@ import { mediaTypes } from '../../src/oci/media-types.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { type HttpAnswer, json } from '../support/http-client.ts';
-import { buildArtifact, buildImage, buildIndexOf } from '../support/images.ts';
-import { cacheOf, type MirroredOptions, startMirrored } from '../support/mirrored-registry.ts';
+import {
+  buildArtifact,
+  buildImage,
+  buildIndex,
+  buildIndexOf,
+  type Image,
+  type PlacedManifest,
+} from '../support/images.ts';
+import {
+  cacheOf,
+  insecureRegistry,
+  type MirroredOptions,
+  startMirrored,
+} from '../support/mirrored-registry.ts';
 
 const image = buildImage();
 const sbom = buildArtifact(image, { artifactType: 'application/spdx+json', content: '{"spdx":1}' });
@@ -20,6 +32,10 @@ async function attached(t: TestContext, options: MirroredOptions = {}) {
   for (const artifact of [sbom, signature]) registry.putImage('app', undefined, artifact);
   const referrers = (query = '') => get('app', `referrers/${image.digest}${query}`);
   return { ...mirrored, referrers };
+}
+
+function mirrorBefore(source: string, mirror: string): string {
+  return `${insecureRegistry(source)}[[registry.mirror]]\nlocation = "${mirror}"\ninsecure = true\n`;
 }
 
 function digestsIn(answer: HttpAnswer): string[] {
@@ -63,6 +79,44 @@ describe('referrers', () => {
     assert.deepEqual([cacheOf(stale), digestsIn(stale)], ['stale', [sbom.digest]]);
   });
 
+  describe('under the referrers tag', () => {
+    const platforms = buildIndex();
+    const none = async (t: TestContext, subject: Image, content: PlacedManifest) => {
+      const { registry, get } = await startMirrored(t, { upstream: { referrers: false } });
+      registry.putImage('app', '1', subject);
+      registry.putManifest('app', subject.digest.replace(':', '-'), content);
+      return get('app', `referrers/${subject.digest}`);
+    };
+
+    it('are none if the registry gives the manifest itself there, as GitLab does', async (t) => {
+      assert.deepEqual(digestsIn(await none(t, platforms, platforms)), []);
+      assert.deepEqual(digestsIn(await none(t, image, image)), []);
+    });
+
+    it('are none if an image is there, or the index of one', async (t) => {
+      const rewritten = Buffer.from(JSON.stringify(JSON.parse(platforms.bytes.toString())));
+      assert.notDeepEqual(rewritten, platforms.bytes);
+      const again = { ...platforms, bytes: rewritten };
+      assert.deepEqual(digestsIn(await none(t, platforms, again)), []);
+      assert.deepEqual(digestsIn(await none(t, platforms, image)), []);
+    });
+
+    it('are those without a platform', async (t) => {
+      const index = JSON.parse(platforms.bytes.toString()) as { manifests: object[] };
+      const attached = { mediaType: sbom.mediaType, digest: sbom.digest, size: sbom.bytes.length };
+      const bytes = Buffer.from(JSON.stringify({ ...index, manifests: [...index.manifests, attached] }));
+      assert.deepEqual(digestsIn(await none(t, platforms, { ...platforms, bytes })), [sbom.digest]);
+    });
+
+    it('are asked of the next endpoint if the first gives the manifest itself', async (t) => {
+      const mirror = await startFakeRegistry({ referrers: false });
+      t.after(() => mirror.stop());
+      mirror.putManifest('app', image.digest.replace(':', '-'), image);
+      const { referrers } = await attached(t, { registries: ({ host }) => mirrorBefore(host, mirror.host) });
+      assert.deepEqual(digestsIn(await referrers()), both);
+    });
+  });
+
   it('are none where the index under the referrers tag has null', async (t) => {
     const { registry, referrers } = await attached(t, { upstream: { referrers: false } });
     const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: null }));
@@ -100,8 +154,7 @@ describe('referrers', () => {
       const mirror = await startFakeRegistry();
       t.after(() => mirror.stop());
       const mirrored = await attached(t, {
-        registries: ({ host }) =>
-          `[[registry]]\nlocation = "${host}"\ninsecure = true\n[[registry.mirror]]\nlocation = "${mirror.host}"\ninsecure = true\n`,
+        registries: ({ host }) => mirrorBefore(host, mirror.host),
       });
       return { ...mirrored, mirror };
     }
