@@ -31,9 +31,10 @@ import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import type { WriteVector } from './transfer/file-writer.ts';
 import { createTransfers } from './transfer/transfers.ts';
-import { createUpstream, type UpstreamDeps } from './upstream/create-upstream.ts';
+import { createUpstream } from './upstream/create-upstream.ts';
 import { createEndpoints } from './upstream/endpoints.ts';
 import { createHostSettings, type HostSettings } from './upstream/host-settings.ts';
+import { createLookups, lookupThreads, type ResolveAll } from './upstream/lookups.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface App {
@@ -62,7 +63,7 @@ export interface AppDeps {
   /** Lines that the log has lost so far, for `/metrics`. */
   readonly droppedLogLines?: () => number;
   /** Test seams: how names become addresses, a disk that is full or broken, a machine that is started anew. */
-  readonly resolve?: UpstreamDeps['resolve'];
+  readonly resolve?: ResolveAll;
   readonly writev?: WriteVector;
   readonly freeBytes?: (folder: string) => number;
   readonly boot?: () => string | undefined;
@@ -128,6 +129,11 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   );
   transfers.sweep(cache.hasBlob);
 
+  // What is known of names outlives a reload.
+  const lookups = createLookups({
+    ...{ clock, resolve: deps.resolve },
+    threads: lookupThreads(env.UV_THREADPOOL_SIZE),
+  });
   let live = createRoutes(config);
   metrics.configured(clock.now() / 1000);
   const retired = new Set<Upstream>();
@@ -199,7 +205,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         authFiles: paths.authFiles.map(({ path }) => path),
         blocks,
         clock,
-        ...(deps.resolve && { resolve: deps.resolve }),
+        lookups,
         onBreaker({ breaker, ...fields }) {
           if (breaker === 'open') log.warn(fields, 'a host is skipped for now: it does not answer well');
           else log.info(fields, 'a host that was skipped answers again');

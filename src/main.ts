@@ -8,6 +8,7 @@
  * own, which keeps what was freed (25 MiB of 200). The flag: V8's young generation grows with the machine's memory. Both are
  * set where the server is started: here, in `npm start`, in deploy/systemd.
  */
+import './cli/thread-pool.ts';
 import { readFileSync } from 'node:fs';
 
 const packageFile = new URL('../package.json', import.meta.url);

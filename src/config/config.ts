@@ -105,6 +105,8 @@ export interface TlsPaths {
 }
 
 export interface UpstreamConfig {
+  /** For DNS to name a host's addresses. */
+  readonly lookupTimeout: number;
   readonly connectTimeout: number;
   readonly headerTimeout: number;
   readonly stallTimeout: number;

@@ -83,6 +83,7 @@ function readUpstream(upstream: StrictTable, cwd: string): UpstreamConfig {
     }
   });
   return {
+    lookupTimeout: upstream.value('lookup_timeout', kind.wait) ?? 10_000,
     connectTimeout: upstream.value('connect_timeout', kind.wait) ?? 3000,
     headerTimeout: upstream.value('header_timeout', kind.wait) ?? 15_000,
     stallTimeout: upstream.value('stall_timeout', kind.wait) ?? 30_000,

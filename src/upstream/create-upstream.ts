@@ -11,10 +11,11 @@ import { type Ask, askInOrder } from './ask-in-order.ts';
 import { createAuth } from './auth.ts';
 import { createBlobs } from './blobs.ts';
 import { createCredentials } from './credentials.ts';
-import { createDispatchers, type ResolveAll } from './dispatchers.ts';
+import { createDispatchers } from './dispatchers.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import { type BreakerChange, createHealth, type HostHealth } from './health.ts';
 import { createHostSettings } from './host-settings.ts';
+import { createLookups, type Lookups } from './lookups.ts';
 import { createManifests } from './manifests.ts';
 import type { Attempt } from './outcome.ts';
 import { createProxies } from './proxies.ts';
@@ -42,8 +43,8 @@ export interface UpstreamDeps {
   readonly onFault?: (endpoint: Endpoint, error: unknown) => void;
   /** Told when a host is skipped from now on, and when it is asked again. */
   readonly onBreaker?: (change: BreakerChange) => void;
-  /** How names become addresses. Default: the system's way. */
-  readonly resolve?: ResolveAll;
+  /** How names become addresses. Default: the system's way, with no memory beyond this upstream. */
+  readonly lookups?: Lookups;
 }
 
 export interface UpstreamOptions {
@@ -67,7 +68,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     proxies: createProxies(options.proxies, settings),
     settings,
     extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile, 'upstream.ca_file'),
-    ...(deps.resolve && { resolve: deps.resolve }),
+    lookups: deps.lookups ?? createLookups({ clock }),
   });
   const sender = createSender({
     dispatchers,

@@ -2,26 +2,18 @@
  * undici's connection pools: one for each origin and way of reaching it (TLS verified or not, proxy, how near an address may
  * be). They are made when first needed and thrown away after a TLS failure, so that a certificate put into certs.d is seen by the next try.
  */
-import { lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
-import type { LookupFunction } from 'node:net';
-import tls, { type SecureContext, type TLSSocket } from 'node:tls';
+import tls, { type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
-import { buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { CertLookup } from '../config/certs-d.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
-import {
-  type AddressKind,
-  addressKind,
-  isWithinReach,
-  literalKind,
-  type Reach,
-  tooNearReason,
-} from './addresses.ts';
+import { type AddressKind, addressKind, literalKind, type Reach } from './addresses.ts';
+import { createConnector } from './connector.ts';
 import type { HostSettings } from './host-settings.ts';
+import type { Lookups } from './lookups.ts';
 import type { Proxies } from './proxies.ts';
-import { ForbiddenAddressError } from './transport-fault.ts';
 
 /** How one URL is to be reached. */
 export interface Route {
@@ -31,12 +23,6 @@ export interface Route {
   readonly verify: boolean;
   readonly reach: Reach;
 }
-
-export type ResolveAll = (
-  hostname: string,
-  options: LookupAllOptions,
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
 
 export interface Dispatchers {
   /** Throws EntrepotError TLS_UNUSABLE where the host's certificates cannot be used. */
@@ -64,10 +50,9 @@ export function createDispatchers(deps: {
   clock: Clock;
   /** PEM of additional CAs for every host. */
   extraCa: readonly string[];
-  /** Default: the system's. */
-  resolve?: ResolveAll;
+  lookups: Lookups;
 }): Dispatchers {
-  const { settings, proxies, resolve = dnsLookup } = deps;
+  const { settings, proxies } = deps;
   const pools = new LRUCache<string, Dispatcher>({
     max: maxPools,
     dispose: (pool, _key, reason) => {
@@ -85,34 +70,38 @@ export function createDispatchers(deps: {
   let knownContext: SecureContext | undefined;
 
   function create(route: Route, proxy: URL | undefined): Dispatcher {
-    const connectTimeout = settings.connectTimeout(route.name);
-    const isTls = route.url.protocol === 'https:';
-    const connect = {
-      timeout: connectTimeout,
-      allowH2: false,
-      onread: deps.blocks.onread,
-      rejectUnauthorized: route.verify,
-      ...(isTls && { secureContext: secureContext(route.name) }),
+    const { name, url, verify, reach } = route;
+    const isTls = url.protocol === 'https:';
+    const { onread } = deps.blocks;
+    const limits = {
+      ...{ lookups: deps.lookups, clock: deps.clock, lookupTimeout: settings.lookupTimeout },
+      timeout: settings.connectTimeout(name),
+    };
+    const tlsOptions = {
+      onread,
+      rejectUnauthorized: verify,
+      ...(isTls && { secureContext: secureContext(name) }),
     };
     const pool = { allowH2: false, maxHeaderSize, keepAliveTimeout, headersTimeout: 0, bodyTimeout: 0 };
     if (proxy) {
+      const connect = createConnector({ ...limits, reach: 'any', tls: { secureContext: plainContext() } });
       return new ProxyAgent({
         ...pool,
         uri: proxy.href,
-        requestTls: connect,
-        proxyTls: { timeout: connectTimeout, allowH2: false, secureContext: plainContext() },
+        requestTls: { ...tlsOptions, allowH2: false, timeout: limits.timeout },
         // A tunnel that the proxy does not open is waited for no longer than whoever wants it does.
         clientFactory: (origin: URL, options: object) =>
-          new Pool(origin, { ...options, headersTimeout: settings.headerTimeout(route.name) }),
+          new Pool(origin, { ...options, connect, headersTimeout: settings.headerTimeout(name) }),
+        // Besides tunnels, undici makes its connections to the proxy for plain HTTP here.
+        factory: (origin, options: object) =>
+          new Pool(origin, { ...options, ...(new URL(origin).origin === proxy.origin && { connect }) }),
       });
     }
-    const connector = buildConnector({
-      ...connect,
-      autoSelectFamily: true,
-      lookup: guardedLookup(resolve, route.reach),
+    const connect = createConnector({
+      ...{ ...limits, reach, onread, tls: tlsOptions },
+      connected: (address) => kinds.set(url.hostname, addressKind(address)),
     });
-    const connected = (address: string) => kinds.set(route.url.hostname, addressKind(address));
-    return new Pool(route.url.origin, { ...pool, connect: noting(connector, connected) });
+    return new Pool(url.origin, { ...pool, connect });
   }
 
   function roots(): readonly string[] {
@@ -171,40 +160,4 @@ export function createDispatchers(deps: {
 
 function poolKey(route: Route, proxy: URL | undefined): string {
   return [route.url.origin, route.name, route.verify, route.reach, proxy?.href ?? ''].join(' ');
-}
-
-/** Refuses a name as soon as one of its addresses is too near. */
-function guardedLookup(resolve: ResolveAll, reach: Reach): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      const first = addresses?.[0];
-      if (error || !first) return callback(error ?? new Error(`no address for ${hostname}`), '');
-      const tooNear = addresses.find(({ address }) => !isWithinReach(addressKind(address), reach));
-      if (tooNear)
-        return callback(new ForbiddenAddressError(tooNearReason(hostname, addressKind(tooNear.address))), '');
-      if (options.all) callback(null, addresses);
-      else callback(null, first.address, first.family);
-    });
-  };
-}
-
-/**
- * Tells the address that a connection was made to, over TLS a verified one: what DNS says besides is anybody's word. And puts
- * the end of the peer's certificate on the error: Node says that it expired, but not when.
- */
-function noting(
-  connector: buildConnector.connector,
-  connected: (address: string) => void,
-): buildConnector.connector {
-  return (options, callback) => {
-    let validTo: string | undefined;
-    const socket = connector(options, (...result) => {
-      if (result[0]) Object.assign(result[0], { validTo });
-      else if (result[1].remoteAddress !== undefined) connected(result[1].remoteAddress);
-      callback(...result);
-    }) as unknown as TLSSocket | undefined;
-    socket?.prependListener('secure', () => {
-      validTo = socket.getPeerCertificate().valid_to;
-    });
-  };
 }

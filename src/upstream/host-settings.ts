@@ -6,7 +6,9 @@ import type { Endpoint } from './endpoint.ts';
 export interface HostSettings {
   readonly all: readonly UpstreamHostConfig[];
   of(name: string): UpstreamHostConfig | undefined;
-  /** Milliseconds. */
+  /** Milliseconds that a request waits for DNS. */
+  readonly lookupTimeout: number;
+  /** Milliseconds, from the first address that is tried. */
   connectTimeout(name: string): number;
   /** Milliseconds until the headers are in, connecting included. */
   headerTimeout(name: string): number;
@@ -27,6 +29,7 @@ export function createHostSettings(upstream: UpstreamConfig): HostSettings {
   return {
     all: upstream.hosts,
     of,
+    lookupTimeout: upstream.lookupTimeout,
     connectTimeout: (name) => of(name)?.connectTimeout ?? upstream.connectTimeout,
     headerTimeout: (name) => of(name)?.headerTimeout ?? upstream.headerTimeout,
     stallTimeout: (name) => of(name)?.stallTimeout ?? upstream.stallTimeout,

@@ -77,6 +77,8 @@ function describe(error: unknown, context: FaultContext): TransportFault {
       return { kind: 'dns', reason: 'DNS name not found' };
     case 'EAI_AGAIN':
       return { kind: 'dns', reason: 'no DNS server answered' };
+    case 'LOOKUP_TIMEOUT':
+      return { kind: 'dns', reason: details.message };
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return { kind: 'refused', reason: 'no route to the host' };

@@ -29,7 +29,13 @@ export interface SilentServer extends BlackHole {
   heal(port: number): void;
 }
 
+export interface DeafListener extends BlackHole {
+  /** From now on connections are made, those too whose SYN was dropped: their next one is taken. */
+  wake(): void;
+}
+
 export function startBlackHole(options?: { readonly accepts?: true }): Promise<SilentServer>;
+export function startBlackHole(options: { readonly accepts: false }): Promise<DeafListener>;
 export function startBlackHole(options?: { readonly accepts?: boolean }): Promise<BlackHole>;
 export function startBlackHole(options: { readonly accepts?: boolean } = {}): Promise<BlackHole> {
   return options.accepts === false ? startDeafListener() : startSilentServer();
@@ -74,23 +80,31 @@ async function startSilentServer(): Promise<SilentServer> {
 }
 
 const deafListener = `
-  const { parentPort } = require('node:worker_threads');
+  const { parentPort, workerData } = require('node:worker_threads');
   const server = require('node:net').createServer();
   server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
     parentPort.postMessage(server.address().port);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    Atomics.wait(workerData, 0, 0);
   });`;
 
-async function startDeafListener(): Promise<BlackHole> {
-  const worker = new Worker(deafListener, { eval: true });
+async function startDeafListener(): Promise<DeafListener> {
+  const isAwake = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(deafListener, { eval: true, workerData: isAwake });
   const [port] = (await once(worker, 'message')) as [number];
   const fillers = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
   await Promise.all(fillers.map((filler) => once(filler, 'connect')));
   for (const filler of fillers) filler.on('error', () => {});
-  return blackHole(port, async () => {
+  const hole = blackHole(port, async () => {
     for (const filler of fillers) filler.destroy();
     await worker.terminate();
   });
+  return {
+    ...hole,
+    wake() {
+      Atomics.store(isAwake, 0, 1);
+      Atomics.notify(isAwake, 0);
+    },
+  };
 }
 
 function blackHole(port: number, stop: () => Promise<void>): BlackHole {

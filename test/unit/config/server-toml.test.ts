@@ -32,6 +32,7 @@ const defaults = {
   limits: { stopGrace: 30_000, maxConnections: 10_000 },
   routing: { defaultRegistry: 'docker.io', unlisted: 'refuse', hosts: new Map(), names: new Map() },
   upstream: {
+    lookupTimeout: 10_000,
     connectTimeout: 3000,
     headerTimeout: 15_000,
     stallTimeout: 30_000,
@@ -84,6 +85,7 @@ describe('entrepot.toml', () => {
       hosts = { "Hub.corp" = "docker.io", "quay.corp:80" = "quay.io" }
       names = { "reg-corp" = "reg.corp:5443" }
       [upstream]
+      lookup_timeout = "1s"
       connect_timeout = "1s"
       header_timeout = "2s"
       stall_timeout = "3s"
@@ -144,6 +146,7 @@ describe('entrepot.toml', () => {
         names: new Map([['reg-corp', 'reg.corp:5443']]),
       },
       upstream: {
+        lookupTimeout: 1000,
         connectTimeout: 1000,
         headerTimeout: 2000,
         stallTimeout: 3000,

@@ -36,6 +36,7 @@ export interface AskingOptions {
 export const noProxies = { http: undefined, https: undefined, no: undefined };
 
 export const defaults: UpstreamConfig = {
+  lookupTimeout: 10_000,
   connectTimeout: 3000,
   headerTimeout: 15_000,
   stallTimeout: 30_000,

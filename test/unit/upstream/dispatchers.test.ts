@@ -7,8 +7,9 @@ import { request } from 'undici';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { createReadBlocks } from '../../../src/lib/read-blocks.ts';
 import type { Reach } from '../../../src/upstream/addresses.ts';
-import { createDispatchers, type ResolveAll } from '../../../src/upstream/dispatchers.ts';
+import { createDispatchers } from '../../../src/upstream/dispatchers.ts';
 import { createHostSettings } from '../../../src/upstream/host-settings.ts';
+import { createLookups, type ResolveAll } from '../../../src/upstream/lookups.ts';
 import { createProxies } from '../../../src/upstream/proxies.ts';
 import { defaults, noProxies } from './asking.ts';
 
@@ -32,7 +33,7 @@ describe('names that lead nearer than their sender may send us', () => {
     proxies: createProxies(noProxies, settings),
     settings,
     extraCa: [],
-    resolve,
+    lookups: createLookups({ clock: systemClock, resolve }),
   });
   after(async () => {
     await dispatchers.close();
