@@ -53,6 +53,7 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .option('--registries-dir <DIR>', 'drop-ins (*.conf) for registries.conf, from this directory alone')
     .option('--config <FILE>', 'entrepot.toml')
     .option('--log-level <LEVEL>', 'debug, info, warn or error')
+    .option('--log-format <FORMAT>', 'text or json; without it, text in a terminal and json elsewhere')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'entrepot: ')),
@@ -83,7 +84,9 @@ function createProgram(end: (code: ExitCode) => void): Command {
 
   program
     .command('check')
-    .description('read the whole configuration and tell all that is wrong with it; contacts nobody')
+    .description('show what is wrong with the configuration, and the settings in force; contacts no host')
+    .option('--listen <HOST:PORT>', 'as for serve')
+    .option('--data <DIR>', 'as for serve')
     .option('--json', 'print JSON')
     .action((flags: { json?: true }, command: Command) => {
       end(print(check(loadOptions(command)), flags));

@@ -14,6 +14,7 @@ import { readCaFile } from './pem.ts';
 import type { Environment } from './proxy-env.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { readSecretFile } from './secret-file.ts';
+import type { SettingInForce } from './settings.ts';
 import { readTlsFiles } from './tls-files.ts';
 
 export interface ConfigCheck {
@@ -21,6 +22,8 @@ export interface ConfigCheck {
   readonly errors: readonly EntrepotError[];
   /** Files that were read and directories of certs.d that are used, in order. */
   readonly files: readonly string[];
+  /** Every key of entrepot.toml as it is in force. */
+  readonly settings: readonly SettingInForce[];
 }
 
 interface Findings {
@@ -30,7 +33,7 @@ interface Findings {
 }
 
 export function checkConfig(options: LoadOptions): ConfigCheck {
-  const { registries, server, paths, serverFile, warnings, errors } = loadWhatIsRight(options);
+  const { registries, server, paths, serverFile, settings, warnings, errors } = loadWhatIsRight(options);
   const findings: Findings = {
     warnings: [...warnings],
     errors: [...errors],
@@ -44,7 +47,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
     checkCertificates(hostsOf(registries), paths.certDirectories, findings);
     if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
   }
-  return findings;
+  return { ...findings, settings };
 }
 
 function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {

@@ -52,7 +52,11 @@ export interface ServerConfig {
   readonly tls: TlsPaths;
   /** Whether the configuration is read again when its files change, or on SIGHUP alone. */
   readonly reloadOnChange: boolean;
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' };
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error';
+    /** Undefined: text in a terminal, else JSON. */
+    readonly format: 'text' | 'json' | undefined;
+  };
   readonly limits: {
     /** How long a stop waits for answers under way. */
     readonly stopGrace: number;

@@ -17,7 +17,7 @@ import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
-import { type ConfigFlags, readSettings } from './settings.ts';
+import { type ConfigFlags, readSettings, type SettingInForce } from './settings.ts';
 import { readTextFile } from './text-file.ts';
 import { tlsProblem } from './tls-files.ts';
 
@@ -37,6 +37,8 @@ export interface PartialConfig {
   readonly serverFile: string | undefined;
   /** Files, and folders of `*.conf`, that it comes from or would come from if they were there. */
   readonly places: readonly string[];
+  /** Every key of entrepot.toml as it is in force. */
+  readonly settings: readonly SettingInForce[];
   readonly warnings: readonly ConfigWarning[];
   readonly errors: readonly EntrepotError[];
 }
@@ -79,7 +81,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   errors.push(...toml.problems);
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(() => readProxyEnvironment(env));
-  const server = settings.override(toml.server);
+  const { server, inForce, warnings: hidden } = settings.override(toml, source?.file);
   const tls = tlsProblem(server.tls, source?.file);
   if (tls) errors.push(tls);
   const insecure = loaded ? insecureCredentialWarnings(loaded.registries, server, paths.authFiles) : [];
@@ -94,7 +96,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...serverTomlPlaces(settings.config, options),
       ...[...Object.values(server.tls), server.upstream.caFile].filter((file) => file !== undefined),
     ],
-    warnings: [...warnings, ...registriesWarnings, ...pathWarnings, ...insecure],
+    settings: inForce,
+    warnings: [...warnings, ...hidden, ...registriesWarnings, ...pathWarnings, ...insecure],
     errors,
   };
 }

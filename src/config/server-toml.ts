@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { EntrepotError } from '../errors.ts';
 import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
 import { parseToml, type TomlTable } from './registries-conf/toml-document.ts';
-import { readStrictly, type StrictTable } from './strict-table.ts';
+import { readStrictly, type StrictTable, type WrittenSetting } from './strict-table.ts';
 import * as kind from './value-kinds.ts';
 
 const KiB = 1024;
@@ -20,6 +20,8 @@ export interface ServerToml {
   readonly server: ServerConfig;
   /** In the order of the lines; none where the file can be used. */
   readonly problems: readonly EntrepotError[];
+  /** Every key with its value, defaults included. */
+  readonly settings: readonly WrittenSetting[];
 }
 
 /**
@@ -28,79 +30,78 @@ export interface ServerToml {
  */
 export function readServerToml(source: { file: string; text: string } | undefined, cwd: string): ServerToml {
   const table = source ? parseToml(source.text, source.file) : noTable;
-  const { result, problems } = readStrictly(source?.file ?? '', table, (top) => readServer(top, cwd));
-  return { server: result, problems };
+  const { result, ...rest } = readStrictly(source?.file ?? '', table, (top) => readServer(top, cwd));
+  return { server: result, ...rest };
 }
 
 function readServer(top: StrictTable, cwd: string): ServerConfig {
+  const path = kind.pathFrom(cwd);
+  const log = top.table('log');
   const limits = top.table('limits');
   const transfer = top.table('transfer');
   return {
-    listen: top.value('listen', kind.listenAddress) ?? { host: '127.0.0.1', port: 5000 },
-    data: resolve(cwd, top.value('data', kind.path) ?? 'data'),
-    reloadOnChange: top.value('reload_on_change', kind.flag) ?? true,
-    tls: readTls(top.table('tls'), cwd),
-    log: { level: top.table('log').value('level', kind.logLevel) ?? 'info' },
+    listen: top.value('listen', kind.listenAddress, { host: '127.0.0.1', port: 5000 }),
+    data: top.value('data', path, resolve(cwd, 'data')),
+    reloadOnChange: top.value('reload_on_change', kind.flag, true),
+    tls: readTls(top.table('tls'), path),
+    log: { level: log.value('level', kind.logLevel, 'info'), format: log.value('format', kind.logFormat) },
     limits: {
-      stopGrace: limits.value('stop_grace', kind.wait) ?? 30_000,
-      maxConnections: limits.value('max_connections', kind.integer(1, 1_000_000)) ?? 10_000,
+      stopGrace: limits.value('stop_grace', kind.wait, 30_000),
+      maxConnections: limits.value('max_connections', kind.integer(1, 1_000_000), 10_000),
     },
     routing: readRouting(top.table('routing')),
-    upstream: readUpstream(top.table('upstream'), cwd),
+    upstream: readUpstream(top.table('upstream'), path),
     transfer: {
-      fill: transfer.value('fill', kind.fillRule) ?? 'always',
-      writeBehind: transfer.value('write_behind', kind.size(MiB)) ?? 8 * MiB,
+      fill: transfer.value('fill', kind.fillRule, 'always'),
+      writeBehind: transfer.value('write_behind', kind.size(MiB), 8 * MiB),
     },
     cache: readCache(top.table('cache')),
     freshness: readFreshness(top.table('freshness')),
   };
 }
 
-function readTls(tls: StrictTable, cwd: string): TlsPaths {
-  const file = (key: string) => {
-    const path = tls.value(key, kind.path);
-    return path && resolve(cwd, path);
+function readTls(tls: StrictTable, path: kind.ValueKind<string>): TlsPaths {
+  return {
+    certificate: tls.value('certificate', path),
+    key: tls.value('key', path),
+    clientCa: tls.value('client_ca', path),
   };
-  return { certificate: file('certificate'), key: file('key'), clientCa: file('client_ca') };
 }
 
 function readRouting(routing: StrictTable): ServerConfig['routing'] {
   return {
-    defaultRegistry: routing.value('default_registry', kind.registry) ?? 'docker.io',
-    unlisted: routing.value('unlisted', kind.oneOf('refuse', 'direct')) ?? 'refuse',
+    defaultRegistry: routing.value('default_registry', kind.registry, 'docker.io'),
+    unlisted: routing.value('unlisted', kind.oneOf('refuse', 'direct'), 'refuse'),
     hosts: routing.map('hosts', kind.hostHeader, kind.registry),
     names: routing.map('names', kind.firstComponent, kind.registry),
   };
 }
 
-function readUpstream(upstream: StrictTable, cwd: string): UpstreamConfig {
-  const caFile = upstream.value('ca_file', kind.path);
+function readUpstream(upstream: StrictTable, path: kind.ValueKind<string>): UpstreamConfig {
   const tables = upstream.tables('host');
-  const hosts = tables.map((table) => readUpstreamHost(table, cwd));
+  const hosts = tables.map((table) => readUpstreamHost(table, path));
   hosts.forEach((host, index) => {
     if (host && hosts.findIndex((other) => other?.host === host.host) < index) {
       tables[index]?.problem('host', `a second [[upstream.host]] for ${host.host}: make one table of them`);
     }
   });
   return {
-    lookupTimeout: upstream.value('lookup_timeout', kind.wait) ?? 10_000,
-    connectTimeout: upstream.value('connect_timeout', kind.wait) ?? 3000,
-    headerTimeout: upstream.value('header_timeout', kind.wait) ?? 15_000,
-    stallTimeout: upstream.value('stall_timeout', kind.wait) ?? 30_000,
-    totalTimeout: upstream.value('total_timeout', kind.wait) ?? 120_000,
-    queueTimeout: upstream.value('queue_timeout', kind.wait) ?? 30_000,
-    insecure: upstream.value('insecure', kind.flag) ?? false,
+    lookupTimeout: upstream.value('lookup_timeout', kind.wait, 10_000),
+    connectTimeout: upstream.value('connect_timeout', kind.wait, 3000),
+    headerTimeout: upstream.value('header_timeout', kind.wait, 15_000),
+    stallTimeout: upstream.value('stall_timeout', kind.wait, 30_000),
+    totalTimeout: upstream.value('total_timeout', kind.wait, 120_000),
+    queueTimeout: upstream.value('queue_timeout', kind.wait, 30_000),
+    insecure: upstream.value('insecure', kind.flag, false),
     tokenRealms: upstream.list('token_realms', kind.hostOrDomain),
-    offline: upstream.value('offline', kind.flag) ?? false,
-    caFile: caFile && resolve(cwd, caFile),
+    offline: upstream.value('offline', kind.flag, false),
+    caFile: upstream.value('ca_file', path),
     hosts: hosts.filter((host) => host !== undefined),
   };
 }
 
-function readUpstreamHost(table: StrictTable, cwd: string): UpstreamHostConfig | undefined {
+function readUpstreamHost(table: StrictTable, path: kind.ValueKind<string>): UpstreamHostConfig | undefined {
   const host = table.required('host', kind.registry);
-  const passwordFile = table.value('password_file', kind.path);
-  const identityTokenFile = table.value('identity_token_file', kind.path);
   const rest = {
     connectTimeout: table.value('connect_timeout', kind.wait),
     headerTimeout: table.value('header_timeout', kind.wait),
@@ -109,8 +110,8 @@ function readUpstreamHost(table: StrictTable, cwd: string): UpstreamHostConfig |
     fetchers: table.value('fetchers', kind.integer(1, 64)),
     proxy: table.value('proxy', kind.proxy),
     username: table.value('username', kind.username),
-    passwordFile: passwordFile && resolve(cwd, passwordFile),
-    identityTokenFile: identityTokenFile && resolve(cwd, identityTokenFile),
+    passwordFile: table.value('password_file', path),
+    identityTokenFile: table.value('identity_token_file', path),
   };
   if (rest.passwordFile && rest.identityTokenFile) {
     table.problem('identity_token_file', 'password_file and identity_token_file exclude each other');
@@ -130,14 +131,14 @@ function readCache(cache: StrictTable): ServerConfig['cache'] {
   const pins = cache.tables('pin').map((pin) => pin.required('match', kind.pattern));
   return {
     maxSize: cache.value('max_size', kind.size(1)),
-    minFree: cache.value('min_free', kind.size(0)) ?? GiB,
+    minFree: cache.value('min_free', kind.size(0), GiB),
     quotas: quotas.flatMap(({ match, maxSize }) =>
       match === undefined || maxSize === undefined ? [] : [{ match, maxSize }],
     ),
     pins: pins.filter((pin) => pin !== undefined),
     scrub: {
       every: cache.value('scrub_every', kind.period),
-      rate: cache.value('scrub_rate', kind.size(KiB)) ?? 20 * MiB,
+      rate: cache.value('scrub_rate', kind.size(KiB), 20 * MiB),
     },
   };
 }
@@ -148,10 +149,10 @@ function readFreshness(freshness: StrictTable): ServerConfig['freshness'] {
     tag: rule.required('tag', kind.age),
   }));
   return {
-    tag: freshness.value('tag', kind.age) ?? 60_000,
-    missing: freshness.value('missing', kind.age) ?? 10_000,
-    onMissing: freshness.value('on_missing', kind.oneOf('drop', 'keep')) ?? 'drop',
-    serveStaleWhileRevalidating: freshness.value('serve_stale_while_revalidating', kind.flag) ?? false,
+    tag: freshness.value('tag', kind.age, 60_000),
+    missing: freshness.value('missing', kind.age, 10_000),
+    onMissing: freshness.value('on_missing', kind.oneOf('drop', 'keep'), 'drop'),
+    serveStaleWhileRevalidating: freshness.value('serve_stale_while_revalidating', kind.flag, false),
     rules: rules.flatMap(({ match, tag }) =>
       match === undefined || tag === undefined ? [] : [{ match, tag }],
     ),

@@ -8,9 +8,20 @@ import { nearest } from './nearest.ts';
 import type { TomlTable, TomlValue } from './registries-conf/toml-document.ts';
 import type { ValueKind } from './value-kinds.ts';
 
+/** A key that was asked for, and what it means now. */
+export interface WrittenSetting {
+  /** `cache.max_size`; of the second table of a list, `upstream.host[1].proxy`. */
+  readonly key: string;
+  /** As JSON, without secrets; null: nothing is set, and there is no default. */
+  readonly value: unknown;
+  /** 1-based; undefined: the default. */
+  readonly line: number | undefined;
+}
+
 export interface StrictTable {
-  /** The value, or undefined where the key is absent or its value wrong. */
+  /** The value; `otherwise` where the key is absent or its value wrong. */
   value<T>(key: string, kind: ValueKind<T>): T | undefined;
+  value<T>(key: string, kind: ValueKind<T>, otherwise: T): T;
   /** As `value`; absence is a problem. */
   required<T>(key: string, kind: ValueKind<T>): T | undefined;
   list<T>(key: string, kind: ValueKind<T>): readonly T[];
@@ -29,19 +40,27 @@ export function readStrictly<T>(
   file: string,
   root: TomlTable,
   read: (top: StrictTable) => T,
-): { result: T; problems: readonly EntrepotError[] } {
+): { result: T; problems: readonly EntrepotError[]; settings: readonly WrittenSetting[] } {
   const problems: EntrepotError[] = [];
+  const settings: WrittenSetting[] = [];
   const opened: { name: string; table: TomlTable; keys: ReadonlySet<string> }[] = [];
 
   function note(line: number, message: string): void {
     problems.push(new EntrepotError('CONFIG_INVALID', message, { file, line }));
   }
 
-  /** `name` as in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`. */
-  function open(name: string, table: TomlTable): StrictTable {
+  /** `name` as in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`; `index` in such a list. */
+  function open(name: string, table: TomlTable, index?: number): StrictTable {
     const keys = new Set<string>();
     opened.push({ name, table, keys });
     const dotted = (key: string) => [...(name === '' ? [] : [name.replaceAll(/[[\]]/g, '')]), key].join('.');
+
+    function set(key: string, value: unknown, line: number | undefined): void {
+      if (index === undefined) settings.push({ key: dotted(key), value, line });
+      else if (line !== undefined) {
+        settings.push({ key: `${name.slice(1, -1)}[${index}].${key}`, value, line });
+      }
+    }
 
     function take(key: string): TomlValue | undefined {
       keys.add(key);
@@ -56,25 +75,38 @@ export function readStrictly<T>(
     }
 
     return {
-      value(key, kind) {
+      value<V>(key: string, kind: ValueKind<V>, otherwise?: V) {
         const value = take(key);
-        return value && checked(dotted(key), kind, value);
+        const read = value && checked(dotted(key), kind, value);
+        const isWritten = read !== undefined;
+        const meant = isWritten ? read : otherwise;
+        set(key, meant === undefined ? null : shown(kind, meant), isWritten ? value?.line : undefined);
+        return meant as V;
       },
       required(key, kind) {
         const value = take(key);
-        if (value) return checked(dotted(key), kind, value);
+        if (value) {
+          const read = checked(dotted(key), kind, value);
+          if (read !== undefined) set(key, shown(kind, read), value.line);
+          return read;
+        }
         note(table.line, `[${name}] needs the key ${key}: ${kind.expected}`);
         return undefined;
       },
       list(key, kind) {
         const value = take(key);
-        if (!value) return [];
-        if (value.kind !== 'array') {
+        if (value && value.kind !== 'array') {
           note(value.line, `${dotted(key)} must be a list in brackets, not ${show(value)}`);
           return [];
         }
-        const items = value.items.map((item) => checked(`each item of ${dotted(key)}`, kind, item));
-        return items.filter((item) => item !== undefined);
+        const read = value?.items.map((item) => checked(`each item of ${dotted(key)}`, kind, item)) ?? [];
+        const items = read.filter((item) => item !== undefined);
+        set(
+          key,
+          items.map((item) => shown(kind, item)),
+          value?.line,
+        );
+        return items;
       },
       table(key) {
         const value = take(key);
@@ -90,7 +122,7 @@ export function readStrictly<T>(
         if (value.kind !== 'array' || tables.length < items.length) {
           note(value.line, `${dotted(key)} must be a list of tables, [[${dotted(key)}]], not ${show(value)}`);
         }
-        return tables.map((item) => open(`[${dotted(key)}]`, item));
+        return tables.map((item, at) => open(`[${dotted(key)}]`, item, at));
       },
       map(key, keyKind, kind) {
         const value = take(key);
@@ -109,6 +141,7 @@ export function readStrictly<T>(
             );
           } else if (mapped !== undefined) {
             result.set(name, mapped);
+            set(`${key}.${JSON.stringify(written)}`, shown(kind, mapped), item.line);
           }
         }
         return result;
@@ -135,7 +168,11 @@ export function readStrictly<T>(
 
   const result = read(open('', root));
   noteUnknownKeys();
-  return { result, problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
+  return { result, settings, problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
+}
+
+function shown<V>(kind: ValueKind<V>, value: V): unknown {
+  return kind.show ? kind.show(value) : value;
 }
 
 function header(name: string): string {

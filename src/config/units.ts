@@ -39,6 +39,23 @@ export function parseSize(text: string): number | undefined {
   return measure(text, unitBytes);
 }
 
+/** Milliseconds as the file would have them: in the largest unit that leaves no fraction. */
+export function formatDuration(milliseconds: number): string {
+  return inLargestUnit(milliseconds, unitMilliseconds, 'ms');
+}
+
+/** Bytes as the file would have them: in the largest unit that leaves no fraction. */
+export function formatSize(bytes: number): string {
+  return inLargestUnit(bytes, unitBytes, 'B');
+}
+
+function inLargestUnit(value: number, units: ReadonlyMap<string, number>, smallest: string): string {
+  const [unit, factor] = [...units]
+    .filter(([name, each]) => name !== '' && value !== 0 && value % each === 0)
+    .reduce((largest, other) => (other[1] > largest[1] ? other : largest), [smallest, 1] as const);
+  return `${value / factor}${unit}`;
+}
+
 function measure(text: string, units: ReadonlyMap<string, number>): number | undefined {
   const match = /^(\d{1,16}(?:\.\d{1,9})?)([A-Za-z]*)$/.exec(text);
   const factor = units.get(match?.[2] ?? '');

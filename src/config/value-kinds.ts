@@ -1,8 +1,9 @@
 /** The kinds of values in entrepot.toml, in `ENTREPOT_*` variables and in flags: what each looks like when it is right. */
+import { resolve } from 'node:path';
 import picomatch from 'picomatch';
 import { isDomain, parseRepository } from '../oci/reference.ts';
 import { parseProxyUrl } from './proxy-env.ts';
-import { durationForms, parseDuration, parseSize, sizeForms } from './units.ts';
+import { durationForms, formatDuration, formatSize, parseDuration, parseSize, sizeForms } from './units.ts';
 
 export interface ValueKind<T> {
   /** Ends the sentence "KEY must be ...". */
@@ -11,6 +12,8 @@ export interface ValueKind<T> {
   readonly secret?: boolean;
   /** Undefined where `value`, as TOML gave it, is not of this kind. */
   read(value: unknown): T | undefined;
+  /** As the file would have it, without secrets. A kind that has none is shown as it is read. */
+  show?(value: T): string | number | boolean;
 }
 
 /** Timers of Node take at most 24.8 days; nobody means to wait for that long. */
@@ -21,10 +24,14 @@ export const username: ValueKind<string> = {
   read: (value) => (typeof value === 'string' && /^[^:\x00-\x1f]+$/.test(value) ? value : undefined),
 };
 
-export const path: ValueKind<string> = {
-  expected: 'a path of at least one character',
-  read: (value) => (typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined),
-};
+/** A path, relative to `folder`; read, it is absolute. */
+export function pathFrom(folder: string): ValueKind<string> {
+  return {
+    expected: 'a path of at least one character',
+    read: (value) =>
+      typeof value === 'string' && value !== '' && !value.includes('\0') ? resolve(folder, value) : undefined,
+  };
+}
 
 export const flag: ValueKind<boolean> = {
   expected: 'true or false',
@@ -47,6 +54,7 @@ export function oneOf<const T extends string>(...words: readonly T[]): ValueKind
 }
 
 export const logLevel = oneOf('debug', 'info', 'warn', 'error');
+export const logFormat = oneOf('text', 'json');
 
 export function integer(least: number, most: number): ValueKind<number> {
   return {
@@ -62,6 +70,7 @@ export function integer(least: number, most: number): ValueKind<number> {
 export const age: ValueKind<number> = {
   expected: durationForms,
   read: (value) => (typeof value === 'string' ? parseDuration(value) : undefined),
+  show: formatDuration,
 };
 
 /** Milliseconds, not zero, at most a day: a wait that a timer measures. */
@@ -71,6 +80,7 @@ export const wait: ValueKind<number> = {
     const milliseconds = age.read(value);
     return milliseconds && milliseconds <= longestWait ? milliseconds : undefined;
   },
+  show: formatDuration,
 };
 
 /** Milliseconds, from an hour to ten years: how often something large is done. */
@@ -82,6 +92,7 @@ export const period: ValueKind<number> = {
       ? milliseconds
       : undefined;
   },
+  show: formatDuration,
 };
 
 /** Bytes. */
@@ -92,6 +103,7 @@ export function size(least: number): ValueKind<number> {
       const bytes = typeof value === 'string' ? parseSize(value) : value;
       return typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= least ? bytes : undefined;
     },
+    show: formatSize,
   };
 }
 
@@ -104,6 +116,7 @@ export const listenAddress: ValueKind<{ host: string; port: number }> = {
     const port = Number(match?.[3]);
     return host !== undefined && port <= 65_535 ? { host, port } : undefined;
   },
+  show: ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
 };
 
 /** `host[:port]` as it is. */
@@ -158,6 +171,7 @@ export const proxy: ValueKind<string> = {
         ? value
         : parseProxyUrl(value)
       : undefined,
+  show: (value) => value.replace(/(?<=:\/\/)[^/]*@/, ''),
 };
 
 /** `always`, `never` or a share between the two. */

@@ -23,12 +23,13 @@ test('a configuration without fault exits with 0 and tells the files that were r
   const files = [join(folder, 'registries.conf'), join(folder, 'entrepot.toml')];
   const asJson = await check(folder, '--json');
   assert.equal(asJson.code, 0);
-  assert.deepEqual(JSON.parse(asJson.stdout), { files, warnings: [], errors: [] });
-  assert.deepEqual(await check(folder), {
-    code: 0,
-    stdout: `read ${files[0]}\nread ${files[1]}\n0 errors, 0 warnings\n`,
-    stderr: '',
-  });
+  const { settings, ...found } = JSON.parse(asJson.stdout);
+  assert.deepEqual(found, { files, warnings: [], errors: [] });
+  assert.ok(settings.length > 30);
+  const { code, stdout, stderr } = await check(folder);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.ok(stdout.startsWith(`read ${files[0]}\nread ${files[1]}\n\nsetting `), stdout);
+  assert.match(stdout, /\n\n0 errors, 0 warnings\n$/);
 });
 
 test('warnings alone exit with 0, each with its file and line', async (t) => {
@@ -107,4 +108,41 @@ test('a flag wins over its variable, and a variable over the search', async (t) 
     env,
   });
   assert.deepEqual(JSON.parse(byFlag.stdout).files, [join(folder, 'registries.conf'), env.ENTREPOT_CONFIG]);
+});
+
+test('the settings in force are told with where each comes from, as text and as JSON', async (t) => {
+  const toml = '[cache]\nmax_size = "50GiB"\n\n[freshness]\ntag = "5m"\n';
+  const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
+  const file = join(folder, 'entrepot.toml');
+  const env = { ENTREPOT_CACHE_MAX_SIZE: '5GiB' };
+  const args = ['check', '--registries', 'registries.conf', '--listen', '0.0.0.0:80', '--data', 'd'];
+  const { code, stdout } = await runEntrepot([...args, '--json'], { cwd: folder, env });
+  assert.equal(code, 0);
+  const { settings, warnings } = JSON.parse(stdout);
+  const found = (key: string) => settings.find((setting: { key: string }) => setting.key === key);
+  assert.deepEqual(found('listen').from, { kind: 'flag', name: '--listen' });
+  assert.deepEqual(found('data').value, join(folder, 'd'));
+  assert.deepEqual(found('cache.max_size').from, { kind: 'variable', name: 'ENTREPOT_CACHE_MAX_SIZE' });
+  assert.deepEqual(found('freshness.tag'), {
+    key: 'freshness.tag',
+    value: '5m',
+    from: { kind: 'file', file, line: 5 },
+  });
+  assert.deepEqual(found('freshness.missing'), {
+    key: 'freshness.missing',
+    value: '10s',
+    from: { kind: 'default' },
+  });
+  assert.deepEqual([warnings.length, warnings[0].line], [1, 2]);
+  assert.match(
+    warnings[0].message,
+    /cache\.max_size has no effect here: the variable ENTREPOT_CACHE_MAX_SIZE/,
+  );
+
+  const inWords = (await runEntrepot(args, { cwd: folder, env })).stdout;
+  assert.match(inWords, /^listen +"0\.0\.0\.0:80" +--listen$/m);
+  assert.match(inWords, /^cache\.max_size +"5GiB" +the variable ENTREPOT_CACHE_MAX_SIZE$/m);
+  assert.ok(inWords.includes(`"5m"`) && inWords.includes(`${file}:5\n`), inWords);
+  assert.match(inWords, /^freshness\.missing +"10s" +default$/m);
+  assert.match(inWords, /^tls\.certificate +- +default$/m);
 });

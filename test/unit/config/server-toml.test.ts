@@ -28,7 +28,7 @@ const defaults = {
   data: '/srv/work/data',
   reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
-  log: { level: 'info' },
+  log: { level: 'info', format: undefined },
   limits: { stopGrace: 30_000, maxConnections: 10_000 },
   routing: { defaultRegistry: 'docker.io', unlisted: 'refuse', hosts: new Map(), names: new Map() },
   upstream: {
@@ -65,7 +65,8 @@ describe('entrepot.toml', () => {
   it('is all defaults when it is empty, commented out, or not there', () => {
     assert.deepEqual(server(''), defaults);
     assert.deepEqual(server('# listen = "0.0.0.0:80"\r\n[cache]\r\n'), defaults);
-    assert.deepEqual(readServerToml(undefined, cwd), { server: defaults, problems: [] });
+    const { server: withoutFile, problems } = readServerToml(undefined, cwd);
+    assert.deepEqual([withoutFile, problems], [defaults, []]);
   });
 
   it('sets everything', () => {
@@ -73,7 +74,7 @@ describe('entrepot.toml', () => {
       listen = "[::1]:80"
       data = "/var/lib/entrepot"
       reload_on_change = false
-      log.level = "debug"
+      log = { level = "debug", format = "text" }
       limits = { stop_grace = "1m", max_connections = 5 }
       [tls]
       certificate = "tls.crt"
@@ -132,7 +133,7 @@ describe('entrepot.toml', () => {
     assert.deepEqual(server(text), {
       listen: { host: '::1', port: 80 },
       data: '/var/lib/entrepot',
-      log: { level: 'debug' },
+      log: { level: 'debug', format: 'text' },
       reloadOnChange: false,
       tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
       limits: { stopGrace: 60_000, maxConnections: 5 },

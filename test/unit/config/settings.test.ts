@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { readServerToml } from '../../../src/config/server-toml.ts';
 import { type ConfigFlags, readSettings } from '../../../src/config/settings.ts';
 
-const { server } = readServerToml(undefined, '/srv');
+const toml = readServerToml(undefined, '/srv');
 
 function read(flags: ConfigFlags, env: Record<string, string> = {}) {
   return readSettings(flags, env, '/srv');
@@ -13,7 +13,7 @@ describe('flags and variables', () => {
   it('change nothing when there are none, or when they are empty', () => {
     for (const env of [{}, { ENTREPOT_LISTEN: '', ENTREPOT_DATA: '', ENTREPOT_REGISTRIES: '' }]) {
       const { settings, problems, warnings } = read({}, env);
-      assert.deepEqual(settings.override(server), server);
+      assert.deepEqual(settings.override(toml, undefined).server, toml.server);
       assert.deepEqual(
         [settings.registries, settings.registriesDir, settings.config],
         [undefined, undefined, undefined],
@@ -39,7 +39,7 @@ describe('flags and variables', () => {
         ENTREPOT_TLS_CLIENT_CA: 'ca.crt',
       },
     );
-    const changed = settings.override(server);
+    const { server: changed } = settings.override(toml, undefined);
     assert.deepEqual(changed.listen, { host: '0.0.0.0', port: 80 });
     assert.equal(changed.data, '/srv/cache');
     assert.equal(changed.log.level, 'warn');
@@ -50,7 +50,7 @@ describe('flags and variables', () => {
       clientCa: '/srv/ca.crt',
     });
     assert.equal(changed.upstream.offline, true);
-    assert.equal(changed.upstream.connectTimeout, server.upstream.connectTimeout);
+    assert.equal(changed.upstream.connectTimeout, toml.server.upstream.connectTimeout);
     assert.deepEqual(
       [settings.registries, settings.registriesDir, settings.config],
       ['/r.conf', '/srv/r.d', '/e.toml'],
@@ -75,7 +75,7 @@ describe('flags and variables', () => {
       ENTREPOT_CONFIG: '/elsewhere',
     });
     assert.deepEqual(problems, []);
-    const { listen, data, log } = settings.override(server);
+    const { listen, data, log } = settings.override(toml, undefined).server;
     assert.deepEqual([listen, data, log.level], [{ host: 'localhost', port: 0 }, '/srv/d', 'error']);
     assert.deepEqual(
       [settings.registries, settings.registriesDir, settings.config],
@@ -119,5 +119,74 @@ describe('flags and variables', () => {
       },
     );
     assert.deepEqual(warnings, []);
+  });
+});
+
+describe('settings in force', () => {
+  const file = '/etc/entrepot.toml';
+  const text = 'listen = "10.0.0.1:80"\ndata = "/disk"\n[cache]\nmax_size = "5GiB"\n';
+
+  function inForce(flags: ConfigFlags, env: Record<string, string>, content = text) {
+    const read = readServerToml({ file, text: content }, '/srv');
+    const { inForce, server, warnings } = readSettings(flags, env, '/srv').settings.override(read, file);
+    const found = (key: string) => inForce.find((setting) => setting.key === key);
+    return { found, server, warnings, keys: inForce.map(({ key }) => key) };
+  }
+
+  it('say where each comes from: flag, variable, line of the file, default', () => {
+    const { found } = inForce({ listen: '[::1]:5000' }, { ENTREPOT_CACHE_MAX_SIZE: '1TiB' });
+    assert.deepEqual(found('listen'), {
+      key: 'listen',
+      value: '[::1]:5000',
+      from: { kind: 'flag', name: '--listen' },
+    });
+    assert.deepEqual(found('cache.max_size'), {
+      key: 'cache.max_size',
+      value: '1TiB',
+      from: { kind: 'variable', name: 'ENTREPOT_CACHE_MAX_SIZE' },
+    });
+    assert.deepEqual(found('data'), { key: 'data', value: '/disk', from: { kind: 'file', file, line: 2 } });
+    assert.deepEqual(found('upstream.total_timeout'), {
+      key: 'upstream.total_timeout',
+      value: '2m',
+      from: { kind: 'default' },
+    });
+    assert.equal(found('tls.certificate')?.value, null);
+  });
+
+  it('have the tables of a list by number, and no secret', () => {
+    const host =
+      '[[upstream.host]]\nhost = "a.io"\n[[upstream.host]]\nhost = "b.io"\nproxy = "http://u:hunter2@p:1"\n';
+    const { found, keys } = inForce({}, {}, host);
+    assert.equal(found('upstream.host[1].host')?.value, 'b.io');
+    assert.equal(found('upstream.host[1].proxy')?.value, 'http://p:1/');
+    assert.deepEqual(
+      keys.filter((key) => key.startsWith('upstream.host[0]')),
+      ['upstream.host[0].host'],
+    );
+  });
+
+  it('warn of a variable that hides a key of the file, but not of a flag, nor of the same value', () => {
+    const { warnings, server } = inForce({}, { ENTREPOT_LISTEN: '127.0.0.1:1', ENTREPOT_DATA: '/disk' });
+    assert.equal(server.listen.port, 1);
+    assert.deepEqual(
+      warnings.map(({ file, line, message }) => [file, line, message]),
+      [[file, 1, 'listen has no effect here: the variable ENTREPOT_LISTEN sets it to "127.0.0.1:1"']],
+    );
+    assert.deepEqual(inForce({ listen: '127.0.0.1:1' }, {}).warnings, []);
+  });
+
+  it('take ENTREPOT_DEFAULT_LISTEN and ENTREPOT_DEFAULT_DATA only where nothing else says', () => {
+    const env = { ENTREPOT_DEFAULT_LISTEN: '0.0.0.0:5000', ENTREPOT_DEFAULT_DATA: '/var/lib/entrepot' };
+    const bare = inForce({}, env, '');
+    assert.deepEqual(bare.server.listen, { host: '0.0.0.0', port: 5000 });
+    assert.equal(bare.server.data, '/var/lib/entrepot');
+    assert.deepEqual(bare.found('data')?.from, { kind: 'variable', name: 'ENTREPOT_DEFAULT_DATA' });
+
+    const written = inForce({}, env);
+    assert.deepEqual([written.server.listen.host, written.server.data], ['10.0.0.1', '/disk']);
+    assert.deepEqual(written.warnings, []);
+    assert.equal(inForce({ data: '/mine' }, env, '').server.data, '/mine');
+    assert.equal(inForce({}, { ...env, ENTREPOT_DATA: '/mine' }, '').server.data, '/mine');
   });
 });

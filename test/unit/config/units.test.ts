@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseDuration, parseSize } from '../../../src/config/units.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../../src/config/units.ts';
 
 describe('parseDuration', () => {
   for (const [text, milliseconds] of [
@@ -84,5 +84,31 @@ describe('parseSize', () => {
         assert.ok(bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0));
       }),
     );
+  });
+});
+
+describe('a value is written as the file would have it', () => {
+  it('in the largest unit that leaves no fraction', () => {
+    assert.deepEqual([0, 1, 1500, 30_000, 120_000, 86_400_000].map(formatDuration), [
+      '0ms',
+      '1ms',
+      '1500ms',
+      '30s',
+      '2m',
+      '1d',
+    ]);
+    assert.deepEqual([0, 1023, 1024, 5e9, 50 * 1024 ** 3, 1024 ** 4].map(formatSize), [
+      '0B',
+      '1023B',
+      '1KiB',
+      '5GB',
+      '50GiB',
+      '1TiB',
+    ]);
+  });
+
+  it('and means the same when it is read again', () => {
+    for (const ms of [0, 1, 999, 61_000, 3_600_001]) assert.equal(parseDuration(formatDuration(ms)), ms);
+    for (const bytes of [0, 1, 1536, 5e9, 3 * 1024 ** 4]) assert.equal(parseSize(formatSize(bytes)), bytes);
   });
 });
