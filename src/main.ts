@@ -1,12 +1,12 @@
 #!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=4
 /**
- * The entry: `node dist/main.js COMMAND`, or from a checkout `node_modules/.bin/node src/main.ts COMMAND`. All else is loaded
- * only when Node is new enough for it, since an older one would fail at some import in words that help nobody. That check
- * is for dist/: a Node older than 22.18 cannot load src/main.ts in the first place and says "Unknown file extension".
+ * The entry: `node dist/main.js COMMAND`, or `./entrepot COMMAND` in a checkout. The rest is loaded only if Node is new
+ * enough, because an older one would fail at an import with a message that does not help. The check is for dist/: a Node
+ * older than 22.18 cannot load src/main.ts at all and says "Unknown file extension".
  *
- * What stands in the first line bounds memory that makes nothing faster. MALLOC_ARENA_MAX: glibc gives each thread a heap of its
- * own, which keeps what was freed (25 MiB of 200). The flag: V8's young generation grows with the machine's memory. Both are
- * set where the server is started: here, in `npm start`, in deploy/systemd.
+ * The settings in the first line bound memory that makes nothing faster. MALLOC_ARENA_MAX: glibc gives each thread a heap of
+ * its own, which keeps what was freed (25 MiB of 200). The flag: V8's young generation grows with the machine's memory. Both
+ * are set wherever the server is started: here, in ./entrepot and in deploy/systemd.
  */
 import './cli/thread-pool.ts';
 import { readFileSync } from 'node:fs';

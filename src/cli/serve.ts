@@ -3,20 +3,23 @@
  *
  *   SIGTERM, SIGINT   accept no more, let answers under way finish (limits.stop_grace), end with 0
  *   one more          end at once, with 1; the data folder stands that
- *   SIGHUP            read the configuration again, as a change of its files does
+ *   SIGHUP            read the configuration again, as a change of its files does; the end, if the terminal was closed
  *
- * Signals are heard from the start on: as the first process of a container, one without a handler would not end at all.
+ * Signals are handled from the start on: the first process of a container ignores a signal that it has no handler for.
  */
+import { isatty } from 'node:tty';
 import type { App } from '../app.ts';
 import { createConfigWatch } from '../config/config-watch.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
 import { createLogOutput } from '../telemetry/log-output.ts';
+import { textLines } from '../telemetry/text-lines.ts';
 import { watchFaults } from './faults.ts';
 import { createReloads, logWarnings } from './reloads.ts';
 import type { ExitCode } from './result.ts';
 import { readVersion } from './version.ts';
+import { welcome } from './welcome.ts';
 
 /** A terminal's Ctrl-C reaches npm as well, which passes it on: the same signal within so many ms is the same one. */
 const echo = 1000;
@@ -33,12 +36,15 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const config = await read();
   const output = createLogOutput(1);
   process.on('exit', output.flushSync);
-  const log = createLog({ level: config.server.log.level, to: output });
+  const isText = (config.server.log.format ?? (process.stdout.isTTY ? 'text' : 'json')) === 'text';
+  const log = createLog({ level: config.server.log.level, to: isText ? textLines(output) : output });
   watchFaults(log);
   const stopAsked = watchStopSignals(log);
   const serving = Promise.withResolvers<App>();
   const reloads = createReloads({ app: serving.promise, log, read }, config);
-  process.on('SIGHUP', (signal) => reloads.ask({ signal }));
+  process.on('SIGHUP', (signal) => {
+    if (!isTerminalClosed()) reloads.ask({ signal });
+  });
   logWarnings(log, config);
 
   // Only now: this loads native modules, which other commands and a wrong configuration can do without.
@@ -59,6 +65,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     { address, tls: tls.certificate !== undefined, data, registries: config.registries.files, version },
     'listening',
   );
+  if (isText) output.write(welcome(config, address, programName()));
 
   const signal = await stopAsked;
   watch.stop();
@@ -67,6 +74,11 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   log.info({ cut }, 'stopped');
   await output.flush(lastLines);
   return 0;
+}
+
+/** From a checkout, the name on the PATH is not there. */
+function programName(): string {
+  return process.argv[1]?.endsWith('.ts') ? './entrepot' : 'entrepot';
 }
 
 function watchStopSignals(log: Log): Promise<NodeJS.Signals> {
@@ -83,5 +95,13 @@ function watchStopSignals(log: Log): Promise<NodeJS.Signals> {
   };
   process.on('SIGTERM', hear);
   process.on('SIGINT', hear);
+  process.on('SIGHUP', (signal) => {
+    if (isTerminalClosed()) hear(signal);
+  });
   return promise;
+}
+
+/** Standard output was a terminal, and is none any more: its window was closed. */
+function isTerminalClosed(): boolean {
+  return process.stdout.isTTY && !isatty(1);
 }

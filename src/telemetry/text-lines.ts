@@ -1,0 +1,56 @@
+/**
+ * Log lines for people in the place of JSON, one line each:
+ *
+ *   18:03:12 info  GET 200 /v2/quay.io/team/app/manifests/1 in 312 ms  cache=fetched endpoint=quay.io/team/app id=4f0c9a6d21be
+ *   18:03:12 warn  a host is skipped for now: it does not answer well  host=m1.corp reason="connection refused"
+ *
+ * Text from registries and clients is quoted, so that it cannot move the cursor or begin a line of its own.
+ */
+
+interface LineSink {
+  write(line: string): void;
+}
+
+/** Fields of a request's line that are told before the others. */
+const told = new Set(['method', 'status', 'path', 'ms']);
+/** Fields that every line has. */
+const common = new Set(['level', 'time', 'msg']);
+
+/** `write` takes JSON lines of the log; `to` gets text. */
+export function textLines(to: LineSink): LineSink {
+  return { write: (line) => to.write(asText(line)) };
+}
+
+function asText(line: string): string {
+  const fields = JSON.parse(line) as Record<string, unknown>;
+  const { level, time, msg } = fields;
+  const isRequest = msg === 'request' && 'status' in fields;
+  const what = isRequest
+    ? `${plain(fields.method)} ${plain(fields.status)} ${plain(fields.path)} in ${plain(fields.ms)} ms`
+    : escaped(String(msg));
+  const rest = Object.entries(fields)
+    .filter(([name]) => !common.has(name) && !(isRequest && told.has(name)))
+    .map(([name, value]) => `${name}=${name === 'trail' ? trailText(value) : plain(value)}`);
+  const clock = new Date(String(time)).toTimeString().slice(0, 8);
+  return `${[`${clock} ${String(level).padEnd(5)} ${what}`, ...(rest.length > 0 ? [rest.join(' ')] : [])].join('  ')}\n`;
+}
+
+/** `"m1.corp connection refused; quay.io ok"`. */
+function trailText(trail: unknown): string {
+  const attempts = trail as readonly { endpoint: string; outcome: string; reason?: string }[];
+  return plain(
+    attempts.map(({ endpoint, outcome, reason }) => `${endpoint} ${reason ?? outcome}`).join('; '),
+  );
+}
+
+/** As it is, if that is one word of printable characters; else quoted and escaped. */
+function plain(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  if (typeof value !== 'string' || /^[\x21\x23-\x7e]+$/.test(text)) return escaped(text);
+  return escaped(JSON.stringify(text));
+}
+
+/** Printable ASCII as it is, all else as \u escapes. */
+function escaped(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
