@@ -92,6 +92,16 @@ function createProgram(end: (code: ExitCode) => void): Command {
       end(print(check(loadOptions(command)), flags));
     });
 
+  program
+    .command('health')
+    .description('exit with 0 if the server of the data folder answers; for health checks')
+    .option('--data <DIR>', 'folder of the cache')
+    .option('--json', 'print JSON')
+    .action(async (flags: { json?: true }, command: Command) => {
+      const { health } = await import('./health.ts');
+      end(print(await health(loadOptions(command)), flags));
+    });
+
   addCacheCommands(program, { loadOptions, done: (result, flags) => end(print(result, flags)) });
   return program;
 }

@@ -112,3 +112,15 @@ it('the server is started with the same bounds of memory from a checkout, in an 
   assert.deepEqual(bounds(read('src/main.ts').split('\n')[0]), started);
   assert.deepEqual(bounds(readFileSync(deployed.unit, 'utf8')), started);
 });
+
+it('neither the image nor the service sets a variable that beats entrepot.toml', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  for (const text of [read('Dockerfile'), readFileSync(deployed.unit, 'utf8')]) {
+    const set = [...text.matchAll(/\b(ENTREPOT_[A-Z_]+)=/g)].map(([, name = '']) => name);
+    assert.notEqual(set.length, 0);
+    assert.deepEqual(
+      set.filter((name) => !name.startsWith('ENTREPOT_DEFAULT_')),
+      [],
+    );
+  }
+});

@@ -1,0 +1,37 @@
+/** The package that `npm pack` makes of a checkout. */
+import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { run } from '../support/processes.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const checkout = join(import.meta.dirname, '..', '..');
+
+it('npm pack builds the program, and what it packs runs', async (t) => {
+  const folder = tempFolder(t);
+  const packed = await run('npm', ['pack', '--json', '--pack-destination', folder], { cwd: checkout });
+  assert.equal(packed.code, 0, packed.stderr);
+  // The build prints its own lines first.
+  const [{ filename, files }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[\n')));
+  const paths: string[] = files.map(({ path }: { path: string }) => path);
+  for (const path of ['dist/main.js', 'README.md', 'registries.conf.example']) {
+    assert.ok(paths.includes(path), path);
+  }
+  assert.deepEqual(
+    paths.filter((path) => /^(?:src|test|bench|data)\//.test(path)),
+    [],
+  );
+
+  await run('tar', ['-xf', join(folder, filename), '-C', folder]);
+  // As an installation has it, without asking a registry for the dependencies.
+  const installed = join(folder, 'node_modules/entrepot');
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(join(folder, 'package'), installed);
+  symlinkSync(join(checkout, 'node_modules'), join(folder, 'package/node_modules'));
+  const started = await run(process.execPath, [join(installed, 'dist/main.js'), 'check', '--json'], {
+    cwd: folder,
+  });
+  assert.equal(started.code, 0, started.stderr);
+  assert.deepEqual(JSON.parse(started.stdout).errors, []);
+});
