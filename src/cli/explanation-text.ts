@@ -1,6 +1,7 @@
 /** An explanation in words, for whoever is woken by a pull that fails. */
 import type { Origin } from '../config/registries-conf/registries.ts';
 import { formatReference } from '../oci/reference.ts';
+import { whyUnavailable } from '../pull/reason.ts';
 import { describeSource } from '../upstream/credentials.ts';
 import { verdict } from '../upstream/fallback.ts';
 import type { Attempt } from '../upstream/outcome.ts';
@@ -117,7 +118,7 @@ function clientsAnswer(
       return 'A client gets what is cached, else 503: the registry limits requests.';
     case 'offline':
     case 'unavailable':
-      return 'A client gets what is cached, else 502: no endpoint has it, and not every one could be asked.';
+      return `A client gets what is cached, else 502: ${whyUnavailable(attempts)}.`;
   }
 }
 

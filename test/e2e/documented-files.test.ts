@@ -1,4 +1,4 @@
-/** The files of the README that `every-client.ts` does not use: other ways to point the same clients at Entrepot. */
+/** The files of docs/clients.md that `every-client.ts` does not use: other ways to point the same clients at Entrepot. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';

@@ -8,7 +8,7 @@ export interface Client {
   readonly name: string;
   /** Programs that it needs. */
   readonly programs: readonly string[];
-  /** Registry whose images its snippet in the README sends to Entrepot. */
+  /** Registry whose images its snippet in docs/clients.md sends to Entrepot. */
   readonly registry: 'docker.io' | 'quay.io';
   /** Whether it keeps layers as they travel or unpacked. */
   readonly keeps: 'layers' | 'diffIds';

@@ -1,4 +1,4 @@
-/** A containerd of our own, and ctr with the hosts.toml of the README. */
+/** A containerd of our own, and ctr with the hosts.toml of docs/clients.md. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, contentDigests, type Pulled, place } from './client.ts';

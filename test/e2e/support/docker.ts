@@ -1,4 +1,4 @@
-/** A Docker daemon of our own beside whatever the machine runs, with the daemon.json of the README. */
+/** A Docker daemon of our own beside whatever the machine runs, with the daemon.json of docs/clients.md. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { archivedLayers, type Client, type Pulled, place } from './client.ts';

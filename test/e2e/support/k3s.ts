@@ -1,7 +1,7 @@
 /**
  * What k3s and RKE2 make of registries.yaml at their start: one hosts.toml per entry of `mirrors`, `"*"` being `_default`,
  * and an endpoint without a path gets `/v2` (k3s documentation, "Private Registry Configuration"). k3s itself is no package
- * of Debian, so this rule stands in for it. It reads no more YAML than the README shows.
+ * of Debian, so this rule stands in for it. It reads no more YAML than docs/clients.md shows.
  */
 
 /** Folder name of containerd's certs.d -> hosts.toml. */

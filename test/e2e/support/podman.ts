@@ -1,4 +1,4 @@
-/** podman with storage of its own and the registries.conf of the README; CRI-O and Buildah read the same file. */
+/** podman with storage of its own and the registries.conf of docs/clients.md; CRI-O and Buildah read the same file. */
 import { join } from 'node:path';
 import { archivedLayers, type Client, type Pulled } from './client.ts';
 import { createContainerStorage } from './container-storage.ts';

@@ -1,10 +1,10 @@
 /**
- * The configuration that the README tells people to write, read from there, so that what is documented is what is tested.
+ * The configuration that docs/clients.md tells people to write, read from there, so that what is documented is what is tested.
  * A snippet is the first code block after the line that names its file in backticks.
  */
 import { readFileSync } from 'node:fs';
 
-const guide = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+const guide = readFileSync(new URL('../../../docs/clients.md', import.meta.url), 'utf8');
 const documentedAddress = '127.0.0.1:5000';
 
 /** The block for `file`, pointed at `address` (`host:port`). */
@@ -21,7 +21,7 @@ export function command(program: string, address: string): readonly string[] {
 
 function only(pattern: RegExp, what: string, address: string): string {
   const text = guide.match(pattern)?.[1];
-  if (text === undefined) throw new Error(`no code block for ${what} in README.md`);
+  if (text === undefined) throw new Error(`no code block for ${what} in docs/clients.md`);
   if (!text.includes(documentedAddress)) throw new Error(`the block for ${what} has no ${documentedAddress}`);
   return text.replaceAll(documentedAddress, address);
 }

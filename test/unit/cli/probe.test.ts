@@ -83,7 +83,7 @@ test('when every endpoint says 404, so would a client be told', async (t) => {
   const source = await registryFor(t);
   const { text } = await probe(tempFolder(t), entry(source.host), 'ex.io/app');
   assert.match(text, /A client gets 404/);
-  assert.equal(source.count({ kind: 'manifest', reference: 'latest' }), 2);
+  assert.equal(source.count({ kind: 'manifest', reference: 'latest', method: 'GET' }), 2);
 });
 
 /** The home of somebody who once gave the password of `robot`. */
