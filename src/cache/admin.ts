@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageSummary, IndexStore, KeptManifest } from './index/index-store.ts';
 import type { Pins } from './pins.ts';
-import { createPurge, type PurgeReport, type PurgeTarget } from './purge.ts';
+import { createPurge, type PurgeDeps, type PurgeReport, type PurgeTarget } from './purge.ts';
 import type { QuotaSetting, Quotas } from './quotas.ts';
 import type { ReconcileReport } from './reconcile.ts';
 import type { Room } from './room.ts';
@@ -64,8 +64,10 @@ export interface CacheAdminDeps {
   /** The one in force now. */
   readonly maxSize: () => number | undefined;
   readonly scrub: Omit<ScrubDeps, 'index' | 'eachImage'>;
-  readonly remove: (digest: Digest) => void;
+  readonly remove: PurgeDeps['remove'];
   readonly disk: CacheAdmin['disk'];
+  /** What a person is told of an index that cannot be written. */
+  readonly explain: (error: unknown) => unknown;
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
   /** Resolves when the files of all that is gone are gone. */
   readonly removed: () => Promise<void>;
@@ -79,6 +81,15 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const { index, room, quotas, pins } = deps;
   const purge = createPurge({ index, remove: deps.remove });
   const isPinned = (name: string) => pins.pattern?.(name) ?? false;
+
+  /** Does what writes the index. */
+  function write<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw deps.explain(error);
+    }
+  }
 
   async function* eachImage(): AsyncGenerator<ImageSummary> {
     for (let after = ''; ; ) {
@@ -107,11 +118,20 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         pinned: isPinned(image) || (kept.tag !== undefined && isPinned(`${image}:${kept.tag}`)),
       })),
     async purge(target) {
-      const report = purge(target);
+      const report = write(() => purge(target));
       await deps.removed();
       return report;
     },
-    pins,
+    pins: {
+      get configured() {
+        return pins.configured;
+      },
+      get added() {
+        return pins.added;
+      },
+      add: (pattern) => write(() => pins.add(pattern)),
+      remove: (pattern) => write(() => pins.remove(pattern)),
+    },
     scrub: createScrub({ ...deps.scrub, index, eachImage }),
     isStored: (digest) => index.content(digest) !== undefined,
     imagesOf: index.imagesOf,

@@ -18,6 +18,8 @@ import { syncPath, writePrefix } from './blobs/disk-store.ts';
 export interface DataFolder {
   readonly lock: string;
   readonly index: string;
+  /** Disk space that is held back for the index. */
+  readonly reserve: string;
   readonly content: string;
   readonly incoming: string;
 }
@@ -32,6 +34,7 @@ export function prepareDataFolder(data: string): DataFolder {
   const folder: DataFolder = {
     lock: join(data, 'entrepot.lock'),
     index: join(data, 'index-v1.sqlite'),
+    reserve: join(data, 'index-v1.reserve'),
     content: join(data, 'content-v1'),
     incoming: join(data, 'incoming'),
   };

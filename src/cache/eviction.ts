@@ -131,10 +131,15 @@ export function createEviction(deps: EvictionDeps): Eviction {
     slice(search) {
       const slice: Slice = { search, deadline: clock.monotonic() + sliceTime, victims: [], pinned: [] };
       const { victims, pinned } = slice;
+      const { freed, after } = search;
       const inVain = new Error('not enough can be evicted');
       let progress: Progress = 'enough';
       try {
         index.transaction(() => {
+          // The index may do this a second time, after it has rolled the first one back.
+          victims.length = 0;
+          pinned.length = 0;
+          Object.assign(search, { freed, after });
           progress = work(slice);
           if (progress === 'exhausted' && search.allOrNothing) throw inVain;
         });

@@ -23,6 +23,8 @@ export interface LocalCacheDeps {
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly log: CacheLog;
+  /** For what each request may meet. */
+  readonly rareLog: CacheLog;
   readonly times: AccessTimes;
   readonly quotas: Quotas;
   readonly room: Room;
@@ -44,7 +46,8 @@ export interface LocalCacheDeps {
 const manifestMemory = 32 * 1024 * 1024;
 
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { index, store, clock, log, times, quotas, room, verified, reading, arriving, discard } = deps;
+  const { index, store, clock, log, rareLog, times, quotas, room, verified, reading, arriving, discard } =
+    deps;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -66,7 +69,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     try {
       write();
     } catch (error) {
-      log.error({ err: error, image }, `the index could not be written: ${what}`);
+      rareLog.error({ err: error, image }, `the index could not be written: ${what}`);
     }
   }
 

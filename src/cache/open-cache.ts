@@ -24,7 +24,7 @@ import { Holds } from './holds.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { createHealingIndex } from './index/healing-index.ts';
-import { type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
+import { isDiskFull, type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
 import { createRememberedIndex } from './index/remembered-index.ts';
 import { createLeftovers } from './leftovers.ts';
 import { createLocalCache } from './local-cache.ts';
@@ -32,7 +32,9 @@ import type { CacheLog } from './log.ts';
 import { createLosses } from './losses.ts';
 import { createPins } from './pins.ts';
 import { createQuotas, type QuotaSetting } from './quotas.ts';
+import { createRareLog } from './rare-log.ts';
 import { createRemovals } from './removals.ts';
+import { createReserveFile, type ReserveFile } from './reserve-file.ts';
 import { createRoom } from './room.ts';
 import { createUpkeep } from './upkeep.ts';
 import { createVerifiedFiles } from './verified-files.ts';
@@ -79,14 +81,31 @@ export interface OpenCache extends Cache {
 /** Throws EntrepotError: DATA_LOCKED, DATA_UNUSABLE, INDEX_TOO_NEW. */
 export async function openCache(deps: CacheDeps, options: CacheOptions): Promise<OpenCache> {
   const folder = prepareDataFolder(options.data);
+  const { clock, freeBytes = freeOnDisk } = deps;
+  const free = () => freeBytes(options.data);
+  const reserve = createReserveFile({ path: folder.reserve, clock, free });
+  const cache = openFolder(deps, options, folder, reserve);
+  await reserve.restore();
+  return cache;
+}
+
+function openFolder(
+  deps: CacheDeps,
+  options: CacheOptions,
+  folder: DataFolder,
+  reserve: ReserveFile,
+): OpenCache {
   let lock: DataLock | undefined;
   try {
     const { boot = bootOfLinux } = deps;
     lock = lockData(folder.lock, { boot: boot(), afterPowerCut: () => forgetIncoming(deps.log, folder) });
     removeUnfinishedWrites(folder);
-    return wire(deps, options, folder, lock, openIndex(folder.index, deps.clock.now()));
+    return wire(deps, options, folder, reserve, lock, openIndex(folder.index, deps.clock.now()));
   } catch (error) {
     lock?.release(false);
+    // A server that comes back on a full disk serves what is there.
+    if (isDiskFull(error) && reserve.spend()) return openFolder(deps, options, folder, reserve);
+    reserve.stop();
     throw unusable(options.data, error);
   }
 }
@@ -95,12 +114,14 @@ function wire(
   { clock, log, buffers, onEvicted, onDamaged, freeBytes = freeOnDisk }: CacheDeps,
   options: CacheOptions,
   folder: DataFolder,
+  reserve: ReserveFile,
   lock: DataLock,
   opened: OpenedIndex,
 ): OpenCache {
   let isStopped = false;
   let settings: CacheSettings = options;
-  const failed = (what: string) => (error: unknown) => log.error({ err: error }, what);
+  const rareLog = createRareLog({ log, clock });
+  const failed = (what: string) => (error: unknown) => rareLog.error({ err: error }, what);
   const reading = new Holds();
   const arriving = new Holds();
   // For scrubbing alone, so that it never keeps a transfer waiting. The thread starts with the first scrub.
@@ -109,7 +130,7 @@ function wire(
   const startCheckpointer = () =>
     createCheckpointer({ clock, onError: failed('the index could not be checkpointed') }, folder.index);
   let checkpointer = startCheckpointer();
-  const healing = createHealingIndex(opened.index, (damage) => {
+  const replace = (damage: unknown) => {
     index.forgetAll();
     checkpointer.stop().catch(failed('the index could not be checkpointed'));
     checkpointer = startCheckpointer();
@@ -121,6 +142,14 @@ function wire(
       .catch(failed('the pins could not be written'));
     upkeep(replacement.setAside);
     return replacement.index;
+  };
+  const healing = createHealingIndex(opened.index, {
+    replace,
+    makeRoom() {
+      const isSpent = reserve.spend();
+      if (isSpent) Promise.resolve().then(() => room.check());
+      return isSpent;
+    },
   });
   const index = createRememberedIndex(healing);
   const pins = createPins(index, options.pins);
@@ -147,7 +176,7 @@ function wire(
       try {
         index.touch(uses);
       } catch (error) {
-        log.error({ err: error }, 'the index could not be written: last uses');
+        rareLog.error({ err: error }, 'the index could not be written: last uses');
       }
     },
   });
@@ -170,11 +199,11 @@ function wire(
     quotas,
     leftovers,
     limits: () => settings,
-    free: () => freeBytes(options.data),
+    free: () => freeBytes(options.data) - reserve.owed,
     leaving: () => removals.bytes,
     onError: failed('eviction failed'),
     onFull: (bytes, quota) =>
-      log.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
+      rareLog.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
   });
   const upkeep = createUpkeep({
     ...{ index, store, clock, log, quotas, room },
@@ -211,13 +240,15 @@ function wire(
     removals.add(digest, size, () => isHere(digest));
   }
 
-  function remove(digest: Digest): void {
+  function remove(digest: Digest): () => void {
     const size = index.content(digest)?.size;
     const charged = quotas.chargedTo(digest);
     index.dropContent(digest);
-    if (size === undefined) return;
-    quotas.discharge(charged, size);
-    removals.add(digest, size, () => isHere(digest));
+    return () => {
+      if (size === undefined) return;
+      quotas.discharge(charged, size);
+      removals.add(digest, size, () => isHere(digest));
+    };
   }
 
   if (opened.setAside !== undefined) reportDamage(opened.setAside);
@@ -239,10 +270,11 @@ function wire(
   let closed: Promise<void> | undefined;
   async function close(): Promise<void> {
     isStopped = true;
+    reserve.stop();
     await Promise.all([upkeep(undefined), recounted, room.stop(), checkpointer.stop(), hasher.close()]);
     await removals.idle();
     times.close();
-    index.close();
+    attempt('the index could not be closed in order', index.close);
     let isFlushed = false;
     try {
       await flushIncoming(folder);
@@ -250,11 +282,20 @@ function wire(
     } catch (error) {
       failed('transfers in flight could not be flushed')(error);
     }
-    lock.release(isFlushed);
+    attempt('the data folder could not be released in order', () => lock.release(isFlushed));
+  }
+
+  /** For what a full or broken disk may refuse, and what must not keep the rest of the end from happening. */
+  function attempt(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      failed(what)(error);
+    }
   }
 
   const cache = createLocalCache({
-    ...{ index, store, clock, log, times, quotas, room, leftovers, reading, arriving, discard },
+    ...{ index, store, clock, log, rareLog, times, quotas, room, leftovers, reading, arriving, discard },
     verified: createVerifiedFiles(discard),
     removed: removals.idle,
     incoming: folder.incoming,
@@ -265,6 +306,7 @@ function wire(
   });
   const admin = createCacheAdmin({
     ...{ index, room, quotas, pins, remove, reconciled },
+    explain: (error) => unusable(folder.index, error),
     maxSize: () => settings.maxSize,
     scrub: { store, hasher, losses, reading, arriving, discard },
     disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),

@@ -24,11 +24,13 @@ export interface PurgeReport {
   readonly bytes: number;
 }
 
-export function createPurge(deps: {
+export interface PurgeDeps {
   readonly index: IndexStore;
-  /** Forgets a content, and removes its file where it is stored. */
-  readonly remove: (digest: Digest) => void;
-}): (target: PurgeTarget) => PurgeReport {
+  /** Forgets a content. What it gives removes the file, once the index is written. */
+  readonly remove: (digest: Digest) => () => void;
+}
+
+export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => PurgeReport {
   const { index } = deps;
 
   function doomed({ image, tag, digest }: PurgeTarget): Set<Digest> {
@@ -56,10 +58,11 @@ export function createPurge(deps: {
     return names.length;
   }
 
-  return (target) =>
-    index.transaction(() => {
+  return (target) => {
+    const { finish, report } = index.transaction(() => {
       const { image } = target;
       const going = doomed(target);
+      const finish: (() => void)[] = [];
       let removed = 0;
       let bytes = 0;
       const tags = dropTags(target, going);
@@ -67,12 +70,15 @@ export function createPurge(deps: {
         index.unlink(image, digest);
         if (index.imagesOf(digest).length > 0) continue;
         const content = index.content(digest);
-        deps.remove(digest);
+        finish.push(deps.remove(digest));
         if (!content) continue;
         removed += 1;
         bytes += content.size;
       }
       if (target.tag === undefined && target.digest === undefined) index.dropLists(image);
-      return { tags, unlinked: going.size, removed, bytes };
+      return { finish, report: { tags, unlinked: going.size, removed, bytes } };
     });
+    for (const removeFile of finish) removeFile();
+    return report;
+  };
 }

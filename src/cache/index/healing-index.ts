@@ -1,14 +1,22 @@
 /**
  * An index whose file may turn out to be damaged while it is used. It is then replaced by a new one, and the call
  * that found out is made again there: what was in the old one counts as absent until it is found again.
+ *
+ * A call that meets a full disk is made again, too, if some room can be made for it.
  */
 import type { IndexStore } from './index-store.ts';
-import { isDamage } from './open-index.ts';
+import { isDamage, isDiskFull } from './open-index.ts';
 
 type Method = (...args: unknown[]) => unknown;
 
-/** `replace` opens the new index; the old one is closed by then. */
-export function createHealingIndex(first: IndexStore, replace: (damage: unknown) => IndexStore): IndexStore {
+export interface HealingOptions {
+  /** Opens the new index; the old one is closed by then. */
+  readonly replace: (damage: unknown) => IndexStore;
+  /** Gives the index some room on a full disk; false if it cannot. */
+  readonly makeRoom: () => boolean;
+}
+
+export function createHealingIndex(first: IndexStore, { replace, makeRoom }: HealingOptions): IndexStore {
   let current = first;
   /** Of transactions: only the outermost call can be made again. */
   let depth = 0;
@@ -18,7 +26,9 @@ export function createHealingIndex(first: IndexStore, replace: (damage: unknown)
     try {
       return (current[name] as Method)(...args);
     } catch (error) {
-      if (depth > 1 || !isDamage(error)) throw error;
+      if (depth > 1) throw error;
+      if (isDiskFull(error) && makeRoom()) return (current[name] as Method)(...args);
+      if (!isDamage(error)) throw error;
       closeQuietly(current);
       current = replace(error);
       return (current[name] as Method)(...args);

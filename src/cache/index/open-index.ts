@@ -39,6 +39,10 @@ export function isDamage(error: unknown): boolean {
   return error instanceof SqliteDatabase.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code);
 }
 
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof SqliteDatabase.SqliteError && error.code === 'SQLITE_FULL';
+}
+
 function openDatabase(path: string): Database {
   const db = new SqliteDatabase(path, { timeout: 5000 });
   try {
