@@ -16,7 +16,7 @@ export interface Addressed {
 
 export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addressed): Promise<Answer> {
   const pulled = await pull.tags(target);
-  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
   const { value, cache, endpoint, trail } = pulled;
   const last = value.tags.at(-1);
   const next = value.more && last !== undefined ? nextPage(target, addressed, last) : undefined;
@@ -34,7 +34,7 @@ export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addr
 
 export async function answerReferrers(pull: Pull, target: ReferrersTarget): Promise<Answer> {
   const pulled = await pull.referrers(target);
-  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
   const { value, cache, endpoint, trail } = pulled;
   const headers = {
     'Content-Type': mediaTypes.ociIndex,

@@ -58,15 +58,17 @@ export function loopAnswer(): Answer {
   return { ...errorAnswer(508, { code: 'UNAVAILABLE', message }), summary: message };
 }
 
-/** `trail` may be empty: what is remembered as missing or cooling asks nobody. */
-export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail): Answer {
-  const { status, code, words } = failureOf(target, verdict, trail);
+/** `trail` may be empty: what is remembered as missing or cooling asks nobody. `cache`: a notFound that is no longer fresh. */
+export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail, cache?: 'stale'): Answer {
+  const { status, code, words: known } = failureOf(target, verdict, trail);
+  const words = cache === undefined ? known : 'was unknown to every endpoint when it was last asked for';
   const message = `${describe(target)} ${words}${verdict.kind === 'offline' ? '' : inFull(trail)}`;
   const { name } = target.image;
   const isTold = trail.length > 0 && verdict.kind !== 'offline';
   return {
     ...errorAnswer(status, { code, message, detail: trail }),
     trail,
+    cache,
     summary: isTold ? trailInBrief(name, trail) : `${name} ${words}`,
   };
 }

@@ -1,13 +1,18 @@
 /**
  * Tag lists and referrers are kept for as long as a tag is fresh.
  *
- *   here, fresh ............................ hit
- *   here, old, somebody answers ............ fetched
- *   here, old, every endpoint says 404 ..... it goes, 404
- *   here, old, nobody answers in time ...... stale, for two seconds without asking again
- *   not here ............................... fetched, once for all who ask meanwhile
+ *   kept, fresh ................................ hit
+ *   kept, old, an endpoint answers ............. fetched
+ *   kept, old, every endpoint says 404 ......... dropped, 404
+ *   kept, old, no endpoint answers in time ..... stale, for two seconds without asking again
+ *   absent before, no endpoint answers in time . 404, stale
+ *   not kept ................................... fetched, once for all who ask meanwhile
+ *
+ * Registries give an empty list for any name and any digest. So an empty list of what is not here is remembered in memory
+ * alone: names that a client makes up leave nothing in the index.
  */
-import type { Cache } from '../cache/cache.ts';
+import { LRUCache } from 'lru-cache';
+import type { Cache, CachedList } from '../cache/cache.ts';
 import type { Freshness } from '../cache/freshness.ts';
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
@@ -30,18 +35,44 @@ export interface KeptListDeps {
 export interface KeptListKind<Key extends string> {
   readonly kind: 'tags' | 'referrers';
   ask(image: ImageName, key: Key): Promise<Answer<Uint8Array>>;
-  /** What it means that every endpoint says 404, where that is a list, too. */
+  /** What a 404 of every endpoint means, if that is a list. */
   readonly empty?: Uint8Array;
+  /** Whether the list has entries, or is of something that is here. */
+  isOfUse(image: string, key: Key, bytes: Uint8Array): boolean;
 }
+
+const maxInMemory = 10_000;
+const maxBytesInMemory = 8 * 1024 * 1024;
 
 export function createKeptList<Key extends string>(
   deps: KeptListDeps,
-  { kind, ask, empty }: KeptListKind<Key>,
+  { kind, ask, empty, isOfUse }: KeptListKind<Key>,
 ): (image: ImageName, key: Key) => Promise<Pulled<Uint8Array>> {
   const { cache, clock, freshness, absences, unconfirmed, patience } = deps;
   const flights = new SingleFlight<Pulled<Uint8Array>>();
+  const inMemory = new LRUCache<string, CachedList>({
+    max: maxInMemory,
+    maxSize: maxBytesInMemory,
+    sizeCalculation: ({ bytes }, key) => bytes.length + key.length,
+  });
   /** No tag and no digest has such a name. */
   const nameOf = (key: Key) => `${kind}/${key}`;
+
+  function keep(image: string, key: Key, bytes: Uint8Array): void {
+    absences.forget(image, nameOf(key));
+    if (isOfUse(image, key, bytes)) {
+      inMemory.delete(`${image} ${key}`);
+      cache.setList(image, kind, key, bytes);
+    } else {
+      cache.dropList(image, kind, key);
+      inMemory.set(`${image} ${key}`, { bytes, checkedAt: clock.now() });
+    }
+  }
+
+  function drop(image: string, key: Key): void {
+    inMemory.delete(`${image} ${key}`);
+    cache.dropList(image, kind, key);
+  }
 
   async function fetch(image: ImageName, key: Key): Promise<Pulled<Uint8Array>> {
     const { name } = image;
@@ -50,28 +81,35 @@ export function createKeptList<Key extends string>(
     const isMissing = !answer.ok && answer.verdict.kind === 'notFound';
     const value = answer.ok ? answer.value : isMissing ? empty : undefined;
     if (value) {
-      cache.setList(name, kind, key, value);
+      keep(name, key, value);
       const endpoint = answer.ok ? endpointKey(answer.endpoint) : undefined;
       return { found: true, value, cache: 'fetched', endpoint, trail };
     }
-    if (isMissing) cache.dropList(name, kind, key);
+    if (isMissing) drop(name, key);
     (isMissing ? absences : unconfirmed).add(name, nameOf(key), trail);
     return { found: false, verdict: answer.ok ? { kind: 'notFound' } : answer.verdict, trail };
   }
 
+  /** A time that is later than now comes from a clock that was wrong: such a list is old. */
+  function isFresh(image: string, { checkedAt }: CachedList): boolean {
+    const age = clock.now() - checkedAt;
+    return age >= 0 && age < freshness(image, '');
+  }
+
   return async (image, key) => {
     const { name } = image;
-    const kept = cache.list(name, kind, key);
-    if (kept && clock.now() - kept.checkedAt < freshness(name, '')) {
-      return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
-    }
+    const kept = inMemory.get(`${name} ${key}`) ?? cache.list(name, kind, key);
+    if (kept && isFresh(name, kept)) return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
     const missing = absences.get(name, nameOf(key));
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
     const fetchOnce = () => flights.run(`${name} ${key}`, () => fetch(image, key));
-    if (!kept) return fetchOnce();
-    const trail = unconfirmed.get(name, nameOf(key));
-    const fetched = trail ? undefined : await patience.wait(image, fetchOnce);
+    if (!kept && !absences.has(name, nameOf(key))) return fetchOnce();
+    const unanswered = unconfirmed.get(name, nameOf(key));
+    const fetched = unanswered ? undefined : await patience.wait(image, fetchOnce);
     if (fetched && (fetched.found || fetched.verdict.kind === 'notFound')) return fetched;
-    return { found: true, value: kept.bytes, cache: 'stale', trail: trail ?? fetched?.trail ?? [] };
+    const trail = unanswered ?? fetched?.trail ?? [];
+    return kept
+      ? { found: true, value: kept.bytes, cache: 'stale', trail }
+      : { found: false, verdict: { kind: 'notFound' }, cache: 'stale', trail };
   };
 }

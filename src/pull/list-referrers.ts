@@ -14,12 +14,14 @@ export interface ListReferrersDeps extends KeptListDeps {
 export function createListReferrers(
   deps: ListReferrersDeps,
 ): (target: ReferrersTarget) => Promise<Pulled<ReferrersContent>> {
-  const { upstream } = deps;
+  const { cache, upstream } = deps;
   const list = createKeptList<Digest>(deps, {
     kind: 'referrers',
     ask: ({ registry, repository }, subject) => upstream.listReferrers({ registry, repository }, subject),
     // No referrers is an answer, not an error (distribution-spec, "Listing Referrers").
     empty: emptyIndex,
+    isOfUse: (image, subject, bytes) =>
+      cache.isLinked(image, subject) || listedIn(readIndex(bytes)).length > 0,
   });
 
   return async ({ image, subject, artifactType }) => {
@@ -36,9 +38,18 @@ const emptyIndex = Buffer.from(
 
 /** The index with the descriptors of one artifact type alone; undefined for one that an older version kept and that is no index. */
 function onlyType(bytes: Uint8Array, artifactType: string): Uint8Array | undefined {
-  const index = parseJson(bytes);
-  if (!index.ok || !isJsonObject(index.value)) return undefined;
-  const listed = Array.isArray(index.value.manifests) ? (index.value.manifests as unknown[]) : [];
-  const manifests = listed.filter((one) => isJsonObject(one) && one.artifactType === artifactType);
-  return Buffer.from(JSON.stringify({ ...index.value, manifests }));
+  const index = readIndex(bytes);
+  if (!index) return undefined;
+  const manifests = listedIn(index).filter((one) => isJsonObject(one) && one.artifactType === artifactType);
+  return Buffer.from(JSON.stringify({ ...index, manifests }));
+}
+
+function readIndex(bytes: Uint8Array): Record<string, unknown> | undefined {
+  const parsed = parseJson(bytes);
+  return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined;
+}
+
+function listedIn(index: Record<string, unknown> | undefined): readonly unknown[] {
+  const listed = index?.manifests;
+  return Array.isArray(listed) ? listed : [];
 }

@@ -18,6 +18,7 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
         ? { ...answer, value: Buffer.from(JSON.stringify([...answer.value].sort(byBytes))) }
         : answer;
     },
+    isOfUse: (_image, _key, bytes) => decode(bytes).length > 0,
   });
 
   return async ({ image, limit, after }) => {

@@ -26,7 +26,13 @@ export type Pulled<T> =
       readonly endpoint?: string | undefined;
       readonly trail: Trail;
     }
-  | { readonly found: false; readonly verdict: Verdict; readonly trail: Trail };
+  | {
+      readonly found: false;
+      readonly verdict: Verdict;
+      /** A notFound from earlier: no endpoint can say now whether it still holds. */
+      readonly cache?: 'stale';
+      readonly trail: Trail;
+    };
 
 export interface ManifestContent {
   readonly digest: Digest;

@@ -9,12 +9,15 @@ import type { Trail } from '../upstream/outcome.ts';
 export interface RememberedTrails {
   /** The trail of the answer, where that was not too long ago. */
   get(image: string, what: string): Trail | undefined;
+  /** Whether there was such an answer, however long ago, and none of another kind since. */
+  has(image: string, what: string): boolean;
   add(image: string, what: string, trail: Trail): void;
+  forget(image: string, what: string): void;
 }
 
 const maxRemembered = 20_000;
 
-/** `ms`: for how long; 0: not at all. */
+/** `ms`: for how long `get` gives it; 0: not at all. The least recently used goes when there are too many. */
 export function createRememberedTrails(clock: Clock, ms: number): RememberedTrails {
   const remembered = new LRUCache<string, { trail: Trail; until: number }>({ max: maxRemembered });
   return {
@@ -22,8 +25,10 @@ export function createRememberedTrails(clock: Clock, ms: number): RememberedTrai
       const found = remembered.get(`${image} ${what}`);
       return found && found.until > clock.monotonic() ? found.trail : undefined;
     },
+    has: (image, what) => remembered.has(`${image} ${what}`),
     add(image, what, trail) {
-      if (ms > 0) remembered.set(`${image} ${what}`, { trail, until: clock.monotonic() + ms });
+      remembered.set(`${image} ${what}`, { trail, until: clock.monotonic() + ms });
     },
+    forget: (image, what) => void remembered.delete(`${image} ${what}`),
   };
 }

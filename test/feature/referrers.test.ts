@@ -1,6 +1,8 @@
 /** Referrers (signatures, SBOMs): kept as long as a tag is fresh, filtered here, there when nobody answers. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import SqliteDatabase from 'better-sqlite3';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { status } from '../support/fake-registry-faults.ts';
@@ -132,6 +134,38 @@ describe('referrers', () => {
     const { referrers } = await attached(t, { upstream: { referrers: false } });
     assert.deepEqual(digestsIn(await referrers()), []);
     assert.equal(cacheOf(await referrers()), 'hit');
+  });
+
+  for (const isPulled of [true, false]) {
+    const what = isPulled ? 'a manifest that was pulled' : 'a manifest that was never pulled';
+    it(`of ${what} that had none are none in an outage, marked stale`, async (t) => {
+      const { registry, clock, get, referrers } = await attached(t, { upstream: { referrers: false } });
+      if (isPulled) await get('app', `manifests/${image.digest}`);
+      await referrers();
+      await registry.refuse();
+      await clock.advance(minute);
+      const stale = await referrers();
+      assert.deepEqual([cacheOf(stale), digestsIn(stale)], ['stale', []]);
+    });
+  }
+
+  it('that are none leave nothing in the index for names and digests that are not here', async (t) => {
+    const { proxy, get, referrers } = await attached(t);
+    await get('app', `manifests/${image.digest}`);
+    await referrers();
+    for (let made = 0; made < 50; made += 1) {
+      const digest = `sha256:${made.toString(16).padStart(64, '0')}`;
+      assert.deepEqual(digestsIn(await get(`made-up/${made}`, `referrers/${digest}`)), []);
+      assert.equal(cacheOf(await get(`made-up/${made}`, `referrers/${digest}`)), 'hit');
+      assert.deepEqual(digestsIn(await get('app', `referrers/${digest}`)), []);
+      assert.equal((await get(`made-up/${made}`, 'tags/list')).status, 404);
+    }
+    await proxy.stop();
+    const index = new SqliteDatabase(join(proxy.data, 'index-v1.sqlite'), { readonly: true });
+    t.after(() => index.close());
+    const rows = (query: string) => index.prepare(query).pluck().all();
+    assert.deepEqual(rows("SELECT name FROM names WHERE name LIKE '%made-up%'"), []);
+    assert.deepEqual(rows('SELECT key FROM lists'), [image.digest]);
   });
 
   it('are none where the registry says null, as programs in Go do', async (t) => {

@@ -7,6 +7,7 @@ import {
   type Fault,
   holdHeaders,
   htmlPage,
+  neverAnswer,
   otherBody,
   status,
   withHeaders,
@@ -91,15 +92,50 @@ describe('a tag list', () => {
     assert.match(String(page.headers.link), /last=1\.1/);
   });
 
-  it('goes when the registry says that there is no such repository', async (t) => {
+  it('goes when the registry says that there is no such repository, and stays away in an outage', async (t) => {
     const { registry, clock, list } = await tagged(t);
     await list();
-    registry.on({ kind: 'tags' }, { answer: (answer) => ({ ...answer, status: 404 }) });
+    const missing = registry.on({ kind: 'tags' }, { answer: (answer) => ({ ...answer, status: 404 }) });
     await clock.advance(minute);
     assert.equal((await list()).status, 404);
+    missing.remove();
     await registry.refuse();
     await clock.advance(minute);
-    assert.equal((await list()).status, 502);
+    const stale = await list();
+    assert.deepEqual([stale.status, cacheOf(stale)], [404, 'stale']);
+    assert.match(String(stale.headers.warning), /^299 /);
+    assert.match(
+      stale.body.toString(),
+      /was unknown to every endpoint when it was last asked for: .*refused/,
+    );
+    await registry.restart();
+    await clock.advance(minute);
+    assert.deepEqual(tagsIn(await list()), names);
+  });
+
+  it('that is not there is a stale 404 at once when a registry falls silent', async (t) => {
+    const { registry, clock, list } = await tagged(t);
+    registry.on({ kind: 'tags', nth: 1 }, status(404));
+    assert.equal((await list()).status, 404);
+    registry.on({ kind: 'tags' }, neverAnswer());
+    await clock.advance(minute);
+    const silent = registry.next({ kind: 'tags' });
+    const waiting = list();
+    await silent;
+    await clock.advance(1200);
+    const stale = await waiting;
+    assert.deepEqual([stale.status, cacheOf(stale)], [404, 'stale']);
+  });
+
+  it('that was never asked for is 502 in an outage, and one that was empty is stale', async (t) => {
+    const { registry, clock, get, list } = await tagged(t);
+    registry.on({ kind: 'tags', repository: 'team/app' }, otherBody('{"name":"team/app","tags":[]}'));
+    assert.deepEqual(tagsIn(await list()), []);
+    await registry.refuse();
+    await clock.advance(minute);
+    assert.equal((await get('team/other', 'tags/list')).status, 502);
+    const stale = await list();
+    assert.deepEqual([cacheOf(stale), tagsIn(stale)], ['stale', []]);
   });
 });
 

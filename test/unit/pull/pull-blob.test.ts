@@ -37,7 +37,7 @@ test('a transfer is let go when it cannot be found out whether the image may hav
     upstream: upstream as Upstream,
     transfers: transfers as Transfers,
     clock: createManualClock(),
-    absences: { get: () => undefined, add() {} },
+    absences: { get: () => undefined, has: () => false, add() {}, forget() {} },
     headersBy: 1000,
   });
   const image = { name: 'a.test/app', registry: 'a.test', repository: 'app' } as BlobTarget['image'];
