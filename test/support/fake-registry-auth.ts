@@ -19,8 +19,12 @@ export type RegistryAuth = {
     }
 );
 
+/** Gives the refusal of a request, or undefined if it may go on. */
+export type Guard = (request: SeenRequest) => Answer | undefined;
+
 /** The refusal that `request` gets, or undefined where it may go on. */
-export function refuse(auth: RegistryAuth | undefined, request: SeenRequest): Answer | undefined {
+export function refuse(auth: RegistryAuth | Guard | undefined, request: SeenRequest): Answer | undefined {
+  if (typeof auth === 'function') return auth(request);
   if (!auth || request.kind === 'file') return undefined;
   if (auth.asked === 'ping' && request.kind !== 'ping') return undefined;
   const sent = request.headers.authorization ?? '';

@@ -32,6 +32,8 @@ interface StoredFile {
 export interface ContentOptions {
   /** The referrers API; without it 404. Default true. */
   readonly referrers?: boolean;
+  /** Whether referrers are filtered by `artifactType`. Default true. */
+  readonly filtersReferrers?: boolean;
   /** Whether Range is honoured. Default true. */
   readonly ranges?: boolean;
   /** Tags per page at most. Default: all. */
@@ -105,7 +107,7 @@ export function createContent(options: ContentOptions) {
 
   function answerReferrers(request: SeenRequest): Answer {
     if (options.referrers === false) return errorAnswer(404, 'UNSUPPORTED', 'page not found');
-    const wanted = request.query.get('artifactType');
+    const wanted = options.filtersReferrers === false ? null : request.query.get('artifactType');
     const manifests = [];
     for (const [digest, stored] of repositories.get(request.repository ?? '')?.manifests ?? []) {
       const manifest = readManifest(stored.blob.bytes(), stored.mediaType);

@@ -13,7 +13,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Digest } from '../../src/oci/digest.ts';
 import { type Blob, blobOf, generateBlob } from './byte-source.ts';
-import { type RegistryAuth, refuse } from './fake-registry-auth.ts';
+import { type Guard, type RegistryAuth, refuse } from './fake-registry-auth.ts';
 import { type ContentOptions, createContent } from './fake-registry-content.ts';
 import { deliver } from './fake-registry-delivery.ts';
 import type { Delivery, Fault } from './fake-registry-faults.ts';
@@ -28,7 +28,7 @@ import type { Image, PlacedManifest } from './images.ts';
 import { type Listener, type ListenerOptions, listen } from './listener.ts';
 
 export interface FakeRegistryOptions extends ContentOptions, ListenerOptions {
-  readonly auth?: RegistryAuth;
+  readonly auth?: RegistryAuth | Guard;
   /** Headers of every answer, such as `ratelimit-remaining`. */
   readonly headers?: Readonly<Record<string, string>>;
 }

@@ -8,18 +8,23 @@ import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import type { Gate } from './gate.ts';
 import { type Listener, type ListenerOptions, listen } from './listener.ts';
 
+/** Such as a RegExp. */
+export interface NameTest {
+  test(name: string): boolean;
+}
+
 export interface TokenAccount {
   readonly password: string;
   /** Accepted by the OAuth2 POST as a refresh token. */
   readonly identityToken?: string;
   /** Repositories that this account may pull. Default: all. */
-  readonly pulls?: RegExp;
+  readonly pulls?: NameTest;
 }
 
 export interface TokenServerOptions extends ListenerOptions {
   readonly accounts?: Readonly<Record<string, TokenAccount>>;
   /** Repositories that anybody may pull. Default: all without accounts, none with. */
-  readonly anonymous?: RegExp;
+  readonly anonymous?: NameTest;
   /** Seconds that a token lives. Default 300. */
   readonly expiresIn?: number;
   /** Whether the answer says so; the specification lets it be 60 s without. Default true. */
@@ -28,6 +33,10 @@ export interface TokenServerOptions extends ListenerOptions {
   readonly field?: 'token' | 'access_token' | 'both';
   /** Whether the OAuth2 POST exists; without it 404, as on many registries. Default true. */
   readonly post?: boolean;
+  /** What scopes get of which none is granted. Default: a token that is worth nothing. */
+  readonly refusesScope?: number;
+  /** Status of a redirect to another path of this server, which gives the token. */
+  readonly redirect?: number;
   /** Bytes of a token. Default 24. */
   readonly tokenBytes?: number;
   readonly clock?: Clock;
@@ -76,6 +85,11 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
 
   async function answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => {});
+    const [path = '', asIs = ''] = (message.url ?? '').split(/\?(.*)/s);
+    if (options.redirect !== undefined && !path.startsWith('/moved')) {
+      response.writeHead(options.redirect, { location: `/moved${path}?${asIs}` }).end();
+      return;
+    }
     const form = await readForm(message);
     const query = new URLSearchParams((message.url ?? '').split('?')[1] ?? '');
     const parameters = message.method === 'POST' ? form : query;
@@ -105,6 +119,9 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
     const repositories = scopes
       .map((scope) => /^repository:(.+):([a-z,*]+)$/.exec(scope)?.[1] ?? '')
       .filter((name) => name !== '' && (pulls.test(name) || anonymous.test(name)));
+    if (options.refusesScope !== undefined && scopes.length > 0 && repositories.length === 0) {
+      return refused(options.refusesScope, 'requested access to the resource is denied');
+    }
     const token = randomBytes(options.tokenBytes ?? 24).toString('base64url');
     issued.set(token, { repositories: new Set(repositories), until: clock.now() + expiresIn * 1000 });
     const field = options.field ?? 'token';

@@ -1,0 +1,323 @@
+/**
+ * What is true of every registry, in the same words for each. A sentence gets a world of its own. The words `cold`, `warm` and
+ * `stopped` in an assertion say whether Entrepot had the content, and whether the registry still answered.
+ */
+import assert from 'node:assert/strict';
+import { status } from '../fake-registry-faults.ts';
+import { type HttpAnswer, json } from '../http-client.ts';
+import type { Image } from '../images.ts';
+import {
+  absentDigest,
+  app,
+  names,
+  nextApp,
+  other,
+  referrers,
+  sbom,
+  secret,
+  sharedLayer,
+  tagsOf,
+} from './content.ts';
+import type { Personality } from './personality.ts';
+import { askPlainly } from './plain-client.ts';
+import type { World } from './world.ts';
+
+export interface Sentence {
+  /** After the name of a registry. */
+  readonly text: string;
+  /** Head of its column in docs/registries.md. */
+  readonly column: string;
+  /** Whether it is said behind a second Entrepot, too. */
+  readonly chained: boolean;
+  /** Default: to every registry. */
+  readonly appliesTo?: (personality: Personality) => boolean;
+  readonly holds: (world: World) => Promise<void>;
+}
+
+const minute = 61_000;
+
+export const sentences: readonly Sentence[] = [
+  {
+    text: 'gives an image by tag and by digest: cold, warm, and when it is stopped',
+    column: 'pull',
+    chained: true,
+    async holds(world) {
+      await pullImage(world, names.app, '1', app, 'cold');
+      await world.settle();
+      const asked = world.gallery.registry.count({ kind: 'blob', method: 'GET' });
+      await pullImage(world, names.app, '1', app, 'warm');
+      assert.equal(
+        world.gallery.registry.count({ kind: 'blob', method: 'GET' }),
+        asked,
+        'warm: no blob is asked for',
+      );
+      await world.stopOrigin();
+      await world.clock.advance(minute);
+      await pullImage(world, names.app, '1', app, 'stopped');
+    },
+  },
+  {
+    text: 'gives a layer that two repositories share to both',
+    column: 'shared layer',
+    chained: false,
+    async holds(world) {
+      await pullImage(world, names.app, '1', app, 'the first, cold');
+      await pullImage(world, names.other, '1', other, 'the second, cold');
+      await world.settle();
+      await world.stopOrigin();
+      await pullImage(world, names.other, '1', other, 'the second, stopped');
+    },
+  },
+  {
+    text: 'answers HEAD of a blob that was never pulled, with its size if the registry tells it',
+    column: 'HEAD first',
+    chained: true,
+    async holds({ gallery, ask }) {
+      for (const repository of [names.other, names.app]) {
+        const head = await ask(repository, `blobs/${sharedLayer.digest}`, { method: 'HEAD' });
+        const size = gallery.personality.blobs?.chunked ? undefined : String(sharedLayer.size);
+        assert.equal(head.status, 200);
+        if (size !== undefined) assert.equal(head.headers['content-length'], size);
+        const whole = await ask(repository, `blobs/${sharedLayer.digest}`);
+        assert.deepEqual([whole.status, whole.body.length, whole.complete], [200, sharedLayer.size, true]);
+      }
+    },
+  },
+  {
+    text: 'gives ranges of a blob: cold, warm, and when it is stopped',
+    column: 'range',
+    chained: false,
+    async holds(world) {
+      await ranges(world, 'cold');
+      const whole = await world.ask(names.app, `blobs/${sharedLayer.digest}`);
+      assert.equal(whole.body.length, sharedLayer.size);
+      await world.settle();
+      await ranges(world, 'warm');
+      await world.stopOrigin();
+      await ranges(world, 'stopped');
+    },
+  },
+  {
+    text: 'gives the image that a tag has moved to, once the tag is no longer fresh',
+    column: 'moved tag',
+    chained: false,
+    async holds({ gallery, clock, ask, stopOrigin }) {
+      const digest = async () => (await ask(names.app, 'manifests/1')).headers['docker-content-digest'];
+      assert.equal(await digest(), app.digest);
+      gallery.moveTag();
+      assert.equal(await digest(), app.digest, 'fresh for a minute');
+      await clock.advance(minute);
+      assert.equal(await digest(), nextApp.digest, 'asked again');
+      await stopOrigin();
+      await clock.advance(minute);
+      assert.equal(await digest(), nextApp.digest, 'stopped');
+    },
+  },
+  {
+    text: 'lets a pull go on when its token or password has ended before its time',
+    column: 'ended early',
+    chained: false,
+    appliesTo: ({ access }) => access.kind !== 'open',
+    async holds(world) {
+      const { gallery, ask, login } = world;
+      assert.equal((await ask(names.app, 'manifests/1')).status, 200);
+      gallery.endCredentials();
+      login();
+      await pullBlobs(world, names.app, app, 'blobs');
+      gallery.endCredentials();
+      login();
+      const child = app.images[0]!;
+      assert.equal((await ask(names.app, `manifests/${child.digest}`)).status, 200, 'a manifest');
+      gallery.endCredentials();
+      login();
+      assert.equal((await ask(names.app, 'tags/list')).status, 200, 'the tag list');
+    },
+  },
+  {
+    text: 'lets a pull go on when the life of its token is over',
+    column: 'ended in time',
+    chained: false,
+    appliesTo: ({ access }) => access.kind === 'bearer',
+    async holds(world) {
+      const { access } = world.gallery.personality;
+      assert.equal((await world.ask(names.app, 'manifests/1')).status, 200);
+      await world.clock.advance(access.kind === 'bearer' ? access.lifetime * 1000 + 1000 : 0);
+      await pullBlobs(world, names.app, app, 'blobs');
+    },
+  },
+  {
+    text: 'gives its whole tag list: cold, warm, and when it is stopped',
+    column: 'tag list',
+    chained: false,
+    appliesTo: ({ tags }) => tags?.link !== 'none',
+    async holds({ gallery, clock, ask, stopOrigin }) {
+      const listed = async (when: string) => {
+        const answer = await ask(names.app, 'tags/list');
+        assert.equal(answer.status, 200, `${when}: ${answer.body}`);
+        const { tags } = json(answer) as { tags: string[] };
+        assert.deepEqual([...tags].sort(), tagsOf(gallery.personality), when);
+      };
+      await listed('cold');
+      await listed('warm');
+      await stopOrigin();
+      await clock.advance(minute);
+      await listed('stopped');
+    },
+  },
+  {
+    text: 'gives its referrers, filtered if asked: cold, warm, and when it is stopped',
+    column: 'referrers',
+    chained: false,
+    async holds({ gallery, clock, ask, stopOrigin }) {
+      const known = gallery.personality.referrers === 'subject' ? [] : referrers;
+      const expected = known.map(({ digest }) => digest).sort();
+      const typed = known.filter((artifact) => artifact === sbom).map(({ digest }) => digest);
+      const listed = async (when: string) => {
+        const all = await ask(names.app, `referrers/${app.digest}`);
+        assert.deepEqual(digestsIn(all), expected, when);
+        const some = await ask(names.app, `referrers/${app.digest}?artifactType=application/spdx%2Bjson`);
+        assert.deepEqual(digestsIn(some), typed, `${when}, filtered`);
+      };
+      await listed('cold');
+      await listed('warm');
+      await stopOrigin();
+      await clock.advance(minute);
+      await listed('stopped');
+    },
+  },
+  {
+    text: 'says 404 for what a repository does not have, and no longer once it has it',
+    column: 'missing',
+    chained: true,
+    async holds({ gallery, clock, ask }) {
+      for (const path of ['manifests/later', `manifests/${absentDigest}`, `blobs/${absentDigest}`]) {
+        for (const method of ['HEAD', 'GET']) {
+          const answer = await ask(names.app, path, { method });
+          assert.equal(answer.status, 404, `${method} ${path}: ${answer.body}`);
+        }
+      }
+      gallery.registry.putManifest(names.app, 'later', app);
+      await clock.advance(minute);
+      assert.equal((await ask(names.app, 'manifests/later')).status, 200);
+    },
+  },
+  {
+    text: 'never gives what it forbids, and gives it as soon as it is allowed',
+    column: 'forbidden',
+    chained: true,
+    appliesTo: ({ forbidden }) => forbidden !== undefined,
+    async holds({ gallery, clock, ask }) {
+      const paths = [
+        'manifests/1',
+        `manifests/${secret.digest}`,
+        `blobs/${secret.layers[0]!.digest}`,
+        'tags/list',
+      ];
+      for (const path of paths) {
+        for (const method of ['HEAD', 'GET'] as const) {
+          const direct = await askPlainly(
+            gallery.url,
+            { method, path: `/v2/${names.secret}/${path}` },
+            gallery.account,
+          );
+          const answer = await ask(names.secret, path, { method });
+          const right = direct.status === 404 ? [404] : [401, 403, 502];
+          assert.ok(right.includes(answer.status), `${method} ${path}: ${answer.status} ${answer.body}`);
+        }
+      }
+      gallery.forbids = false;
+      await clock.advance(minute);
+      for (const path of paths) {
+        const answer = await ask(names.secret, path);
+        assert.equal(answer.status, 200, `${path}, once it is allowed: ${answer.body}`);
+      }
+    },
+  },
+  {
+    text: 'serves what is cached while it limits requests',
+    column: '429',
+    chained: false,
+    async holds({ gallery, clock, ask }) {
+      assert.equal((await ask(names.app, 'manifests/1')).status, 200);
+      const {
+        status: code,
+        headers = {},
+        message = 'too many requests',
+      } = gallery.personality.tooMany ?? { status: 429 };
+      const body = JSON.stringify({ errors: [{ code: 'TOOMANYREQUESTS', message }] });
+      const rule = gallery.registry.on({ early: true }, status(code, headers, body));
+      await clock.advance(minute);
+      const kept = await ask(names.app, 'manifests/1');
+      assert.deepEqual([kept.status, kept.headers['docker-content-digest']], [200, app.digest]);
+      assert.equal((await ask(names.other, 'manifests/1')).status, 503, 'not cached: never 404');
+      rule.remove();
+      await clock.advance(60 * minute);
+      assert.equal((await ask(names.other, 'manifests/1')).status, 200, 'the limit is over');
+    },
+  },
+];
+
+/** As a client does: the tag, what it names, and all bytes. */
+async function pullImage(
+  world: World,
+  repository: string,
+  tag: string,
+  image: Image,
+  when: string,
+): Promise<void> {
+  for (const reference of [tag, image.digest]) {
+    const head = await world.ask(repository, `manifests/${reference}`, { method: 'HEAD' });
+    assert.equal(head.status, 200, `${when}: HEAD ${reference}`);
+    assert.equal(head.headers['docker-content-digest'], image.digest, when);
+    assert.equal(head.headers['content-length'], String(image.bytes.length), when);
+    const answer = await world.ask(repository, `manifests/${reference}`);
+    assert.equal(answer.status, 200, `${when}: ${answer.body}`);
+    assert.equal(answer.headers['content-type'], image.mediaType, when);
+    assert.deepEqual(answer.body, image.bytes, when);
+  }
+  for (const child of image.children) {
+    const answer = await world.ask(repository, `manifests/${child.digest}`);
+    assert.equal(answer.status, 200, `${when}: ${answer.body}`);
+    assert.deepEqual(answer.body, child.bytes, when);
+  }
+  await pullBlobs(world, repository, image, when);
+}
+
+async function pullBlobs(world: World, repository: string, image: Image, when: string): Promise<void> {
+  for (const blob of new Set(image.blobs)) {
+    const answer = await world.ask(repository, `blobs/${blob.digest}`);
+    assert.equal(answer.status, 200, `${when}: blob ${answer.body.subarray(0, 300)}`);
+    assert.ok(answer.complete && answer.body.equals(blob.bytes()), `${when}: the bytes of ${blob.digest}`);
+    assert.equal(answer.headers.location, undefined, 'never a redirect');
+  }
+}
+
+/** A cold range may be answered whole if the registry ignores ranges, as it would be to a client that asks there. */
+async function ranges({ ask, gallery }: World, when: string): Promise<void> {
+  const { digest, size } = sharedLayer;
+  const cases: readonly [string, number, number][] = [
+    ['bytes=100-199', 100, 200],
+    [`bytes=${size - 10}-`, size - 10, size],
+    ['bytes=-7', size - 7, size],
+    ['bytes=0-0', 0, 1],
+  ];
+  for (const [range, start, end] of cases) {
+    const answer = await ask(names.app, `blobs/${digest}`, { headers: { range } });
+    const mayBeWhole = when === 'cold' && /^ignored/.test(gallery.personality.blobs?.ranges ?? '');
+    if (mayBeWhole && answer.status === 200) {
+      assert.ok(answer.body.equals(sharedLayer.bytes()), `${when}: the whole instead of ${range}`);
+      continue;
+    }
+    assert.equal(answer.status, 206, `${when}: ${range} ${answer.body.subarray(0, 300)}`);
+    assert.equal(answer.headers['content-range'], `bytes ${start}-${end - 1}/${size}`, when);
+    assert.ok(answer.body.equals(sharedLayer.bytes(start, end)), `${when}: the bytes of ${range}`);
+  }
+  if (when === 'cold') return;
+  const outside = await ask(names.app, `blobs/${digest}`, { headers: { range: `bytes=${size}-` } });
+  assert.equal(outside.status, 416, when);
+}
+
+function digestsIn(answer: HttpAnswer): string[] {
+  assert.equal(answer.status, 200, answer.body.toString());
+  return (json(answer) as { manifests: { digest: string }[] }).manifests.map(({ digest }) => digest).sort();
+}
