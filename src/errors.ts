@@ -48,3 +48,12 @@ export class EntrepotError extends Error {
       : `${this.file}:${this.line}: ${this.message}`;
   }
 }
+
+/** One error that tells all of `errors`, at least one; code, file and line are those of the first. */
+export function joinErrors(errors: readonly EntrepotError[]): EntrepotError {
+  const [first, ...others] = errors;
+  if (!first) throw new TypeError('there is no error to tell');
+  if (others.length === 0) return first;
+  const message = [first.message, ...others.map((error) => error.located)].join('\n');
+  return new EntrepotError(first.code, message, { file: first.file, line: first.line, cause: first });
+}

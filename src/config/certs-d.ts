@@ -33,6 +33,11 @@ export function createCertLookup(directories: readonly string[]): CertLookup {
   };
 }
 
+/** Hosts that one of `directories` has a directory for: one listing each, where a configuration names thousands of hosts. */
+export function hostsWithCertificates(directories: readonly string[]): ReadonlySet<string> {
+  return new Set(directories.flatMap((directory) => (exists(directory) ? namesIn(directory) : [])));
+}
+
 function readCertificates(directory: string): HostCertificates {
   const names = namesIn(directory);
   const ca: string[] = [];

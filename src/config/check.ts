@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
 import { authFileWarnings, readAuthFile } from './auth-file.ts';
 import { authFilesHelper } from './auth-lookup.ts';
-import { createCertLookup } from './certs-d.ts';
+import { createCertLookup, hostsWithCertificates } from './certs-d.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { findProgram, helperProgram } from './credential-helper.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
@@ -114,7 +114,11 @@ function checkCertificates(
   findings: Findings,
 ): void {
   const lookup = createCertLookup(directories);
-  for (const host of hosts) {
+  let present: ReadonlySet<string> = new Set();
+  attempt(findings, () => {
+    present = hostsWithCertificates(directories);
+  });
+  for (const host of [...hosts].filter((host) => present.has(host))) {
     attempt(findings, () => {
       const { directory } = lookup(host);
       if (directory !== undefined) findings.files.push(directory);

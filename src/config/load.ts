@@ -8,7 +8,7 @@
  *   http_proxy ... (proxy-env.ts)       -> proxies
  */
 import { join } from 'node:path';
-import { EntrepotError } from '../errors.ts';
+import { EntrepotError, joinErrors } from '../errors.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
 import { insecureCredentialWarnings } from './insecure-credentials.ts';
@@ -51,7 +51,7 @@ export function loadConfig(options: LoadOptions): Config {
 /** Throws one EntrepotError that tells everything that is wrong. */
 export function wholeConfig(partial: PartialConfig): Config {
   const { registries, server, paths, proxies, warnings, errors } = partial;
-  if (!registries || errors.length > 0) throw joined(errors);
+  if (!registries || errors.length > 0) throw joinErrors(errors);
   return deepFreeze({ registries, server, paths, proxies, warnings });
 }
 
@@ -123,14 +123,6 @@ function serverTomlPlaces(named: string | undefined, options: LoadOptions): read
     join(configHome(options), 'entrepot/entrepot.toml'),
     systemPath(options, '/etc/entrepot/entrepot.toml'),
   ];
-}
-
-function joined(errors: readonly EntrepotError[]): EntrepotError {
-  const [first, ...others] = errors;
-  if (!first) throw new TypeError('a configuration that is not whole has an error');
-  if (others.length === 0) return first;
-  const message = [first.message, ...others.map((error) => error.located)].join('\n');
-  return new EntrepotError(first.code, message, { file: first.file, line: first.line, cause: first });
 }
 
 /** Maps cannot be frozen; their type has no way to change them. */

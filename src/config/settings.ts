@@ -11,6 +11,7 @@ import type { ConfigWarning, ServerConfig } from './config.ts';
 import { nearest } from './nearest.ts';
 import type { Environment } from './proxy-env.ts';
 import type { ServerToml } from './server-toml.ts';
+import { withoutUserInfo } from './user-info.ts';
 import * as kind from './value-kinds.ts';
 
 const prefix = 'ENTREPOT_';
@@ -88,7 +89,7 @@ export function readSettings(flags: ConfigFlags, env: Environment, cwd: string):
     const value = expected.read(text);
     if (value !== undefined) return value;
     const what = isFlag ? name : `the variable ${name}`;
-    const message = `${what} must be ${expected.expected}, not ${JSON.stringify(text.slice(0, 80))}`;
+    const message = `${what} must be ${expected.expected}, not ${JSON.stringify(withoutUserInfo(text).slice(0, 80))}`;
     problems.push(new EntrepotError(isFlag ? 'USAGE' : 'CONFIG_INVALID', message));
     return undefined;
   }

@@ -6,6 +6,7 @@
 import { EntrepotError } from '../errors.ts';
 import { nearest } from './nearest.ts';
 import type { TomlTable, TomlValue } from './registries-conf/toml-document.ts';
+import { withoutQuotedUserInfo, withoutUserInfo } from './user-info.ts';
 import type { ValueKind } from './value-kinds.ts';
 
 /** A key that was asked for, and what it means now. */
@@ -46,7 +47,7 @@ export function readStrictly<T>(
   const opened: { name: string; table: TomlTable; keys: ReadonlySet<string> }[] = [];
 
   function note(line: number, message: string): void {
-    problems.push(new EntrepotError('CONFIG_INVALID', message, { file, line }));
+    problems.push(new EntrepotError('CONFIG_INVALID', withoutQuotedUserInfo(message), { file, line }));
   }
 
   /** `name` as in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`; `index` in such a list. */
@@ -183,5 +184,6 @@ function header(name: string): string {
 function show(value: TomlValue): string {
   if (!('value' in value)) return value.kind === 'array' ? 'a list' : `a ${value.kind}`;
   if (value.kind !== 'string') return String(value.value);
-  return JSON.stringify(value.value.length > 80 ? `${value.value.slice(0, 80)}...` : value.value);
+  const text = withoutUserInfo(value.value);
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }

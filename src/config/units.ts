@@ -27,7 +27,7 @@ const unitBytes = new Map([
 
 /** The accepted forms, for messages: "must be ...". */
 export const durationForms = 'a duration like "500ms", "30s", "2m", "24h" or "7d"';
-export const sizeForms = 'a size like "512MiB", "50GiB", "5GB" or "1024" (bytes)';
+export const sizeForms = 'a size like "512MiB", "50GiB", "5GB" or "1024" (bytes), below "8192TiB"';
 
 /** Milliseconds, or undefined where `text` is no duration. */
 export function parseDuration(text: string): number | undefined {

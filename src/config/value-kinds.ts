@@ -19,6 +19,10 @@ export interface ValueKind<T> {
 /** Timers of Node take at most 24.8 days; nobody means to wait for that long. */
 const longestWait = 24 * 3_600_000;
 
+const maxPort = 65_535;
+/** An age beyond ten years is a mistake. */
+const longestAge = 3650 * 86_400_000;
+
 export const username: ValueKind<string> = {
   expected: 'a user name without ":"',
   read: (value) => (typeof value === 'string' && /^[^:\x00-\x1f]+$/.test(value) ? value : undefined),
@@ -68,8 +72,11 @@ export function integer(least: number, most: number): ValueKind<number> {
 
 /** Milliseconds, zero allowed: an age. */
 export const age: ValueKind<number> = {
-  expected: durationForms,
-  read: (value) => (typeof value === 'string' ? parseDuration(value) : undefined),
+  expected: `${durationForms}, at most "3650d"`,
+  read(value) {
+    const milliseconds = typeof value === 'string' ? parseDuration(value) : undefined;
+    return milliseconds !== undefined && milliseconds <= longestAge ? milliseconds : undefined;
+  },
   show: formatDuration,
 };
 
@@ -88,9 +95,7 @@ export const period: ValueKind<number> = {
   expected: `${durationForms}, from "1h" to "3650d"`,
   read(value) {
     const milliseconds = age.read(value);
-    return milliseconds && milliseconds >= 3_600_000 && milliseconds <= 3650 * 86_400_000
-      ? milliseconds
-      : undefined;
+    return milliseconds && milliseconds >= 3_600_000 ? milliseconds : undefined;
   },
   show: formatDuration,
 };
@@ -114,7 +119,7 @@ export const listenAddress: ValueKind<{ host: string; port: number }> = {
     const match = typeof value === 'string' ? /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d{1,5})$/.exec(value) : null;
     const host = match?.[1] ?? match?.[2];
     const port = Number(match?.[3]);
-    return host !== undefined && port <= 65_535 ? { host, port } : undefined;
+    return host !== undefined && port <= maxPort ? { host, port } : undefined;
   },
   show: ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
 };
@@ -122,7 +127,7 @@ export const listenAddress: ValueKind<{ host: string; port: number }> = {
 /** `host[:port]` as it is. */
 export const host: ValueKind<string> = {
   expected: 'HOST or HOST:PORT, without "https://" and without a path',
-  read: (value) => (typeof value === 'string' && isDomain(value) ? value : undefined),
+  read: (value) => (typeof value === 'string' && isHost(value) ? value : undefined),
 };
 
 /** `*.DOMAIN` stands for all hosts below it; of one label, it would stand for half the world. */
@@ -142,8 +147,8 @@ export const hostHeader: ValueKind<string> = { ...host, read: (value) => host.re
 export const registry: ValueKind<string> = {
   expected: 'a registry as HOST or HOST:PORT, without "https://" and without a path',
   read(value) {
-    if (typeof value !== 'string' || !isDomain(value)) return undefined;
-    return value === 'index.docker.io' || value === 'registry-1.docker.io' ? 'docker.io' : value;
+    if (typeof value !== 'string' || !isHost(value)) return undefined;
+    return /^(?:index\.|registry-1\.)?docker\.io$/i.test(value) ? 'docker.io' : value;
   },
 };
 
@@ -182,6 +187,10 @@ export const fillRule: ValueKind<'always' | 'never' | number> = {
     return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
   },
 };
+
+function isHost(value: string): boolean {
+  return isDomain(value) && Number(/:(\d+)$/.exec(value)?.[1] ?? 0) <= maxPort;
+}
 
 function isPattern(value: string): boolean {
   if (value === '' || /\s|^\/|:\/\//.test(value)) return false;

@@ -9,6 +9,7 @@
  *
  * What is accepted although it can never work is left to `useless.ts`.
  */
+import { withoutUserInfo } from '../user-info.ts';
 import { invalid, type Located, type Reading } from './fields.ts';
 import type { WrittenEndpoint, WrittenRegistry } from './read.ts';
 import type { MirrorEntry, RegistryEntry } from './registries.ts';
@@ -40,10 +41,11 @@ export function byPrefixText(one: RegistryEntry, other: RegistryEntry): number {
   return one.prefix < other.prefix ? -1 : one.prefix > other.prefix ? 1 : 0;
 }
 
-/** Without trailing slashes. Throws EntrepotError CONFIG_INVALID for a scheme. */
+/** Without trailing slashes and without a password. Throws EntrepotError CONFIG_INVALID for a scheme. */
 export function plainLocation(written: Located<string> | undefined, reading: Reading): string {
   if (written === undefined) return '';
-  const location = written.value.replace(/\/+$/, '');
+  // A location with user info names no host, and does so without the password too.
+  const location = withoutUserInfo(written.value.replace(/\/+$/, ''));
   const scheme = /^https?:\/\//.exec(location)?.[0];
   if (scheme === undefined) return location;
   const rest = location.slice(scheme.length);

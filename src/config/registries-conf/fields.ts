@@ -6,6 +6,7 @@
 import { EntrepotError } from '../../errors.ts';
 import type { ConfigWarning } from '../config.ts';
 import { nearest } from '../nearest.ts';
+import { withoutQuotedUserInfo } from '../user-info.ts';
 import type { TomlTable, TomlValue } from './toml-document.ts';
 
 /** A value and the line of its key. */
@@ -34,11 +35,14 @@ export interface TableReader {
 }
 
 export function createReading(file: string, warnings: ConfigWarning[]): Reading {
-  return { file, warn: (line, message) => warnings.push({ file, line, message }) };
+  return {
+    file,
+    warn: (line, message) => warnings.push({ file, line, message: withoutQuotedUserInfo(message) }),
+  };
 }
 
 export function invalid(reading: Reading, line: number, message: string): EntrepotError {
-  return new EntrepotError('CONFIG_INVALID', message, { file: reading.file, line });
+  return new EntrepotError('CONFIG_INVALID', withoutQuotedUserInfo(message), { file: reading.file, line });
 }
 
 /** `path` is what stands before the key in messages: `registry.mirror`, or empty at the top level. */

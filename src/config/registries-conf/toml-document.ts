@@ -1,6 +1,7 @@
 /** A TOML file as a tree of typed values which all know their line, so that whatever is wrong can be pointed at. */
 import { parse } from 'toml';
 import { EntrepotError } from '../../errors.ts';
+import { withoutQuotedUserInfo } from '../user-info.ts';
 import { type Place, placesOf } from './toml-places.ts';
 
 export type TomlValue =
@@ -56,18 +57,28 @@ function typed(value: unknown, place: Place): TomlValue {
 
 function syntaxError(error: unknown, text: string, file: string): EntrepotError {
   const { line, column, problem } = describe(error);
-  // A proxy's URL may hold a password; its place is kept, so that the caret stands right.
-  const shown = (text.split(/\r?\n/)[line - 1] ?? '').replaceAll(/(?<=:\/\/)[^\s/]*(?=@)/g, (user) =>
-    '*'.repeat(user.length),
+  // A proxy's URL or a location may hold a password; its place is kept, so that the caret points at the right column.
+  const written = text.split(/\r?\n/)[line - 1] ?? '';
+  const shown = withoutQuotedUserInfo(
+    written.replaceAll(/(?<=:\/\/)[^\s/]*(?=@)/g, (user) => '*'.repeat(user.length)),
   );
   // Tabs are kept, so that the caret stands under the right character.
   const indent = shown.slice(0, column - 1).replaceAll(/[^\t]/g, ' ');
   const frame = `${line} | ${shown}\n${' '.repeat(String(line).length)} | ${indent}^`;
-  return new EntrepotError('CONFIG_INVALID', `is not valid TOML: ${problem}\n${frame}`, {
+  return new EntrepotError('CONFIG_INVALID', `is not valid TOML: ${problem}${quoteHint(written)}\n${frame}`, {
     file,
     line,
     cause: error,
   });
+}
+
+/** For the commonest mistake: a text, a size or a duration without quotes. */
+function quoteHint(line: string): string {
+  const value = /^\s*[\w."'-]+\s*=\s*([^\s"'[{#][^#]*?)\s*(?:#.*)?$/.exec(line)?.[1];
+  if (value === undefined || /^(?:true|false|[+-]?[\d._]+(?:e[+-]?\d+)?)$/.test(value)) return '';
+  return /^[\d.]+[A-Za-z]+$/.test(value)
+    ? `: write "${value}", in quotes`
+    : ': only true, false and numbers are written without quotes';
 }
 
 /** Syntax errors bear a `location` and what was expected, others (a key given twice) `line` and `column`. */

@@ -3,8 +3,14 @@
  * no image can be rewritten to. Every runtime loads such a file, so it is loaded here, and its author is told.
  */
 import { formatReference, isDomain, parseReference, parseRepository } from '../../oci/reference.ts';
+import { hiddenUserInfo } from '../user-info.ts';
 import type { Reading } from './fields.ts';
 import type { RegistryEntry } from './registries.ts';
+
+const hubNames: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
+const maxPort = 65_535;
+const passwordElsewhere =
+  'has a user name or password: write them with "podman login", or as [[upstream.host]] in entrepot.toml';
 
 export function warnOfUselessEntry(entry: RegistryEntry, reading: Reading): void {
   const { prefix, prefixLine, location, origin, mirrors } = entry;
@@ -23,11 +29,14 @@ export function warnOfUselessEntry(entry: RegistryEntry, reading: Reading): void
 
 function problemOfPrefix(prefix: string): string | undefined {
   if (prefix.startsWith('*.')) return undefined;
+  if (prefix.startsWith(hiddenUserInfo)) return `it ${passwordElsewhere}`;
   if (prefix.includes('*')) return 'a wildcard is "*." and a domain, at the beginning';
   const slash = prefix.indexOf('/');
   const host = slash < 0 ? prefix : prefix.slice(0, slash);
   const path = slash < 0 ? undefined : prefix.slice(slash + 1);
-  if (host === 'index.docker.io') return 'the name of that registry is docker.io';
+  if (host === 'index.docker.io' || (hubNames.has(host.toLowerCase()) && !hubNames.has(host))) {
+    return 'the name of that registry is docker.io';
+  }
   if (!/[.:]/.test(host) && host !== 'localhost') {
     return 'every image name begins with a registry, whose host has a dot or a port or is localhost';
   }
@@ -41,6 +50,11 @@ function problemOfPrefix(prefix: string): string | undefined {
 function problemOfLocation(location: string): string | undefined {
   if (location.startsWith('*.'))
     return 'has a wildcard: write it as the prefix, and a real host as the location';
+  if (location.startsWith(hiddenUserInfo)) return passwordElsewhere;
+  const host = location.split('/', 1)[0] ?? '';
+  if (hubNames.has(host.toLowerCase()) && !hubNames.has(host))
+    return 'is Docker Hub: write "docker.io", in lower case';
+  if (Number(/:(\d+)$/.exec(host)?.[1] ?? 0) > maxPort) return `has a port above ${maxPort}`;
   const probe = `${location}/namespace/name`;
   const parsed = parseReference(probe);
   if (!parsed.ok) return 'followed by a repository is no image reference: a location is host[:port][/path]';

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { createCertLookup } from '../../../src/config/certs-d.ts';
+import { createCertLookup, hostsWithCertificates } from '../../../src/config/certs-d.ts';
 import { createCertificateAuthority } from '../../support/certificates.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -183,4 +183,10 @@ describe('the directory for a host', () => {
     assert.throws(() => createCertLookup([root])(host), { code: 'TLS_UNUSABLE', file: join(root, host) });
     assert.throws(() => createCertLookup([join(root, host)])(host), { code: 'TLS_UNUSABLE' });
   });
+});
+
+it('the hosts that have a directory are listed without a look at each host', (t) => {
+  const { root } = lookUp(t, { 'ca.crt': ca });
+  mkdirSync(join(root, 'm.corp'));
+  assert.deepEqual([...hostsWithCertificates([root, join(root, 'absent')])].sort(), ['m.corp', host]);
 });

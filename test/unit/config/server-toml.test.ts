@@ -203,6 +203,31 @@ describe('entrepot.toml', () => {
   });
 });
 
+describe('a value near a bound', () => {
+  it('is taken: the largest size, and the names of Docker Hub in any letters', () => {
+    assert.equal(server('cache.max_size = "8191TiB"').cache.maxSize, 8191 * 1024 ** 4);
+    for (const name of ['DOCKER.IO', 'Index.Docker.io', 'registry-1.docker.io']) {
+      assert.equal(server(`routing.default_registry = "${name}"`).routing.defaultRegistry, 'docker.io');
+    }
+  });
+});
+
+describe('a value without quotes', () => {
+  for (const [text, expected] of [
+    ['[cache]\nmax_size = 1GiB\n', 'unexpected "G": write "1GiB", in quotes\n2 | max_size = 1GiB'],
+    ['[freshness]\ntag = 5m # minutes\n', 'write "5m", in quotes'],
+    ['listen = 127.0.0.1:5000\n', 'only true, false and numbers are written without quotes'],
+    ['[upstream]\noffline = yes\n', 'only true, false and numbers are written without quotes'],
+  ] as const) {
+    it(`gets a hint: ${JSON.stringify(text)}`, () => {
+      assert.throws(
+        () => read(text),
+        (error: Error) => error.message.includes(expected),
+      );
+    });
+  }
+});
+
 describe('an unknown key', () => {
   for (const [text, expected] of [
     ['lisen = "x"', /^1: unknown key "lisen" above the first table: did you mean listen\?$/],
@@ -289,6 +314,11 @@ describe('a wrong value', () => {
     ],
     ['freshness.rule = [{ match = "x/**" }]', '[[freshness.rule]] needs the key tag: a duration'],
     ['freshness.tag = 1979-05-27', 'not a date'],
+    ['freshness.tag = "3651d"', 'at most "3650d", not "3651d"'],
+    ['cache.max_size = "9999TiB"', 'below "8192TiB", not "9999TiB"'],
+    ['routing.default_registry = "ex.io:99999"', 'not "ex.io:99999"'],
+    ['upstream.host = [{ host = "ex.io:65536" }]', 'not "ex.io:65536"'],
+    ['upstream.token_realms = ["ex.io:65536"]', 'HOST:PORT'],
   ] as const) {
     it(`is told with what belongs there: ${text}`, () => {
       const found = problems(text);

@@ -300,7 +300,10 @@ describe('errors', () => {
     const error = failure(() => loadText('[[registry]]\n\tlocation = ex.io\n'));
     assert.equal(error.line, 2);
     const [message, line, caret] = error.message.split('\n');
-    assert.equal(message, 'is not valid TOML: unexpected "e"');
+    assert.equal(
+      message,
+      'is not valid TOML: unexpected "e": only true, false and numbers are written without quotes',
+    );
     assert.equal(line, '2 | \tlocation = ex.io');
     assert.equal(caret, '  | \t           ^');
   });

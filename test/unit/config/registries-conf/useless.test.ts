@@ -26,6 +26,7 @@ describe('warnings of what is accepted although it cannot work', () => {
     ['mirror', /begins with a registry/],
     ['library/alpine', /begins with a registry/],
     ['index.docker.io', /docker\.io/],
+    ['DOCKER.IO', /the name of that registry is docker\.io/],
     ['[::1]:5000', /no host/],
     ['ex.io/Upper', /no repository/],
     ['ex.io/app:1', /without tag and digest/],
@@ -48,6 +49,10 @@ describe('warnings of what is accepted although it cannot work', () => {
     '[::1]:5000',
     'index.docker.io',
     'm.corp/A',
+    'm.corp:99999',
+    'm.corp:65536/hub',
+    'DOCKER.IO',
+    'Registry-1.docker.io',
   ]) {
     it(`tell that the location ${location} fails every pull`, () => {
       const found = warnings(`${registry('ex.io')}[[registry.mirror]]\n\nlocation = "${location}"\n`);
@@ -55,6 +60,12 @@ describe('warnings of what is accepted although it cannot work', () => {
       assert.match(found[0] ?? '', /^5: pulls that match "ex\.io" will fail: /);
     });
   }
+
+  it('tell what to write in the place of a password, and not the password', () => {
+    const [found = ''] = warnings(registry('joe:hunter2@ex.io'));
+    assert.match(found, /it has a user name or password: write them with "podman login"/);
+    assert.doesNotMatch(found, /hunter2|joe/);
+  });
 
   it('are silent about what works', () => {
     const working = [
@@ -64,6 +75,8 @@ describe('warnings of what is accepted although it cannot work', () => {
       'mirror:5000',
       'ex.io/a_b',
       'EX.io',
+      'registry-1.docker.io',
+      'ex.io:65535',
       '10.0.0.1',
     ];
     for (const location of working) assert.deepEqual(warnings(registry(location)), [], location);
