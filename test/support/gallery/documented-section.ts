@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Results } from './describe-gallery.ts';
+import { differences } from './differences.ts';
 import type { Access, Personality, Refusal } from './personality.ts';
 import type { Group } from './registries.ts';
 import { sentences } from './sentences.ts';
@@ -12,12 +13,20 @@ import { sentences } from './sentences.ts';
 const page = new URL('../../../docs/registries.md', import.meta.url);
 
 export function checkSection(group: Group, results: ReadonlyMap<string, Results>): void {
-  const begin = `<!-- begin: ${group.title} -->\n`;
-  const end = `<!-- end: ${group.title} -->`;
+  check(group.title, section(group, results));
+}
+
+/** The list of differences.ts. */
+export function checkDifferences(): void {
+  check('Differences', `\n${differences.map(({ what, reason }) => `- ${what} ${reason}\n`).join('')}\n`);
+}
+
+function check(title: string, wanted: string): void {
+  const begin = `<!-- begin: ${title} -->\n`;
+  const end = `<!-- end: ${title} -->`;
   const text = readFileSync(page, 'utf8');
   const [before, rest] = split(text, begin);
   const [found, after] = split(rest, end);
-  const wanted = section(group, results);
   if (process.env.UPDATE_DOCS === '1') {
     writeFileSync(page, `${before}${begin}${wanted}${end}${after}`);
     return;
