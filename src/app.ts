@@ -117,6 +117,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       leftovers: cache.leftovers,
       adopt: cache.adoptBlob,
       reserve: cache.reserve,
+      writeFailed: cache.writeFailed,
       report(endpoint, fault, reason) {
         metrics.faulted(endpoint.host, fault);
         live.upstream.report(endpoint, fault, reason);

@@ -140,7 +140,13 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     },
     async collect() {
       const bytesBefore = index.totals().bytes;
-      const report = (await deps.reconcile()) ?? { added: 0, dropped: 0, removed: 0, foreign: 0 };
+      const report = (await deps.reconcile()) ?? {
+        added: 0,
+        dropped: 0,
+        removed: 0,
+        foreign: 0,
+        unreadable: 0,
+      };
       await room.settled();
       await deps.removed();
       return { ...report, bytesBefore, bytes: index.totals().bytes };

@@ -49,6 +49,9 @@ export interface Cache {
     written?: () => number,
   ): Reservation | undefined;
 
+  /** A write of a transfer failed: one that had no room makes the disk count as full for a while. */
+  writeFailed(error: unknown): void;
+
   /** What the cached manifests of this image say of a digest: size and type, and the endpoint that gave the manifest. */
   descriptor(image: string, digest: Digest): KnownDescriptor | undefined;
 

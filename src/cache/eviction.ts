@@ -6,6 +6,7 @@
  *     then moved up to that time instead.
  *   - A pinned root is marked, and out of the order from then on, until a tag leaves it or the pins change.
  *   - What a transfer has left is as old as that, and goes in the same order.
+ *   - A last use later than now, from a clock that was ahead, counts as long ago.
  *   - What is being read, or on its way in, stays. So does what a root brought if it is pinned, read, or was
  *     used later: it becomes a root itself.
  */
@@ -68,7 +69,8 @@ export interface Eviction {
 export function createEviction(deps: EvictionDeps): Eviction {
   const { index, clock, quotas, isHeld } = deps;
 
-  const lastUse = ({ digest, used }: Root) => Math.max(used, deps.unwrittenUse(digest) ?? 0);
+  const past = (time: number) => (time > clock.now() ? 0 : time);
+  const lastUse = ({ digest, used }: Root) => Math.max(past(used), past(deps.unwrittenUse(digest) ?? 0));
   const isPinned = (digest: Digest) => {
     const pattern = deps.pins();
     return pattern !== undefined && index.namesOf(digest).some(pattern);
@@ -107,7 +109,7 @@ export function createEviction(deps: EvictionDeps): Eviction {
       slice.pinned.push(digest);
       return;
     }
-    const newest = Math.max(lastUse(root), index.newestUseBelow(root));
+    const newest = Math.max(lastUse(root), index.newestUseBelow(root, clock.now()));
     if (newest > used) index.touch([[digest, newest]]);
     else evict(root, slice);
   }
@@ -140,6 +142,7 @@ export function createEviction(deps: EvictionDeps): Eviction {
           victims.length = 0;
           pinned.length = 0;
           Object.assign(search, { freed, after });
+          if (search.after === undefined) index.agePastUses(clock.now());
           progress = work(slice);
           if (progress === 'exhausted' && search.allOrNothing) throw inVain;
         });

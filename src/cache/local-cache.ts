@@ -10,6 +10,7 @@ import { SingleFlight } from '../lib/single-flight.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import type { AccessTimes } from './access-times.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
+import { isNoRoom } from './blobs/disk-store.ts';
 import type { Cache, CachedManifest, NewManifest, StoredBlob } from './cache.ts';
 import type { Holds } from './holds.ts';
 import type { IndexStore } from './index/index-store.ts';
@@ -22,7 +23,6 @@ export interface LocalCacheDeps {
   readonly index: IndexStore;
   readonly store: BlobStore;
   readonly clock: Clock;
-  readonly log: CacheLog;
   /** For what each request may meet. */
   readonly rareLog: CacheLog;
   readonly times: AccessTimes;
@@ -35,6 +35,8 @@ export interface LocalCacheDeps {
   readonly arriving: Holds;
   /** Forgets a content whose file is not what it should be. */
   readonly discard: (digest: Digest, reason: string) => void;
+  /** A stored file cannot be opened: if the file is to blame, its content counts as missing. */
+  readonly unreadable: (digest: Digest, error: unknown) => void;
   /** Resolves when the files of evicted contents are gone. */
   readonly removed: () => Promise<void>;
   readonly incoming: string;
@@ -46,8 +48,7 @@ export interface LocalCacheDeps {
 const manifestMemory = 32 * 1024 * 1024;
 
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { index, store, clock, log, rareLog, times, quotas, room, verified, reading, arriving, discard } =
-    deps;
+  const { index, store, clock, rareLog, times, quotas, room, verified, reading, arriving, discard } = deps;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -74,7 +75,13 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
   }
 
   async function loadManifest(digest: Digest): Promise<Uint8Array | undefined> {
-    const bytes = await store.read(digest);
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = await store.read(digest);
+    } catch (error) {
+      deps.unreadable(digest, error);
+      return undefined;
+    }
     if (!bytes) discard(digest, 'its file is missing');
     else if (hash(digestAlgorithm(digest), bytes, 'hex') !== digestHex(digest)) {
       discard(digest, 'its file has other bytes');
@@ -85,6 +92,19 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     return undefined;
   }
 
+  function writeFailed(error: unknown): void {
+    if (isNoRoom(error)) room.refused();
+  }
+
+  async function keep(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      writeFailed(error);
+      throw error;
+    }
+  }
+
   async function putManifest(image: string, value: NewManifest): Promise<void> {
     const { digest, bytes, mediaType, endpoint } = value;
     const arrived = arriving.take(digest);
@@ -92,7 +112,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     const reservation = isNew ? room.reserve(bytes.length, [image]) : undefined;
     try {
       if (isNew && !reservation) throw new Error('there is no room in the cache');
-      if (isNew) await writing.run(digest, () => store.write(digest, bytes));
+      if (isNew) await keep(() => writing.run(digest, () => store.write(digest, bytes)));
       const manifest = { ...value.manifest, mediaType };
       const now = clock.now();
       index.transaction(() =>
@@ -133,7 +153,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       file?.close();
       discard(digest, file ? `its file has ${file.size} bytes, not ${known.size}` : 'its file is missing');
     } catch (error) {
-      log.error({ err: error, digest }, 'a stored file cannot be opened');
+      deps.unreadable(digest, error);
     }
     release();
     return undefined;
@@ -148,7 +168,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       }
       // What was evicted for its sake may still be there.
       await deps.removed();
-      await store.adopt(digest, size, file);
+      await keep(() => store.adopt(digest, size, file));
       const stored = await store.open(digest);
       if (stored) verified.trust(digest, stored);
       stored?.close();
@@ -190,6 +210,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     isLinked: index.isLinked,
     adoptBlob: (digest, size, file) => finish(adoptBlob(digest, size, file)),
     reserve: room.reserve,
+    writeFailed,
     descriptor: index.descriptor,
 
     list: index.list,

@@ -10,6 +10,8 @@ export interface Loss {
   /** Ends the sentence "it was dropped: ...". */
   readonly reason: string;
   readonly isManifest: boolean;
+  /** Its file is still there, but cannot be opened: it may be readable again one day. */
+  readonly keepsFile?: boolean;
 }
 
 export interface Losses {

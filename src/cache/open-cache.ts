@@ -9,7 +9,7 @@ import { createHasher } from '../lib/hasher.ts';
 import type { Digest } from '../oci/digest.ts';
 import { createAccessTimes } from './access-times.ts';
 import { type CacheAdmin, createCacheAdmin } from './admin.ts';
-import { createDiskStore } from './blobs/disk-store.ts';
+import { createDiskStore, isUnreadable } from './blobs/disk-store.ts';
 import type { Cache } from './cache.ts';
 import {
   type DataFolder,
@@ -174,7 +174,7 @@ function wire(
     clock,
     write(uses) {
       try {
-        index.touch(uses);
+        index.touch(uses, clock.now());
       } catch (error) {
         rareLog.error({ err: error }, 'the index could not be written: last uses');
       }
@@ -194,6 +194,7 @@ function wire(
     },
   });
   const room = createRoom({
+    clock,
     index,
     eviction,
     quotas,
@@ -208,6 +209,7 @@ function wire(
   const upkeep = createUpkeep({
     ...{ index, store, clock, log, quotas, room },
     lose: (digest) => void lose(digest, 'its file is missing'),
+    cannotOpen: unreadable,
     isMoving: (digest) => arriving.has(digest) || removals.has(digest),
     isStopped: () => isStopped,
   });
@@ -221,15 +223,29 @@ function wire(
   }
 
   /** Its names wait for it to come back. */
-  function lose(digest: Digest, reason: string): number {
+  function lose(digest: Digest, reason: string, keepsFile = false): number {
     const content = index.content(digest);
     if (!content) return 0;
     const { size, mediaType } = content;
     const charged = quotas.chargedTo(digest);
-    if (losses.add({ digest, reason, isManifest: mediaType !== undefined })) index.loseContent(digest);
+    if (losses.add({ digest, reason, isManifest: mediaType !== undefined, keepsFile }))
+      index.loseContent(digest);
     else index.dropContent(digest);
     quotas.discharge(charged, size);
     return size;
+  }
+
+  /** The file stays: who mends its rights has the content back at the next start or `gc`. */
+  function unreadable(digest: Digest, error: unknown): void {
+    const { message: reason } = error as Error;
+    if (!isUnreadable(error)) {
+      failed('a stored file cannot be opened for now')(error);
+      return;
+    }
+    if (isStopped || !index.content(digest)) return;
+    log.warn({ digest, reason }, 'a stored content cannot be opened: it counts as missing, its file stays');
+    onDamaged?.('content');
+    lose(digest, reason, true);
   }
 
   function discard(digest: Digest, reason: string): void {
@@ -295,7 +311,20 @@ function wire(
   }
 
   const cache = createLocalCache({
-    ...{ index, store, clock, log, rareLog, times, quotas, room, leftovers, reading, arriving, discard },
+    ...{
+      index,
+      store,
+      clock,
+      rareLog,
+      times,
+      quotas,
+      room,
+      leftovers,
+      reading,
+      arriving,
+      discard,
+      unreadable,
+    },
     verified: createVerifiedFiles(discard),
     removed: removals.idle,
     incoming: folder.incoming,
@@ -308,7 +337,7 @@ function wire(
     ...{ index, room, quotas, pins, remove, reconciled },
     explain: (error) => unusable(folder.index, error),
     maxSize: () => settings.maxSize,
-    scrub: { store, hasher, losses, reading, arriving, discard },
+    scrub: { store, hasher, losses, reading, arriving, discard, unreadable },
     disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),
     reconcile: () => upkeep(undefined),
     removed: removals.idle,

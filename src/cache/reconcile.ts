@@ -6,12 +6,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../oci/digest.ts';
 import { type BlobStore, folderCount } from './blobs/blob-store.ts';
+import { isUnreadable } from './blobs/disk-store.ts';
 import type { IndexStore } from './index/index-store.ts';
 import { readOrphan } from './orphan.ts';
 
 export interface ReconcileDeps {
   readonly index: IndexStore;
   readonly store: BlobStore;
+  /** A file that cannot be opened. */
+  readonly cannotOpen: (digest: Digest, error: unknown) => void;
   /** For a row whose file is missing. */
   readonly lose: (digest: Digest) => void;
   /** On its way in, or about to be removed: its row and its file may differ for a moment. */
@@ -28,6 +31,8 @@ export interface ReconcileReport {
   removed: number;
   /** Files that are none of ours, left alone. */
   foreign: number;
+  /** Files and folders that cannot be opened, left alone. */
+  unreadable: number;
 }
 
 const atOnce = 500;
@@ -35,7 +40,7 @@ const atOnce = 500;
 const rowsAtOnce = 100;
 
 export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
-  const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0 };
+  const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0, unreadable: 0 };
   for (const algorithm of digestAlgorithms) {
     for (let first = 0; first < folderCount; first += 1) {
       if (deps.isStopped()) return report;
@@ -53,7 +58,14 @@ async function reconcileFolder(
   report: ReconcileReport,
 ): Promise<void> {
   const { index, store, isMoving, isStopped } = deps;
-  const files = await store.filesIn(algorithm, first);
+  const files = await store.filesIn(algorithm, first).catch((error: unknown) => {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  });
+  if (!files) {
+    report.unreadable += 1;
+    return;
+  }
   report.foreign += files.foreign;
   const unseen = await rowsIn(index, algorithm, first);
   let looks = 0;
@@ -86,11 +98,15 @@ async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: numb
 }
 
 async function takeIn(
-  { index, store, isMoving }: ReconcileDeps,
+  { index, store, isMoving, cannotOpen }: ReconcileDeps,
   digest: Digest,
   report: ReconcileReport,
 ): Promise<void> {
-  const file = await store.open(digest);
+  const file = await store.open(digest).catch((error: unknown) => {
+    report.unreadable += 1;
+    cannotOpen(digest, error);
+    return undefined;
+  });
   if (!file) return;
   try {
     const orphan = await readOrphan(digest, file);

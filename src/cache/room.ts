@@ -1,8 +1,12 @@
 /**
  * Keeps the cache within `max_size`, its quotas, and the disk. Transfers in flight reserve their bytes; room is
  * made for them by eviction, a few milliseconds at once and the rest in the background.
+ *
+ * A file system may refuse a write though it has free bytes: there are no inodes, or a quota of the system is used up. From
+ * then on it counts as full for a minute, and as many bytes are evicted as come.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '../lib/clock.ts';
 import type { Cache } from './cache.ts';
 import type { Eviction, Progress, Search } from './eviction.ts';
 import type { IndexStore, RootPosition } from './index/index-store.ts';
@@ -10,6 +14,7 @@ import type { Leftovers } from './leftovers.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface RoomDeps {
+  readonly clock: Clock;
   readonly index: IndexStore;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
@@ -38,6 +43,8 @@ export interface Room {
   settled(): Promise<void>;
   /** Limits, quotas or pins are other ones now: looks again, at what was in vain before, too. */
   limitsChanged(): void;
+  /** The file system had no room for a write. */
+  refused(): void;
   /** For transfers in flight, and for what others have left. */
   readonly reserved: number;
   /** Starts no more; resolves when what was begun is over. */
@@ -46,6 +53,10 @@ export interface Room {
 
 /** A quota that is full is emptied a little further, so that not every blob starts a search. */
 const quotaSlack = 0.05;
+/** ms for which a refused write counts. */
+const refusalTime = 60_000;
+/** Share of the cache that goes after a refused write: it was refused for something that bytes do not tell. */
+const refusalShare = 0.01;
 
 export function createRoom(deps: RoomDeps): Room {
   const { index, eviction, quotas, leftovers } = deps;
@@ -56,16 +67,28 @@ export function createRoom(deps: RoomDeps): Room {
   let running: Promise<void> | undefined;
   let isDue = false;
   let isStopped = false;
+  let isRefused = false;
+  /** Monotonic. */
+  let fullUntil = Number.NEGATIVE_INFINITY;
+  /** Bytes that were evicted since the refused write, and that nothing has taken yet. */
+  let credit = 0;
 
   const used = () => index.totals().bytes + leftovers.bytes;
 
   /** Bytes that must go before `more` can come; not above 0 where there is room. */
   function missing(more: number): number {
     const { maxSize, minFree } = deps.limits();
-    let onDisk = more + minFree - deps.free() - deps.leaving();
-    for (const left of coming) onDisk += left();
+    const onDisk = isFull() ? more - credit : missingOnDisk(more, minFree);
     const inSize = maxSize === undefined ? 0 : used() + reserved + more - maxSize;
     return Math.max(onDisk, inSize);
+  }
+
+  const isFull = () => deps.clock.monotonic() < fullUntil;
+
+  function missingOnDisk(more: number, minFree: number): number {
+    let missing = more + minFree - deps.free() - deps.leaving();
+    for (const left of coming) missing += left();
+    return missing;
   }
 
   async function search(wanted: Omit<Search, 'freed'>): Promise<{ progress: Progress; state: Search }> {
@@ -75,6 +98,7 @@ export function createRoom(deps: RoomDeps): Room {
       await turn();
       progress = eviction.slice(state);
     }
+    credit += state.freed;
     return { progress, state };
   }
 
@@ -100,7 +124,8 @@ export function createRoom(deps: RoomDeps): Room {
   async function run(): Promise<void> {
     while (isDue && !isStopped) {
       isDue = false;
-      const needed = missing(0);
+      const needed = Math.max(missing(0), isRefused ? used() * refusalShare : 0);
+      isRefused = false;
       if (needed > 0) await search({ needed, after: undefined });
       for (const quota of quotas.exceeded()) await keepQuota(quota);
     }
@@ -121,7 +146,9 @@ export function createRoom(deps: RoomDeps): Room {
     const needed = missing(bytes);
     if (needed <= 0) return true;
     if (needed > used()) return false;
-    const progress = eviction.slice({ needed, allOrNothing: true, freed: 0, after: undefined });
+    const state: Search = { needed, allOrNothing: true, freed: 0, after: undefined };
+    const progress = eviction.slice(state);
+    credit += state.freed;
     if (progress === 'paused') check();
     return progress !== 'exhausted';
   }
@@ -152,6 +179,7 @@ export function createRoom(deps: RoomDeps): Room {
         for (const quota of charged) quota.reserved += more;
       };
       take(bytes);
+      credit = Math.max(0, credit - bytes);
       const left = () => bytes - written();
       coming.add(left);
       return {
@@ -161,6 +189,12 @@ export function createRoom(deps: RoomDeps): Room {
       };
     },
     check,
+    refused() {
+      fullUntil = deps.clock.monotonic() + refusalTime;
+      isRefused = true;
+      credit = 0;
+      check();
+    },
     async settled() {
       check();
       while (running) await running;

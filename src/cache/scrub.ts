@@ -3,7 +3,8 @@
  * the contents as `reconcile.ts` does: by the first byte of their digests, each byte a *folder*.
  *
  *   file missing, of another size, with other bytes, or the disk gives an error .... dropped; told as a loss
- *   file that cannot be opened for another reason (rights, too many open files) .... left alone; told as unreadable
+ *   file that cannot be opened for another reason, such as rights .................. counts as missing, the file stays; told as a loss
+ *   anything that has to do with the moment, such as too many open files ........... left alone; told as unreadable
  *
  * What others found to be damaged in the same folder, and nobody has brought back, is told as a loss as well. Reading here is no use
  * of a content: eviction sees nothing of it, but leaves the one alone that is being read.
@@ -24,6 +25,8 @@ export interface Scrub {
   folder(first: number, options: ScrubOptions): AsyncGenerator<ScrubStep>;
   /** What images and tags link whose name matches, for `isWanted`. */
   select(matches: NamePattern): Promise<Selection>;
+  /** A loss that could not be brought back, and that the next scrub looks at again. */
+  keep(loss: Loss): void;
 }
 
 export interface ScrubOptions {
@@ -55,6 +58,7 @@ export interface ScrubDeps {
   readonly reading: Holds;
   readonly arriving: Holds;
   readonly discard: (digest: Digest, reason: string) => void;
+  readonly unreadable: (digest: Digest, error: unknown) => void;
   readonly eachImage: () => AsyncGenerator<ImageSummary>;
 }
 
@@ -106,8 +110,11 @@ export function createScrub(deps: ScrubDeps): Scrub {
       if (fault !== undefined && isStill) discard(digest, fault);
       yield { kind: 'checked' };
     } catch (error) {
+      if (options.signal.aborted) return;
+      deps.unreadable(digest, error);
       const reason = error instanceof Error ? error.message : String(error);
-      if (!options.signal.aborted) yield { kind: 'unreadable', digest, reason };
+      if (index.content(digest)) yield { kind: 'unreadable', digest, reason };
+      else yield { kind: 'checked' };
     } finally {
       file?.close();
       release();
@@ -140,6 +147,8 @@ export function createScrub(deps: ScrubDeps): Scrub {
       }
       yield* lost(first, options);
     },
+
+    keep: (loss) => void losses.add(loss),
 
     async select(matches) {
       const chosen = new Set<Digest>();

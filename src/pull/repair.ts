@@ -32,7 +32,7 @@ const mostTold = 3;
 
 export function createRepair(
   deps: RepairDeps,
-): (loss: Pick<Loss, 'digest' | 'isManifest'>, signal: AbortSignal) => Promise<Repair> {
+): (loss: Pick<Loss, 'digest' | 'isManifest' | 'keepsFile'>, signal: AbortSignal) => Promise<Repair> {
   const { cache, pull, transfers } = deps;
 
   /** Gives why it is not here. */
@@ -69,7 +69,7 @@ export function createRepair(
       failures.push(`${image}: ${failure}`);
     }
     // Who was told to stop has not asked everybody.
-    if (!signal.aborted) cache.forget(digest);
+    if (!signal.aborted && !loss.keepsFile) cache.forget(digest);
     const more = failures.length - mostTold;
     const failure = [
       ...failures.slice(0, mostTold),

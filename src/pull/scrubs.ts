@@ -67,8 +67,9 @@ export function createScrubs(deps: ScrubsDeps): Scrubs {
   const stopping = new AbortController();
   const running = new Set<Promise<unknown>>();
 
-  async function mend({ digest, reason, isManifest }: Loss, signal: AbortSignal): Promise<Damaged> {
-    const repair = await deps.repair({ digest, isManifest }, signal);
+  async function mend(loss: Loss, signal: AbortSignal): Promise<Damaged> {
+    const { digest, reason } = loss;
+    const repair = await deps.repair(loss, signal);
     const { image } = repair;
     if (!repair.repaired && signal.aborted) return { digest, reason, ...repair, failure: 'stopped' };
     if (repair.repaired) log.info({ digest, image }, 'a damaged content was fetched again');
@@ -86,6 +87,7 @@ export function createScrubs(deps: ScrubsDeps): Scrubs {
     const isWanted = selected ? selected.has : () => true;
     const damaged: Damaged[] = [];
     const unreadable: ScrubReport['unreadable'][number][] = [];
+    const kept: Loss[] = [];
     let checked = 0;
     let bytes = 0;
     for (const folder of folders) {
@@ -104,11 +106,18 @@ export function createScrubs(deps: ScrubsDeps): Scrubs {
             unreadable.push({ digest: step.digest, reason: step.reason });
             log.error({ digest: step.digest, reason: step.reason }, 'a stored content cannot be checked');
             break;
-          case 'lost':
-            damaged.push(await mend(step.loss, signal));
+          case 'lost': {
+            const one = await mend(step.loss, signal);
+            if (one.repaired || !step.loss.keepsFile) damaged.push(one);
+            else {
+              unreadable.push({ digest: one.digest, reason: one.reason });
+              kept.push(step.loss);
+            }
+          }
         }
       }
     }
+    for (const loss of kept) cache.scrub.keep(loss);
     return { checked, bytes, damaged, unreadable };
   }
 

@@ -3,9 +3,9 @@
  * them are there. The second is replaced by rename after the writes that it describes, so after a kill it never
  * promises bytes that were not written. After a power cut it might: so that empties the folder (docs/decisions/0017).
  */
-import { close, constants, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { close, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { RangeSet } from './range-set.ts';
 
@@ -44,7 +44,14 @@ export function findLeftover(folder: string, digest: Digest): Leftover {
 /** Opens the file for reading and writing; `keep` keeps what is in it. */
 export function openIncoming(path: string, keep: boolean): number {
   const flags = constants.O_RDWR | constants.O_CREAT | (keep ? 0 : constants.O_TRUNC);
-  return openSync(path, flags, 0o600);
+  try {
+    return openSync(path, flags, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // The folder was removed while this process runs.
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, flags, 0o600);
+  }
 }
 
 export async function saveRanges(path: string, size: number | undefined, ranges: RangeSet): Promise<void> {
@@ -100,7 +107,8 @@ export function sweepIncoming(
     const saved = digest && loadRanges(path);
     if (saved && stat && !isStored(digest) && now - stat.mtimeMs < maxAge) {
       const bytes = saved.ranges.reduce((sum, [start, end]) => sum + end - start, 0);
-      resumable.push({ digest, path, bytes, modified: stat.mtimeMs });
+      // A clock that was ahead: a time later than now counts as long ago.
+      resumable.push({ digest, path, bytes, modified: stat.mtimeMs > now ? 0 : stat.mtimeMs });
     } else {
       removeIncoming(path);
       removed += 1;

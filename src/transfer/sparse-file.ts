@@ -27,6 +27,8 @@ export interface SparseFileDeps {
   readonly algorithm: DigestAlgorithm;
   /** The file can take no more. What is written, and what is in memory, stays readable. */
   readonly onError: (error: NodeJS.ErrnoException) => void;
+  /** Told of the same. */
+  readonly writeFailed: (error: unknown) => void;
 }
 
 export class SparseFile {
@@ -289,6 +291,7 @@ export class SparseFile {
     this.#broken = true;
     this.#stopHash();
     for (const writer of this.#writers) writer.stop();
+    this.#deps.writeFailed(error);
     this.#deps.onError(error);
   }
 }

@@ -42,6 +42,7 @@ export interface TransfersDeps {
   /** Takes a verified file into the store. */
   readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
   readonly reserve: Cache['reserve'];
+  readonly writeFailed: Cache['writeFailed'];
   readonly report: (endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) => void;
   /** ms without progress after which this host has stalled. */
   readonly stallTimeoutOf: (host: string) => number;

@@ -57,6 +57,7 @@ export function transferBench(
       },
       leftovers: { add() {}, hold() {}, forget() {} },
       reserve: () => ({ release() {} }),
+      writeFailed() {},
       report: (endpoint, fault, reason) => reports.push({ endpoint: endpoint.host, fault, reason }),
       stallTimeoutOf: () => 30_000,
       fetchersFor: () => 1,

@@ -20,6 +20,7 @@ export interface BlobStore {
   remove(digest: Digest, isWanted: () => boolean): Promise<void>;
   /** Digests of the files whose first byte is `first`. Foreign files are counted, and left alone. */
   filesIn(algorithm: DigestAlgorithm, first: number): Promise<{ digests: Digest[]; foreign: number }>;
+  /** Whether there is such a file, or at least no proof that there is none. */
   has(digest: Digest): Promise<boolean>;
 }
 

@@ -133,10 +133,16 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
       return turns.take(digest, async () => {
         written += 1;
         const file = join(incoming, `${writePrefix}${digestHex(digest)}-${written}`);
+        const fill = async (handle: FileHandle) => {
+          await handle.writeFile(bytes);
+          await handle.sync();
+        };
         try {
-          await withFile(file, 'wx', async (handle) => {
-            await handle.writeFile(bytes);
-            await handle.sync();
+          await withFile(file, 'wx', fill).catch(async (error: unknown) => {
+            if (codeOf(error) !== 'ENOENT') throw error;
+            // The folder was removed while this process runs.
+            await mkdir(incoming, { recursive: true });
+            await withFile(file, 'wx', fill);
           });
           await place(digest, file);
         } catch (error) {
@@ -183,7 +189,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
     async has(digest) {
       return access(pathOf(digest)).then(
         () => true,
-        () => false,
+        (error: unknown) => codeOf(error) !== 'ENOENT',
       );
     },
   };
@@ -216,6 +222,17 @@ async function withFile(
 /** Flushes a file's bytes, or the names in a folder. */
 export function syncPath(path: string): Promise<void> {
   return withFile(path, 'r', (handle) => handle.sync());
+}
+
+/** Whether the file system refused a write for want of room, of whatever kind: bytes, inodes, a quota. */
+export function isNoRoom(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
+}
+
+/** Whether a stored file is to blame that it cannot be opened, and not the moment (too many open files). */
+export function isUnreadable(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && !['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'ENOENT'].includes(code);
 }
 
 function codeOf(error: unknown): string | undefined {

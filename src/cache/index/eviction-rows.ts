@@ -7,25 +7,38 @@ import type { IndexStore, Totals } from './index-store.ts';
 
 type EvictionRows = Pick<
   IndexStore,
-  'touch' | 'oldest' | 'newestUseBelow' | 'setPinned' | 'unpinAll' | 'totals' | 'storedIn' | 'storedAfter'
+  | 'touch'
+  | 'agePastUses'
+  | 'oldest'
+  | 'newestUseBelow'
+  | 'setPinned'
+  | 'unpinAll'
+  | 'totals'
+  | 'storedIn'
+  | 'storedAfter'
 >;
 
+/** ms: more than thirty years. */
+const longTime = 1e12;
+
 export function createEvictionRows(db: Database): EvictionRows {
-  const touch = db.prepare<[{ digest: Buffer; used: number }]>(
-    'UPDATE contents SET used = $used WHERE digest = $digest AND used < $used',
+  const touch = db.prepare<[{ digest: Buffer; used: number; now: number }]>(
+    'UPDATE contents SET used = $used WHERE digest = $digest AND (used < $used OR used > $now)',
   );
+  const age = db.prepare<[{ now: number; shift: number }]>(`
+    UPDATE contents SET used = max(0, used - $shift) WHERE parents = 0 AND pinned = 0 AND used > $now`);
   const oldest = db.prepare<[number, number], RootRow>(`
     SELECT id, digest, size, used, pinned FROM contents
     WHERE parents = 0 AND pinned = 0 AND (used, id) > (?, ?) ORDER BY used, id LIMIT 1`);
   const newestBelow = db
-    .prepare<[number], number | null>(`
+    .prepare<[number, number], number | null>(`
     WITH RECURSIVE below (id, used) AS (
       SELECT c.id, c.used FROM children r JOIN contents c ON c.id = r.child
       WHERE r.parent = ? AND c.parents = 1 AND c.size IS NOT NULL
       UNION
       SELECT c.id, c.used FROM below b JOIN children r ON r.parent = b.id JOIN contents c ON c.id = r.child
       WHERE c.parents = 1 AND c.size IS NOT NULL)
-    SELECT max(used) FROM below`)
+    SELECT max(used) FROM below WHERE used <= ?`)
     .pluck();
   const setPinned = db.prepare<[Buffer]>('UPDATE contents SET pinned = 1 WHERE digest = ?');
   const unpinAll = db.prepare<[]>('UPDATE contents SET pinned = 0 WHERE pinned = 1');
@@ -39,14 +52,15 @@ export function createEvictionRows(db: Database): EvictionRows {
     SELECT id, digest, size, used, pinned FROM contents WHERE id > ? AND size IS NOT NULL ORDER BY id LIMIT ?`);
 
   return {
-    touch: db.transaction((uses: Iterable<readonly [Digest, number]>) => {
-      for (const [digest, used] of uses) touch.run({ digest: digestKey(digest), used });
+    touch: db.transaction((uses: Iterable<readonly [Digest, number]>, now = Number.MAX_SAFE_INTEGER) => {
+      for (const [digest, used] of uses) touch.run({ digest: digestKey(digest), used, now });
     }),
+    agePastUses: (now) => age.run({ now, shift: longTime }),
     oldest(after) {
       const row = oldest.get(after?.used ?? -1, after?.row ?? 0);
       return row && toRoot(row);
     },
-    newestUseBelow: (root) => newestBelow.get(root.row) ?? 0,
+    newestUseBelow: (root, now) => newestBelow.get(root.row, now) ?? 0,
     setPinned: (digest) => setPinned.run(digestKey(digest)),
     unpinAll: () => unpinAll.run(),
     totals: () => totals.get() ?? { bytes: 0, contents: 0, manifests: 0 },

@@ -48,12 +48,14 @@ export interface IndexStore {
   dropList(image: string, kind: string, key: string): void;
   dropLists(image: string): void;
 
-  /** Last uses, epoch ms. An older time than the known one changes nothing. */
-  touch(uses: Iterable<readonly [Digest, number]>): void;
+  /** Last uses, epoch ms. An older time than the known one changes nothing, unless that one is later than now. */
+  touch(uses: Iterable<readonly [Digest, number]>, now?: number): void;
+  /** Roots that were used later than `now`, by a clock that was ahead: from here on long ago, in the same order. */
+  agePastUses(now: number): void;
   /** The least recently used of the roots that are not pinned, and of what is only heard of and not listed either. */
   oldest(after: RootPosition | undefined): Root | undefined;
-  /** Latest use among what only this root brought, directly or through manifests that only it lists. */
-  newestUseBelow(root: Root): number;
+  /** Latest use until `now` among what only this root brought, directly or through manifests that only it lists. */
+  newestUseBelow(root: Root, now: number): number;
   /** Every `image` that links it, and every `image:tag` that points to it. */
   namesOf(digest: Digest): string[];
   imagesOf(digest: Digest): string[];

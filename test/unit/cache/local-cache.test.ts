@@ -268,7 +268,13 @@ test('all is there again after a restart', async (t) => {
   const second = await open(t, data);
   assert.equal(second.tag(image, latest)?.digest, manifest.digest);
   assert.ok(await second.blob(image, digest));
-  assert.deepEqual(await second.admin.reconciled, { added: 0, dropped: 0, removed: 0, foreign: 0 });
+  assert.deepEqual(await second.admin.reconciled, {
+    added: 0,
+    dropped: 0,
+    removed: 0,
+    foreign: 0,
+    unreadable: 0,
+  });
 });
 
 test('closing waits for what is being written', async (t) => {
@@ -283,7 +289,13 @@ test('closing waits for what is being written', async (t) => {
   const second = await open(t, data);
   assert.equal(second.hasBlob(digestOf(bytes)), true);
   assert.ok(await second.manifest(image, manifest.digest));
-  assert.deepEqual(await second.admin.reconciled, { added: 0, dropped: 0, removed: 0, foreign: 0 });
+  assert.deepEqual(await second.admin.reconciled, {
+    added: 0,
+    dropped: 0,
+    removed: 0,
+    foreign: 0,
+    unreadable: 0,
+  });
 });
 
 test('usage and images are told', async (t) => {

@@ -31,7 +31,13 @@ test('rows without a file are no longer stored, and their tags wait for them to 
   unlinkSync(pathOf(data, manifest.digest));
 
   const second = await open(t, data, { quotas: [{ match: image, maxSize: 1e9 }] });
-  assert.deepEqual(await second.admin.reconciled, { added: 0, dropped: 2, removed: 0, foreign: 0 });
+  assert.deepEqual(await second.admin.reconciled, {
+    added: 0,
+    dropped: 2,
+    removed: 0,
+    foreign: 0,
+    unreadable: 0,
+  });
   assert.equal(second.admin.usage().quotas[0]!.bytes, 1000);
   assert.equal(second.hasBlob(gone), false);
   assert.equal(second.hasBlob(kept), true);
@@ -55,7 +61,13 @@ test('files without a row get one when their bytes are right, are removed when n
   place(data, digestOf(unlabelled), unlabelled);
 
   const cache = await open(t, data);
-  assert.deepEqual(await cache.admin.reconciled, { added: 2, dropped: 0, removed: 1, foreign: 1 });
+  assert.deepEqual(await cache.admin.reconciled, {
+    added: 2,
+    dropped: 0,
+    removed: 1,
+    foreign: 1,
+    unreadable: 0,
+  });
   assert.equal(cache.hasBlob(digestOf(right)), true);
   assert.equal(existsSync(wrong), false);
   assert.equal(existsSync(foreign), true);
@@ -65,7 +77,13 @@ test('files without a row get one when their bytes are right, are removed when n
 test('what arrives while it runs is neither dropped nor counted as found', async (t) => {
   const cache = await open(t, dataFolder(t));
   const digests = await Promise.all(Array.from({ length: 40 }, () => addBlob(cache)));
-  assert.deepEqual(await cache.admin.reconciled, { added: 0, dropped: 0, removed: 0, foreign: 0 });
+  assert.deepEqual(await cache.admin.reconciled, {
+    added: 0,
+    dropped: 0,
+    removed: 0,
+    foreign: 0,
+    unreadable: 0,
+  });
   for (const digest of digests) assert.equal(cache.hasBlob(digest), true);
 });
 

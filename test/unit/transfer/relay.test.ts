@@ -60,6 +60,7 @@ describe('a relay', () => {
         hasher,
         algorithm: 'sha256',
         onError() {},
+        writeFailed() {},
       },
       { path, ranges: new RangeSet([{ start: 0, end: onDisk }]), size: blob.length },
     );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writev } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { createHasher, type Hasher } from '../../../src/lib/hasher.ts';
@@ -35,6 +35,7 @@ describe('a sparse file', () => {
         size: new BlobSize(blob.digest, undefined, leftover.size),
         hasher,
         algorithm: 'sha256',
+        writeFailed() {},
         onError: (error) => {
           throw error;
         },
@@ -191,6 +192,7 @@ describe('a sparse file', () => {
         if (left >= 0) writev(fd, buffers, position, done);
         else setImmediate(done, Object.assign(new Error('full'), { code: 'ENOSPC' }), 0);
       },
+      writeFailed() {},
       onError: ({ code }) => errors.push(code),
     });
     sparse.create();
@@ -207,6 +209,7 @@ describe('a sparse file', () => {
 
   it('tells where it cannot be made, and does not throw', (t) => {
     const folder = tempFolder(t);
+    writeFileSync(join(folder, 'file'), '');
     const errors: (string | undefined)[] = [];
     const sparse = new SparseFile(
       {
@@ -218,12 +221,13 @@ describe('a sparse file', () => {
         size: new BlobSize(blob.digest, undefined, undefined),
         hasher,
         algorithm: 'sha256',
+        writeFailed() {},
         onError: ({ code }) => errors.push(code),
       },
-      findLeftover(join(folder, 'none'), blob.digest),
+      findLeftover(join(folder, 'file'), blob.digest),
     );
     assert.equal(sparse.create(), false);
-    assert.deepEqual(errors, ['ENOENT']);
+    assert.deepEqual(errors, ['ENOTDIR']);
     sparse.close();
   });
 });

@@ -58,7 +58,13 @@ for (const [name, ruin] of [
 
     const log = collectLog();
     const second = await open(t, data, {}, { log });
-    assert.deepEqual(await second.admin.reconciled, { added: 3, dropped: 0, removed: 0, foreign: 0 });
+    assert.deepEqual(await second.admin.reconciled, {
+      added: 3,
+      dropped: 0,
+      removed: 0,
+      foreign: 0,
+      unreadable: 0,
+    });
     assert.deepEqual(second.admin.usage(), usage);
     assert.equal(log.lines.filter(({ message }) => message === 'index and content agree').length, 1);
     assert.equal(await second.blob(image, layer), undefined, 'nobody knows what linked it');
