@@ -3,8 +3,8 @@
  *
  *   - A failure starts the next endpoint at once. An endpoint that is overdue (no answer within its usual time) keeps running,
  *     and the next is asked beside it: the first good answer wins, the others are cancelled.
- *   - One that was overdue and lost without a word, to another or to the caller's patience, has its breaker opened. One that had
- *     begun to answer (a challenge, the first bytes) and lost to another has failed: it would never do so by itself.
+ *   - One that was overdue and lost without a word, to another or to the caller's patience, has its breaker opened, unless its
+ *     host answers for itself (`health.ts`). One that had begun to answer (a challenge, the first bytes) and lost to another has failed: it would never do so by itself.
  *   - An endpoint whose breaker is half-open is probed beside the next one, and may finish even if it loses: a dead
  *     mirror costs nothing, a healed one is noticed.
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
@@ -96,9 +96,10 @@ export function askInOrder<T>(
   function start(candidate: Candidate): void {
     const { endpoint } = candidate;
     candidate.startedAt = clock.monotonic();
-    candidate.probe = candidate.group === 'first' && health.claimProbe(endpoint.host);
+    candidate.probe = candidate.group === 'first' && health.claimProbe(endpoint);
     candidate.timer = clock.after(health.patience(endpoint.host), () => {
       candidate.overdue = true;
+      if (candidate.sent && !candidate.heard) health.overdue(endpoint);
       if (over) lose(candidate);
       else advance();
     });
@@ -151,24 +152,24 @@ export function askInOrder<T>(
   }
 
   function learn(candidate: Candidate, outcome: Outcome<T>): void {
-    const { host } = candidate.endpoint;
+    const { endpoint } = candidate;
     const { remembered } = consequence(outcome.kind);
-    if (remembered === 'failure' && outcome.kind !== 'ok') health.failed(host, outcome.reason);
+    if (remembered === 'failure' && outcome.kind !== 'ok') health.failed(endpoint, outcome.reason);
     else if (remembered === 'answer' && candidate.heard) {
       const isUsual = outcome.kind === 'ok' || outcome.kind === 'notFound';
-      health.answered(host, isUsual ? clock.monotonic() - candidate.startedAt : undefined);
-    } else if (candidate.probe) health.releaseProbe(host);
+      health.answered(endpoint, isUsual ? clock.monotonic() - candidate.startedAt : undefined);
+    } else if (candidate.probe) health.releaseProbe(endpoint);
   }
 
   /** Cancels one that is no longer wanted: an answer is here, from an endpoint or from the caller's own cache. */
   function drop(candidate: Candidate): void {
-    const { host } = candidate.endpoint;
+    const { endpoint, startedAt } = candidate;
     running.delete(candidate);
     candidate.timer?.cancel();
     const wasSilent = candidate.overdue && candidate.sent && !candidate.heard;
-    const waited = Math.round(clock.monotonic() - candidate.startedAt);
-    if (wasSilent) health.silent(host, `no answer within ${waited} ms`);
-    else if (candidate.probe) health.releaseProbe(host);
+    const waited = Math.round(clock.monotonic() - startedAt);
+    if (wasSilent) health.silent(endpoint, `no answer within ${waited} ms`, startedAt);
+    else if (candidate.probe) health.releaseProbe(endpoint);
     candidate.abort.abort();
   }
 
@@ -178,7 +179,7 @@ export function askInOrder<T>(
       ? { ...recordOf(candidate, 'overdue', clock), reason: 'no answer within its usual time' }
       : { ...recordOf(candidate, 'skipped', clock), reason: 'another endpoint answered first' };
     if (candidate.overdue && candidate.sent && candidate.heard) {
-      health.failed(candidate.endpoint.host, 'began to answer, and was not done within its usual time');
+      health.failed(candidate.endpoint, 'began to answer, and was not done within its usual time');
     }
     drop(candidate);
     deps.onAttempt?.(candidate.endpoint, candidate.record);
@@ -261,7 +262,7 @@ function turnOf(endpoint: Endpoint, { distrust = new Set() }: AskOptions): numbe
 function groupOf(endpoint: Endpoint, isDistrusted: boolean, health: Health): Group {
   if (endpoint.blockedBy !== undefined) return 'blocked';
   if (isDistrusted) return 'distrusted';
-  return health.state(endpoint.host) === 'open' ? 'open' : 'first';
+  return health.state(endpoint) === 'open' ? 'open' : 'first';
 }
 
 function recordOf(

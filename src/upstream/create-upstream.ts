@@ -18,6 +18,7 @@ import { createHostSettings } from './host-settings.ts';
 import { createLookups, type Lookups } from './lookups.ts';
 import { createManifests } from './manifests.ts';
 import type { Attempt } from './outcome.ts';
+import { createPing } from './ping.ts';
 import { createProxies } from './proxies.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { createReferrers } from './referrers.ts';
@@ -84,10 +85,12 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   });
   const credentials = createCredentials({ authLookup: deps.authLookup, settings });
   const rateLimits = createRateLimits(clock);
-  const health = createHealth(clock, deps.onBreaker);
+  const schemes = createSchemes({ sender, reachOf: settings.reach, clock });
+  const ping = createPing({ sender, schemes, settings, clock });
+  const health = createHealth({ clock, ping, onChange: deps.onBreaker });
   const client = createRegistryClient({
     sender,
-    schemes: createSchemes({ sender, reachOf: settings.reach, clock }),
+    schemes,
     auth: createAuth({
       credentials,
       sender,
@@ -133,7 +136,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     endpoints: deps.endpoints,
     isDown(endpoints) {
       const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
-      return asked.length > 0 && asked.every(({ host }) => health.state(host) === 'open');
+      return asked.length > 0 && asked.every((endpoint) => health.state(endpoint) === 'open');
     },
     getManifest: (reference, askOptions) => ask(reference, manifests.get, askOptions),
     headManifest: (reference, askOptions) => ask(reference, manifests.head, askOptions),
@@ -144,7 +147,9 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     listTags: (reference, askOptions) => ask(reference, tags, askOptions),
     listReferrers: (reference, subject, askOptions) =>
       ask(byDigest(reference, subject), referrers(subject), askOptions),
-    report: (endpoint, _fault, reason) => health.faulted(endpoint.host, reason),
+    report(endpoint, fault, reason) {
+      if (fault === 'unreachable') health.faulted(endpoint, reason);
+    },
     health() {
       const asked = health.list();
       const others = rateLimits.hosts().filter((host) => !asked.some((one) => one.host === host));

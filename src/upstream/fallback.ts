@@ -8,7 +8,10 @@ import type { Verdict } from './upstream.ts';
 export interface Consequence {
   /** Whether the next endpoint is asked. */
   readonly next: boolean;
-  /** `failure` counts towards the endpoint's breaker, `answer` closes it; `nothing` where the host may not even have been asked. */
+  /**
+   * What it says of the host: `failure` counts towards its breaker, `answer` closes it, `nothing` if it may not have been asked.
+   * Wrong content is an answer: it says something of that content, not of its host.
+   */
   readonly remembered: 'answer' | 'failure' | 'nothing';
 }
 
@@ -21,9 +24,9 @@ export function consequence(outcome: OutcomeKind): Consequence {
     case 'denied':
     // Until when the host is not asked again is kept by rate-limits.ts.
     case 'rateLimited':
+    case 'invalid':
       return { next: true, remembered: 'answer' };
     case 'unreachable':
-    case 'invalid':
       return { next: true, remembered: 'failure' };
     case 'blocked':
       return { next: true, remembered: 'nothing' };

@@ -40,7 +40,7 @@ export interface Upstream {
   /** The referrers index as bytes; falls back to the referrers tag schema. */
   listReferrers(reference: Reference, subject: Digest, options?: AskOptions): Promise<Answer<Uint8Array>>;
 
-  /** Counts a fault that shows only later, such as a wrong digest at the end of a blob. */
+  /** A fault that shows only after good headers. Wrong bytes say nothing of the host. */
   report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void;
   /** Breakers, cooling and last outcomes, for `explain --probe`, the log and metrics. */
   health(): readonly EndpointHealth[];

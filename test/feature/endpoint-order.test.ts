@@ -7,7 +7,7 @@ import { createManualClock } from '../support/clock.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
 import type { FakeRegistry } from '../support/fake-registry.ts';
-import { corruptAt, holdHeaders, neverAnswer, stallAfter, status } from '../support/fake-registry-faults.ts';
+import { holdHeaders, neverAnswer, stallAfter, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
@@ -53,7 +53,6 @@ async function setUp(t: TestContext, toml = '') {
 const dying: [string, (registry: FakeRegistry) => unknown, (registry: FakeRegistry) => unknown][] = [
   ['refuses connections', (one) => one.refuse(), (one) => one.restart()],
   ['says 503', (one) => one.on({}, status(503)), (one) => one.heal()],
-  ['sends other bytes', (one) => one.on({ kind: 'manifest' }, corruptAt(5)), (one) => one.heal()],
 ];
 
 describe('endpoints', () => {
@@ -70,8 +69,8 @@ describe('endpoints', () => {
       assert.equal(await pull(), 'first');
       await break_(first);
       for (let time = 0; time < 3; time += 1) assert.match(await pull(), /second$/);
-      assert.deepEqual(await openBreakers(), [first.host]);
       assert.equal(await pull(), 'second', 'after three failures it is not asked');
+      await eventually('the host is known to be down', async () => (await openBreakers())[0] === first.host);
       const opened = proxy.log.find(({ host, retryIn }) => host === first.host && retryIn === 2000);
       assert.equal(opened?.level, 'warn', 'the log says so');
 
@@ -136,8 +135,8 @@ describe('endpoints', () => {
       await next;
       assert.equal(await pulling, 'first second');
     }
-    assert.deepEqual(await openBreakers(), [first.host]);
     assert.equal(await pull(), 'second', 'without any time passing');
+    assert.deepEqual(await openBreakers(), [], 'the host itself answers');
   });
 
   it('that are only slow are not left for dead, and are the first again', async (t) => {

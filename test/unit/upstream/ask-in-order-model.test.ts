@@ -7,7 +7,7 @@ import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { createHealth } from '../../../src/upstream/health.ts';
 import type { Outcome } from '../../../src/upstream/outcome.ts';
 import { createManualClock } from '../../support/clock.ts';
-import { endpointsOf, image } from './asking.ts';
+import { endpointOf, endpointsOf, image } from './asking.ts';
 
 const behaviour = fc.record({
   kind: fc.constantFrom('ok', 'notFound', 'unreachable', 'invalid', 'denied', 'rateLimited'),
@@ -28,14 +28,14 @@ it('asking in order keeps its promises whatever endpoints do', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(behaviour, { maxLength: 5 }), async (behaviours) => {
       const clock = createManualClock();
-      const health = createHealth(clock);
+      const health = createHealth({ clock, ping: async () => false });
       const hostOf = (index: number) => `h${index}`;
       for (const [index, { breaker }] of behaviours.entries()) {
-        if (breaker === 'half-open') health.silent(hostOf(index), 'silent');
+        if (breaker === 'half-open') health.silent(endpointOf(hostOf(index)), 'silent', 0);
       }
       await clock.advance(2000);
       for (const [index, { breaker }] of behaviours.entries()) {
-        if (breaker === 'open') health.silent(hostOf(index), 'silent');
+        if (breaker === 'open') health.silent(endpointOf(hostOf(index)), 'silent', 0);
       }
 
       const asked: number[] = [];

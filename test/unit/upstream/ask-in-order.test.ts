@@ -7,12 +7,14 @@ import { createHealth } from '../../../src/upstream/health.ts';
 import type { Outcome } from '../../../src/upstream/outcome.ts';
 import type { Answer, AskOptions } from '../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../support/clock.ts';
-import { endpointsOf, image, outline } from './asking.ts';
+import { endpointOf, endpointsOf, image, outline } from './asking.ts';
 
 /** Endpoints that answer when the test says so. */
 function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly string[] = []) {
   const clock = createManualClock();
-  const health = createHealth(clock);
+  /** Hosts that answer `/v2/`. */
+  const answering = new Set<string>();
+  const health = createHealth({ clock, ping: async ({ host }) => answering.has(host) });
   const started: string[] = [];
   const calls: { host: string; context: AttemptContext; answer: (outcome: Outcome<string>) => void }[] = [];
   const discarded: string[] = [];
@@ -35,6 +37,7 @@ function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly
   return {
     clock,
     health,
+    answering,
     started,
     discarded,
     settle,
@@ -57,7 +60,7 @@ function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly
     },
     /** Makes a host known as one that answers in `ms`. */
     known(host: string, ms: number) {
-      for (let time = 0; time < 50; time += 1) health.answered(host, ms);
+      for (let time = 0; time < 50; time += 1) health.answered(endpointOf(host), ms);
     },
   };
 }
@@ -130,7 +133,7 @@ describe('asking in order', () => {
     await test.clock.advance(1000);
     await test.give('m2', ok());
     await first;
-    assert.equal(test.health.state('m1'), 'open');
+    assert.equal(test.health.state(endpointOf('m1')), 'open');
     const second = test.run();
     await test.settle();
     assert.deepEqual(test.started, ['m1', 'm2', 'm2'], 'it costs nothing any more');
@@ -147,8 +150,8 @@ describe('asking in order', () => {
     assert.deepEqual(test.started, ['m1', 'm2']);
     await test.give('m1', ok('one'));
     assert.equal(outline(await answer), 'mirror ok, mirror skipped');
-    assert.equal(test.health.state('m1'), 'closed');
-    assert.equal(test.health.state('m2'), 'closed');
+    assert.equal(test.health.state(endpointOf('m1')), 'closed');
+    assert.equal(test.health.state(endpointOf('m2')), 'closed');
   });
 
   it('waits as long as is usual for a host, within half a second and three', async () => {
@@ -203,7 +206,7 @@ describe('asking in order', () => {
     for (let time = 0; time < 3; time += 1) {
       const answer = test.run();
       await test.settle();
-      await test.give('m1', time === 1 ? wrong : dead);
+      await test.give('m1', dead);
       await test.give('src', ok());
       assert.equal((await answer).trail.length, 2);
     }
@@ -212,6 +215,33 @@ describe('asking in order', () => {
     assert.deepEqual(test.started.at(-1), 'src');
     await test.give('src', ok());
     assert.equal(outline(await answer), 'mirror skipped, source ok');
+  });
+
+  it('never skips a host for content that is wrong', async () => {
+    const test = setUp(['m1', 'src']);
+    for (let time = 0; time < 5; time += 1) {
+      const answer = test.run();
+      await test.settle();
+      await test.give('m1', wrong);
+      await test.give('src', ok());
+      assert.equal(outline(await answer), 'mirror invalid, source ok');
+    }
+  });
+
+  it('keeps failures and silence to their repository where the host answers for itself', async () => {
+    for (const isSlow of [false, true]) {
+      const test = setUp(['m1', 'src']);
+      test.answering.add('m1');
+      for (let time = 0; time < (isSlow ? 1 : 3); time += 1) {
+        const answer = test.run();
+        await test.clock.advance(isSlow ? 1000 : 0);
+        if (!isSlow) await test.give('m1', dead);
+        await test.give('src', ok());
+        await answer;
+      }
+      assert.equal(test.health.state(endpointOf('m1')), 'open');
+      assert.equal(test.health.state(endpointOf('m1', 'team/other')), 'closed');
+    }
   });
 
   it('an answer in between, even a 404, makes the failures start again', async () => {
@@ -223,12 +253,12 @@ describe('asking in order', () => {
       await test.give('src', ok());
       await answer;
     }
-    assert.equal(test.health.state('m1'), 'closed');
+    assert.equal(test.health.state(endpointOf('m1')), 'closed');
   });
 
   it('still asks hosts with an open breaker when nobody else has it', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent('m1', 'silent');
+    test.health.silent(endpointOf('m1'), 'silent', 0);
     const answer = test.run();
     await test.settle();
     assert.deepEqual(test.started, ['src']);
@@ -236,13 +266,13 @@ describe('asking in order', () => {
     assert.deepEqual(test.started, ['src', 'm1']);
     await test.give('m1', ok());
     assert.equal(outline(await answer), 'mirror ok, source notFound');
-    assert.equal(test.health.state('m1'), 'closed');
+    assert.equal(test.health.state(endpointOf('m1')), 'closed');
   });
 
   it('asks in order when every breaker is open', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent('m1', 'silent');
-    test.health.silent('src', 'silent');
+    test.health.silent(endpointOf('m1'), 'silent', 0);
+    test.health.silent(endpointOf('src'), 'silent', 0);
     const answer = test.run();
     await test.settle();
     assert.deepEqual(test.started, ['m1']);
@@ -253,9 +283,9 @@ describe('asking in order', () => {
 
   it('probes a half-open host beside the next one, with one request at a time', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent('m1', 'silent');
+    test.health.silent(endpointOf('m1'), 'silent', 0);
     await test.clock.advance(2000);
-    assert.equal(test.health.state('m1'), 'half-open');
+    assert.equal(test.health.state(endpointOf('m1')), 'half-open');
     const first = test.run();
     const second = test.run();
     await test.settle();
@@ -264,12 +294,12 @@ describe('asking in order', () => {
     assert.equal(outline(await first), 'mirror ok, source skipped');
     await test.give('src', ok());
     assert.equal(outline(await second), 'mirror skipped, source ok');
-    assert.equal(test.health.state('m1'), 'closed');
+    assert.equal(test.health.state(endpointOf('m1')), 'closed');
   });
 
   it('lets a probe finish that another endpoint outran, so that a healed host is noticed', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent('m1', 'silent');
+    test.health.silent(endpointOf('m1'), 'silent', 0);
     await test.clock.advance(2000);
     const answer = test.run();
     await test.settle();
@@ -277,14 +307,14 @@ describe('asking in order', () => {
     assert.equal(outline(await answer), 'mirror skipped, source ok');
     assert.equal(test.call('m1').context.signal.aborted, false);
     await test.give('m1', ok('healed'));
-    assert.equal(test.health.state('m1'), 'closed');
+    assert.equal(test.health.state(endpointOf('m1')), 'closed');
     assert.deepEqual(test.discarded, ['healed']);
     assert.deepEqual(test.clock.pending, []);
   });
 
   it('gives a probe up after its usual time, and doubles the backoff', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent('m1', 'silent');
+    test.health.silent(endpointOf('m1'), 'silent', 0);
     await test.clock.advance(2000);
     const answer = test.run();
     await test.settle();
@@ -292,11 +322,11 @@ describe('asking in order', () => {
     await answer;
     await test.clock.advance(1000);
     assert.equal(test.call('m1').context.signal.aborted, true);
-    assert.equal(test.health.state('m1'), 'open');
+    assert.equal(test.health.state(endpointOf('m1')), 'open');
     await test.clock.advance(3999);
-    assert.equal(test.health.state('m1'), 'open');
+    assert.equal(test.health.state(endpointOf('m1')), 'open');
     await test.clock.advance(1);
-    assert.equal(test.health.state('m1'), 'half-open');
+    assert.equal(test.health.state(endpointOf('m1')), 'half-open');
   });
 
   it('asks the preferred endpoint first, leaves excluded ones out and takes distrusted ones last and alone', async () => {
@@ -345,7 +375,7 @@ describe('asking in order', () => {
         return { kind: 'ok', value: host };
       },
       {
-        health: createHealth(clock),
+        health: createHealth({ clock, ping: async () => false }),
         clock,
         onFault: ({ host }, error) => faults.push(`${host} ${(error as Error).name}`),
       },
@@ -365,8 +395,8 @@ describe('asking in order', () => {
     await assert.rejects(answer, reason);
     assert.equal(test.call('m1').context.signal.aborted, true);
     assert.equal(test.call('m2').context.signal.aborted, true);
-    assert.equal(test.health.state('m1'), 'open', 'it was overdue, and silent');
-    assert.equal(test.health.state('m2'), 'closed', 'it was not');
+    assert.equal(test.health.state(endpointOf('m1')), 'open', 'it was overdue, and silent');
+    assert.equal(test.health.state(endpointOf('m2')), 'closed', 'it was not');
     assert.deepEqual(test.clock.pending, []);
     await assert.rejects(test.run({ signal: given.signal }), reason);
   });

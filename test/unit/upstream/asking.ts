@@ -84,6 +84,12 @@ export function endpointsOf(
     }));
 }
 
+export function endpointOf(host: string, repository = 'team/app'): Endpoint {
+  const [endpoint] = endpointsOf([{ host, repository }])(image());
+  if (!endpoint) throw new Error('one sketch is one endpoint');
+  return endpoint;
+}
+
 /** The caller closes it. */
 export function upstreamOf(sketches: readonly EndpointSketch[], options: AskingOptions = {}): Upstream {
   return createUpstream(
