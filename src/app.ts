@@ -159,7 +159,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const administration = createAdministration({
     cache: cache.admin,
     scrubs,
-    warm: createWarmImage({ pull }),
+    warm: createWarmImage({ pull, transfers, cache: cache.admin }),
     isListed,
   });
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });

@@ -14,6 +14,8 @@ export interface CacheAdmin {
   usage(): CacheUsage;
   /** Bytes of the file system of the data folder: free for this process, and in all. */
   disk(): { readonly free: number; readonly size: number };
+  /** The most that an image can have in the cache, and what limits it, for a sentence. */
+  bound(image: string): { readonly bytes: number; readonly what: string };
   /** Images that may serve something, by name, from after `after`. */
   images(after: string, limit: number): ImageSummary[];
   /** The same, all of them, without keeping anybody waiting for long. */
@@ -63,6 +65,7 @@ export interface CacheAdminDeps {
   readonly pins: Pins;
   /** The one in force now. */
   readonly maxSize: () => number | undefined;
+  readonly minFree: () => number;
   readonly scrub: Omit<ScrubDeps, 'index' | 'eachImage'>;
   readonly remove: PurgeDeps['remove'];
   readonly disk: CacheAdmin['disk'];
@@ -110,6 +113,17 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
     }),
     disk: deps.disk,
+    bound(image) {
+      const disk = deps.disk().free + index.totals().bytes - deps.minFree();
+      const bounds = [
+        { bytes: Math.max(0, disk), what: 'the disk' },
+        { bytes: deps.maxSize() ?? Number.POSITIVE_INFINITY, what: 'cache.max_size' },
+        ...quotas
+          .of([image])
+          .map(({ match, maxSize }) => ({ bytes: maxSize, what: `the quota of ${match}` })),
+      ];
+      return bounds.reduce((least, one) => (one.bytes < least.bytes ? one : least));
+    },
     images: index.images,
     eachImage,
     manifests: (image) =>

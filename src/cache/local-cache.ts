@@ -44,6 +44,8 @@ export interface LocalCacheDeps {
   readonly close: () => Promise<void>;
 }
 
+/** Blobs on their way whose links are remembered. */
+const earlyLinks = 1000;
 /** Bytes of manifests kept in memory. */
 const manifestMemory = 32 * 1024 * 1024;
 
@@ -56,6 +58,8 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
   const loading = new SingleFlight<Uint8Array | undefined>();
   const writing = new SingleFlight<void>();
   const unfinished = new Set<Promise<void>>();
+  /** Links of blobs that are on their way: eviction may take them from the index before the blob is there. */
+  const early = new LRUCache<Digest, Map<string, string>>({ max: earlyLinks });
 
   /** Closing waits for it. */
   function finish(work: Promise<void>): Promise<void> {
@@ -172,7 +176,14 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       const stored = await store.open(digest);
       if (stored) verified.trust(digest, stored);
       stored?.close();
-      quotas.update(digest, () => index.addBlob(digest, size, clock.now()));
+      const now = clock.now();
+      quotas.update(digest, () => {
+        index.addBlob(digest, size, now);
+        for (const [image, endpoint] of early.get(digest) ?? []) {
+          if (!index.isLinked(image, digest)) index.link(image, digest, endpoint, now);
+        }
+      });
+      early.delete(digest);
     } finally {
       arrived();
     }
@@ -202,6 +213,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     blob: openBlob,
     hasBlob: (digest) => index.content(digest) !== undefined,
     link(image, digest, endpoint) {
+      if (!index.content(digest)) early.set(digest, (early.get(digest) ?? new Map()).set(image, endpoint));
       if (index.isLinked(image, digest)) return;
       record('a link', image, () =>
         quotas.update(digest, () => index.link(image, digest, endpoint, clock.now())),

@@ -337,6 +337,7 @@ function wire(
     ...{ index, room, quotas, pins, remove, reconciled },
     explain: (error) => unusable(folder.index, error),
     maxSize: () => settings.maxSize,
+    minFree: () => settings.minFree,
     scrub: { store, hasher, losses, reading, arriving, discard, unreadable },
     disk: () => ({ free: freeBytes(options.data), size: sizeOfDisk(options.data) }),
     reconcile: () => upkeep(undefined),

@@ -50,8 +50,13 @@ export async function pull(
   };
 }
 
-function asText({ reference, digest, manifests, blobs, bytes, fetched, failures }: WarmReport): string {
+function asText(report: WarmReport): string {
+  const { reference, digest, manifests, blobs, bytes, fetched, failures, notes } = report;
   const what = `${counted(manifests, 'manifest')}, ${counted(blobs, 'blob')}, ${formatBytes(bytes)}`;
-  const lines = failures.map((failure) => `  failed: ${failure}\n`);
-  return `${reference} ${digest ?? '-'}: ${what}, ${formatBytes(fetched)} of it fetched\n${lines.join('')}`;
+  const lines = [
+    ...failures.map((failure) => `  failed: ${failure}\n`),
+    ...notes.map((note) => `  note: ${note}\n`),
+  ].join('');
+  if (digest === null) return `${reference}: not pulled\n${lines}`;
+  return `${reference} ${digest}: ${what}, ${formatBytes(fetched)} of it fetched\n${lines}`;
 }

@@ -2,11 +2,14 @@
  * Brings an image into the cache as a client would: the manifest, the manifests below it, their blobs, a few at a time.
  * What one platform lacks does not keep the others away.
  */
+import type { CacheAdmin } from '../cache/admin.ts';
+import { formatSize } from '../config/units.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/media-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
+import type { Transfers } from '../transfer/transfers.ts';
 import type { Pull } from './pull.ts';
 import { reasonOf } from './reason.ts';
 import { takeBlob } from './take-blob.ts';
@@ -37,38 +40,62 @@ export interface WarmReport {
   readonly bytes: number;
   /** Of those that were not here before. */
   readonly fetched: number;
+  /** What the image cannot be pulled from the cache without. */
   readonly failures: readonly string[];
+  /** What is missing and no client needs: attestations. */
+  readonly notes: readonly string[];
+}
+
+/** A manifest or a blob that is wanted. */
+interface Wanted {
+  readonly descriptor: Descriptor;
+  /** Part of an attestation: its absence is no failure. */
+  readonly isExtra: boolean;
 }
 
 const blobsAtOnce = 3;
 
+export interface WarmDeps {
+  readonly pull: Pick<Pull, 'manifest' | 'blob'>;
+  readonly transfers: Pick<Transfers, 'settled'>;
+  readonly cache: Pick<CacheAdmin, 'isStored' | 'bound'>;
+}
+
 export function createWarmImage({
   pull,
-}: {
-  readonly pull: Pick<Pull, 'manifest' | 'blob'>;
-}): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
+  transfers,
+  cache,
+}: WarmDeps): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
   return async (reference, { platforms, onProgress }) => {
     const { registry, repository } = reference;
     const image: ImageName = { registry, repository, name: `${registry}/${repository}` };
     const name = formatReference(reference);
     const report = { digest: null as Digest | null, manifests: 0, blobs: 0, bytes: 0, fetched: 0 };
     const failures: string[] = [];
-    const blobs = new Map<Digest, Descriptor>();
+    const notes: string[] = [];
+    const manifests = new Set<Digest>();
+    const blobs = new Map<Digest, Wanted>();
+
+    function miss(isExtra: boolean, what: string): void {
+      if (isExtra) notes.push(`${what} (an attestation, which no client needs to run the image)`);
+      else failures.push(what);
+    }
 
     function count(bytes: number, isHere: boolean): void {
       report.bytes += bytes;
       if (!isHere) report.fetched += bytes;
     }
 
-    async function takeManifest(wanted: WarmReference, isRoot: boolean): Promise<void> {
+    async function takeManifest(wanted: WarmReference, isRoot: boolean, isExtra: boolean): Promise<void> {
       const pulled = await pull.manifest({ kind: 'manifest', image, reference: wanted });
       if (!pulled.found) {
-        failures.push(`${formatReference(wanted)}: ${reasonOf(pulled.verdict, pulled.trail)}`);
+        miss(isExtra, `${formatReference(wanted)}: ${reasonOf(pulled.verdict, pulled.trail)}`);
         return;
       }
       const { digest, mediaType, bytes } = pulled.value;
       if (isRoot) report.digest = digest;
       report.manifests += 1;
+      if (!isExtra) manifests.add(digest);
       count(bytes.length, pulled.cache !== 'fetched' && pulled.cache !== 'joined');
       const manifest = readManifest(bytes, mediaType);
       if ('problem' in manifest) return;
@@ -76,41 +103,67 @@ export function createWarmImage({
         failures.push(`${formatReference(wanted)}: ${lacking}`);
       }
       for (const child of chosen(manifest, platforms)) {
+        const isExtraChild = isExtra || child.platform === attestationPlatform;
         if (isManifestType(child.mediaType)) {
-          await takeManifest({ registry, repository, digest: child.digest }, false);
-        } else if (!isElsewhere(child)) {
-          blobs.set(child.digest, child);
+          await takeManifest({ registry, repository, digest: child.digest }, false, isExtraChild);
+        } else if (!isElsewhere(child) && blobs.get(child.digest)?.isExtra !== false) {
+          blobs.set(child.digest, { descriptor: child, isExtra: isExtraChild });
         }
       }
     }
 
-    async function take({ digest, size }: Descriptor): Promise<void> {
+    async function take({ descriptor: { digest, size }, isExtra }: Wanted): Promise<void> {
       onProgress({ reference: name, digest, size, done: 0 });
       const taken = await takeBlob(pull, { kind: 'blob', image, digest }, (done) =>
         onProgress({ reference: name, digest, size, done }),
       );
       if (!taken.ok) {
-        failures.push(`${image.name}@${digest}: ${taken.reason}`);
+        miss(isExtra, `${image.name}@${digest}: ${taken.reason}`);
         return;
       }
+      await transfers.settled(digest);
       onProgress({ reference: name, digest, size, done: size });
       report.blobs += 1;
       count(size, taken.isHere);
     }
 
-    async function takeBlobs(waiting: Iterator<Descriptor>): Promise<void> {
+    async function takeBlobs(waiting: Iterator<Wanted>): Promise<void> {
       for (let next = waiting.next(); !next.done; next = waiting.next()) {
-        const { digest } = next.value;
+        const { descriptor, isExtra } = next.value;
         await take(next.value).catch((error: unknown) => {
-          failures.push(`${image.name}@${digest}: ${error instanceof Error ? error.message : String(error)}`);
+          const reason = error instanceof Error ? error.message : String(error);
+          miss(isExtra, `${image.name}@${descriptor.digest}: ${reason}`);
         });
       }
     }
 
-    await takeManifest(reference, true);
-    const waiting = blobs.values();
-    await Promise.all(Array.from({ length: blobsAtOnce }, () => takeBlobs(waiting)));
-    return { reference: name, ...report, failures };
+    /** Whether the image can fit at all: what can never be kept whole must not drive out others. */
+    function fits(): boolean {
+      const { bytes, what } = cache.bound(image.name);
+      const wanted = [...blobs.values()].reduce((sum, { descriptor }) => sum + descriptor.size, report.bytes);
+      if (wanted <= bytes) return true;
+      failures.push(`${name}: has ${rounded(wanted)}, but ${what} has room for ${rounded(bytes)} only`);
+      return false;
+    }
+
+    /** What came may have had no room, or may have gone again for the sake of what came after it. */
+    function checkKept(): void {
+      const needed = [...blobs.values()].filter(({ isExtra }) => !isExtra);
+      const all = [...manifests, ...needed.map(({ descriptor }) => descriptor.digest)];
+      const lost = all.filter((digest) => !cache.isStored(digest)).length;
+      if (lost === 0 || failures.length > 0) return;
+      failures.push(
+        `${name}: ${lost} of ${all.length} contents were fetched but could not be kept in the cache`,
+      );
+    }
+
+    await takeManifest(reference, true, false);
+    if (fits()) {
+      const waiting = blobs.values();
+      await Promise.all(Array.from({ length: blobsAtOnce }, () => takeBlobs(waiting)));
+      checkKept();
+    }
+    return { reference: name, ...report, failures, notes };
   };
 }
 
@@ -130,10 +183,17 @@ function lackingPlatforms({ children }: Manifest, platforms: readonly string[]):
   return lacking.map((wanted) => `has no platform ${wanted}: it has ${[...present].join(', ')}`);
 }
 
-/** Attestations are for `unknown/unknown`. */
+function rounded(bytes: number): string {
+  const unit = bytes < 10 * 1024 * 1024 ? 1024 : 1024 * 1024;
+  return formatSize(Math.ceil(bytes / unit) * unit);
+}
+
+/** BuildKit lists attestations beside the platforms of an image, under this one. */
+const attestationPlatform = 'unknown/unknown';
+
 function platformsOf(children: readonly Descriptor[]): ReadonlySet<string> {
   const platforms = children.flatMap(({ platform }) => platform ?? []);
-  return new Set(platforms.filter((platform) => platform !== 'unknown/unknown'));
+  return new Set(platforms.filter((platform) => platform !== attestationPlatform));
 }
 
 function isPlatform(platform: string | undefined, wanted: string): boolean {

@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { fillCache } from '../../bench/full-cache.ts';
 import { startApp } from '../support/app.ts';
 import { runCommand } from '../support/commands.ts';
-import { corruptAt } from '../support/fake-registry-faults.ts';
+import { corruptAt, status } from '../support/fake-registry-faults.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { listen } from '../support/listener.ts';
 import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
@@ -238,6 +238,64 @@ describe('entrepot pull', () => {
     const unlisted = await command(mirrored, 'pull', 'quay.io/team/app');
     assert.equal(unlisted.code, 2);
     assert.match(unlisted.stderr, /not listed in registries\.conf/);
+  });
+});
+
+describe('entrepot pull of what cannot be kept', () => {
+  const small = buildImage({ seed: 'small', layers: [50_000] });
+  const large = buildImage({ seed: 'large', layers: [60_000, 60_000, 60_000] });
+
+  it('fails for an image that is larger than its quota, and drives out no other', async (t) => {
+    const toml = '[[cache.quota]]\nmatch = "**/team/*"\nmax_size = "150KB"\n';
+    const mirrored = await startMirrored(t, { toml });
+    const { registry } = mirrored;
+    registry.putImage('team/small', '1', small);
+    registry.putImage('team/large', '1', large);
+    const at = (name: string) => `${registry.host}/team/${name}:1`;
+    assert.equal((await command(mirrored, 'pull', at('small'))).code, 0);
+    const { code, stdout } = await command(mirrored, 'pull', at('large'));
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /failed: \S+large:1: has 1\d\dKiB, but the quota of \*\*\/team\/\* has room for 147KiB only/,
+    );
+    assert.equal(registry.count({ kind: 'blob', method: 'GET', digest: large.layers[0]!.digest }), 0);
+    assert.equal(cacheOf(await mirrored.get('team/small', `blobs/${small.layers[0]!.digest}`)), 'hit');
+  });
+
+  it('fails if the disk takes none of it', async (t) => {
+    const app = { freeBytes: () => 0 };
+    const mirrored = await startMirrored(t, { toml: '[cache]\nmin_free = "1MB"\n', app });
+    mirrored.registry.putImage('team/small', '1', small);
+    const { code, stdout } = await command(mirrored, 'pull', `${mirrored.registry.host}/team/small:1`);
+    assert.equal(code, 1);
+    assert.match(stdout, /failed: \S+small:1: has \d+KiB, but the disk has room for 0B only/);
+  });
+
+  it('fails if what was fetched is not there afterwards', async (t) => {
+    let free = 1_000_000;
+    const mirrored = await startMirrored(t, {
+      toml: '[cache]\nmin_free = "0B"\n',
+      app: { freeBytes: () => free },
+    });
+    mirrored.registry.putImage('team/small', '1', small);
+    const fillDisk = async () => {
+      free = 0;
+    };
+    mirrored.registry.on({ kind: 'blob', method: 'GET' }, { before: fillDisk });
+    const { code, stdout } = await command(mirrored, 'pull', `${mirrored.registry.host}/team/small:1`);
+    assert.equal(code, 1);
+    assert.match(stdout, /failed: \S+small:1: \d of 3 contents were fetched but could not be kept/);
+  });
+
+  it('ends with 0 and a note if an attestation alone is missing', async (t) => {
+    const mirrored = await startMirrored(t);
+    const index = buildIndex({ platforms: ['linux/amd64', 'unknown/unknown'] });
+    mirrored.registry.putImage('team/built', '1', index);
+    mirrored.registry.on({ digest: index.images[1]!.digest }, status(404));
+    const { code, stdout } = await command(mirrored, 'pull', `${mirrored.registry.host}/team/built:1`);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /note: .*not found.*attestation/);
   });
 });
 

@@ -321,3 +321,19 @@ test('usage and images are told', async (t) => {
   reservation?.release();
   assert.deepEqual(cache.admin.images('', 10), [{ image, tags: 1, contents: 2, bytes }]);
 });
+
+test('a blob that eviction forgot while it was on its way is linked when it comes', async (t) => {
+  const data = dataFolder(t);
+  const cache = await open(t, data, { maxSize: 5000 });
+  const bytes = Buffer.alloc(3000, 'b');
+  const digest = digestOf(bytes);
+  cache.link(image, digest, endpoint);
+  const other = await addBlob(cache, Buffer.alloc(3000, 'a'));
+  cache.reserve(4000)?.release();
+  assert.equal(cache.hasBlob(other), false);
+  assert.equal(cache.isLinked(image, digest), false);
+  const file = join(cache.incoming, 'blob');
+  writeFileSync(file, bytes);
+  await cache.adoptBlob(digest, bytes.length, file);
+  assert.equal(cache.isLinked(image, digest), true);
+});
