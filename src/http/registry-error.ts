@@ -3,7 +3,8 @@
  * are those of the OCI distribution specification ("Error Codes"); `detail` holds the trail, which says what each endpoint
  * answered. The reason phrase has it in short (`reason-phrase.ts`).
  *
- *   refused before anybody was asked     registry 403, name, tag, digest, namespace, pagination 400, path 404
+ *   refused before anybody was asked     registry 403, name, digest, namespace, pagination 400, tag, path 404
+ *                                        (no registry can have such a tag: conformance suite, "pull")
  *   every endpoint said 404              404
  *   one failed otherwise                 502: nobody can know whether it exists
  *   offline, rate limited                503, never 429 and no Retry-After: podman would wait for minutes instead
@@ -24,7 +25,7 @@ const refusals: Readonly<Record<RefusalReason, { readonly status: number; readon
   registry: { status: 403, code: 'DENIED' },
   namespace: { status: 400, code: 'NAME_INVALID' },
   name: { status: 400, code: 'NAME_INVALID' },
-  tag: { status: 400, code: 'TAG_INVALID' },
+  tag: { status: 404, code: 'MANIFEST_UNKNOWN' },
   digest: { status: 400, code: 'DIGEST_INVALID' },
   pagination: { status: 400, code: 'PAGINATION_NUMBER_INVALID' },
   path: { status: 404, code: 'UNSUPPORTED' },

@@ -336,7 +336,7 @@ describe('errors', () => {
       ['/v2/a%00b/manifests/1', 400, 'NAME_INVALID'],
       [`/v2/${'a'.repeat(10_240)}/manifests/1`, 400, 'NAME_INVALID'],
       ['/v2/A/manifests/1', 400, 'NAME_INVALID'],
-      ['/v2/a/manifests/.x', 400, 'TAG_INVALID'],
+      ['/v2/a/manifests/.x', 404, 'MANIFEST_UNKNOWN'],
       ['/v2/a/blobs/sha256:..%2f', 400, 'DIGEST_INVALID'],
       ['/v2/a/tags/list?n=x', 400, 'PAGINATION_NUMBER_INVALID'],
       ['/v2/_catalog', 404, 'UNSUPPORTED'],
