@@ -45,7 +45,7 @@ export interface AskDeps {
   onFault?(endpoint: Endpoint, error: unknown): void;
 }
 
-type Group = 'blocked' | 'first' | 'open' | 'distrusted';
+type Group = 'blocked' | 'excluded' | 'first' | 'open' | 'distrusted';
 
 interface Candidate {
   readonly endpoint: Endpoint;
@@ -231,27 +231,25 @@ export function askInOrder<T>(
 
 const groups: readonly Group[] = ['first', 'open', 'distrusted'];
 
-/** Candidates in the order of registries.conf, the preferred one first; excluded ones are left out. */
+/** Candidates in the order of registries.conf, the preferred one first. */
 function plan(endpoints: readonly Endpoint[], options: AskOptions, health: Health): readonly Candidate[] {
   const keyed = endpoints.map((endpoint) => ({ endpoint, key: endpointKey(endpoint) }));
   const preferred = keyed.filter(({ key }) => key === options.prefer);
   const others = keyed.filter(({ key }) => key !== options.prefer);
-  return [...preferred, ...others]
-    .filter(({ key }) => !options.exclude?.has(key))
-    .map(({ endpoint, key }) => ({
-      endpoint,
-      group: groupOf(endpoint, options.distrust?.has(key) ?? false, health),
-      abort: new AbortController(),
-      startedAt: 0,
-      timer: undefined,
-      overdue: false,
-      sent: false,
-      heard: false,
-      probe: false,
-      credentials: undefined,
-      redirectedTo: undefined,
-      record: undefined,
-    }));
+  return [...preferred, ...others].map(({ endpoint, key }) => ({
+    endpoint,
+    group: groupOf(endpoint, key, options, health),
+    abort: new AbortController(),
+    startedAt: 0,
+    timer: undefined,
+    overdue: false,
+    sent: false,
+    heard: false,
+    probe: false,
+    credentials: undefined,
+    redirectedTo: undefined,
+    record: undefined,
+  }));
 }
 
 /** Among those that are distrusted. */
@@ -259,9 +257,10 @@ function turnOf(endpoint: Endpoint, { distrust = new Set() }: AskOptions): numbe
   return [...distrust].indexOf(endpointKey(endpoint));
 }
 
-function groupOf(endpoint: Endpoint, isDistrusted: boolean, health: Health): Group {
+function groupOf(endpoint: Endpoint, key: string, options: AskOptions, health: Health): Group {
   if (endpoint.blockedBy !== undefined) return 'blocked';
-  if (isDistrusted) return 'distrusted';
+  if (options.exclude?.has(key)) return 'excluded';
+  if (options.distrust?.has(key)) return 'distrusted';
   return health.state(endpoint) === 'open' ? 'open' : 'first';
 }
 
@@ -310,6 +309,10 @@ function trailEntry(
   }
   if (candidate.probe) {
     return [{ ...recordOf(candidate, 'skipped', clock), reason: 'being probed beside the others' }];
+  }
+  if (group === 'excluded' && !winner) {
+    // It did not say that the content is absent: nobody can know.
+    return [{ ...untouched(candidate), outcome: 'invalid', reason: 'gave wrong bytes' }];
   }
   const stoodBefore = winner !== undefined && inOrder.indexOf(candidate) < inOrder.indexOf(winner);
   return stoodBefore

@@ -347,6 +347,15 @@ describe('asking in order', () => {
     assert.equal((await answer).ok, true);
   });
 
+  it('never takes it for absent what an excluded endpoint gave wrong bytes for', async () => {
+    const test = setUp(['m1', 'src']);
+    const answer = test.run({ exclude: new Set(['m1/team/app']) });
+    await test.settle();
+    await test.give('src', notFound);
+    assert.equal(outline(await answer), 'mirror invalid, source notFound');
+    assert.equal(verdictOf(await answer), 'unavailable');
+  });
+
   it('takes distrusted ones in the order in which they are named', async () => {
     const test = setUp(['m1', 'm2', 'm3', 'src']);
     void test.run({ distrust: new Set(['m3/team/app', 'src/team/app', 'm1/team/app']) });
