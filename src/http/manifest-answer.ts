@@ -13,7 +13,7 @@ export async function answerManifest(
   conditions: { readonly ifNoneMatch: string | undefined },
 ): Promise<Answer> {
   const pulled = await pull.manifest(target);
-  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
   const { digest, mediaType, bytes } = pulled.value;
   const { cache, endpoint, trail } = pulled;
   const headers = contentHeaders(digest, target.reference.digest !== undefined);

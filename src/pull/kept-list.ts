@@ -13,7 +13,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Cache, CachedList } from '../cache/cache.ts';
-import type { Freshness } from '../cache/freshness.ts';
+import { type Freshness, isFresh } from '../cache/freshness.ts';
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { ImageName } from '../routing/target.ts';
@@ -90,16 +90,12 @@ export function createKeptList<Key extends string>(
     return { found: false, verdict: answer.ok ? { kind: 'notFound' } : answer.verdict, trail };
   }
 
-  /** A time that is later than now comes from a clock that was wrong: such a list is old. */
-  function isFresh(image: string, { checkedAt }: CachedList): boolean {
-    const age = clock.now() - checkedAt;
-    return age >= 0 && age < freshness(image, '');
-  }
-
   return async (image, key) => {
     const { name } = image;
     const kept = inMemory.get(`${name} ${key}`) ?? cache.list(name, kind, key);
-    if (kept && isFresh(name, kept)) return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
+    if (kept && isFresh(kept.checkedAt, clock.now(), freshness(name, ''))) {
+      return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
+    }
     const missing = absences.get(name, nameOf(key));
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
     const fetchOnce = () => flights.run(`${name} ${key}`, () => fetch(image, key));

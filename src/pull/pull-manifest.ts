@@ -8,9 +8,10 @@
  *   tag here, old, every endpoint says 404 ......... the tag goes, 404 (or stale, with freshness.on_missing = "keep")
  *   tag here, old, nobody can say, or not in time .. stale, for two seconds without asking again
  *   nothing here ................................... GET, fetched; joined for those who wait for the same GET
+ *   attached tag, absent before, nobody can say .... 404, stale
  */
 import type { Cache, CachedManifest, CachedTag } from '../cache/cache.ts';
-import type { Freshness } from '../cache/freshness.ts';
+import { type Freshness, isFresh } from '../cache/freshness.ts';
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -37,6 +38,9 @@ export interface PullManifestDeps {
 
 type Pulling = Promise<Pulled<ManifestContent>>;
 
+/** Made of a digest: a signature, an attestation, an SBOM (cosign), or the index of referrers (distribution-spec). */
+const attachedTag = /^sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[\w.-]+)?$/;
+
 export function createPullManifest(deps: PullManifestDeps): (target: ManifestTarget) => Pulling {
   const { cache, upstream, clock, freshness, absences, unconfirmed, patience, log } = deps;
   const flights = new SingleFlight<Pulled<ManifestContent>>();
@@ -56,7 +60,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
       if (known && !pulled.found && pulled.verdict.kind === 'notFound') cache.dropTag(image, tag);
       return pulled;
     }
-    if (clock.now() - known.checkedAt < freshness(image, tag)) {
+    if (isFresh(known.checkedAt, clock.now(), freshness(image, tag))) {
       return { found: true, value: cached, cache: 'hit', trail: [] };
     }
     // Only with on_missing = "keep" is there a tag and an absence.
@@ -103,10 +107,27 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
   async function fetchOnce(image: string, reference: Reference, what: Digest | Tag): Pulling {
     const missing = absences.get(image, what);
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+    if (attachedTag.test(what) && absences.has(image, what)) return absentBefore(image, reference, what);
+    return fetchWith(image, reference, what);
+  }
+
+  async function fetchWith(image: string, reference: Reference, what: Digest | Tag): Pulling {
     const key = `${image}@${what}`;
     const joins = flights.has(key);
     const pulled = await flights.run(key, () => fetch(image, reference, what));
     return joins && pulled.found && pulled.cache === 'fetched' ? { ...pulled, cache: 'joined' } : pulled;
+  }
+
+  /** Without a signature before, and no endpoint that can say: without a signature now. */
+  async function absentBefore(image: string, reference: Reference, what: Digest | Tag): Pulling {
+    const unanswered = unconfirmed.get(image, what);
+    const pulled = unanswered
+      ? undefined
+      : await patience.wait(reference, () => fetchWith(image, reference, what));
+    if (pulled && (pulled.found || pulled.verdict.kind === 'notFound')) return pulled;
+    if (pulled) unconfirmed.add(image, what, pulled.trail);
+    const trail = unanswered ?? pulled?.trail ?? [];
+    return { found: false, verdict: { kind: 'notFound' }, cache: 'stale', trail };
   }
 
   async function fetch(image: string, reference: Reference, what: Digest | Tag): Pulling {
@@ -125,6 +146,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     { value, endpoint: giver, trail }: Extract<Answer<FetchedManifest>, { ok: true }>,
   ): Pulling {
     const endpoint = endpointKey(giver);
+    absences.forget(image, tag ?? value.digest);
     try {
       await cache.putManifest(image, { ...value, endpoint });
       if (tag) cache.setTag(image, tag, { digest: value.digest, endpoint });

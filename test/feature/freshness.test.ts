@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
+import { createManualClock } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdHeaders, status, withHeaders } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
@@ -139,6 +140,21 @@ describe('a tag', () => {
     await clock.advance(30 * seconds);
     assert.equal(cacheOf(await repull()), 'revalidated');
     await assert.rejects(pull());
+  });
+});
+
+describe('a tag that was confirmed by a clock that was ahead', () => {
+  it('counts as old, so that it does not stay until that date', async (t) => {
+    const { registry, proxy } = await pulled(t, '', { clock: createManualClock(Date.UTC(2036, 0, 1)) });
+    await proxy.stop();
+    registry.putImage(repository, '1', second);
+    const again = await startApp(
+      t,
+      { registries: insecureRegistry(registry.host), folder: proxy.folder },
+      { clock: createManualClock(Date.UTC(2026, 0, 1)) },
+    );
+    const answer = await get(`${again.url}/v2/${registry.host}/${repository}/manifests/1`);
+    assert.deepEqual(answer.body, second.bytes);
   });
 });
 

@@ -296,3 +296,40 @@ describe('what is not cached', () => {
     assert.deepEqual((json(answer) as { tags: string[] }).tags, ['1']);
   });
 });
+
+describe('an image without a signature', () => {
+  const hex = image.digest.slice('sha256:'.length);
+  const attached = [`sha256-${hex}`, `sha256-${hex}.sig`, `sha256-${hex}.att`, `sha256-${hex}.sbom`];
+
+  it('is still known to have none when its registry is down', async (t) => {
+    const { registry, pull, clock } = await pulled(t);
+    for (const tag of attached) assert.equal((await pull(`manifests/${tag}`)).status, 404);
+    await clock.advance(minute);
+    await registry.refuse();
+    for (const tag of attached) {
+      for (let time = 0; time < 2; time += 1) {
+        const answer = await pull(`manifests/${tag}`);
+        assert.deepEqual([answer.status, cacheOf(answer)], [404, 'stale']);
+        assert.match(String(answer.headers.warning), /^299 /);
+      }
+    }
+    const unknown = await pull(`manifests/sha256-${'0'.repeat(64)}.sig`);
+    assert.equal(unknown.status, 502, 'nothing was ever said of this one');
+  });
+
+  it('is asked for again when its registry is back, and then its signature is served', async (t) => {
+    const { registry, pull, clock } = await pulled(t);
+    const path = `manifests/sha256-${hex}.sig`;
+    assert.equal((await pull(path)).status, 404);
+    await registry.refuse();
+    await clock.advance(minute);
+    assert.equal(cacheOf(await pull(path)), 'stale');
+    await registry.restart();
+    registry.putManifest(repository, `sha256-${hex}.sig`, signature);
+    await clock.advance(minute);
+    assert.deepEqual((await pull(path)).body, signature.bytes);
+    await registry.refuse();
+    await clock.advance(minute);
+    assertStale(await pull(path));
+  });
+});

@@ -23,10 +23,12 @@ export interface MirroredOptions {
   readonly upstream?: FakeRegistryOptions;
   readonly app?: Partial<Parameters<typeof startApp>[2]>;
   readonly folder?: string;
+  /** Default: one that begins in 2026. */
+  readonly clock?: ManualClock;
 }
 
 export async function startMirrored(test: Cleanup, options: MirroredOptions = {}): Promise<MirroredRegistry> {
-  const clock = createManualClock();
+  const clock = options.clock ?? createManualClock();
   const registry = await startFakeRegistry(options.upstream);
   test.after(() => registry.stop());
   const files: AppFiles = {
