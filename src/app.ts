@@ -247,6 +247,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   function secure(tls: TlsFiles | undefined): void {
     if (!tls) return;
     server.secure(tls);
+    metrics.certificates(tls.expiries.map(({ file, at }) => ({ file, at: at / 1000 })));
     for (const { file, message } of tls.warnings) log.warn({ file }, message);
   }
 

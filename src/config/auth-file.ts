@@ -110,7 +110,7 @@ function readJson(text: string, file: Pick<AuthFilePath, 'path'>): unknown {
   const problem = text.trim() === '' ? 'is empty' : isText ? 'is not valid JSON' : parsed.problem;
   throw unusable(
     file,
-    `the file ${problem}: mend it, or remove it and log in again`,
+    `the file ${problem}: correct it, or remove it and log in again`,
     isText ? jsonErrorLine(text) : undefined,
   );
 }

@@ -15,7 +15,7 @@ import type { Environment } from './proxy-env.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { readSecretFile } from './secret-file.ts';
 import type { SettingInForce } from './settings.ts';
-import { readTlsFiles } from './tls-files.ts';
+import { readTlsFiles, tlsFileProblems } from './tls-files.ts';
 
 export interface ConfigCheck {
   readonly warnings: readonly ConfigWarning[];
@@ -41,7 +41,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
   };
   for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
   checkHelpers(registries?.credentialHelpers ?? [], options.env, findings);
-  checkSecrets(server, findings);
+  checkSecrets(server, settings, findings);
   checkTls(server, findings);
   if (registries) {
     checkCertificates(hostsOf(registries), paths.certDirectories, findings);
@@ -82,13 +82,20 @@ function helperProblem(name: string, env: Environment): string | undefined {
   }
 }
 
-function checkSecrets({ upstream }: ServerConfig, findings: Findings): void {
+function checkSecrets(
+  { upstream }: ServerConfig,
+  settings: readonly SettingInForce[],
+  findings: Findings,
+): void {
   for (const { passwordFile, identityTokenFile } of upstream.hosts) {
     for (const file of [passwordFile, identityTokenFile].filter((file) => file !== undefined)) {
-      attempt(findings, () => {
+      try {
         readSecretFile(file);
         findings.files.push(file);
-      });
+      } catch (error) {
+        if (!(error instanceof EntrepotError)) throw error;
+        findings.errors.push(namedBy(error, file, settings));
+      }
     }
   }
   const { caFile } = upstream;
@@ -99,7 +106,18 @@ function checkSecrets({ upstream }: ServerConfig, findings: Findings): void {
   });
 }
 
+/** The error with the key and the line that name the file. */
+function namedBy(error: EntrepotError, file: string, settings: readonly SettingInForce[]): EntrepotError {
+  const naming = settings.find(({ key, value }) => value === file && key.startsWith('upstream.host['));
+  if (naming?.from.kind !== 'file') return error;
+  const message = `${naming.key.replace(/\[\d+\]/, '')} names ${file}: ${error.message}`;
+  return new EntrepotError(error.code, message, { ...naming.from, cause: error });
+}
+
 function checkTls({ tls }: ServerConfig, findings: Findings): void {
+  const problems = tlsFileProblems(tls);
+  findings.errors.push(...problems);
+  if (problems.length > 0) return;
   attempt(findings, () => {
     const found = readTlsFiles(tls, Date.now());
     if (!found) return;

@@ -9,9 +9,10 @@
  */
 import { join } from 'node:path';
 import { EntrepotError, joinErrors } from '../errors.ts';
+import { cacheWarnings } from './cache-warnings.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
-import { insecureCredentialWarnings } from './insecure-credentials.ts';
+import { exposedCredentialWarnings, insecureCredentialWarnings } from './insecure-credentials.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -84,6 +85,12 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { server, inForce, warnings: hidden } = settings.override(toml, source?.file);
   const tls = tlsProblem(server.tls, source?.file);
   if (tls) errors.push(tls);
+  const listenFrom = inForce.find(({ key }) => key === 'listen')?.from;
+  const exposed = exposedCredentialWarnings(server, paths.authFiles, {
+    ...(listenFrom?.kind === 'file'
+      ? listenFrom
+      : { file: listenFrom && 'name' in listenFrom ? listenFrom.name : 'listen' }),
+  });
   const insecure = loaded ? insecureCredentialWarnings(loaded.registries, server, paths.authFiles) : [];
   return {
     registries: loaded?.registries,
@@ -97,7 +104,15 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...[...Object.values(server.tls), server.upstream.caFile].filter((file) => file !== undefined),
     ],
     settings: inForce,
-    warnings: [...warnings, ...hidden, ...registriesWarnings, ...pathWarnings, ...insecure],
+    warnings: [
+      ...warnings,
+      ...hidden,
+      ...registriesWarnings,
+      ...pathWarnings,
+      ...insecure,
+      ...exposed,
+      ...cacheWarnings(inForce),
+    ],
     errors,
   };
 }
@@ -112,7 +127,7 @@ function findServerToml(
     if (text !== undefined) return { file, text };
   }
   if (named === undefined) return undefined;
-  const message = 'there is no such file: mend --config or ENTREPOT_CONFIG, or leave them out';
+  const message = 'there is no such file: correct --config or ENTREPOT_CONFIG, or leave them out';
   throw new EntrepotError('CONFIG_UNREADABLE', message, { file: named });
 }
 

@@ -9,7 +9,7 @@ export function readSecretFile(path: string): string {
   const text = readTextFile(path, { code: 'CREDENTIALS_UNUSABLE', maxBytes: maxSecretBytes });
   const secret = text?.replace(/[\r\n]+$/, '');
   if (secret === undefined)
-    throw unusable(path, 'there is no such file: create it, or mend its name in entrepot.toml');
+    throw unusable(path, 'there is no such file: create it, or correct its name in entrepot.toml');
   if (secret === '') throw unusable(path, 'the file is empty: it must hold the secret');
   if (/[\0\r\n]/.test(secret))
     throw unusable(path, 'the file must hold one line, the secret, and nothing else');

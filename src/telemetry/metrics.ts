@@ -26,6 +26,8 @@ export interface Metrics {
   damageFound(what: 'content' | 'index'): void;
   /** A configuration was put in force, at so many epoch seconds; undefined: one was kept out. */
   configured(at: number | undefined): void;
+  /** The certificates of `[tls]`: each file, and the epoch seconds at which it expires. */
+  certificates(expiries: readonly { readonly file: string; readonly at: number }[]): void;
   /** Stored bytes that were read to check them. */
   scrubbed(bytes: number): void;
   /** A damaged content that was dropped, and what came of it. */
@@ -180,6 +182,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     help: '0 while the configuration that was read last is kept out, since it cannot be used',
     registers,
   });
+  const certificateExpiry = new Gauge({
+    name: 'entrepot_certificate_expiry_timestamp_seconds',
+    help: 'When the first certificate in a file of [tls] expires',
+    labelNames: ['file'],
+    registers,
+  });
   const configTime = new Gauge({
     name: 'entrepot_config_last_reload_success_timestamp_seconds',
     help: 'When the configuration was put in force',
@@ -238,6 +246,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     configured(at) {
       configIsGood.set(at === undefined ? 0 : 1);
       if (at !== undefined) configTime.set(at);
+    },
+    certificates(expiries) {
+      certificateExpiry.reset();
+      for (const { file, at } of expiries) certificateExpiry.set({ file }, at);
     },
     watch: states.watch,
     render() {

@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { connect } from 'node:tls';
 import { createCertificateAuthority, type KeyAndCertificate } from '../support/certificates.ts';
+import { createManualClock } from '../support/clock.ts';
 import { stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get as fetch, open } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
-import { type MirroredRegistry, startMirrored } from '../support/mirrored-registry.ts';
+import { type MirroredOptions, type MirroredRegistry, startMirrored } from '../support/mirrored-registry.ts';
 import { raw } from '../support/raw-http.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -22,7 +23,12 @@ const toml = '[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n';
 
 type Secured = MirroredRegistry & { readonly port: number; place(pair: KeyAndCertificate): void };
 
-async function secured(t: TestContext, settings = toml, clientCa = ''): Promise<Secured> {
+async function secured(
+  t: TestContext,
+  settings = toml,
+  clientCa = '',
+  app: MirroredOptions['app'] = {},
+): Promise<Secured> {
   const folder = tempFolder(t);
   const place = ({ cert, key }: KeyAndCertificate): void => {
     writeFileSync(join(folder, 'tls.crt'), cert);
@@ -30,7 +36,7 @@ async function secured(t: TestContext, settings = toml, clientCa = ''): Promise<
   };
   place(authority.issue({ commonName: 'first' }));
   writeFileSync(join(folder, 'client-ca.crt'), clientCa);
-  const mirrored = await startMirrored(t, { toml: settings, folder });
+  const mirrored = await startMirrored(t, { toml: settings, folder, app });
   return { ...mirrored, place, port: Number(new URL(mirrored.proxy.url).port) };
 }
 
@@ -55,6 +61,32 @@ async function stalled({ registry, at }: MirroredRegistry) {
 }
 
 describe('over TLS', () => {
+  it('a certificate that expires soon is a warning in the log and a metric, until it is renewed', async (t) => {
+    // The certificates of these tests are good as of today.
+    const { proxy, place } = await secured(t, toml, '', { clock: createManualClock(Date.now()) });
+    const expiry = async () => {
+      const text = (await fetch(`${proxy.url}/metrics`, { ca })).body.toString();
+      return Number(
+        /^entrepot_certificate_expiry_timestamp_seconds\{file="[^"]+tls\.crt"\} (\S+)$/m.exec(text)?.[1],
+      );
+    };
+    const warned = () => proxy.log.filter(({ msg }) => /the certificate expires on/.test(String(msg)));
+    assert.deepEqual(warned(), []);
+    const soon = new Date(Math.floor(Date.now() / 1000) * 1000 + 2.5 * 86_400_000);
+    place(authority.issue({ notAfter: soon }));
+    await proxy.reload({});
+    assert.equal(await expiry(), soon.getTime() / 1000);
+    assert.deepEqual(
+      warned().map(({ level, file }) => [level, file]),
+      [['warn', join(proxy.folder, 'tls.crt')]],
+    );
+    assert.match(String(warned()[0]?.msg), /in 2 days: renew it now$/);
+    place(authority.issue());
+    await proxy.reload({});
+    assert.ok((await expiry()) > soon.getTime() / 1000);
+    assert.equal(warned().length, 1);
+  });
+
   it('images are pulled, whole and in ranges, and health is told', async (t) => {
     const { registry, proxy, get } = await secured(t);
     const image = buildImage({ layers: [3 * 1024 * 1024] });

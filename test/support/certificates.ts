@@ -41,7 +41,7 @@ export function createCertificateAuthority(commonName = 'Test authority'): Certi
     subject: commonName,
     publicKey: keys.publicKey,
     notBefore: new Date(Date.now() - day),
-    notAfter: new Date(Date.now() + 30 * day),
+    notAfter: new Date(Date.now() + 90 * day),
     extensions: [
       extension('2.5.29.19', sequence(boolean(true)), true),
       extension('2.5.29.15', der(0x03, Buffer.from([1, 0b0000_0110])), true),
@@ -79,7 +79,7 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
     subject,
     publicKey: keys.publicKey,
     notBefore: options.notBefore ?? new Date(Date.now() - day),
-    notAfter: options.notAfter ?? new Date(Date.now() + 30 * day),
+    notAfter: options.notAfter ?? new Date(Date.now() + 90 * day),
     extensions: [
       extension('2.5.29.15', der(0x03, Buffer.from([7, 0b1000_0000])), true),
       extension('2.5.29.37', sequence(objectId(purpose))),

@@ -1,6 +1,8 @@
 /** The program after a pull in which enough has happened that every metric has a sample. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createCertificateAuthority } from './certificates.ts';
 import { endShort } from './fake-registry-faults.ts';
 import { get } from './http-client.ts';
 import { buildImage } from './images.ts';
@@ -19,6 +21,11 @@ export async function usedProgram(test: Cleanup) {
   const app = { version: '1.2.3' };
   const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
   const { registry, proxy } = mirrored;
+  // It goes on in plain HTTP, but reads the certificate.
+  const { cert, key } = createCertificateAuthority().issue();
+  writeFileSync(join(proxy.folder, 'tls.crt'), cert);
+  writeFileSync(join(proxy.folder, 'tls.key'), key);
+  await proxy.reload({ toml: `${toml}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
   registry.putImage('team/app', '1', image);
   registry.on({ digest: layer.digest, nth: 1 }, endShort(1_000_000));
   const paths = ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)];

@@ -145,6 +145,15 @@ describe('checkConfig', () => {
     );
   });
 
+  it('tells every file of [tls] that is missing', (t) => {
+    const toml = '[tls]\ncertificate = "a.crt"\nkey = "a.key"\nclient_ca = "ca.crt"\n';
+    const { errors } = check(t, { 'work/entrepot.toml': toml });
+    assert.deepEqual(
+      errors.map((error) => error.split(': ', 1)[0]),
+      ['a.crt', 'a.key', 'ca.crt'].map((name) => `TLS_UNUSABLE work/${name}`),
+    );
+  });
+
   it('reads the secrets and CAs that entrepot.toml names', (t) => {
     const { errors } = check(t, {
       'work/entrepot.toml':
@@ -152,10 +161,17 @@ describe('checkConfig', () => {
       'work/ca.pem': 'no certificate',
       'work/empty': '',
     });
-    assert.deepEqual(
-      errors.map((error) => error.split(': ', 1)[0]),
-      ['CREDENTIALS_UNUSABLE work/none', 'CREDENTIALS_UNUSABLE work/empty', 'TLS_UNUSABLE work/ca.pem'],
+    const [absent = '', empty = '', ca = '', ...others] = errors;
+    assert.match(
+      absent,
+      /^CREDENTIALS_UNUSABLE work\/entrepot\.toml:5: upstream\.host\.identity_token_file names work\/none: there is no such file/,
     );
+    assert.match(
+      empty,
+      /^CREDENTIALS_UNUSABLE work\/entrepot\.toml:9: upstream\.host\.password_file names work\/empty: the file is empty/,
+    );
+    assert.match(ca, /^TLS_UNUSABLE work\/ca\.pem: /);
+    assert.deepEqual(others, []);
   });
 
   it('warns of names in entrepot.toml that lead nowhere', (t) => {

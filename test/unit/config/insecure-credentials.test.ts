@@ -58,3 +58,42 @@ describe('credentials of insecure hosts', () => {
     assert.deepEqual(warningsOf(t, { registries: mirrored }), []);
   });
 });
+
+describe('credentials of a server that other machines reach without TLS', () => {
+  const registries = '[[registry]]\nlocation = "hub.corp"\n';
+  const open = 'data = "d"\nlisten = "0.0.0.0:5000"\n';
+
+  it('are one warning, with the line that says where it listens', (t) => {
+    const [warning, ...others] = warningsOf(t, {
+      registries,
+      toml: open,
+      auths: { 'hub.corp': entry, 'quay.io': entry },
+    });
+    assert.match(
+      warning ?? '',
+      /^\/entrepot\.toml:2: listens on 0\.0\.0\.0 without \[tls\]: every client that reaches it may pull with the credentials of /,
+    );
+    assert.deepEqual(others, []);
+  });
+
+  it('are no matter on loopback, nor where there are none', (t) => {
+    const auths = { 'hub.corp': entry };
+    for (const host of ['127.0.0.1', '[::1]', 'localhost']) {
+      assert.deepEqual(warningsOf(t, { registries, toml: `listen = "${host}:5000"\n`, auths }), []);
+    }
+    assert.deepEqual(warningsOf(t, { registries, toml: open }), []);
+  });
+});
+
+describe('a quota', () => {
+  const registries = '[[registry]]\nlocation = "hub.corp"\n';
+  const quota = '[[cache.quota]]\nmatch = "**"\nmax_size = "6GiB"\n';
+
+  it('above max_size is warned about with its line', (t) => {
+    assert.deepEqual(warningsOf(t, { registries, toml: `[cache]\nmax_size = "5GiB"\n${quota}` }), [
+      '/entrepot.toml:5: this quota of 6GiB never takes effect: cache.max_size is 5GiB',
+    ]);
+    assert.deepEqual(warningsOf(t, { registries, toml: `[cache]\nmax_size = "7GiB"\n${quota}` }), []);
+    assert.deepEqual(warningsOf(t, { registries, toml: quota }), []);
+  });
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { readTlsFiles, tlsProblem } from '../../../src/config/tls-files.ts';
+import { readTlsFiles, tlsFileProblems, tlsProblem } from '../../../src/config/tls-files.ts';
 import { createCertificateAuthority, expired } from '../../support/certificates.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -46,7 +46,32 @@ describe('the files of [tls]', () => {
     assert.deepEqual(read?.warnings, [
       { file: paths.certificate, message: `the certificate expired on ${day}: clients will refuse it` },
     ]);
-    assert.deepEqual(readTlsFiles(paths, (notAfter?.getTime() ?? 0) - 2000)?.warnings, []);
+  });
+
+  it('may expire soon, which is warned of for 30 days, and as urgent for 7', (t) => {
+    const end = new Date('2030-01-31T00:00:00Z');
+    const paths = files(t, authority.issue({ notAfter: end }));
+    const daysBefore = (days: number) =>
+      readTlsFiles(paths, end.getTime() - days * 86_400_000)?.warnings.map(({ message }) => message);
+    assert.deepEqual(daysBefore(31), []);
+    assert.deepEqual(daysBefore(29), ['the certificate expires on 2030-01-31, in 29 days: renew it']);
+    assert.deepEqual(daysBefore(6), ['the certificate expires on 2030-01-31, in 6 days: renew it now']);
+    assert.deepEqual(daysBefore(0.5), [
+      'the certificate expires on 2030-01-31, in less than a day: renew it now',
+    ]);
+    assert.deepEqual(readTlsFiles(paths, 0)?.expiries, [{ file: paths.certificate, at: end.getTime() }]);
+  });
+
+  it('are refused with every file that is missing, not only the first', () => {
+    const paths = { certificate: '/nowhere/tls.crt', key: '/nowhere/tls.key', clientCa: '/nowhere/ca.crt' };
+    assert.deepEqual(
+      tlsFileProblems(paths).map(({ file }) => file),
+      Object.values(paths),
+    );
+    assert.throws(() => readTlsFiles(paths, 0), {
+      code: 'TLS_UNUSABLE',
+      message: /tls\.certificate.*tls\.key: there is no such file.*ca\.crt: there is no such file/s,
+    });
   });
 
   it('are refused where the CAs are none, or gone', (t) => {
