@@ -35,7 +35,7 @@ async function serve(t: TestContext, output: 'pipe' | number) {
       ({ status }) => status === 200,
       () => false,
     );
-  await eventually('the server answers', isUp, 60_000);
+  await eventually('the server answers', isUp);
   return { child, url: free.url, exited };
 }
 

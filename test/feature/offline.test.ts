@@ -257,10 +257,7 @@ describe('a start', () => {
       ...[process.execPath, script, proxy.folder, `${registry.host}/${repository}`],
     ]);
     assert.equal(code, 0, stderr);
-    const { startMs, answers } = JSON.parse(stdout);
-    // Whoever waits for a name server that is not there waits for five seconds.
-    assert.ok(startMs < 4500, `from the start of the process to the image in ${startMs} ms`);
-    assert.deepEqual(answers, Array(3).fill([200, 'stale', 'hit']));
+    assert.deepEqual(JSON.parse(stdout), { askedAtStart: 0, answers: [200, 'stale', 'hit'] });
   }
 
   it('with no network at all serves what is cached', (t) => assertServes(t, undefined, 'true'));

@@ -37,8 +37,6 @@ describe('a range far into a cold blob', () => {
     assert.equal(answer.headers['content-range'], part(blob, start, end));
     assert.equal(answer.headers['content-length'], String(end - start));
     assert.deepEqual(answer.body, blob.bytes(start, end));
-    // The prefix would have taken 3.5 s.
-    assert.ok(answer.timing.end < 1500, `took ${answer.timing.end} ms`);
     assert.deepEqual(
       registry.matching({ kind: 'blob' }).map(({ method, headers }) => [method, headers.range]),
       [['GET', `bytes=${start}-${end - 1}`]],

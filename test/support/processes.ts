@@ -93,7 +93,7 @@ export function startProcess(
     kill: (signal = 'SIGKILL') => void child.kill(signal),
     async stop(signal = 'SIGTERM') {
       if (!over) child.kill(signal);
-      const deadline = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const deadline = setTimeout(() => child.kill('SIGKILL'), 300_000);
       try {
         return await exited;
       } finally {

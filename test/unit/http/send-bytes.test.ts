@@ -12,11 +12,7 @@ import { type Running, running } from './running-server.ts';
 const big = randomBytes(8 * 1024 * 1024);
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what was waited for did not happen');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function blobUrl({ pull }: Running, bytes: Buffer): string {

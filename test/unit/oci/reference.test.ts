@@ -181,16 +181,15 @@ describe('the grammar', () => {
       assert.equal(parseTag(text), undefined, text);
   });
 
-  it('answers at once on hostile text', () => {
-    const started = performance.now();
+  it('takes linear time for hostile text', () => {
+    // In quadratic time each of these would take an hour.
     for (const text of [
-      `${'a-'.repeat(50_000)}/`,
-      `${'a.'.repeat(50_000)}!/x`,
-      'a'.repeat(1_000_000),
-      `x/${'a__'.repeat(50_000)}`,
+      `${'a-'.repeat(2_000_000)}/`,
+      `${'a.'.repeat(2_000_000)}!/x`,
+      'a'.repeat(5_000_000),
+      `x/${'a__'.repeat(2_000_000)}`,
     ]) {
       assert.ok(!parseReference(text).ok);
     }
-    assert.ok(performance.now() - started < 500);
   });
 });

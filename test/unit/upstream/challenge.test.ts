@@ -75,11 +75,10 @@ describe('WWW-Authenticate', () => {
         assert.ok(parseChallenges(words.join('')).length <= 16);
       }),
     );
-    const started = performance.now();
-    parseChallenges(`Basic realm="${'\\'.repeat(50_000)}`);
-    parseChallenges(`Negotiate ${'a'.repeat(50_000)} `);
-    parseChallenges('a,'.repeat(30_000));
-    assert.ok(performance.now() - started < 1000);
+    // In quadratic time each of these would take an hour.
+    parseChallenges(`Basic realm="${'\\'.repeat(5_000_000)}`);
+    parseChallenges(`Negotiate ${'a'.repeat(5_000_000)} `);
+    parseChallenges('a,'.repeat(3_000_000));
   });
 
   it('reads back what a registry writes', () => {

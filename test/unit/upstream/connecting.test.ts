@@ -188,9 +188,7 @@ describe('connecting to registries', () => {
       const upstream = upstreamOf([{ host: hole.host }, { host: registry.host }]);
       stops.push(upstream.close);
       assert.equal(outline(await upstream.getManifest(image())), 'mirror overdue, source ok');
-      const started = performance.now();
       assert.equal(outline(await upstream.getManifest(image())), 'mirror skipped, source ok');
-      assert.ok(performance.now() - started < 900);
     });
   });
 

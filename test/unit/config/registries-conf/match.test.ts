@@ -63,12 +63,17 @@ describe('findEntry', () => {
     assert.equal(findEntry(registries, 'quay.io/x'), undefined);
   });
 
-  it('stays quick with thousands of entries', () => {
+  it('looks at few of thousands of entries', () => {
     const many = Array.from({ length: 5000 }, (_, index) => `registry${index}.example.com/team${index}`);
     const registries = registriesWith([...many, 'docker.io']);
-    const started = performance.now();
-    for (let round = 0; round < 10_000; round += 1) findEntry(registries, 'docker.io/library/alpine');
-    const each = (performance.now() - started) / 10_000;
-    assert.ok(each < 0.1, `${each} ms each`);
+    let looks = 0;
+    const entries = new Proxy(registries.entries, {
+      get(target, key, receiver) {
+        looks += 1;
+        return Reflect.get(target, key, receiver) as unknown;
+      },
+    });
+    assert.equal(findEntry({ ...registries, entries }, 'docker.io/library/alpine')?.matched, 'docker.io');
+    assert.ok(looks > 0 && looks < 100, `${looks}`);
   });
 });
