@@ -36,6 +36,7 @@ import { createEndpoints } from './upstream/endpoints.ts';
 import { createHostSettings, type HostSettings } from './upstream/host-settings.ts';
 import { createLookups, lookupThreads, type ResolveAll } from './upstream/lookups.ts';
 import type { Upstream } from './upstream/upstream.ts';
+import { createUpstreamInForce } from './upstream/upstream-in-force.ts';
 
 export interface App {
   /** Resolves once clients are served. Throws EntrepotError: LISTEN_FAILED, TLS_UNUSABLE; then nobody is served. */
@@ -45,7 +46,7 @@ export interface App {
   /** What the commands ask of the cache; works without a start, too. */
   readonly administration: Administration;
   /**
-   * Puts a new configuration in force, for requests that come from now on. All of it or nothing: throws EntrepotError
+   * Puts a new configuration in force, for requests that come from now on, and for what blobs under way still ask. All of it or nothing: throws EntrepotError
    * TLS_UNUSABLE, or what the index throws when it cannot be written, and then the old one stays.
    */
   reload(config: Config): Promise<void>;
@@ -135,6 +136,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     ...{ clock, resolve: deps.resolve },
     threads: lookupThreads(env.UV_THREADPOOL_SIZE),
   });
+  const inForce = createUpstreamInForce(() => live.upstream);
   let live = createRoutes(config);
   metrics.configured(clock.now() / 1000);
   const retired = new Set<Upstream>();
@@ -231,7 +233,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       router: createRouter(registries, wanted.routing),
       upstream,
       hosts: createHostSettings(wanted.upstream),
-      pull: createPull({ cache, upstream, transfers, clock, log }, wanted.freshness),
+      pull: createPull({ cache, upstream, inForce, transfers, clock, log }, wanted.freshness),
     };
   }
 
@@ -275,6 +277,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       // From here on nothing can fail.
       retire(live.upstream);
       live = routes;
+      inForce.changed();
       transfers.configure(wanted.transfer);
       server.limit(wanted.limits);
       backgroundScrub.configure(wanted.cache.scrub);

@@ -2,15 +2,14 @@
  * What transfers that ended early have left in `incoming`, for whoever asks for the blob again. It takes room like content, and
  * goes like content when room is needed: by when it was left, and not while a transfer goes on with it.
  */
-import type { Digest } from '../oci/digest.ts';
-
+/** Each is named by its file's path. */
 export interface Leftovers {
   /** The latest of all. */
-  add(digest: Digest, leftover: Leftover): void;
+  add(path: string, leftover: Leftover): void;
   /** A transfer goes on with it, until `add` or `forget`. */
-  hold(digest: Digest): void;
+  hold(path: string): void;
   /** It has become content, or was thrown away. */
-  forget(digest: Digest): void;
+  forget(path: string): void;
   /** Of all of them. */
   readonly bytes: number;
   /** Removes the oldest, if it was left before `time` (epoch ms); gives its bytes, or 0. */
@@ -26,30 +25,30 @@ export interface Leftover {
   remove(): void;
 }
 
-export function createLeftovers(onError: (digest: Digest, error: unknown) => void): Leftovers {
+export function createLeftovers(onError: (path: string, error: unknown) => void): Leftovers {
   /** The oldest first. */
-  const idle = new Map<Digest, Leftover>();
-  const held = new Map<Digest, Leftover>();
+  const idle = new Map<string, Leftover>();
+  const held = new Map<string, Leftover>();
   let bytes = 0;
 
-  function forget(digest: Digest): void {
+  function forget(path: string): void {
     for (const some of [idle, held]) {
-      bytes -= some.get(digest)?.bytes ?? 0;
-      some.delete(digest);
+      bytes -= some.get(path)?.bytes ?? 0;
+      some.delete(path);
     }
   }
 
   return {
-    add(digest, leftover) {
-      forget(digest);
-      idle.set(digest, leftover);
+    add(path, leftover) {
+      forget(path);
+      idle.set(path, leftover);
       bytes += leftover.bytes;
     },
-    hold(digest) {
-      const leftover = idle.get(digest);
+    hold(path) {
+      const leftover = idle.get(path);
       if (!leftover) return;
-      idle.delete(digest);
-      held.set(digest, leftover);
+      idle.delete(path);
+      held.set(path, leftover);
     },
     forget,
     get bytes() {
@@ -58,12 +57,12 @@ export function createLeftovers(onError: (digest: Digest, error: unknown) => voi
     removeOldest(time) {
       const [oldest] = idle;
       if (!oldest || oldest[1].left >= time) return 0;
-      const [digest, leftover] = oldest;
-      forget(digest);
+      const [path, leftover] = oldest;
+      forget(path);
       try {
         leftover.remove();
       } catch (error) {
-        onError(digest, error);
+        onError(path, error);
       }
       return leftover.bytes;
     },

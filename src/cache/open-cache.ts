@@ -166,8 +166,8 @@ function wire(
     store,
     onError: (digest, error) => log.error({ err: error, digest }, 'a stored file cannot be removed'),
   });
-  const leftovers = createLeftovers((digest, error) =>
-    log.error({ err: error, digest }, 'what a transfer has left cannot be removed'),
+  const leftovers = createLeftovers((path, error) =>
+    log.error({ err: error, path }, 'what a transfer has left cannot be removed'),
   );
   const quotas = createQuotas({ index }, options.quotas);
   const times = createAccessTimes({

@@ -5,6 +5,7 @@ import type { ServerConfig } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
 import { createListReferrers } from './list-referrers.ts';
 import { createListTags } from './list-tags.ts';
 import { createPatience } from './patience.ts';
@@ -16,6 +17,8 @@ import { createRememberedTrails } from './remembered-trails.ts';
 export interface PullDeps {
   readonly cache: Cache;
   readonly upstream: Upstream;
+  /** For blobs, whose transfers may outlive `upstream`. */
+  readonly inForce: UpstreamInForce;
   readonly transfers: Transfers;
   readonly clock: Clock;
   readonly log: { warn(fields: object, message: string): void };

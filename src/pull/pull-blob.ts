@@ -1,9 +1,9 @@
 /**
  * Blobs. From the store where this image has a link to it; else by its transfer, which is joined or started.
  *
- * A blob that is here, or on its way, for another image only is asked for with a HEAD at this image's own endpoints: if
- * they have it, the image is linked and no bytes are fetched. Nothing else makes a link: anybody can push a manifest that
- * names a foreign blob.
+ * A blob that is here for another image only is asked for with a HEAD at this image's own endpoints: if they have it, the image
+ * is linked and no bytes are fetched. The same HEAD comes before the transfer of another image is joined; otherwise the image
+ * starts its own. Nothing else makes a link: anybody can push a manifest that names a foreign blob.
  */
 import type { Cache, KnownDescriptor } from '../cache/cache.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
@@ -11,15 +11,17 @@ import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { BlobTarget, ImageName, RangeSpec } from '../routing/target.ts';
+import type { ByteSource } from '../transfer/byte-source.ts';
 import type { OpenedTransfer, Transfers } from '../transfer/transfers.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
+import { createBlobSource } from './blob-source.ts';
 import type { BlobContent, BlobHead, Pulled } from './pull.ts';
 import type { RememberedTrails } from './remembered-trails.ts';
 
 export interface PullBlobDeps {
   readonly cache: Cache;
-  readonly upstream: Upstream;
+  readonly inForce: UpstreamInForce;
   readonly transfers: Transfers;
   readonly clock: Clock;
   readonly absences: RememberedTrails;
@@ -35,7 +37,7 @@ export interface PullBlob {
 }
 
 export function createPullBlob(deps: PullBlobDeps): PullBlob {
-  const { cache, upstream, transfers, clock, absences } = deps;
+  const { cache, inForce, transfers, clock, absences } = deps;
 
   async function head({ image, digest }: BlobTarget): Promise<Pulled<BlobHead>> {
     const stored = await cache.blob(image.name, digest);
@@ -60,20 +62,33 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
 
     const described = cache.descriptor(name, digest);
     const size = described?.size ?? (await sizeForSuffix(target, described));
-    // Nothing may come between this question and joining: the blob may be on its way for another image by then.
-    if (isElsewhere(name, digest)) {
+    if (!cache.isLinked(name, digest) && cache.hasBlob(digest)) {
       const asked = await ask(image, digest, described);
       if (!asked.found) return asked;
       const linked = await fromStore(name, digest);
       if (linked) return { ...linked, cache: 'revalidated', trail: asked.trail };
     }
-    return open(target, described, size);
+    const source = createBlobSource(deps, image, digest);
+    let confirmed: number | undefined;
+    if (transfers.couldJoin(source, digest)) {
+      const answer = await headBlob(image, digest, described);
+      if (answer.ok) {
+        cache.link(name, digest, endpointKey(answer.endpoint));
+        const arrived = await fromStore(name, digest);
+        if (arrived) return { ...arrived, cache: 'revalidated', trail: answer.trail };
+        confirmed = answer.value.size;
+      }
+    }
+    return open(target, source, described, { size, confirmed });
   }
 
-  /** Here or on its way, but for other images only. */
-  function isElsewhere(name: string, digest: Digest): boolean {
-    if (cache.isLinked(name, digest)) return false;
-    return cache.hasBlob(digest) || (transfers.isUnderWay(digest) && !transfers.has(name, digest));
+  function headBlob(image: ImageName, digest: Digest, described: KnownDescriptor | undefined) {
+    const asked = reference(image);
+    return inForce.ask(
+      { ...asked, digest },
+      (upstream, signal) => upstream.headBlob(asked, digest, { prefer: described?.endpoint, signal }),
+      {},
+    );
   }
 
   /** HEAD at the image's own endpoints; what they have is linked. */
@@ -82,7 +97,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     digest: Digest,
     described: KnownDescriptor | undefined,
   ): Promise<Pulled<BlobHead>> {
-    const answer = await upstream.headBlob(reference(image), digest, { prefer: described?.endpoint });
+    const answer = await headBlob(image, digest, described);
     const { trail } = answer;
     if (!answer.ok) {
       if (answer.verdict.kind === 'notFound') absences.add(image.name, digest, trail);
@@ -121,28 +136,23 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
 
   async function open(
     { image, digest, ranges }: BlobTarget,
+    source: ByteSource,
     described: KnownDescriptor | undefined,
-    size: number | undefined,
+    { size, confirmed }: { readonly size: number | undefined; readonly confirmed: number | undefined },
   ): Promise<Pulled<BlobContent>> {
     const span = firstSpan(ranges, size);
     const opening = transfers.open({
       digest,
-      source: {
-        image: image.name,
-        async open(range, options) {
-          const answer = await upstream.openBlob(reference(image), digest, range, options);
-          if (answer.ok) cache.link(image.name, digest, endpointKey(answer.endpoint));
-          return answer;
-        },
-      },
+      source,
       size: described?.size,
+      confirmed,
       ...span,
       prefer: described?.endpoint,
     });
     const admitted = opening.then(async (opened): Promise<OpenedTransfer> => {
       if (!opened.ok && opened.verdict.kind === 'notFound') absences.add(image.name, digest, opened.trail);
       if (!opened.ok || cache.isLinked(image.name, digest)) return opened;
-      // The bytes were left by another image's transfer, or come from another image's endpoints.
+      // All of it was left by an earlier run, whose link is no longer known.
       let isAdmitted = false;
       try {
         const asked = await ask(image, digest, described);
@@ -221,8 +231,8 @@ function lateContent(digest: Digest, size: number, opening: Promise<OpenedTransf
           const opened = await opening;
           if (!opened.ok) throw new Error(`no endpoint gives ${digest}`);
           if (closed) return undefined;
-          // What the manifest says is not what the transfer is going by, where that was begun before.
-          stream ??= opened.reader(start, end === size ? undefined : end);
+          if (opened.size !== size) throw new Error(`${digest} has ${opened.size} bytes, not ${size}`);
+          stream ??= opened.reader(start, end);
           return stream.next();
         },
         close() {

@@ -53,14 +53,14 @@ export class Givers {
     this.excluded.clear();
   }
 
-  /** All bytes are here and they are wrong. */
-  blame(): void {
+  /** All bytes are here and they are wrong; with a size that is only assumed, it may be that which is wrong. */
+  blame(isSizeAssumed = false): void {
     const keys = [...this.#given.keys()];
     this.#deps.log.error({ digest: this.#digest, endpoints: keys }, 'wrong digest, fetching again');
     if (!this.#hasLeftover) {
       this.#deps.distrust.add(this.#digest, keys);
       const [only, ...others] = this.#given.values();
-      if (only && others.length === 0) {
+      if (only && others.length === 0 && !isSizeAssumed) {
         this.#deps.report(only, 'invalid', `gave wrong bytes for ${this.#digest}`);
         this.excluded.add(endpointKey(only));
       }

@@ -1,12 +1,15 @@
 /**
- * Transfers in flight, on disk: `incoming/ALGORITHM-HEX` holds the bytes, `incoming/ALGORITHM-HEX.ranges` says which of
- * them are there. The second is replaced by rename after the writes that it describes, so after a kill it never
+ * Transfers in flight, on disk: `incoming/ALGORITHM-HEX-OWNER` holds the bytes, `incoming/ALGORITHM-HEX-OWNER.ranges` says which of
+ * them are there. OWNER is a hash of the image and its endpoint set: bytes that nothing has verified are used by the image alone
+ * whose endpoints have given them. The second is replaced by rename after the writes that it describes, so after a kill it never
  * promises bytes that were not written. After a power cut it might: so that empties the folder (docs/decisions/0017).
  */
+import { hash } from 'node:crypto';
 import { close, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { ByteSource } from './byte-source.ts';
 import { RangeSet } from './range-set.ts';
 
 /** What an earlier run left of a blob; nothing, with no ranges, for a new one. */
@@ -31,12 +34,30 @@ interface SavedRanges {
 }
 
 const suffix = '.ranges';
+const ownerLength = 32;
 
-export function findLeftover(folder: string, digest: Digest): Leftover {
-  const path = join(folder, digest.replace(':', '-'));
+/** The file that holds the bytes that this image's endpoints, as they are now, have given of the blob. */
+export function incomingPath(
+  folder: string,
+  digest: Digest,
+  { image, endpointSet }: Pick<ByteSource, 'image' | 'endpointSet'>,
+): string {
+  const owner = hash('sha256', `${image}\n${endpointSet}`, 'hex').slice(0, ownerLength);
+  return join(folder, `${digest.replace(':', '-')}-${owner}`);
+}
+
+/** The digest in the name of such a file. */
+function digestIn(name: string): Digest | undefined {
+  const match = /^([a-z0-9]+)-([0-9a-f]+)-[0-9a-f]{32}$/.exec(name);
+  return match ? parseDigest(`${match[1]}:${match[2]}`) : undefined;
+}
+
+/** `declared`: the size that the image's manifest tells. What was left of a blob of another size is of no use. */
+export function findLeftover(path: string, declared?: number): Leftover {
   const saved = loadRanges(path);
   const length = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (!saved || length === 0) return { path, ranges: new RangeSet(), size: undefined };
+  const fits = declared === undefined || (saved?.size ?? declared) === declared;
+  if (!saved || length === 0 || !fits) return { path, ranges: new RangeSet(), size: undefined };
   const ranges = saved.ranges.map(([start, end]) => ({ start, end: Math.min(end, length) }));
   return { path, ranges: new RangeSet(ranges), size: saved.size ?? undefined };
 }
@@ -102,7 +123,7 @@ export function sweepIncoming(
   const names = new Set(files.map(({ name }) => name.replace(/\.ranges(\.tmp)?$/, '')));
   for (const name of names) {
     const path = join(folder, name);
-    const digest = parseDigest(name.replace('-', ':'));
+    const digest = digestIn(name);
     const stat = statSync(path, { throwIfNoEntry: false });
     const saved = digest && loadRanges(path);
     if (saved && stat && !isStored(digest) && now - stat.mtimeMs < maxAge) {

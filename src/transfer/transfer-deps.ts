@@ -13,6 +13,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import type { SparseFile } from './sparse-file.ts';
 
 export interface TransferLog {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;

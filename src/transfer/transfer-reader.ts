@@ -61,7 +61,7 @@ export class TransferReader implements ByteStream {
       if (size !== undefined && !this.#agreesWith(size)) {
         throw new Error(`the blob has ${size} bytes, not as many as were promised`);
       }
-      const end = this.#end ?? size;
+      const end = this.#end ?? this.#promised ?? size;
       if (end !== undefined && position >= end && (!this.#isWhole || this.#transfer.verified))
         return undefined;
       const limit = this.#limit(position, end);

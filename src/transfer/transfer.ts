@@ -11,22 +11,21 @@
  * It ends when nobody reads any more and nothing is left to do; what is on disk then is resumed by the next one.
  * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
  */
-import type { Reservation } from '../cache/cache.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
 import type { Trail } from '../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob } from '../upstream/upstream.ts';
 import { BlobSize } from './blob-size.ts';
-import { type ByteSource, openFirst } from './byte-source.ts';
+import { type ByteSource, ByteSources } from './byte-source.ts';
 import { type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
 import { type Fetch, Fetches, type Opening } from './fetches.ts';
 import { Givers } from './givers.ts';
-import { findLeftover, removeIncoming } from './incoming-files.ts';
+import { findLeftover, incomingPath, removeIncoming } from './incoming-files.ts';
 import { isFilledUp, wishOf } from './plan.ts';
-import { RangeSet } from './range-set.ts';
 import { Readers } from './readers.ts';
 import { createRelay } from './relay.ts';
+import { ReservedRoom } from './reserved-room.ts';
 import { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 import { TransferReader, type WantedRange } from './transfer-reader.ts';
@@ -34,13 +33,13 @@ import { TransferReader, type WantedRange } from './transfer-reader.ts';
 export class Transfer implements FetcherHost {
   readonly digest: Digest;
   readonly file: SparseFile;
+  readonly sources: ByteSources;
   readonly #deps: TransferDeps;
-  readonly #sources: ByteSource[] = [];
   readonly #fetches: Fetches;
   readonly #readers = new Readers();
   readonly #givers: Givers;
   readonly #size: BlobSize;
-  #reservation: Reservation | undefined;
+  readonly #room: ReservedRoom;
   #interest = 0;
   #ending: Promise<void> | undefined;
   #verifying: Promise<void> | undefined;
@@ -49,12 +48,11 @@ export class Transfer implements FetcherHost {
   #attempt = 0;
   #state: 'filling' | 'verifying' | 'verified' | 'stored' | 'relaying' | 'ended' = 'filling';
 
-  constructor(deps: TransferDeps, digest: Digest, declaredSize: number | undefined) {
+  constructor(deps: TransferDeps, digest: Digest, source: ByteSource, declaredSize: number | undefined) {
     this.digest = digest;
     this.#deps = deps;
-    const found = findLeftover(deps.incoming, digest);
-    const fits = declaredSize === undefined || found.size === undefined || found.size === declaredSize;
-    const leftover = fits ? found : { path: found.path, ranges: new RangeSet(), size: undefined };
+    this.sources = new ByteSources(source);
+    const leftover = findLeftover(incomingPath(deps.incoming, digest, source), declaredSize);
     this.#size = new BlobSize(digest, declaredSize, leftover.size);
     this.file = new SparseFile(
       {
@@ -66,9 +64,11 @@ export class Transfer implements FetcherHost {
       leftover,
     );
     this.#fetches = new Fetches(this.file, deps);
+    this.#room = new ReservedRoom(deps, this.file);
     const { bytes } = leftover.ranges;
     this.#givers = new Givers(deps, digest, bytes > 0);
-    if (bytes > 0) deps.log.info({ digest, bytes }, 'resuming a transfer');
+    // A client that reads in ranges comes here with each of them.
+    if (bytes > 0) deps.log.debug({ digest, bytes }, 'resuming a transfer');
   }
 
   get size(): number | undefined {
@@ -94,12 +94,15 @@ export class Transfer implements FetcherHost {
     return this.#verifying;
   }
 
-  hasSource(image: string): boolean {
-    return this.#sources.some((source) => source.image === image);
+  /** Whether another image could read here: what is verified, or what comes from hosts that are its own, too. */
+  isFor(source: ByteSource): boolean {
+    const isUnderWay = this.#state === 'filling' || this.#state === 'verifying';
+    return this.verified || (isUnderWay && this.sources.share(source));
   }
 
-  addSource(source: ByteSource): void {
-    if (!this.hasSource(source.image)) this.#sources.push(source);
+  /** Whether it may: its own endpoints have told that they have the blob, with as many bytes as have been told here. */
+  admits(source: ByteSource, confirmed: number): boolean {
+    return this.isFor(source) && confirmed === this.size && (this.verified || this.#size.isConfirmed);
   }
 
   /** Somebody is interested; each `enter` is followed by one `leave`. */
@@ -166,7 +169,7 @@ export class Transfer implements FetcherHost {
   // FetcherHost: what fetchers ask and tell.
   open(range: { start: number; end?: number }, options: AskOptions): Promise<Answer<OpenedBlob>> {
     const end = range.end === this.size ? undefined : range.end;
-    return openFirst(this.#sources, { start: range.start, ...(end !== undefined && { end }) }, options);
+    return this.sources.open({ start: range.start, ...(end !== undefined && { end }) }, options);
   }
 
   accept(
@@ -210,7 +213,8 @@ export class Transfer implements FetcherHost {
   }
 
   broke(_fetcher: Fetcher, endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
-    this.#deps.report(endpoint, fault, reason);
+    const isSure = fault === 'unreachable' || !this.#size.isAssumed;
+    if (isSure) this.#deps.report(endpoint, fault, reason);
     this.#deps.log.warn(
       { digest: this.digest, endpoint: endpointKey(endpoint), reason },
       'an endpoint broke off',
@@ -270,13 +274,9 @@ export class Transfer implements FetcherHost {
 
   /** Room for the whole blob, once its size is known. */
   #reserve(): boolean {
-    if (this.#reservation || this.size === undefined) return true;
-    const images = this.#sources.map(({ image }) => image);
-    const before = this.file.written.bytes;
-    const written = () => this.file.written.bytes - before;
-    this.#reservation = this.#deps.reserve(Math.max(0, this.size - before), images, written);
-    if (!this.#reservation) this.#relayAll('no room in the cache');
-    return this.#reservation !== undefined;
+    if (this.size === undefined || this.#room.take(this.size, this.sources.images)) return true;
+    this.#relayAll('no room in the cache');
+    return false;
   }
 
   #relayAll(reason: string): void {
@@ -285,7 +285,7 @@ export class Transfer implements FetcherHost {
     this.#deps.metrics.transferEnded('relayed');
     this.#deps.log.error({ digest: this.digest, reason }, 'a blob is passed on without being kept');
     this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
-    this.#reservation?.release();
+    this.#room.release();
     this.file.remove();
     this.#readers.wake();
     if (this.#interest === 0) void this.#end();
@@ -322,7 +322,7 @@ export class Transfer implements FetcherHost {
       this.file.remove();
     }
     // The blob is counted as stored by now.
-    this.#reservation?.release();
+    this.#room.release();
     await this.file.saving;
     this.#state = 'stored';
     this.#deps.ended(this);
@@ -331,7 +331,7 @@ export class Transfer implements FetcherHost {
 
   /** All bytes are here and they are wrong: they go, whoever gave them is remembered, nobody gets the last ones. */
   #reject(): void {
-    this.#givers.blame();
+    this.#givers.blame(this.#size.isAssumed);
     this.#size.doubt();
     this.#state = 'filling';
     this.#attempt += 1;
@@ -343,8 +343,7 @@ export class Transfer implements FetcherHost {
   /** All bytes go. Who has had none of them may still get the right ones. */
   #restart(reason: string, isLast = false): void {
     this.#fetches.restart();
-    this.#reservation?.release();
-    this.#reservation = undefined;
+    this.#room.release();
     this.#readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
   }
 
@@ -393,7 +392,7 @@ export class Transfer implements FetcherHost {
       if (this.file.written.bytes === 0) removeIncoming(this.file.path);
     }
     this.#state = 'ended';
-    this.#reservation?.release();
+    this.#room.release();
     this.#deps.ended(this);
     this.file.close();
   }

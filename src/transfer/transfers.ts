@@ -1,4 +1,8 @@
-/** All transfers under way, one per blob. Whoever wants a cold blob comes here and joins the one there is, or starts it. */
+/**
+ * All transfers under way. A request for a cold blob joins the transfer that its own image has started. It joins that of another
+ * image only after its own endpoints have told that they have the blob, and if that transfer may be shared (`Transfer.admits`).
+ * Otherwise it starts its own: what another image's endpoints do decides nothing for it (docs/decisions/0019).
+ */
 import { writev } from 'node:fs';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -10,14 +14,13 @@ import { createDistrustMemory } from './distrust.ts';
 import { dropIncoming, sweepIncoming } from './incoming-files.ts';
 import { defaultLimits, type TransferLimits } from './limits.ts';
 import { MemoryBudget } from './memory-budget.ts';
+import { RunningTransfers } from './running-transfers.ts';
 import { Transfer } from './transfer.ts';
 import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
 
 export interface Transfers {
-  /** Whether the blob is on its way for this image: then the image may join without asking its endpoints first. */
-  has(image: string, digest: Digest): boolean;
-  /** Whether anybody fetches the blob now. */
-  isUnderWay(digest: Digest): boolean;
+  /** Whether the blob is on its way for another image only, and this image could join if its own endpoints had it. */
+  couldJoin(source: ByteSource, digest: Digest): boolean;
   /** Resolves when a blob that was read to its end is in the store, or will not be. */
   settled(digest: Digest): Promise<void>;
   /** Joins or starts the blob's transfer; resolves when it is known whether the bytes from `start` on can be had. */
@@ -42,8 +45,10 @@ export interface TransferSettings {
 export interface TransferRequest {
   readonly digest: Digest;
   readonly source: ByteSource;
-  /** From a manifest's descriptor, where one names the blob. */
+  /** From a manifest's descriptor, if one names the blob. It binds the answers to this image, and no others. */
   readonly size?: number | undefined;
+  /** What the image's own endpoints have told of the size when they were asked whether they have the blob. */
+  readonly confirmed?: number | undefined;
   /** The first bytes that will be read; the rest of the blob may be read as well. */
   readonly start: number;
   readonly end?: number | undefined;
@@ -56,6 +61,7 @@ export type OpenedTransfer =
       readonly ok: true;
       /** `verified`: the whole blob is here, and is only on its way into the store. */
       readonly how: 'started' | 'joined' | 'verified';
+      /** Of the whole blob: what the client may be promised. */
       readonly size: number | undefined;
       readonly endpoint: Endpoint | undefined;
       readonly trail: Trail;
@@ -77,11 +83,26 @@ export function createTransfers(
   const limits: TransferLimits = { ...defaultLimits, ...options.limits };
   const budget = new MemoryBudget(settings.writeBehind);
   let { fill } = settings;
-  const running = new Map<Digest, Transfer>();
+  const running = new RunningTransfers();
 
-  function leave(digest: Digest, path: string, bytes: number, left: number): void {
-    if (bytes > 0) deps.leftovers.add(digest, { bytes, left, remove: () => dropIncoming(path) });
-    else deps.leftovers.forget(digest);
+  function leave(path: string, bytes: number, left: number): void {
+    if (bytes > 0) deps.leftovers.add(path, { bytes, left, remove: () => dropIncoming(path) });
+    else deps.leftovers.forget(path);
+  }
+
+  function find({ digest, source, confirmed }: TransferRequest): Transfer | undefined {
+    const all = running.of(digest);
+    // What is passed on without being kept takes no new readers: there may be room by now, or another size.
+    const own = all.find((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
+    if (own || confirmed === undefined) return own;
+    return all.find((transfer) => transfer.admits(source, confirmed));
+  }
+
+  function start({ digest, source, size }: TransferRequest): Transfer {
+    const transfer = new Transfer(shared, digest, source, size);
+    running.add(transfer);
+    deps.leftovers.hold(transfer.file.path);
+    return transfer;
   }
 
   const shared: TransferDeps = {
@@ -93,35 +114,35 @@ export function createTransfers(
     fill: () => fill,
     ended(transfer) {
       const { digest, file } = transfer;
-      if (running.get(digest) !== transfer) return;
-      running.delete(digest);
-      leave(digest, file.path, file.leftBytes, deps.clock.now());
+      if (!running.delete(transfer)) return;
+      // One that was passed on without being kept may have a successor, whose file that is now.
+      if (running.of(digest).some((other) => other.file.path === file.path)) return;
+      leave(file.path, file.leftBytes, deps.clock.now());
     },
   };
 
   return {
-    has: (image, digest) => running.get(digest)?.hasSource(image) ?? false,
-    isUnderWay: (digest) => running.has(digest),
-    settled: async (digest) => running.get(digest)?.settled,
+    couldJoin(source, digest) {
+      const all = running.of(digest);
+      const hasOwn = all.some((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
+      return !hasOwn && all.some((transfer) => transfer.isFor(source));
+    },
+    async settled(digest) {
+      await Promise.all(running.of(digest).map((transfer) => transfer.settled));
+    },
     get count() {
-      return running.size;
+      return running.all.length;
     },
 
     async open(request) {
-      const { digest, start, end, prefer } = request;
-      const found = running.get(digest);
-      // What is passed on without being kept takes nobody in: there may be room by now, or another size.
-      const under = found?.relaying ? undefined : found;
-      const transfer = under ?? new Transfer(shared, digest, request.size);
-      if (!under) {
-        running.set(digest, transfer);
-        deps.leftovers.hold(digest);
-      }
-      transfer.addSource(request.source);
+      const found = find(request);
+      const transfer = found ?? start(request);
+      // The image's own endpoints may be asked from now on.
+      if (!transfer.verified) transfer.sources.add(request.source);
       transfer.enter();
       let opening: Awaited<ReturnType<Transfer['begin']>>;
       try {
-        opening = await transfer.begin(start, end, prefer);
+        opening = await transfer.begin(request.start, request.end, request.prefer);
       } catch (error) {
         transfer.leave();
         throw error;
@@ -130,12 +151,12 @@ export function createTransfers(
         transfer.leave();
         return opening;
       }
-      deps.metrics.transferRead(under ? 'joined' : 'started');
+      deps.metrics.transferRead(found ? 'joined' : 'started');
       let open = true;
-      const { promised } = transfer;
+      const promised = transfer.promised ?? request.size;
       return {
         ok: true,
-        how: under ? (under.verified ? 'verified' : 'joined') : 'started',
+        how: found ? (found.verified ? 'verified' : 'joined') : 'started',
         size: promised,
         endpoint: opening.endpoint,
         trail: opening.trail,
@@ -149,7 +170,7 @@ export function createTransfers(
 
     sweep(isStored) {
       const { resumable, removed } = sweepIncoming(deps.incoming, isStored, deps.clock.now(), leftoverMaxAge);
-      for (const { digest, path, bytes, modified } of resumable) leave(digest, path, bytes, modified);
+      for (const { path, bytes, modified } of resumable) leave(path, bytes, modified);
       if (resumable.length + removed === 0) return;
       const bytes = resumable.reduce((sum, one) => sum + one.bytes, 0);
       deps.log.info({ resumable: resumable.length, bytes, removed }, 'looked through the incoming folder');
@@ -161,8 +182,7 @@ export function createTransfers(
     },
 
     async close() {
-      await Promise.all([...running.values()].map((transfer) => transfer.abandon()));
-      running.clear();
+      await Promise.all(running.all.map((transfer) => transfer.abandon()));
     },
   };
 }

@@ -134,6 +134,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
 
   return {
     endpoints: deps.endpoints,
+    isOffline: config.offline,
     isDown(endpoints) {
       const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
       return asked.length > 0 && asked.every((endpoint) => health.state(endpoint) === 'open');

@@ -15,6 +15,9 @@ export interface Upstream {
    */
   endpoints(reference: Reference): readonly Endpoint[];
 
+  /** `upstream.offline` is set: every question is answered at once, and no host is asked. */
+  readonly isOffline: boolean;
+
   /** Whether the breaker of each of them is open, and no probe is due: who has an older answer need not ask. */
   isDown(endpoints: readonly Endpoint[]): boolean;
 

@@ -52,7 +52,7 @@ export function endpointAt(host: string): Endpoint {
 export function scriptedSource(
   image: string,
   scripts: readonly ScriptedEndpoint[],
-  options: { chunk?: number; turn?: (run: () => void) => void } = {},
+  options: { chunk?: number; turn?: (run: () => void) => void; endpointSet?: string } = {},
 ): ScriptedSource {
   const chunkSize = options.chunk ?? 65536;
   const turn = options.turn ?? ((run) => void setImmediate(run));
@@ -124,6 +124,7 @@ export function scriptedSource(
 
   return {
     image,
+    endpointSet: options.endpointSet ?? scripts.map(({ host }) => host).join(' '),
     requests,
     get bytesSent() {
       return requests.reduce((sum, request) => sum + request.sent, 0);

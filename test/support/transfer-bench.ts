@@ -45,7 +45,7 @@ export function transferBench(
   const transfers = createTransfers(
     {
       clock: options.clock ?? systemClock,
-      log: { info() {}, warn() {}, error() {} },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
       hasher,
       blocks: { retain() {}, release() {}, lend: () => true, takeBack() {} },
       buffers: createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 }),

@@ -8,8 +8,8 @@ const [a, b, c] = ['a', 'b', 'c'].map((name) => digestOf(Buffer.from(name))) as 
 
 function three() {
   const removed: Digest[] = [];
-  const failed: Digest[] = [];
-  const leftovers = createLeftovers((digest) => failed.push(digest));
+  const failed: string[] = [];
+  const leftovers = createLeftovers((path) => failed.push(path));
   const add = (digest: Digest, bytes: number, left: number) =>
     leftovers.add(digest, { bytes, left, remove: () => removed.push(digest) });
   add(a, 100, 1);

@@ -5,6 +5,7 @@ import { createPullBlob } from '../../../src/pull/pull-blob.ts';
 import type { BlobTarget } from '../../../src/routing/target.ts';
 import type { Transfers } from '../../../src/transfer/transfers.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
+import { createUpstreamInForce } from '../../../src/upstream/upstream-in-force.ts';
 import { blobOf } from '../../support/byte-source.ts';
 import { createManualClock } from '../../support/clock.ts';
 
@@ -19,7 +20,7 @@ test('a transfer is let go when it cannot be found out whether the image may hav
   };
   // All of it was left by an earlier run: nobody is asked for bytes.
   const transfers: Partial<Transfers> = {
-    isUnderWay: () => false,
+    couldJoin: () => false,
     async open() {
       open += 1;
       const close = () => {
@@ -30,11 +31,12 @@ test('a transfer is let go when it cannot be found out whether the image may hav
     },
   };
   const upstream: Partial<Upstream> = {
+    endpoints: () => [],
     headBlob: () => Promise.reject(new Error('the configuration makes no valid name of it')),
   };
   const { get } = createPullBlob({
     cache: cache as Cache,
-    upstream: upstream as Upstream,
+    inForce: createUpstreamInForce(() => upstream as Upstream),
     transfers: transfers as Transfers,
     clock: createManualClock(),
     absences: { get: () => undefined, has: () => false, add() {}, forget() {} },

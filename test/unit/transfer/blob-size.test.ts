@@ -8,14 +8,15 @@ const empty = digestOf(Buffer.alloc(0));
 const kept = { ok: true, changed: false };
 
 describe('the size of a blob', () => {
-  it('that a manifest told stands against everybody', () => {
+  it('that a manifest told is held against every endpoint, and is assumed until one has told the same', () => {
     const size = new BlobSize(digest, 8, 9);
-    assert.equal(size.value, 8);
-    assert.deepEqual(size.judge(8), kept);
+    assert.deepEqual([size.value, size.told, size.isAssumed, size.isConfirmed], [8, undefined, true, false]);
     assert.equal(size.judge(9).ok, false);
+    assert.deepEqual(size.judge(8), kept);
+    assert.deepEqual([size.value, size.told, size.isAssumed, size.isConfirmed], [8, 8, false, true]);
     size.doubt();
     assert.equal(size.judge(9).ok, false);
-    assert.equal(size.value, 8);
+    assert.deepEqual([size.value, size.told, size.isAssumed, size.isConfirmed], [8, undefined, true, false]);
   });
 
   it('that the first endpoint told holds until its bytes turn out wrong', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   findLeftover,
+  incomingPath,
   removeIncoming,
   saveRanges,
   sweepIncoming,
@@ -15,8 +16,10 @@ import { tempFolder } from '../../support/temp-folder.ts';
 const digest = digestOf(Buffer.from('some blob'));
 const day = 24 * 60 * 60 * 1000;
 
+const image = { image: 'a.test/app', endpointSet: 'a.test' };
+
 function fileOf(folder: string, of = digest): string {
-  return join(folder, of.replace(':', '-'));
+  return incomingPath(folder, of, image);
 }
 
 describe('what an earlier run left', () => {
@@ -29,12 +32,12 @@ describe('what an earlier run left', () => {
       { start: 50, end: 90 },
     ]);
     await saveRanges(path, 1000, ranges);
-    const found = findLeftover(folder, digest);
+    const found = findLeftover(fileOf(folder));
     assert.equal(found.path, path);
     assert.equal(found.size, 1000);
     assert.deepEqual(found.ranges.toJSON(), ranges.toJSON());
     await saveRanges(path, undefined, ranges);
-    assert.equal(findLeftover(folder, digest).size, undefined);
+    assert.equal(findLeftover(fileOf(folder)).size, undefined);
     assert.deepEqual(readdirSync(folder).length, 2, 'no temporary file stays');
   });
 
@@ -51,7 +54,7 @@ describe('what an earlier run left', () => {
         { start: 95, end: 99 },
       ]),
     );
-    assert.deepEqual(findLeftover(folder, digest).ranges.toJSON(), [
+    assert.deepEqual(findLeftover(fileOf(folder)).ranges.toJSON(), [
       [0, 10],
       [50, 60],
     ]);
@@ -69,7 +72,7 @@ describe('what an earlier run left', () => {
     );
     for (const text of nonsense) {
       writeFileSync(`${path}.ranges`, text);
-      const found = findLeftover(folder, digest);
+      const found = findLeftover(fileOf(folder));
       assert.equal(found.ranges.bytes, 0, text);
       assert.equal(found.size, undefined, text);
     }
@@ -78,7 +81,7 @@ describe('what an earlier run left', () => {
   it('is nothing where the file is gone', async (t) => {
     const folder = tempFolder(t);
     await saveRanges(fileOf(folder), 10, new RangeSet([{ start: 0, end: 10 }]));
-    assert.equal(findLeftover(folder, digest).ranges.bytes, 0);
+    assert.equal(findLeftover(fileOf(folder)).ranges.bytes, 0);
   });
 
   it('is removed with all that belongs to it, twice without a word', async (t) => {
@@ -88,6 +91,24 @@ describe('what an earlier run left', () => {
     removeIncoming(path);
     removeIncoming(path);
     assert.deepEqual(readdirSync(folder), []);
+  });
+});
+
+describe('the file of a blob', () => {
+  it('is another one for each image, and for each set of endpoints', () => {
+    const others = [image, { ...image, image: 'a.test/other' }, { ...image, endpointSet: 'm.test a.test' }];
+    const paths = others.map((other) => incomingPath('incoming', digest, other));
+    assert.equal(new Set(paths).size, 3);
+  });
+
+  it('is not used where the manifest tells another size than the one that it was left with', async (t) => {
+    const path = fileOf(tempFolder(t));
+    writeFileSync(path, Buffer.alloc(50));
+    await saveRanges(path, 100, new RangeSet([{ start: 0, end: 50 }]));
+    assert.deepEqual(
+      [undefined, 100, 99].map((declared) => findLeftover(path, declared).ranges.bytes),
+      [50, 50, 0],
+    );
   });
 });
 
@@ -109,12 +130,15 @@ describe('the sweep at start', () => {
     await saveRanges(fileOf(folder, orphan), 100, new RangeSet([{ start: 10, end: 40 }]));
     writeFileSync(`${fileOf(folder, good)}.ranges.tmp`, '{"siz');
     writeFileSync(join(folder, 'what is this'), '');
+    // As an older version named them: no image is known that they belong to.
+    writeFileSync(join(folder, good.replace(':', '-')), '');
     const swept = sweepIncoming(folder, (one) => one === stored, now, 7 * day);
     const [left, ...others] = swept.resumable;
-    assert.deepEqual([left?.digest, left?.bytes, others, swept.removed], [good, 30, [], 5]);
+    assert.deepEqual([left?.digest, left?.bytes, others, swept.removed], [good, 30, [], 6]);
     assert.ok(existsSync(fileOf(folder, good)));
-    assert.deepEqual(findLeftover(folder, good).ranges.toJSON(), [[10, 40]]);
-    for (const name of readdirSync(folder)) assert.ok(name.startsWith(good.replace(':', '-')), name);
+    assert.deepEqual(findLeftover(fileOf(folder, good)).ranges.toJSON(), [[10, 40]]);
+    for (const name of readdirSync(folder))
+      assert.ok(join(folder, name).startsWith(fileOf(folder, good)), name);
   });
 
   it('leaves a folder alone that somebody put there', (t) => {

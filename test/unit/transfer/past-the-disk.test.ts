@@ -1,10 +1,9 @@
 /** Disks that are full, broken or closed to us: every byte is passed on, whoever gets a whole gets the right one, nothing half is kept. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
-import { findLeftover } from '../../../src/transfer/incoming-files.ts';
+import { findLeftover, incomingPath } from '../../../src/transfer/incoming-files.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -51,13 +50,12 @@ describe('a transfer past the disk', () => {
 
   it('does without what an earlier run left where that cannot be opened', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
-    const path = join(bench.incoming, digest.replace(':', '-'));
+    const source = scriptedSource('a/b', [good]);
+    const path = incomingPath(bench.incoming, digest, source);
     mkdirSync(path);
     writeFileSync(`${path}.ranges`, JSON.stringify({ size: blob.length, ranges: [[0, 1000]] }));
     for (const start of [0, 500]) {
-      const transfer = opened(
-        await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start }),
-      );
+      const transfer = opened(await bench.transfers.open({ digest, source, start }));
       assert.ok((await readAll(transfer.reader(start))).equals(blob.subarray(start)));
       transfer.close();
     }
@@ -69,11 +67,11 @@ describe('a transfer past the disk', () => {
     const source = scriptedSource('a/b', [endpoint]);
     const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
     // When they are saved, they have left memory, too.
-    while (findLeftover(bench.incoming, digest).ranges.bytes < 2 * MiB) {
+    while (findLeftover(incomingPath(bench.incoming, digest, source)).ranges.bytes < 2 * MiB) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     endpoint.stallAfter = blob.length;
-    truncateSync(join(bench.incoming, digest.replace(':', '-')), 0);
+    truncateSync(incomingPath(bench.incoming, digest, source), 0);
     const bodies = [0, 1000].map(async (start) =>
       (await readAll(transfer.reader(start))).equals(blob.subarray(start)),
     );
@@ -116,10 +114,9 @@ describe('a transfer past the disk', () => {
       deps: { writev: (_fd, _buffers, _position, done) => setImmediate(done, readOnly, 0) },
     });
     // No file that can be removed.
-    mkdirSync(join(bench.incoming, `${digest.replace(':', '-')}.ranges`));
-    const transfer = opened(
-      await bench.transfers.open({ digest, source: scriptedSource('a/b', [good]), start: 0 }),
-    );
+    const source = scriptedSource('a/b', [good]);
+    mkdirSync(`${incomingPath(bench.incoming, digest, source)}.ranges`);
+    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(transfer.reader(0))).equals(blob));
     transfer.close();
     assert.deepEqual([bench.relayed.length, bench.transfers.count], [1, 0]);

@@ -69,7 +69,11 @@ describe('a relay', () => {
     const reports: Bench['reports'] = [];
     const distrust = createDistrustMemory();
     const report: TransferDeps['report'] = ({ host }, fault) => reports.push([host, fault]);
-    const givers = new Givers({ distrust, report, log: { info() {}, warn() {}, error() {} } }, digest, false);
+    const givers = new Givers(
+      { distrust, report, log: { debug() {}, info() {}, warn() {}, error() {} } },
+      digest,
+      false,
+    );
     return {
       source,
       reports,

@@ -24,7 +24,7 @@ describe('a sparse file', () => {
   after(() => hasher.close());
 
   function file(folder: string, deps: Partial<SparseFileDeps> = {}): SparseFile {
-    const leftover = findLeftover(folder, blob.digest);
+    const leftover = findLeftover(join(folder, 'blob'));
     return new SparseFile(
       {
         clock: createManualClock(),
@@ -100,7 +100,7 @@ describe('a sparse file', () => {
 
     const later = file(folder);
     assert.deepEqual(later.present.toJSON(), [[0, 10 * KiB]]);
-    assert.equal(findLeftover(folder, blob.digest).size, bytes.length);
+    assert.equal(findLeftover(join(folder, 'blob')).size, bytes.length);
     assert.deepEqual(await readOf(later, 5, 100), bytes.subarray(5, 105));
     put(later, 10 * KiB, bytes.length);
     assert.equal(`sha256:${await later.digest(bytes.length)}`, blob.digest);
@@ -124,7 +124,7 @@ describe('a sparse file', () => {
       for (const write of writes.splice(0)) write();
       await new Promise((resolve) => setImmediate(resolve));
       await sparse.save();
-      for (const [start, end] of findLeftover(folder, blob.digest).ranges.toJSON()) {
+      for (const [start, end] of findLeftover(join(folder, 'blob')).ranges.toJSON()) {
         assert.ok(readFileSync(sparse.path).subarray(start, end).equals(bytes.subarray(start, end)));
       }
     }
@@ -224,7 +224,7 @@ describe('a sparse file', () => {
         writeFailed() {},
         onError: ({ code }) => errors.push(code),
       },
-      findLeftover(join(folder, 'file'), blob.digest),
+      findLeftover(join(folder, 'file', 'blob')),
     );
     assert.equal(sparse.create(), false);
     assert.deepEqual(errors, ['ENOTDIR']);

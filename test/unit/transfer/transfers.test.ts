@@ -269,12 +269,16 @@ describe('a transfer', () => {
   it('is not said to be missing where one image’s endpoints fail and another’s do not have it', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const endpoint = { ...good, down: false, resetAfter: MiB };
+    const same = { endpointSet: 'the same hosts' };
     const first = opened(
-      await bench.transfers.open({ digest, source: scriptedSource('a/b', [endpoint]), start: 0 }),
+      await bench.transfers.open({ digest, source: scriptedSource('a/b', [endpoint], same), start: 0 }),
     );
     endpoint.down = true;
-    const source = scriptedSource('c/d', [{ ...good, host: 'lacking.example', lacks: true }]);
-    const second = await bench.transfers.open({ digest, source, start: 2.9 * MiB });
+    const source = scriptedSource('c/d', [{ ...good, host: 'lacking.example', lacks: true }], same);
+    const second = await bench.transfers.open({
+      ...{ digest, source, start: 2.9 * MiB },
+      confirmed: blob.length,
+    });
     assert.deepEqual(!second.ok && second.verdict, { kind: 'unavailable' });
     first.close();
   });

@@ -1,0 +1,51 @@
+/** One blob of one image as transfers ask for it: by the configuration in force, and with a link for what an endpoint gives. */
+import type { Cache } from '../cache/cache.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { ImageName } from '../routing/target.ts';
+import type { ByteSource } from '../transfer/byte-source.ts';
+import { endpointKey } from '../upstream/endpoint.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
+
+export interface BlobSourceDeps {
+  readonly cache: Pick<Cache, 'link'>;
+  readonly inForce: UpstreamInForce;
+}
+
+export function createBlobSource(
+  { cache, inForce }: BlobSourceDeps,
+  image: ImageName,
+  digest: Digest,
+): ByteSource {
+  const reference: Reference = { registry: image.registry, repository: image.repository, digest };
+  let known: { readonly upstream: Upstream; readonly set: string } | undefined;
+  return {
+    image: image.name,
+    get endpointSet() {
+      const upstream = inForce.current;
+      if (known?.upstream !== upstream) known = { upstream, set: endpointSetOf(upstream, reference) };
+      return known.set;
+    },
+    async open(range, options) {
+      const answer = await inForce.ask(
+        reference,
+        (upstream, signal) => upstream.openBlob(reference, digest, range, { ...options, signal }),
+        { signal: options.signal, discard: ({ body }) => body.cancel() },
+      );
+      if (!answer.ok) return answer;
+      const { endpoint, value } = answer;
+      cache.link(image.name, digest, endpointKey(endpoint));
+      return { ...answer, value: { ...value, body: inForce.revocable(reference, endpoint, value.body) } };
+    },
+  };
+}
+
+function endpointSetOf(upstream: Upstream, reference: Reference): string {
+  try {
+    return [reference.registry, ...upstream.endpoints(reference).map(({ host }) => host)].join(' ');
+  } catch {
+    // The configuration makes no valid name of the image: the request itself will say so.
+    return `${reference.registry}/${reference.repository}`;
+  }
+}

@@ -1,0 +1,28 @@
+/** The transfers that have not ended, by digest: one blob may have several, of different images. */
+import type { Digest } from '../oci/digest.ts';
+import type { Transfer } from './transfer.ts';
+
+export class RunningTransfers {
+  readonly #byDigest = new Map<Digest, Transfer[]>();
+
+  get all(): readonly Transfer[] {
+    return [...this.#byDigest.values()].flat();
+  }
+
+  of(digest: Digest): readonly Transfer[] {
+    return this.#byDigest.get(digest) ?? [];
+  }
+
+  add(transfer: Transfer): void {
+    this.#byDigest.set(transfer.digest, [...this.of(transfer.digest), transfer]);
+  }
+
+  /** False if it was not there. */
+  delete(transfer: Pick<Transfer, 'digest' | 'file'>): boolean {
+    const before = this.of(transfer.digest);
+    const left = before.filter((one) => one.file !== transfer.file);
+    if (left.length > 0) this.#byDigest.set(transfer.digest, left);
+    else this.#byDigest.delete(transfer.digest);
+    return left.length < before.length;
+  }
+}
