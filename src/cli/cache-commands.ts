@@ -31,7 +31,7 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       done(await list(match, loadOptions(command)), flags);
     });
 
-  add('usage', 'tell what takes how much of the disk: registries, repositories, quotas').action(
+  add('usage', 'show disk use by registry, repository and quota').action(
     async (flags: Flags, command: Command) => {
       const { usage } = await import('./usage.ts');
       done(await usage(loadOptions(command)), flags);

@@ -23,7 +23,8 @@ import { readSurroundings } from './surroundings.ts';
 import { readVersion } from './version.ts';
 
 const afterHelp = `
-A flag wins over its ENTREPOT_* variable, a variable over entrepot.toml. docs/configuration.md has all settings.
+A flag wins over its ENTREPOT_* variable, and a variable over entrepot.toml. docs/configuration.md has all settings;
+"entrepot check" shows those in force.
 Exit codes: 0 done, 1 failed, 2 bad usage or a configuration that cannot be used.`;
 
 /** `args` as they follow the program's name. */
@@ -49,23 +50,23 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .description('A pull-through mirror for container images.')
     .version(readVersion(), '--version', 'print the version')
     .helpOption('--help', 'print this help')
-    .option('--registries <FILE>', 'registries.conf, this file alone')
-    .option('--registries-dir <DIR>', 'drop-ins (*.conf) for registries.conf, from this directory alone')
-    .option('--config <FILE>', 'entrepot.toml')
-    .option('--log-level <LEVEL>', 'debug, info, warn or error')
+    .option('--registries <FILE>', 'read this registries.conf and no other')
+    .option('--registries-dir <DIR>', 'read the drop-ins (*.conf) of this directory and no others')
+    .option('--config <FILE>', 'read this entrepot.toml')
+    .option('--log-level <LEVEL>', 'log debug, info, warn or error, and what is worse')
     .option('--log-format <FORMAT>', 'text or json; without it, text in a terminal and json elsewhere')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'entrepot: ')),
     })
-    .showHelpAfterError('entrepot --help tells more.')
+    .showHelpAfterError('For help: entrepot --help')
     .addHelpText('after', afterHelp)
     .exitOverride();
 
   program
     .command('serve')
     .description('serve clients until SIGTERM or SIGINT; SIGHUP reads the configuration again')
-    .option('--listen <HOST:PORT>', 'where to listen')
+    .option('--listen <HOST:PORT>', 'address to listen on')
     .option('--data <DIR>', 'folder of the cache')
     .action(async (_, command: Command) => {
       const { serve } = await import('./serve.ts');
@@ -74,9 +75,9 @@ function createProgram(end: (code: ExitCode) => void): Command {
 
   program
     .command('explain')
-    .description('tell which endpoints an image is pulled from, in order; contacts nobody without --probe')
+    .description('show the endpoints of an image in order; contacts no host without --probe')
     .argument('<REF>', 'an image, such as quay.io/team/app:1 or alpine')
-    .option('--probe', 'ask each endpoint for the image')
+    .option('--probe', 'ask each endpoint for the image, and show what it says')
     .option('--json', 'print JSON')
     .action(async (reference: string, flags: { json?: true; probe?: true }, command: Command) => {
       end(print(await explained(reference, loadOptions(command), flags.probe ?? false), flags));

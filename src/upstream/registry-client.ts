@@ -17,7 +17,7 @@ import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } fro
 import { isRedirect, judgeRedirect, maxRedirects } from './redirects.ts';
 import type { Base, Schemes } from './scheme.ts';
 import type { Sender } from './sender.ts';
-import { failureOf } from './status.ts';
+import { failureOf, registryWords } from './status.ts';
 import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
 
 export interface RegistryRequest {
@@ -164,14 +164,14 @@ export function createRegistryClient(deps: {
       dropBody(response.body, clock);
       return { kind: 'ok', value: response };
     }
+    const timeout = settings.stallTimeout(endpoint.host);
     if (status === 429) {
-      dropBody(response.body, clock);
       const until = coolingEnd(headers, clock.now());
       if (away) rateLimits.cool(response.url.host, anonymous, until);
       else rateLimits.cool(endpoint.host, await accountOf(endpoint), until);
-      return { kind: 'rateLimited', reason: `${where}${tooMany(until)}`, until };
+      const words = await registryWords(response, { clock, timeout, signal: context.signal });
+      return { kind: 'rateLimited', reason: `${where}${tooMany(until)}${words}`, until };
     }
-    const timeout = settings.stallTimeout(endpoint.host);
     const failure = await failureOf(response, { clock, timeout, signal: context.signal });
     if (!away || failure.kind === 'ok' || failure.kind === 'rateLimited') return failure;
     const kind = failure.kind === 'unauthorized' ? 'denied' : failure.kind;

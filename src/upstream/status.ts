@@ -14,7 +14,7 @@ export async function failureOf(
   options: { clock: Clock; timeout: number; signal?: AbortSignal | undefined },
 ): Promise<Outcome<never>> {
   const { status } = response;
-  const words = await ownWords(response, options);
+  const words = await registryWords(response, options);
   return { kind: kindOfStatus(status), reason: `HTTP ${status}${words}` };
 }
 
@@ -27,7 +27,8 @@ export function kindOfStatus(status: number): FailureKind {
   return 'invalid';
 }
 
-async function ownWords(
+/** ` (CODE: message)` as the registry's error body has it; empty if it has none. */
+export async function registryWords(
   response: HttpResponse,
   options: { clock: Clock; timeout: number; signal?: AbortSignal | undefined },
 ): Promise<string> {

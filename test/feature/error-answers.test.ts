@@ -92,7 +92,12 @@ const failures: [string, Parameters<typeof askOne>[1], string, RegExp][] = [
   ],
   ['redirects to nowhere', { fault: redirect('http://127.0.0.1:1/x') }, 'unreachable', /^redirected to /],
   ['has too much to say', { fault: hugeHeaders(80_000) }, 'unreachable', /^headers larger than 64 KiB$/],
-  ['limits requests', { fault: rateLimited(90) }, 'rateLimited', /^HTTP 429 until 20\d\d-\d\d-\d\dT.+Z$/],
+  [
+    'limits requests, in its own words',
+    { fault: rateLimited(90) },
+    'rateLimited',
+    /^HTTP 429 until 20\d\d-\d\d-\d\dT.+Z \(TOOMANYREQUESTS: too many requests\)$/,
+  ],
   [
     'wants a password',
     { options: { auth: { kind: 'basic', username: 'joe', password: 'x' } } },
