@@ -4,7 +4,7 @@
  *
  *   no byte yet                             -> the headers go ahead: some clients wait only so long for them
  *   all sent                                -> the answer ends, and the connection lives on
- *   the stream fails, or gives another      -> the connection is destroyed: a client must never take a part for the whole
+ *   the stream fails, or gives another      -> the answer is cut off (`cut-off.ts`): a client must never take a part for the whole
  *   number of bytes than was announced
  *   the client leaves                       -> the stream is closed at once, whatever it is waiting for
  *   the client takes nothing for too long   -> the connection is destroyed: a dead reader may not hold buffers
@@ -13,6 +13,7 @@ import type { ServerResponse } from 'node:http';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { StreamedBody } from './answer.ts';
+import { cutOff } from './cut-off.ts';
 
 export interface Sent {
   /** Bytes of the body that were handed to the kernel. */
@@ -49,7 +50,7 @@ export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: 
     flushing.cancel();
     outgoing.off('close', onClose);
     // Whoever still waits for a write hears of the failure before its buffer is given back.
-    if (end !== 'complete') outgoing.destroy();
+    if (end !== 'complete') cutOff(outgoing);
     open?.close();
     body.close();
     resolve({ bytes, end, ...(fault !== undefined && { fault }) });

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { EntrepotError } from '../errors.ts';
+import { cutOff } from './cut-off.ts';
 import { createHttpApp } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
@@ -60,6 +61,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const { clock, metrics } = deps;
   const { host, port } = options.listen;
   const sockets = new Set<Socket>();
+  /** The peers of those that have had an answer, and may wait for another request. */
+  const answered = new Set<string>();
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
 
@@ -79,10 +82,19 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   };
   const tlsServer = options.tls ? createTlsServer(nodeOptions, deps) : undefined;
   const server = tlsServer?.server ?? createNodeServer(nodeOptions);
+  // Node's own counts an answer as over that is only written to its end, and cuts what a slow client has not taken yet. Node calls
+  // this when it stops, too.
+  server.closeIdleConnections = () => {
+    closeUnlessBusy((peer) => answered.has(peer));
+  };
   limit(options.limits);
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    const peer = peerOf(socket);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      answered.delete(peer);
+    });
   });
   server.on('request', answer);
   // Without this listener node would ask for the body of a push, only for it to be refused.
@@ -97,6 +109,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     underWay.set(outgoing, incoming.socket);
     outgoing.once('close', () => {
       underWay.delete(outgoing);
+      if (!incoming.socket.destroyed) answered.add(peerOf(incoming.socket));
       if (isStopping) server.closeIdleConnections();
     });
     if (isStopping) outgoing.setHeader('Connection', 'close');
@@ -123,6 +136,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
       let cut = 0;
       const limit = clock.after(graceMs, () => {
         cut = underWay.size;
+        for (const outgoing of underWay.keys()) cutOff(outgoing);
         server.closeAllConnections();
       });
       // Not running is no error here: then nothing is left to stop.
@@ -131,9 +145,16 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
         resolve({ cut });
       });
       // Node counts a connection that has not sent anything yet as busy, and would wait for it.
-      const busy = new Set([...underWay.values()].map(peerOf));
-      for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy();
+      closeUnlessBusy(() => true);
     });
+  }
+
+  function closeUnlessBusy(which: (peer: string) => boolean): void {
+    const busy = new Set([...underWay.values()].map(peerOf));
+    for (const socket of sockets) {
+      const peer = peerOf(socket);
+      if (!busy.has(peer) && which(peer)) socket.destroy();
+    }
   }
 
   function limit({ maxConnections }: ServerLimits): void {

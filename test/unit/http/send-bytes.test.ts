@@ -59,6 +59,26 @@ function steeredClock(): Clock & { advance(ms: number): void } {
   };
 }
 
+/** A client that has asked for `big` and takes nothing yet: the whole answer is written, and most of it is still here. */
+async function slowReader(server: Running) {
+  server.pull.stream = () => {
+    const chunks = [big];
+    return { next: async () => chunks.shift(), close() {} };
+  };
+  const socket = connect(server.port, '127.0.0.1');
+  socket.pause();
+  socket.write(`GET ${blobUrl(server, big)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+  await once(socket, 'readable');
+  return {
+    /** Bytes of the whole answer, headers included, up to the end of the connection. */
+    async rest(): Promise<number> {
+      let bytes = 0;
+      for await (const part of socket) bytes += (part as Buffer).length;
+      return bytes;
+    },
+  };
+}
+
 describe('sending a blob', () => {
   it('keeps every byte right through buffers that are used again', async (t) => {
     const server = await running(t);
@@ -150,6 +170,28 @@ describe('sending a blob', () => {
     assert.equal((await answer).isComplete, false);
   });
 
+  it('resets the connection of an HTTP/1.0 client, for which the end of the connection is the end of the answer', async (t) => {
+    for (const isCut of [true, false]) {
+      const server = await running(t);
+      server.pull.isSizeHidden = true;
+      const { stream, waiting } = steeredStream();
+      server.pull.stream = () => stream;
+      const socket = connect(server.port, '127.0.0.1');
+      const end = new Promise((resolve) => {
+        socket.once('end', () => resolve('an end'));
+        socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code));
+      });
+      socket.write(`GET ${blobUrl(server, Buffer.alloc(100))} HTTP/1.0\r\nHost: x\r\n\r\n`);
+      await until(() => waiting.length === 1);
+      waiting[0]!.resolve(Buffer.alloc(60));
+      await once(socket, 'data');
+      await until(() => waiting.length === 2);
+      if (isCut) waiting[1]!.reject(new Error('cut'));
+      else waiting[1]!.resolve(undefined);
+      assert.equal(await end, isCut ? 'ECONNRESET' : 'an end');
+    }
+  });
+
   it('destroys the connection when fewer or more bytes come than announced', async (t) => {
     const server = await running(t);
     const url = blobUrl(server, Buffer.alloc(100));
@@ -234,6 +276,15 @@ describe('sending a blob', () => {
   });
 });
 
+describe('a connection beyond the limit', () => {
+  it('does not cut the last bytes of an answer that a slow client has not taken yet', async (t) => {
+    const server = await running(t, { maxConnections: 1 });
+    const slow = await slowReader(server);
+    assert.equal(await server.raw('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n'), '');
+    assert.ok((await slow.rest()) > big.length);
+  });
+});
+
 describe('stopping', () => {
   it('lets an answer finish, refuses new connections, and closes those that wait', async (t) => {
     const server = await running(t, { clock: systemClock });
@@ -251,6 +302,32 @@ describe('stopping', () => {
     waiting[0]!.resolve(Buffer.alloc(10));
     assert.equal((await answer).isComplete, true);
     assert.deepEqual(await stopped, { cut: 0 });
+  });
+
+  it('lets a slow client have its last bytes', async (t) => {
+    const server = await running(t);
+    const slow = await slowReader(server);
+    const stopped = server.server.stop(60_000);
+    assert.ok((await slow.rest()) > big.length);
+    assert.deepEqual(await stopped, { cut: 0 });
+  });
+
+  it('resets what is not over for a client of HTTP/1.0 when the time is up', async (t) => {
+    const clock = steeredClock();
+    const server = await running(t, { clock });
+    server.pull.isSizeHidden = true;
+    const { stream, waiting } = steeredStream();
+    server.pull.stream = () => stream;
+    const socket = connect(server.port, '127.0.0.1');
+    const closed = once(socket, 'close').catch((error: NodeJS.ErrnoException) => error.code);
+    socket.write(`GET ${blobUrl(server, Buffer.alloc(10))} HTTP/1.0\r\nHost: x\r\n\r\n`);
+    await until(() => waiting.length === 1);
+    waiting[0]!.resolve(Buffer.alloc(5));
+    await once(socket, 'data');
+    const stopped = server.server.stop(5000);
+    clock.advance(5000);
+    assert.equal(await closed, 'ECONNRESET');
+    assert.deepEqual(await stopped, { cut: 1 });
   });
 
   it('cuts what is not over when the time is up, and counts it', async (t) => {
