@@ -40,6 +40,8 @@ export interface Dispatchers {
 const maxPools = 512;
 const maxHeaderSize = 64 * 1024;
 const keepAliveTimeout = 10_000;
+/** However long a server says that it keeps them: NATs and load balancers in between forget idle connections sooner. */
+const keepAliveMaxTimeout = 30_000;
 
 export function createDispatchers(deps: {
   certLookup: CertLookup;
@@ -82,7 +84,14 @@ export function createDispatchers(deps: {
       rejectUnauthorized: verify,
       ...(isTls && { secureContext: secureContext(name) }),
     };
-    const pool = { allowH2: false, maxHeaderSize, keepAliveTimeout, headersTimeout: 0, bodyTimeout: 0 };
+    const pool = {
+      allowH2: false,
+      maxHeaderSize,
+      keepAliveTimeout,
+      keepAliveMaxTimeout,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
     if (proxy) {
       const connect = createConnector({ ...limits, reach: 'any', tls: { secureContext: plainContext() } });
       return new ProxyAgent({
