@@ -1,7 +1,7 @@
 /** What people and other commands ask of the cache, apart from serving. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
-import type { ImageSummary, IndexStore, KeptManifest } from './index/index-store.ts';
+import type { Child, ImageSummary, IndexStore, KeptManifest } from './index/index-store.ts';
 import type { Pins } from './pins.ts';
 import { createPurge, type PurgeDeps, type PurgeReport, type PurgeTarget } from './purge.ts';
 import type { QuotaSetting, Quotas } from './quotas.ts';
@@ -22,6 +22,10 @@ export interface CacheAdmin {
   eachImage(): AsyncGenerator<ImageSummary>;
   /** What an image can be pulled by: its tags, and manifests without one. */
   manifests(image: string): readonly ListedManifest[];
+  /** What a manifest lists. */
+  children(digest: Digest): readonly Child[];
+  /** Whether the image can serve the content from the cache. */
+  serves(image: string, digest: Digest): boolean;
   /** Resolves when the files are gone. */
   purge(target: PurgeTarget): Promise<PurgeReport>;
   readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
@@ -131,6 +135,8 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         ...kept,
         pinned: isPinned(image) || (kept.tag !== undefined && isPinned(`${image}:${kept.tag}`)),
       })),
+    children: index.children,
+    serves: (image, digest) => index.linkedContent(image, digest) !== undefined,
     async purge(target) {
       const report = write(() => purge(target));
       await deps.removed();

@@ -49,7 +49,7 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
     list,
     usage: () => call('usage'),
     gc: () => call('gc'),
-    purge: (reference) => call('purge', { reference }),
+    purge: (what, { pinned }) => call('purge', { what, pinned }),
     pins: () => call('pins'),
     pin: (what) => call('pin', { what }),
     unpin: (what) => call('unpin', { what }),

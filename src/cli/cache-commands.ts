@@ -13,6 +13,7 @@ interface Flags {
   readonly json?: true;
   readonly platform?: readonly string[];
   readonly rate?: string;
+  readonly pinned?: true;
 }
 
 export function addCacheCommands(program: Command, { loadOptions, done }: CommandSeam): void {
@@ -24,7 +25,7 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       .option('--json', 'print JSON');
   }
 
-  add('list', 'list the images that can be pulled from the cache')
+  add('list', 'list the images in the cache, and what of them can be pulled without a registry')
     .argument('[GLOB]', 'only these, such as "docker.io/team/**" or "**:latest"')
     .action(async (match: string | undefined, flags: Flags, command: Command) => {
       const { list } = await import('./list.ts');
@@ -55,10 +56,11 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
     });
 
   add('purge', 'remove images from the cache; without a tag or digest, the whole repository')
-    .argument('<REF...>', 'images, such as quay.io/team/app:1')
-    .action(async (references: string[], flags: Flags, command: Command) => {
+    .argument('<REF|GLOB...>', 'images, or patterns such as "docker.io/team/**" or "**:latest"')
+    .option('--pinned', 'what is pinned, too')
+    .action(async (what: string[], flags: Flags, command: Command) => {
       const { purge } = await import('./purge.ts');
-      done(await purge(references, loadOptions(command)), flags);
+      done(await purge(what, { pinned: flags.pinned ?? false }, loadOptions(command)), flags);
     });
 
   add('pin', 'never evict these; without an argument, list the pins')

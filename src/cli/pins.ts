@@ -12,13 +12,22 @@ export function unpin(what: readonly string[], options: LoadOptions): Promise<Re
 }
 
 async function change(how: 'pin' | 'unpin', what: readonly string[], options: LoadOptions): Promise<Result> {
+  const unmatched: string[] = [];
   const pins = await administer(options, async (administration) => {
-    for (const one of what) await administration[how](one);
+    for (const one of what) {
+      if (how === 'unpin') await administration.unpin(one);
+      else if (!(await administration.pin(one)).matches) unmatched.push(one);
+    }
     return administration.pins();
   });
   const lines = [
     ...pins.configured.map((one) => `${one} (entrepot.toml)\n`),
     ...pins.added.map((one) => `${one}\n`),
+    ...unmatched.map((one) => `note: nothing that is cached matches ${one}: what comes and matches stays\n`),
   ];
-  return { exitCode: 0, json: pins, text: lines.join('') || 'nothing is pinned\n' };
+  return {
+    exitCode: 0,
+    json: how === 'pin' ? { ...pins, unmatched } : pins,
+    text: lines.join('') || 'nothing is pinned\n',
+  };
 }

@@ -1,19 +1,28 @@
-/** `entrepot purge REF...`: out of the cache with it, now. */
+/** `entrepot purge REF|GLOB...`: removes images from the cache, now. */
 import type { LoadOptions } from '../config/load.ts';
+import type { PurgedImage, PurgeOptions } from '../pull/administration.ts';
 import { administer } from './administer.ts';
 import type { Result } from './result.ts';
 import { counted, formatBytes } from './table.ts';
 
-export async function purge(references: readonly string[], options: LoadOptions): Promise<Result> {
-  const reports = await administer(options, async (administration) => {
-    const all = [];
-    for (const reference of references) all.push(await administration.purge(reference));
+export async function purge(
+  what: readonly string[],
+  flags: PurgeOptions,
+  options: LoadOptions,
+): Promise<Result> {
+  const found = await administer(options, async (administration) => {
+    const all: { one: string; reports: readonly PurgedImage[] }[] = [];
+    for (const one of what) all.push({ one, reports: await administration.purge(one, flags) });
     return all;
   });
-  const lines = reports.map(({ reference, tags, unlinked, removed, bytes }) =>
-    tags + unlinked === 0
-      ? `${reference}: nothing of it is cached\n`
-      : `${reference}: ${counted(tags, 'tag')}, ${counted(removed, 'content')} of ${formatBytes(bytes)} removed\n`,
+  const lines = found.flatMap(({ one, reports }) =>
+    reports.length === 0 ? [`${one}: nothing that is cached matches\n`] : reports.map(asLine),
   );
-  return { exitCode: 0, json: reports, text: lines.join('') };
+  return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text: lines.join('') };
+}
+
+function asLine({ reference, tags, unlinked, removed, bytes, pinned }: PurgedImage): string {
+  if (pinned) return `${reference}: is pinned and stays: --pinned removes it too\n`;
+  if (tags + unlinked === 0) return `${reference}: nothing of it is cached\n`;
+  return `${reference}: ${counted(tags, 'tag')}, ${counted(removed, 'content')} of ${formatBytes(bytes)} removed\n`;
 }

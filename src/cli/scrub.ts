@@ -14,6 +14,9 @@ export interface ScrubFlags {
   readonly showsProgress: boolean;
 }
 
+/** A rate without a unit that is smaller than this was meant in another unit. */
+const leastBare = 1024 * 1024;
+
 /** Throws EntrepotError USAGE. */
 export async function scrub(
   match: string | undefined,
@@ -35,6 +38,10 @@ export async function scrub(
 function readRate(text: string | undefined): number | undefined {
   const kind = sizeKind(1);
   const rate = text === undefined ? undefined : kind.read(text);
+  if (text !== undefined && /^\d+$/.test(text) && rate !== undefined && rate < leastBare) {
+    const message = `--rate ${text} means ${text} bytes a second: write ${text}MiB for megabytes, or ${text}B for bytes`;
+    throw new EntrepotError('USAGE', message);
+  }
   if (text === undefined || rate !== undefined) return rate;
   throw new EntrepotError('USAGE', `--rate must be ${kind.expected}, not ${JSON.stringify(text)}`);
 }

@@ -19,6 +19,8 @@ type Arguments = Readonly<Record<string, unknown>>;
 const mostWaiting = 1000;
 /** Characters. */
 const partLength = 64 * 1024;
+/** Characters. */
+const longestAbout = 300;
 /** More than any command line holds. */
 const maxBody = 4 * 1024 * 1024;
 
@@ -27,7 +29,11 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   const commands: Readonly<Record<string, (args: Arguments) => Promise<unknown>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
-    purge: ({ reference }) => administration.purge(text(reference)),
+    async purge({ what, pinned }) {
+      const reports = await administration.purge(text(what), { pinned: pinned === true });
+      for (const report of reports) log.info({ command: 'purge', ...report }, 'purged');
+      return reports;
+    },
     pins: () => administration.pins(),
     pin: ({ what }) => administration.pin(text(what)),
     unpin: ({ what }) => administration.unpin(text(what)),
@@ -36,9 +42,9 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   // Before what logs: a container's health check asks every few seconds.
   app.get('/healthz', (c) => c.text('ok\n'));
   app.use(bodyLimit({ maxSize: maxBody }));
-  app.use((c, next) => {
-    log.info({ command: c.req.path.slice(1) }, 'command');
-    return next();
+  app.use(async (c, next) => {
+    log.info({ command: c.req.path.slice(1), ...(await named(c.req.raw.clone())) }, 'command');
+    await next();
   });
   app.post('/list', async (c) => {
     const { match } = await readArguments(c.req.raw);
@@ -123,6 +129,17 @@ export function createAdminApi({ administration, log }: AdminApiDeps): Hono {
   }
 
   return app;
+}
+
+/** What a command is about, for the log. */
+async function named(request: Request): Promise<object> {
+  try {
+    const { what, reference, match } = await readArguments(request);
+    const about = [what, reference, match].find((value) => typeof value === 'string');
+    return about === undefined ? {} : { about: about.slice(0, longestAbout) };
+  } catch {
+    return {};
+  }
 }
 
 async function readArguments(request: Request): Promise<Arguments> {

@@ -5,7 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheAdmin, CollectReport } from '../cache/admin.ts';
 import { type NamePattern, namePattern } from '../cache/name-patterns.ts';
-import type { PurgeReport } from '../cache/purge.ts';
+import type { PurgeReport, PurgeTarget } from '../cache/purge.ts';
 import { pattern } from '../config/value-kinds.ts';
 import { EntrepotError } from '../errors.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type Reference,
   referenceName,
 } from '../oci/reference.ts';
+import { type Completeness, completenessOf } from './completeness.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
 import type { WarmOptions, WarmReference, WarmReport } from './warm-image.ts';
 
@@ -23,18 +24,34 @@ export interface Administration {
   list(match?: string): AsyncIterable<ListedImage>;
   usage(): Promise<Usage>;
   gc(): Promise<CollectReport>;
-  /** Without a tag or digest: the whole repository. */
-  purge(reference: string): Promise<PurgeReport & { readonly reference: string }>;
+  /**
+   * A reference, without a tag or digest the whole repository; or a glob over `registry/repository` and
+   * `registry/repository:tag`. What is pinned stays, unless `pinned` is set: a reference to it is then refused (USAGE), a glob
+   * leaves it out.
+   */
+  purge(what: string, options: PurgeOptions): Promise<readonly PurgedImage[]>;
   pins(): Promise<PinList>;
   /** A reference, or a glob over `registry/repository` and `registry/repository:tag`. */
-  pin(what: string): Promise<PinList>;
+  pin(
+    what: string,
+  ): Promise<PinList & { /** Something that is cached matches. */ readonly matches: boolean }>;
   unpin(what: string): Promise<PinList>;
   pull(reference: string, options: WarmOptions): Promise<WarmReport>;
   /** Re-hashes what is stored, and brings back what is damaged; only what images and tags link that the glob matches. */
   scrub(match: string | undefined, options: Omit<ScrubRun, 'matches' | 'folders'>): Promise<ScrubReport>;
 }
 
-export interface ListedImage {
+export interface PurgeOptions {
+  readonly pinned: boolean;
+}
+
+export interface PurgedImage extends PurgeReport {
+  readonly reference: string;
+  /** It is pinned and was left alone. */
+  readonly pinned: boolean;
+}
+
+export interface ListedImage extends Completeness {
   /** `registry/repository`. */
   readonly image: string;
   readonly tag: string | null;
@@ -85,6 +102,8 @@ export interface AdministrationDeps {
   readonly isListed: (registry: string) => boolean;
 }
 
+const nothing: PurgeReport = { tags: 0, unlinked: 0, removed: 0, bytes: 0 };
+
 export function createAdministration({ cache, scrubs, warm, isListed }: AdministrationDeps): Administration {
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
 
@@ -96,10 +115,48 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
         yield {
           ...{ image, tag: tag ?? null, digest, mediaType, bytes, lastUsed: isoTime(used), from: endpoint },
           ...{ checked: checkedAt === undefined ? null : isoTime(checkedAt), pinned },
+          ...completenessOf(cache, image, digest),
         };
       }
       await turn();
     }
+  }
+
+  /** Of what the reference names. */
+  function isPinned({ image, tag, digest }: PurgeTarget): boolean {
+    const named = cache.manifests(image).filter((kept) => {
+      if (digest !== undefined) return kept.digest === digest;
+      return tag === undefined || kept.tag === tag;
+    });
+    return named.some(({ pinned }) => pinned);
+  }
+
+  async function purgeOne(target: PurgeTarget): Promise<PurgedImage> {
+    const { image, tag, digest } = target;
+    const reference = `${image}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+    return { reference, ...(await cache.purge(target)), pinned: false };
+  }
+
+  async function purgeMatching(pattern: string, { pinned }: PurgeOptions): Promise<PurgedImage[]> {
+    const matches = namePattern([checkedPattern(pattern)]) ?? (() => false);
+    const reports: PurgedImage[] = [];
+    for await (const { image } of cache.eachImage()) {
+      const tags = cache.manifests(image).flatMap(({ tag }) => parseTag(tag ?? '') ?? []);
+      const targets: PurgeTarget[] = matches(image)
+        ? [{ image }]
+        : tags.filter((tag) => matches(`${image}:${tag}`)).map((tag) => ({ image, tag }));
+      for (const target of targets) {
+        const { tag } = target;
+        if (pinned || !isPinned(target)) reports.push(await purgeOne(target));
+        else reports.push({ reference: tag ? `${image}:${tag}` : image, ...nothing, pinned: true });
+      }
+    }
+    return reports;
+  }
+
+  async function isCached(pattern: string): Promise<boolean> {
+    for await (const _ of listed(namePattern([pattern]))) return true;
+    return false;
   }
 
   return {
@@ -129,17 +186,23 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
 
     gc: cache.collect,
 
-    async purge(text) {
-      const reference = readReference(text);
+    async purge(what, options) {
+      if (isGlob(what)) return await purgeMatching(what, options);
+      const reference = readReference(what);
       const { tag, digest } = reference;
-      const report = await cache.purge({ image: referenceName(reference), tag, digest });
-      return { reference: formatReference(reference), ...report };
+      const target = { image: referenceName(reference), tag, digest };
+      if (!options.pinned && isPinned(target)) {
+        const name = formatReference(reference);
+        throw new EntrepotError('USAGE', `${name} is pinned: unpin it first, or purge it with --pinned`);
+      }
+      return [await purgeOne(target)];
     },
 
     pins: async () => pinList(),
     async pin(what) {
-      cache.pins.add(readPin(what));
-      return pinList();
+      const pattern = readPin(what);
+      cache.pins.add(pattern);
+      return { ...pinList(), matches: await isCached(pattern) };
     },
     async unpin(what) {
       const pin = readPin(what);
@@ -178,10 +241,14 @@ function readReference(text: string): Reference {
 
 /** The pattern that `what` stands for: itself where it has a glob's characters, else the reference's full name. */
 function readPin(what: string): string {
-  if (/[*?[\]{}!()]/.test(what)) return checkedPattern(what);
+  if (isGlob(what)) return checkedPattern(what);
   const reference = readReference(what);
   if (reference.digest === undefined) return formatReference(reference);
   throw new EntrepotError('USAGE', `${what}: a pin names a repository or a tag, not a digest`);
+}
+
+function isGlob(what: string): boolean {
+  return /[*?[\]{}!()]/.test(what);
 }
 
 function readMatch(match: string | undefined): NamePattern | undefined {

@@ -10,6 +10,7 @@ import { isManifestType } from '../oci/media-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
 import type { Transfers } from '../transfer/transfers.ts';
+import { attestationPlatform, isElsewhere } from './image-parts.ts';
 import type { Pull } from './pull.ts';
 import { reasonOf } from './reason.ts';
 import { takeBlob } from './take-blob.ts';
@@ -188,9 +189,6 @@ function rounded(bytes: number): string {
   return formatSize(Math.ceil(bytes / unit) * unit);
 }
 
-/** BuildKit lists attestations beside the platforms of an image, under this one. */
-const attestationPlatform = 'unknown/unknown';
-
 function platformsOf(children: readonly Descriptor[]): ReadonlySet<string> {
   const platforms = children.flatMap(({ platform }) => platform ?? []);
   return new Set(platforms.filter((platform) => platform !== attestationPlatform));
@@ -198,9 +196,4 @@ function platformsOf(children: readonly Descriptor[]): ReadonlySet<string> {
 
 function isPlatform(platform: string | undefined, wanted: string): boolean {
   return platform === wanted || (platform?.startsWith(`${wanted}/`) ?? false);
-}
-
-/** Layers that a registry must not give out are for the client to get from where their URLs say. */
-function isElsewhere({ mediaType }: Descriptor): boolean {
-  return /\.foreign\.|\.nondistributable\./.test(mediaType);
 }

@@ -102,7 +102,8 @@ describe('entrepot purge', () => {
   eitherWay('takes a tag with what only it has, and leaves what others share', async (_, mirrored) => {
     const { json } = await command(mirrored, 'purge', `${mirrored.name}:1`, '--json');
     const bytes = bytesOf(image) - image.layers[0]!.size;
-    assert.deepEqual(json, [{ reference: `${mirrored.name}:1`, tags: 1, unlinked: 3, removed: 3, bytes }]);
+    const counts = { tags: 1, unlinked: 3, removed: 3, bytes };
+    assert.deepEqual(json, [{ reference: `${mirrored.name}:1`, ...counts, pinned: false }]);
     const { json: left } = await command(mirrored, 'list', '--json');
     assert.deepEqual(
       left.map(({ tag, bytes: size }: { tag: string; bytes: number }) => [tag, size]),
@@ -146,7 +147,7 @@ describe('entrepot pin', () => {
     const mirrored = await pulled(t, toml);
     const { registry, get, name, proxy, clock } = mirrored;
     const { json } = await command(mirrored, 'pin', `${name}:1`, '--json');
-    assert.deepEqual(json, { configured: [], added: [`${name}:1`] });
+    assert.deepEqual(json, { configured: [], added: [`${name}:1`], unmatched: [] });
     assert.deepEqual(
       (await command(mirrored, 'list', '--json')).json.map(({ pinned }: { pinned: boolean }) => pinned),
       [true, false],
@@ -296,6 +297,82 @@ describe('entrepot pull of what cannot be kept', () => {
     const { code, stdout } = await command(mirrored, 'pull', `${mirrored.registry.host}/team/built:1`);
     assert.equal(code, 0, stdout);
     assert.match(stdout, /note: .*not found.*attestation/);
+  });
+});
+
+describe('entrepot list, of images that are here in part', () => {
+  eitherWay('tells how much of each is here, and which platforms can be pulled', async (_, mirrored) => {
+    const { registry } = mirrored;
+    const index = buildIndex({ platforms: ['linux/amd64', 'linux/arm64', 'unknown/unknown'], seed: 'part' });
+    registry.putImage('multi', '1', index);
+    const at = (name: string) => `${registry.host}/${name}`;
+    await command(mirrored, 'pull', '--platform', 'linux/arm64', at('multi:1'));
+    const { json } = await command(mirrored, 'list', '--json');
+    const of = (name: string, tag: string) =>
+      json.find((one: { image: string; tag: string }) => one.image === at(name) && one.tag === tag);
+    const { complete, here, needed, platforms } = of('multi', '1');
+    assert.deepEqual([complete, here, needed], [false, 4, 5]);
+    assert.deepEqual(platforms, [
+      { platform: 'linux/amd64', complete: false, here: 0, needed: 1 },
+      { platform: 'linux/arm64', complete: true, here: 3, needed: 3 },
+    ]);
+    assert.deepEqual([of('team/app', '1').complete, of('team/app', '1').needed], [true, 4]);
+    const { stdout } = await command(mirrored, 'list');
+    assert.match(stdout, /multi:1 .* 4 of 5 +linux\/arm64 /);
+    assert.match(stdout, /team\/app:1 .* yes +- /);
+  });
+
+  it('an image of which a client has asked for the manifest only is not complete', async (t) => {
+    const mirrored = await pulled(t);
+    const bare = buildImage({ seed: 'bare', layers: [100, 200] });
+    mirrored.registry.putImage('bare', '1', bare);
+    await mirrored.get('bare', 'manifests/1');
+    const { json } = await command(mirrored, 'list', '--json', '**/bare');
+    assert.deepEqual([json[0].complete, json[0].here, json[0].needed], [false, 1, 4]);
+  });
+});
+
+describe('entrepot purge of patterns and pins', () => {
+  eitherWay('takes a pattern, and says what was purged', async (_, mirrored) => {
+    const { name } = mirrored;
+    const { code, stdout } = await command(mirrored, 'purge', '**/app:*');
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`^${name}:1: 1 tag, .* removed\n${name}:2: 1 tag, .* removed\n$`));
+    assert.deepEqual((await command(mirrored, 'list', '--json')).json, []);
+    const none = await command(mirrored, 'purge', '**/other:*');
+    assert.equal(none.stdout, '**/other:*: nothing that is cached matches\n');
+  });
+
+  eitherWay('leaves what is pinned alone, unless it is told to take that too', async (_, mirrored) => {
+    const { name } = mirrored;
+    await command(mirrored, 'pin', `${name}:1`);
+    const refused = await command(mirrored, 'purge', `${name}:1`);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /:1 is pinned: unpin it first, or purge it with --pinned/);
+    assert.equal((await command(mirrored, 'purge', name)).code, 2);
+    const some = await command(mirrored, 'purge', '**/app:*');
+    assert.match(some.stdout, /app:1: is pinned and stays: --pinned removes it too\n\S+app:2: 1 tag,/);
+    const all = await command(mirrored, 'purge', '--pinned', `${name}:1`);
+    assert.match(all.stdout, /app:1: 1 tag,/);
+  });
+
+  it('is told in the log of the server, with what was purged', async (t) => {
+    const mirrored = await pulled(t);
+    await command(mirrored, 'purge', `${mirrored.name}:1`);
+    const line = mirrored.proxy.log.find(({ msg }) => msg === 'purged');
+    assert.deepEqual([line?.command, line?.reference, line?.tags], ['purge', `${mirrored.name}:1`, 1]);
+    assert.ok(
+      mirrored.proxy.log.some(({ command, about }) => command === 'purge' && about === `${mirrored.name}:1`),
+    );
+  });
+});
+
+describe('a pin that matches nothing', () => {
+  eitherWay('is made, and says so', async (_, mirrored) => {
+    const { code, stdout } = await command(mirrored, 'pin', 'quay.io/none/**', `${mirrored.name}:1`);
+    assert.equal(code, 0);
+    assert.match(stdout, /note: nothing that is cached matches quay\.io\/none\/\*\*: /);
+    assert.equal(stdout.match(/note:/g)?.length, 1);
   });
 });
 

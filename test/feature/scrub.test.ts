@@ -450,6 +450,9 @@ describe('entrepot scrub', () => {
     const { proxy } = await pulled(t);
     const rate = await runCommand(proxy, 'scrub', '--rate', 'fast');
     assert.deepEqual([rate.code, /--rate must be a size like/.test(rate.stderr)], [2, true]);
+    const bare = await runCommand(proxy, 'scrub', '--rate', '50');
+    assert.equal(bare.code, 2);
+    assert.match(bare.stderr, /--rate 50 means 50 bytes a second: write 50MiB for megabytes/);
     const glob = await runCommand(proxy, 'scrub', 'a b');
     assert.deepEqual([glob.code, /"a b" is not a pattern/.test(glob.stderr)], [2, true]);
   });
