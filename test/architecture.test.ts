@@ -109,6 +109,21 @@ function assertNone(problems: readonly string[]): void {
   assert.deepEqual(problems, []);
 }
 
+describe('tests', () => {
+  const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^(?:unit|feature)\/.*\.test\.ts$/.test(name))
+    .map((name) => ({ name, text: readFileSync(join(root, 'test', name), 'utf8') }));
+
+  it('measure no time: on a busy machine everything takes longer', () => {
+    assert.ok(files.length > 100);
+    const measures = /\bperformance\.now\(|\bprocess\.hrtime\b|Date\.now\(\) - \w+ *[)<>;]|\belapsed\b/;
+    // What paces a fake registry is itself a matter of time.
+    const allowed = ['unit/support/fake-registry-faults.test.ts'];
+    const found = files.filter(({ name, text }) => measures.test(text) && !allowed.includes(name));
+    assertNone(found.map(({ name }) => name));
+  });
+});
+
 describe('imports', () => {
   it('are found at all', () => {
     assert.ok(sources.length > 20);

@@ -28,15 +28,11 @@ export interface HttpAnswer {
   readonly body: Buffer;
   /** False when the connection broke before the answer was whole. */
   readonly complete: boolean;
-  /** Milliseconds to the headers, to the first body byte and to the end. */
-  readonly timing: { readonly headers: number; readonly firstByte: number; readonly end: number };
 }
 
 export interface OpenAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Milliseconds to the headers. */
-  readonly headersAfter: number;
   /** Exactly `count` bytes, or fewer at the end or at a break. Between two reads no more than one buffer is taken. */
   read(count: number): Promise<Buffer>;
   /** All that is left. */
@@ -47,22 +43,14 @@ export interface OpenAnswer {
 
 /** Rejects only when no answer began. */
 export async function get(url: string, options: GetOptions = {}): Promise<HttpAnswer> {
-  const began = performance.now();
   const answer = await send(url, options);
-  const headers = performance.now() - began;
-  let firstByte = headers;
   const parts: Buffer[] = [];
-  const complete = await drain(answer, (part) => {
-    if (parts.length === 0) firstByte = performance.now() - began;
-    parts.push(part);
-  });
-  const timing = { headers, firstByte, end: performance.now() - began };
+  const complete = await drain(answer, (part) => void parts.push(part));
   return {
     status: answer.statusCode ?? 0,
     headers: answer.headers,
     body: Buffer.concat(parts),
     complete,
-    timing,
   };
 }
 
@@ -73,9 +61,7 @@ export function json(answer: HttpAnswer): unknown {
 
 /** Resolves with the headers; the body waits to be read. */
 export async function open(url: string, options: GetOptions = {}): Promise<OpenAnswer> {
-  const began = performance.now();
   const answer = await send(url, options);
-  const headersAfter = performance.now() - began;
   let broken = false;
   let wake = () => {};
   answer.on('error', () => {});
@@ -109,7 +95,6 @@ export async function open(url: string, options: GetOptions = {}): Promise<OpenA
   return {
     status: answer.statusCode ?? 0,
     headers: answer.headers,
-    headersAfter,
     read,
     async rest() {
       const body = await read(Number.POSITIVE_INFINITY);

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { dataFolder, digestOf, image, open, readAll, tagOf } from './data-folder-fixture.ts';
 
@@ -17,11 +16,14 @@ test('whatever a process was writing when it was killed, all that is visible aft
   for (let round = 0; round < rounds; round += 1) {
     const child = spawn(process.execPath, [script, data], { stdio: ['ignore', 'pipe', 'inherit'] });
     t.after(() => child.kill('SIGKILL'));
-    await once(child.stdout, 'data');
-    // No event to wait for: the moment of a kill is to be any moment.
-    await pause(20 + Math.random() * 250);
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    const exited = once(child, 'exit');
+    // Other images are half-way at that moment, each in its own place.
+    let left = 2 + Math.floor(Math.random() * 60);
+    for await (const dots of child.stdout) {
+      left -= (dots as Buffer).length;
+      if (left <= 0) child.kill('SIGKILL');
+    }
+    await exited;
 
     const cache = await open(t, data);
     for (const tag of cache.tags(image)) {

@@ -1,6 +1,6 @@
 /**
  * Fills the data folder of its first argument with blobs, manifests and tags as fast as it can, evicting as it goes,
- * until it is killed. Says so when it has begun.
+ * until it is killed. Writes a dot for each image that is there.
  */
 import { randomBytes } from 'node:crypto';
 import { openCache } from '../../../src/cache/open-cache.ts';
@@ -20,8 +20,8 @@ async function work(worker: number): Promise<never> {
     const manifest = manifestOf([{ digest, size }], `${process.pid} ${worker} ${round}`);
     await cache.putManifest(image, manifest);
     cache.setTag(image, tagOf(`t${worker}-${round % 50}`), { digest: manifest.digest, endpoint });
+    process.stdout.write('.');
   }
 }
 
-process.stdout.write('writing\n');
 await Promise.all([1, 2, 3, 4].map(work));
