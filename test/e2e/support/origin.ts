@@ -7,6 +7,8 @@ import { type Environment, run, start } from './programs.ts';
 import type { TokenAuthority } from './token-authority.ts';
 
 export interface OriginOptions {
+  /** `registry` is distribution 3. Default `docker-registry`, Debian's distribution 2.8. */
+  readonly program?: 'docker-registry' | 'registry';
   readonly tls?: KeyAndCertificate;
   /** Who may push; and pull, unless the token authority lets anybody. */
   readonly account?: Account;
@@ -36,24 +38,35 @@ export async function startOrigin(
   const settings = await configuration(folder, env, options);
   // JSON is YAML.
   const file = place(join(folder, 'config.yml'), JSON.stringify(settings, null, 2));
-  const registry = await start('docker-registry', ['serve', file], env, /listening on (127\.0\.0\.1:\d+)/);
+  const registry = await start(
+    options.program ?? 'docker-registry',
+    ['serve', file],
+    env,
+    /listening on (127\.0\.0\.1:\d+)/,
+  );
   const host = registry.announced;
   const { account } = options;
   const credentials =
     account === undefined ? [] : ['--dest-creds', `${account.username}:${account.password}`];
   return {
     host,
-    async push(image, repository, tag) {
-      const target = `docker://${host}/${repository}:${tag}`;
-      const how = ['--all', '--preserve-digests', '--dest-tls-verify=false', ...credentials];
-      await run('skopeo', ['copy', ...how, image.source, target], env);
-    },
+    push: (image, repository, tag) => pushWithSkopeo(image, `${host}/${repository}:${tag}`, env, credentials),
     blobReads(digest) {
       const read = new RegExp(`"GET /v2/[^" ]+/blobs/${digest} HTTP/1.1" 20[06] `, 'g');
       return registry.stdout.match(read)?.length ?? 0;
     },
     stop: () => registry.stop(),
   };
+}
+
+export async function pushWithSkopeo(
+  image: Image,
+  target: string,
+  env: Environment,
+  more: readonly string[] = [],
+): Promise<void> {
+  const how = ['--all', '--preserve-digests', '--dest-tls-verify=false', ...more];
+  await run('skopeo', ['copy', ...how, image.source, `docker://${target}`], env);
 }
 
 async function configuration(folder: string, env: Environment, options: OriginOptions): Promise<object> {
