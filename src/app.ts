@@ -97,9 +97,13 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   });
   const blocks = createReadBlocks(readBlocks);
   const buffers = createBufferPool(fileBuffers);
+  function onEvicted(bytes: number, digest: string): void {
+    metrics.evicted(bytes);
+    log.debug({ digest, bytes }, 'removed from the cache to make room');
+  }
   const cache = await openCache(
     {
-      ...{ clock, log, buffers, onEvicted: metrics.evicted, onDamaged: metrics.damageFound },
+      ...{ clock, log, buffers, onEvicted, onDamaged: metrics.damageFound },
       ...(deps.freeBytes && { freeBytes: deps.freeBytes }),
       ...(deps.boot && { boot: deps.boot }),
     },

@@ -48,8 +48,8 @@ export interface CacheDeps {
   readonly freeBytes?: (folder: string) => number;
   /** What tells this start of the machine from others. Default: Linux's own, elsewhere unknown. */
   readonly boot?: () => string | undefined;
-  /** Told of the bytes of each content that had to make room. */
-  readonly onEvicted?: (bytes: number) => void;
+  /** Told of each content that had to make room, and its bytes. */
+  readonly onEvicted?: (bytes: number, digest: Digest) => void;
   /** Told of each stored content that was missing or altered, and of an index that was damaged. */
   readonly onDamaged?: (what: 'content' | 'index') => void;
 }
@@ -189,7 +189,7 @@ function wire(
     unwrittenUse: times.unwritten,
     isHeld: (digest) => reading.has(digest) || arriving.has(digest),
     onEvicted(digest, size) {
-      onEvicted?.(size);
+      onEvicted?.(size, digest);
       removals.add(digest, size, () => isHere(digest));
     },
   });

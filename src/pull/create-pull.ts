@@ -21,7 +21,7 @@ export interface PullDeps {
   readonly inForce: UpstreamInForce;
   readonly transfers: Transfers;
   readonly clock: Clock;
-  readonly log: { warn(fields: object, message: string): void };
+  readonly log: Record<'debug' | 'warn', (fields: object, message: string) => void>;
 }
 
 /** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */

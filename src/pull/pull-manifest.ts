@@ -32,7 +32,7 @@ export interface PullManifestDeps {
   /** Tags that were just found to be neither the same, nor another, nor gone. */
   readonly unconfirmed: RememberedTrails;
   readonly patience: Patience;
-  readonly log: { warn(fields: object, message: string): void };
+  readonly log: Record<'debug' | 'warn', (fields: object, message: string) => void>;
   readonly onMissing: 'drop' | 'keep';
 }
 
@@ -63,6 +63,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     if (isFresh(known.checkedAt, clock.now(), freshness(image, tag))) {
       return { found: true, value: cached, cache: 'hit', trail: [] };
     }
+    const age = clock.now() - known.checkedAt;
     // Only with on_missing = "keep" is there a tag and an absence.
     const trail = absences.get(image, tag) ?? unconfirmed.get(image, tag);
     const revalidated =
@@ -70,7 +71,12 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
       (await patience.wait(reference, () =>
         flights.run(`${image}:${tag}`, () => revalidate(image, reference, tag, known, cached)),
       ));
-    return revalidated || { found: true, value: cached, cache: 'stale', trail: trail ?? [] };
+    const pulled: Pulled<ManifestContent> = revalidated || {
+      ...{ found: true, value: cached, cache: 'stale', trail: trail ?? [] },
+    };
+    const became = pulled.found ? pulled.cache : pulled.verdict.kind;
+    log.debug({ image, tag, age, became, asked: !trail }, 'a tag was past its freshness');
+    return pulled;
   }
 
   async function revalidate(

@@ -6,6 +6,7 @@ import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { redirect, status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
+import { startMirrored } from '../support/mirrored-registry.ts';
 import { raw } from '../support/raw-http.ts';
 
 const image = buildImage();
@@ -83,6 +84,33 @@ describe('the log at level debug', () => {
     );
     for (const { ms } of attempts) assert.equal(typeof ms, 'number');
     assert.doesNotMatch(JSON.stringify(proxy.log), /hunter2/);
+  });
+});
+
+describe('the cache at level debug', () => {
+  it('says what became of a tag that was past its freshness, and whether anything was asked', async (t) => {
+    const {
+      registry,
+      proxy,
+      get: pull,
+    } = await startMirrored(t, {
+      toml: '[freshness]\ntag = "0s"\n',
+    });
+    registry.putImage('team/app', '1', image);
+    await pull('team/app', 'manifests/1');
+    await pull('team/app', 'manifests/1');
+    registry.on({}, status(500));
+    await pull('team/app', 'manifests/1');
+    await pull('team/app', 'manifests/1');
+    const lines = proxy.log.filter(({ msg }) => msg === 'a tag was past its freshness');
+    assert.deepEqual(
+      lines.map(({ level, tag, became, asked }) => [level, tag, became, asked]),
+      [
+        ['debug', '1', 'revalidated', true],
+        ['debug', '1', 'stale', true],
+        ['debug', '1', 'stale', false],
+      ],
+    );
   });
 });
 
