@@ -3,6 +3,7 @@ import type { AuthLookup } from '../config/auth-lookup.ts';
 import type { CertLookup } from '../config/certs-d.ts';
 import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
 import { readCaFile } from '../config/pem.ts';
+import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -104,6 +105,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     rateLimits,
     settings,
     clock,
+    isMarkedInsecure: (reference) => isMarkedInsecure(reference, deps.endpoints),
   });
   const manifests = createManifests({ client, settings, clock });
   const blobs = createBlobs({ client, clock });
@@ -163,6 +165,16 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };
+}
+
+/** Whether registries.conf lets the registry of `reference` be asked without verified HTTPS. */
+function isMarkedInsecure(reference: Reference, endpoints: UpstreamDeps['endpoints']): boolean {
+  try {
+    return endpoints(reference).some(({ host, insecure }) => host === reference.registry && insecure);
+  } catch (error) {
+    if (error instanceof EntrepotError) return false;
+    throw error;
+  }
 }
 
 /** A host that is no endpoint: a registry has sent us there. */

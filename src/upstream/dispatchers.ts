@@ -22,6 +22,15 @@ export interface Route {
   readonly name: string;
   readonly verify: boolean;
   readonly reach: Reach;
+  /** The registry on whose behalf another host is asked: what certs.d has for it is used there too. */
+  readonly lent?: LentCertificates | undefined;
+}
+
+export interface LentCertificates {
+  /** Names the registry. Its CAs are trusted. */
+  readonly from: string;
+  /** Whether its client certificates may be shown, as its credentials might be given. */
+  readonly withPairs: boolean;
 }
 
 export interface Dispatchers {
@@ -82,7 +91,7 @@ export function createDispatchers(deps: {
     const tlsOptions = {
       onread,
       rejectUnauthorized: verify,
-      ...(isTls && { secureContext: secureContext(name) }),
+      ...(isTls && { secureContext: secureContext(route) }),
     };
     const pool = {
       allowH2: false,
@@ -122,21 +131,25 @@ export function createDispatchers(deps: {
 
   /** Reading some hundred roots takes a while: one context serves all who need no more. */
   function plainContext(): SecureContext {
-    knownContext ??= tls.createSecureContext({ ca: [...roots()] });
+    knownContext ??= tls.createSecureContext({ ca: [...roots()], allowPartialTrustChain: true });
     return knownContext;
   }
 
-  function secureContext(name: string): SecureContext {
-    const { ca, pairs, directory } = deps.certLookup(name);
+  function secureContext({ name, lent }: Route): SecureContext {
+    const own = deps.certLookup(name);
+    const others = lent && lent.from !== name ? deps.certLookup(lent.from) : undefined;
+    const ca = [...own.ca, ...(others?.ca ?? [])];
+    const pairs = own.pairs.length > 0 || !lent?.withPairs ? own.pairs : (others?.pairs ?? []);
     if (ca.length === 0 && pairs.length === 0) return plainContext();
     try {
       return tls.createSecureContext({
         ca: [...roots(), ...ca],
+        allowPartialTrustChain: true,
         ...(pairs.length > 0 && { cert: pairs.map((pair) => pair.cert), key: pairs.map((pair) => pair.key) }),
       });
     } catch (cause) {
       const message = `the certificates for ${name} cannot be used: ${(cause as Error).message}`;
-      throw new EntrepotError('TLS_UNUSABLE', message, { file: directory, cause });
+      throw new EntrepotError('TLS_UNUSABLE', message, { file: own.directory ?? others?.directory, cause });
     }
   }
 
@@ -168,5 +181,7 @@ export function createDispatchers(deps: {
 }
 
 function poolKey(route: Route, proxy: URL | undefined): string {
-  return [route.url.origin, route.name, route.verify, route.reach, proxy?.href ?? ''].join(' ');
+  const { url, name, verify, reach, lent } = route;
+  const loan = lent && lent.from !== name ? [lent.from, lent.withPairs] : [];
+  return [url.origin, name, verify, reach, proxy?.href ?? '', ...loan].join(' ');
 }

@@ -76,9 +76,9 @@ export function coolingEnd(headers: ResponseHeaders, now: number): number {
   return now + Math.min(Math.max(wait, shortestCooling), longestCooling);
 }
 
-/** The reason of an outcome. */
-export function tooMany(until: number): string {
-  return `HTTP 429 until ${new Date(until).toISOString()}`;
+/** The reason of an outcome. `words`: what the server said (`serverWords`). */
+export function tooMany(until: number, words = ''): string {
+  return `HTTP 429 until ${new Date(until).toISOString()}${words}`;
 }
 
 /** The outcome of one that is cooling. `where` begins the reason. */

@@ -3,8 +3,11 @@
  * an outcome. What a success holds is judged by manifests.ts, blobs.ts, tag-list.ts and referrers.ts.
  */
 import type { Clock } from '../lib/clock.ts';
+import { isDomain, parseRepository, type Reference } from '../oci/reference.ts';
+import type { Reach } from './addresses.ts';
 import type { AttemptContext } from './ask-in-order.ts';
-import type { Auth, Authorization } from './auth.ts';
+import type { Auth } from './auth.ts';
+import type { Authorization } from './auth-memory.ts';
 import { dropBody } from './body.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
@@ -13,11 +16,13 @@ import type { Endpoint } from './endpoint.ts';
 import type { HttpResponse } from './exchange.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Outcome } from './outcome.ts';
+import { haveOneOwner } from './owners.ts';
 import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } from './rate-limits.ts';
 import { isRedirect, judgeRedirect, maxRedirects } from './redirects.ts';
-import type { Base, Schemes } from './scheme.ts';
+import type { Schemes } from './scheme.ts';
 import type { Sender } from './sender.ts';
-import { failureOf, registryWords } from './status.ts';
+import { failureOf, mayRefuseCredential, serverWords } from './status.ts';
+import { secretsOf } from './tokens.ts';
 import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
 
 export interface RegistryRequest {
@@ -45,9 +50,22 @@ export function repositoryPath(endpoint: Endpoint, rest: string): string {
   return `/v2/${endpoint.reference.repository}/${rest}`;
 }
 
+/** Where a request goes, and what may go with it. */
+interface Place {
+  readonly endpoint: Endpoint;
+  readonly url: URL;
+  readonly verify: boolean;
+  readonly reach: Reach;
+  readonly mayHaveCredentials: boolean;
+  /** The endpoint that redirected here; undefined for the first place. */
+  readonly redirectedBy: Endpoint | undefined;
+  /** Redirects until here. */
+  readonly hops: number;
+}
+
 interface Followed {
   readonly response: HttpResponse;
-  /** On another host than the registry's. */
+  /** On another host than the place's. */
   readonly away: boolean;
 }
 
@@ -60,29 +78,30 @@ export function createRegistryClient(deps: {
   rateLimits: RateLimits;
   settings: HostSettings;
   clock: Clock;
+  /** Whether registries.conf marks the registry of this reference insecure. */
+  isMarkedInsecure(reference: Reference): boolean;
 }): RegistryClient {
   const { sender, schemes, auth, dispatchers, rateLimits, settings, clock } = deps;
 
+  /** Follows redirects to the answer, or to another registry that may want an answer of its own. */
   async function follow(
-    endpoint: Endpoint,
-    base: Base,
+    place: Place,
     request: RegistryRequest,
     authorization: Authorization | undefined,
     context: AttemptContext,
-  ): Promise<Outcome<Followed>> {
-    // Not resolved against the base: a path that begins with two slashes would name another host.
-    const origin = new URL(`${base.url.origin}${request.path}`);
-    if (endpoint.namespaceProxy !== undefined) origin.searchParams.set('ns', endpoint.namespaceProxy);
-    const ownReach = settings.reach(endpoint);
-    let hop: Route = { url: origin, name: endpoint.host, verify: base.verify, reach: ownReach };
+  ): Promise<Outcome<Followed | Place>> {
+    const { endpoint, url: origin } = place;
+    const lender = place.redirectedBy ?? endpoint;
+    let hop: Route = routeTo(place);
     let away = false;
-    for (let hops = 0; ; hops += 1) {
+    for (let hops = place.hops; ; hops += 1) {
       const headers = {
         ...request.headers,
         ...(!away && authorization && { authorization: authorization.header }),
       };
-      const where = away ? `redirected to ${hop.url.host}: ` : '';
-      const until = away ? rateLimits.coolingUntil(hop.url.host, anonymous) : undefined;
+      const where = away || place.redirectedBy ? `redirected to ${hop.url.host}: ` : '';
+      const account = away ? anonymous : (auth.account(endpoint) ?? anonymous);
+      const until = where === '' ? undefined : rateLimits.coolingUntil(hop.url.host, account);
       if (until !== undefined) return notAsked(where, until);
       const got = await sender.send(
         hop,
@@ -90,10 +109,10 @@ export function createRegistryClient(deps: {
         { ...context, bulk: request.bulk },
       );
       if (!got.ok) {
-        if (!away && mayHaveChanged.has(got.fault.kind)) schemes.forget(endpoint);
+        if (where === '' && mayHaveChanged.has(got.fault.kind)) schemes.forget(endpoint);
         return outcomeOfFault(got.fault, where);
       }
-      if (!away) context.heard();
+      if (where === '') context.heard();
       const { response } = got;
       if (!isRedirect(response.status)) return { kind: 'ok', value: { response, away } };
 
@@ -103,79 +122,155 @@ export function createRegistryClient(deps: {
       const judged = judgeRedirect(single(response.headers.location), {
         from: hop.url,
         origin,
-        insecure: endpoint.insecure,
+        insecure: lender.insecure,
         originKind: dispatchers.kindOf(origin.hostname),
         isNamed: (host) => settings.of(host) !== undefined,
       });
       if (!judged.ok) return { kind: 'invalid', reason: judged.reason };
-      away ||= !judged.sameHost;
-      if (!judged.sameHost) context.redirected?.(judged.url.host);
-      const name = judged.sameHost ? endpoint.host : judged.url.host;
-      const reach = judged.sameHost ? ownReach : judged.reach;
-      hop = { url: judged.url, name, verify: base.verify, reach };
+      const { url, reach } = judged;
+      if (judged.sameHost) {
+        hop = { ...routeTo(place), url };
+        continue;
+      }
+      away = true;
+      context.redirected?.(url.host);
+      // Only one: what it redirects to is storage, and the first registry is not asked again in its own name.
+      const registry = place.redirectedBy ? undefined : registryAt(url, endpoint);
+      if (registry && url.host !== origin.host) {
+        const mayHaveCredentials = mayBeNamed(registry, place, url);
+        const { verify } = place;
+        const there = { endpoint: registry, url, verify, reach, mayHaveCredentials };
+        return { kind: 'ok', value: { ...there, redirectedBy: endpoint, hops: hops + 1 } };
+      }
+      const withPairs = mayHavePairs(origin, url);
+      hop = { url, name: url.host, verify: place.verify, reach, lent: { from: lender.host, withPairs } };
     }
   }
 
+  /** A client certificate goes where the registry's credentials might go. */
+  function mayHavePairs(origin: URL, url: URL): boolean {
+    return origin.hostname === url.hostname || haveOneOwner(origin.hostname, url.hostname);
+  }
+
+  function routeTo({ endpoint, url, verify, reach, redirectedBy }: Place): Route {
+    const route = { url, name: endpoint.host, verify, reach };
+    if (!redirectedBy) return route;
+    const first = URL.parse(`https://${redirectedBy.host}`) ?? url;
+    return { ...route, lent: { from: redirectedBy.host, withPairs: mayHavePairs(first, url) } };
+  }
+
+  /**
+   * The credentials that the configuration has for another registry are for the image that was asked for, not for whatever a
+   * redirect names; and they do not go over a connection that is less safe than the configuration makes that registry's.
+   */
+  function mayBeNamed(registry: Endpoint, from: Place, url: URL): boolean {
+    if (registry.reference.repository !== from.endpoint.reference.repository) return false;
+    return (url.protocol === 'https:' && from.verify) || deps.isMarkedInsecure(registry.reference);
+  }
+
   /** Some registries put the challenge on their ping only. */
-  async function challengesOf(
-    endpoint: Endpoint,
-    base: Base,
-    response: HttpResponse,
-    context: AttemptContext,
-  ) {
-    const own = parseChallenges(response.headers['www-authenticate']);
-    if (own.length > 0) return own;
-    const route = {
-      url: new URL('/v2/', base.url),
-      name: endpoint.host,
-      verify: base.verify,
-      reach: settings.reach(endpoint),
-    };
+  async function pingChallenges(place: Place, context: AttemptContext): Promise<readonly Challenge[]> {
+    const route = { ...routeTo(place), url: new URL('/v2/', place.url) };
     const ping = await sender.send(route, { method: 'GET', headers: {} }, { signal: context.signal });
     if (!ping.ok) return [];
     dropBody(ping.response.body, clock);
     return parseChallenges(ping.response.headers['www-authenticate']);
   }
 
-  async function accountOf(endpoint: Endpoint): Promise<string> {
+  async function accountOf(endpoint: Endpoint, mayHaveCredentials: boolean): Promise<string> {
     const known = auth.account(endpoint);
     if (known !== undefined) return known;
-    const found = await deps.credentials.find(endpoint).catch(() => undefined);
+    const found = mayHaveCredentials
+      ? await deps.credentials.find(endpoint).catch(() => undefined)
+      : undefined;
     return found?.username ?? anonymous;
   }
 
   async function cooling(endpoint: Endpoint): Promise<Outcome<never> | undefined> {
     if (rateLimits.hostCoolingUntil(endpoint.host) === undefined) return undefined;
-    const until = rateLimits.coolingUntil(endpoint.host, await accountOf(endpoint));
+    const until = rateLimits.coolingUntil(endpoint.host, await accountOf(endpoint, true));
     return until === undefined ? undefined : notAsked('', until);
   }
 
   async function judge(
-    endpoint: Endpoint,
+    place: Place,
     { response, away }: Followed,
     request: RegistryRequest,
     context: AttemptContext,
+    authorization: Authorization | undefined,
   ): Promise<Outcome<HttpResponse>> {
     const { status, headers } = response;
-    const where = away ? `redirected to ${response.url.host}: ` : '';
-    if (!away) rateLimits.observe(endpoint.host, auth.account(endpoint) ?? anonymous, headers);
+    const { host } = place.endpoint;
+    const isElsewhere = away || place.redirectedBy !== undefined;
+    const where = isElsewhere ? `redirected to ${response.url.host}: ` : '';
+    if (!isElsewhere) rateLimits.observe(host, auth.account(place.endpoint) ?? anonymous, headers);
     if (status === 200 || status === 206) return { kind: 'ok', value: response };
     if (request.pass?.includes(status)) {
       dropBody(response.body, clock);
       return { kind: 'ok', value: response };
     }
-    const timeout = settings.stallTimeout(endpoint.host);
+    const options = { clock, signal: context.signal, secrets: secretsIn(authorization) };
     if (status === 429) {
+      const words = await serverWords(response, options);
       const until = coolingEnd(headers, clock.now());
       if (away) rateLimits.cool(response.url.host, anonymous, until);
-      else rateLimits.cool(endpoint.host, await accountOf(endpoint), until);
-      const words = await registryWords(response, { clock, timeout, signal: context.signal });
-      return { kind: 'rateLimited', reason: `${where}${tooMany(until)}${words}`, until };
+      else rateLimits.cool(host, await accountOf(place.endpoint, place.mayHaveCredentials), until);
+      return { kind: 'rateLimited', reason: `${where}${tooMany(until, words)}`, until };
     }
-    const failure = await failureOf(response, { clock, timeout, signal: context.signal });
-    if (!away || failure.kind === 'ok' || failure.kind === 'rateLimited') return failure;
-    const kind = failure.kind === 'unauthorized' ? 'denied' : failure.kind;
-    return { kind, reason: `${where}${failure.reason}` };
+    return elsewhere(await failureOf(response, options), where);
+  }
+
+  async function converse(
+    place: Place,
+    request: RegistryRequest,
+    context: AttemptContext,
+  ): Promise<Outcome<HttpResponse>> {
+    const { endpoint, verify, mayHaveCredentials, redirectedBy } = place;
+    const { signal } = context;
+    const negotiation = auth.begin(
+      {
+        endpoint,
+        method: request.method,
+        realm: {
+          registry: place.url,
+          host: endpoint.host,
+          insecure: endpoint.insecure,
+          ownReach: place.reach,
+          registryKind: dispatchers.kindOf(place.url.hostname),
+        },
+        verify,
+        mayHaveCredentials,
+        registry: redirectedBy?.host ?? endpoint.host,
+      },
+      signal,
+    );
+    let refused: HttpResponse | undefined;
+    let step = await untilAborted(negotiation.start(), signal);
+    for (;;) {
+      if (step.kind !== 'ok') {
+        if (refused && request.pass?.includes(refused.status)) return { kind: 'ok', value: refused };
+        return elsewhere(step, redirectedBy ? `redirected to ${place.url.host}: ` : '');
+      }
+      const { authorization, lastResort } = step.value;
+      const followed = await follow(place, request, authorization, context);
+      if (followed.kind !== 'ok') return followed;
+      if (authorization?.credentials) context.used(authorization.credentials.source);
+      if ('endpoint' in followed.value) return converse(followed.value, request, context);
+      const { response, away } = followed.value;
+      const { status } = response;
+      const isRefused = !away && (authorization ? mayRefuseCredential(status) : status === 401);
+      if (!isRefused && !(lastResort && status >= 400)) {
+        negotiation.worked();
+        return judge(place, followed.value, request, context, authorization);
+      }
+      if (!lastResort) refused = response;
+      // Read meanwhile: its connection may be the only one that the host allows us.
+      const words = serverWords(response, { clock, signal, secrets: secretsIn(authorization) });
+      const told = parseChallenges(response.headers['www-authenticate']);
+      const isBare = status === 401 && told.length === 0 && !authorization;
+      const challenges = isBare ? await pingChallenges(place, context) : told;
+      step = await untilAborted(negotiation.next({ status, challenges, words }), signal);
+    }
   }
 
   return {
@@ -184,53 +279,50 @@ export function createRegistryClient(deps: {
       if (isCooling) return isCooling;
       const base = await untilAborted(schemes.of(endpoint, context), context.signal);
       if (base.kind !== 'ok') return base;
-      const known = await untilAborted(auth.known(endpoint, context.signal), context.signal);
-      if (known.kind !== 'ok') return known;
-
-      let authorization = known.value;
-      let wasFresh = false;
-      // At most three rounds: as known, with a fresh answer, with a scope that the registry named.
-      for (let round = 0; ; round += 1) {
-        const followed = await follow(endpoint, base.value, request, authorization, context);
-        if (followed.kind !== 'ok') return followed;
-        if (authorization?.credentials) context.used(authorization.credentials.source);
-        const { response, away } = followed.value;
-        if (response.status !== 401 || away || round === 2) {
-          return judge(endpoint, followed.value, request, context);
-        }
-        // Its connection may be the only one that the host allows us.
-        dropBody(response.body, clock);
-        const challenges: readonly Challenge[] = await challengesOf(endpoint, base.value, response, context);
-        const realm = {
-          registry: base.value.url,
-          host: endpoint.host,
-          insecure: endpoint.insecure,
-          ownReach: settings.reach(endpoint),
-          registryKind: dispatchers.kindOf(base.value.url.hostname),
-        };
-        const answer = await untilAborted(
-          auth.answer(
-            {
-              endpoint,
-              challenges,
-              realm,
-              verify: base.value.verify,
-              refused: authorization,
-              wasFresh,
-            },
-            context.signal,
-          ),
-          context.signal,
-        );
-        if (answer.kind !== 'ok') {
-          if (request.pass?.includes(401)) return { kind: 'ok', value: response };
-          return answer;
-        }
-        authorization = answer.value;
-        wasFresh = true;
-      }
+      // Not resolved against the base: a path that begins with two slashes would name another host.
+      const url = new URL(`${base.value.url.origin}${request.path}`);
+      if (endpoint.namespaceProxy !== undefined) url.searchParams.set('ns', endpoint.namespaceProxy);
+      const place = {
+        endpoint,
+        url,
+        verify: base.value.verify,
+        reach: settings.reach(endpoint),
+        mayHaveCredentials: true,
+        redirectedBy: undefined,
+        hops: 0,
+      };
+      return converse(place, request, context);
     },
   };
+}
+
+/** The registry that a URL is of, as an endpoint for the same image; undefined for one outside the API. */
+function registryAt(url: URL, from: Endpoint): Endpoint | undefined {
+  const path = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\/[^/]+$/.exec(url.pathname)?.[1];
+  const repository = path === undefined ? undefined : parseRepository(path);
+  if (repository === undefined || !isDomain(url.host)) return undefined;
+  const { digest, tag } = from.reference;
+  return {
+    reference: { registry: url.host, repository, ...(tag && { tag }), ...(digest && { digest }) },
+    host: url.host,
+    location: `${url.host}/${repository}`,
+    role: from.role,
+    insecure: from.insecure,
+    blockedBy: undefined,
+  };
+}
+
+/** What another host's failure means for the endpoint that redirected to it. */
+function elsewhere(failure: Outcome<never>, where: string): Outcome<never> {
+  if (where === '' || failure.kind === 'ok') return failure;
+  const reason = failure.reason.startsWith(where) ? failure.reason : `${where}${failure.reason}`;
+  if (failure.kind === 'rateLimited') return { ...failure, reason };
+  return { ...failure, reason, kind: failure.kind === 'unauthorized' ? 'denied' : failure.kind };
+}
+
+function secretsIn(authorization: Authorization | undefined): readonly string[] {
+  if (!authorization) return [];
+  return [authorization.header.replace(/^\w+ /, ''), ...secretsOf(authorization.credentials)];
 }
 
 /** Faults of a host that has gone from HTTPS to HTTP, or back. */

@@ -72,7 +72,10 @@ describe('credentials', () => {
     const file = join(proxy.folder, 'auth.json');
     const refused = readError(await ask());
     assert.deepEqual([refused.status, refused.outline], [502, [`${registry.host} unauthorized`]]);
-    assert.equal(refused.trail[0]?.reason, `refuses the credentials of ${file} (entry ${registry.host})`);
+    assert.equal(
+      refused.trail[0]?.reason,
+      `refuses the credentials of ${file} (entry ${registry.host}): HTTP 401 (UNAUTHORIZED: authentication required)`,
+    );
     const asked = registry.count({ kind: 'manifest' });
     assert.deepEqual(readError(await ask()).trail[0]?.credentials, refused.trail[0]?.credentials);
     assert.deepEqual(refused.trail[0]?.credentials, { file, key: registry.host });

@@ -37,7 +37,11 @@ async function badMirrors(t: TestContext) {
     [await badRegistry(t, status(500)), 'unreachable', /^HTTP 500/],
     [await badRegistry(t, status(502)), 'unreachable', /^HTTP 502/],
     [await badRegistry(t, status(503)), 'unreachable', /^HTTP 503/],
-    [await badRegistry(t, status(401)), 'unauthorized', /^HTTP 401 without a challenge$/],
+    [
+      await badRegistry(t, status(401)),
+      'unauthorized',
+      /^HTTP 401 without a challenge \(UNKNOWN: HTTP 401\)$/,
+    ],
     [silent.host, 'unreachable', /^no connection within 3 s$/],
     [await badRegistry(t, status(403)), 'denied', /^HTTP 403/],
     [await badRegistry(t, status(404)), 'notFound', /^HTTP 404/],

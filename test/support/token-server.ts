@@ -65,6 +65,8 @@ export interface TokenServer extends Listener {
   revokeAll(): void;
   /** Answers so from now on, with this body; undefined: works again. */
   fail(status: number | undefined, body?: string): void;
+  /** Requests to `path` are sent to `to` with this status; what they asked for goes with them unless `to` has a query. */
+  move(path: string, to: string, status?: number): void;
   /** Answers from now on wait for this gate. */
   hold(gate: Gate): void;
   stop(): Promise<void>;
@@ -80,6 +82,7 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
   const issued = new Map<string, { repositories: ReadonlySet<string>; until: number }>();
   const requests: TokenRequest[] = [];
   let held: Gate | undefined;
+  const moved = new Map<string, { to: string; status: number }>();
   let failure: { status: number; body: string } | undefined;
   const listener = await listen(options, (message, response) => void answer(message, response));
 
@@ -91,12 +94,15 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
       return;
     }
     const form = await readForm(message);
-    const query = new URLSearchParams((message.url ?? '').split('?')[1] ?? '');
+    const query = new URLSearchParams(asIs);
     const parameters = message.method === 'POST' ? form : query;
     const authorization = message.headers.authorization;
     const asked = message.method === 'POST' ? formAccount(parameters) : basicAccount(authorization);
     const scopes = parameters.getAll('scope').flatMap((scope) => scope.split(' '));
-    const { status, body } = decide(message.method ?? '', asked, scopes);
+    const move = moved.get(path);
+    const { status, body } = move
+      ? { status: move.status, body: '' }
+      : decide(message.method ?? '', asked, scopes);
     requests.push({
       method: message.method ?? '',
       authorization,
@@ -107,7 +113,8 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
       status,
     });
     await held?.pass();
-    response.writeHead(status, { 'content-type': 'application/json' });
+    const location = move && (move.to.includes('?') || asIs === '' ? move.to : `${move.to}?${asIs}`);
+    response.writeHead(status, { 'content-type': 'application/json', ...(move && { location }) });
     response.end(body);
   }
 
@@ -167,6 +174,7 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
     fail(status, body = '{"details":"out of order"}') {
       failure = status === undefined ? undefined : { status, body };
     },
+    move: (path, to, status = 307) => void moved.set(path, { to, status }),
     hold(gate) {
       held = gate;
     },

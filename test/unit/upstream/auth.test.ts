@@ -153,7 +153,10 @@ describe('asking in somebody’s name', () => {
       ['source unauthorized', `no credentials for ${basic.host}/team/app`],
     );
     const wrong = await ask(basic, as(joe)).getManifest(image());
-    assert.match(reasons(wrong)[0]!, /^refuses the credentials of \/etc\/auth\.json \(entry ex\.io\)$/);
+    assert.match(
+      reasons(wrong)[0]!,
+      /^refuses the credentials of \/etc\/auth\.json \(entry ex\.io\): HTTP 401 \(UNAUTHORIZED: auth/,
+    );
     assert.equal(basic.count({ kind: 'manifest' }), 3);
 
     const tokens = await startTokens({ accounts: { joe: { password: 'other' } } });
@@ -164,7 +167,10 @@ describe('asking in somebody’s name', () => {
       /^token server .*: HTTP 401 with the credentials of \/etc\/auth\.json/,
     );
     const anonymous = await ask(bearer).getManifest(image());
-    assert.match(reasons(anonymous)[0]!, /anonymous token: no credentials/);
+    assert.match(
+      reasons(anonymous)[0]!,
+      /^refuses an anonymous token of 127\.0\.0\.1:\d+: HTTP 401 .*; no credentials for /,
+    );
 
     const strange = await start(undefined);
     strange.on({ kind: 'manifest' }, status(401), withHeaders({ 'www-authenticate': 'Negotiate' }));
@@ -263,7 +269,7 @@ describe('asking in somebody’s name', () => {
     tokens.fail(503);
     const down = await ask(registry).getManifest(image());
     assert.equal(outline(down), 'source unreachable');
-    assert.match(reasons(down)[0]!, /^token server 127\.0\.0\.1:\d+: HTTP 503$/);
+    assert.match(reasons(down)[0]!, /^token server 127\.0\.0\.1:\d+: HTTP 503 \(out of order\)$/);
     tokens.fail(429);
     const upstream = ask(registry);
     assert.equal(outline(await upstream.getManifest(image())), 'source rateLimited');
@@ -293,7 +299,7 @@ describe('asking in somebody’s name', () => {
     );
     const listed = ask(registry, { ...as(joe), upstream: { tokenRealms: ['127.0.0.2'] } });
     await listed.getManifest(image());
-    assert.equal(thief.requests.at(-1)!.account, 'joe');
+    assert.ok(thief.requests.some(({ account }) => account === 'joe'));
   });
 
   it('does not follow a token server’s redirect with a password', async () => {
@@ -312,7 +318,7 @@ describe('asking in somebody’s name', () => {
     ]) {
       const registry = await start(auth);
       const count = () =>
-        tokens.requests.length +
+        tokens.requests.filter(({ authorization }) => authorization !== undefined).length +
         registry.count({ when: ({ headers }) => /^Basic/.test(headers.authorization ?? '') });
       let found = joe;
       const upstream = ask(registry, { deps: { clock, authLookup: async () => found } });
