@@ -215,6 +215,20 @@ describe('bytes that a stranger has left on the disk', () => {
   });
 });
 
+describe('what a transfer has left', () => {
+  it('is gone on with by each range that a client asks for, and costs no line at level info', async (t) => {
+    const here = await site(t, { toml: '[transfer]\nfill = "never"\n' });
+    const levels = [];
+    for (let range = 0; range < 4; range++) {
+      const headers = { range: `bytes=${range * 1000}-${range * 1000 + 999}` };
+      assert.equal((await get(here.at(good), { headers })).status, 206);
+      await eventually('it has ended', async () => (await here.metric('entrepot_transfers_in_flight')) === 0);
+    }
+    for (const { msg, level } of here.proxy.log) if (msg === 'resuming a transfer') levels.push(level);
+    assert.deepEqual(levels, ['debug', 'debug', 'debug']);
+  });
+});
+
 describe('a layer that two repositories of one registry share', () => {
   it('is fetched once for both, after the second has confirmed it at its own endpoint', async (t) => {
     const here = await site(t);
