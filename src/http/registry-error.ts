@@ -109,7 +109,7 @@ export function faultAnswer(fault: unknown, requestId: string): Answer {
       fault,
     };
   }
-  const message = `internal error: the log of this server tells more under request ${requestId}`;
+  const message = `internal error: see request ${requestId} in the log of this server`;
   return { ...errorAnswer(500, { code: 'UNKNOWN', message }), summary: 'internal error', fault };
 }
 
