@@ -62,6 +62,11 @@ export const differences: readonly Difference[] = [
       ),
   },
   {
+    what: 'A blob is whole though the registry breaks its answer off.',
+    reason: 'The rest is fetched from the byte that was reached.',
+    explains: ({ direct, through }) => when(direct.body === 'broken off' && isOk(through), ['body']),
+  },
+  {
     what: 'Docker-Content-Digest is in every answer.',
     reason: 'Entrepot knows the digest of what it gives.',
     explains: ({ direct, through }) => when(direct.digest === undefined && isOk(through), ['digest']),

@@ -91,7 +91,8 @@ function entrance(access: Access): string {
   if (access.kind === 'basic') return 'Basic';
   const besides = access.basic === undefined ? '' : `, Basic ${access.basic.order} it`;
   const redirected = access.redirect === undefined ? '' : `, token server redirects (${access.redirect})`;
-  return `Bearer${access.account ? ' with an account' : ''}${besides}${redirected}`;
+  const account = access.identityToken === undefined ? ' with an account' : ' with an identity token';
+  return `Bearer${access.account ? account : ''}${besides}${redirected}`;
 }
 
 function ended(access: Access): string {
@@ -124,6 +125,7 @@ function bytes({ blobs = {}, vanity }: Personality): string {
     vanity && `all redirected (${vanity.status})`,
     from,
     blobs.chunked && 'no length',
+    blobs.cutOnce && 'cut short now and then',
     ranges[blobs.ranges ?? 'yes'],
   ]
     .filter(Boolean)

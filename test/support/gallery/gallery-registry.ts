@@ -101,10 +101,12 @@ function startTokens(
     test: (name: string) =>
       deps.mayPull(name) && (personality.unknownRepository !== 'asForbidden' || isKnown(name)),
   };
+  const { identityToken } = access;
+  const identity = identityToken === undefined ? {} : { identityToken };
   return startTokenServer({
     clock: deps.clock,
     ...(access.account
-      ? { accounts: { [account.username]: { password: account.password, pulls } } }
+      ? { accounts: { [account.username]: { password: account.password, pulls, ...identity } } }
       : { anonymous: pulls }),
     expiresIn: access.lifetime,
     tellExpiry: access.tellsLifetime ?? true,

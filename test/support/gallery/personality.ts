@@ -65,6 +65,8 @@ export interface BearerAccess {
   readonly kind: 'bearer';
   /** Whether an account is needed. Anonymous clients get a token otherwise. */
   readonly account: boolean;
+  /** `docker login` keeps this instead of a password: the token server takes it by POST. */
+  readonly identityToken?: string;
   /** Path of the token server, with a query if it has one. */
   readonly realm: string;
   readonly service?: string;
@@ -107,7 +109,9 @@ export interface BlobStyle {
   readonly digestHeader?: boolean;
   readonly contentType?: string;
   readonly chunked?: boolean;
-  /** Whether Range is honoured. `marked200`: the part, with 200 and Content-Range. `firstTime`: ignored until the blob is cached. */
+  /** The first answer with a large blob ends after so many bytes, short of its Content-Length. */
+  readonly cutOnce?: number;
+  /** Whether Range is honoured. `marked200`: the part, with 200 and Content-Range. `ignoredUntilCached`: as a pull-through cache does it. */
   readonly ranges?: 'yes' | 'ignored' | 'marked200' | 'ignoredUntilCached';
   /** What HEAD gets for every blob. */
   readonly head?: Refusal | 'hangUp';

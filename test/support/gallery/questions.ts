@@ -49,6 +49,7 @@ const lists = [
 ];
 const missing = [
   both(names.app, 'manifests/none', accepts.containerd),
+  both(names.app, 'manifests/.none', accepts.containerd),
   both(names.app, `manifests/${absentDigest}`, accepts.containerd),
   both(names.app, `blobs/${absentDigest}`),
   both(names.unknown, 'manifests/1', accepts.containerd),

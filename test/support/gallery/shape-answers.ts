@@ -4,10 +4,17 @@ import { collect } from '../byte-source.ts';
 import type { FakeRegistry } from '../fake-registry.ts';
 import type { Answer } from '../fake-registry-content.ts';
 import { jsonAnswer } from '../fake-registry-content.ts';
-import { type Fault, hangUp, ignoreRange, noContentLength, redirect } from '../fake-registry-faults.ts';
+import {
+  endShort,
+  type Fault,
+  hangUp,
+  ignoreRange,
+  noContentLength,
+  redirect,
+} from '../fake-registry-faults.ts';
 import type { SeenRequest } from '../fake-registry-journal.ts';
 import { refusal } from './access.ts';
-import { fallbackTag } from './content.ts';
+import { fallbackTag, sharedLayer } from './content.ts';
 import type { BlobStyle, Personality, Refusal, TagListStyle } from './personality.ts';
 
 /** `storage` has every blob as a file under `/bucket/DIGEST`, and so has the registry under `/cdn/DIGEST`. */
@@ -30,6 +37,10 @@ export function shapeAnswers(
   );
   registry.on({ kind: 'manifest' }, ...manifestFaults(personality), own);
 
+  if (blobs.cutOnce !== undefined) {
+    const large = { method: 'GET', path: new RegExp(sharedLayer.digest), times: 1 };
+    (storage ?? registry).on(large, endShort(blobs.cutOnce), ...(storage ? [] : [own]));
+  }
   const cached = new Set<string>();
   const remember: Fault = {
     answer(answer, request) {

@@ -60,8 +60,12 @@ function startBehind(test: Cleanup, inner: RunningApp, clock: ManualClock): Prom
   return startApp(test, { registries: entry(registryName, { source }) }, { clock });
 }
 
-function authFile({ host, account }: GalleryRegistry): string {
+function authFile({ host, account, personality: { access } }: GalleryRegistry): string {
   if (account === undefined) return '{}';
+  if (access.kind === 'bearer' && access.identityToken !== undefined) {
+    const auth = Buffer.from('00000000-0000-0000-0000-000000000000:').toString('base64');
+    return JSON.stringify({ auths: { [host]: { auth, identitytoken: access.identityToken } } });
+  }
   const auth = Buffer.from(`${account.username}:${account.password}`).toString('base64');
   return JSON.stringify({ auths: { [host]: { auth } } });
 }

@@ -145,3 +145,14 @@ test('bearer: a token request can be held', async (t) => {
     [200, 200],
   );
 });
+
+test('a token server may refuse a scope, and may redirect to a path of its own', async (t) => {
+  const refusing = await startTokens(t, { anonymous: /^team\/app$/, refusesScope: 403 });
+  assert.equal((await refusing.ask('team/app')).status, 200);
+  assert.equal((await refusing.ask('team/other')).status, 403);
+  const moved = await startTokens(t, { redirect: 307 });
+  const answer = await get(`${moved.tokens.realm}?scope=repository:team/app:pull`);
+  assert.equal(answer.status, 307);
+  const there = await get(new URL(answer.headers.location ?? '', moved.tokens.realm).href);
+  assert.equal(there.status, 200);
+});

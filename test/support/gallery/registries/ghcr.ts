@@ -4,6 +4,8 @@ export const ghcr: Personality = {
   name: 'GHCR',
   sources: ['openai/tunnel-client#75', 'apple/container#183', 'orgs/community#45969', 'getwud/wud#143'],
   assumed: [
+    'the limit comes with a Retry-After header; that its words have one is known',
+
     'the token server says 403 to an account for a package that it may not read, and for one that does not exist',
   ],
   access: {
@@ -21,4 +23,10 @@ export const ghcr: Personality = {
   blobs: { redirect: { to: 'storage', status: 307 }, signedForGetOnly: true, digestHeader: false },
   tags: { page: 10, link: 'relative' },
   referrers: 'tag',
+  tooMany: {
+    status: 429,
+    code: 'TOOMANYREQUESTS',
+    message: 'retry-after: 1.5ms, allowed: 44000/minute',
+    headers: { 'retry-after': '2' },
+  },
 };

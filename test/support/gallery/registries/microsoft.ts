@@ -7,6 +7,7 @@ export const acr: Personality = {
   access: {
     kind: 'bearer',
     account: true,
+    identityToken: 'refresh-token-of-az-acr-login',
     realm: '/oauth2/token',
     service: 'example.azurecr.io',
     basic: { realm: 'https://example.azurecr.io', order: 'after' },
@@ -29,9 +30,9 @@ export const mcr: Personality = {
     'microsoft/containerregistry#196',
     'https://github.com/microsoft/containerregistry/blob/main/docs/client-firewall-rules.md',
   ],
-  assumed: ['tags come in one list'],
+  assumed: ['tags come in one list', 'one answer is cut, and the next is whole'],
   access: { kind: 'open' },
   unknownRepository: { status: 404, code: 'NAME_UNKNOWN' },
-  blobs: { redirect: { to: 'storage', status: 307 }, digestHeader: false },
+  blobs: { redirect: { to: 'storage', status: 307 }, digestHeader: false, cutOnce: 65_536 },
   referrers: 'tag',
 };
