@@ -4,7 +4,7 @@
  *   closed --3 failures in a row, or told to--> open --backoff over--> half-open (one probe)
  *     ^                                          ^                        |
  *     +-------------- any answer ----------------|------------------------+ answered
- *                                                +------------------------+ failed: twice the backoff
+ *                                                +------------------------+ failed: twice the backoff, up to 5 s
  */
 import type { Clock } from '../lib/clock.ts';
 
@@ -13,7 +13,10 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 const failuresToOpen = 3;
 const faultMemory = 60_000;
 const firstBackoff = 2000;
-const longestBackoff = 60_000;
+/** Clients get stale content for as long as that after an outage. One question in five seconds is no load for a host. */
+const longestBackoff = 5000;
+/** A probe that is silent for so long does not keep the next one from being sent, ms. */
+const longestProbe = 5000;
 
 export class Breaker {
   readonly #clock: Clock;
@@ -23,7 +26,8 @@ export class Breaker {
   /** Monotonic ms; undefined while closed. */
   #openUntil: number | undefined;
   #openings = 0;
-  #probing = false;
+  /** Monotonic ms at which the probe began. */
+  #probedAt: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -36,7 +40,8 @@ export class Breaker {
 
   /** Half-open only for the one that may probe. */
   get state(): BreakerState {
-    return this.#probing && this.#phase === 'half-open' ? 'open' : this.#phase;
+    const isProbed = this.#probedAt !== undefined && this.#clock.monotonic() - this.#probedAt < longestProbe;
+    return isProbed && this.#phase === 'half-open' ? 'open' : this.#phase;
   }
 
   /** Whether there were enough failures to open it, or to open it again. */
@@ -46,22 +51,23 @@ export class Breaker {
 
   claimProbe(): boolean {
     if (this.state !== 'half-open') return false;
-    this.#probing = true;
+    this.#probedAt = this.#clock.monotonic();
     return true;
   }
 
   releaseProbe(): void {
-    this.#probing = false;
+    this.#probedAt = undefined;
   }
 
-  /** ms until the first probe; undefined if it was open before. */
+  /** ms until the first probe; undefined if it was not closed before. */
   open(): number | undefined {
-    this.#probing = false;
+    this.#probedAt = undefined;
     if (this.#phase === 'open') return undefined;
+    const wasClosed = this.#phase === 'closed';
     this.#openings += 1;
     const retryIn = Math.min(longestBackoff, firstBackoff * 2 ** (this.#openings - 1));
     this.#openUntil = this.#clock.monotonic() + retryIn;
-    return retryIn;
+    return wasClosed ? retryIn : undefined;
   }
 
   /** Whether it was open. */
@@ -70,7 +76,7 @@ export class Breaker {
     this.#failures = 0;
     this.#openUntil = undefined;
     this.#openings = 0;
-    this.#probing = false;
+    this.#probedAt = undefined;
     return wasOpen;
   }
 

@@ -19,11 +19,11 @@ const h = endpointOf('h');
 const other = endpointOf('h', 'team/other');
 
 describe('the health of hosts', () => {
-  it('backs off twice as long after each failed probe, up to a minute', async () => {
+  it('backs off twice as long after each failed probe, up to five seconds', async () => {
     const { clock, health, settle } = setUp();
     for (let time = 0; time < 3; time += 1) health.failed(h, 'dead');
     await settle();
-    for (const backoff of [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]) {
+    for (const backoff of [2000, 4000, 5000, 5000, 5000]) {
       await clock.advance(backoff - 1);
       assert.equal(health.state(h), 'open');
       await clock.advance(1);
@@ -32,7 +32,7 @@ describe('the health of hosts', () => {
       health.failed(h, 'dead');
       await settle();
     }
-    await clock.advance(60_000);
+    await clock.advance(5000);
     health.answered(h, 5);
     health.silent(h, 'silent', clock.monotonic());
     await clock.advance(2000);
@@ -58,6 +58,35 @@ describe('the health of hosts', () => {
     assert.equal(health.state(h), 'open', 'for everybody else');
     health.releaseProbe(h);
     assert.equal(health.claimProbe(h), true);
+  });
+
+  it('gives another probe away when one has been silent for five seconds', async () => {
+    const { clock, health } = setUp();
+    health.silent(h, 'silent', 0);
+    await clock.advance(2000);
+    assert.equal(health.claimProbe(h), true);
+    await clock.advance(4999);
+    assert.equal(health.claimProbe(h), false);
+    await clock.advance(1);
+    assert.equal(health.claimProbe(h), true);
+  });
+
+  it('tells once that a host is skipped, not again after each probe', async () => {
+    const told: string[] = [];
+    const clock = createManualClock();
+    const health = createHealth({
+      clock,
+      ping: async () => false,
+      onChange: ({ breaker }) => told.push(breaker),
+    });
+    health.silent(h, 'silent', 0);
+    for (let time = 0; time < 3; time += 1) {
+      await clock.advance(5000);
+      health.claimProbe(h);
+      health.silent(h, 'silent', clock.monotonic());
+    }
+    health.answered(h, 5);
+    assert.deepEqual(told, ['open', 'closed']);
   });
 
   it('keeps failures to their repository where the host answers for itself', async () => {
