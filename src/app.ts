@@ -315,9 +315,13 @@ function speaksTls({ tls }: Config['server']): boolean {
   return tls.certificate !== undefined;
 }
 
-/** What a running process cannot change: its address, TLS or not included, and its folder. */
-function keptUntilRestart(running: Config['server'], next: Config['server']): string[] {
+/** What a running process cannot change: its address (with or without TLS), its folder and the form of its log. */
+function keptUntilRestart(running: Config['server'], next: Config['server']): readonly string[] {
   const keys = ['listen', 'data'] as const;
   const kept = keys.filter((key) => JSON.stringify(running[key]) !== JSON.stringify(next[key]));
-  return speaksTls(running) === speaksTls(next) ? kept : [...kept, 'tls'];
+  return [
+    ...kept,
+    ...(speaksTls(running) === speaksTls(next) ? [] : ['tls']),
+    ...(running.log.format === next.log.format ? [] : ['log.format']),
+  ];
 }

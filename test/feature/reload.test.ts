@@ -157,10 +157,11 @@ describe('a reload', () => {
     });
     assert.deepEqual(said(), []);
     const registries = '[[registry]]\nlocation = "new.io"\nblocked = true\n';
-    await proxy.reload({ registries, listen: '127.0.0.1:1', data: join(proxy.folder, 'elsewhere') });
+    const toml = '[log]\nformat = "text"\n';
+    await proxy.reload({ registries, toml, listen: '127.0.0.1:1', data: join(proxy.folder, 'elsewhere') });
     assert.deepEqual(
       said().map(({ key }) => key),
-      ['listen', 'data'],
+      ['listen', 'data', 'log.format'],
     );
     assert.equal((await fetch(`${proxy.url}/v2/new.io/app/tags/list`)).status, 502, 'new.io is listed now');
   });
