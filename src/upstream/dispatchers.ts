@@ -10,6 +10,7 @@ import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import { type AddressKind, addressKind, literalKind, type Reach } from './addresses.ts';
+import { pairSets } from './client-pairs.ts';
 import { createConnector } from './connector.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Lookups } from './lookups.ts';
@@ -40,6 +41,8 @@ export interface Dispatchers {
   proxyOf(route: Route): string | undefined;
   /** Certificates are read again by the next `of`. */
   forget(route: Route): void;
+  /** After a refused handshake. Whether `of` now shows other client certificates than all that it has shown since the last success. */
+  nextCertificate(route: Route): boolean;
   /** What the host's name led to when we last connected to it. */
   kindOf(hostname: string): AddressKind | undefined;
   /** Cuts what is under way at once; with `graceMs`, only what has not come to its end by then. `of` makes new pools after it. */
@@ -77,6 +80,8 @@ export function createDispatchers(deps: {
   /** Those that are in no use any more, apart from what is under way, until it is over. */
   const closing = new Map<Dispatcher, Promise<void>>();
   const kinds = new LRUCache<string, AddressKind>({ max: 2048 });
+  /** By pool: sets of client certificates, and how many were refused. */
+  const shown = new LRUCache<string, { sets: number; turn: number }>({ max: maxPools });
   let knownRoots: readonly string[] | undefined;
   let knownContext: SecureContext | undefined;
 
@@ -91,7 +96,7 @@ export function createDispatchers(deps: {
     const tlsOptions = {
       onread,
       rejectUnauthorized: verify,
-      ...(isTls && { secureContext: secureContext(route) }),
+      ...(isTls && { secureContext: secureContext(route, poolKey(route, proxy)) }),
     };
     const pool = {
       allowH2: false,
@@ -135,17 +140,21 @@ export function createDispatchers(deps: {
     return knownContext;
   }
 
-  function secureContext({ name, lent }: Route): SecureContext {
+  function secureContext({ name, lent }: Route, key: string): SecureContext {
     const own = deps.certLookup(name);
     const others = lent && lent.from !== name ? deps.certLookup(lent.from) : undefined;
     const ca = [...own.ca, ...(others?.ca ?? [])];
     const pairs = own.pairs.length > 0 || !lent?.withPairs ? own.pairs : (others?.pairs ?? []);
     if (ca.length === 0 && pairs.length === 0) return plainContext();
     try {
+      const sets = pairSets(pairs, deps.clock.now());
+      const turn = (shown.get(key)?.turn ?? 0) % sets.length;
+      const set = sets[turn] ?? [];
+      if (sets.length > 1) shown.set(key, { sets: sets.length, turn });
       return tls.createSecureContext({
         ca: [...roots(), ...ca],
         allowPartialTrustChain: true,
-        ...(pairs.length > 0 && { cert: pairs.map((pair) => pair.cert), key: pairs.map((pair) => pair.key) }),
+        ...(set.length > 0 && { cert: set.map(({ cert }) => cert), key: set.map(({ key }) => key) }),
       });
     } catch (cause) {
       const message = `the certificates for ${name} cannot be used: ${(cause as Error).message}`;
@@ -166,6 +175,15 @@ export function createDispatchers(deps: {
     },
     proxyOf: (route) => proxies.for(route.url, route.name)?.host,
     forget: (route) => pools.delete(poolKey(route, proxies.for(route.url, route.name))),
+    nextCertificate(route) {
+      const key = poolKey(route, proxies.for(route.url, route.name));
+      pools.delete(key);
+      const last = shown.get(key);
+      if (!last) return false;
+      const turn = (last.turn + 1) % last.sets;
+      shown.set(key, { ...last, turn });
+      return turn > 0;
+    },
     kindOf: (hostname) => literalKind(hostname) ?? kinds.get(hostname),
     async close(graceMs = 0) {
       pools.clear();

@@ -158,12 +158,14 @@ export function createSender(deps: {
         const slot = sharing(release);
         const over = slot();
         try {
-          const result = await throughSlot(route, request, options, slot);
-          const fell = result.ok ? undefined : result.fault.kind;
-          const isTls = route.url.protocol === 'https:';
-          // A server that wants a client certificate (TLS 1.3) may just close: other certificates may help there, too.
-          if (fell === 'tls' || (fell === 'closed' && isTls)) dispatchers.forget(route);
-          return result;
+          for (;;) {
+            const result = await throughSlot(route, request, options, slot);
+            const fell = result.ok ? undefined : result.fault.kind;
+            const isTls = route.url.protocol === 'https:';
+            // A server that wants a client certificate (TLS 1.3) may just close: other certificates may help there, too.
+            const isRefused = fell === 'tls' || (fell === 'closed' && isTls);
+            if (!isRefused || !dispatchers.nextCertificate(route) || options.signal?.aborted) return result;
+          }
         } finally {
           over();
         }

@@ -1,4 +1,5 @@
 /** Why no HTTP answer came, as a kind to decide by and a sentence to act on. */
+import { foreignWords } from '../lib/foreign-words.ts';
 import type { Outcome } from './outcome.ts';
 
 export type FaultKind =
@@ -99,6 +100,9 @@ function describe(error: unknown, context: FaultContext): TransportFault {
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
       return { kind: 'tls', reason: `certificate of an unknown CA: put the CA into certs.d/${host}` };
+    case 'UNSPECIFIED':
+      // What Node has no code for: "EE certificate key too weak", "CA signature digest algorithm too weak" and the like.
+      return { kind: 'tls', reason: `certificate refused: ${foreignWords(details.message)}` };
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return {
         kind: 'tls',

@@ -28,16 +28,22 @@ export interface CertificateAuthority {
   /** PEM of the authority's own certificate: what a client must trust. */
   readonly cert: string;
   issue(options?: CertificateOptions): KeyAndCertificate;
+  /** An authority that this one vouches for. */
+  subordinate(commonName?: string): CertificateAuthority;
 }
 
 const day = 24 * 60 * 60 * 1000;
 const ecdsaWithSha256 = sequence(objectId('1.2.840.10045.4.3.2'));
 
 export function createCertificateAuthority(commonName = 'Test authority'): CertificateAuthority {
+  return authorityOf(commonName, undefined);
+}
+
+function authorityOf(commonName: string, parent: Issuer | undefined): CertificateAuthority {
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const issuer = { name: commonName, key: keys.privateKey, keyId: keyIdOf(keys.publicKey) };
   const cert = build({
-    issuer,
+    issuer: parent ?? issuer,
     subject: commonName,
     publicKey: keys.publicKey,
     notBefore: new Date(Date.now() - day),
@@ -48,7 +54,11 @@ export function createCertificateAuthority(commonName = 'Test authority'): Certi
       extension('2.5.29.14', octets(issuer.keyId)),
     ],
   });
-  return { cert, issue: (options = {}) => issueFrom(issuer, options) };
+  return {
+    cert,
+    issue: (options = {}) => issueFrom(issuer, options),
+    subordinate: (name = 'Test issuing authority') => authorityOf(name, issuer),
+  };
 }
 
 /** A certificate that vouches for itself. */

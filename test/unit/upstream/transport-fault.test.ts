@@ -53,6 +53,11 @@ describe('faults in words', () => {
       'closed',
       'connection closed in the TLS handshake: if it speaks plain HTTP, mark the endpoint insecure',
     ],
+    [
+      { code: 'UNSPECIFIED', message: 'EE certificate key too weak' },
+      'tls',
+      'certificate refused: EE certificate key too weak',
+    ],
     [{ code: 'UND_ERR_DESTROYED' }, 'aborted', 'given up: Entrepot is stopping'],
     [{ code: 'EWHATEVER', message: 'x' }, 'broken', 'connection failed (EWHATEVER)'],
   ];
