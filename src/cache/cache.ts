@@ -94,6 +94,8 @@ export interface KnownDescriptor {
   readonly size: number;
   readonly mediaType: string;
   readonly endpoint: string;
+  /** Its bytes lie at URLs of their own: the registry need not have it. */
+  readonly isElsewhere: boolean;
 }
 
 export interface CachedList {

@@ -2,12 +2,14 @@
  * The cache over its parts: content on disk, the index that makes it findable, room for more. What is found to be
  * broken on the way is dropped and counts as absent, so that it is fetched again.
  */
-import { hash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import { hexHash } from '../lib/hex-hash.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
+import { isSchema1Type } from '../oci/media-types.ts';
+import { isNamedBy } from '../oci/signed-schema1.ts';
 import type { AccessTimes } from './access-times.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { isNoRoom } from './blobs/disk-store.ts';
@@ -87,7 +89,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       return undefined;
     }
     if (!bytes) discard(digest, 'its file is missing');
-    else if (hash(digestAlgorithm(digest), bytes, 'hex') !== digestHex(digest)) {
+    else if (!isNamedBy(bytes, digest, hexHash)) {
       discard(digest, 'its file has other bytes');
     } else {
       inMemory.set(digest, bytes);
@@ -122,7 +124,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       index.transaction(() =>
         quotas.update(digest, () => {
           index.addManifest(digest, bytes.length, manifest, now);
-          index.link(image, digest, endpoint, now);
+          index.link(image, digest, endpoint, now, mediaType);
         }),
       );
       // What came may be a slice of one of node's 64 KiB pools, and would keep all of it.
@@ -138,7 +140,8 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
 
   async function openBlob(image: string, digest: Digest): Promise<StoredBlob | undefined> {
     const known = index.linkedContent(image, digest);
-    if (!known) return undefined;
+    // The digest of schema 1 is that of its payload: its bytes are no blob of that digest.
+    if (!known || isSchema1Type(known.mediaType ?? '')) return undefined;
     // Before the first await: from here on eviction leaves it alone.
     const release = reading.take(digest);
     try {

@@ -1,8 +1,9 @@
 /** A stored file that the index does not know: whole or not, and a manifest or not, by its own bytes alone. */
 import { createHash } from 'node:crypto';
+import { hexHash } from '../lib/hex-hash.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { type Manifest, maxManifestBytes, readManifest } from '../oci/manifest.ts';
-import { mediaTypes } from '../oci/media-types.ts';
+import { isNamedBy } from '../oci/signed-schema1.ts';
 import type { StoredFile } from './blobs/blob-store.ts';
 
 export interface Orphan {
@@ -25,17 +26,15 @@ export async function readOrphan(digest: Digest, file: StoredFile): Promise<Orph
   } finally {
     stream.close();
   }
-  if (hash.digest('hex') !== digestHex(digest)) return undefined;
-  const manifest = kept && recogniseManifest(Buffer.concat(kept));
+  const bytes = kept && Buffer.concat(kept);
+  if (hash.digest('hex') !== digestHex(digest) && !(bytes && isNamedBy(bytes, digest, hexHash)))
+    return undefined;
+  const manifest = bytes && recogniseManifest(bytes);
   return { size: file.size, modified: file.modified, manifest };
 }
 
-/** OCI manifests need not bear their media type: then the fields that only one of them has tell. */
 function recogniseManifest(bytes: Buffer): Manifest | undefined {
   if (bytes[0] !== 0x7b && !/^\s*\{/.test(bytes.toString('latin1', 0, 64))) return undefined;
-  for (const guess of ['', mediaTypes.ociIndex, mediaTypes.ociManifest]) {
-    const read = readManifest(bytes, guess);
-    if (!('problem' in read)) return read;
-  }
-  return undefined;
+  const read = readManifest(bytes, '');
+  return 'problem' in read ? undefined : read;
 }

@@ -3,7 +3,7 @@
  * Reads OCI image manifests and indexes, Docker schema 2 and lists; schema 1 passes through as opaque bytes.
  */
 import { type Digest, parseDigest } from './digest.ts';
-import { isIndexType, isManifestType, isSchema1Type } from './media-types.ts';
+import { isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts';
 import { parseJson } from './parse-json.ts';
 
 export interface Descriptor {
@@ -13,7 +13,13 @@ export interface Descriptor {
   readonly mediaType: string;
   /** Only in an index: `linux/amd64`, `linux/arm/v7`. */
   readonly platform?: string;
+  /** Its bytes lie at URLs of their own: the registry need not have it (image-spec, "Descriptors"). */
+  readonly isElsewhere?: true;
 }
+
+const dockerConfigType = 'application/vnd.docker.container.image.v1+json';
+/** Layers that a registry must not distribute. */
+const foreignLayer = /\.foreign\.|\.nondistributable\./;
 
 export interface Manifest {
   readonly mediaType: string;
@@ -31,9 +37,10 @@ export const maxManifestBytes = 4 * 1024 * 1024;
 export type ManifestProblem = { readonly problem: string };
 
 /**
- * Reads `bytes` as the manifest that `contentType` (parameters dropped) says it is. A registry that sends no usable type
- * is forgiven when the manifest bears its own `mediaType`. Anything that is no manifest gives a problem: an HTML
- * page with status 200 must not become an image. Programs in Go write a list without items as null and a missing type as "".
+ * Reads `bytes` as the manifest that `contentType` (parameters dropped) says it is. If the registry sends no usable type, the
+ * `mediaType` of the manifest counts, and without that its shape, as for Jib and regclient. Anything that is no manifest gives a
+ * problem: an HTML page with status 200 must not become an image. Programs in Go write a list without items as null and a missing
+ * type as "".
  */
 export function readManifest(bytes: Uint8Array, contentType: string): Manifest | ManifestProblem {
   if (isSchema1Type(contentType)) return { mediaType: contentType, children: [] };
@@ -42,7 +49,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   const json = parsed.value;
   if (!isRecord(json)) return { problem: 'is no JSON object' };
   const declared = typeof json.mediaType === 'string' && json.mediaType !== '' ? json.mediaType : undefined;
-  const mediaType = isManifestType(contentType) ? contentType : declared;
+  const mediaType = isManifestType(contentType) ? contentType : (declared ?? typeByShape(json));
   if (mediaType === undefined || !isManifestType(mediaType)) {
     return { problem: `is of no manifest type (content type "${contentType}")` };
   }
@@ -76,6 +83,20 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   };
 }
 
+/** Only of what can be nothing else. */
+function typeByShape(json: Record<string, unknown>): string | undefined {
+  const { config, layers, manifests, fsLayers, signatures } = json;
+  const shapes = [layers, manifests, fsLayers].filter((field) => field !== undefined);
+  if (shapes.length !== 1) return undefined;
+  if (Array.isArray(fsLayers)) {
+    return signatures === undefined ? mediaTypes.dockerSchema1 : mediaTypes.dockerSchema1Signed;
+  }
+  if (json.schemaVersion !== 2) return undefined;
+  if (Array.isArray(manifests)) return mediaTypes.ociIndex;
+  if (!Array.isArray(layers) || !isRecord(config)) return undefined;
+  return config.mediaType === dockerConfigType ? mediaTypes.dockerManifest : mediaTypes.ociManifest;
+}
+
 function readList(value: unknown): readonly unknown[] | undefined {
   if (value === null) return [];
   return Array.isArray(value) ? value : undefined;
@@ -88,7 +109,14 @@ function readDescriptor(value: unknown): Descriptor | undefined {
   if (!digest || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
   const platform = readPlatform(value.platform);
   const mediaType = typeof value.mediaType === 'string' ? value.mediaType : 'application/octet-stream';
-  return { digest, size, mediaType, ...(platform !== undefined && { platform }) };
+  const isElsewhere = (Array.isArray(value.urls) && value.urls.length > 0) || foreignLayer.test(mediaType);
+  return {
+    digest,
+    size,
+    mediaType,
+    ...(platform !== undefined && { platform }),
+    ...(isElsewhere && { isElsewhere }),
+  };
 }
 
 function readPlatform(value: unknown): string | undefined {

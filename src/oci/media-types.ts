@@ -27,6 +27,15 @@ export function bareMediaType(contentType: string): string {
   return (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
 }
 
+/** The form of a media type (RFC 6838, section 4.2), without parameters. */
+const mediaTypeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
+
+/** `mediaType` as a header may say it; a page that a browser would run is bytes. */
+export function servableType(mediaType: string): string {
+  const isPage = /^text\/html$|[/+]xml$|xhtml|svg/.test(mediaType);
+  return mediaTypeForm.test(mediaType) && !isPage ? mediaType : 'application/octet-stream';
+}
+
 export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }

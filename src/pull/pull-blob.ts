@@ -48,7 +48,9 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     const missing = absences.get(image.name, digest);
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
     const described = cache.descriptor(image.name, digest);
-    if (described) return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
+    if (described && !described.isElsewhere) {
+      return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
+    }
     return ask(image, digest, undefined);
   }
 

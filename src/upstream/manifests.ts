@@ -1,9 +1,17 @@
 /** Manifests from one endpoint: read whole, and believed only when digest, type and content agree. */
-import { createHash } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { hexHash } from '../lib/hex-hash.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
-import { maxManifestBytes, readManifest } from '../oci/manifest.ts';
-import { bareMediaType, isSchema1Type, manifestAccept } from '../oci/media-types.ts';
+import { type Manifest, maxManifestBytes, readManifest } from '../oci/manifest.ts';
+import {
+  bareMediaType,
+  isManifestType,
+  isSchema1Type,
+  manifestAccept,
+  servableType,
+} from '../oci/media-types.ts';
+import { isJsonObject, parseJson } from '../oci/parse-json.ts';
+import { isNamedBy, payloadDigest } from '../oci/signed-schema1.ts';
 import type { Ask } from './ask-in-order.ts';
 import { dropBody, readBody } from './body.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -99,7 +107,10 @@ export async function wholeBody(
   return { kind: read.kind === 'tooLarge' ? 'invalid' : 'unreachable', reason: read.reason };
 }
 
-/** Whether `bytes` are the manifest that was asked for, and one at all. */
+/**
+ * Whether `bytes` are the manifest that was asked for. Content that was asked for by digest is judged by its digest alone: a type
+ * that is unknown here (an OCI artifact manifest of 1.1-rc) is passed on as it is.
+ */
 export function checkManifest(
   bytes: Uint8Array,
   headers: ResponseHeaders,
@@ -108,24 +119,51 @@ export function checkManifest(
   const type = bareMediaType(single(headers['content-type']) ?? '');
   const told = parseDigest(single(headers['docker-content-digest']) ?? '');
   const html = htmlProblem(headers);
-  if (html !== undefined) return { kind: 'invalid', reason: html };
-  if (asked !== undefined && digestOf(bytes, asked) !== asked) {
-    return { kind: 'invalid', reason: `manifest has not the digest ${asked}` };
+  if (asked !== undefined && !isNamedBy(bytes, asked, hexHash)) {
+    return { kind: 'invalid', reason: html ?? `manifest has not the digest ${asked}` };
   }
-  // Schema 1 is signed inside: its digest is that of a part of the bytes, and no name for the whole.
-  if (told !== undefined && !isSchema1Type(type) && digestOf(bytes, told) !== told) {
+  const read = readManifest(bytes, type);
+  if (asked !== undefined) {
+    const manifest = 'problem' in read ? opaque(type, bytes) : read;
+    return { kind: 'ok', value: { digest: asked, mediaType: manifest.mediaType, bytes, manifest } };
+  }
+  if (html !== undefined) return { kind: 'invalid', reason: html };
+  const isTold = told !== undefined && isNamedBy(bytes, told, hexHash);
+  const isSchema1 = !('problem' in read) && isSchema1Type(read.mediaType);
+  if (told !== undefined && !isTold && !isSchema1) {
     return { kind: 'invalid', reason: `manifest has not the digest ${told} that its header tells` };
   }
-  const manifest = readManifest(bytes, type);
-  if ('problem' in manifest) return { kind: 'invalid', reason: `manifest ${manifest.problem}` };
-  const named = asked ?? (isSchema1Type(type) ? undefined : told);
-  const digest = named ?? (`sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest);
+  const manifest = 'problem' in read ? vendorManifest(type, bytes) : read;
+  if (manifest === undefined) {
+    return { kind: 'invalid', reason: `manifest ${'problem' in read ? read.problem : ''}` };
+  }
+  const digest = (isTold ? told : undefined) ?? payloadDigest(bytes, hexHash) ?? sha256(bytes);
   return { kind: 'ok', value: { digest, mediaType: manifest.mediaType, bytes, manifest } };
 }
 
-function digestOf(bytes: Uint8Array, like: Digest): string {
-  const algorithm = digestAlgorithm(like);
-  return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+/** Content whose fields mean nothing here. */
+function opaque(type: string, bytes: Uint8Array): Manifest {
+  return { mediaType: servableType(type === '' ? (declaredType(bytes) ?? '') : type), children: [] };
+}
+
+/** Named by a tag alone, content of an unknown type must at least be JSON of a vendor's type: a login page may say anything else. */
+function vendorManifest(type: string, bytes: Uint8Array): Manifest | undefined {
+  const declared = declaredType(bytes);
+  if (declared === undefined || isManifestType(type) || isManifestType(declared)) return undefined;
+  const own = [type, declared].find((one) => one.startsWith('application/vnd.'));
+  return own === undefined ? undefined : { mediaType: servableType(own), children: [] };
+}
+
+/** `mediaType` of a JSON object, empty if it has none; undefined for anything else. */
+function declaredType(bytes: Uint8Array): string | undefined {
+  const json = parseJson(bytes);
+  if (!json.ok || !isJsonObject(json.value)) return undefined;
+  const { mediaType } = json.value;
+  return typeof mediaType === 'string' ? mediaType.toLowerCase() : '';
+}
+
+function sha256(bytes: Uint8Array): Digest {
+  return `sha256:${hexHash('sha256', bytes)}` as Digest;
 }
 
 export function digestProblem(told: Digest | undefined, asked: Digest | undefined): string | undefined {

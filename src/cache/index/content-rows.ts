@@ -51,11 +51,11 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
     WHERE c.digest = ? AND c.size IS NOT NULL`);
   const store = db.prepare<[Buffer, number, number | null, number]>(`
     INSERT INTO contents (digest, size, media_type, used) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET size = excluded.size, media_type = coalesce(excluded.media_type, media_type),
+    ON CONFLICT DO UPDATE SET size = excluded.size, media_type = coalesce(media_type, excluded.media_type),
       used = max(used, excluded.used)`);
   const setSubject = db.prepare<[number, number]>('UPDATE contents SET subject = ? WHERE id = ?');
-  const addChild = db.prepare<[number, number, number, number, string | null]>(
-    'INSERT OR IGNORE INTO children (parent, child, size, media_type, platform) VALUES (?, ?, ?, ?, ?)',
+  const addChild = db.prepare<[number, number, number, number, string | null, number]>(
+    'INSERT OR IGNORE INTO children (parent, child, size, media_type, platform, elsewhere) VALUES (?, ?, ?, ?, ?, ?)',
   );
   const hasChildren = db.prepare<[number]>('SELECT 1 FROM children WHERE parent = ? LIMIT 1');
   const selectChildren = db.prepare<
@@ -118,7 +118,8 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
       if (manifest.subject) setSubject.run(ids.intern(digestKey(manifest.subject), used), id);
       for (const child of manifest.children.slice(0, mostChildren)) {
         const childId = ids.intern(digestKey(child.digest), used);
-        addChild.run(id, childId, child.size, names.intern(child.mediaType), child.platform ?? null);
+        const type = names.intern(child.mediaType);
+        addChild.run(id, childId, child.size, type, child.platform ?? null, child.isElsewhere ? 1 : 0);
       }
     }) as ContentRows['addManifest'],
     dropContent: db.transaction(drop),

@@ -36,7 +36,8 @@ export interface IndexStore {
   /** What a stored manifest lists. */
   children(digest: Digest): Child[];
 
-  link(image: string, digest: Digest, endpoint: string, used: number): void;
+  /** `mediaType`: of a manifest, as this image's registry says. What others say of the same bytes does not change it. */
+  link(image: string, digest: Digest, endpoint: string, used: number, mediaType?: string): void;
   isLinked(image: string, digest: Digest): boolean;
   unlink(image: string, digest: Digest): void;
   /** All that the image links, stored or only heard of. */

@@ -24,7 +24,7 @@ export function createInventoryRows(db: Database, names: Names): InventoryRows {
   const kept = db.prepare<[number], KeptRow>(`
     SELECT c.id, c.digest, t.tag, m.name AS mediaType, e.name AS endpoint, t.checked AS checkedAt
     FROM links l CROSS JOIN contents c ON c.id = l.content LEFT JOIN tags t ON t.content = c.id AND t.image = l.image
-      CROSS JOIN names m ON m.id = c.media_type CROSS JOIN names e ON e.id = coalesce(t.endpoint, l.endpoint)
+      CROSS JOIN names m ON m.id = coalesce(l.media_type, c.media_type) CROSS JOIN names e ON e.id = coalesce(t.endpoint, l.endpoint)
     WHERE l.image = ? AND c.size IS NOT NULL AND (t.tag IS NOT NULL OR c.parents = 0)`);
   const sums = db.prepare<[number], { bytes: number; used: number }>(`
     WITH RECURSIVE below (id) AS (

@@ -27,16 +27,19 @@ const parentsLookedAt = 1000;
 export function createLinkRows(db: Database, names: Names, ids: ContentIds): LinkRows {
   const select = db.prepare<[number, Buffer], Linked>(`
     SELECT c.id AS row, c.size, m.name AS mediaType
-    FROM contents c JOIN links l ON l.content = c.id LEFT JOIN names m ON m.id = c.media_type
+    FROM contents c JOIN links l ON l.content = c.id LEFT JOIN names m ON m.id = coalesce(l.media_type, c.media_type)
     WHERE l.image = ? AND c.digest = ?`);
-  const upsert = db.prepare<[number, number, number]>(`
-    INSERT INTO links (image, content, endpoint) VALUES (?, ?, ?)
-    ON CONFLICT DO UPDATE SET endpoint = excluded.endpoint`);
-  const selectDescriptor = db.prepare<[Buffer, number], KnownDescriptor>(`
+  const upsert = db.prepare<[number, number, number, number | null]>(`
+    INSERT INTO links (image, content, endpoint, media_type) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET endpoint = excluded.endpoint, media_type = coalesce(excluded.media_type, media_type)`);
+  const selectDescriptor = db.prepare<
+    [Buffer, number],
+    Omit<KnownDescriptor, 'isElsewhere'> & { elsewhere: number }
+  >(`
     WITH listed AS (
-      SELECT parent, size, media_type FROM children WHERE child = (SELECT id FROM contents WHERE digest = ?)
+      SELECT parent, size, media_type, elsewhere FROM children WHERE child = (SELECT id FROM contents WHERE digest = ?)
       ORDER BY parent DESC LIMIT ${parentsLookedAt})
-    SELECT p.size, m.name AS mediaType, e.name AS endpoint
+    SELECT p.size, m.name AS mediaType, e.name AS endpoint, p.elsewhere
     FROM listed p CROSS JOIN links l ON l.image = ? AND l.content = p.parent
       JOIN names m ON m.id = p.media_type JOIN names e ON e.id = l.endpoint
     LIMIT 1`);
@@ -75,9 +78,12 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
       if (!row || row.size === null) return undefined;
       return { row: row.row, size: row.size, mediaType: row.mediaType ?? undefined };
     },
-    link: db.transaction((image: string, digest: Digest, endpoint: string, used: number) => {
-      upsert.run(names.intern(image), ids.intern(digestKey(digest), used), names.intern(endpoint));
-    }),
+    link: db.transaction(
+      (image: string, digest: Digest, endpoint: string, used: number, mediaType?: string) => {
+        const type = mediaType === undefined ? null : names.intern(mediaType);
+        upsert.run(names.intern(image), ids.intern(digestKey(digest), used), names.intern(endpoint), type);
+      },
+    ),
     unlink(image, digest) {
       const imageId = names.find(image);
       const content = ids.find(digestKey(digest));
@@ -92,7 +98,10 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     isLinked: (image, digest) => find(image, digest) !== undefined,
     descriptor(image, digest) {
       const imageId = names.find(image);
-      return imageId === undefined ? undefined : selectDescriptor.get(digestKey(digest), imageId);
+      const row = imageId === undefined ? undefined : selectDescriptor.get(digestKey(digest), imageId);
+      if (!row) return undefined;
+      const { elsewhere, ...known } = row;
+      return { ...known, isElsewhere: elsewhere === 1 };
     },
     imagesOf: (digest) => selectImages.all(digestKey(digest)),
     namesOf: (digest) => selectNames.all({ digest: digestKey(digest) }),

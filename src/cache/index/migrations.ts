@@ -97,4 +97,8 @@ export const migrations: readonly string[] = [
       manifests = manifests + (new.media_type IS NOT NULL) - (old.media_type IS NOT NULL);
   END;
   `,
+  `
+  ALTER TABLE links ADD COLUMN media_type INTEGER REFERENCES names;  -- of a manifest, as the image's own registry says
+  ALTER TABLE children ADD COLUMN elsewhere INTEGER NOT NULL DEFAULT 0;  -- 1: its bytes lie at URLs of their own
+  `,
 ];

@@ -61,6 +61,10 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
       if (known) contents.set(key, known);
       return known;
     },
+    link(image, digest, endpoint, used, mediaType) {
+      if (mediaType !== undefined) contents.delete(`${image}@${digest}`);
+      index.link(image, digest, endpoint, used, mediaType);
+    },
     unlink(image, digest) {
       contents.delete(`${image}@${digest}`);
       index.unlink(image, digest);

@@ -166,7 +166,7 @@ test('what the manifests of an image say of a blob is known before the blob is h
   assert.equal(cache.descriptor(image, layer), undefined);
   await cache.putManifest(image, manifest);
   const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
-  assert.deepEqual(cache.descriptor(image, layer), { size: 77, mediaType, endpoint });
+  assert.deepEqual(cache.descriptor(image, layer), { size: 77, mediaType, endpoint, isElsewhere: false });
   assert.equal(cache.descriptor(other, layer), undefined, 'not in another image');
   assert.equal(cache.isLinked(image, layer), false, 'and no link follows from it');
 });

@@ -23,7 +23,7 @@ function preparedStatements(): { sql: string; plan: string[] }[] {
   createSqliteIndex(caught);
   return statements.map((sql) => {
     const parameters = sql.includes('$')
-      ? [{ digest: null, used: null }]
+      ? [{ digest: null, used: null, now: null, shift: null }]
       : Array(sql.split('?').length - 1).fill(null);
     const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters) as { detail: string }[];
     return { sql, plan: rows.map(({ detail }) => detail) };
