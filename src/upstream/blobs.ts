@@ -110,10 +110,12 @@ export function judgeBlob(
   const problem = headerProblem(headers, digest);
   if (problem !== undefined) return { kind: 'invalid', reason: problem };
   const length = contentLength(headers);
-  if (status !== 206) return { kind: 'ok', value: { start: 0, end: length, size: length, body } };
-
   const given = parseContentRange(single(headers['content-range']));
-  if (!span) return { kind: 'invalid', reason: 'sent a part (206) when asked for the whole' };
+  // Some caches send a part as 200 (dragonflyoss/client#1874). The numbers tell it from a whole.
+  const isPart = status === 206 || (given !== undefined && length !== given.size);
+  if (!isPart) return { kind: 'ok', value: { start: 0, end: length, size: length, body } };
+
+  if (!span) return { kind: 'invalid', reason: 'sent a part when asked for the whole' };
   if (!given || given.start !== span.start || given.end > (span.end ?? Number.POSITIVE_INFINITY)) {
     return { kind: 'invalid', reason: `sent another range than ${rangeHeader(span)}` };
   }

@@ -16,6 +16,7 @@ import { eventually } from '../support/eventually.ts';
 import { holdHeaders, noContentLength, rate, stallAfter } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
+import { startMirrored } from '../support/mirrored-registry.ts';
 
 const neverFill = '[transfer]\nfill = "never"\n';
 
@@ -264,5 +265,24 @@ describe('the end of a blob of unknown size', () => {
     const known = await get(site.url(blob.digest), beyond);
     assert.equal(known.status, 416);
     assert.equal(known.headers['content-range'], `bytes */${blob.size}`);
+  });
+});
+
+describe('a registry that sends parts as 200, with Content-Range', () => {
+  it('has its numbers believed (dragonflyoss/client#1874)', async (t) => {
+    const mirrored = await startMirrored(t);
+    const blob = generateBlob(500_000, 'parts as 200');
+    mirrored.registry.putBlob(blob);
+    const isRanged = ({ headers }: { headers: { range?: string | undefined } }) =>
+      headers.range !== undefined;
+    mirrored.registry.on(
+      { kind: 'blob', when: isRanged },
+      { answer: (answer) => ({ ...answer, status: 200 }) },
+    );
+    const path = `blobs/${blob.digest}`;
+    const part = await mirrored.get('app', path, { headers: { range: 'bytes=100-199' } });
+    assert.deepEqual([part.status, part.headers['content-range']], [206, 'bytes 100-199/500000']);
+    assert.deepEqual(part.body, blob.bytes(100, 200));
+    assert.deepEqual((await mirrored.get('app', path)).body, blob.bytes());
   });
 });

@@ -56,6 +56,16 @@ describe('the headers of a blob', () => {
     );
   });
 
+  it('tell a part from a whole by their numbers, though the status is 200', () => {
+    const part = { 'content-range': 'bytes 4-5/9', 'content-length': '2' };
+    assert.deepEqual(judge(200, part, { start: 4, end: 6 }), [4, 6, 9]);
+    assert.deepEqual(judge(200, { ...part, 'content-length': '9' }, { start: 4 }), [0, 9, 9]);
+    assert.equal(judge(200, part), 'invalid');
+    assert.equal(judge(200, part, { start: 3 }), 'invalid');
+    assert.equal(judge(200, { ...part, 'content-length': '5' }, { start: 4 }), 'invalid');
+    assert.deepEqual(judge(200, { 'content-range': 'bytes 0-8/9', 'content-length': '9' }), [0, 9, 9]);
+  });
+
   it('are refused when they contradict the question, or each other', () => {
     assert.equal(judge(206, { 'content-range': 'bytes 0-8/9' }), 'invalid');
     assert.equal(judge(206, {}, { start: 4 }), 'invalid');
