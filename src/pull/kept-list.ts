@@ -34,7 +34,8 @@ export interface KeptListDeps {
 
 export interface KeptListKind<Key extends string> {
   readonly kind: 'tags' | 'referrers';
-  ask(image: ImageName, key: Key): Promise<Answer<Uint8Array>>;
+  /** `onProgress` is called for each page that came. */
+  ask(image: ImageName, key: Key, onProgress: () => void): Promise<Answer<Uint8Array>>;
   /** What a 404 of every endpoint means, if that is a list. */
   readonly empty?: Uint8Array;
   /** Whether the list has entries, or is of something that is here. */
@@ -74,9 +75,9 @@ export function createKeptList<Key extends string>(
     cache.dropList(image, kind, key);
   }
 
-  async function fetch(image: ImageName, key: Key): Promise<Pulled<Uint8Array>> {
+  async function fetch(image: ImageName, key: Key, onProgress: () => void): Promise<Pulled<Uint8Array>> {
     const { name } = image;
-    const answer = await ask(image, key);
+    const answer = await ask(image, key, onProgress);
     const { trail } = answer;
     const isMissing = !answer.ok && answer.verdict.kind === 'notFound';
     const value = answer.ok ? answer.value : isMissing ? empty : undefined;
@@ -98,8 +99,9 @@ export function createKeptList<Key extends string>(
     }
     const missing = absences.get(name, nameOf(key));
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
-    const fetchOnce = () => flights.run(`${name} ${key}`, () => fetch(image, key));
-    if (!kept && !absences.has(name, nameOf(key))) return fetchOnce();
+    const fetchOnce = (onProgress: () => void) =>
+      flights.run(`${name} ${key}`, () => fetch(image, key, onProgress));
+    if (!kept && !absences.has(name, nameOf(key))) return fetchOnce(() => {});
     const unanswered = unconfirmed.get(name, nameOf(key));
     const fetched = unanswered ? undefined : await patience.wait(image, fetchOnce);
     if (fetched && (fetched.found || fetched.verdict.kind === 'notFound')) return fetched;

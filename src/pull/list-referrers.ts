@@ -17,7 +17,8 @@ export function createListReferrers(
   const { cache, upstream } = deps;
   const list = createKeptList<Digest>(deps, {
     kind: 'referrers',
-    ask: ({ registry, repository }, subject) => upstream.listReferrers({ registry, repository }, subject),
+    ask: ({ registry, repository }, subject, onProgress) =>
+      upstream.listReferrers({ registry, repository }, subject, { onProgress }),
     // No referrers is an answer, not an error (distribution-spec, "Listing Referrers").
     empty: emptyIndex,
     isOfUse: (image, subject, bytes) =>

@@ -12,8 +12,8 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
   const { cache, upstream } = deps;
   const list = createKeptList<''>(deps, {
     kind: 'tags',
-    async ask({ registry, repository }) {
-      const answer = await upstream.listTags({ registry, repository });
+    async ask({ registry, repository }, _, onProgress) {
+      const answer = await upstream.listTags({ registry, repository }, { onProgress });
       return answer.ok
         ? { ...answer, value: Buffer.from(JSON.stringify([...answer.value].sort(byBytes))) }
         : answer;

@@ -10,8 +10,11 @@ import type { Reference } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 export interface Patience {
-  /** The answer if it comes in time; undefined when the cached copy has to do. */
-  wait<T>(reference: Reference, ask: () => Promise<T>): Promise<T | undefined>;
+  /**
+   * The answer if it comes in time; undefined when the cached copy has to do. `ask` calls `progressed` when a part of a long answer
+   * is here: its registries are not silent, though the rest takes longer.
+   */
+  wait<T>(reference: Reference, ask: (progressed: () => void) => Promise<T>): Promise<T | undefined>;
 }
 
 export interface PatienceDeps {
@@ -35,18 +38,22 @@ export function createPatience({ clock, upstream, log }: PatienceDeps, patience:
       const endpoints = upstream.endpoints(reference);
       if (upstream.isDown(endpoints)) return undefined;
       if (patience === 0) {
-        behind(ask());
+        behind(ask(() => {}));
         return undefined;
       }
       const key = endpoints.map(({ host }) => host).join(' ');
       const { promise: inTime, resolve } = Promise.withResolvers<undefined>();
+      let hasProgressed = false;
+      const progressed = () => {
+        hasProgressed = true;
+      };
       const timer = clock.after(patience, () => {
-        silent.set(key, true);
+        if (!hasProgressed) silent.set(key, true);
         resolve(undefined);
       });
       const wasSilent = silent.has(key);
       const begun = clock.monotonic();
-      const answer = ask().finally(() => {
+      const answer = ask(progressed).finally(() => {
         timer.cancel();
         if (clock.monotonic() - begun < patience) silent.delete(key);
       });

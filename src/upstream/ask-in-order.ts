@@ -27,6 +27,8 @@ export interface AttemptContext {
   sent(): void;
   /** The endpoint gave a sign of life. */
   heard(): void;
+  /** A part of a long answer is here, such as a page of a list: its usual time begins anew. */
+  progressed(): void;
   used(source: CredentialSource): void;
   /** The endpoint sent the request to another host. */
   redirected?(host: string): void;
@@ -52,6 +54,8 @@ interface Candidate {
   readonly group: Group;
   readonly abort: AbortController;
   startedAt: number;
+  /** Since the start, or since the last part of its answer came. Monotonic ms. */
+  expectedSince: number;
   timer: Timer | undefined;
   overdue: boolean;
   sent: boolean;
@@ -97,12 +101,7 @@ export function askInOrder<T>(
     const { endpoint } = candidate;
     candidate.startedAt = clock.monotonic();
     candidate.probe = candidate.group === 'first' && health.claimProbe(endpoint);
-    candidate.timer = clock.after(health.patience(endpoint.host), () => {
-      candidate.overdue = true;
-      if (candidate.sent && !candidate.heard) health.overdue(endpoint);
-      if (over) lose(candidate);
-      else advance();
-    });
+    expect(candidate);
     running.add(candidate);
     const context: AttemptContext = {
       signal: candidate.abort.signal,
@@ -115,6 +114,10 @@ export function askInOrder<T>(
       heard: () => {
         candidate.heard = true;
       },
+      progressed: () => {
+        options.onProgress?.();
+        if (!candidate.overdue) expect(candidate);
+      },
       used: (source) => {
         candidate.credentials = source;
       },
@@ -123,6 +126,19 @@ export function askInOrder<T>(
       },
     };
     attempt(endpoint, context).then((outcome) => settle(candidate, outcome));
+  }
+
+  /** From now on it has its usual time. */
+  function expect(candidate: Candidate): void {
+    const { endpoint } = candidate;
+    candidate.timer?.cancel();
+    candidate.expectedSince = clock.monotonic();
+    candidate.timer = clock.after(health.patience(endpoint.host), () => {
+      candidate.overdue = true;
+      if (candidate.sent && !candidate.heard) health.overdue(endpoint);
+      if (over) lose(candidate);
+      else advance();
+    });
   }
 
   /** An exception here is a bug that one endpoint's answer has found. It costs that endpoint its turn, not the client its pull. */
@@ -157,7 +173,7 @@ export function askInOrder<T>(
     if (remembered === 'failure' && outcome.kind !== 'ok') health.failed(endpoint, outcome.reason);
     else if (remembered === 'answer' && candidate.heard) {
       const isUsual = outcome.kind === 'ok' || outcome.kind === 'notFound';
-      health.answered(endpoint, isUsual ? clock.monotonic() - candidate.startedAt : undefined);
+      health.answered(endpoint, isUsual ? clock.monotonic() - candidate.expectedSince : undefined);
     } else if (candidate.probe) health.releaseProbe(endpoint);
   }
 
@@ -241,6 +257,7 @@ function plan(endpoints: readonly Endpoint[], options: AskOptions, health: Healt
     group: groupOf(endpoint, key, options, health),
     abort: new AbortController(),
     startedAt: 0,
+    expectedSince: 0,
     timer: undefined,
     overdue: false,
     sent: false,

@@ -45,6 +45,7 @@ export function createPing(deps: {
         timer = clock.after(within, () => late.abort());
       },
       heard() {},
+      progressed() {},
       used() {},
       redirected() {},
     };

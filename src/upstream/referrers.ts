@@ -90,6 +90,7 @@ export function createReferrers(deps: {
       // The first page has told that there are referrers.
       if (read.kind === 'notFound') return { ...read, kind: 'invalid', reason: `next page: ${read.reason}` };
       if (read.kind !== 'ok') return read;
+      context.progressed();
       page = read.value;
     }
   }
@@ -103,6 +104,7 @@ export function createReferrers(deps: {
     if (unsupported.includes(response.status)) return byTag(endpoint, subject, context);
     const first = await readPage(response, readOptions(endpoint, context, maxListBytes));
     if (first.kind !== 'ok') return first;
+    context.progressed();
     // A page for an unknown path, with status 200: such a registry has no referrers API.
     const isOther = !isIndexType(first.value.mediaType) && indexProblem(first.value) !== undefined;
     return isOther ? byTag(endpoint, subject, context) : readRest(endpoint, first.value, context);

@@ -53,6 +53,7 @@ export function createTagList(deps: {
         const timeout = settings.stallTimeout(endpoint.host);
         const page = await readPage(got.value, { cap: bytesLeft, clock, timeout, signal: context.signal });
         if (page.kind !== 'ok') return page;
+        context.progressed();
         bytesLeft -= page.value.bytes.length;
         pagesLeft -= 1;
         if (pagesLeft < 0) return { kind: 'invalid', reason: `sent more than ${maxPages} pages of tags` };

@@ -63,6 +63,8 @@ export interface AskOptions {
   readonly exclude?: ReadonlySet<string>;
   readonly distrust?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
+  /** Called when a part of a long answer is here, such as a page of a list. */
+  readonly onProgress?: () => void;
 }
 
 export type Answer<T> =

@@ -7,7 +7,7 @@ import { runCommand } from '../support/commands.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { imageOf, kept, pull } from '../support/kept-images.ts';
-import { cacheOf, insecureRegistry, startMirrored } from '../support/mirrored-registry.ts';
+import { cacheOf, insecureRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
 import { startEntrepot } from '../support/processes.ts';
 import { type SmallDisk, smallDisk } from '../support/small-disk.ts';
 
@@ -114,6 +114,7 @@ describe('a server on a full disk', () => {
     for (const rest of ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)]) {
       assert.equal((await get(path(first.url, rest))).complete, true);
     }
+    await settled(first);
     disk.fill();
     assert.deepEqual(await first.stop(), { code: 0, signal: null });
     assert.equal(first.stderr, '');

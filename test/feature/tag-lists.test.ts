@@ -171,6 +171,21 @@ describe('the pages of a tag list', () => {
     );
   });
 
+  it('may take longer than a client waits for a revalidation: its registry is not silent for that', async (t) => {
+    const { registry, clock, get, list } = await paged(t);
+    await list();
+    await get('team/app', 'manifests/v00');
+    await clock.advance(minute);
+    const hold = gate();
+    registry.on({ kind: 'tags', when: ({ query }) => query.get('last') === 'v19' }, holdHeaders(hold));
+    const waiting = list();
+    await hold.arrived;
+    await clock.advance(1200);
+    assert.equal(cacheOf(await waiting), 'stale');
+    assert.equal(cacheOf(await get('team/app', 'manifests/v00')), 'revalidated');
+    hold.release();
+  });
+
   it('are asked for without a number if the registry refuses one', async (t) => {
     const { registry, list } = await paged(t);
     registry.on({ kind: 'tags', when: ({ query }) => query.has('n') }, status(400));

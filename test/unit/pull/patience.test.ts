@@ -57,9 +57,20 @@ test('it is asked behind the answer, and an answer in time ends the silence', as
   assert.equal(await patience.wait(image, async () => 'in time'), 'in time');
 });
 
+test('a registry of which a part came in time is not silent, though the rest is late', async () => {
+  const { clock, patience } = patienceOf();
+  const waiting = patience.wait(image, (progressed) => {
+    progressed();
+    return never();
+  });
+  await clock.advance(1000);
+  assert.equal(await waiting, undefined);
+  assert.equal(await patience.wait(image, async () => 'in time'), 'in time');
+});
+
 test('what is down is not asked at all', async () => {
   const { clock, patience } = patienceOf(1000, ['a.test']);
-  assert.equal(await patience.wait(image, assert.fail), undefined);
+  assert.equal(await patience.wait(image, () => assert.fail()), undefined);
   assert.equal(await patience.wait(referenceTo('b.test/x'), async () => 'here'), 'here');
   assert.deepEqual(clock.pending, []);
 });

@@ -154,6 +154,35 @@ describe('asking in order', () => {
     assert.equal(test.health.state(endpointOf('m2')), 'closed');
   });
 
+  it('gives one whose answer comes in parts its usual time for each of them', async () => {
+    const test = setUp();
+    let parts = 0;
+    const onProgress = () => {
+      parts += 1;
+    };
+    const answer = test.run({ onProgress });
+    await test.settle();
+    const { context } = test.call('m1');
+    for (let page = 0; page < 5; page += 1) {
+      await test.clock.advance(900);
+      context.heard();
+      context.progressed();
+    }
+    assert.deepEqual(test.started, ['m1'], 'though 4.5 s have gone by');
+    await test.give('m1', ok());
+    assert.equal(outline(await answer), 'mirror ok');
+    assert.equal(parts, 5);
+    assert.ok(test.health.patience('m1') <= 1000, 'the parts are what is usual');
+
+    const stalling = test.run();
+    await test.settle();
+    test.call('m1').context.progressed();
+    await test.clock.advance(1000);
+    assert.deepEqual(test.started, ['m1', 'm1', 'm2'], 'no part for too long');
+    await test.give('m2', ok());
+    assert.equal(outline(await stalling), 'mirror overdue, mirror ok');
+  });
+
   it('waits as long as is usual for a host, within half a second and three', async () => {
     const test = setUp(['quick', 'slow', 'slower', 'src']);
     test.known('quick', 20);
