@@ -1,7 +1,9 @@
-/** Bounds of the cache that cannot take effect. */
-import type { ConfigWarning } from './config.ts';
+/** Bounds of the cache that cannot take effect, or that leave it no room. */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ConfigWarning, ServerConfig } from './config.ts';
 import type { SettingInForce } from './settings.ts';
-import { parseSize } from './units.ts';
+import { formatSize, parseSize } from './units.ts';
 
 /** A quota that is not below `cache.max_size` bounds nothing. */
 export function cacheWarnings(inForce: readonly SettingInForce[]): readonly ConfigWarning[] {
@@ -13,4 +15,33 @@ export function cacheWarnings(inForce: readonly SettingInForce[]): readonly Conf
     const message = `this quota of ${value} never takes effect: cache.max_size is ${maxSize}`;
     return [{ file: from.file, line: from.line, message }];
   });
+}
+
+/** Bounds that do not fit on the disk of `data`, which need not exist yet. `file`: the entrepot.toml that was read. */
+export function diskWarnings(
+  { data, cache }: ServerConfig,
+  file: string | undefined,
+): readonly ConfigWarning[] {
+  const size = diskSize(data);
+  if (size === undefined) return [];
+  const told = (key: string, bytes: number, then: string) => ({
+    file: file ?? data,
+    message: `cache.${key} is ${formatSize(bytes)}, and the disk of ${data} has ${formatSize(size)}: ${then}`,
+  });
+  const { minFree, maxSize } = cache;
+  if (minFree >= size) return [told('min_free', minFree, 'nothing is ever kept')];
+  return maxSize !== undefined && maxSize > size
+    ? [told('max_size', maxSize, 'the cache stops growing at cache.min_free')]
+    : [];
+}
+
+/** Bytes; undefined where it cannot be known. */
+function diskSize(folder: string): number | undefined {
+  try {
+    const { blocks, bsize } = statfsSync(folder);
+    return blocks * bsize;
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isMissing && dirname(folder) !== folder ? diskSize(dirname(folder)) : undefined;
+  }
 }

@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path';
 import { EntrepotError, joinErrors } from '../errors.ts';
-import { cacheWarnings } from './cache-warnings.ts';
+import { cacheWarnings, diskWarnings } from './cache-warnings.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
 import { exposedCredentialWarnings, insecureCredentialWarnings } from './insecure-credentials.ts';
@@ -112,6 +112,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...insecure,
       ...exposed,
       ...cacheWarnings(inForce),
+      ...diskWarnings(server, source?.file),
     ],
     errors,
   };

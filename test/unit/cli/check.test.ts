@@ -111,10 +111,10 @@ test('a flag wins over its variable, and a variable over the search', async (t) 
 });
 
 test('the settings in force are told with where each comes from, as text and as JSON', async (t) => {
-  const toml = '[cache]\nmax_size = "50GiB"\n\n[freshness]\ntag = "5m"\n';
+  const toml = '[cache]\nmax_size = "50MiB"\n\n[freshness]\ntag = "5m"\n';
   const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
   const file = join(folder, 'entrepot.toml');
-  const env = { ENTREPOT_CACHE_MAX_SIZE: '5GiB' };
+  const env = { ENTREPOT_CACHE_MAX_SIZE: '5MiB' };
   const args = ['check', '--registries', 'registries.conf', '--listen', '0.0.0.0:80', '--data', 'd'];
   const { code, stdout } = await runEntrepot([...args, '--json'], { cwd: folder, env });
   assert.equal(code, 0);
@@ -141,7 +141,7 @@ test('the settings in force are told with where each comes from, as text and as 
 
   const inWords = (await runEntrepot(args, { cwd: folder, env })).stdout;
   assert.match(inWords, /^listen +"0\.0\.0\.0:80" +--listen$/m);
-  assert.match(inWords, /^cache\.max_size +"5GiB" +the variable ENTREPOT_CACHE_MAX_SIZE$/m);
+  assert.match(inWords, /^cache\.max_size +"5MiB" +the variable ENTREPOT_CACHE_MAX_SIZE$/m);
   assert.ok(inWords.includes(`"5m"`) && inWords.includes(`${file}:5\n`), inWords);
   assert.match(inWords, /^freshness\.missing +"10s" +default$/m);
   assert.match(inWords, /^tls\.certificate +- +default$/m);

@@ -84,16 +84,3 @@ describe('credentials of a server that other machines reach without TLS', () => 
     assert.deepEqual(warningsOf(t, { registries, toml: open }), []);
   });
 });
-
-describe('a quota', () => {
-  const registries = '[[registry]]\nlocation = "hub.corp"\n';
-  const quota = '[[cache.quota]]\nmatch = "**"\nmax_size = "6GiB"\n';
-
-  it('above max_size is warned about with its line', (t) => {
-    assert.deepEqual(warningsOf(t, { registries, toml: `[cache]\nmax_size = "5GiB"\n${quota}` }), [
-      '/entrepot.toml:5: this quota of 6GiB never takes effect: cache.max_size is 5GiB',
-    ]);
-    assert.deepEqual(warningsOf(t, { registries, toml: `[cache]\nmax_size = "7GiB"\n${quota}` }), []);
-    assert.deepEqual(warningsOf(t, { registries, toml: quota }), []);
-  });
-});
