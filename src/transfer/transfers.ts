@@ -21,6 +21,8 @@ import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
 export interface Transfers {
   /** Whether the blob is on its way for another image only, and this image could join if its own endpoints had it. */
   couldJoin(source: ByteSource, digest: Digest): boolean;
+  /** Bytes of the blob, if a transfer that this image has started is under way and its size is known. */
+  promisedTo(source: ByteSource, digest: Digest): number | undefined;
   /** Resolves when a blob that was read to its end is in the store, or will not be. */
   settled(digest: Digest): Promise<void>;
   /** Joins or starts the blob's transfer; resolves when it is known whether the bytes from `start` on can be had. */
@@ -90,12 +92,15 @@ export function createTransfers(
     else deps.leftovers.forget(path);
   }
 
+  /** What is passed on without being kept takes no new readers: there may be room by now, or another size. */
+  function ownOf(source: ByteSource, digest: Digest): Transfer | undefined {
+    return running.of(digest).find((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
+  }
+
   function find({ digest, source, confirmed }: TransferRequest): Transfer | undefined {
-    const all = running.of(digest);
-    // What is passed on without being kept takes no new readers: there may be room by now, or another size.
-    const own = all.find((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
+    const own = ownOf(source, digest);
     if (own || confirmed === undefined) return own;
-    return all.find((transfer) => transfer.admits(source, confirmed));
+    return running.of(digest).find((transfer) => transfer.admits(source, confirmed));
   }
 
   function start({ digest, source, size }: TransferRequest): Transfer {
@@ -123,10 +128,9 @@ export function createTransfers(
 
   return {
     couldJoin(source, digest) {
-      const all = running.of(digest);
-      const hasOwn = all.some((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
-      return !hasOwn && all.some((transfer) => transfer.isFor(source));
+      return !ownOf(source, digest) && running.of(digest).some((transfer) => transfer.isFor(source));
     },
+    promisedTo: (source, digest) => ownOf(source, digest)?.promised,
     async settled(digest) {
       await Promise.all(running.of(digest).map((transfer) => transfer.settled));
     },

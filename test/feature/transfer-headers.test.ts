@@ -14,6 +14,7 @@ import {
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
+import { startMirrored } from '../support/mirrored-registry.ts';
 
 const seconds = 1000;
 
@@ -179,5 +180,22 @@ describe('an upstream that tells no size', () => {
     await restOf(answer, blob);
     assert.equal((await pullWhole(site.url(blob.digest), blob)).cache !== 'fetched', true);
     assert.equal(site.asked('GET'), 1);
+  });
+});
+
+describe('a HEAD of a blob that no manifest describes and that is on its way', () => {
+  it('has its size from the transfer, which its own image has started, and for no other image', async (t) => {
+    const { registry, get: ask, at } = await startMirrored(t);
+    const digest = registry.putGeneratedBlob(4 * MiB);
+    const held = gate();
+    t.after(() => held.release());
+    registry.on({ kind: 'blob', method: 'GET', nth: 1 }, stallAfter(MiB, held));
+    registry.on({}, status(503));
+    const reader = await open(at('app', `blobs/${digest}`));
+    await held.arrived;
+    const head = await ask('app', `blobs/${digest}`, { method: 'HEAD' });
+    assert.deepEqual([head.status, head.headers['content-length']], [200, `${4 * MiB}`]);
+    assert.equal((await ask('other', `blobs/${digest}`, { method: 'HEAD' })).status, 502);
+    reader.destroy();
   });
 });
