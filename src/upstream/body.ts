@@ -1,5 +1,5 @@
-/** Small bodies: read whole under a cap and a deadline, or dropped so that their connection can be used again. */
-import type { Clock } from '../lib/clock.ts';
+/** Small bodies: read whole as long as they come, or dropped so that their connection can be used again. */
+import type { Clock, Timer } from '../lib/clock.ts';
 import type { UpstreamBody } from './upstream.ts';
 
 export type ReadBody =
@@ -10,10 +10,12 @@ export interface ReadBodyOptions {
   /** Bytes. */
   readonly cap: number;
   readonly clock: Clock;
-  /** Milliseconds for the whole body. */
+  /** Milliseconds in which at least one byte comes. The whole may take ten times as long. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+const mostTimeouts = 10;
 
 export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<ReadBody> {
   const { promise, resolve } = Promise.withResolvers<ReadBody>();
@@ -28,12 +30,24 @@ export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<
   };
   const broken = (reason: string) => finish({ ok: false, kind: 'broken', reason });
   const onAbort = () => broken('given up');
-  const timer = options.clock.after(options.timeout, () =>
-    broken(`body not complete within ${options.timeout / 1000} s`),
-  );
+  const { clock, timeout } = options;
+  const latest = clock.monotonic() + mostTimeouts * timeout;
+  let lastAt = clock.monotonic();
+  let timer: Timer;
+  const watch = (ms: number) => {
+    timer = clock.after(ms, () => {
+      const now = clock.monotonic();
+      const due = Math.min(lastAt + timeout, latest);
+      if (now < due) watch(due - now);
+      else if (now >= latest) broken(`body not complete within ${(mostTimeouts * timeout) / 1000} s`);
+      else broken(`no byte of the body for ${timeout / 1000} s`);
+    });
+  };
+  watch(timeout);
   options.signal?.addEventListener('abort', onAbort);
   body.consume({
     data(chunk) {
+      lastAt = clock.monotonic();
       const end = size + chunk.length;
       if (end > options.cap) {
         finish({ ok: false, kind: 'tooLarge', reason: `body larger than ${options.cap} bytes` });

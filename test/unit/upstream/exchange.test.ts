@@ -6,7 +6,7 @@ import { Pool } from 'undici';
 import { dropBody, readBody } from '../../../src/upstream/body.ts';
 import { type Exchanged, type ExchangeOptions, exchange } from '../../../src/upstream/exchange.ts';
 import { describeFault } from '../../../src/upstream/transport-fault.ts';
-import type { UpstreamBody } from '../../../src/upstream/upstream.ts';
+import type { BodySink, UpstreamBody } from '../../../src/upstream/upstream.ts';
 import { createManualClock, type ManualClock } from '../../support/clock.ts';
 
 /** A server that writes what the test says, byte for byte. */
@@ -130,7 +130,7 @@ describe('one exchange', () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it('reads a small body under a cap and a deadline', async () => {
+  it('reads a small body under a cap, and gives it up when nothing comes', async () => {
     const long = await setUp((socket) =>
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n${'x'.repeat(11)}`),
     );
@@ -138,8 +138,38 @@ describe('one exchange', () => {
     const slow = await setUp((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nx'));
     const got = text(await slow.run(), slow.clock);
     await slow.clock.advance(5000);
-    assert.equal(await got, 'broken: body not complete within 5 s');
+    assert.equal(await got, 'broken: no byte of the body for 5 s');
     assert.equal(slow.released.count, 1);
+  });
+
+  it('lets a small body take longer as long as it comes, but not for ever', async () => {
+    const clock = createManualClock();
+    const sinks: BodySink[] = [];
+    let cancelled = 0;
+    const slowly = (): UpstreamBody => ({
+      consume: (sink) => void sinks.push(sink),
+      resume() {},
+      cancel() {
+        cancelled += 1;
+      },
+    });
+    const whole = readBody(slowly(), { cap: 100, clock, timeout: 5000 });
+    const endless = readBody(slowly(), { cap: 100, clock, timeout: 5000 });
+    for (let second = 0; second < 48; second += 4) {
+      await clock.advance(4000);
+      for (const sink of sinks) sink.data(Buffer.from('x'));
+    }
+    sinks[0]?.end();
+    const read = await whole;
+    assert.ok(read.ok && read.bytes.toString() === 'x'.repeat(12));
+    await clock.advance(2000);
+    assert.deepEqual(await endless, {
+      ok: false,
+      kind: 'broken',
+      reason: 'body not complete within 50 s',
+    });
+    assert.equal(cancelled, 1);
+    assert.deepEqual(clock.pending, []);
   });
 
   it('saves the connection when a small body is dropped, and closes it when a large one is', async () => {
