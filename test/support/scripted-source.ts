@@ -17,6 +17,8 @@ export interface ScriptedEndpoint {
   readonly bytes: Buffer;
   /** Refuses every request. */
   readonly down?: boolean;
+  /** Takes every request and never answers. */
+  readonly silent?: boolean;
   /** Says that it has no such blob. */
   readonly lacks?: boolean;
   /** Resets a connection after this many bytes; how many times it does so. */
@@ -47,6 +49,14 @@ export function endpointAt(host: string): Endpoint {
     insecure: true,
     blockedBy: undefined,
   };
+}
+
+/** Rejects when the signal fires. */
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal?.aborted) reject(signal.reason);
+    signal?.addEventListener('abort', () => reject(signal.reason));
+  });
 }
 
 export function scriptedSource(
@@ -129,7 +139,7 @@ export function scriptedSource(
     get bytesSent() {
       return requests.reduce((sum, request) => sum + request.sent, 0);
     },
-    async open(range, { exclude, distrust, prefer }) {
+    async open(range, { exclude, distrust, prefer, signal }) {
       await new Promise<void>((resolve) => turn(resolve));
       const trail: Attempt[] = [];
       const key = (script: ScriptedEndpoint): string => endpointKey(endpointAt(script.host));
@@ -140,6 +150,7 @@ export function scriptedSource(
       asked.sort((a, b) => rank(a) - rank(b));
       for (const script of asked) {
         const endpoint = endpointAt(script.host);
+        if (script.silent) await aborted(signal);
         if (script.down || script.lacks) {
           trail.push({
             endpoint: endpointKey(endpoint),
