@@ -4,8 +4,8 @@ import type { Config } from '../config/config.ts';
 /** `address`: `host:port`, as it listens; `program`: how this program is called here. */
 export function welcome({ server, registries }: Config, address: string, program: string): string {
   const isTls = server.tls.certificate !== undefined;
-  // Listening on all addresses, it is reached by any of them.
-  const reached = address.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:');
+  // On all addresses, it is reached by any of them. The name of an image cannot have an IPv6 address in it.
+  const reached = address.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:').replace(/^\[::1\]:/, 'localhost:');
   const plain = registries.entries.filter(({ prefix, blocked }) => !blocked && !prefix.startsWith('*.'));
   const [first] = plain;
   const isHub = plain.some(({ prefix }) => prefix === 'docker.io');
@@ -22,7 +22,8 @@ export function welcome({ server, registries }: Config, address: string, program
     '',
     '  A first pull, in another terminal:',
     `    podman pull ${isTls ? '' : '--tls-verify=false '}${reached}/${image}`,
-    `    docker pull ${reached}/${image}`,
+    // Docker speaks plain HTTP to loopback only.
+    ...(isTls || /^(?:127\.|localhost:)/.test(reached) ? [`    docker pull ${reached}/${image}`] : []),
     '  Where an image comes from:',
     `    ${program} explain ${image}`,
     '',
