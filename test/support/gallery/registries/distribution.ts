@@ -39,5 +39,4 @@ export const distribution3: Personality = {
   blobs: { redirect: { to: 'storage', status: 307 }, signedForGetOnly: true },
   tags: { page: 10, link: 'relative' },
   referrers: 'tag',
-  knownGaps: { all: 'a redirect of a token server is taken for a refusal' },
 };

@@ -21,6 +21,5 @@ export const ecrPrivate: Personality = {
   unknownRepository: { status: 404, code: 'NAME_UNKNOWN' },
   blobs: { redirect: { to: 'storage', status: 307 }, digestHeader: false },
   tags: { page: 10, link: 'relative' },
-  knownGaps: { 'ended early': 'credentials are renewed on 401 only' },
   referrers: 'api',
 };

@@ -27,6 +27,5 @@ export const ecrPublic: Personality = {
   unknownRepository: { status: 404, code: 'NAME_UNKNOWN' },
   blobs: { redirect: { to: 'storage', status: 307 }, head: 'hangUp', digestHeader: false },
   tags: { page: 10, link: 'relative' },
-  knownGaps: { 'ended early': 'tokens are renewed on 401 only' },
   referrers: 'tag',
 };

@@ -23,6 +23,5 @@ export const nvcr: Personality = {
   unknownRepository: 'asForbidden',
   blobs: { redirect: { to: 'storage', status: 307 }, signedForGetOnly: true, digestHeader: false },
   tags: { page: 10, link: 'relative' },
-  knownGaps: { 'ended early': 'the realm of the second challenge alone is asked' },
   referrers: 'tag',
 };

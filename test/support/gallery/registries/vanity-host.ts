@@ -24,6 +24,5 @@ export const vanityHost: Personality = {
   unknownRepository: 'asForbidden',
   blobs: { redirect: { to: 'storage', status: 307 }, digestHeader: false },
   tags: { page: 10, link: 'relative' },
-  knownGaps: { all: 'the challenge of the registry behind it is not answered' },
   referrers: 'tag',
 };
