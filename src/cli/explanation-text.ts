@@ -96,9 +96,9 @@ function clientsAnswer(
   { config, endpoints, refusal }: Explanation,
   attempts: readonly Attempt[] | undefined,
 ): string {
-  if (refusal !== undefined) return `A client is refused (403), and nobody is asked: ${refusal}.`;
+  if (refusal !== undefined) return `A client is refused (403), and no host is contacted: ${refusal}.`;
   if (config.server.upstream.offline) {
-    return 'A client gets what is cached, else 503: upstream.offline is set, and nobody is asked.';
+    return 'A client gets what is cached, else 503: upstream.offline is set, and no host is contacted.';
   }
   if (endpoints.every(({ endpoint }) => endpoint.blockedBy !== undefined)) {
     return 'A client gets what is cached, else 502: every endpoint is blocked.';

@@ -42,7 +42,7 @@ function privateKey(pem: string, file: string): KeyObject {
     throw unusable('the file has no private key in PEM', file);
   }
   if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
-    const message = `the key is encrypted, and nobody is there to type a password: store it decrypted, as "openssl pkey -in ${basename(file)}" prints it, readable by Entrepot alone`;
+    const message = `the key is encrypted, and a server cannot type a password: store it decrypted, as "openssl pkey -in ${basename(file)}" prints it, readable by Entrepot alone`;
     throw unusable(message, file);
   }
   try {

@@ -343,7 +343,10 @@ test('the words say what a client is told when nobody may be asked', async (t) =
   const { text } = place(t, { registries: '[[registry]]\nlocation = "ex.io"\nblocked = true\n' });
   assert.match(await text('ex.io/a:1'), /never asked +blocked = true in the entry for ex\.io/);
   assert.match(await text('ex.io/a:1'), /else 502: every endpoint is blocked/);
-  assert.match(await text('other.io/a:1'), /A client is refused \(403\), and nobody is asked: .*"other\.io"/);
+  assert.match(
+    await text('other.io/a:1'),
+    /A client is refused \(403\), and no host is contacted: .*"other\.io"/,
+  );
   const offline = place(t, { registries: mirrored, toml: '[upstream]\noffline = true\n' });
   assert.match(await offline.text('ex.io/app/web:1'), /else 503: upstream\.offline is set/);
 });
