@@ -205,7 +205,8 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         authLookup: createAuthLookup({
           authFiles: paths.authFiles,
           credentialHelpers: registries.credentialHelpers,
-          runHelper: createCredentialHelper({ env }),
+          runHelper: createCredentialHelper({ env, clock }),
+          clock,
           warn: ({ file, line, message }) => log.warn({ file, line }, message),
         }),
         certLookup: createCertLookup(paths.certDirectories),

@@ -1,9 +1,10 @@
 /**
  * auth.json, Docker's config.json and the old ~/.dockercfg, as containers/image reads them:
  *
- *   {"auths": {"KEY": {"auth": base64(user:password), "identitytoken": "..."}}, "credHelpers": {"host[:port]": "NAME"}}
+ *   {"auths": {"KEY": {"auth": base64(user:password), "identitytoken": "..."}}, "credHelpers": {"host[:port]": "NAME"},
+ *    "credsStore": "NAME"}
  *
- * In a dockercfg the top level is the `auths` map. Everything else in these files (`username`, `credsStore` ...) is not
+ * In a dockercfg the top level is the `auths` map. Everything else in these files (`username` ...) is not
  * read. Names of fields match without regard to case, as in Go. An identity token counts only beside an `auth` with a
  * colon in it. No message of this file holds a value: any of them may be a secret.
  */
@@ -17,6 +18,8 @@ export interface AuthFile {
   readonly auths: ReadonlyMap<string, AuthEntry>;
   /** `host[:port]` -> N of the program docker-credential-N. */
   readonly credHelpers: ReadonlyMap<string, string>;
+  /** N of the program docker-credential-N that has the credentials of all other hosts. */
+  readonly credsStore?: string;
 }
 
 export type AuthEntry =
@@ -59,7 +62,8 @@ export function parseAuthFile(text: string, authFile: Pick<AuthFilePath, 'path' 
       credHelpers.set(key, stringOf(name, `credHelpers "${key}"`, authFile));
     }
   }
-  return { auths, credHelpers };
+  const credsStore = isOld ? '' : stringOf(field(top, 'credsstore').at(-1) ?? '', 'credsStore', authFile);
+  return { auths, credHelpers, ...(credsStore !== '' && { credsStore }) };
 }
 
 /** What `check` and the log tell about entries that a look-up would pass over or fail at. */

@@ -4,17 +4,20 @@
  *
  *   containers-auth.json   the auth files in order; in each one
  *                            1. credHelpers[host]: that program's answer, and nothing else of this file
- *                            2. auths[host/a/b], auths[host/a], auths[host]: the first key that is there, even if empty
- *                            3. a key which means the same host: https://HOST/v1/, and Docker Hub under its other names
+ *                            2. credsStore: that program's answer, as Docker has it; without one, what follows
+ *                            3. auths[host/a/b], auths[host/a], auths[host]: the first key that is there, even if empty
+ *                            4. a key which means the same host: https://HOST/v1/, and Docker Hub under its other names
  *   NAME                   docker-credential-NAME, asked for the host
  *
  * One that fails is passed over; its error is told when none of the others has credentials, because asking without them
  * would turn a broken login into a "not found".
  */
 import { EntrepotError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { type AuthEntry, type AuthFile, authFileWarnings, readAuthFile } from './auth-file.ts';
 import type { AuthFilePath, ConfigWarning } from './config.ts';
 import type { RunHelper } from './credential-helper.ts';
+import { systemCode } from './text-file.ts';
 import { createWatchedFiles } from './watched-file.ts';
 
 export type FoundCredentials = { readonly source: CredentialSource } & (
@@ -41,20 +44,32 @@ export type AuthLookup = (endpointName: string) => Promise<FoundCredentials | un
 /** In `credential-helpers` of registries.conf this name stands for the auth files. */
 export const authFilesHelper = 'containers-auth.json';
 
+const dockerHub = 'index.docker.io';
+/** What Docker calls Docker Hub in its credential store. */
+const dockerHubKey = 'https://index.docker.io/v1/';
+/** Milliseconds that the rewrite of an auth file may take. */
+const rewritePatience = 10_000;
+
 export function createAuthLookup(deps: {
   authFiles: readonly AuthFilePath[];
   credentialHelpers: readonly string[];
   runHelper: RunHelper;
   /** Called for each flaw in an auth file, whenever the file is read. */
   warn?: (warning: ConfigWarning) => void;
+  clock?: Clock;
 }): AuthLookup {
   const formats = new Map(deps.authFiles.map((authFile) => [authFile.path, authFile]));
-  const files = createWatchedFiles((path) => {
-    const authFile = formats.get(path) ?? { path, format: 'auth.json', explicit: false };
-    const content = readAuthFile(authFile);
-    for (const warning of authFileWarnings(content, path)) deps.warn?.(warning);
-    return content;
-  });
+  const files = createWatchedFiles(
+    (path) => {
+      const authFile = formats.get(path) ?? { path, format: 'auth.json', explicit: false };
+      const content = readAuthFile(authFile);
+      for (const warning of authFileWarnings(content, path)) deps.warn?.(warning);
+      missingStores.clear();
+      return content;
+    },
+    { patience: rewritePatience, ...(deps.clock && { clock: deps.clock }) },
+  );
+  const missingStores = new Set<string>();
 
   async function fromHelper(
     name: string,
@@ -69,21 +84,51 @@ export function createAuthLookup(deps: {
       : { kind: 'basic', username: answer.username, password: answer.secret, source };
   }
 
-  async function fromAuthFile(authFile: AuthFilePath, name: string): Promise<FoundCredentials | undefined> {
+  /** A store that is not installed came with the file from another machine. Other failures count when nothing else is found. */
+  async function fromStore(
+    { credsStore }: AuthFile,
+    host: string,
+    file: string,
+    failures: EntrepotError[],
+  ): Promise<FoundCredentials | undefined> {
+    if (credsStore === undefined) return undefined;
+    try {
+      return await fromHelper(credsStore, canonicalHost(host) === dockerHub ? dockerHubKey : host, file);
+    } catch (error) {
+      if (!(error instanceof EntrepotError)) throw error;
+      if (systemCode(error.cause) !== 'ENOENT') {
+        failures.push(error);
+      } else if (!missingStores.has(file)) {
+        missingStores.add(file);
+        deps.warn?.({ file, message: `credsStore is not used: ${error.message}` });
+      }
+      return undefined;
+    }
+  }
+
+  async function fromAuthFile(
+    authFile: AuthFilePath,
+    name: string,
+    failures: EntrepotError[],
+  ): Promise<FoundCredentials | undefined> {
     const content = files.get(authFile.path);
     const host = hostOf(name);
     const helper = content.credHelpers.get(host);
     if (helper !== undefined) return await fromHelper(helper, host, authFile.path);
+    const stored = await fromStore(content, host, authFile.path, failures);
+    if (stored) return stored;
     const key = matchingKey(content, name, authFile.format);
     const entry = key === undefined ? undefined : content.auths.get(key);
     return key === undefined || !entry ? undefined : credentialsOf(entry, key, authFile.path);
   }
 
   async function fromAuthFiles(name: string): Promise<FoundCredentials | undefined> {
+    const failures: EntrepotError[] = [];
     for (const authFile of deps.authFiles) {
-      const found = await fromAuthFile(authFile, name);
+      const found = await fromAuthFile(authFile, name, failures);
       if (found) return found;
     }
+    if (failures[0]) throw failures[0];
     return undefined;
   }
 
@@ -143,5 +188,5 @@ function hostMeant(key: string, isLegacy: boolean): string {
 }
 
 function canonicalHost(host: string): string {
-  return host === 'docker.io' || host === 'registry-1.docker.io' ? 'index.docker.io' : host;
+  return host === 'docker.io' || host === 'registry-1.docker.io' ? dockerHub : host;
 }

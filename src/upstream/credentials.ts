@@ -2,6 +2,7 @@
 import type { AuthLookup, CredentialSource, FoundCredentials } from '../config/auth-lookup.ts';
 import type { UpstreamHostConfig } from '../config/config.ts';
 import { readSecretFile } from '../config/secret-file.ts';
+import { EntrepotError } from '../errors.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import type { HostSettings } from './host-settings.ts';
 
@@ -30,8 +31,22 @@ function fromFiles(host: UpstreamHostConfig): FoundCredentials | undefined {
   const file = identityTokenFile ?? passwordFile;
   if (file === undefined) return undefined;
   const source = { file, helper: undefined, key: host.host };
-  const secret = readSecretFile(file);
+  const secret = readNamed(
+    file,
+    identityTokenFile === undefined ? 'password_file' : 'identity_token_file',
+    host.host,
+  );
   return identityTokenFile === undefined
     ? { kind: 'basic', username, password: secret, source }
     : { kind: 'identityToken', username, token: secret, source };
+}
+
+function readNamed(file: string, key: string, host: string): string {
+  try {
+    return readSecretFile(file);
+  } catch (error) {
+    if (!(error instanceof EntrepotError)) throw error;
+    const message = `${error.message} (${key} of [[upstream.host]] ${host})`;
+    throw new EntrepotError(error.code, message, { file: error.file, cause: error });
+  }
 }

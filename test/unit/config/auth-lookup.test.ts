@@ -299,3 +299,50 @@ describe('auth files that change', () => {
     assert.equal(await password('h.io/a'), 'new');
   });
 });
+
+describe('credsStore', () => {
+  const file = { auths: { 'r.corp': {}, 'old.corp': as('old') }, credsStore: 'desktop' };
+  const absent = () => {
+    throw new EntrepotError('CREDENTIALS_UNUSABLE', 'there is no such program', {
+      cause: Object.assign(new Error('x'), { code: 'ENOENT' }),
+    });
+  };
+
+  it('is asked as Docker does it, for Docker Hub by its old name', async (t) => {
+    const { password, asked } = setUp(t, {
+      files: [file],
+      run: (_, server) => (server === 'old.corp' ? undefined : { username: 'u', secret: `stored ${server}` }),
+    });
+    assert.equal(await password('r.corp/a/b'), 'stored r.corp');
+    assert.equal(await password('docker.io/library/x'), 'stored https://index.docker.io/v1/');
+    assert.equal(await password('old.corp/a'), 'old', 'what the store does not have is in auths');
+    assert.deepEqual(asked, ['desktop r.corp', 'desktop https://index.docker.io/v1/', 'desktop old.corp']);
+  });
+
+  it('gives way to credHelpers', async (t) => {
+    const helpers = { credHelpers: { 'r.corp': 'own' } };
+    const { asked, password } = setUp(t, { files: [{ ...file, ...helpers }], run: () => undefined });
+    await password('r.corp/a');
+    assert.deepEqual(asked, ['own r.corp']);
+  });
+
+  it('that is not installed is told once, and is otherwise as none', async (t) => {
+    const { password, warnings } = setUp(t, { files: [file], run: absent });
+    assert.equal(await password('old.corp/a'), 'old');
+    assert.equal(await password('r.corp/a'), undefined);
+    assert.deepEqual(
+      warnings.map(({ message }) => message),
+      ['credsStore is not used: there is no such program'],
+    );
+  });
+
+  it('that fails is an error where nothing else has credentials', async (t) => {
+    const run = () => {
+      throw new EntrepotError('CREDENTIALS_UNUSABLE', 'the keyring is locked');
+    };
+    const { password } = setUp(t, { files: [file, { auths: { 'x.corp': as('second') } }], run });
+    assert.equal(await password('old.corp/a'), 'old');
+    assert.equal(await password('x.corp/a'), 'second');
+    await assert.rejects(password('r.corp/a'), /the keyring is locked/);
+  });
+});

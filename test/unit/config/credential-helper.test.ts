@@ -4,16 +4,22 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createCredentialHelper, findProgram } from '../../../src/config/credential-helper.ts';
 import type { EntrepotError } from '../../../src/errors.ts';
+import type { Clock } from '../../../src/lib/clock.ts';
+import { createManualClock } from '../../support/clock.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 /** Real programs: `script` is what docker-credential-test does, in sh. */
-function setUp(t: TestContext, script: string, timeout = 20_000) {
+function setUp(
+  t: TestContext,
+  script: string,
+  limits: { timeout?: number; longest?: number; clock?: Clock } = {},
+) {
   const folder = tempFolder(t);
   const program = join(folder, 'docker-credential-test');
   writeFileSync(program, `#!/bin/sh\n${script}\n`);
   chmodSync(program, 0o755);
   const env = { PATH: `${folder}:/usr/bin:/bin`, MARK: 'from the environment' };
-  const run = createCredentialHelper({ env, timeout });
+  const run = createCredentialHelper({ env, timeout: 20_000, ...limits });
   return { folder, program, run: () => run('test', 'r.corp:5000'), runNamed: run };
 }
 
@@ -89,8 +95,36 @@ describe('a credential helper', () => {
   }
 
   it('that does not end is killed', async (t) => {
-    const { run } = setUp(t, 'exec sleep 600', 100);
-    assert.match((await failure(run())).message, /within 100 ms/);
+    const { run } = setUp(t, 'exec sleep 600', { longest: 100 });
+    assert.match((await failure(run())).message, /it did not end within 100 ms/);
+  });
+
+  it('that takes longer than a caller waits goes on, and its answer is for the next caller', async (t) => {
+    const clock = createManualClock();
+    const { folder, run } = setUp(
+      t,
+      `echo x >> "$(dirname "$0")/runs"; until [ -e "$(dirname "$0")/go" ]; do sleep 0.05; done
+      echo '{"Username":"u","Secret":"p"}'; touch "$(dirname "$0")/done"`,
+      { timeout: 30_000, clock },
+    );
+    for (let time = 0; time < 2; time += 1) {
+      const failed = failure(run());
+      await clock.armed(30_000);
+      await clock.advance(30_000);
+      assert.match((await failed).message, /did not answer within 30000 ms; it goes on for the next request/);
+    }
+    writeFileSync(join(folder, 'go'), '');
+    assert.deepEqual(await run(), { username: 'u', secret: 'p' });
+    assert.equal(readFileSync(join(folder, 'runs'), 'utf8'), 'x\n', 'it ran once');
+  });
+
+  it('that fails with a message on its error output is told with that', async (t) => {
+    const { run } = setUp(
+      t,
+      "echo 'secretservice: the bus is not there https://u:p4ss@h/x?t=s3cret' >&2; exit 1",
+    );
+    const { message } = await failure(run());
+    assert.match(message, /exit code 1: secretservice: the bus is not there https:\/\/h\/x$/);
   });
 
   it('that never stops talking is cut off', async (t) => {

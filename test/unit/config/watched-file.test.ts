@@ -49,4 +49,27 @@ describe('a watched file', () => {
     writeFileSync(file, 'one');
     assert.equal(get(), 'one');
   });
+
+  it('that cannot be used gives its last good value for a moment', (t) => {
+    const file = join(tempFolder(t), 'auth.json');
+    let now = 0;
+    const clock = { now: () => now, monotonic: () => now, after: () => ({ cancel() {} }) };
+    const files = createWatchedFiles((path) => JSON.parse(readFileSync(path, 'utf8')) as unknown, {
+      patience: 10_000,
+      clock,
+    });
+    writeFileSync(file, '1');
+    assert.equal(files.get(file), 1);
+    for (const text of ['', '{"au']) {
+      writeFileSync(file, text);
+      assert.equal(files.get(file), 1, text);
+      now += 4000;
+    }
+    writeFileSync(file, '2');
+    assert.equal(files.get(file), 2);
+    writeFileSync(file, '');
+    assert.equal(files.get(file), 2);
+    now += 10_000;
+    assert.throws(() => files.get(file));
+  });
 });
