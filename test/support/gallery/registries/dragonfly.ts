@@ -7,6 +7,5 @@ export const dragonfly: Personality = {
   access: { kind: 'open' },
   unknownRepository: { status: 404, code: 'NAME_UNKNOWN' },
   blobs: { ranges: 'marked200', digestHeader: false },
-  knownGaps: { range: 'a part with 200 is taken for the whole' },
   referrers: 'tag',
 };
