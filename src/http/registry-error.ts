@@ -14,6 +14,7 @@
 import { EntrepotError } from '../errors.ts';
 import type { OciError, OciErrorBody, OciErrorCode } from '../oci/error-codes.ts';
 import { whyUnavailable } from '../pull/reason.ts';
+import { overridePathHint } from '../routing/parse-target.ts';
 import type { Refusal, RefusalReason } from '../routing/refusal.ts';
 import type { Target } from '../routing/target.ts';
 import type { Attempt, Trail } from '../upstream/outcome.ts';
@@ -63,8 +64,10 @@ export function loopAnswer(): Answer {
 export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail, cache?: 'stale'): Answer {
   const { status, code, words: known } = failureOf(target, verdict, trail);
   const words = cache === undefined ? known : 'was unknown to every endpoint when it was last asked for';
-  const message = `${describe(target)} ${words}${verdict.kind === 'offline' ? '' : inFull(trail)}`;
-  const { name } = target.image;
+  const { name, repository } = target.image;
+  const told = verdict.kind === 'offline' ? '' : inFull(trail);
+  const hint = repository.startsWith('v2/') ? `; ${overridePathHint}` : '';
+  const message = `${describe(target)} ${words}${told}${hint}`;
   const isTold = trail.length > 0 && verdict.kind !== 'offline';
   return {
     ...errorAnswer(status, { code, message, detail: trail }),

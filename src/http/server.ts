@@ -106,6 +106,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   });
 
   function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    toOriginForm(incoming);
     underWay.set(outgoing, incoming.socket);
     outgoing.once('close', () => {
       underWay.delete(outgoing);
@@ -167,6 +168,15 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
 /** 48 random bits: short enough for a reason phrase, and unique in a log. */
 function shortId(): string {
   return randomUUID().slice(-12);
+}
+
+/** A request line may name the host as it does to a proxy; then the Host header does not count (RFC 9112, section 3.2.2). */
+function toOriginForm(incoming: IncomingMessage): void {
+  const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(incoming.url ?? '');
+  if (!absolute) return;
+  const [, authority = '', rest = ''] = absolute;
+  incoming.headers.host = authority.slice(authority.lastIndexOf('@') + 1);
+  incoming.url = rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): EntrepotError {

@@ -41,6 +41,10 @@ const kinds: ReadonlyMap<string, AddressedPath['kind']> = new Map([
   ['tags', 'tags'],
 ]);
 
+/** containerd puts a second `/v2` behind the path of a host in hosts.toml, unless it is told that there is one. */
+export const overridePathHint =
+  'if containerd asks, write override_path = true below the host with this path in its hosts.toml';
+
 /** `rawPath` is the path of the URL as sent, without the query. */
 export function parsePath(rawPath: string): Addressed<AddressedPath> {
   if (rawPath.length > maxPathLength) {
@@ -56,7 +60,10 @@ export function parsePath(rawPath: string): Addressed<AddressedPath> {
     kind !== undefined &&
     rawReference !== '' &&
     (kind !== 'tags' || rawReference === 'list');
-  if (!isKnown) return refused('path', `${quoted(rawPath)} is no path of the registry API`);
+  if (!isKnown) {
+    const hint = /^\/v2\/.+\/v2\/?$/.test(rawPath) ? `: ${overridePathHint}` : '';
+    return refused('path', `${quoted(rawPath)} is no path of the registry API${hint}`);
+  }
 
   const name = decode(rawPath.slice(4, keywordSlash));
   if (name === undefined) return refused('name', `the path ${quoted(rawPath)} is not percent-encoded UTF-8`);

@@ -59,11 +59,14 @@ interface ErrorDetails {
 /** Reads an error of Node or undici. */
 export function describeFault(error: unknown, context: FaultContext): TransportFault {
   const fault = describe(error, context);
+  const { proxy } = context;
+  if (proxy === undefined) return fault;
   // Through a tunnel, these can only be about the proxy itself: what lies behind it is tried by the proxy.
   const isProxys = fault.kind === 'refused' || fault.kind === 'dns' || fault.kind === 'timeout';
-  return context.proxy !== undefined && isProxys
-    ? { ...fault, reason: `proxy ${context.proxy}: ${fault.reason}` }
-    : fault;
+  if (isProxys) return { ...fault, reason: `proxy ${proxy}: ${fault.reason}` };
+  // The proxy or the host behind it may have closed.
+  if (fault.kind !== 'closed') return fault;
+  return { ...fault, reason: `${fault.reason} (through the proxy ${proxy})` };
 }
 
 function describe(error: unknown, context: FaultContext): TransportFault {
@@ -86,6 +89,8 @@ function describe(error: unknown, context: FaultContext): TransportFault {
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
       return { kind: 'timeout', reason: `no connection within ${context.connectTimeout / 1000} s` };
+    case 'UND_ERR_HEADERS_TIMEOUT':
+      return { kind: 'timeout', reason: 'no answer in time' };
     case 'CERT_HAS_EXPIRED':
       return { kind: 'tls', reason: `certificate expired${dateOf(details.validTo)}` };
     case 'CERT_NOT_YET_VALID':
@@ -129,7 +134,7 @@ function describe(error: unknown, context: FaultContext): TransportFault {
           : 'connection closed before the answer was complete',
       };
     default:
-      return describeOther(details);
+      return describeOther(details, context);
   }
 }
 
@@ -138,10 +143,10 @@ const notTls: TransportFault = {
   reason: 'speaks plain HTTP, not HTTPS: mark the endpoint insecure if that is meant',
 };
 
-function describeOther({ code, message, name }: ErrorDetails): TransportFault {
+function describeOther({ code, message, name }: ErrorDetails, { proxy }: FaultContext): TransportFault {
   const proxyStatus = /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(message)?.[1];
-  if (proxyStatus !== undefined) {
-    return { kind: 'broken', reason: `the proxy refused (HTTP ${proxyStatus})` };
+  if (proxyStatus !== undefined && proxy !== undefined) {
+    return { kind: 'broken', reason: `the proxy ${proxy} refused (HTTP ${proxyStatus})` };
   }
   if (/wrong version number|packet length too long|http request/.test(message)) return notTls;
   if (/^(ERR_SSL|ERR_TLS|EPROTO|CERT_|ERR_OSSL)/.test(code)) {

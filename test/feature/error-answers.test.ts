@@ -194,3 +194,17 @@ describe('what', () => {
     assert.equal(registry.count(), 0);
   });
 });
+
+describe('a path with a second /v2, as containerd asks without override_path', () => {
+  it('is told the way out', async (t) => {
+    const registry = await startRegistry(t);
+    const proxy = await startApp(t, { registries: entry('ex.test', { source: registry.host }) });
+    for (const path of ['v2/', 'v2', 'v2/team/app/manifests/1', 'v2/team/app/tags/list']) {
+      const { status, message } = readError(await get(`${proxy.url}/v2/ex.test/${path}`));
+      assert.equal(status, 404, path);
+      assert.match(message, /override_path = true/, path);
+    }
+    const other = readError(await get(`${proxy.url}/v2/ex.test/team/app/manifests/1`));
+    assert.doesNotMatch(other.message, /override_path/);
+  });
+});

@@ -69,9 +69,10 @@ describe('behind a firewall', () => {
     const forbidden = await setUp(t, { firewall: { allows: () => undefined } });
     const answer = readError(await forbidden.pull());
     assert.deepEqual([answer.status, answer.outline], [502, [`${host} unreachable`]]);
-    assert.equal(answer.trail[0]?.reason, 'the proxy refused (HTTP 403)');
+    const named = ({ port }: { port: number }) => `the proxy 127.0.0.1:${port} refused`;
+    assert.equal(answer.trail[0]?.reason, `${named(forbidden.firewall)} (HTTP 403)`);
     const wrong = await setUp(t, { firewall: { password: 'changed' } });
-    assert.equal(readError(await wrong.pull()).trail[0]?.reason, 'the proxy refused (HTTP 407)');
+    assert.equal(readError(await wrong.pull()).trail[0]?.reason, `${named(wrong.firewall)} (HTTP 407)`);
   });
 
   it('a proxy that is gone is told as that', async (t) => {

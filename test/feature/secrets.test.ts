@@ -117,7 +117,7 @@ proxy = "http://joe:${encodeURIComponent(secrets.proxy)}@127.0.0.1:${proxy.port}
       for (const form of forms(secret)) assert.ok(!text.includes(form), `${name}: ${form} is in ${text}`);
     }
     assert.match(text, /refuses the credentials of [^ ]+config\.json/, 'whose they were is told');
-    assert.match(text, /the proxy refused \(HTTP 407\)/);
+    assert.match(text, /the proxy \S+ refused \(HTTP 407\)/);
     assert.equal(
       entrepot.stdout.match(new RegExp(`${wrong.host} is marked insecure: its credentials`, 'g'))?.length,
       1,

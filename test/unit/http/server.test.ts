@@ -103,13 +103,34 @@ describe('hostile connections', () => {
     assert.equal((await get('/v2/')).status, 200);
   });
 
-  it('cannot speak in absolute URLs or to other servers', async (t) => {
-    const { raw, pull } = await running(t);
+  it('may name the host in the request line, which counts instead of the Host header', async (t) => {
+    const routing = routingWith({ hosts: { 'hub.corp': 'quay.io' } });
+    const { raw, pull } = await running(t, { route: createRouter(listing('docker.io', 'quay.io'), routing) });
     for (const line of [
-      'GET http://evil.example/v2/a/manifests/1 HTTP/1.1',
-      'GET //evil.example/v2/a/manifests/1 HTTP/1.1',
-      'OPTIONS * HTTP/1.1',
+      'GET http://hub.corp/v2/a/tags/list?n=5 HTTP/1.1',
+      'GET HTTPS://hub.corp:443/v2/a/tags/list HTTP/1.1',
     ]) {
+      await raw(`${line}\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    }
+    await raw(
+      'GET http://elsewhere.example/v2/a/tags/list HTTP/1.1\r\nHost: hub.corp\r\nConnection: close\r\n\r\n',
+    );
+    assert.deepEqual(
+      pull.asked.map(({ image }) => image.name),
+      ['quay.io/a', 'quay.io/a', 'docker.io/library/a'],
+    );
+    for (const line of ['GET http://hub.corp HTTP/1.1', 'GET http://hub.corp?x HTTP/1.1']) {
+      assert.match(await raw(`${line}\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 404 /);
+    }
+    assert.match(
+      await raw('GET http://hub.corp/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+      /^HTTP\/1\.1 200 /,
+    );
+  });
+
+  it('cannot speak to other servers', async (t) => {
+    const { raw, pull } = await running(t);
+    for (const line of ['GET //evil.example/v2/a/manifests/1 HTTP/1.1', 'OPTIONS * HTTP/1.1']) {
       const text = await raw(`${line}\r\nHost: x\r\nConnection: close\r\n\r\n`);
       assert.match(text, /^HTTP\/1\.1 4\d\d /, line);
     }

@@ -329,7 +329,7 @@ describe('connecting to registries', () => {
       const proxy = await startProxy(407);
       const proxies = { http: undefined, https: `http://${proxy.url}`, no: undefined };
       const answer = await ask('registry.corp.test', { proxies }).getManifest(image());
-      assert.deepEqual(reasons(answer), ['the proxy refused (HTTP 407)']);
+      assert.deepEqual(reasons(answer), [`the proxy ${proxy.url} refused (HTTP 407)`]);
     });
   });
 });

@@ -40,12 +40,6 @@ describe('faults in words', () => {
       'speaks plain HTTP, not HTTPS: mark the endpoint insecure if that is meant',
     ],
     [
-      { message: 'Proxy response (502) !== 200 when HTTP Tunneling' },
-      'broken',
-      'the proxy refused (HTTP 502)',
-    ],
-    [{ message: 'Proxy Authentication Required (407)' }, 'broken', 'the proxy refused (HTTP 407)'],
-    [
       {
         code: 'ECONNRESET',
         message: 'Client network socket disconnected before secure TLS connection was established',
@@ -70,5 +64,23 @@ describe('faults in words', () => {
   it('whatever was thrown', () => {
     for (const thrown of [undefined, null, 'text', 7, {}])
       assert.equal(describeFault(thrown, context).kind, 'broken');
+  });
+
+  it('names the proxy that stands between, when it may be to blame', () => {
+    const proxied = { ...context, proxy: 'squid.corp:3128' };
+    const told = (error: object) => describeFault(Object.assign(new Error(''), error), proxied).reason;
+    assert.equal(told({ code: 'ECONNREFUSED' }), 'proxy squid.corp:3128: connection refused');
+    assert.equal(told({ code: 'UND_ERR_HEADERS_TIMEOUT' }), 'proxy squid.corp:3128: no answer in time');
+    for (const message of [
+      'Proxy response (502) !== 200 when HTTP Tunneling',
+      'Proxy Authentication Required (502)',
+    ]) {
+      assert.equal(told({ message }), 'the proxy squid.corp:3128 refused (HTTP 502)');
+    }
+    assert.match(
+      told({ code: 'ECONNRESET' }),
+      /^connection closed .* \(through the proxy squid.corp:3128\)$/,
+    );
+    assert.match(told({ code: 'CERT_HAS_EXPIRED' }), /^certificate expired$/);
   });
 });
