@@ -180,6 +180,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       clock,
       metrics,
       via,
+      problem: cache.admin.problem,
     },
     { listen, limits: settings.limits, tls: speaksTls(settings) },
   );
@@ -300,7 +301,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       backgroundScrub.stop();
       // At once, so that what a closing transfer fails to bring is not given up for it.
       const scrubsOver = scrubs.stop();
-      const stopped = await server.stop(settings.limits.stopGrace);
+      const stopped = await server.stop(settings.limits.stopGrace, settings.limits.drainDelay);
       await adminServer.stop();
       await transfers.close();
       await Promise.all([live.upstream, ...retired].map((upstream) => upstream.close()));

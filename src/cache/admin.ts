@@ -10,6 +10,8 @@ import type { Room } from './room.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './scrub.ts';
 
 export interface CacheAdmin {
+  /** Why nothing can be cached, for want of a usable data folder. */
+  problem(): string | undefined;
   /** Cheap: what it tells is kept up to date. */
   usage(): CacheUsage;
   /** Bytes of the file system of the data folder: free for this process, and in all. */
@@ -73,6 +75,7 @@ export interface CacheAdminDeps {
   readonly scrub: Omit<ScrubDeps, 'index' | 'eachImage'>;
   readonly remove: PurgeDeps['remove'];
   readonly disk: CacheAdmin['disk'];
+  readonly problem: CacheAdmin['problem'];
   /** What a person is told of an index that cannot be written. */
   readonly explain: (error: unknown) => unknown;
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
@@ -117,6 +120,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
     }),
     disk: deps.disk,
+    problem: deps.problem,
     bound(image) {
       const disk = deps.disk().free + index.totals().bytes - deps.minFree();
       const bounds = [

@@ -38,13 +38,19 @@ export function prepareDataFolder(data: string): DataFolder {
     content: join(data, 'content-v1'),
     incoming: join(data, 'incoming'),
   };
-  for (const path of [data, folder.content, folder.incoming]) {
-    try {
-      makeFolder(path);
-      accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-    } catch (error) {
-      throw unusable(path, error);
-    }
+  makeUsable(data);
+  shareWithGroup(data);
+  makeUsable(folder.content);
+  makeUsable(folder.incoming);
+  for (const file of [folder.lock, folder.index]) {
+    if (!statSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;
+    throw new EntrepotError(
+      'DATA_UNUSABLE',
+      `is a folder, and Entrepot needs a file there: remove it, ${elsewhere}`,
+      {
+        file,
+      },
+    );
   }
   // Whoever made them may have been killed before this.
   flushFolder(data);
@@ -58,19 +64,48 @@ export function prepareDataFolder(data: string): DataFolder {
   return folder;
 }
 
+/** Throws DATA_UNUSABLE. */
+function makeUsable(path: string): void {
+  try {
+    makeFolder(path);
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+/** Why nothing can be cached: a folder that is gone and cannot be made again, or that takes no files. */
+export function problemOf(folder: DataFolder): string | undefined {
+  try {
+    makeUsable(folder.content);
+    makeUsable(folder.incoming);
+    return undefined;
+  } catch (error) {
+    return error instanceof EntrepotError ? error.located : String(error);
+  }
+}
+
+/**
+ * A data folder that its group may write is shared with later users of that group, such as the random users of OpenShift, whose
+ * group is 0: what this process makes there is the group's too, whatever the umask says.
+ */
+function shareWithGroup(data: string): void {
+  if ((statSync(data).mode & 0o020) !== 0) process.umask(process.umask() & ~0o070);
+}
+
 /**
  * With its parents, and for good: what is flushed into a folder is lost with the folder's own name. Node's own `recursive` never
  * returns where a parent takes no folders, as /proc does.
  */
 function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { mode: 0o750 });
+    mkdirSync(path, { mode: 0o770 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && statSync(path).isDirectory()) return;
     if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
     makeFolder(dirname(path));
-    mkdirSync(path, { mode: 0o750 });
+    mkdirSync(path, { mode: 0o770 });
   }
   flushFolder(dirname(path));
 }

@@ -15,6 +15,7 @@ import {
   type DataFolder,
   flushIncoming,
   prepareDataFolder,
+  problemOf,
   removeIncoming,
   removeUnfinishedWrites,
   unusable,
@@ -336,6 +337,7 @@ function wire(
   const admin = createCacheAdmin({
     ...{ index, room, quotas, pins, remove, reconciled },
     explain: (error) => unusable(folder.index, error),
+    problem: () => problemOf(folder),
     maxSize: () => settings.maxSize,
     minFree: () => settings.minFree,
     scrub: { store, hasher, losses, reading, arriving, discard, unreadable },

@@ -60,6 +60,8 @@ export interface ServerConfig {
   readonly limits: {
     /** How long a stop waits for answers under way. */
     readonly stopGrace: number;
+    /** How long a stop goes on as before, while `/readyz` says 503. */
+    readonly drainDelay: number;
     /** Client connections at once; one more is closed as it comes, unless an idle one can make room. */
     readonly maxConnections: number;
   };

@@ -47,6 +47,7 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
     log: { level: log.value('level', kind.logLevel, 'info'), format: log.value('format', kind.logFormat) },
     limits: {
       stopGrace: limits.value('stop_grace', kind.wait, 30_000),
+      drainDelay: limits.value('drain_delay', kind.pause, 0),
       maxConnections: limits.value('max_connections', kind.integer(1, 1_000_000), 10_000),
     },
     routing: readRouting(top.table('routing')),

@@ -80,6 +80,16 @@ export const age: ValueKind<number> = {
   show: formatDuration,
 };
 
+/** Milliseconds, at most a day; zero for none. */
+export const pause: ValueKind<number> = {
+  expected: `${durationForms}, at most "24h"`,
+  read(value) {
+    const milliseconds = age.read(value);
+    return milliseconds !== undefined && milliseconds <= longestWait ? milliseconds : undefined;
+  },
+  show: formatDuration,
+};
+
 /** Milliseconds, not zero, at most a day: a wait that a timer measures. */
 export const wait: ValueKind<number> = {
   expected: `${durationForms}, more than zero and at most "24h"`,

@@ -9,10 +9,12 @@ export interface HttpAppDeps {
   readonly metrics?: Metrics | undefined;
   /** Then requests, which only connections from before can still bring, should go elsewhere. */
   readonly isStopping: () => boolean;
+  /** Why nothing can be cached, for want of a usable data folder. */
+  readonly problem: () => string | undefined;
 }
 
 export function createHttpApp(deps: HttpAppDeps): Hono {
-  const { metrics, isStopping } = deps;
+  const { metrics, isStopping, problem } = deps;
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
@@ -20,7 +22,10 @@ export function createHttpApp(deps: HttpAppDeps): Hono {
     c.header('Cache-Control', 'no-store');
   });
   app.get('/healthz', (c) => c.text('ok\n'));
-  app.get('/readyz', (c) => (isStopping() ? c.text('stopping\n', 503) : c.text('ready\n')));
+  app.get('/readyz', (c) => {
+    const reason = isStopping() ? 'stopping' : problem();
+    return reason === undefined ? c.text('ready\n') : c.text(`${reason}\n`, 503);
+  });
   if (metrics) {
     app.get('/metrics', async (c) =>
       c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),

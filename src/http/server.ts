@@ -14,6 +14,8 @@ import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './regist
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
 export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
+  /** Why nothing can be cached; told by `/readyz`. */
+  readonly problem?: (() => string | undefined) | undefined;
   readonly newId?: (() => string) | undefined;
 }
 
@@ -35,8 +37,11 @@ export interface ServerLimits {
 export interface Server {
   /** Resolves with the address once connections are accepted. Throws EntrepotError LISTEN_FAILED. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
-  /** Accepts no more, lets answers under way finish for up to `graceMs`, then cuts the rest and tells how many. */
-  stop(graceMs: number): Promise<{ readonly cut: number }>;
+  /**
+   * Says 503 on `/readyz` and goes on for `drainMs`; then accepts no more, lets answers under way finish for up to `graceMs`, cuts
+   * the rest and tells how many.
+   */
+  stop(graceMs: number, drainMs?: number): Promise<{ readonly cut: number }>;
   /** For connections that come from now on. */
   limit(limits: ServerLimits): void;
   /** Before the start of one that speaks TLS, and whenever the certificate is to be another one. */
@@ -66,7 +71,11 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
 
-  const app = createHttpApp({ metrics, isStopping: () => isStopping });
+  const app = createHttpApp({
+    metrics,
+    isStopping: () => isStopping,
+    problem: deps.problem ?? (() => undefined),
+  });
   const registry = createRegistryApi(
     { ...deps, newId: deps.newId ?? shortId },
     { stallTimeout: options.limits.clientStall ?? 5 * minutes },
@@ -131,8 +140,10 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     });
   }
 
-  function stop(graceMs: number): Promise<{ cut: number }> {
+  async function stop(graceMs: number, drainMs = 0): Promise<{ cut: number }> {
     isStopping = true;
+    // What balances the load needs some seconds to see it.
+    if (drainMs > 0 && server.listening) await new Promise<void>((end) => clock.after(drainMs, end));
     return new Promise((resolve) => {
       let cut = 0;
       const limit = clock.after(graceMs, () => {

@@ -66,18 +66,18 @@ export function findLeftover(path: string, declared?: number): Leftover {
 export function openIncoming(path: string, keep: boolean): number {
   const flags = constants.O_RDWR | constants.O_CREAT | (keep ? 0 : constants.O_TRUNC);
   try {
-    return openSync(path, flags, 0o600);
+    return openSync(path, flags, 0o660);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     // The folder was removed while this process runs.
     mkdirSync(dirname(path), { recursive: true });
-    return openSync(path, flags, 0o600);
+    return openSync(path, flags, 0o660);
   }
 }
 
 export async function saveRanges(path: string, size: number | undefined, ranges: RangeSet): Promise<void> {
   const saved: SavedRanges = { size: size ?? null, ranges: ranges.toJSON() };
-  await writeFile(`${path}${suffix}.tmp`, JSON.stringify(saved), { mode: 0o600 });
+  await writeFile(`${path}${suffix}.tmp`, JSON.stringify(saved), { mode: 0o660 });
   await rename(`${path}${suffix}.tmp`, `${path}${suffix}`);
 }
 

@@ -211,7 +211,7 @@ async function withFile(
   flags: string,
   work: (handle: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const handle = await open(path, flags, 0o640);
+  const handle = await open(path, flags, 0o660);
   try {
     await work(handle);
   } finally {

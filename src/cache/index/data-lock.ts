@@ -6,6 +6,7 @@
  * `held` has a row from the start to an orderly end: with the boot in which that was, so that the next start can tell a killed
  * process from a machine that went down, and took with it what was not flushed. This database flushes each commit.
  */
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { hostname } from 'node:os';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { EntrepotError } from '../../errors.ts';
@@ -29,6 +30,8 @@ const patience = 500;
 export function lockData(path: string, { boot, afterPowerCut }: LockOptions): DataLock {
   let db: Database | undefined;
   try {
+    // SQLite itself would make a file that its group cannot write. (To close a file that is there would end its locks.)
+    if (!existsSync(path)) closeSync(openSync(path, 'a', 0o660));
     db = new SqliteDatabase(path, { timeout: patience });
     db.exec('BEGIN IMMEDIATE');
     db.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL, host TEXT NOT NULL)');

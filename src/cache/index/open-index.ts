@@ -2,7 +2,7 @@
  * Opens `index-v1.sqlite` and brings its schema up to date. A file that SQLite cannot read is set aside, not
  * fatal: all but tags and links can be had again from the content (`reconcile.ts`).
  */
-import { existsSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { EntrepotError } from '../../errors.ts';
 import type { IndexStore } from './index-store.ts';
@@ -44,6 +44,8 @@ export function isDiskFull(error: unknown): boolean {
 }
 
 function openDatabase(path: string): Database {
+  // SQLite itself would make a file that its group cannot write. (To close a file that is there would end its locks.)
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o660));
   const db = new SqliteDatabase(path, { timeout: 5000 });
   try {
     db.pragma('journal_mode = WAL');
@@ -68,7 +70,16 @@ function migrate(db: Database, path: string): void {
     throw new EntrepotError(
       'INDEX_TOO_NEW',
       `the index has version ${version}, this Entrepot knows versions up to ${migrations.length}: ` +
-        'run the newer Entrepot that wrote it, or use another data folder',
+        'run the newer Entrepot that wrote it, or remove this file with its -wal and -shm: it is built anew from the ' +
+        'content, and each image is asked for once more',
+      { file: path },
+    );
+  }
+  const tables = db.prepare<[], number>("SELECT count(*) FROM sqlite_master WHERE type = 'table'").pluck();
+  if (version === 0 && tables.get() !== 0) {
+    throw new EntrepotError(
+      'DATA_UNUSABLE',
+      'is a database that Entrepot did not write: move it away, and the index is built anew from the content',
       { file: path },
     );
   }

@@ -62,7 +62,7 @@ describe('beside the registry', () => {
   });
 
   it('tells those whose connection is busy that it is stopping', async () => {
-    const app = createHttpApp({ isStopping: () => true });
+    const app = createHttpApp({ isStopping: () => true, problem: () => undefined });
     const answer = await app.request('/readyz');
     assert.deepEqual([answer.status, await answer.text()], [503, 'stopping\n']);
   });
