@@ -25,6 +25,7 @@ import {
   endShort,
   type Fault,
   gzipped,
+  holdHeaders,
   htmlPage,
   noContentLength,
   otherBody,
@@ -225,6 +226,27 @@ describe('a mirror that lies', () => {
     here.mirror.on({ kind: 'blob' }, corruptAt(10));
     await comesUnbroken(here, 100 * KiB);
     assert.equal(here.mirror.count({ kind: 'blob', method: 'GET' }), 1);
+  });
+
+  it('is no 404 where the source has not got the blob: nobody can know, and nothing is remembered', async (t) => {
+    const here = await scene(t, { layerSize: 100 * KiB });
+    const lie = here.mirror.on({ kind: 'blob' }, corruptAt(10));
+    here.source.removeBlob(here.layer.digest);
+    const held = gate();
+    here.source.on({ kind: 'blob' }, holdHeaders(held));
+    const ask = () => get(here.url(here.layer.digest)).catch(() => undefined);
+    const asked = [ask()];
+    await held.arrived;
+    // Joins while the source is asked for what the mirror gave wrong bytes for.
+    asked.push(ask());
+    for (let turn = 0; turn < 5; turn += 1) await get(`${here.proxy.url}/healthz`);
+    held.release();
+    for (const answer of await Promise.all([...asked, ask()])) {
+      const isNoVerdict = !answer || answer.status === 502 || (answer.status === 200 && !answer.complete);
+      assert.ok(isNoVerdict, `${answer?.status} ${answer?.complete}`);
+    }
+    lie.remove();
+    await pullWhole(here.url(here.layer.digest), here.layer);
   });
 
   it('and is the only one never completes a body, and is believed when it tells the truth again', async (t) => {
