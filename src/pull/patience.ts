@@ -6,7 +6,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
-import type { Reference } from '../oci/reference.ts';
+import { type Reference, referenceName } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 export interface Patience {
@@ -19,7 +19,7 @@ export interface Patience {
 
 export interface PatienceDeps {
   readonly clock: Clock;
-  readonly upstream: Pick<Upstream, 'endpoints' | 'isDown'>;
+  readonly upstream: Pick<Upstream, 'endpoints' | 'isDown' | 'hasAnswered'>;
   readonly log: { warn(fields: object, message: string): void };
 }
 
@@ -42,20 +42,24 @@ export function createPatience({ clock, upstream, log }: PatienceDeps, patience:
         return undefined;
       }
       const key = endpoints.map(({ host }) => host).join(' ');
+      const own = referenceName(reference);
+      const begun = clock.monotonic();
       const { promise: inTime, resolve } = Promise.withResolvers<undefined>();
       let hasProgressed = false;
       const progressed = () => {
         hasProgressed = true;
       };
       const timer = clock.after(patience, () => {
-        if (!hasProgressed) silent.set(key, true);
+        // One image whose registry is slow to find it must not make those of others stale.
+        if (!hasProgressed) silent.set(upstream.hasAnswered(endpoints, begun) ? own : key, true);
         resolve(undefined);
       });
-      const wasSilent = silent.has(key);
-      const begun = clock.monotonic();
+      const wasSilent = silent.has(key) || silent.has(own);
       const answer = ask(progressed).finally(() => {
         timer.cancel();
-        if (clock.monotonic() - begun < patience) silent.delete(key);
+        if (clock.monotonic() - begun >= patience) return;
+        silent.delete(key);
+        silent.delete(own);
       });
       if (!wasSilent) return Promise.race([answer, inTime]);
       behind(answer);

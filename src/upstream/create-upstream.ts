@@ -137,6 +137,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   return {
     endpoints: deps.endpoints,
     isOffline: config.offline,
+    hasAnswered: (endpoints, since) => endpoints.some(({ host }) => health.answeredAt(host) >= since),
     isDown(endpoints) {
       const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
       return asked.length > 0 && asked.every((endpoint) => health.state(endpoint) === 'open');

@@ -31,6 +31,8 @@ export interface Health {
   silent(endpoint: Endpoint, reason: string, since: number): void;
   /** A fault that showed after good headers: the next good headers do not make up for it. */
   faulted(endpoint: Endpoint, reason: string): void;
+  /** Monotonic ms of the last time that the host answered `/v2/` when it was in doubt. */
+  answeredAt(host: string): number;
   /** How long to wait for the host's answer before another is asked beside it, ms. */
   patience(host: string): number;
   list(): readonly HostHealth[];
@@ -204,6 +206,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
       host.faultedKey = key;
       if (isAnother && host.breaker.faulted()) open(endpoint.host, host);
     },
+    answeredAt: (name) => hosts.get(name)?.answeredAt ?? Number.NEGATIVE_INFINITY,
     patience,
     list: () =>
       [...hosts.entries()].map(([host, { breaker, mean, lastFailure }]) => ({

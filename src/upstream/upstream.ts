@@ -20,6 +20,8 @@ export interface Upstream {
 
   /** Whether the breaker of each of them is open, and no probe is due: who has an older answer need not ask. */
   isDown(endpoints: readonly Endpoint[]): boolean;
+  /** Whether the host of one of them has answered for itself, whatever its content does, since then (monotonic ms). */
+  hasAnswered(endpoints: readonly Endpoint[], since: number): boolean;
 
   /** GET by digest where the reference has one, else by tag. The digest is verified, the bytes are capped. */
   getManifest(reference: Reference, options?: AskOptions): Promise<Answer<FetchedManifest>>;

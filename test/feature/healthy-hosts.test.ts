@@ -73,6 +73,30 @@ describe('a registry with one repository whose content', () => {
   });
 });
 
+describe('a tag that its registry does not answer for', () => {
+  it('makes no tag of another repository stale', async (t) => {
+    const { registry, get, clock } = await startMirrored(t);
+    for (const name of ['good', 'odd']) {
+      registry.putImage(name, '1', image);
+      assert.equal(cacheOf(await get(name, 'manifests/1')), 'fetched');
+    }
+    registry.on({ repository: 'odd' }, neverAnswer());
+    await clock.advance(60 * seconds);
+    const waiting = get('odd', 'manifests/1');
+    await registry.seen({ method: 'HEAD', repository: 'odd' });
+    const pinged = registry.next({ kind: 'ping' });
+    await clock.advance(1000);
+    await (await pinged).ended;
+    await eventually('the answer has been read', async () => {
+      await get('good', 'tags/list');
+      return true;
+    });
+    await clock.advance(200);
+    assert.equal(cacheOf(await waiting), 'stale');
+    assert.equal(cacheOf(await get('good', 'manifests/1')), 'revalidated');
+  });
+});
+
 describe('a mirror that fails for one repository', () => {
   it('is still the first to be asked for the others', async (t) => {
     const mirror = await startRegistry(t);

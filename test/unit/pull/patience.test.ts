@@ -5,13 +5,15 @@ import { createPatience } from '../../../src/pull/patience.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { createManualClock } from '../../support/clock.ts';
 
-function patienceOf(ms = 1000, down: readonly string[] = []) {
+function patienceOf(ms = 1000, down: readonly string[] = [], answering: readonly string[] = []) {
   const clock = createManualClock();
   const warnings: object[] = [];
   const endpoints = ({ registry }: { registry: string }) => [{ host: registry } as Endpoint];
   const isDown = (asked: readonly Endpoint[]) => asked.every(({ host }) => down.includes(host));
   const log = { warn: (fields: object) => void warnings.push(fields) };
-  return { clock, warnings, patience: createPatience({ clock, upstream: { endpoints, isDown }, log }, ms) };
+  const hasAnswered = (asked: readonly Endpoint[]) => asked.some(({ host }) => answering.includes(host));
+  const upstream = { endpoints, isDown, hasAnswered };
+  return { clock, warnings, patience: createPatience({ clock, upstream, log }, ms) };
 }
 
 function referenceTo(text: string) {
@@ -31,6 +33,15 @@ test('an answer in time is given, a fault too', async () => {
     /a bug/,
   );
   assert.deepEqual(clock.pending, []);
+});
+
+test('after one wait in vain only that image is not waited for, if its registry answers for itself', async () => {
+  const { clock, patience } = patienceOf(1000, [], ['a.test']);
+  const waiting = patience.wait(image, never);
+  await clock.advance(1000);
+  assert.equal(await waiting, undefined);
+  assert.equal(await patience.wait(image, never), undefined);
+  assert.equal(await patience.wait(referenceTo('a.test/y'), async () => 'here'), 'here');
 });
 
 test('after one wait in vain nobody waits for that registry, whatever the image, but others are waited for', async () => {
