@@ -84,7 +84,7 @@ export function isKnown(repository: string): boolean {
   return [names.app, names.other, names.secret].some((name) => name === repository);
 }
 
-/** The answer that a refusal stands for. */
+/** The answer that a refusal describes. */
 export function refusal(said: Refusal | undefined, challenge: readonly string[] = []): Answer | undefined {
   if (said === undefined) return undefined;
   const { status, code = 'UNKNOWN', message = code.toLowerCase().replaceAll('_', ' '), body } = said;

@@ -39,7 +39,7 @@ export function tagsOf(personality: Personality): readonly string[] {
   return ['1', ...moreTags, ...fallback].sort();
 }
 
-/** Puts all of it into a registry, where `at` makes the registry's own name of a repository. */
+/** Puts all of it into a registry. */
 export function fill(registry: FakeRegistry, personality: Personality): void {
   const homes = new Map<Digest, Set<string>>();
   const place = (repository: string, tag: string | undefined, image: Image) => {

@@ -72,7 +72,7 @@ export const differences: readonly Difference[] = [
     explains: ({ direct, through }) => when(direct.digest === undefined && isOk(through), ['digest']),
   },
   {
-    what: 'Content-Length is there where the registry sends none.',
+    what: 'Content-Length is there though the registry sends none.',
     reason: 'Entrepot knows the size of what it has.',
     explains: ({ direct, through }) => when(direct.length === undefined && isOk(through), ['length']),
   },

@@ -1,6 +1,6 @@
 /**
  * A personality says how one real registry differs from the plain one that `fake-registry.ts` is. A file of
- * `registries/` holds one personality: fields where a field exists, `answer` for the rest, and the public documents and
+ * `registries/` holds one personality: fields for what is common, `answer` for the rest, and the public documents and
  * reports that say so. `gallery-registry.ts` starts it.
  *
  * To add a registry: copy the file of the registry that is most like it, name your sources, add it to a list of

@@ -19,7 +19,7 @@ export interface World {
   settle(): Promise<void>;
   /** What `docker login` leaves: the account's present password. */
   login(): void;
-  /** The registry is gone, and so is the Entrepot behind the first one. */
+  /** Stops the registry, and the Entrepot behind the first one. */
   stopOrigin(): Promise<void>;
 }
 
