@@ -60,6 +60,8 @@ export interface ListedManifest extends KeptManifest {
 }
 
 export interface CollectReport extends ReconcileReport {
+  /** Names of images and endpoints that nothing had any more. */
+  readonly forgotten: number;
   readonly bytesBefore: number;
   readonly bytes: number;
 }
@@ -172,8 +174,9 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         unreadable: 0,
       };
       await room.settled();
+      const forgotten = write(() => index.forgetUnused());
       await deps.removed();
-      return { ...report, bytesBefore, bytes: index.totals().bytes };
+      return { ...report, forgotten, bytesBefore, bytes: index.totals().bytes };
     },
     reconciled: deps.reconciled,
   };

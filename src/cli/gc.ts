@@ -6,11 +6,12 @@ import { formatBytes } from './table.ts';
 
 export async function gc(options: LoadOptions): Promise<Result> {
   const report = await administer(options, (administration) => administration.gc());
-  const { added, dropped, removed, foreign, unreadable, bytes, bytesBefore } = report;
+  const { added, dropped, removed, foreign, unreadable, forgotten, bytes, bytesBefore } = report;
   const found = [
     [added, 'file without an entry taken in', 'files without an entry taken in'],
     [dropped, 'entry without a file dropped', 'entries without a file dropped'],
     [removed, 'damaged file removed', 'damaged files removed'],
+    [forgotten, 'name that nothing has forgotten', 'names that nothing has forgotten'],
     [unreadable, 'file or folder cannot be opened', 'files or folders cannot be opened'],
     [foreign, 'file that is none of ours left alone', 'files that are none of ours left alone'],
   ] as const;

@@ -16,10 +16,22 @@ export interface RememberedTrails {
 }
 
 const maxRemembered = 20_000;
+/** Bytes of all that is remembered, about: a client can make up names of any length, and as many as it likes. */
+const maxBytes = 8 * 1024 * 1024;
+/** Of one endpoint in a trail, beside its texts. */
+const attemptBytes = 200;
 
 /** `ms`: for how long `get` gives it; 0: not at all. The least recently used goes when there are too many. */
 export function createRememberedTrails(clock: Clock, ms: number): RememberedTrails {
-  const remembered = new LRUCache<string, { trail: Trail; until: number }>({ max: maxRemembered });
+  const remembered = new LRUCache<string, { trail: Trail; until: number }>({
+    max: maxRemembered,
+    maxSize: maxBytes,
+    sizeCalculation: ({ trail }, key) =>
+      trail.reduce(
+        (sum, { endpoint, reason = '' }) => sum + attemptBytes + endpoint.length + reason.length,
+        key.length,
+      ),
+  });
   return {
     get(image, what) {
       const found = remembered.get(`${image} ${what}`);

@@ -49,6 +49,12 @@ export interface IndexStore {
   dropList(image: string, kind: string, key: string): void;
   dropLists(image: string): void;
 
+  /**
+   * Drops referrers lists of images of which nothing is here or was, and names that nothing has any more; returns how many names.
+   * It reads the whole index, so it is for `gc`.
+   */
+  forgetUnused(): number;
+
   /** Last uses, epoch ms. An older time than the known one changes nothing, unless that one is later than now. */
   touch(uses: Iterable<readonly [Digest, number]>, now?: number): void;
   /** Roots that were used later than `now`, by a clock that was ahead: from here on long ago, in the same order. */

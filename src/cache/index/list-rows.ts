@@ -3,7 +3,7 @@ import type { CachedList } from '../cache.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Names } from './names.ts';
 
-type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists'>;
+type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetUnused'>;
 
 /** Bytes of all lists together; beyond that the oldest go. */
 const mostBytes = 128 * 1024 * 1024;
@@ -19,6 +19,8 @@ export function createListRows(db: Database, names: Names): ListRows {
     'DELETE FROM lists WHERE image = ? AND kind = ? AND key = ?',
   );
   const removeAll = db.prepare<[number]>('DELETE FROM lists WHERE image = ?');
+  const removeUnlinked = db.prepare<[]>(`
+    DELETE FROM lists WHERE kind = 'referrers' AND NOT EXISTS (SELECT 1 FROM links WHERE links.image = lists.image)`);
   const total = db.prepare<[], number>('SELECT lists FROM totals').pluck();
   const removeOldest = db.prepare<[]>(
     'DELETE FROM lists WHERE rowid = (SELECT rowid FROM lists ORDER BY checked LIMIT 1)',
@@ -35,6 +37,10 @@ export function createListRows(db: Database, names: Names): ListRows {
     dropList(image, kind, key) {
       const imageId = names.find(image);
       if (imageId !== undefined) remove.run(imageId, kind, key);
+    },
+    forgetUnused() {
+      removeUnlinked.run();
+      return names.removeUnused();
     },
     dropLists(image) {
       const imageId = names.find(image);

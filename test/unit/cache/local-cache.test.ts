@@ -337,3 +337,22 @@ test('a blob that eviction forgot while it was on its way is linked when it come
   await cache.adoptBlob(digest, bytes.length, file);
   assert.equal(cache.isLinked(image, digest), true);
 });
+
+test('gc forgets names and referrers lists of images of which nothing was ever here', async (t) => {
+  const data = dataFolder(t);
+  const cache = await open(t, data);
+  const list = Buffer.from('{}');
+  for (let n = 0; n < 50; n += 1) cache.setList(`made.up/name${n}`, 'referrers', 'sha256:0', list);
+  const blob = await addBlob(cache);
+  cache.setList(image, 'referrers', blob, list);
+  cache.setList('quay.io/team/app', 'tags', '', list);
+  assert.equal((await cache.admin.collect()).forgotten, 50);
+  assert.equal((await cache.admin.collect()).forgotten, 0);
+  assert.equal(cache.list('made.up/name1', 'referrers', 'sha256:0'), undefined);
+  assert.ok(cache.list(image, 'referrers', blob) && cache.list('quay.io/team/app', 'tags', ''));
+  assert.ok(cache.isLinked(image, blob));
+  // A number that became free goes to another name.
+  cache.setList('new.io/name', 'tags', '', list);
+  assert.ok(cache.list('new.io/name', 'tags', ''));
+  assert.equal(cache.list('made.up/name1', 'tags', ''), undefined);
+});
