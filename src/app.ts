@@ -70,8 +70,8 @@ export interface AppDeps {
   readonly boot?: () => string | undefined;
 }
 
-/** Bytes that a socket reads at once, how many such blocks are kept for the next ones, and how many slow readers may hold. */
-const readBlocks = { size: 512 * 1024, keep: 24, lend: 32 };
+/** Bytes that a socket reads at once, how many sockets may have so much, how many such blocks are kept for the next ones, and how many slow readers may hold. */
+const readBlocks = { size: 512 * 1024, sockets: 64, keep: 24, lend: 32 };
 /** Bytes of files on their way to clients, and of those what is kept when there are none. */
 const fileBuffers = { budget: 128 * 1024 * 1024, keep: 24 * 1024 * 1024 };
 

@@ -37,7 +37,7 @@ async function ask(
   const { registries, server, paths, proxies } = config;
   const upstream = createUpstream(
     {
-      blocks: createReadBlocks({ size: 64 * 1024, keep: 4, lend: 4 }),
+      blocks: createReadBlocks({ size: 64 * 1024, sockets: 64, keep: 4, lend: 4 }),
       endpoints: () => [endpoint],
       authLookup: createAuthLookup({
         authFiles: paths.authFiles,

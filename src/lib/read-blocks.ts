@@ -50,6 +50,8 @@ const minBlockRoom = 64 * 1024;
 export interface ReadBlockOptions {
   /** Bytes of a block. */
   readonly size: number;
+  /** Sockets that may read into whole blocks at the same time. The blocks of further ones have a quarter of the size. */
+  readonly sockets: number;
   /** Idle blocks that are kept. */
   readonly keep: number;
   /** Blocks that are lent at most. */
@@ -59,6 +61,8 @@ export interface ReadBlockOptions {
 export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   const blocks = new WeakMap<ArrayBufferLike, Block>();
   const idle: Block[] = [];
+  /** Sockets that are open and have had a block. */
+  const reading = new Set<Socket>();
   let lentBlocks = 0;
   /** Bytes that each socket has read so far. */
   const readBy = new WeakMap<Socket, number>();
@@ -68,7 +72,8 @@ export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   function freshBlock(): Uint8Array {
     let block = idle.pop();
     if (!block) {
-      const bytes = Buffer.allocUnsafeSlow(options.size);
+      const isCrowded = reading.size > options.sockets;
+      const bytes = Buffer.allocUnsafeSlow(isCrowded ? options.size / 4 : options.size);
       block = { bytes, uses: 0, lent: 0, socket: undefined, endsAt: undefined };
       blocks.set(block.bytes.buffer, block);
     }
@@ -98,9 +103,8 @@ export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   /** After the event loop's turn: the parser may still be handing out the rest of a read. */
   function reclaim(block: Block): void {
     setImmediate(() => {
-      if (block.uses === 0 && isLeft(block) && idle.length < options.keep && !idle.includes(block)) {
-        idle.push(block);
-      }
+      if (block.uses > 0 || !isLeft(block) || idle.includes(block)) return;
+      if (block.bytes.length === options.size && idle.length < options.keep) idle.push(block);
     });
   }
 
@@ -121,7 +125,13 @@ export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
       },
       callback(bytes, buffer) {
         const block = blocks.get(buffer.buffer);
-        if (block) block.socket = this;
+        if (block) {
+          block.socket = this;
+          if (!reading.has(this)) {
+            reading.add(this);
+            this.once('close', () => reading.delete(this));
+          }
+        }
         const hasRead = (readBy.get(this) ?? 0) + bytes;
         readBy.set(this, hasRead);
         upcoming = nextBuffer(block, buffer.subarray(bytes), hasRead);

@@ -13,8 +13,10 @@ export interface TransferLimits {
   readonly writeBatch: number;
   /** Written bytes kept in memory per fetcher, so that a reader a little behind needs no disk. */
   readonly keepWritten: number;
-  /** A reader's buffer for bytes that come from the disk. */
+  /** The largest buffer of a reader for bytes that come from the disk: each read costs a turn of the thread pool. */
   readonly readBuffer: number;
+  /** What such buffers of all readers of one transfer take, unless even the smallest buffers take more. */
+  readonly readBuffers: number;
   /** The running digest follows the written bytes in steps of this size. */
   readonly hashStep: number;
   /** How often the ranges of a growing file are saved. */
@@ -33,7 +35,8 @@ export const defaultLimits: TransferLimits = {
   holdBack: 256 * KiB,
   writeBatch: 2 * MiB,
   keepWritten: MiB,
-  readBuffer: 128 * KiB,
+  readBuffer: MiB,
+  readBuffers: 16 * MiB,
   hashStep: MiB,
   saveEvery: 50,
   stallBytes: 4 * KiB,

@@ -1,6 +1,7 @@
 /**
- * The bytes that all transfers together hold in memory. Over the limit, fetchers pause; when enough has gone to
- * the disk, all of them go on. Chunks that are kept only for readers' convenience are the first to go.
+ * Bounds the bytes that all transfers together hold in memory. Above the limit, fetchers pause. They resume as soon as
+ * about one write batch has left memory: on a busy machine each longer pause costs several turns of the scheduler.
+ * Chunks that are kept only for readers that are slightly behind leave memory first.
  */
 export interface BudgetMember {
   /** Lets go of everything that is on disk already. */
@@ -11,12 +12,15 @@ export interface BudgetMember {
 
 export class MemoryBudget {
   #limit: number;
+  readonly #step: number;
   #used = 0;
   #short = false;
   readonly #members = new Set<BudgetMember>();
 
-  constructor(limit: number) {
+  /** Bytes. `step`: how far below the limit the used bytes must fall before fetchers resume; at most half of the limit. */
+  constructor(limit: number, step: number) {
     this.#limit = limit;
+    this.#step = step;
   }
 
   /** For what arrives from now on: what is over a smaller limit goes to the disk first. */
@@ -50,7 +54,7 @@ export class MemoryBudget {
 
   give(bytes: number): void {
     this.#used -= bytes;
-    if (!this.#short || this.#used > this.#limit / 2) return;
+    if (!this.#short || this.#used > this.#limit - Math.min(this.#step, this.#limit / 2)) return;
     this.#short = false;
     for (const member of [...this.#members]) member.resume();
   }

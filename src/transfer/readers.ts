@@ -5,6 +5,10 @@ import type { TransferReader } from './transfer-reader.ts';
 export class Readers {
   readonly #open = new Set<TransferReader>();
 
+  get count(): number {
+    return this.#open.size;
+  }
+
   add(reader: TransferReader): void {
     this.#open.add(reader);
   }

@@ -13,7 +13,10 @@ import type { SparseFile } from './sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
 export interface RelayDeps
-  extends Pick<TransferDeps, 'clock' | 'limits' | 'stallTimeoutOf' | 'report' | 'metrics'> {
+  extends Pick<
+    TransferDeps,
+    'blocks' | 'clock' | 'limits' | 'relayMemory' | 'stallTimeoutOf' | 'report' | 'metrics'
+  > {
   readonly open: FetcherHost['open'];
   /** This reader's own, with those who gave what it has had. */
   readonly givers: Givers;
@@ -29,9 +32,6 @@ export interface RelayedRange {
   /** The reader gets the whole blob, so its digest can be held against its name. */
   readonly verify: boolean;
 }
-
-/** Bytes waiting for a slow reader before the endpoint is paused. */
-const queueLimit = 1024 * 1024;
 
 export function createRelay(deps: RelayDeps, range: RelayedRange): ByteStream {
   return new Relay(deps, range);
@@ -60,6 +60,7 @@ class Relay implements ByteStream, FetcherHost {
     this.#range = range;
     this.digest = range.digest;
     this.open = deps.open;
+    deps.relayMemory.enter();
   }
 
   async next(): Promise<Uint8Array | undefined> {
@@ -67,11 +68,12 @@ class Relay implements ByteStream, FetcherHost {
     for (;;) {
       if (this.#error) throw this.#error;
       if (this.#closed) return undefined;
-      const held = this.#range.verify && !this.#done ? this.#deps.limits.holdBack : 0;
-      const ready = this.#queued - held;
+      const ready = this.#queued - this.#held;
       const chunk = this.#queue[0];
       if (chunk && ready > 0) return this.#shift(chunk, ready);
       if (this.#done) return undefined;
+      // The share may have grown since the pause.
+      this.#resume();
       await new Promise<void>((resolve) => {
         this.#woken = resolve;
       });
@@ -79,7 +81,10 @@ class Relay implements ByteStream, FetcherHost {
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
+    this.#deps.relayMemory.leave();
+    this.#queue.length = 0;
     this.#fetcher?.stop();
     this.#wake();
   }
@@ -105,11 +110,19 @@ class Relay implements ByteStream, FetcherHost {
   data(fetcher: Fetcher, _offset: number, chunk: Buffer): boolean {
     this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
     this.#hash?.update(chunk);
-    this.#queue.push(chunk);
+    // A slow reader must not keep the whole block that the socket read into.
+    this.#queue.push(Buffer.from(chunk));
+    this.#deps.blocks.release(chunk);
     this.#queued += chunk.length;
     this.#wake();
-    this.#paused = this.#queued >= queueLimit + this.#deps.limits.holdBack;
+    this.#paused = this.#queued >= this.#deps.relayMemory.share + this.#held;
     return !this.#paused;
+  }
+
+  /** Bytes at the end of the queue that the reader may not have yet: the digest of the whole is not known. */
+  get #held(): number {
+    const { limits, relayMemory } = this.#deps;
+    return this.#range.verify && !this.#done ? Math.min(limits.holdBack, relayMemory.share) : 0;
   }
 
   broke(_fetcher: Fetcher, endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
@@ -182,11 +195,15 @@ class Relay implements ByteStream, FetcherHost {
     else this.#queue[0] = chunk.subarray(ready);
     this.#queued -= taken.length;
     this.#delivered += taken.length;
-    if (this.#paused && this.#queued < queueLimit / 2 + this.#deps.limits.holdBack) {
-      this.#paused = false;
-      this.#fetcher?.resume();
-    }
+    this.#resume();
     return taken;
+  }
+
+  /** Lets the endpoint go on as soon as half of the queue's share is free. */
+  #resume(): void {
+    if (!this.#paused || this.#queued >= this.#deps.relayMemory.share / 2 + this.#held) return;
+    this.#paused = false;
+    this.#fetcher?.resume();
   }
 
   #wake(): void {

@@ -10,6 +10,7 @@ import type { DistrustMemory } from './distrust.ts';
 import type { WriteVector } from './file-writer.ts';
 import type { TransferLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import type { RelayMemory } from './relay-memory.ts';
 import type { SparseFile } from './sparse-file.ts';
 
 export interface TransferLog {
@@ -57,6 +58,7 @@ export interface TransfersDeps {
 export interface TransferDeps extends Required<TransfersDeps> {
   readonly limits: TransferLimits;
   readonly budget: MemoryBudget;
+  readonly relayMemory: RelayMemory;
   readonly distrust: DistrustMemory;
   /** `transfer.fill` as it is now. */
   readonly fill: () => 'always' | 'never' | number;

@@ -159,7 +159,10 @@ export class TransferReader implements ByteStream {
 
   /** The one that the consumer has done with, or a larger one where that is now to be had. */
   #nextBuffer(length: number): Buffer {
-    const wanted = Math.min(length, this.#deps.limits.readBuffer);
+    const { readBuffer, readBuffers } = this.#deps.limits;
+    // Each reader has two.
+    const share = readBuffers / (2 * this.#transfer.readers.count);
+    const wanted = Math.min(length, readBuffer, 2 ** Math.floor(Math.log2(share)));
     this.#turn = 1 - this.#turn;
     const buffer = renew(this.#deps.buffers, this.#buffers[this.#turn], wanted);
     this.#buffers[this.#turn] = buffer;

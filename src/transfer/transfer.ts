@@ -36,7 +36,7 @@ export class Transfer implements FetcherHost {
   readonly sources: ByteSources;
   readonly #deps: TransferDeps;
   readonly #fetches: Fetches;
-  readonly #readers = new Readers();
+  readonly readers = new Readers();
   readonly #givers: Givers;
   readonly #size: BlobSize;
   readonly #room: ReservedRoom;
@@ -134,12 +134,12 @@ export class Transfer implements FetcherHost {
   /** A stream of the bytes from `start` to before `end`, or to the blob's end. `promised`: the blob's size as the reader knows it. */
   reader(start: number, end: number | undefined, promised: number | undefined): ByteStream {
     const reader = new TransferReader(this, this.#deps, { start, end }, promised);
-    this.#readers.add(reader);
+    this.readers.add(reader);
     return reader;
   }
 
   forget(reader: TransferReader): void {
-    this.#readers.delete(reader);
+    this.readers.delete(reader);
   }
 
   /** A reader waits for the byte at `offset`. */
@@ -159,7 +159,7 @@ export class Transfer implements FetcherHost {
   /** Stops everything at once; what is on disk stays for the next run. */
   async abandon(): Promise<void> {
     this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
-    this.#readers.fail(new Error('the server stops'));
+    this.readers.fail(new Error('the server stops'));
     this.#interest = 0;
     // The next run must not find on its path what this one is still moving.
     await this.#verifying;
@@ -208,7 +208,7 @@ export class Transfer implements FetcherHost {
     const fetch = this.#fetches.get(fetcher);
     const room = !fetch || this.#fetches.append(fetch, offset, chunk);
     this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
-    this.#readers.wakeFor(offset, offset + chunk.length);
+    this.readers.wakeFor(offset, offset + chunk.length);
     return room;
   }
 
@@ -227,12 +227,12 @@ export class Transfer implements FetcherHost {
       fetch?.settle({ ok: false, verdict: end.verdict, trail: end.trail });
       const comes = (offset: number) =>
         this.file.present.has(offset) || this.#fetches.arriving(offset) !== undefined;
-      this.#readers.failWaiting(this.digest, end, comes);
+      this.readers.failWaiting(this.digest, end, comes);
     } else {
       if (end.eof) this.#size.found(fetcher.position);
       fetch?.settle({ ok: true, endpoint: undefined, trail: [] });
       this.#widen(undefined);
-      this.#readers.wake();
+      this.readers.wake();
     }
     this.#checkWhole();
     if (this.#interest === 0) this.#rest();
@@ -255,7 +255,7 @@ export class Transfer implements FetcherHost {
       this.#fetches.remove(fetcher);
       this.#deps.log.error({ digest: this.digest, err: error }, 'a fetch failed unexpectedly');
       fetch.fail(error);
-      this.#readers.fail(error instanceof Error ? error : new Error(String(error)));
+      this.readers.fail(error instanceof Error ? error : new Error(String(error)));
       if (this.#interest === 0) this.#rest();
     });
     return fetch;
@@ -287,7 +287,7 @@ export class Transfer implements FetcherHost {
     this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
     this.#room.release();
     this.file.remove();
-    this.#readers.wake();
+    this.readers.wake();
     if (this.#interest === 0) void this.#end();
   }
 
@@ -310,7 +310,7 @@ export class Transfer implements FetcherHost {
       return;
     }
     this.#state = 'verified';
-    this.#readers.wake();
+    this.readers.wake();
     try {
       await this.#deps.adopt(this.digest, size, this.file.path);
       this.file.moved();
@@ -336,7 +336,7 @@ export class Transfer implements FetcherHost {
     this.#state = 'filling';
     this.#attempt += 1;
     this.#restart(`the bytes of ${this.digest} were wrong`, this.#attempt >= this.#deps.limits.attempts);
-    this.#readers.wake();
+    this.readers.wake();
     if (this.#interest === 0) this.#rest();
   }
 
@@ -344,7 +344,7 @@ export class Transfer implements FetcherHost {
   #restart(reason: string, isLast = false): void {
     this.#fetches.restart();
     this.#room.release();
-    this.#readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
+    this.readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
   }
 
   /** Nobody reads any more: fill on, or leave what is here to the next one. */

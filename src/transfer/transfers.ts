@@ -14,6 +14,7 @@ import { createDistrustMemory } from './distrust.ts';
 import { dropIncoming, sweepIncoming } from './incoming-files.ts';
 import { defaultLimits, type TransferLimits } from './limits.ts';
 import { MemoryBudget } from './memory-budget.ts';
+import { RelayMemory } from './relay-memory.ts';
 import { RunningTransfers } from './running-transfers.ts';
 import { Transfer } from './transfer.ts';
 import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
@@ -83,7 +84,7 @@ export function createTransfers(
   options: { limits?: Partial<TransferLimits> } = {},
 ): Transfers {
   const limits: TransferLimits = { ...defaultLimits, ...options.limits };
-  const budget = new MemoryBudget(settings.writeBehind);
+  const budget = new MemoryBudget(settings.writeBehind, limits.writeBatch);
   let { fill } = settings;
   const running = new RunningTransfers();
 
@@ -115,6 +116,7 @@ export function createTransfers(
     ...deps,
     limits,
     budget,
+    relayMemory: new RelayMemory(),
     distrust: createDistrustMemory(),
     fill: () => fill,
     ended(transfer) {

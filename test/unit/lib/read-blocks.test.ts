@@ -86,7 +86,7 @@ describe('blocks that sockets read into', () => {
   }
 
   it('are used again', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 64, lend: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, sockets: 64, keep: 64, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const seen = new Set<ArrayBufferLike>();
     const size = 3 * 1024 * KiB;
@@ -101,8 +101,28 @@ describe('blocks that sockets read into', () => {
     await agent.close();
   });
 
+  it('are smaller for each socket beyond a number, and whole again when sockets have closed', async () => {
+    const blocks = createReadBlocks({ size: 256 * KiB, sockets: 1, keep: 0, lend: 2 });
+    const first = new Agent({ connect: { onread: blocks.onread } });
+    const asked = { size: 3 * 1024 * KiB, how: 'length', hold: 1, pauses: false };
+    const sizes = async (agent: Agent, seed: number) => {
+      const seen = new Set<ArrayBufferLike>();
+      await read(agent, blocks, { ...asked, seed, seen });
+      return Math.max(...[...seen].map(({ byteLength }) => byteLength));
+    };
+    assert.equal(await sizes(first, 1), 256 * KiB);
+    const second = new Agent({ connect: { onread: blocks.onread } });
+    assert.ok((await sizes(second, 2)) <= 256 * KiB);
+    const third = new Agent({ connect: { onread: blocks.onread } });
+    assert.equal(await sizes(third, 3), 64 * KiB);
+    await Promise.all([first.close(), second.close(), third.close()]);
+    const last = new Agent({ connect: { onread: blocks.onread } });
+    assert.equal(await sizes(last, 4), 256 * KiB);
+    await last.close();
+  });
+
   it('are kept in no greater number than wanted', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 2, lend: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, sockets: 64, keep: 2, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const asked = {
       size: 3 * 1024 * KiB,
@@ -118,7 +138,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are never used again while somebody holds a chunk of them', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, sockets: 64, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const size = 3 * 1024 * KiB;
     let seed = 0;
@@ -139,7 +159,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are left to the garbage collector by those who never give chunks back', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, sockets: 64, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const held: Buffer[] = [];
     await new Promise<void>((resolve, reject) => {
@@ -170,7 +190,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are not taken for small answers', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, sockets: 64, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread }, connections: 1 });
     const seen = new Set<ArrayBufferLike>();
     for (let seed = 1; seed <= 50; seed++) {
@@ -181,7 +201,7 @@ describe('blocks that sockets read into', () => {
   });
 
   it('are lent to slow readers up to a number, however many chunks of them and readers there are', async () => {
-    const blocks = createReadBlocks({ size: 128 * KiB, keep: 4, lend: 2 });
+    const blocks = createReadBlocks({ size: 128 * KiB, sockets: 64, keep: 4, lend: 2 });
     const agent = new Agent({ connect: { onread: blocks.onread } });
     const chunks: Buffer[] = [];
     await new Promise<void>((resolve, reject) => {

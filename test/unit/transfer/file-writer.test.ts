@@ -31,7 +31,7 @@ function bench(t: TestContext, options: { limit?: number } = {}): Bench {
     errors: [],
     released: [],
     rooms: 0,
-    budget: new MemoryBudget(options.limit ?? 1024 * KiB),
+    budget: new MemoryBudget(options.limit ?? 1024 * KiB, 1024 * KiB),
     writer: (start, deps) =>
       new FileWriter(
         {

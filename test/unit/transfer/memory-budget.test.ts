@@ -5,17 +5,17 @@ import { MemoryBudget } from '../../../src/transfer/memory-budget.ts';
 /** A budget of 100 bytes with one member, and what the member was told. */
 function budget() {
   const told: string[] = [];
-  const made = new MemoryBudget(100);
+  const made = new MemoryBudget(100, 20);
   made.join({ shed: () => told.push('shed'), resume: () => told.push('resume') });
   return { made, told };
 }
 
 describe('a memory budget', () => {
-  it('asks for a pause above its limit, and lets all go on when half of it is free', () => {
+  it('asks for a pause above its limit, and lets all go on when one step of it is free', () => {
     const { made, told } = budget();
     assert.equal(made.take(100), true);
     assert.equal(made.take(1), false);
-    made.give(50);
+    made.give(20);
     assert.deepEqual(told, ['shed']);
     made.give(1);
     assert.deepEqual(told, ['shed', 'resume']);

@@ -5,6 +5,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import type { ByteStream } from '../../../src/lib/byte-stream.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { createHasher, type Hasher } from '../../../src/lib/hasher.ts';
+import { createReadBlocks } from '../../../src/lib/read-blocks.ts';
 import { BlobSize } from '../../../src/transfer/blob-size.ts';
 import { createDistrustMemory } from '../../../src/transfer/distrust.ts';
 import { Givers } from '../../../src/transfer/givers.ts';
@@ -12,6 +13,7 @@ import { defaultLimits } from '../../../src/transfer/limits.ts';
 import { MemoryBudget } from '../../../src/transfer/memory-budget.ts';
 import { RangeSet } from '../../../src/transfer/range-set.ts';
 import { createRelay } from '../../../src/transfer/relay.ts';
+import { RelayMemory } from '../../../src/transfer/relay-memory.ts';
 import { SparseFile } from '../../../src/transfer/sparse-file.ts';
 import type { TransferDeps } from '../../../src/transfer/transfer-deps.ts';
 import { endpointKey } from '../../../src/upstream/endpoint.ts';
@@ -54,7 +56,7 @@ describe('a relay', () => {
         size: new BlobSize(digest, blob.length, undefined),
         clock: systemClock,
         writev,
-        budget: new MemoryBudget(MiB),
+        budget: new MemoryBudget(MiB, MiB),
         blocks: { release() {} },
         limits: defaultLimits,
         hasher,
@@ -66,6 +68,7 @@ describe('a relay', () => {
     );
     t.after(() => file.close());
     const source = scriptedSource('a/b', scripts);
+    const memory = new RelayMemory({ total: 4 * MiB, least: 64 * KiB, most: MiB });
     const reports: Bench['reports'] = [];
     const distrust = createDistrustMemory();
     const report: TransferDeps['report'] = ({ host }, fault) => reports.push([host, fault]);
@@ -86,6 +89,8 @@ describe('a relay', () => {
             stallTimeoutOf: () => 30_000,
             clock: systemClock,
             limits: defaultLimits,
+            blocks: createReadBlocks({ size: 1024, sockets: 64, keep: 0, lend: 0 }),
+            relayMemory: memory,
             report,
             givers,
             metrics: { received() {}, transferRead() {}, transferEnded() {} },
@@ -152,6 +157,24 @@ describe('a relay', () => {
     while (await stream.next());
     assert.equal(source.bytesSent, blob.length);
     stream.close();
+  });
+
+  it('queues less for each slow reader the more of them there are, and more again when they leave', async (t) => {
+    const { relay, source } = bench(t, [good]);
+    const settle = async () => {
+      for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const streams = Array.from({ length: 64 }, () => relay({}));
+    for (const stream of streams) await stream.next();
+    await settle();
+    const each = source.bytesSent / streams.length;
+    assert.ok(each < 512 * KiB, `${each} bytes for each of many readers that stand still`);
+    for (const stream of streams.slice(1)) stream.close();
+    const before = source.bytesSent;
+    await streams[0]?.next();
+    await settle();
+    assert.ok(source.bytesSent - before > 256 * KiB);
+    assert.ok((await readAll(streams[0] as ByteStream)).length > 0);
   });
 
   it('ends with its reader', async (t) => {

@@ -29,7 +29,7 @@ describe('a sparse file', () => {
       {
         clock: createManualClock(),
         writev,
-        budget: new MemoryBudget(1024 * KiB),
+        budget: new MemoryBudget(1024 * KiB, KiB),
         blocks: { release() {} },
         limits: { ...defaultLimits, writeBatch: 32 * KiB, keepWritten: 0 },
         size: new BlobSize(blob.digest, undefined, leftover.size),
@@ -215,7 +215,7 @@ describe('a sparse file', () => {
       {
         clock: createManualClock(),
         writev,
-        budget: new MemoryBudget(KiB),
+        budget: new MemoryBudget(KiB, KiB),
         blocks: { release() {} },
         limits: defaultLimits,
         size: new BlobSize(blob.digest, undefined, undefined),

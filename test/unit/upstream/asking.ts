@@ -94,7 +94,7 @@ export function endpointOf(host: string, repository = 'team/app'): Endpoint {
 export function upstreamOf(sketches: readonly EndpointSketch[], options: AskingOptions = {}): Upstream {
   return createUpstream(
     {
-      blocks: createReadBlocks({ size: 64 * 1024, keep: 4, lend: 4 }),
+      blocks: createReadBlocks({ size: 64 * 1024, sockets: 64, keep: 4, lend: 4 }),
       endpoints: endpointsOf(sketches),
       authLookup: async () => undefined,
       certLookup: () => ({ ca: [], pairs: [], directory: undefined }),

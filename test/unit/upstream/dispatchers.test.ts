@@ -28,7 +28,7 @@ describe('names that lead nearer than their sender may send us', () => {
   };
   const dispatchers = createDispatchers({
     clock: systemClock,
-    blocks: createReadBlocks({ size: 64 * 1024, keep: 4, lend: 4 }),
+    blocks: createReadBlocks({ size: 64 * 1024, sockets: 64, keep: 4, lend: 4 }),
     certLookup: () => ({ ca: [], pairs: [], directory: undefined }),
     proxies: createProxies(noProxies, settings),
     settings,
