@@ -3,7 +3,8 @@
  * made for them by eviction, a few milliseconds at once and the rest in the background.
  *
  * A file system may refuse a write though it has free bytes: there are no inodes, or a quota of the system is used up. From
- * then on it counts as full for a minute, and as many bytes are evicted as come.
+ * then on it counts as full for a minute: as many bytes are evicted as come, and with the first of them a little more. A cache
+ * with nothing to evict tries again at once.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
@@ -67,23 +68,24 @@ export function createRoom(deps: RoomDeps): Room {
   let running: Promise<void> | undefined;
   let isDue = false;
   let isStopped = false;
-  let isRefused = false;
   /** Monotonic. */
   let fullUntil = Number.NEGATIVE_INFINITY;
   /** Bytes that were evicted since the refused write, and that nothing has taken yet. */
   let credit = 0;
+  /** Bytes that must go in addition before the first ones come after a refused write. */
+  let owed = 0;
 
   const used = () => index.totals().bytes + leftovers.bytes;
 
   /** Bytes that must go before `more` can come; not above 0 where there is room. */
   function missing(more: number): number {
     const { maxSize, minFree } = deps.limits();
-    const onDisk = isFull() ? more - credit : missingOnDisk(more, minFree);
+    const onDisk = isFull() ? more - credit + (more > 0 ? owed : 0) : missingOnDisk(more, minFree);
     const inSize = maxSize === undefined ? 0 : used() + reserved + more - maxSize;
     return Math.max(onDisk, inSize);
   }
 
-  const isFull = () => deps.clock.monotonic() < fullUntil;
+  const isFull = () => deps.clock.monotonic() < fullUntil && used() > 0;
 
   function missingOnDisk(more: number, minFree: number): number {
     let missing = more + minFree - deps.free() - deps.leaving();
@@ -124,8 +126,7 @@ export function createRoom(deps: RoomDeps): Room {
   async function run(): Promise<void> {
     while (isDue && !isStopped) {
       isDue = false;
-      const needed = Math.max(missing(0), isRefused ? used() * refusalShare : 0);
-      isRefused = false;
+      const needed = missing(0);
       if (needed > 0) await search({ needed, after: undefined });
       for (const quota of quotas.exceeded()) await keepQuota(quota);
     }
@@ -150,7 +151,9 @@ export function createRoom(deps: RoomDeps): Room {
     const progress = eviction.slice(state);
     credit += state.freed;
     if (progress === 'paused') check();
-    return progress !== 'exhausted';
+    if (progress === 'exhausted') return false;
+    owed = 0;
+    return true;
   }
 
   function makeRoomIn(quota: Quota, bytes: number): boolean {
@@ -191,9 +194,8 @@ export function createRoom(deps: RoomDeps): Room {
     check,
     refused() {
       fullUntil = deps.clock.monotonic() + refusalTime;
-      isRefused = true;
       credit = 0;
-      check();
+      owed = used() * refusalShare;
     },
     async settled() {
       check();
