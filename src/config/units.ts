@@ -41,7 +41,7 @@ export function parseSize(text: string): number | undefined {
 
 /** Milliseconds as the file would have them: in the largest unit that leaves no fraction. */
 export function formatDuration(milliseconds: number): string {
-  return inLargestUnit(milliseconds, unitMilliseconds, 'ms');
+  return milliseconds === 0 ? '0s' : inLargestUnit(milliseconds, unitMilliseconds, 'ms');
 }
 
 /** Bytes as the file would have them: in the largest unit that leaves no fraction. */
