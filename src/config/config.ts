@@ -64,6 +64,8 @@ export interface ServerConfig {
     readonly drainDelay: number;
     /** Client connections at once; one more is closed as it comes, unless an idle one can make room. */
     readonly maxConnections: number;
+    /** How long a client may take for one chunk of a blob (up to 1 MiB). */
+    readonly clientStall: number;
   };
   readonly routing: {
     readonly defaultRegistry: string;

@@ -49,6 +49,7 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
       stopGrace: limits.value('stop_grace', kind.wait, 30_000),
       drainDelay: limits.value('drain_delay', kind.pause, 0),
       maxConnections: limits.value('max_connections', kind.integer(1, 1_000_000), 10_000),
+      clientStall: limits.value('client_stall', kind.wait, 3_600_000),
     },
     routing: readRouting(top.table('routing')),
     upstream: readUpstream(top.table('upstream'), path),

@@ -44,7 +44,7 @@ export function isRegistryUrl(url: string): boolean {
 
 export function createRegistryApi(
   deps: RegistryApiDeps,
-  options: { /** ms in which a client must take a chunk. */ readonly stallTimeout: number },
+  options: { /** ms in which a client must take a chunk. */ readonly stallTimeout: () => number },
 ): RegistryApi {
   const { pull, route, clock, newId } = deps;
   const requestLog = createRequestLog(deps);
@@ -135,7 +135,7 @@ export function createRegistryApi(
       return { bytes: 0, end: 'failed', fault };
     }
     if (isStreamed(body)) {
-      if (!isHead) return sendBody(outgoing, body, { clock, stallTimeout: options.stallTimeout });
+      if (!isHead) return sendBody(outgoing, body, { clock, stallTimeout: options.stallTimeout() });
       body.close();
     }
     const bytes = isHead || isStreamed(body) ? undefined : body;

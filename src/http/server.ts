@@ -21,10 +21,7 @@ export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
 
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly limits: ServerLimits & {
-    /** ms in which a client must take a chunk of a blob (up to 1 MiB); 5 minutes where not given. */
-    readonly clientStall?: number;
-  };
+  readonly limits: ServerLimits;
   /** Speaks TLS; plain HTTP where not given. */
   readonly tls?: boolean;
 }
@@ -32,6 +29,11 @@ export interface ServerOptions {
 export interface ServerLimits {
   /** Client connections at once; those beyond are closed as they come. */
   readonly maxConnections: number;
+  /**
+   * ms in which a client must take a chunk of a blob (up to 1 MiB). Long: nginx reads a gigabyte ahead of a slow client and then
+   * nothing until that client has it. A client whose machine is down is found by TCP itself.
+   */
+  readonly clientStall: number;
 }
 
 export interface Server {
@@ -42,7 +44,7 @@ export interface Server {
    * the rest and tells how many.
    */
   stop(graceMs: number, drainMs?: number): Promise<{ readonly cut: number }>;
-  /** For connections that come from now on. */
+  /** For connections and answers that begin from now on. */
   limit(limits: ServerLimits): void;
   /** Before the start of one that speaks TLS, and whenever the certificate is to be another one. */
   secure(tls: ServerTls): void;
@@ -70,6 +72,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const answered = new Set<string>();
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
+  let { clientStall } = options.limits;
 
   const app = createHttpApp({
     metrics,
@@ -78,7 +81,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   });
   const registry = createRegistryApi(
     { ...deps, newId: deps.newId ?? shortId },
-    { stallTimeout: options.limits.clientStall ?? 5 * minutes },
+    { stallTimeout: () => clientStall },
   );
   const answerByApp = getRequestListener(app.fetch, { overrideGlobalObjects: false });
 
@@ -169,8 +172,9 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     }
   }
 
-  function limit({ maxConnections }: ServerLimits): void {
-    server.maxConnections = maxConnections;
+  function limit(limits: ServerLimits): void {
+    server.maxConnections = limits.maxConnections;
+    clientStall = limits.clientStall;
   }
 
   return { start, stop, limit, secure: (tls) => tlsServer?.secure(tls), app };

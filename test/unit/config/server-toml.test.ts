@@ -29,7 +29,7 @@ const defaults = {
   reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
   log: { level: 'info', format: undefined },
-  limits: { stopGrace: 30_000, drainDelay: 0, maxConnections: 10_000 },
+  limits: { stopGrace: 30_000, drainDelay: 0, maxConnections: 10_000, clientStall: 3_600_000 },
   routing: { defaultRegistry: 'docker.io', unlisted: 'refuse', hosts: new Map(), names: new Map() },
   upstream: {
     lookupTimeout: 10_000,
@@ -75,7 +75,7 @@ describe('entrepot.toml', () => {
       data = "/var/lib/entrepot"
       reload_on_change = false
       log = { level = "debug", format = "text" }
-      limits = { stop_grace = "1m", drain_delay = "2s", max_connections = 5 }
+      limits = { stop_grace = "1m", drain_delay = "2s", max_connections = 5, client_stall = "20m" }
       [tls]
       certificate = "tls.crt"
       key = "/etc/tls.key"
@@ -136,7 +136,7 @@ describe('entrepot.toml', () => {
       log: { level: 'debug', format: 'text' },
       reloadOnChange: false,
       tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
-      limits: { stopGrace: 60_000, drainDelay: 2000, maxConnections: 5 },
+      limits: { stopGrace: 60_000, drainDelay: 2000, maxConnections: 5, clientStall: 1_200_000 },
       routing: {
         defaultRegistry: 'docker.io',
         unlisted: 'direct',
@@ -235,7 +235,7 @@ describe('an unknown key', () => {
     ['[cache]\nlisten = "x"', /^2: .*"listen" in \[cache\]: it belongs above the first table$/],
     ['max_size = "1GB"', /^1: .*it belongs in \[cache\]$/],
     ['[chache]\n', /^1: unknown key "chache".*did you mean cache\?$/],
-    ['[limits]\ncolour = 1', /^2: .*known there are drain_delay, max_connections, stop_grace$/],
+    ['[limits]\ncolour = 1', /^2: .*known there are client_stall, drain_delay, max_connections, stop_grace$/],
     [
       '[[upstream.host]]\nhost = "h.io"\npasword_file = "x"',
       /^3: .*in \[\[upstream\.host\]\]: did you mean password_file\?$/,

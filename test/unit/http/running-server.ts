@@ -31,7 +31,7 @@ export async function running(
   t: TestContext,
   options: Partial<Omit<ServerDeps, 'pull'>> & { maxConnections?: number; clientStall?: number } = {},
 ): Promise<Running> {
-  const { maxConnections = 1000, clientStall, ...deps } = options;
+  const { maxConnections = 1000, clientStall = 60_000, ...deps } = options;
   const pull = createMemoryPull();
   const lines: Record<string, unknown>[] = [];
   const log = createLog({ level: 'debug', to: { write: (line: string) => lines.push(JSON.parse(line)) } });
@@ -40,7 +40,7 @@ export async function running(
     { pull, route, log, clock: systemClock, ...deps },
     {
       listen: { host: '127.0.0.1', port: 0 },
-      limits: { maxConnections, ...(clientStall !== undefined && { clientStall }) },
+      limits: { maxConnections, clientStall },
     },
   );
   const { port } = await server.start();

@@ -247,6 +247,30 @@ describe('sending a blob', () => {
     client.destroy();
   });
 
+  it('has the patience with clients that was configured last', async (t) => {
+    const clock = steeredClock();
+    const server = await running(t, { clock, clientStall: 1000 });
+    server.server.limit({ maxConnections: 10, clientStall: 5000 });
+    t.after(() => clock.advance(1e6));
+    const { stream, waiting } = steeredStream();
+    server.pull.stream = () => stream;
+    const size = 64 * 1024 * 1024;
+    const url = blobUrl(server, Buffer.alloc(size));
+    const client = connect(server.port, '127.0.0.1');
+    client.on('error', () => {});
+    client.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    client.pause();
+    await until(() => waiting.length === 1);
+    waiting[0]!.resolve(Buffer.alloc(size - 1));
+    await until(() => waiting.length === 2);
+    clock.advance(4999);
+    assert.equal(server.lines.length, 0);
+    clock.advance(5001);
+    await until(() => server.lines.length === 1);
+    assert.equal(server.lines[0]?.end, 'clientStalled');
+    client.destroy();
+  });
+
   it('opens the parts of a multipart answer no more than three ahead of their turn', async (t) => {
     const server = await running(t);
     let open = 0;

@@ -20,7 +20,7 @@ function serverAt(host: string, port: number) {
       log: createLog({ level: 'silent', to: { write() {} } }),
       clock: systemClock,
     },
-    { listen: { host, port }, limits: { maxConnections: 10 } },
+    { listen: { host, port }, limits: { maxConnections: 10, clientStall: 60_000 } },
   );
 }
 
