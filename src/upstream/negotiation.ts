@@ -48,6 +48,11 @@ export interface Negotiation {
   start(): Promise<Outcome<Try>>;
   /** What to send now that the last try was refused; or a failure, when nothing is left to try. */
   next(refusal: Refusal): Promise<Outcome<Try>>;
+  /**
+   * Whether a "no" to a request without Authorization may be meant for strangers: there are credentials, and the registry was not
+   * asked for its challenge because of it within the last half minute.
+   */
+  mayBeForStrangers(): Promise<boolean>;
   /** The last try was not refused. */
   worked(): void;
 }
@@ -253,6 +258,13 @@ export function createNegotiation(place: AuthPlace, deps: NegotiationDeps, leave
       const said = failure?.outcome ?? over;
       for (const what of vain) memory.refuse(key, what, all.credentials, said);
       return said;
+    },
+
+    async mayBeForStrangers() {
+      if (!mayHaveCredentials || tries > 0 || memory.lately(key, 'stranger', undefined)) return false;
+      memory.refuse(key, 'stranger', undefined, { kind: 'unauthorized', reason: 'no challenge' });
+      const { credentials } = await find();
+      return credentials !== undefined;
     },
 
     worked() {

@@ -20,8 +20,10 @@ export async function refusalOf(
   context: { readonly challenges: readonly Challenge[]; readonly found: Found; readonly noneFound: string },
 ): Promise<Outcome<never>> {
   const kind = kindOfStatus(status);
-  if (!sent)
+  if (!sent && status !== 401) return { kind, reason: `HTTP ${status}${await words}` };
+  if (!sent) {
     return { kind, reason: unanswerable(context) ?? `HTTP ${status} without a challenge${await words}` };
+  }
   const said = `HTTP ${status}${await words}`;
   const server = URL.parse(sent.challenge.parameters.get('realm') ?? '')?.host ?? '';
   const { credentials } = sent;

@@ -21,7 +21,7 @@ import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } fro
 import { isRedirect, judgeRedirect, maxRedirects } from './redirects.ts';
 import type { Schemes } from './scheme.ts';
 import type { Sender } from './sender.ts';
-import { failureOf, mayRefuseCredential, serverWords } from './status.ts';
+import { failureOf, mayRefuseCredential, serverWords, strangersMayHear } from './status.ts';
 import { secretsOf } from './tokens.ts';
 import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
 
@@ -258,8 +258,10 @@ export function createRegistryClient(deps: {
       if ('endpoint' in followed.value) return converse(followed.value, request, context);
       const { response, away } = followed.value;
       const { status } = response;
+      const isBare = !authorization && !away && !lastResort;
       const isRefused = !away && (authorization ? mayRefuseCredential(status) : status === 401);
-      if (!isRefused && !(lastResort && status >= 400)) {
+      const isForStrangers = isBare && strangersMayHear(status) && (await negotiation.mayBeForStrangers());
+      if (!isRefused && !isForStrangers && !(lastResort && status >= 400)) {
         negotiation.worked();
         return judge(place, followed.value, request, context, authorization);
       }
@@ -267,8 +269,8 @@ export function createRegistryClient(deps: {
       // Read meanwhile: its connection may be the only one that the host allows us.
       const words = serverWords(response, { clock, signal, secrets: secretsIn(authorization) });
       const told = parseChallenges(response.headers['www-authenticate']);
-      const isBare = status === 401 && told.length === 0 && !authorization;
-      const challenges = isBare ? await pingChallenges(place, context) : told;
+      const asksNothing = told.length === 0 && !authorization && (status === 401 || isForStrangers);
+      const challenges = asksNothing ? await pingChallenges(place, context) : told;
       step = await untilAborted(negotiation.next({ status, challenges, words }), signal);
     }
   }

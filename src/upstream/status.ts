@@ -42,6 +42,11 @@ export function mayRefuseCredential(status: number): boolean {
   return refusals.has(status);
 }
 
+/** Statuses that registries give to strangers in the place of 401: they challenge at their ping only. */
+export function strangersMayHear(status: number): boolean {
+  return status === 400 || status === 403 || status === 404;
+}
+
 /** ` (CODE: message)`, or nothing. Takes the body. Never rejects. */
 export async function serverWords(response: HttpResponse, options: WordsOptions): Promise<string> {
   const type = single(response.headers['content-type'])?.toLowerCase() ?? '';

@@ -322,6 +322,34 @@ describe('of several challenges', () => {
   });
 });
 
+describe('a registry that challenges at its ping only', () => {
+  for (const code of [403, 404]) {
+    it(`and says ${code} to strangers gets our credentials`, async (t) => {
+      const registry = await start(t);
+      const tokens = await startTokens(t, { accounts: { joe: { password: 'right' } } });
+      const isGood = (sent: string | undefined) => tokens.judge(tokenOf(sent), undefined) === 'ok';
+      registry.on(
+        { early: true, kind: 'ping', when: ({ headers }) => !isGood(headers.authorization) },
+        status(401, { 'www-authenticate': bearer(tokens) }),
+      );
+      registry.on({ early: true, when: ({ headers }) => !isGood(headers.authorization) }, status(code));
+      const { ask } = await proxyFor(t, registry, { authJson: auths(registry.host, 'joe:right') });
+      assert.equal((await ask('manifests/1')).status, 200);
+      assert.equal((await ask('manifests/2')).status, 200);
+      assert.equal((await ask('manifests/none')).status, 404);
+    });
+  }
+
+  it('or does not, is pinged once in half a minute for what it does not have', async (t) => {
+    const registry = await start(t);
+    const { ask } = await proxyFor(t, registry, { authJson: auths(registry.host, 'joe:right') });
+    for (const tag of ['a', 'b', 'c']) assert.equal((await ask(`manifests/${tag}`)).status, 404);
+    // One ping finds out whether it speaks HTTPS.
+    assert.ok(registry.count({ kind: 'ping' }) <= 2);
+    assert.ok(registry.requests.every(({ headers }) => headers.authorization === undefined));
+  });
+});
+
 describe('the reason of a refusal', () => {
   const reasonOf = async (
     t: TestContext,
