@@ -9,6 +9,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { AppDeps } from '../../src/app.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { type Blob, generateBlob } from '../support/byte-source.ts';
+import { patientClock } from '../support/clock.ts';
 import { overlook, pullWhole, registriesConf } from '../support/cold-blobs.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
@@ -34,7 +35,7 @@ async function setUp(t: TestContext) {
 
 /** On what lies in `folder`, in the boot of this name. */
 async function startIn(t: TestContext, folder: string, registry: FakeRegistry, boot: string) {
-  const deps: Partial<AppDeps> = { boot: () => boot };
+  const deps: Partial<AppDeps> = { boot: () => boot, clock: patientClock };
   const proxy = await startApp(t, { registries: registriesConf([registry.host]), folder }, deps);
   return overlook<RunningApp>(proxy, [registry]);
 }

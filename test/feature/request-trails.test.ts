@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { startApp } from '../support/app.ts';
+import { createManualClock } from '../support/clock.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { redirect, status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
@@ -27,7 +28,7 @@ describe('the line of a request in the log', () => {
     });
     const auth = Buffer.from('joe:hunter2').toString('base64');
     const authJson = JSON.stringify({ auths: { [wrongPassword.host]: { auth } } });
-    const proxy = await startApp(t, { registries, authJson });
+    const proxy = await startApp(t, { registries, authJson }, { clock: createManualClock() });
     // The blob first: once the manifest is here, its blobs are asked for where it came from.
     for (const path of [`blobs/${layer}`, 'manifests/1']) {
       assert.equal((await get(`${proxy.url}/v2/ex.test/team/app/${path}`)).status, 200);

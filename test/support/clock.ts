@@ -1,5 +1,14 @@
 /** Time that stands still until a test moves it. */
-import type { Clock, Timer } from '../../src/lib/clock.ts';
+import { type Clock, systemClock, type Timer } from '../../src/lib/clock.ts';
+
+/**
+ * Real time for what is done every few milliseconds, and a hundred times as long for what takes a second or more: on a busy machine
+ * the program then gives nothing up that is only slow.
+ */
+export const patientClock: Clock = {
+  ...systemClock,
+  after: (ms, run) => systemClock.after(ms < 1000 ? ms : ms * 100, run),
+};
 
 export interface ManualClock extends Clock {
   /**
