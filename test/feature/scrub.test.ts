@@ -439,7 +439,9 @@ describe('entrepot scrub', () => {
       assert.equal(code, 1);
       const [line, sum] = stdout.split('\n');
       assert.ok(
-        line?.startsWith(`${name}@${large.digest}: its file has other bytes: lost: ${name}: not every`),
+        line?.startsWith(
+          `${name}@${large.digest}: its file has other bytes: lost: ${name}: no endpoint could give it`,
+        ),
       );
       assert.equal(sum, '4 contents checked, 2.9 MiB, 1 damaged, 1 lost');
       assert.equal((await runCommand(proxy, 'scrub')).code, 0);

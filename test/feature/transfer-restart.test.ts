@@ -128,7 +128,7 @@ describe('a program that is killed again and again', () => {
       assert.equal((await site.program.stop()).code, 0);
       assert.deepEqual(
         readdirSync(site.proxy.data).toSorted(),
-        ['content-v1', 'entrepot.lock', 'incoming', 'index-v1.sqlite'],
+        ['content-v1', 'entrepot.lock', 'incoming', 'index-v1.reserve', 'index-v1.sqlite'],
         'no orphan, no socket, no log of the index',
       );
       const last = await startProgramOnBlobs(t, folder, [registry]);
