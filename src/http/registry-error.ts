@@ -101,7 +101,8 @@ function failureOf(
 /** What was thrown: the one error class is told to the client, anything else is a bug and only logged. */
 export function faultAnswer(fault: unknown, requestId: string): Answer {
   if (fault instanceof EntrepotError) {
-    const isClients = fault.code === 'REFERENCE_INVALID';
+    // What the location of an entry makes of this name is no name: no other request helps, and no other endpoint is asked.
+    const isClients = fault.code === 'REFERENCE_INVALID' || fault.code === 'REWRITE_INVALID';
     return {
       ...errorAnswer(isClients ? 400 : 500, {
         code: isClients ? 'NAME_INVALID' : 'UNKNOWN',

@@ -82,12 +82,19 @@ function rewrite(
   if (parsed.ok && formatReference(parsed.value) === text) return parsed.value;
   const problem = parsed.ok
     ? `means "${formatReference(parsed.value)}": ${wayOut(to.location)}`
-    : `${parsed.problem}: correct the location`;
+    : `${parsed.problem}: ${correction(to.location)}`;
   throw new EntrepotError(
     'REWRITE_INVALID',
     `the location "${to.location}" turns "${original}" into "${text}", which ${problem}`,
     to.origin,
   );
+}
+
+/** The reference grammar of containers/image has no IPv6 addresses: podman cannot use such a location either. */
+function correction(location: string): string {
+  return location.startsWith('[')
+    ? 'a location cannot be an IPv6 address; give the address a name in DNS or /etc/hosts and write that name'
+    : 'correct the location';
 }
 
 function wayOut(location: string): string {

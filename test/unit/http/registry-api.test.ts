@@ -311,7 +311,7 @@ describe('errors', () => {
       'mirror "x" makes no valid name of docker.io/library/alpine',
     );
     const told = await get('/v2/alpine/manifests/1');
-    assert.equal(told.status, 500);
+    assert.equal(told.status, 400);
     assert.match(errorOf(told.body).message, /mirror "x"/);
     assert.equal(errorOf(told.body).detail.code, 'REWRITE_INVALID');
 

@@ -106,6 +106,11 @@ describe('an invalid rewrite', () => {
     assert.match(error.message, /means "docker\.io\/mirror\/app:1": a host needs a dot or a port/);
   });
 
+  it('says that a location cannot be an IPv6 address, and what to write', () => {
+    const error = failure(`${mirrored}[[registry.mirror]]\nlocation = "[::1]:5000"\n`, 'ex.io/app:1');
+    assert.match(error.message, /cannot be an IPv6 address; give the address a name in DNS or \/etc\/hosts/);
+  });
+
   it('names the line of the source, too', () => {
     const error = failure('[[registry]]\nprefix = "ex.io/app"\nlocation = "hub.corp"\n', 'ex.io/app:1');
     assert.equal(error.line, 3);
