@@ -76,7 +76,8 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     }
     const source = createBlobSource(deps, image, digest);
     let confirmed: number | undefined;
-    if (transfers.couldJoin(source, digest)) {
+    const isLinked = cache.isLinked(name, digest);
+    if (!(isLinked && transfers.isVerified(digest)) && transfers.couldJoin(source, digest)) {
       const answer = await headBlob(image, digest, described);
       if (answer.ok) {
         cache.link(name, digest, endpointKey(answer.endpoint));
@@ -152,6 +153,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       source,
       size: described?.size,
       confirmed,
+      isLinked: cache.isLinked(image.name, digest),
       ...span,
       prefer: described?.endpoint,
     });

@@ -22,6 +22,8 @@ import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
 export interface Transfers {
   /** Whether the blob is on its way for another image only, and this image could join if its own endpoints had it. */
   couldJoin(source: ByteSource, digest: Digest): boolean;
+  /** Whether the whole blob is here, and is only on its way into the store. */
+  isVerified(digest: Digest): boolean;
   /** Bytes of the blob, if a transfer that this image has started is under way and its size is known. */
   promisedTo(source: ByteSource, digest: Digest): number | undefined;
   /** Resolves when a blob that was read to its end is in the store, or will not be. */
@@ -52,6 +54,8 @@ export interface TransferRequest {
   readonly size?: number | undefined;
   /** What the image's own endpoints have told of the size when they were asked whether they have the blob. */
   readonly confirmed?: number | undefined;
+  /** The image may serve the blob: it may read what is verified. */
+  readonly isLinked?: boolean | undefined;
   /** The first bytes that will be read; the rest of the blob may be read as well. */
   readonly start: number;
   readonly end?: number | undefined;
@@ -98,10 +102,10 @@ export function createTransfers(
     return running.of(digest).find((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
   }
 
-  function find({ digest, source, confirmed }: TransferRequest): Transfer | undefined {
-    const own = ownOf(source, digest);
-    if (own || confirmed === undefined) return own;
-    return running.of(digest).find((transfer) => transfer.admits(source, confirmed));
+  function find({ digest, source, confirmed, isLinked = false }: TransferRequest): Transfer | undefined {
+    const mayRead = (transfer: Transfer) =>
+      (isLinked && transfer.verified) || (confirmed !== undefined && transfer.admits(source, confirmed));
+    return ownOf(source, digest) ?? running.of(digest).find(mayRead);
   }
 
   function start({ digest, source, size }: TransferRequest): Transfer {
@@ -132,6 +136,7 @@ export function createTransfers(
     couldJoin(source, digest) {
       return !ownOf(source, digest) && running.of(digest).some((transfer) => transfer.isFor(source));
     },
+    isVerified: (digest) => running.of(digest).some(({ verified }) => verified),
     promisedTo: (source, digest) => ownOf(source, digest)?.promised,
     async settled(digest) {
       await Promise.all(running.of(digest).map((transfer) => transfer.settled));
