@@ -77,12 +77,17 @@ describe('a registry that is not listed', () => {
     const { stranger, proxy } = await setUp(t);
     for (const head of [
       `GET ${stranger.url}/v2/team/app/manifests/1 HTTP/1.1`,
-      `GET ${stranger.url}/v2/ HTTP/1.1`,
       `CONNECT ${stranger.host} HTTP/1.1`,
     ]) {
       const answer = await raw(proxy.url, `${head}\r\nHost: ${stranger.host}\r\nConnection: close\r\n\r\n`);
       assert.doesNotMatch(answer, /^HTTP\/1\.1 2/, head);
     }
+    // An absolute request line is a request to this server (RFC 9112, 3.2.2).
+    const own = await raw(
+      proxy.url,
+      `GET ${stranger.url}/v2/ HTTP/1.1\r\nHost: ${stranger.host}\r\nConnection: close\r\n\r\n`,
+    );
+    assert.match(own, /^HTTP\/1\.1 200/);
     assert.equal(stranger.count(), 0);
   });
 

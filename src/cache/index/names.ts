@@ -9,7 +9,7 @@ export interface Names {
   find(name: string): number | undefined;
   /** The number of a name, written now if it is new. */
   intern(name: string): number;
-  /** Removes the names that nothing has any more; returns how many. Not within a transaction. */
+  /** Removes the names that no row refers to; returns how many. Reads whole tables, for `gc` alone. Not within a transaction. */
   removeUnused(): number;
 }
 
@@ -18,11 +18,6 @@ const remembered = 20_000;
 export function createNames(db: Database): Names {
   const select = db.prepare<[string], { id: number }>('SELECT id FROM names WHERE name = ?');
   const insert = db.prepare<[string]>('INSERT INTO names (name) VALUES (?)');
-  const removeUnused = db.prepare<[]>(`
-    DELETE FROM names WHERE id NOT IN (
-      SELECT media_type FROM contents WHERE media_type IS NOT NULL UNION SELECT media_type FROM children
-      UNION SELECT image FROM tags UNION SELECT endpoint FROM tags
-      UNION SELECT image FROM links UNION SELECT endpoint FROM links UNION SELECT image FROM lists)`);
   const ids = new LRUCache<string, number>({ max: remembered });
 
   function find(name: string): number | undefined {
@@ -41,11 +36,23 @@ export function createNames(db: Database): Names {
       db.pragma('foreign_keys = OFF');
       try {
         ids.clear();
-        return removeUnused.run().changes;
+        return db.prepare(`DELETE FROM names WHERE id NOT IN (${references(db)})`).run().changes;
       } finally {
         db.pragma('foreign_keys = ON');
       }
     },
     intern: (name) => find(name) ?? Number(insert.run(name).lastInsertRowid),
   };
+}
+
+/** The query for every number of a name that the tables hold, made from the schema, so that no column is left out. */
+function references(db: Database): string {
+  const columns = db
+    .prepare<[], { table: string; column: string }>(`
+    SELECT m.name AS "table", f."from" AS "column" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f
+    WHERE m.type = 'table' AND f."table" = 'names'`)
+    .all();
+  return columns
+    .map(({ table, column }) => `SELECT ${column} FROM ${table} WHERE ${column} IS NOT NULL`)
+    .join(' UNION ');
 }

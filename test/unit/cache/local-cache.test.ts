@@ -356,3 +356,17 @@ test('gc forgets names and referrers lists of images of which nothing was ever h
   assert.ok(cache.list('new.io/name', 'tags', ''));
   assert.equal(cache.list('made.up/name1', 'tags', ''), undefined);
 });
+
+test('gc keeps the type under which one image alone knows a manifest', async (t) => {
+  const cache = await open(t, dataFolder(t));
+  const layer = await addBlob(cache, Buffer.from('layer'));
+  const manifest = manifestOf([{ digest: layer, size: 5 }]);
+  const ownType = 'application/vnd.example.of.one.image+json';
+  await cache.putManifest(image, manifest);
+  await cache.putManifest(other, { ...manifest, mediaType: ownType });
+  await cache.admin.collect();
+  // A number that had become free would go to this name.
+  cache.setList('new.io/name', 'tags', '', Buffer.from('{}'));
+  assert.equal((await cache.manifest(other, manifest.digest))?.mediaType, ownType);
+  assert.equal((await cache.manifest(image, manifest.digest))?.mediaType, manifest.mediaType);
+});

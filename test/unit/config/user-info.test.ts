@@ -86,7 +86,7 @@ describe('a password in the configuration', () => {
   it('is told to no client, and to no log', async (t) => {
     const proxy = await startApp(t, { registries: registriesConf[0] ?? '' });
     const answer = await get(`${proxy.url}/v2/ex.io/app/manifests/1`);
-    assert.equal(answer.status, 500);
+    assert.equal(answer.status, 400);
     assert.doesNotMatch(answer.body.toString() + JSON.stringify(proxy.log), /hunter2/);
   });
 });
