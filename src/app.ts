@@ -200,9 +200,11 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
   function createRoutes(from: Config): Routes {
     const { registries, server: wanted, paths, proxies } = from;
+    const router = createRouter(registries, wanted.routing);
     const upstream = createUpstream(
       {
         endpoints: createEndpoints(registries, { insecureDefault: wanted.upstream.insecure }),
+        isListed: router.isListed,
         authLookup: createAuthLookup({
           authFiles: paths.authFiles,
           credentialHelpers: registries.credentialHelpers,
@@ -236,7 +238,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       },
     );
     return {
-      router: createRouter(registries, wanted.routing),
+      router,
       upstream,
       hosts: createHostSettings(wanted.upstream),
       pull: createPull({ cache, upstream, inForce, transfers, clock, log }, wanted.freshness),

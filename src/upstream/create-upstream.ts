@@ -32,6 +32,8 @@ import type { Answer, AskOptions, Upstream } from './upstream.ts';
 
 export interface UpstreamDeps {
   readonly endpoints: (reference: Reference) => readonly Endpoint[];
+  /** Whether registries.conf lists a registry: only such a one gets its own credentials after a redirect. Default: none. */
+  readonly isListed?: (registry: string) => boolean;
   readonly authLookup: AuthLookup;
   readonly certLookup: CertLookup;
   readonly clock: Clock;
@@ -105,6 +107,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     rateLimits,
     settings,
     clock,
+    isListed: deps.isListed ?? (() => false),
     isMarkedInsecure: (reference) => isMarkedInsecure(reference, deps.endpoints),
   });
   const manifests = createManifests({ client, settings, clock });

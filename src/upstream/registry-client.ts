@@ -78,6 +78,8 @@ export function createRegistryClient(deps: {
   rateLimits: RateLimits;
   settings: HostSettings;
   clock: Clock;
+  /** Whether registries.conf lists a registry. */
+  isListed(registry: string): boolean;
   /** Whether registries.conf marks the registry of this reference insecure. */
   isMarkedInsecure(reference: Reference): boolean;
 }): RegistryClient {
@@ -161,10 +163,12 @@ export function createRegistryClient(deps: {
 
   /**
    * The credentials that the configuration has for another registry are for the image that was asked for, not for whatever a
-   * redirect names; and they do not go over a connection that is less safe than the configuration makes that registry's.
+   * redirect names. They are used only for a registry that clients may name themselves, and do not go over a connection that is
+   * less safe than the configuration makes that registry's.
    */
   function mayBeNamed(registry: Endpoint, from: Place, url: URL): boolean {
     if (registry.reference.repository !== from.endpoint.reference.repository) return false;
+    if (!deps.isListed(registry.reference.registry)) return false;
     return (url.protocol === 'https:' && from.verify) || deps.isMarkedInsecure(registry.reference);
   }
 

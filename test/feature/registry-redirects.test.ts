@@ -82,11 +82,13 @@ describe('a registry that redirects to another registry', () => {
       pairs,
       repository = 'team/app',
       isListed = true,
+      toml = '',
       options = {},
     }: {
       pairs: (vanity: string, target: string) => Record<string, string>;
       repository?: string;
       isListed?: boolean;
+      toml?: string;
       options?: TokenServerOptions;
     },
   ) {
@@ -104,7 +106,7 @@ describe('a registry that redirects to another registry', () => {
     const [name, there] = [`vanity.test:${front.port}`, target.host];
     const registries = `${entry('ex.test', { source: name })}\n${isListed ? entry(there) : ''}`;
     const resolve = names({ 'vanity.test': ['127.0.0.1'] });
-    const proxy = await startApp(t, { registries, authJson: auths(pairs(name, there)) }, { resolve });
+    const proxy = await startApp(t, { registries, toml, authJson: auths(pairs(name, there)) }, { resolve });
     const ask = (path = 'manifests/1') => get(`${proxy.url}/v2/ex.test/team/app/${path}`);
     return { tokens, target, ask };
   }
@@ -133,6 +135,14 @@ describe('a registry that redirects to another registry', () => {
   it('gets no private image of another name in the name of its credentials', async (t) => {
     const pairs = (_: string, there: string) => ({ [there]: 'joe:right' });
     const { tokens, ask } = await vanity(t, { pairs, repository: 'other/app', options: { accounts } });
+    assert.equal((await ask()).status, 502);
+    assert.ok(tokens.requests.every(({ account }) => account === undefined));
+  });
+
+  it('gets no credentials of a registry that registries.conf does not list', async (t) => {
+    const pairs = (_: string, there: string) => ({ [there]: 'joe:right' });
+    const toml = '[upstream]\ninsecure = true\n';
+    const { tokens, ask } = await vanity(t, { pairs, isListed: false, toml, options: { accounts } });
     assert.equal((await ask()).status, 502);
     assert.ok(tokens.requests.every(({ account }) => account === undefined));
   });
