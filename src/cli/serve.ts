@@ -65,7 +65,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     { address, tls: tls.certificate !== undefined, data, registries: config.registries.files, version },
     'listening',
   );
-  if (isText) output.write(welcome(config, address, programName()));
+  if (isText) output.write(welcome(config, address, explainCommand(options.flags)));
 
   const signal = await stopAsked;
   watch.stop();
@@ -76,9 +76,19 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   return 0;
 }
 
-/** From a checkout, the name on the PATH is not there. */
-function programName(): string {
-  return process.argv[1]?.endsWith('.ts') ? './entrepot' : 'entrepot';
+/** As a person has to type it to have it read the files that this server reads. */
+function explainCommand(flags: LoadOptions['flags']): string {
+  // From a checkout, the name on the PATH is not there.
+  const program = process.argv[1]?.endsWith('.ts') ? './entrepot' : 'entrepot';
+  const files = {
+    '--registries': flags.registries,
+    '--registries-dir': flags.registriesDir,
+    '--config': flags.config,
+  };
+  const given = Object.entries(files).flatMap(([flag, file]) =>
+    file === undefined ? [] : [`${flag} ${file}`],
+  );
+  return [program, 'explain', ...given].join(' ');
 }
 
 function watchStopSignals(log: Log): Promise<NodeJS.Signals> {

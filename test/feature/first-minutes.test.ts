@@ -55,7 +55,8 @@ describe('serve', () => {
     const lines = running.stdout.split('\n').map((line) => line.trim());
     assert.ok(lines.includes(`podman pull --tls-verify=false ${address}/docker.io/library/alpine:latest`));
     assert.ok(lines.includes(`cache:      ${join(folder, 'data')}`));
-    assert.ok(lines.includes('./entrepot explain docker.io/library/alpine:latest'));
+    const explain = lines.find((line) => line.startsWith('./entrepot explain '));
+    assert.match(explain ?? '', /^\.\/entrepot explain --registries \S+ .*docker\.io\/library\/alpine:latest$/);
     await get(`http://${address}/v2/evil.test/app/manifests/1`);
     assert.match(await running.line(/evil/), /info {2}GET 403 \/v2\/evil\.test\/app\/manifests\/1 in /);
     assert.deepEqual(await running.stop(), { code: 0, signal: null });

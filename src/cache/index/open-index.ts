@@ -45,7 +45,7 @@ export function isDiskFull(error: unknown): boolean {
 
 function openDatabase(path: string): Database {
   // SQLite itself would make a file that its group cannot write. (To close a file that is there would end its locks.)
-  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o660));
+  if (path !== ':memory:' && !existsSync(path)) closeSync(openSync(path, 'a', 0o660));
   const db = new SqliteDatabase(path, { timeout: 5000 });
   try {
     db.pragma('journal_mode = WAL');

@@ -20,7 +20,7 @@ function lines(
     flags: registries === undefined ? {} : { registries: join(root, 'registries.conf') },
     ...{ env: {}, home: root, uid: 1000, cwd: root, root },
   });
-  return welcome(config, address, './entrepot')
+  return welcome(config, address, './entrepot explain')
     .split('\n')
     .map((line) => line.trim());
 }
@@ -40,6 +40,16 @@ describe('the first lines of a server in a terminal', () => {
     const said = lines(t, conf, '10.0.0.1:5000');
     assert.ok(said.includes('podman pull --tls-verify=false 10.0.0.1:5000/quay.io/REPOSITORY:TAG'));
     assert.ok(!said.some((line) => line.startsWith('docker pull')));
+  });
+
+  it('name no registry with a port, which no client takes in a path, but its name from entrepot.toml', (t) => {
+    const ported = '[[registry]]\nlocation = "reg.corp:5443"\n';
+    const both = lines(t, `${ported}[[registry]]\nlocation = "quay.io"\n`, '127.0.0.1:5000');
+    assert.ok(both.includes('docker pull 127.0.0.1:5000/quay.io/REPOSITORY:TAG'));
+    const toml = '[routing]\nnames = { "reg-corp" = "reg.corp:5443" }\n';
+    const named = lines(t, ported, '127.0.0.1:5000', toml);
+    assert.ok(named.includes('docker pull 127.0.0.1:5000/reg-corp/REPOSITORY:TAG'));
+    assert.ok(named.includes('./entrepot explain reg.corp:5443/REPOSITORY:TAG'));
   });
 
   it('say https where clients are served over TLS', (t) => {
