@@ -56,7 +56,10 @@ describe('serve', () => {
     assert.ok(lines.includes(`podman pull --tls-verify=false ${address}/docker.io/library/alpine:latest`));
     assert.ok(lines.includes(`cache:      ${join(folder, 'data')}`));
     const explain = lines.find((line) => line.startsWith('./entrepot explain '));
-    assert.match(explain ?? '', /^\.\/entrepot explain --registries \S+ .*docker\.io\/library\/alpine:latest$/);
+    assert.match(
+      explain ?? '',
+      /^\.\/entrepot explain --registries \S+ .*docker\.io\/library\/alpine:latest$/,
+    );
     await get(`http://${address}/v2/evil.test/app/manifests/1`);
     assert.match(await running.line(/evil/), /info {2}GET 403 \/v2\/evil\.test\/app\/manifests\/1 in /);
     assert.deepEqual(await running.stop(), { code: 0, signal: null });
