@@ -95,7 +95,7 @@ function shareWithGroup(data: string): void {
 
 /**
  * With its parents, and for good: what is flushed into a folder is lost with the folder's own name. Node's own `recursive` never
- * returns where a parent takes no folders, as /proc does.
+ * returns if a parent accepts none, as /proc does.
  */
 function makeFolder(path: string): void {
   try {
@@ -162,7 +162,7 @@ const noFolder = `is a file where the data folder needs a folder: remove it, ${e
 const full = `the disk is full: make room, ${elsewhere}`;
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: `cannot be made: the folder above takes no folders, ${elsewhere}`,
+  ENOENT: `cannot be created: the folder above it accepts none, ${elsewhere}`,
   EACCES: noRights,
   EPERM: noRights,
   EROFS: readOnly,
