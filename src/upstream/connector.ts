@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import { buildConnector, errors } from 'undici';
 import type { Clock } from '../lib/clock.ts';
 import { addressKind, isWithinReach, type Reach, tooNearReason } from './addresses.ts';
-import { dial } from './dial.ts';
+import { dial, keepAliveProbes } from './dial.ts';
 import type { Lookups } from './lookups.ts';
 import { ForbiddenAddressError } from './transport-fault.ts';
 
@@ -21,7 +21,7 @@ export interface ConnectorOptions {
   readonly timeout: number;
   /** The nearest address that may be connected to. */
   readonly reach: Reach;
-  /** Where plain connections read into. */
+  /** Where connections read into. */
   readonly onread?: OnReadOpts | undefined;
   /** What tls.connect takes, for HTTPS. */
   readonly tls?: buildConnector.BuildOptions | undefined;
@@ -31,8 +31,12 @@ export interface ConnectorOptions {
 
 export function createConnector(options: ConnectorOptions): buildConnector.connector {
   const { lookups, clock, timeout, reach } = options;
-  // Its timer is ours: the time for TLS is what TCP has left.
-  const upgrade = buildConnector({ ...options.tls, timeout: 0, allowH2: false });
+  // Its timer is ours: the time for TLS is what TCP has left. Node gives `onread` to no TLS over a socket that is there already.
+  const connectTls = buildConnector({
+    ...options.tls,
+    ...{ timeout: 0, allowH2: false, noDelay: true, keepAliveInitialDelay: keepAliveProbes },
+    ...(options.onread && { onread: options.onread }),
+  });
 
   async function addressesOf(hostname: string): Promise<readonly LookupAddress[]> {
     const family = isIP(hostname);
@@ -53,14 +57,23 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
     const isTls = wanted.protocol === 'https:';
     const port = Number(wanted.port) || (isTls ? 443 : 80);
     try {
-      const plain = await dial(addresses, {
-        ...{ port, clock, signal: abort.signal },
-        ...(!isTls && { onread: options.onread }),
+      const handshakes = new Map<Socket, Promise<Socket>>();
+      const begin = ({ address }: LookupAddress) => {
+        const [socket, secured] = secure({ ...wanted, hostname: address });
+        handshakes.set(socket, secured);
+        return socket;
+      };
+      const dialled = await dial(addresses, {
+        ...{ port, clock, signal: abort.signal, onread: options.onread },
+        begin: isTls ? begin : undefined,
       }).catch((error: unknown) => {
         lookups.doubt(wanted.hostname);
         throw error;
       });
-      const socket = isTls ? await secure(wanted, plain, abort.signal) : plain;
+      const cut = () => dialled.destroy(abort.signal.reason as Error);
+      abort.signal.addEventListener('abort', cut);
+      const socket = (await handshakes.get(dialled)) ?? dialled;
+      abort.signal.removeEventListener('abort', cut);
       if (socket.remoteAddress !== undefined) options.connected?.(socket.remoteAddress);
       return socket;
     } finally {
@@ -68,21 +81,23 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
     }
   }
 
-  /** Puts the end of the peer's certificate on an error: Node says that it expired, but not when. */
-  function secure(wanted: buildConnector.Options, plain: Socket, signal: AbortSignal): Promise<Socket> {
+  /**
+   * A TLS connection, and when its handshake is over. Puts the end of the peer's certificate on an error: Node says that it
+   * expired, but not when.
+   */
+  function secure(wanted: buildConnector.Options): [Socket, Promise<Socket>] {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+    // Of those that lose, nothing waits for the end.
+    promise.catch(() => {});
     let validTo: string | undefined;
-    const socket = upgrade({ ...wanted, httpSocket: plain }, (error, secured) => {
-      signal.removeEventListener('abort', onAbort);
+    const socket = connectTls(wanted, (error, secured) => {
       if (error) reject(Object.assign(error, { validTo }));
       else resolve(secured);
     }) as unknown as TLSSocket;
     socket.prependListener('secure', () => {
       validTo = socket.getPeerCertificate().valid_to;
     });
-    const onAbort = () => socket.destroy(signal.reason as Error);
-    signal.addEventListener('abort', onAbort);
-    return promise;
+    return [socket, promise];
   }
 
   return (wanted, callback) => {

@@ -15,15 +15,17 @@ export interface DialOptions {
   /** Ends all attempts. */
   readonly signal: AbortSignal;
   readonly onread?: OnReadOpts | undefined;
+  /** Begins the connection to one address. Default: plain TCP. A TLS socket counts as connected when its TCP connection is. */
+  readonly begin?: ((address: LookupAddress) => Socket) | undefined;
 }
 
 const attemptDelay = 250;
 /** Between probes of a quiet connection, ms: well below the time after which NATs and load balancers forget it. */
-const keepAliveProbes = 15_000;
+export const keepAliveProbes = 15_000;
 
 /** Rejects with the reason of `signal`, or, when every address has failed, with the error that says most. */
 export function dial(addresses: readonly LookupAddress[], options: DialOptions): Promise<Socket> {
-  const { port, clock, signal, onread } = options;
+  const { port, clock, signal, onread, begin = plain } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const waiting = byTurns(addresses);
   const running = new Set<Socket>();
@@ -38,12 +40,16 @@ export function dial(addresses: readonly LookupAddress[], options: DialOptions):
     if (waiting.length > 0) timer = clock.after(attemptDelay, next);
   }
 
-  function attempt({ address, family }: LookupAddress): void {
-    const socket = connect({
+  function plain({ address, family }: LookupAddress): Socket {
+    return connect({
       ...{ host: address, family, port, noDelay: true, autoSelectFamily: false },
       ...{ keepAlive: true, keepAliveInitialDelay: keepAliveProbes },
       ...(onread && { onread }),
     });
+  }
+
+  function attempt(address: LookupAddress): void {
+    const socket = begin(address);
     running.add(socket);
     socket.once('connect', () => {
       running.delete(socket);
