@@ -4,7 +4,7 @@
  */
 import tls, { type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';
-import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { type buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { CertLookup } from '../config/certs-d.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -13,6 +13,7 @@ import { type AddressKind, addressKind, literalKind, type Reach } from './addres
 import { pairSets } from './client-pairs.ts';
 import { createConnector } from './connector.ts';
 import type { HostSettings } from './host-settings.ts';
+import { lenientLengths } from './lenient-lengths.ts';
 import type { Lookups } from './lookups.ts';
 import type { Proxies } from './proxies.ts';
 
@@ -43,6 +44,8 @@ export interface Dispatchers {
   forget(route: Route): void;
   /** After a refused handshake. Whether `of` now shows other client certificates than all that it has shown since the last success. */
   nextCertificate(route: Route): boolean;
+  /** From now on, the host may say the length of a body twice. Its connections are used once. */
+  tolerateLengths(route: Route): void;
   /** What the host's name led to when we last connected to it. */
   kindOf(hostname: string): AddressKind | undefined;
   /** Cuts what is under way at once; with `graceMs`, only what has not come to its end by then. `of` makes new pools after it. */
@@ -82,12 +85,17 @@ export function createDispatchers(deps: {
   const kinds = new LRUCache<string, AddressKind>({ max: 2048 });
   /** By pool: sets of client certificates, and how many were refused. */
   const shown = new LRUCache<string, { sets: number; turn: number }>({ max: maxPools });
+  /** Pools of hosts that say the length of a body twice. */
+  const lenient = new LRUCache<string, true>({ max: maxPools });
   let knownRoots: readonly string[] | undefined;
   let knownContext: SecureContext | undefined;
 
   function create(route: Route, proxy: URL | undefined): Dispatcher {
     const { name, url, verify, reach } = route;
     const isTls = url.protocol === 'https:';
+    const key = poolKey(route, proxy);
+    const isLenient = lenient.get(key) ?? false;
+    const adapt = (connect: buildConnector.connector) => (isLenient ? lenientLengths(connect) : connect);
     const { onread } = deps.blocks;
     const limits = {
       ...{ lookups: deps.lookups, clock: deps.clock, lookupTimeout: settings.lookupTimeout },
@@ -96,7 +104,7 @@ export function createDispatchers(deps: {
     const tlsOptions = {
       onread,
       rejectUnauthorized: verify,
-      ...(isTls && { secureContext: secureContext(route, poolKey(route, proxy)) }),
+      ...(isTls && { secureContext: secureContext(route, key) }),
     };
     const pool = {
       allowH2: false,
@@ -105,6 +113,7 @@ export function createDispatchers(deps: {
       keepAliveMaxTimeout,
       headersTimeout: 0,
       bodyTimeout: 0,
+      pipelining: isLenient ? 0 : 1,
     };
     if (proxy) {
       const connect = createConnector({ ...limits, reach: 'any', tls: { secureContext: plainContext() } });
@@ -116,15 +125,18 @@ export function createDispatchers(deps: {
         clientFactory: (origin: URL, options: object) =>
           new Pool(origin, { ...options, connect, headersTimeout: settings.headerTimeout(name) }),
         // Besides tunnels, undici makes its connections to the proxy for plain HTTP here.
-        factory: (origin, options: object) =>
-          new Pool(origin, { ...options, ...(new URL(origin).origin === proxy.origin && { connect }) }),
+        factory: (origin, options: { connect: buildConnector.connector }) =>
+          new Pool(origin, {
+            ...{ ...options, pipelining: pool.pipelining },
+            connect: adapt(new URL(origin).origin === proxy.origin ? connect : options.connect),
+          }),
       });
     }
     const connect = createConnector({
       ...{ ...limits, reach, onread, tls: tlsOptions },
       connected: (address) => kinds.set(url.hostname, addressKind(address)),
     });
-    return new Pool(url.origin, { ...pool, connect });
+    return new Pool(url.origin, { ...pool, connect: adapt(connect) });
   }
 
   function roots(): readonly string[] {
@@ -175,6 +187,12 @@ export function createDispatchers(deps: {
     },
     proxyOf: (route) => proxies.for(route.url, route.name)?.host,
     forget: (route) => pools.delete(poolKey(route, proxies.for(route.url, route.name))),
+    tolerateLengths(route) {
+      const key = poolKey(route, proxies.for(route.url, route.name));
+      if (lenient.has(key)) return;
+      lenient.set(key, true);
+      pools.delete(key);
+    },
     nextCertificate(route) {
       const key = poolKey(route, proxies.for(route.url, route.name));
       pools.delete(key);

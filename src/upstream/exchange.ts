@@ -36,7 +36,8 @@ export interface ExchangeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called for each chunk that a sink is given: its memory is the sink's from then on. */
   readonly retain: (chunk: Buffer) => void;
-  describe(error: unknown): TransportFault;
+  /** `hasHead`: the head of the answer was in before. */
+  describe(error: unknown, hasHead: boolean): TransportFault;
   /** Called once, when the exchange no longer holds its connection. */
   released(): void;
 }
@@ -73,7 +74,7 @@ export function exchange(
   if (settled) return promise;
 
   const fail = (error: unknown) => {
-    const fault = options.describe(error);
+    const fault = options.describe(error, body !== undefined);
     settle({ ok: false, fault });
     body?.fail(fault.reason);
   };

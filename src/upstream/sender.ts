@@ -80,7 +80,7 @@ export function createSender(deps: {
       retain: blocks.retain,
       headerTimeout: settings.headerTimeout(route.name),
       signal: options.signal ? AbortSignal.any([options.signal, own.signal]) : own.signal,
-      describe: (error) => describeFault(error, fault),
+      describe: (error, hasHead) => describeFault(error, { ...fault, hasHead }),
       released,
     });
     return {
@@ -158,8 +158,13 @@ export function createSender(deps: {
         const slot = sharing(release);
         const over = slot();
         try {
-          for (;;) {
+          for (let isLenient = false; ; ) {
             const result = await throughSlot(route, request, options, slot);
+            if (!result.ok && result.fault.lengths && !isLenient && !options.signal?.aborted) {
+              isLenient = true;
+              dispatchers.tolerateLengths(route);
+              continue;
+            }
             const fell = result.ok ? undefined : result.fault.kind;
             const isTls = route.url.protocol === 'https:';
             // A server that wants a client certificate (TLS 1.3) may just close: other certificates may help there, too.

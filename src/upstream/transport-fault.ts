@@ -24,6 +24,8 @@ export interface TransportFault {
   readonly reason: string;
   /** Epoch ms when it may be tried again, with `busy`. */
   readonly until?: number;
+  /** The parser refused the lengths in the head: they may be acceptable to `lenient-lengths.ts`. */
+  readonly lengths?: true;
 }
 
 /** `where` begins the reason. */
@@ -45,6 +47,8 @@ export interface FaultContext {
   readonly connectTimeout: number;
   /** `host:port` of the proxy that stands between. */
   readonly proxy?: string | undefined;
+  /** Whether the head of the answer was in before. */
+  readonly hasHead?: boolean;
 }
 
 interface ErrorDetails {
@@ -120,7 +124,11 @@ function describe(error: unknown, context: FaultContext): TransportFault {
     case 'UND_ERR_DESTROYED':
     case 'UND_ERR_CLOSED':
       return { kind: 'aborted', reason: 'given up: Entrepot is stopping' };
+    case 'DIFFERENT_LENGTHS':
+      return { kind: 'broken', reason: 'sent different Content-Lengths in one answer' };
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+      // undici says this of whatever its parser refuses after a Content-Length, in the head too.
+      if (!context.hasHead) return { ...notHttp, lengths: true };
       return { kind: 'broken', reason: 'body is not as long as its Content-Length' };
     case 'UND_ERR_HEADERS_OVERFLOW':
       return { kind: 'broken', reason: 'headers larger than 64 KiB' };
@@ -143,6 +151,8 @@ const notTls: TransportFault = {
   reason: 'speaks plain HTTP, not HTTPS: mark the endpoint insecure if that is meant',
 };
 
+const notHttp: TransportFault = { kind: 'broken', reason: 'sent no valid HTTP' };
+
 function describeOther({ code, message, name }: ErrorDetails, { proxy }: FaultContext): TransportFault {
   const proxyStatus = /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(message)?.[1];
   if (proxyStatus !== undefined && proxy !== undefined) {
@@ -152,8 +162,9 @@ function describeOther({ code, message, name }: ErrorDetails, { proxy }: FaultCo
   if (/^(ERR_SSL|ERR_TLS|EPROTO|CERT_|ERR_OSSL)/.test(code)) {
     return { kind: 'tls', reason: `TLS handshake failed (${tlsAlert(message) ?? code})` };
   }
-  if (code.startsWith('HPE_') || name === 'HTTPParserError')
-    return { kind: 'broken', reason: 'sent no valid HTTP' };
+  if (code.startsWith('HPE_') || name === 'HTTPParserError') {
+    return /Content-Length|Transfer-Encoding/.test(message) ? { ...notHttp, lengths: true } : notHttp;
+  }
   return { kind: 'broken', reason: `connection failed (${code === '' ? message : code})` };
 }
 
