@@ -30,6 +30,8 @@ export interface AttemptContext {
   /** A part of a long answer is here, such as a page of a list: its usual time begins anew. */
   progressed(): void;
   used(source: CredentialSource): void;
+  /** Whether nothing but this endpoint can answer any more: then only the budget and the client end the wait. */
+  isLast?(): boolean;
   /** The endpoint sent the request to another host. */
   redirected?(host: string): void;
 }
@@ -45,6 +47,11 @@ export interface AskDeps {
   onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
   /** Told of every exception that judging an endpoint's answer ended in. */
   onFault?(endpoint: Endpoint, error: unknown): void;
+}
+
+export interface QuestionOptions extends AskOptions {
+  /** Content that an endpoint may fetch whole before it answers. What only confirms a copy is asked again instead. */
+  readonly maySpool?: boolean;
 }
 
 type Group = 'blocked' | 'excluded' | 'first' | 'open' | 'distrusted';
@@ -71,7 +78,7 @@ export function askInOrder<T>(
   endpoints: readonly Endpoint[],
   ask: Ask<T>,
   deps: AskDeps,
-  options: AskOptions & { discard?: (value: T) => void } = {},
+  options: QuestionOptions & { discard?: (value: T) => void } = {},
 ): Promise<Answer<T>> {
   const { health, clock } = deps;
   const { promise, resolve, reject } = Promise.withResolvers<Answer<T>>();
@@ -121,6 +128,7 @@ export function askInOrder<T>(
       used: (source) => {
         candidate.credentials = source;
       },
+      isLast: () => options.maySpool === true && !over && waiting.length === 0 && running.size === 1,
       redirected: (host) => {
         candidate.redirectedTo = host;
       },
@@ -191,8 +199,9 @@ export function askInOrder<T>(
 
   function lose(candidate: Candidate): void {
     candidate.overdue ||= isSpent;
+    const limit = isSpent && deps.budget !== undefined ? `${deps.budget / 1000} s` : 'its usual time';
     candidate.record = candidate.overdue
-      ? { ...recordOf(candidate, 'overdue', clock), reason: 'no answer within its usual time' }
+      ? { ...recordOf(candidate, 'overdue', clock), reason: `no answer within ${limit}` }
       : { ...recordOf(candidate, 'skipped', clock), reason: 'another endpoint answered first' };
     if (candidate.overdue && candidate.sent && candidate.heard) {
       health.failed(candidate.endpoint, 'began to answer, and was not done within its usual time');

@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
-import { type Ask, askInOrder } from './ask-in-order.ts';
+import { type Ask, askInOrder, type QuestionOptions } from './ask-in-order.ts';
 import { createAuth } from './auth.ts';
 import { createBlobs } from './blobs.ts';
 import { createCredentials } from './credentials.ts';
@@ -28,7 +28,7 @@ import { createSchemes } from './scheme.ts';
 import { createSender } from './sender.ts';
 import { createSlots } from './slots.ts';
 import { createTagList } from './tag-list.ts';
-import type { Answer, AskOptions, Upstream } from './upstream.ts';
+import type { Answer, Upstream } from './upstream.ts';
 
 export interface UpstreamDeps {
   readonly endpoints: (reference: Reference) => readonly Endpoint[];
@@ -118,7 +118,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   async function ask<T>(
     reference: Reference,
     question: Ask<T>,
-    askOptions: AskOptions = {},
+    askOptions: QuestionOptions = {},
     discard?: (value: T) => void,
   ): Promise<Answer<T>> {
     const endpoints = deps.endpoints(reference);
@@ -145,12 +145,17 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
       return asked.length > 0 && asked.every((endpoint) => health.state(endpoint) === 'open');
     },
-    getManifest: (reference, askOptions) => ask(reference, manifests.get, askOptions),
+    getManifest: (reference, askOptions) => ask(reference, manifests.get, { ...askOptions, maySpool: true }),
     headManifest: (reference, askOptions) => ask(reference, manifests.head, askOptions),
     headBlob: (reference, digest, askOptions) =>
       ask(byDigest(reference, digest), blobs.head(digest), askOptions),
     openBlob: (reference, digest, range, askOptions) =>
-      ask(byDigest(reference, digest), blobs.open(digest, range), askOptions, ({ body }) => body.cancel()),
+      ask(
+        byDigest(reference, digest),
+        blobs.open(digest, range),
+        { ...askOptions, maySpool: true },
+        ({ body }) => body.cancel(),
+      ),
     listTags: (reference, askOptions) => ask(reference, tags, askOptions),
     listReferrers: (reference, subject, askOptions) =>
       ask(byDigest(reference, subject), referrers(subject), askOptions),

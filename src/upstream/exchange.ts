@@ -32,6 +32,8 @@ export interface ExchangeOptions {
   readonly clock: Clock;
   /** Milliseconds until the headers are in. */
   readonly headerTimeout: number;
+  /** Asked when that time is over: whether `signal` alone ends the wait. */
+  mayOutlast?(): boolean;
   /** Gives up before the headers; a body is cancelled by its owner. */
   readonly signal?: AbortSignal | undefined;
   /** Called for each chunk that a sink is given: its memory is the sink's from then on. */
@@ -66,9 +68,10 @@ export function exchange(
     controller?.abort(new Error(fault.reason));
   };
   const onAbort = () => giveUp({ kind: 'aborted', reason: 'given up' });
-  const timer = clock.after(options.headerTimeout, () =>
-    giveUp({ kind: 'unanswered', reason: `no answer within ${options.headerTimeout / 1000} s` }),
-  );
+  const timer = clock.after(options.headerTimeout, () => {
+    if (options.mayOutlast?.()) return;
+    giveUp({ kind: 'unanswered', reason: `no answer within ${options.headerTimeout / 1000} s` });
+  });
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();
   if (settled) return promise;

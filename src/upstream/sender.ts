@@ -18,6 +18,8 @@ export interface SendOptions {
   waits?(): void;
   /** The request is on its way. */
   sent?(): void;
+  /** Asked at `header_timeout`. If nothing else can be tried, a GET is not given up: some servers fetch all before they answer. */
+  isLast?(): boolean;
 }
 
 export interface Sender {
@@ -79,6 +81,7 @@ export function createSender(deps: {
       clock,
       retain: blocks.retain,
       headerTimeout: settings.headerTimeout(route.name),
+      mayOutlast: () => request.method === 'GET' && options.isLast?.() === true,
       signal: options.signal ? AbortSignal.any([options.signal, own.signal]) : own.signal,
       describe: (error, hasHead) => describeFault(error, { ...fault, hasHead }),
       released,

@@ -291,7 +291,7 @@ describe('a registry that sends as a manifest', () => {
   }
 
   it('its headers byte by byte is given up for the next after a second, and in the end', async (t) => {
-    const { registry, ask } = await setUp(t, 'hub.test', '[upstream]\nheader_timeout = "300ms"\n');
+    const { registry, ask } = await setUp(t, 'hub.test', '[upstream]\ntotal_timeout = "300ms"\n');
     registry.on({ kind: 'manifest' }, slowHeaders());
     assert.match(readError(await ask()).trail[0]?.reason ?? '', /^no answer within 0\.3 s$/);
   });

@@ -97,6 +97,15 @@ describe('one exchange', () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it('goes on after that time if it may, until its signal ends it', async () => {
+    const { run, clock } = await setUp(() => {});
+    const client = new AbortController();
+    const got = run({ mayOutlast: () => true, signal: client.signal });
+    await clock.advance(15_000);
+    client.abort();
+    assert.deepEqual(await got, { ok: false, fault: { kind: 'aborted', reason: 'given up' } });
+  });
+
   it('gives up when its signal says so, before or while it waits', async () => {
     const { run, released } = await setUp(() => {});
     const signal = AbortSignal.abort();
