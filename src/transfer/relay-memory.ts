@@ -12,7 +12,7 @@ export interface RelayMemoryOptions {
   readonly most: number;
 }
 
-export const relayMemoryDefaults: RelayMemoryOptions = {
+const defaults: RelayMemoryOptions = {
   total: 64 * 1024 * KiB,
   least: 64 * KiB,
   most: 1024 * KiB,
@@ -22,7 +22,7 @@ export class RelayMemory {
   readonly #options: RelayMemoryOptions;
   #relays = 0;
 
-  constructor(options: RelayMemoryOptions = relayMemoryDefaults) {
+  constructor(options: RelayMemoryOptions = defaults) {
     this.#options = options;
   }
 

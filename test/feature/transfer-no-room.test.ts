@@ -3,11 +3,9 @@
  * is kept, one line says so, and when there is room again the next request is kept as if nothing had been.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, writev } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import type { WriteVector } from '../../src/transfer/file-writer.ts';
 import { generateBlob } from '../support/byte-source.ts';
 import {
@@ -24,6 +22,7 @@ import { corruptAt, rate, stallAfter } from '../support/fake-registry-faults.ts'
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
 import { skipFor } from '../support/missing.ts';
+import { smallDisk } from '../support/small-disk.ts';
 
 /** A disk that takes `room` bytes and then fails with `code`, a part of the last write included, until it is mended. */
 function failingDisk(code: string, room: number): { writev: WriteVector; mend(): void } {
@@ -145,25 +144,9 @@ describe('a blob larger than cache.max_size', () => {
 });
 
 describe('a small file system', () => {
-  /** The mount point of a fresh tmpfs of so many bytes; undefined where this user may not mount one. */
-  function smallDisk(t: TestContext, bytes: number): string | undefined {
-    const folder = mkdtempSync(join(tmpdir(), 'entrepot-disk-'));
-    const data = join(folder, 'data');
-    mkdirSync(data);
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=0700`, 'tmpfs', data]);
-    // After the hook that stops the program, which is not registered yet.
-    t.after(() =>
-      t.after(() => {
-        if (mounted.status === 0) spawnSync('umount', [data]);
-        rmSync(folder, { recursive: true });
-      }),
-    );
-    return mounted.status === 0 ? folder : undefined;
-  }
-
   it('that fills up costs no client a byte, and serves what it has', async (t) => {
-    const folder = smallDisk(t, 8 * MiB);
-    if (folder === undefined) {
+    const disk = smallDisk(t, 8);
+    if (!disk) {
       skipFor(t, 'mounting a tmpfs needs root');
       return;
     }
@@ -171,7 +154,7 @@ describe('a small file system', () => {
     const small = generateBlob(2 * MiB, 'fits');
     // Without a margin, so that the disk is what refuses.
     const site = await startColdBlobs(t, {
-      folder,
+      folder: disk.path,
       toml: '[cache]\nmin_free = "0"\n',
       deps: { freeBytes: () => 1024 * MiB },
     });
