@@ -6,35 +6,35 @@
  *                                                               \-> transfer/ -> upstream/   what we have not
  */
 import { randomUUID } from 'node:crypto';
-import { adminSocket } from './cache/admin-socket.ts';
+import { type Administration, createAdministration } from './admin/administration.ts';
+import { createBackgroundScrub } from './admin/background-scrub.ts';
+import { createRepair } from './admin/repair.ts';
+import { createScrubs } from './admin/scrubs.ts';
 import { openCache } from './cache/open-cache.ts';
-import { createAuthLookup } from './config/auth-lookup.ts';
-import { createCertLookup } from './config/certs-d.ts';
+import { adminSocket } from './config/admin-socket.ts';
 import type { Config } from './config/config.ts';
-import { createCredentialHelper } from './config/credential-helper.ts';
-import { readTlsFiles, type TlsFiles } from './config/tls-files.ts';
-import { createAdminServer } from './http/admin-server.ts';
+import { createAuthLookup } from './config/credentials/auth-lookup.ts';
+import { createCredentialHelper } from './config/credentials/credential-helper.ts';
+import { createCertLookup } from './config/files/certs-d.ts';
+import { readTlsFiles, type TlsFiles } from './config/files/tls-files.ts';
+import { createAdminServer } from './http/admin/admin-server.ts';
 import { createServer } from './http/server.ts';
 import { createBufferPool } from './lib/buffer-pool.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createHasher } from './lib/hasher.ts';
 import { createReadBlocks } from './lib/read-blocks.ts';
-import { type Administration, createAdministration } from './pull/administration.ts';
-import { createBackgroundScrub } from './pull/background-scrub.ts';
 import { createPull } from './pull/create-pull.ts';
 import type { Pull } from './pull/pull.ts';
-import { createRepair } from './pull/repair.ts';
-import { createScrubs } from './pull/scrubs.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createRouter, type Router } from './routing/router.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
-import type { WriteVector } from './transfer/file-writer.ts';
+import type { WriteVector } from './transfer/file/file-writer.ts';
 import { createTransfers } from './transfer/transfers.ts';
 import { createUpstream } from './upstream/create-upstream.ts';
 import { createEndpoints } from './upstream/endpoints.ts';
 import { createHostSettings, type HostSettings } from './upstream/host-settings.ts';
-import { createLookups, lookupThreads, type ResolveAll } from './upstream/lookups.ts';
+import { createLookups, lookupThreads, type ResolveAll } from './upstream/http/lookups.ts';
 import type { Upstream } from './upstream/upstream.ts';
 import { createUpstreamInForce } from './upstream/upstream-in-force.ts';
 

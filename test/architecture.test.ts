@@ -3,10 +3,10 @@
  *
  *   main -> cli -> app
  *   http   dashboard   cli
- *   replication   airgap
- *   pull
+ *   admin   replication   airgap   push
+ *   pull   jobs
  *   transfer
- *   cache   upstream   routing
+ *   cache   upstream   routing   access   cluster
  *   config
  *   oci   lib   errors   telemetry
  */
@@ -22,10 +22,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const lines: readonly (readonly string[])[] = [
   ['oci', 'lib', 'errors', 'telemetry'],
   ['config'],
-  ['cache', 'upstream', 'routing'],
+  ['cache', 'upstream', 'routing', 'access', 'cluster'],
   ['transfer'],
-  ['pull'],
-  ['replication', 'airgap'],
+  ['pull', 'jobs'],
+  ['admin', 'replication', 'airgap', 'push'],
   ['http', 'dashboard'],
   ['app'],
   ['cli'],
@@ -45,7 +45,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
   'lru-cache': ['src/cache/', 'src/upstream/', 'src/transfer/', 'src/pull/'],
-  picomatch: ['src/config/', 'src/cache/', 'src/pull/'],
+  picomatch: ['src/config/toml/', 'src/lib/'],
 };
 
 const bannedNames = /^(?:helper|types|index)$|(?:^|-)(?:utils?|helpers|common|misc|manager)$/;

@@ -6,7 +6,7 @@ import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
-import type { Leftovers } from './leftovers.ts';
+import type { Leftovers } from './capacity/partial-downloads.ts';
 
 export interface Cache {
   /** The tag as last seen upstream, however old. */

@@ -10,16 +10,16 @@ import { SingleFlight } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isSchema1Type } from '../oci/media-types.ts';
 import { isNamedBy } from '../oci/signed-schema1.ts';
-import type { AccessTimes } from './access-times.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { isNoRoom } from './blobs/disk-store.ts';
 import type { Cache, CachedManifest, NewManifest, StoredBlob } from './cache.ts';
-import type { Holds } from './holds.ts';
+import type { AccessTimes } from './capacity/access-times.ts';
+import type { Room } from './capacity/capacity.ts';
+import type { Quotas } from './capacity/quotas.ts';
 import type { IndexStore } from './index/index-store.ts';
+import type { VerifiedFiles } from './integrity/verified-files.ts';
 import type { CacheLog } from './log.ts';
-import type { Quotas } from './quotas.ts';
-import type { Room } from './room.ts';
-import type { VerifiedFiles } from './verified-files.ts';
+import type { Holds } from './use-counts.ts';
 
 export interface LocalCacheDeps {
   readonly index: IndexStore;

@@ -7,10 +7,17 @@ import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createHasher } from '../lib/hasher.ts';
 import type { Digest } from '../oci/digest.ts';
-import { createAccessTimes } from './access-times.ts';
-import { type CacheAdmin, createCacheAdmin } from './admin.ts';
 import { createDiskStore, isUnreadable } from './blobs/disk-store.ts';
 import type { Cache } from './cache.ts';
+import { type CacheAdmin, createCacheAdmin } from './cache-admin.ts';
+import { createAccessTimes } from './capacity/access-times.ts';
+import { createRoom } from './capacity/capacity.ts';
+import { createRemovals } from './capacity/deletion-queue.ts';
+import { createEviction } from './capacity/eviction.ts';
+import { createLeftovers } from './capacity/partial-downloads.ts';
+import { createPins } from './capacity/pins.ts';
+import { createQuotas, type QuotaSetting } from './capacity/quotas.ts';
+import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts';
 import {
   type DataFolder,
   flushIncoming,
@@ -20,25 +27,18 @@ import {
   removeUnfinishedWrites,
   unusable,
 } from './data-folder.ts';
-import { createEviction } from './eviction.ts';
-import { Holds } from './holds.ts';
+import { createRememberedIndex } from './index/caching-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
-import { createHealingIndex } from './index/healing-index.ts';
 import { isDiskFull, type OpenedIndex, openIndex, replaceIndex } from './index/open-index.ts';
-import { createRememberedIndex } from './index/remembered-index.ts';
-import { createLeftovers } from './leftovers.ts';
+import { createHealingIndex } from './index/self-repairing-index.ts';
+import { createLosses } from './integrity/damaged-content.ts';
+import { createUpkeep } from './integrity/maintenance.ts';
+import { createVerifiedFiles } from './integrity/verified-files.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { CacheLog } from './log.ts';
-import { createLosses } from './losses.ts';
-import { createPins } from './pins.ts';
-import { createQuotas, type QuotaSetting } from './quotas.ts';
 import { createRareLog } from './rare-log.ts';
-import { createRemovals } from './removals.ts';
-import { createReserveFile, type ReserveFile } from './reserve-file.ts';
-import { createRoom } from './room.ts';
-import { createUpkeep } from './upkeep.ts';
-import { createVerifiedFiles } from './verified-files.ts';
+import { Holds } from './use-counts.ts';
 
 export interface CacheDeps {
   readonly clock: Clock;

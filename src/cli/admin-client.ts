@@ -3,9 +3,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import type { Administration, ListedImage } from '../admin/administration.ts';
+import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
-import type { Administration, ListedImage } from '../pull/administration.ts';
-import type { ScrubProgress, ScrubReport } from '../pull/scrubs.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 
 interface ErrorBody {

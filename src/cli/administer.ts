@@ -2,11 +2,12 @@
  * Whom the commands of the cache speak to: the server that holds the data folder, over its admin socket; where none does,
  * the data folder itself, opened as a server would for as long as the command takes.
  */
-import { adminSocket } from '../cache/admin-socket.ts';
+
+import type { Administration } from '../admin/administration.ts';
 import { isDataFolder } from '../cache/data-folder.ts';
+import { adminSocket } from '../config/admin-socket.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
 import { EntrepotError } from '../errors.ts';
-import type { Administration } from '../pull/administration.ts';
 import { createLog } from '../telemetry/log.ts';
 import { connectAdministration } from './admin-client.ts';
 import { readVersion } from './version.ts';

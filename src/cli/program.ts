@@ -8,18 +8,18 @@ import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/settings.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
-import { addCacheCommands } from './cache-commands.ts';
-import { check } from './check.ts';
+import { addCacheCommands } from './commands/cache-commands.ts';
+import { check } from './commands/check.ts';
 import {
   type ExplainFailure,
   type Explanation,
   explain,
   explanationAsJson,
   failureAsJson,
-} from './explain.ts';
-import { explanationAsText } from './explanation-text.ts';
-import { type ExitCode, exitCodeOf, type Result } from './result.ts';
-import { readSurroundings } from './surroundings.ts';
+} from './commands/explain.ts';
+import { readSurroundings } from './environment.ts';
+import { explanationAsText } from './output/explanation-text.ts';
+import { type ExitCode, exitCodeOf, type Result } from './output/result.ts';
 import { readVersion } from './version.ts';
 
 const afterHelp = `
@@ -69,7 +69,7 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .option('--listen <HOST:PORT>', 'address to listen on')
     .option('--data <DIR>', 'folder of the cache')
     .action(async (_, command: Command) => {
-      const { serve } = await import('./serve.ts');
+      const { serve } = await import('./commands/serve.ts');
       end(await serve(loadOptions(command)));
     });
 
@@ -99,7 +99,7 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .option('--data <DIR>', 'folder of the cache')
     .option('--json', 'print JSON')
     .action(async (flags: { json?: true }, command: Command) => {
-      const { health } = await import('./health.ts');
+      const { health } = await import('./commands/health.ts');
       end(print(await health(loadOptions(command)), flags));
     });
 
@@ -131,7 +131,7 @@ function explainFailure(failure: ExplainFailure): Result {
 }
 
 async function askEach(explanation: Explanation, options: LoadOptions): Promise<readonly Attempt[]> {
-  const { probe } = await import('./probe.ts');
+  const { probe } = await import('./commands/probe.ts');
   return await probe(explanation, options.env);
 }
 

@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ConfigWarning, ServerConfig } from './config.ts';
 import type { SettingInForce } from './settings.ts';
-import { formatSize, parseSize } from './units.ts';
+import { formatSize, parseSize } from './toml/units.ts';
 
 /** A quota that is not below `cache.max_size` bounds nothing. */
 export function cacheWarnings(inForce: readonly SettingInForce[]): readonly ConfigWarning[] {

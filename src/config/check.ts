@@ -4,18 +4,18 @@
  */
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
-import { authFileWarnings, readAuthFile } from './auth-file.ts';
-import { authFilesHelper } from './auth-lookup.ts';
-import { createCertLookup, hostsWithCertificates } from './certs-d.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
-import { findProgram, helperProgram } from './credential-helper.ts';
+import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
+import { authFilesHelper } from './credentials/auth-lookup.ts';
+import { findProgram, helperProgram } from './credentials/credential-helper.ts';
+import { readSecretFile } from './credentials/secret-file.ts';
+import { createCertLookup, hostsWithCertificates } from './files/certs-d.ts';
+import { readCaFile } from './files/pem.ts';
+import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
-import { readCaFile } from './pem.ts';
 import type { Environment } from './proxy-env.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
-import { readSecretFile } from './secret-file.ts';
 import type { SettingInForce } from './settings.ts';
-import { readTlsFiles, tlsFileProblems } from './tls-files.ts';
 
 export interface ConfigCheck {
   readonly warnings: readonly ConfigWarning[];

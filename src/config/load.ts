@@ -12,15 +12,15 @@ import { EntrepotError, joinErrors } from '../errors.ts';
 import { cacheWarnings, diskWarnings } from './cache-warnings.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
-import { exposedCredentialWarnings, insecureCredentialWarnings } from './insecure-credentials.ts';
+import { exposedCredentialWarnings, insecureCredentialWarnings } from './credentials/insecure-credentials.ts';
+import { readTextFile } from './files/text-file.ts';
+import { tlsProblem } from './files/tls-files.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
 import { type ConfigFlags, readSettings, type SettingInForce } from './settings.ts';
-import { readTextFile } from './text-file.ts';
-import { tlsProblem } from './tls-files.ts';
 
 export interface LoadOptions extends Surroundings {
   readonly flags: ConfigFlags;

@@ -5,9 +5,9 @@
 import { resolve } from 'node:path';
 import type { EntrepotError } from '../errors.ts';
 import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
-import { parseToml, type TomlTable } from './registries-conf/toml-document.ts';
-import { readStrictly, type StrictTable, type WrittenSetting } from './strict-table.ts';
-import * as kind from './value-kinds.ts';
+import { readStrictly, type StrictTable, type WrittenSetting } from './toml/strict-table.ts';
+import { parseToml, type TomlTable } from './toml/toml-document.ts';
+import * as kind from './toml/value-kinds.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -8,11 +8,11 @@
  */
 import { EntrepotError } from '../errors.ts';
 import type { ConfigWarning, ServerConfig } from './config.ts';
-import { nearest } from './nearest.ts';
+import { withoutUserInfo } from './credentials/user-info.ts';
 import type { Environment } from './proxy-env.ts';
 import type { ServerToml } from './server-toml.ts';
-import { withoutUserInfo } from './user-info.ts';
-import * as kind from './value-kinds.ts';
+import { nearest } from './toml/nearest.ts';
+import * as kind from './toml/value-kinds.ts';
 
 const prefix = 'ENTREPOT_';
 

@@ -9,12 +9,12 @@ import type { Pull } from '../pull/pull.ts';
 import type { Routed, Router } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { type Answer, isStreamed, jsonAnswer } from './answer.ts';
-import { answerBlob, answerBlobHead } from './blob-answer.ts';
-import { answerReferrers, answerTags } from './list-answer.ts';
-import { answerManifest } from './manifest-answer.ts';
-import { reasonPhrase } from './reason-phrase.ts';
-import { faultAnswer, loopAnswer, refusalAnswer, writeAnswer } from './registry-error.ts';
+import { type Answer, isStreamed, jsonAnswer } from './answers/answer.ts';
+import { answerBlob, answerBlobHead } from './answers/blob-answer.ts';
+import { answerReferrers, answerTags } from './answers/list-answer.ts';
+import { answerManifest } from './answers/manifest-answer.ts';
+import { reasonPhrase } from './answers/reason-phrase.ts';
+import { faultAnswer, loopAnswer, refusalAnswer, writeAnswer } from './answers/registry-error.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
 import { type Sent, sendBody } from './send-bytes.ts';
 

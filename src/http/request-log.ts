@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Target } from '../routing/target.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Answer } from './answer.ts';
+import type { Answer } from './answers/answer.ts';
 import type { Sent } from './send-bytes.ts';
 
 export interface RequestLog {

@@ -12,7 +12,7 @@
 import type { ServerResponse } from 'node:http';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import type { StreamedBody } from './answer.ts';
+import type { StreamedBody } from './answers/answer.ts';
 import { cutOff } from './cut-off.ts';
 
 export interface Sent {

@@ -3,7 +3,7 @@ import type { Cache } from '../cache/cache.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
-import type { ByteSource } from '../transfer/byte-source.ts';
+import type { ByteSource } from '../transfer/fetch/byte-source.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';

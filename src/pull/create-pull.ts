@@ -1,18 +1,18 @@
 /** Puts the use case together: one function per kind of target, over the same cache, upstream and transfers. */
 import type { Cache } from '../cache/cache.ts';
-import { createFreshness } from '../cache/freshness.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
+import { createFreshness } from './freshness.ts';
 import { createListReferrers } from './list-referrers.ts';
 import { createListTags } from './list-tags.ts';
-import { createPatience } from './patience.ts';
+import { createRememberedTrails } from './negative-cache.ts';
 import type { Pull } from './pull.ts';
 import { createPullBlob } from './pull-blob.ts';
 import { createPullManifest } from './pull-manifest.ts';
-import { createRememberedTrails } from './remembered-trails.ts';
+import { createPatience } from './revalidation-timeout.ts';
 
 export interface PullDeps {
   readonly cache: Cache;

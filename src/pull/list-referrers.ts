@@ -4,7 +4,7 @@ import { mediaTypes } from '../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import type { ReferrersTarget } from '../routing/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createKeptList, type KeptListDeps } from './kept-list.ts';
+import { createKeptList, type KeptListDeps } from './cached-list.ts';
 import type { Pulled, ReferrersContent } from './pull.ts';
 
 export interface ListReferrersDeps extends KeptListDeps {

@@ -1,7 +1,7 @@
 /** Tag lists: upstream's, else, where none was ever seen and nobody answers, the tags that are here. */
 import type { TagsTarget } from '../routing/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createKeptList, type KeptListDeps } from './kept-list.ts';
+import { createKeptList, type KeptListDeps } from './cached-list.ts';
 import type { Pulled, TagList } from './pull.ts';
 
 export interface ListTagsDeps extends KeptListDeps {

@@ -11,13 +11,13 @@ import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { BlobTarget, ImageName, RangeSpec } from '../routing/target.ts';
-import type { ByteSource } from '../transfer/byte-source.ts';
+import type { ByteSource } from '../transfer/fetch/byte-source.ts';
 import type { OpenedTransfer, Transfers } from '../transfer/transfers.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
 import { createBlobSource } from './blob-source.ts';
+import type { RememberedTrails } from './negative-cache.ts';
 import type { BlobContent, BlobHead, Pulled } from './pull.ts';
-import type { RememberedTrails } from './remembered-trails.ts';
 
 export interface PullBlobDeps {
   readonly cache: Cache;

@@ -11,7 +11,6 @@
  *   attached tag, absent before, nobody can say .... 404, stale
  */
 import type { Cache, CachedManifest, CachedTag } from '../cache/cache.ts';
-import { type Freshness, isFresh } from '../cache/freshness.ts';
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -19,9 +18,10 @@ import type { Reference, Tag } from '../oci/reference.ts';
 import type { ManifestTarget } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Answer, FetchedManifest, Upstream } from '../upstream/upstream.ts';
-import type { Patience } from './patience.ts';
+import { type Freshness, isFresh } from './freshness.ts';
+import type { RememberedTrails } from './negative-cache.ts';
 import type { ManifestContent, Pulled } from './pull.ts';
-import type { RememberedTrails } from './remembered-trails.ts';
+import type { Patience } from './revalidation-timeout.ts';
 
 export interface PullManifestDeps {
   readonly cache: Cache;

@@ -2,18 +2,18 @@
  * Brings an image into the cache as a client would: the manifest, the manifests below it, their blobs, a few at a time.
  * What one platform lacks does not keep the others away.
  */
-import type { CacheAdmin } from '../cache/admin.ts';
-import { formatSize } from '../config/units.ts';
+import type { CacheAdmin } from '../cache/cache-admin.ts';
+import { formatSize } from '../config/toml/units.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/media-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
 import type { Transfers } from '../transfer/transfers.ts';
+import { takeBlob } from './drain-blob.ts';
 import { attestationPlatform, isElsewhere } from './image-parts.ts';
 import type { Pull } from './pull.ts';
-import { reasonOf } from './reason.ts';
-import { takeBlob } from './take-blob.ts';
+import { reasonOf } from './verdict-text.ts';
 
 /** A reference with a tag or a digest. */
 export type WarmReference = ManifestTarget['reference'];

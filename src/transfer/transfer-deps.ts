@@ -6,12 +6,12 @@ import type { Hasher } from '../lib/hasher.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
-import type { DistrustMemory } from './distrust.ts';
-import type { WriteVector } from './file-writer.ts';
+import type { DistrustMemory } from './fetch/distrust.ts';
+import type { WriteVector } from './file/file-writer.ts';
+import type { MemoryBudget } from './file/memory-budget.ts';
+import type { SparseFile } from './file/sparse-file.ts';
 import type { TransferLimits } from './limits.ts';
-import type { MemoryBudget } from './memory-budget.ts';
-import type { RelayMemory } from './relay-memory.ts';
-import type { SparseFile } from './sparse-file.ts';
+import type { RelayMemory } from './read/relay-memory.ts';
 
 export interface TransferLog {
   debug(fields: object, message: string): void;

@@ -10,11 +10,11 @@
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
  *   - All of it together has a budget: when that is spent, whoever is still silent is given up, and the rest is not asked.
  */
-import type { CredentialSource } from '../config/auth-lookup.ts';
+import type { CredentialSource } from '../config/credentials/auth-lookup.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import { consequence, verdict } from './fallback.ts';
-import type { Health } from './health.ts';
+import type { Health } from './health/health.ts';
 import type { Attempt, Outcome } from './outcome.ts';
 import type { Answer, AskOptions } from './upstream.ts';
 

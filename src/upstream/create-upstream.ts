@@ -1,33 +1,34 @@
 /** Puts the upstream side together: what the rest of the program asks for becomes questions to endpoints in order. */
-import type { AuthLookup } from '../config/auth-lookup.ts';
-import type { CertLookup } from '../config/certs-d.ts';
+
 import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
-import { readCaFile } from '../config/pem.ts';
+import type { AuthLookup } from '../config/credentials/auth-lookup.ts';
+import type { CertLookup } from '../config/files/certs-d.ts';
+import { readCaFile } from '../config/files/pem.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import { type Ask, askInOrder, type QuestionOptions } from './ask-in-order.ts';
-import { createAuth } from './auth.ts';
-import { createBlobs } from './blobs.ts';
-import { createCredentials } from './credentials.ts';
-import { createDispatchers } from './dispatchers.ts';
+import { createAuth } from './auth/auth.ts';
+import { createCredentials } from './auth/credentials.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
-import { type BreakerChange, createHealth, type HostHealth } from './health.ts';
+import { type BreakerChange, createHealth, type HostHealth } from './health/health.ts';
+import { createPing } from './health/ping.ts';
+import { createRateLimits } from './health/rate-limits.ts';
 import { createHostSettings } from './host-settings.ts';
-import { createLookups, type Lookups } from './lookups.ts';
-import { createManifests } from './manifests.ts';
+import { createSlots } from './http/connection-limit.ts';
+import { createDispatchers } from './http/dispatchers.ts';
+import { createLookups, type Lookups } from './http/lookups.ts';
+import { createProxies } from './http/proxies.ts';
+import { createSchemes } from './http/scheme.ts';
+import { createSender } from './http/sender.ts';
 import type { Attempt } from './outcome.ts';
-import { createPing } from './ping.ts';
-import { createProxies } from './proxies.ts';
-import { createRateLimits } from './rate-limits.ts';
-import { createReferrers } from './referrers.ts';
-import { createRegistryClient } from './registry-client.ts';
-import { createSchemes } from './scheme.ts';
-import { createSender } from './sender.ts';
-import { createSlots } from './slots.ts';
-import { createTagList } from './tag-list.ts';
+import { createBlobs } from './registry/blobs.ts';
+import { createManifests } from './registry/manifests.ts';
+import { createReferrers } from './registry/referrers.ts';
+import { createRegistryClient } from './registry/registry-client.ts';
+import { createTagList } from './registry/tag-list.ts';
 import type { Answer, Upstream } from './upstream.ts';
 
 export interface UpstreamDeps {

@@ -1,7 +1,7 @@
 /** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are one. */
 import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
-import type { Reach } from './addresses.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { Reach } from './http/addresses.ts';
 
 export interface HostSettings {
   readonly all: readonly UpstreamHostConfig[];

@@ -3,8 +3,8 @@
  * `reason` is one sentence fragment that an operator can act on: `certificate expired on 2026-01-02`,
  * `HTTP 503`, `no credentials in /root/.docker/config.json for quay.io/team`. It never holds a secret.
  */
-import type { CredentialSource } from '../config/auth-lookup.ts';
-import type { FaultKind } from './transport-fault.ts';
+import type { CredentialSource } from '../config/credentials/auth-lookup.ts';
+import type { FaultKind } from './http/transport-fault.ts';
 
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }

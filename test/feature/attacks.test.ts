@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createRememberedTrails } from '../../src/pull/remembered-trails.ts';
+import { createRememberedTrails } from '../../src/pull/negative-cache.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { entry, names } from '../support/endpoints.ts';

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync } from '
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import type { ScrubReport } from '../../src/pull/scrubs.ts';
+import type { ScrubReport } from '../../src/admin/scrubs.ts';
 import { startApp } from '../support/app.ts';
 import { inSocketBuffers, MiB } from '../support/cold-blobs.ts';
 import { runCommand } from '../support/commands.ts';

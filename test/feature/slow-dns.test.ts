@@ -1,7 +1,7 @@
 /** DNS that is slow or silent for some names: what that costs the others, and whether an answer that comes late is used. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { ResolveAll } from '../../src/upstream/lookups.ts';
+import type { ResolveAll } from '../../src/upstream/http/lookups.ts';
 import { type AppFiles, startApp } from '../support/app.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
 import { get } from '../support/http-client.ts';

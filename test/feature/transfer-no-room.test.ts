@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { WriteVector } from '../../src/transfer/file-writer.ts';
+import type { WriteVector } from '../../src/transfer/file/file-writer.ts';
 import { generateBlob } from '../support/byte-source.ts';
 import {
   type ColdBlobs,

@@ -4,7 +4,7 @@
  */
 
 import { parseReference } from '../../src/oci/reference.ts';
-import type { ByteSource } from '../../src/transfer/byte-source.ts';
+import type { ByteSource } from '../../src/transfer/fetch/byte-source.ts';
 import type { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointKey } from '../../src/upstream/endpoint.ts';
 import { verdict } from '../../src/upstream/fallback.ts';

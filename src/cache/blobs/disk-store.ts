@@ -19,6 +19,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BufferPool } from '../../lib/buffer-pool.ts';
+import { Turns } from '../../lib/keyed-lock.ts';
 import {
   type Digest,
   type DigestAlgorithm,
@@ -28,7 +29,6 @@ import {
 } from '../../oci/digest.ts';
 import type { BlobStore, StoredFile } from './blob-store.ts';
 import { StoredFileStream } from './stored-file-stream.ts';
-import { Turns } from './turns.ts';
 
 export interface DiskStoreOptions {
   /** What files are read into. */

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexStore, Root } from './index-store.ts';
-import type { Names } from './names.ts';
+import type { Names } from './string-table.ts';
 
 type ContentRows = Pick<
   IndexStore,

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { keyDigest } from './digest-key.ts';
 import type { ImageSummary, IndexStore } from './index-store.ts';
-import type { Names } from './names.ts';
+import type { Names } from './string-table.ts';
 
 type InventoryRows = Pick<IndexStore, 'images' | 'keptManifests'>;
 

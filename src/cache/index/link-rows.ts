@@ -5,7 +5,7 @@ import type { KnownDescriptor } from '../cache.ts';
 import type { ContentIds } from './content-rows.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexStore } from './index-store.ts';
-import type { Names } from './names.ts';
+import type { Names } from './string-table.ts';
 
 type LinkRows = Pick<
   IndexStore,

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { CachedList } from '../cache.ts';
 import type { IndexStore } from './index-store.ts';
-import type { Names } from './names.ts';
+import type { Names } from './string-table.ts';
 
 type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetUnused'>;
 

@@ -6,7 +6,7 @@ import type { IndexStore } from './index-store.ts';
 import { createInventoryRows } from './inventory-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
-import { createNames } from './names.ts';
+import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 
 /** Takes over the database, which has the schema of `migrations.ts`. */

@@ -3,7 +3,7 @@ import type { CachedTag } from '../cache.ts';
 import type { ContentIds } from './content-rows.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexStore } from './index-store.ts';
-import type { Names } from './names.ts';
+import type { Names } from './string-table.ts';
 
 type TagRows = Pick<IndexStore, 'tag' | 'setTag' | 'dropTag' | 'tags'>;
 

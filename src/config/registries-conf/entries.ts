@@ -9,7 +9,7 @@
  *
  * What is accepted although it can never work is left to `useless.ts`.
  */
-import { withoutUserInfo } from '../user-info.ts';
+import { withoutUserInfo } from '../credentials/user-info.ts';
 import { invalid, type Located, type Reading } from './fields.ts';
 import type { WrittenEndpoint, WrittenRegistry } from './read.ts';
 import type { MirrorEntry, RegistryEntry } from './registries.ts';

@@ -5,9 +5,9 @@
  */
 import { EntrepotError } from '../../errors.ts';
 import type { ConfigWarning } from '../config.ts';
-import { nearest } from '../nearest.ts';
-import { withoutQuotedUserInfo } from '../user-info.ts';
-import type { TomlTable, TomlValue } from './toml-document.ts';
+import { withoutQuotedUserInfo } from '../credentials/user-info.ts';
+import { nearest } from '../toml/nearest.ts';
+import type { TomlTable, TomlValue } from '../toml/toml-document.ts';
 
 /** A value and the line of its key. */
 export interface Located<T> {

@@ -2,8 +2,9 @@
  * One registries.conf file -> its keys with their types checked and nothing else: `entries.ts` and `short-names.ts` say
  * what the values mean. A file in version 1 of the format is refused with its translation.
  */
+
+import { parseToml, type TomlTable } from '../toml/toml-document.ts';
 import { type Located, type Reading, readTable, type TableReader, text } from './fields.ts';
-import { parseToml, type TomlTable } from './toml-document.ts';
 import { refuseVersion1 } from './version-1.ts';
 
 export interface WrittenFile {

@@ -3,7 +3,7 @@
  * no image can be rewritten to. Every runtime loads such a file, so it is loaded here, and its author is told.
  */
 import { formatReference, isDomain, parseReference, parseRepository } from '../../oci/reference.ts';
-import { hiddenUserInfo } from '../user-info.ts';
+import { hiddenUserInfo } from '../credentials/user-info.ts';
 import type { Reading } from './fields.ts';
 import type { RegistryEntry } from './registries.ts';
 

@@ -2,8 +2,9 @@
  * The first format of registries.conf: three lists under `[registries.search]`, `[registries.insecure]` and
  * `[registries.block]`. A file is of that format as soon as one of the three lists is there, even an empty one.
  */
+
+import type { TomlTable } from '../toml/toml-document.ts';
 import { invalid, type Located, type Reading, readTable, type TableReader } from './fields.ts';
-import type { TomlTable } from './toml-document.ts';
 
 const sections = ['search', 'insecure', 'block'] as const;
 

@@ -2,7 +2,7 @@
  * What a client gets that asks a registry itself: it answers a challenge with a token or a password, follows redirects, and
  * gives its credentials to no other host.
  */
-import { type Challenge, parseChallenges } from '../../../src/upstream/challenge.ts';
+import { type Challenge, parseChallenges } from '../../../src/upstream/auth/challenge.ts';
 import { get, type HttpAnswer, json } from '../http-client.ts';
 import { type Account, basicHeader } from './access.ts';
 

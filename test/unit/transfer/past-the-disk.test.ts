@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { Hasher } from '../../../src/lib/hasher.ts';
-import { findLeftover, incomingPath } from '../../../src/transfer/incoming-files.ts';
+import { findLeftover, incomingPath } from '../../../src/transfer/file/incoming-files.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { type AttemptContext, askInOrder } from '../../../src/upstream/ask-in-order.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
-import { createHealth } from '../../../src/upstream/health.ts';
+import { createHealth } from '../../../src/upstream/health/health.ts';
 import type { Outcome } from '../../../src/upstream/outcome.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { endpointOf, endpointsOf, image } from './asking.ts';

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { type AttemptContext, askInOrder } from '../../../src/upstream/ask-in-order.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
-import { createHealth } from '../../../src/upstream/health.ts';
+import { createHealth } from '../../../src/upstream/health/health.ts';
 import type { Outcome } from '../../../src/upstream/outcome.ts';
 import type { Answer, AskOptions } from '../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../support/clock.ts';

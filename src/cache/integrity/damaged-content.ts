@@ -1,0 +1,49 @@
+/**
+ * Contents that were here until their file turned out to be missing or wrong: found by a reader, by the look through all
+ * content after a start, or by a scrub. They wait here for the scrub to bring them back, unless a reader does so before.
+ * Their links, tags and lists of children wait in the index.
+ */
+import { type Digest, digestHex } from '../../oci/digest.ts';
+
+export interface Loss {
+  readonly digest: Digest;
+  /** Ends the sentence "it was dropped: ...". */
+  readonly reason: string;
+  readonly isManifest: boolean;
+  /** Its file is still there, but cannot be opened: it may be readable again one day. */
+  readonly keepsFile?: boolean;
+}
+
+export interface Losses {
+  /** False where there are too many already: then there is no use in keeping its names. */
+  add(loss: Loss): boolean;
+  /** One whose digest begins with the byte `first`, and which is not back yet. It is forgotten here. */
+  take(first: number, isWanted: (digest: Digest) => boolean): Loss | undefined;
+}
+
+/** A disk that has lost more than this is replaced, not repaired. */
+const most = 10_000;
+
+/** `isBack`: the content is stored again. */
+export function createLosses(isBack: (digest: Digest) => boolean): Losses {
+  const losses = new Map<Digest, Loss>();
+  return {
+    add(loss) {
+      if (losses.size >= most) for (const digest of losses.keys()) if (isBack(digest)) losses.delete(digest);
+      if (losses.size >= most && !losses.has(loss.digest)) return false;
+      losses.set(loss.digest, loss);
+      return true;
+    },
+    take(first, isWanted) {
+      const prefix = first.toString(16).padStart(2, '0');
+      for (const loss of losses.values()) {
+        const { digest } = loss;
+        if (!digestHex(digest).startsWith(prefix)) continue;
+        if (!isBack(digest) && !isWanted(digest)) continue;
+        losses.delete(digest);
+        if (!isBack(digest)) return loss;
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * Makes index and content agree again, both ways, while the cache serves: rows whose file is gone are lost,
+ * files without a row are hashed and get one, or are removed. Goes through the folders one by one (1/256 of the
+ * content), so memory and pauses stay small whatever the size. A deleted index is rebuilt by the same means.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../../oci/digest.ts';
+import { type BlobStore, folderCount } from '../blobs/blob-store.ts';
+import { isUnreadable } from '../blobs/disk-store.ts';
+import type { IndexStore } from '../index/index-store.ts';
+import { readOrphan } from './orphan.ts';
+
+export interface ReconcileDeps {
+  readonly index: IndexStore;
+  readonly store: BlobStore;
+  /** A file that cannot be opened. */
+  readonly cannotOpen: (digest: Digest, error: unknown) => void;
+  /** For a row whose file is missing. */
+  readonly lose: (digest: Digest) => void;
+  /** On its way in, or about to be removed: its row and its file may differ for a moment. */
+  readonly isMoving: (digest: Digest) => boolean;
+  readonly isStopped: () => boolean;
+}
+
+export interface ReconcileReport {
+  /** Files that got a row. */
+  added: number;
+  /** Rows without a file; what they stood for is no longer stored. */
+  dropped: number;
+  /** Files whose bytes were wrong. */
+  removed: number;
+  /** Files that are none of ours, left alone. */
+  foreign: number;
+  /** Files and folders that cannot be opened, left alone. */
+  unreadable: number;
+}
+
+const atOnce = 500;
+/** Fewer, since each may be on another page of the index. */
+const rowsAtOnce = 100;
+
+export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
+  const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0, unreadable: 0 };
+  for (const algorithm of digestAlgorithms) {
+    for (let first = 0; first < folderCount; first += 1) {
+      if (deps.isStopped()) return report;
+      await reconcileFolder(deps, algorithm, first, report);
+      await turn();
+    }
+  }
+  return report;
+}
+
+async function reconcileFolder(
+  deps: ReconcileDeps,
+  algorithm: DigestAlgorithm,
+  first: number,
+  report: ReconcileReport,
+): Promise<void> {
+  const { index, store, isMoving, isStopped } = deps;
+  const files = await store.filesIn(algorithm, first).catch((error: unknown) => {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  });
+  if (!files) {
+    report.unreadable += 1;
+    return;
+  }
+  report.foreign += files.foreign;
+  const unseen = await rowsIn(index, algorithm, first);
+  let looks = 0;
+  for (const digest of files.digests) {
+    looks += 1;
+    if (looks % atOnce === 0) await turn();
+    if (unseen.delete(digest)) continue;
+    if (isStopped()) return;
+    if (isMoving(digest) || index.content(digest)) continue;
+    await takeIn(deps, digest, report);
+  }
+  for (const digest of unseen) {
+    if (isStopped()) return;
+    // It may have come after the folder was read.
+    if (isMoving(digest) || (await store.has(digest)) || isMoving(digest)) continue;
+    deps.lose(digest);
+    report.dropped += 1;
+  }
+}
+
+async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: number): Promise<Set<Digest>> {
+  const rows = new Set<Digest>();
+  for (let after: Digest | undefined; ; ) {
+    const some = index.storedIn(algorithm, first, after, rowsAtOnce);
+    for (const digest of some) rows.add(digest);
+    if (some.length < rowsAtOnce) return rows;
+    after = some.at(-1);
+    await turn();
+  }
+}
+
+async function takeIn(
+  { index, store, isMoving, cannotOpen }: ReconcileDeps,
+  digest: Digest,
+  report: ReconcileReport,
+): Promise<void> {
+  const file = await store.open(digest).catch((error: unknown) => {
+    report.unreadable += 1;
+    cannotOpen(digest, error);
+    return undefined;
+  });
+  if (!file) return;
+  try {
+    const orphan = await readOrphan(digest, file);
+    // Copied here by hand, its bytes may be in memory alone: with a row, a file of zeros would pass for it after a power cut.
+    if (orphan) await store.flush(digest);
+    if (isMoving(digest) || index.content(digest)) return;
+    if (!orphan) {
+      await store.remove(digest, () => isMoving(digest) || index.content(digest) !== undefined);
+      report.removed += 1;
+    } else {
+      if (orphan.manifest) index.addManifest(digest, orphan.size, orphan.manifest, orphan.modified);
+      else index.addBlob(digest, orphan.size, orphan.modified);
+      report.added += 1;
+    }
+  } finally {
+    file.close();
+  }
+}

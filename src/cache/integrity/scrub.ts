@@ -1,0 +1,186 @@
+/**
+ * Re-hashes stored contents, on a thread of its own, and drops those whose bytes are not what they should be. It goes through
+ * the contents as `reconcile.ts` does: by the first byte of their digests, each byte a *folder*.
+ *
+ *   file missing, of another size, with other bytes, or the disk gives an error .... dropped; told as a loss
+ *   file that cannot be opened for another reason, such as rights .................. counts as missing, the file stays; told as a loss
+ *   anything that has to do with the moment, such as too many open files ........... left alone; told as unreadable
+ *
+ * What others found to be damaged in the same folder, and nobody has brought back, is told as a loss as well. Reading here is no use
+ * of a content: eviction sees nothing of it, but leaves the one alone that is being read.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Hasher } from '../../lib/hasher.ts';
+import { hexHash } from '../../lib/hex-hash.ts';
+import type { NamePattern } from '../../lib/name-patterns.ts';
+import type { Pace } from '../../lib/pace.ts';
+import { type Digest, digestAlgorithm, digestAlgorithms, digestHex } from '../../oci/digest.ts';
+import { isSchema1Type } from '../../oci/media-types.ts';
+import { isNamedBy } from '../../oci/signed-schema1.ts';
+import type { BlobStore, StoredFile } from '../blobs/blob-store.ts';
+import { descendants } from '../descendants.ts';
+import type { ImageSummary, IndexStore } from '../index/index-store.ts';
+import type { Holds } from '../use-counts.ts';
+import type { Loss, Losses } from './damaged-content.ts';
+
+export interface Scrub {
+  /** Checks the folder of the byte `first`, and ends early when the signal is aborted. */
+  folder(first: number, options: ScrubOptions): AsyncGenerator<ScrubStep>;
+  /** What images and tags link whose name matches, for `isWanted`. */
+  select(matches: NamePattern): Promise<Selection>;
+  /** A loss that could not be brought back, and that the next scrub looks at again. */
+  keep(loss: Loss): void;
+}
+
+export interface ScrubOptions {
+  readonly isWanted: (digest: Digest) => boolean;
+  /** Of bytes. */
+  readonly pace: Pace;
+  readonly signal: AbortSignal;
+}
+
+export type ScrubStep =
+  /** So many bytes more were read. */
+  | { readonly kind: 'read'; readonly bytes: number }
+  /** One content more was looked at. */
+  | { readonly kind: 'checked' }
+  | { readonly kind: 'lost'; readonly loss: Loss }
+  | { readonly kind: 'unreadable'; readonly digest: Digest; readonly reason: string };
+
+export interface Selection {
+  has(digest: Digest): boolean;
+  /** Of those that are stored. */
+  readonly bytes: number;
+}
+
+export interface ScrubDeps {
+  readonly index: IndexStore;
+  readonly store: BlobStore;
+  readonly hasher: Hasher;
+  readonly losses: Losses;
+  readonly reading: Holds;
+  readonly arriving: Holds;
+  readonly discard: (digest: Digest, reason: string) => void;
+  readonly unreadable: (digest: Digest, error: unknown) => void;
+  readonly eachImage: () => AsyncGenerator<ImageSummary>;
+}
+
+/** Bytes that are hashed before the pace is asked again. */
+const step = 1024 * 1024;
+const atOnce = 500;
+
+export function createScrub(deps: ScrubDeps): Scrub {
+  const { index, store, hasher, losses, reading, arriving, discard } = deps;
+
+  /** Gives what is wrong with the file. */
+  async function* read(
+    digest: Digest,
+    { path, size }: StoredFile,
+    { pace, signal }: ScrubOptions,
+  ): AsyncGenerator<ScrubStep, string | undefined> {
+    const hash = hasher.begin(path, digestAlgorithm(digest));
+    try {
+      for (let at = 0; at < size; ) {
+        const bytes = Math.min(step, size - at);
+        await pace.take(bytes);
+        if (signal.aborted) return undefined;
+        at += bytes;
+        await hash.reach(at);
+        yield { kind: 'read', bytes };
+      }
+      if ((await hash.finish(size)) === digestHex(digest)) return undefined;
+      return (await isSignedManifest(digest)) ? undefined : 'its file has other bytes';
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'EIO') return `its file cannot be read: ${message}`;
+      throw error;
+    } finally {
+      hash.abandon();
+    }
+  }
+
+  /** Schema 1 has the digest of a part of its bytes. */
+  async function isSignedManifest(digest: Digest): Promise<boolean> {
+    if (!isSchema1Type(index.content(digest)?.mediaType ?? '')) return false;
+    const bytes = await store.read(digest);
+    return bytes !== undefined && isNamedBy(bytes, digest, hexHash);
+  }
+
+  async function* check(digest: Digest, options: ScrubOptions): AsyncGenerator<ScrubStep> {
+    const size = index.content(digest)?.size;
+    if (size === undefined || arriving.has(digest)) return;
+    const release = reading.take(digest);
+    let file: StoredFile | undefined;
+    try {
+      file = await store.open(digest);
+      let fault = file ? undefined : 'its file is missing';
+      if (file?.size === size) fault = yield* read(digest, file, options);
+      else if (file) fault = `its file has ${file.size} bytes, not ${size}`;
+      if (options.signal.aborted) return;
+      const isStill = file ? file.isCurrent() : !(await store.has(digest));
+      if (fault !== undefined && isStill) discard(digest, fault);
+      yield { kind: 'checked' };
+    } catch (error) {
+      if (options.signal.aborted) return;
+      deps.unreadable(digest, error);
+      const reason = error instanceof Error ? error.message : String(error);
+      if (index.content(digest)) yield { kind: 'unreadable', digest, reason };
+      else yield { kind: 'checked' };
+    } finally {
+      file?.close();
+      release();
+    }
+  }
+
+  function* lost(first: number, { isWanted, signal }: ScrubOptions): Generator<ScrubStep> {
+    while (!signal.aborted) {
+      const loss = losses.take(first, isWanted);
+      if (!loss) return;
+      yield { kind: 'lost', loss };
+    }
+  }
+
+  return {
+    async *folder(first, options) {
+      const { isWanted, signal } = options;
+      for (const algorithm of digestAlgorithms) {
+        for (let after: Digest | undefined; !signal.aborted; ) {
+          const some = index.storedIn(algorithm, first, after, atOnce);
+          for (const digest of some.filter(isWanted)) {
+            if (signal.aborted) return;
+            yield* check(digest, options);
+            yield* lost(first, options);
+          }
+          if (some.length < atOnce) break;
+          after = some.at(-1);
+          await turn();
+        }
+      }
+      yield* lost(first, options);
+    },
+
+    keep: (loss) => void losses.add(loss),
+
+    async select(matches) {
+      const chosen = new Set<Digest>();
+      let bytes = 0;
+      const choose = (digest: Digest) => {
+        if (!chosen.has(digest)) bytes += index.content(digest)?.size ?? 0;
+        chosen.add(digest);
+      };
+      for await (const { image } of deps.eachImage()) {
+        await turn();
+        if (matches(image)) {
+          index.linkedBy(image).forEach(choose);
+          continue;
+        }
+        const tags = index.tags(image).filter((tag) => matches(`${image}:${tag}`));
+        const named = tags
+          .map((tag) => index.tag(image, tag)?.digest)
+          .filter((digest) => digest !== undefined);
+        for (const digest of descendants(index, named)) if (index.isLinked(image, digest)) choose(digest);
+      }
+      return { has: (digest) => chosen.has(digest), bytes };
+    },
+  };
+}

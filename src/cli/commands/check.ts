@@ -1,0 +1,62 @@
+/** `entrepot check`: what is wrong with the configuration, the settings in force and where each comes from. Contacts no host. */
+import { checkConfig } from '../../config/check.ts';
+import type { LoadOptions } from '../../config/load.ts';
+import type { SettingInForce, SettingSource } from '../../config/settings.ts';
+import { errorAsJson, type Result } from '../output/result.ts';
+import { type Column, counted, formatTable } from '../output/table.ts';
+
+export function check(options: LoadOptions): Result {
+  const { files, settings, warnings, errors } = checkConfig(options);
+  const lines = [
+    ...errors.map((error) => located(error, 'error')),
+    ...warnings.map((warning) => located(warning, 'warning')),
+    ...files.map((file) => `read ${file}`),
+    '',
+    formatTable(settingColumns, settings),
+    `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
+  ];
+  return {
+    exitCode: errors.length === 0 ? 0 : 2,
+    json: {
+      files,
+      warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
+      errors: errors.map(errorAsJson),
+      settings,
+    },
+    text: `${lines.join('\n')}\n`,
+  };
+}
+
+const settingColumns: readonly Column<SettingInForce>[] = [
+  { head: 'setting', cell: ({ key }) => key },
+  { head: 'in force', cell: ({ value }) => (value === null ? '-' : JSON.stringify(value)) },
+  { head: 'from', cell: ({ from }) => fromText(from) },
+];
+
+function fromText(from: SettingSource): string {
+  switch (from.kind) {
+    case 'flag':
+      return from.name;
+    case 'variable':
+      return `the variable ${from.name}`;
+    case 'file':
+      return `${from.file}:${from.line}`;
+    case 'default':
+      return 'default';
+  }
+}
+
+interface Finding {
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly message: string;
+}
+
+/** `FILE:LINE: error: MESSAGE`, which editors can jump to. */
+function located({ file, line, message }: Finding, kind: string): string {
+  return (
+    [file, line].filter((part) => part !== undefined).join(':') +
+    (file === undefined ? '' : ': ') +
+    `${kind}: ${message}`
+  );
+}

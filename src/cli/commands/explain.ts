@@ -1,0 +1,153 @@
+/**
+ * `entrepot explain REF`: what the configuration makes of one image, found by the code that serves it. Contacts nobody, unless
+ * it is told to probe: then each endpoint is asked on its own, in order, for the manifest's HEAD.
+ *
+ * A reference is taken as it stands: no `:latest` is added, since the endpoints of a pull depend on what was written.
+ */
+import type { Config } from '../../config/config.ts';
+import { type LoadOptions, loadConfig } from '../../config/load.ts';
+import { findEntry, type Match } from '../../config/registries-conf/match.ts';
+import type { MirrorEntry, Origin } from '../../config/registries-conf/registries.ts';
+import { EntrepotError } from '../../errors.ts';
+import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
+import { createNamespaces } from '../../routing/namespaces.ts';
+import type { Endpoint } from '../../upstream/endpoint.ts';
+import { createEndpoints, mirrorsFor } from '../../upstream/endpoints.ts';
+import type { Attempt } from '../../upstream/outcome.ts';
+import { errorAsJson } from '../output/result.ts';
+
+export interface Explanation {
+  readonly config: Config;
+  /** As it was given. */
+  readonly given: string;
+  readonly reference: Reference;
+  readonly match: Match | undefined;
+  /** Why a client that asks for this image is refused. */
+  readonly refusal: string | undefined;
+  /** In trying order. */
+  readonly endpoints: readonly PlacedEndpoint[];
+  /** Mirrors of the entry that are not for this reference. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+export interface PlacedEndpoint {
+  readonly endpoint: Endpoint;
+  /** Where its location is written; undefined where no entry matches. */
+  readonly origin: Origin | undefined;
+}
+
+export interface LeftOut {
+  readonly mirror: MirrorEntry;
+  readonly reason: string;
+}
+
+export type Stage = 'load' | 'reference' | 'rewrite';
+
+export interface ExplainFailure {
+  readonly ok: false;
+  readonly stage: Stage;
+  readonly error: EntrepotError;
+}
+
+export type Explained = { readonly ok: true; readonly explanation: Explanation } | ExplainFailure;
+
+export function explain(given: string, options: LoadOptions): Explained {
+  let stage: Stage = 'load';
+  try {
+    const config = loadConfig(options);
+    stage = 'reference';
+    const reference = readReference(given);
+    stage = 'rewrite';
+    return { ok: true, explanation: explanationOf(given, reference, config) };
+  } catch (error) {
+    if (!(error instanceof EntrepotError)) throw error;
+    return { ok: false, stage, error };
+  }
+}
+
+/** The contract of `--json`. `attempts`: one for each endpoint, where they were asked. */
+export function explanationAsJson(
+  { reference, match, refusal, endpoints }: Explanation,
+  attempts?: readonly Attempt[],
+): unknown {
+  return {
+    reference: formatReference(reference),
+    prefix: match?.entry.prefix ?? null,
+    blocked: match?.entry.blocked ?? false,
+    refused: refusal === undefined ? null : 'unlisted',
+    endpoints: endpoints.map(({ endpoint }, index) => ({
+      reference: formatReference(endpoint.reference),
+      host: endpoint.host,
+      location: endpoint.location,
+      role: endpoint.role,
+      insecure: endpoint.insecure,
+      blocked: endpoint.blockedBy !== undefined,
+      ...attemptAsJson(attempts?.[index]),
+    })),
+  };
+}
+
+export function failureAsJson({ stage, error }: ExplainFailure): unknown {
+  return { error: { stage, ...errorAsJson(error) } };
+}
+
+function attemptAsJson(attempt: Attempt | undefined): object {
+  if (!attempt) return {};
+  const { outcome, ms, reason, credentials } = attempt;
+  return {
+    outcome,
+    ms,
+    reason: reason ?? null,
+    credentials: credentials
+      ? {
+          file: credentials.file ?? null,
+          key: credentials.key,
+          ...(credentials.helper !== undefined && { helper: credentials.helper }),
+        }
+      : null,
+  };
+}
+
+/** Throws EntrepotError REWRITE_INVALID. */
+function explanationOf(given: string, reference: Reference, config: Config): Explanation {
+  const { registries, server } = config;
+  const match = findEntry(registries, referenceName(reference));
+  const endpointsOf = createEndpoints(registries, { insecureDefault: server.upstream.insecure });
+  const refusal = createNamespaces(registries, server.routing).refusal(
+    reference.registry,
+    reference.repository,
+  );
+  const used = match ? mirrorsFor(match.entry, reference) : [];
+  return {
+    ...{ config, given, reference, match },
+    refusal: refusal?.message,
+    // Mirrors come first and in their order; whatever follows them is the source.
+    endpoints: endpointsOf(reference).map((endpoint, index) => ({
+      endpoint,
+      origin: (used[index] ?? match?.entry)?.origin,
+    })),
+    leftOut: (match?.entry.mirrors ?? [])
+      .filter((mirror) => !used.includes(mirror))
+      .map((mirror) => ({ mirror, reason: whyLeftOut(mirror) })),
+  };
+}
+
+function whyLeftOut({ pullFromMirror }: MirrorEntry): string {
+  switch (pullFromMirror) {
+    case 'all':
+      return 'mirror-by-digest-only = true, and this reference has no digest';
+    case 'digest-only':
+      return 'pull-from-mirror = "digest-only", and this reference has no digest';
+    case 'tag-only':
+      return 'pull-from-mirror = "tag-only", and this reference has a digest';
+  }
+}
+
+function readReference(given: string): Reference {
+  const parsed = parseReference(given);
+  if (parsed.ok) return parsed.value;
+  const scheme = /^[a-z][a-z-]*:\/\//.exec(given)?.[0];
+  const hint = scheme === undefined ? '' : `: leave out "${scheme}"`;
+  const shown = JSON.stringify(given.length > 300 ? `${given.slice(0, 300)}...` : given);
+  throw new EntrepotError('REFERENCE_INVALID', `the reference ${shown} ${parsed.problem}${hint}`);
+}

@@ -1,0 +1,37 @@
+/** `entrepot list [GLOB]`: what is in the cache, and what of it can be pulled without a registry. */
+
+import type { ListedImage } from '../../admin/administration.ts';
+import type { LoadOptions } from '../../config/load.ts';
+import { administer } from '../administer.ts';
+import type { Result } from '../output/result.ts';
+import { type Column, formatBytes, formatTable } from '../output/table.ts';
+
+const columns: readonly Column<ListedImage>[] = [
+  { head: 'IMAGE', cell: ({ image, tag }) => (tag === null ? image : `${image}:${tag}`) },
+  { head: 'DIGEST', cell: ({ digest }) => digest.replace(/:(.{12}).*/, ':$1') },
+  { head: 'SIZE', cell: ({ bytes }) => formatBytes(bytes), isNumber: true },
+  { head: 'COMPLETE', cell: ({ complete, here, needed }) => (complete ? 'yes' : `${here} of ${needed}`) },
+  { head: 'PLATFORMS', cell: platformsOf },
+  { head: 'LAST USED', cell: ({ lastUsed }) => minutes(lastUsed) },
+  { head: 'CHECKED', cell: ({ checked }) => (checked === null ? '-' : minutes(checked)) },
+  { head: 'PINNED', cell: ({ pinned }) => (pinned ? 'yes' : '-') },
+  { head: 'FROM', cell: ({ from }) => from },
+];
+
+export async function list(match: string | undefined, options: LoadOptions): Promise<Result> {
+  const listed = await administer(options, ({ list }) => Array.fromAsync(list(match)));
+  return { exitCode: 0, json: listed, text: formatTable(columns, listed) };
+}
+
+/** Those that can be pulled from the cache. */
+function platformsOf({ platforms }: ListedImage): string {
+  if (platforms.length === 0) return '-';
+  const here = platforms.filter(({ complete }) => complete);
+  if (here.length === platforms.length && here.length > 3) return `all ${here.length}`;
+  return here.map(({ platform }) => platform).join(',') || 'none';
+}
+
+/** `2026-01-31 09:05Z`. */
+function minutes(isoTime: string): string {
+  return `${isoTime.slice(0, 10)} ${isoTime.slice(11, 16)}Z`;
+}

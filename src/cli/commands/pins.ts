@@ -1,0 +1,33 @@
+/** `entrepot pin [WHAT...]`, `entrepot unpin WHAT...`: what is never evicted. Both print what is pinned afterwards. */
+import type { LoadOptions } from '../../config/load.ts';
+import { administer } from '../administer.ts';
+import type { Result } from '../output/result.ts';
+
+export function pin(what: readonly string[], options: LoadOptions): Promise<Result> {
+  return change('pin', what, options);
+}
+
+export function unpin(what: readonly string[], options: LoadOptions): Promise<Result> {
+  return change('unpin', what, options);
+}
+
+async function change(how: 'pin' | 'unpin', what: readonly string[], options: LoadOptions): Promise<Result> {
+  const unmatched: string[] = [];
+  const pins = await administer(options, async (administration) => {
+    for (const one of what) {
+      if (how === 'unpin') await administration.unpin(one);
+      else if (!(await administration.pin(one)).matches) unmatched.push(one);
+    }
+    return administration.pins();
+  });
+  const lines = [
+    ...pins.configured.map((one) => `${one} (entrepot.toml)\n`),
+    ...pins.added.map((one) => `${one}\n`),
+    ...unmatched.map((one) => `note: nothing that is cached matches ${one}: what comes and matches stays\n`),
+  ];
+  return {
+    exitCode: 0,
+    json: how === 'pin' ? { ...pins, unmatched } : pins,
+    text: lines.join('') || 'nothing is pinned\n',
+  };
+}

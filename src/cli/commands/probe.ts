@@ -1,0 +1,63 @@
+/**
+ * Asks each endpoint of an explanation for the manifest's HEAD, by the same code that serves clients, but one at a time and each
+ * with an upstream of its own: no endpoint's failure, breaker or credentials bear on what another one says.
+ */
+
+import { createAuthLookup } from '../../config/credentials/auth-lookup.ts';
+import { createCredentialHelper } from '../../config/credentials/credential-helper.ts';
+import { createCertLookup } from '../../config/files/certs-d.ts';
+import type { Environment } from '../../config/proxy-env.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { createReadBlocks } from '../../lib/read-blocks.ts';
+import { createUpstream } from '../../upstream/create-upstream.ts';
+import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
+import type { Attempt } from '../../upstream/outcome.ts';
+import { readVersion } from '../version.ts';
+import type { Explanation } from './explain.ts';
+
+/** One attempt for each endpoint, in their order. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
+export async function probe(explanation: Explanation, env: Environment): Promise<readonly Attempt[]> {
+  const attempts: Attempt[] = [];
+  for (const { endpoint } of explanation.endpoints) {
+    // What the server refuses it does not ask either, and neither does this.
+    attempts.push(
+      explanation.refusal === undefined
+        ? await ask(endpoint, explanation, env)
+        : untouched(endpoint, 'the registry is not listed'),
+    );
+  }
+  return attempts;
+}
+
+async function ask(
+  endpoint: Endpoint,
+  { config, reference }: Explanation,
+  env: Environment,
+): Promise<Attempt> {
+  const { registries, server, paths, proxies } = config;
+  const upstream = createUpstream(
+    {
+      blocks: createReadBlocks({ size: 64 * 1024, sockets: 64, keep: 4, lend: 4 }),
+      endpoints: () => [endpoint],
+      authLookup: createAuthLookup({
+        authFiles: paths.authFiles,
+        credentialHelpers: registries.credentialHelpers,
+        runHelper: createCredentialHelper({ env }),
+      }),
+      authFiles: paths.authFiles.map(({ path }) => path),
+      certLookup: createCertLookup(paths.certDirectories),
+      clock: systemClock,
+    },
+    { upstream: server.upstream, proxies, userAgent: `entrepot/${readVersion()}` },
+  );
+  try {
+    const { trail } = await upstream.headManifest(reference);
+    return trail[0] ?? untouched(endpoint, 'was not asked');
+  } finally {
+    await upstream.close();
+  }
+}
+
+function untouched(endpoint: Endpoint, reason: string): Attempt {
+  return { endpoint: endpointKey(endpoint), role: endpoint.role, outcome: 'skipped', reason, ms: 0 };
+}

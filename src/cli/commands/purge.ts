@@ -1,0 +1,29 @@
+/** `entrepot purge REF|GLOB...`: removes images from the cache, now. */
+
+import type { PurgedImage, PurgeOptions } from '../../admin/administration.ts';
+import type { LoadOptions } from '../../config/load.ts';
+import { administer } from '../administer.ts';
+import type { Result } from '../output/result.ts';
+import { counted, formatBytes } from '../output/table.ts';
+
+export async function purge(
+  what: readonly string[],
+  flags: PurgeOptions,
+  options: LoadOptions,
+): Promise<Result> {
+  const found = await administer(options, async (administration) => {
+    const all: { one: string; reports: readonly PurgedImage[] }[] = [];
+    for (const one of what) all.push({ one, reports: await administration.purge(one, flags) });
+    return all;
+  });
+  const lines = found.flatMap(({ one, reports }) =>
+    reports.length === 0 ? [`${one}: nothing that is cached matches\n`] : reports.map(asLine),
+  );
+  return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text: lines.join('') };
+}
+
+function asLine({ reference, tags, unlinked, removed, bytes, pinned }: PurgedImage): string {
+  if (pinned) return `${reference}: is pinned and stays: --pinned removes it too\n`;
+  if (tags + unlinked === 0) return `${reference}: nothing of it is cached\n`;
+  return `${reference}: ${counted(tags, 'tag')}, ${counted(removed, 'content')} of ${formatBytes(bytes)} removed\n`;
+}

@@ -1,0 +1,54 @@
+/** `entrepot usage`: what takes how much of the disk. */
+
+import type { Usage, UsageOf } from '../../admin/administration.ts';
+import type { LoadOptions } from '../../config/load.ts';
+import { administer } from '../administer.ts';
+import type { Result } from '../output/result.ts';
+import { type Column, counted, formatBytes, formatTable } from '../output/table.ts';
+
+export async function usage(options: LoadOptions): Promise<Result> {
+  const told = await administer(options, (administration) => administration.usage());
+  return { exitCode: 0, json: told, text: asText(told) };
+}
+
+function asText({
+  bytes,
+  contents,
+  manifests,
+  reserved,
+  maxSize,
+  registries,
+  repositories,
+  quotas,
+}: Usage): string {
+  const limit = maxSize === null ? 'no limit' : `${formatBytes(maxSize)}, ${share(bytes, maxSize)} used`;
+  const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} on their way`;
+  const head = `${formatBytes(bytes)} in ${counted(contents, 'content')} (${counted(manifests, 'manifest')})${underWay}; ${limit}\n`;
+  const largestFirst = (all: readonly UsageOf[]) => all.toSorted((a, b) => b.bytes - a.bytes);
+  return [
+    head,
+    formatTable(columns('REGISTRY'), largestFirst(registries)),
+    formatTable(columns('REPOSITORY'), largestFirst(repositories)),
+    ...(quotas.length === 0 ? [] : [formatTable(quotaColumns, quotas)]),
+  ].join('\n');
+}
+
+function columns(head: string): readonly Column<UsageOf>[] {
+  return [
+    { head, cell: ({ name }) => name },
+    { head: 'SIZE', cell: ({ bytes }) => formatBytes(bytes), isNumber: true },
+    { head: 'CONTENTS', cell: ({ contents }) => String(contents), isNumber: true },
+    { head: 'TAGS', cell: ({ tags }) => String(tags), isNumber: true },
+  ];
+}
+
+const quotaColumns: readonly Column<Usage['quotas'][number]>[] = [
+  { head: 'QUOTA', cell: ({ match }) => match },
+  { head: 'SIZE', cell: ({ bytes }) => formatBytes(bytes), isNumber: true },
+  { head: 'LIMIT', cell: ({ maxSize }) => formatBytes(maxSize), isNumber: true },
+  { head: 'USED', cell: ({ bytes, maxSize }) => share(bytes, maxSize), isNumber: true },
+];
+
+function share(bytes: number, of: number): string {
+  return `${Math.round((bytes / of) * 100)}%`;
+}

@@ -1,0 +1,78 @@
+/** How an endpoint would be talked to, and in whose name: found without asking anybody, and told without any secret. */
+
+import type { Config } from '../config/config.ts';
+import { createAuthLookup } from '../config/credentials/auth-lookup.ts';
+import { createCertLookup } from '../config/files/certs-d.ts';
+import { EntrepotError } from '../errors.ts';
+import { createCredentials, describeSource } from '../upstream/auth/credentials.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { apiHost, createHostSettings } from '../upstream/host-settings.ts';
+import { createProxies } from '../upstream/http/proxies.ts';
+
+/** Sentence fragments. */
+export interface Access {
+  readonly scheme: string;
+  readonly certificates: string;
+  readonly credentials: string;
+  readonly proxy: string;
+}
+
+export async function accessOf(endpoint: Endpoint, config: Config): Promise<Access> {
+  return {
+    scheme: endpoint.insecure
+      ? 'insecure: HTTPS without verification, then plain HTTP'
+      : 'HTTPS, certificate verified',
+    certificates: certificatesOf(endpoint, config),
+    credentials: await credentialsOf(endpoint, config),
+    proxy: proxyOf(endpoint, config),
+  };
+}
+
+function certificatesOf(endpoint: Endpoint, { paths, server }: Config): string {
+  const { caFile } = server.upstream;
+  try {
+    const { directory, ca, pairs } = createCertLookup(paths.certDirectories)(endpoint.host);
+    const own =
+      directory === undefined ? [] : [`${directory} (${ca.length} CAs, ${pairs.length} client certificates)`];
+    const everybodys = caFile === undefined ? [] : [`${caFile} (upstream.ca_file)`];
+    return [...own, ...everybodys, "the system's CAs"].join(', ');
+  } catch (error) {
+    return unusable(error);
+  }
+}
+
+async function credentialsOf(endpoint: Endpoint, { paths, registries, server }: Config): Promise<string> {
+  const authLookup = createAuthLookup({
+    authFiles: paths.authFiles,
+    credentialHelpers: registries.credentialHelpers,
+    // A program may well ask a cloud. That it would be run is known without running it.
+    runHelper: async () => ({ username: 'not asked', secret: 'not asked' }),
+  });
+  const settings = createHostSettings(server.upstream);
+  try {
+    const found = await createCredentials({ authLookup, settings }).find(endpoint);
+    if (!found) return 'none: asked anonymously';
+    const { source } = found;
+    if (source.helper === undefined) return describeSource(source);
+    return `those of docker-credential-${source.helper} for ${source.key}, if it has any (run by --probe only)`;
+  } catch (error) {
+    return unusable(error);
+  }
+}
+
+function proxyOf(endpoint: Endpoint, { proxies, server }: Config): string {
+  const { for: proxyFor } = createProxies(proxies, createHostSettings(server.upstream));
+  const schemes = endpoint.insecure ? ['https', 'http'] : ['https'];
+  const found = schemes.map((scheme) => {
+    const url = URL.parse(`${scheme}://${apiHost(endpoint.host)}/`);
+    const proxy = url ? proxyFor(url, endpoint.host) : undefined;
+    return proxy ? `${proxy.protocol}//${proxy.host}` : 'none';
+  });
+  const [https = 'none', http = https] = found;
+  return http === https ? https : `${https} for HTTPS, ${http} for plain HTTP`;
+}
+
+function unusable(error: unknown): string {
+  if (error instanceof EntrepotError) return `CANNOT BE USED, so asking fails: ${error.located}`;
+  throw error;
+}

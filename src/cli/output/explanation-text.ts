@@ -1,0 +1,134 @@
+/** An explanation in words, for whoever is woken by a pull that fails. */
+import type { Origin } from '../../config/registries-conf/registries.ts';
+import { formatReference } from '../../oci/reference.ts';
+import { whyUnavailable } from '../../pull/verdict-text.ts';
+import { describeSource } from '../../upstream/auth/credentials.ts';
+import { verdict } from '../../upstream/fallback.ts';
+import type { Attempt } from '../../upstream/outcome.ts';
+import type { Explanation, LeftOut, PlacedEndpoint } from '../commands/explain.ts';
+import { accessOf } from '../endpoint-access.ts';
+
+export async function explanationAsText(
+  explanation: Explanation,
+  attempts?: readonly Attempt[],
+): Promise<string> {
+  const { config, reference, endpoints, leftOut } = explanation;
+  const numbered = await Promise.all(
+    endpoints.map(async (placed, index) => [
+      '',
+      `${index + 1}. ${placed.endpoint.role} ${formatReference(placed.endpoint.reference)}`,
+      ...rows(await endpointRows(placed, explanation, attempts?.[index])),
+    ]),
+  );
+  const lines = [
+    formatReference(reference),
+    ...rows(headRows(explanation)),
+    ...numbered.flat(),
+    ...(leftOut.length === 0 ? [] : ['', 'left out', ...leftOut.map(describeLeftOut)]),
+    '',
+    clientsAnswer(explanation, attempts),
+    ...config.warnings.map(({ message, ...origin }) => `warning: ${place(origin)}: ${message}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The origin of entries that no file has. */
+const builtIn: Origin['file'] = 'built-in';
+
+type Row = readonly [label: string, text: string];
+
+function rows(all: readonly Row[]): string[] {
+  const width = Math.max(...all.map(([label]) => label.length));
+  return all.map(([label, text]) => `   ${label.padEnd(width)}  ${text}`);
+}
+
+function headRows({ config, given, reference, match }: Explanation): Row[] {
+  const { files, aliases } = config.registries;
+  const head: Row[] = [];
+  if (match) {
+    const { prefix, prefixLine, origin } = match.entry;
+    head.push(['prefix', `${prefix}, written in ${place({ ...origin, line: prefixLine ?? origin.line })}`]);
+  } else head.push(['prefix', `none matches, in ${files.join(', ') || 'the built-in list'}`]);
+  if (match?.entry.blocked) head.push(['blocked', `by blocked = true of ${place(match.entry.origin)}`]);
+  if (reference.digest === undefined && reference.tag === undefined) {
+    head.push(['tag', 'none given: clients ask for "latest"']);
+  }
+  const alias = aliases.get(given.replace(/@.*$/, '').replace(/:[^/]*$/, ''));
+  if (alias !== undefined) {
+    head.push(['alias', `[aliases] makes this ${alias} for podman, before it asks: explain that name, too`]);
+  }
+  return head;
+}
+
+async function endpointRows(
+  { endpoint, origin }: PlacedEndpoint,
+  { config }: Explanation,
+  attempt: Attempt | undefined,
+): Promise<Row[]> {
+  const written: Row[] = origin ? [['location', `${endpoint.location}, written in ${place(origin)}`]] : [];
+  if (endpoint.blockedBy !== undefined) {
+    return [...written, ['never asked', `blocked = true in the entry for ${endpoint.blockedBy}`]];
+  }
+  const { scheme, certificates, credentials, proxy } = await accessOf(endpoint, config);
+  return [
+    ...written,
+    ['TLS', scheme],
+    ['certificates', certificates],
+    ['credentials', credentials],
+    ['proxy', proxy],
+    ...(endpoint.namespaceProxy === undefined ? [] : [['ns', endpoint.namespaceProxy] as const]),
+    ...(attempt ? [['answer', describeAttempt(attempt)] as const] : []),
+  ];
+}
+
+function describeAttempt({ outcome, reason, ms, credentials }: Attempt): string {
+  const used = credentials ? `with ${describeSource(credentials)}` : 'without credentials';
+  const detail = reason === undefined ? '' : `: ${reason}`;
+  return outcome === 'skipped' ? `not asked${detail}` : `${outcome} after ${ms} ms, ${used}${detail}`;
+}
+
+function describeLeftOut({ mirror, reason }: LeftOut): string {
+  return `   ${mirror.location}, written in ${place(mirror.origin)}: ${reason}`;
+}
+
+/** What is cached is not looked at. */
+function clientsAnswer(
+  { config, endpoints, refusal }: Explanation,
+  attempts: readonly Attempt[] | undefined,
+): string {
+  if (refusal !== undefined) return `A client is refused (403), and no host is contacted: ${refusal}.`;
+  if (config.server.upstream.offline) {
+    return 'A client gets what is cached, else 503: upstream.offline is set, and no host is contacted.';
+  }
+  if (endpoints.every(({ endpoint }) => endpoint.blockedBy !== undefined)) {
+    return 'A client gets what is cached, else 502: every endpoint is blocked.';
+  }
+  if (!attempts) {
+    return (
+      'A client gets the first good answer. Without one it gets 404 if every endpoint said 404, else 502 with what each ' +
+      'endpoint said.'
+    );
+  }
+  const good = attempts.findIndex(({ outcome }) => outcome === 'ok');
+  if (good >= 0) return `A client gets the answer of endpoint ${good + 1}.`;
+  switch (verdict(attempts).kind) {
+    case 'notFound':
+      return 'A client gets 404: every endpoint that may be asked says that there is no such image.';
+    case 'rateLimited':
+      return 'A client gets what is cached, else 503: the registry limits requests.';
+    case 'offline':
+    case 'unavailable':
+      return `A client gets what is cached, else 502: ${whyUnavailable(attempts)}.`;
+  }
+}
+
+function place({
+  file,
+  line,
+}: {
+  readonly file: string;
+  readonly line?: Origin['line'] | undefined;
+}): string {
+  if (file === builtIn) return 'the built-in list';
+  return line === undefined ? file : `${file}:${line}`;
+}

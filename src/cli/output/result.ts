@@ -1,0 +1,45 @@
+/**
+ * What a command gives back; `program.ts` prints it. One of `text` and `json` is shown, both say the same.
+ *
+ *   0  done   1  failed   2  bad usage, or a configuration that cannot be used
+ */
+import type { EntrepotError, ErrorCode } from '../../errors.ts';
+
+export type ExitCode = 0 | 1 | 2;
+
+export interface Result {
+  readonly exitCode: ExitCode;
+  readonly json: unknown;
+  /** With its line ends. */
+  readonly text: string;
+  /** For standard error, in the place of `text`. */
+  readonly isFailure?: boolean;
+}
+
+const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
+  USAGE: 2,
+  CONFIG_INVALID: 2,
+  CONFIG_UNREADABLE: 2,
+  CREDENTIALS_UNUSABLE: 2,
+  TLS_UNUSABLE: 2,
+  REFERENCE_INVALID: 2,
+  REWRITE_INVALID: 2,
+  DATA_LOCKED: 1,
+  DATA_UNUSABLE: 1,
+  INDEX_TOO_NEW: 1,
+  LISTEN_FAILED: 1,
+};
+
+export function exitCodeOf(error: EntrepotError): ExitCode {
+  return exitCodes[error.code];
+}
+
+/** As JSON output has it: what is not known is null. */
+export function errorAsJson({ code, message, file, line }: EntrepotError): {
+  code: ErrorCode;
+  message: string;
+  file: string | null;
+  line: number | null;
+} {
+  return { code, message, file: file ?? null, line: line ?? null };
+}

@@ -1,0 +1,192 @@
+/**
+ * Which credentials belong to an endpoint, by the rules of containers/image (pkg/docker/config). The credential helpers of
+ * registries.conf are asked in order, the first credentials win:
+ *
+ *   containers-auth.json   the auth files in order; in each one
+ *                            1. credHelpers[host]: that program's answer, and nothing else of this file
+ *                            2. credsStore: that program's answer, as Docker has it; without one, what follows
+ *                            3. auths[host/a/b], auths[host/a], auths[host]: the first key that is there, even if empty
+ *                            4. a key which means the same host: https://HOST/v1/, and Docker Hub under its other names
+ *   NAME                   docker-credential-NAME, asked for the host
+ *
+ * One that fails is passed over; its error is told when none of the others has credentials, because asking without them
+ * would turn a broken login into a "not found".
+ */
+import { EntrepotError } from '../../errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { AuthFilePath, ConfigWarning } from '../config.ts';
+import { systemCode } from '../files/text-file.ts';
+import { createWatchedFiles } from '../files/watched-file.ts';
+import { type AuthEntry, type AuthFile, authFileWarnings, readAuthFile } from './auth-file.ts';
+import type { RunHelper } from './credential-helper.ts';
+
+export type FoundCredentials = { readonly source: CredentialSource } & (
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  /** An OAuth2 refresh token; `username` may be empty. */
+  | { readonly kind: 'identityToken'; readonly username: string; readonly token: string }
+);
+
+/** Where credentials come from: may be logged and shown. */
+export interface CredentialSource {
+  readonly file: string | undefined;
+  /** The N of docker-credential-N, where a program gave them. */
+  readonly helper: string | undefined;
+  /** The key of the file, or what the program was asked for. */
+  readonly key: string;
+}
+
+/**
+ * `endpointName` is `host[:port]/path` as the endpoint knows the image. Undefined: ask without credentials. Rejects with
+ * EntrepotError CREDENTIALS_UNUSABLE. Files are read again when they change; the programs run at every call.
+ */
+export type AuthLookup = (endpointName: string) => Promise<FoundCredentials | undefined>;
+
+/** In `credential-helpers` of registries.conf this name stands for the auth files. */
+export const authFilesHelper = 'containers-auth.json';
+
+const dockerHub = 'index.docker.io';
+/** What Docker calls Docker Hub in its credential store. */
+const dockerHubKey = 'https://index.docker.io/v1/';
+/** Milliseconds that the rewrite of an auth file may take. */
+const rewritePatience = 10_000;
+
+export function createAuthLookup(deps: {
+  authFiles: readonly AuthFilePath[];
+  credentialHelpers: readonly string[];
+  runHelper: RunHelper;
+  /** Called for each flaw in an auth file, whenever the file is read. */
+  warn?: (warning: ConfigWarning) => void;
+  clock?: Clock;
+}): AuthLookup {
+  const formats = new Map(deps.authFiles.map((authFile) => [authFile.path, authFile]));
+  const files = createWatchedFiles(
+    (path) => {
+      const authFile = formats.get(path) ?? { path, format: 'auth.json', explicit: false };
+      const content = readAuthFile(authFile);
+      for (const warning of authFileWarnings(content, path)) deps.warn?.(warning);
+      missingStores.clear();
+      return content;
+    },
+    { patience: rewritePatience, ...(deps.clock && { clock: deps.clock }) },
+  );
+  const missingStores = new Set<string>();
+
+  async function fromHelper(
+    name: string,
+    host: string,
+    file?: string,
+  ): Promise<FoundCredentials | undefined> {
+    const answer = await deps.runHelper(name, host);
+    if (!answer || (answer.username === '<token>' && answer.secret === '')) return undefined;
+    const source = { file, helper: name, key: host };
+    return answer.username === '<token>'
+      ? { kind: 'identityToken', username: '', token: answer.secret, source }
+      : { kind: 'basic', username: answer.username, password: answer.secret, source };
+  }
+
+  /** A store that is not installed came with the file from another machine. Other failures count when nothing else is found. */
+  async function fromStore(
+    { credsStore }: AuthFile,
+    host: string,
+    file: string,
+    failures: EntrepotError[],
+  ): Promise<FoundCredentials | undefined> {
+    if (credsStore === undefined) return undefined;
+    try {
+      return await fromHelper(credsStore, canonicalHost(host) === dockerHub ? dockerHubKey : host, file);
+    } catch (error) {
+      if (!(error instanceof EntrepotError)) throw error;
+      if (systemCode(error.cause) !== 'ENOENT') {
+        failures.push(error);
+      } else if (!missingStores.has(file)) {
+        missingStores.add(file);
+        deps.warn?.({ file, message: `credsStore is not used: ${error.message}` });
+      }
+      return undefined;
+    }
+  }
+
+  async function fromAuthFile(
+    authFile: AuthFilePath,
+    name: string,
+    failures: EntrepotError[],
+  ): Promise<FoundCredentials | undefined> {
+    const content = files.get(authFile.path);
+    const host = hostOf(name);
+    const helper = content.credHelpers.get(host);
+    if (helper !== undefined) return await fromHelper(helper, host, authFile.path);
+    const stored = await fromStore(content, host, authFile.path, failures);
+    if (stored) return stored;
+    const key = matchingKey(content, name, authFile.format);
+    const entry = key === undefined ? undefined : content.auths.get(key);
+    return key === undefined || !entry ? undefined : credentialsOf(entry, key, authFile.path);
+  }
+
+  async function fromAuthFiles(name: string): Promise<FoundCredentials | undefined> {
+    const failures: EntrepotError[] = [];
+    for (const authFile of deps.authFiles) {
+      const found = await fromAuthFile(authFile, name, failures);
+      if (found) return found;
+    }
+    if (failures[0]) throw failures[0];
+    return undefined;
+  }
+
+  return async (endpointName) => {
+    const failures: EntrepotError[] = [];
+    for (const helper of deps.credentialHelpers) {
+      try {
+        const found = await (helper === authFilesHelper
+          ? fromAuthFiles(endpointName)
+          : fromHelper(helper, hostOf(endpointName)));
+        if (found) return found;
+      } catch (error) {
+        if (!(error instanceof EntrepotError)) throw error;
+        failures.push(error);
+      }
+    }
+    const [first, ...others] = failures;
+    if (!first || others.length === 0) {
+      if (first) throw first;
+      return undefined;
+    }
+    const message = failures.map((failure) => failure.located).join('; ');
+    throw new EntrepotError('CREDENTIALS_UNUSABLE', message, { cause: first });
+  };
+}
+
+function credentialsOf(entry: AuthEntry, key: string, file: string): FoundCredentials | undefined {
+  if (entry.kind === 'nothing') return undefined;
+  if (entry.kind === 'unusable') {
+    throw new EntrepotError('CREDENTIALS_UNUSABLE', `auths "${key}": ${entry.problem}`, { file });
+  }
+  return { ...entry, source: { file, helper: undefined, key } };
+}
+
+function matchingKey(file: AuthFile, name: string, format: AuthFilePath['format']): string | undefined {
+  const isLegacy = format === 'dockercfg';
+  const host = hostOf(name);
+  const exact = (isLegacy ? [host] : parents(name)).find((key) => file.auths.has(key));
+  if (exact !== undefined) return exact;
+  return [...file.auths.keys()].find((key) => hostMeant(key, isLegacy) === canonicalHost(host));
+}
+
+/** `h/a/b`, `h/a`, `h`. */
+function parents(name: string): readonly string[] {
+  const parts = name.split('/');
+  return parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
+}
+
+function hostOf(name: string): string {
+  return name.split('/', 1)[0] ?? name;
+}
+
+/** A key without a scheme keeps its path, and then means no host. */
+function hostMeant(key: string, isLegacy: boolean): string {
+  const stripped = key.replace(/^http:\/\//, '').replace(/^https:\/\//, '');
+  return canonicalHost(isLegacy || stripped !== key ? hostOf(stripped) : stripped);
+}
+
+function canonicalHost(host: string): string {
+  return host === 'docker.io' || host === 'registry-1.docker.io' ? dockerHub : host;
+}

@@ -1,0 +1,84 @@
+/**
+ * Credentials that a configuration exposes: those of hosts that registries.conf marks insecure, and all of them if every
+ * machine of a network may pull with them. The ecosystem says nothing about it. Here each is one warning.
+ */
+import { EntrepotError } from '../../errors.ts';
+import type { AuthFilePath, ConfigWarning, ServerConfig } from '../config.ts';
+import type { Origin, RegistriesConf } from '../registries-conf/registries.ts';
+import { readAuthFile } from './auth-file.ts';
+
+/** One warning for each such host. No helper program is run: what one would give is not known here. */
+export function insecureCredentialWarnings(
+  { entries }: RegistriesConf,
+  { upstream }: ServerConfig,
+  authFiles: readonly AuthFilePath[],
+): readonly ConfigWarning[] {
+  const insecure = new Map<string, Origin>();
+  const places = entries.flatMap((entry) => [
+    ...entry.mirrors,
+    { ...entry, location: entry.location || entry.prefix },
+  ]);
+  for (const place of places) {
+    const host = hostOf(place.location);
+    if ((place.insecure ?? upstream.insecure) && !insecure.has(host)) insecure.set(host, place.origin);
+  }
+  if (insecure.size === 0) return [];
+
+  const holders = holdersOf(upstream, authFiles);
+  return [...insecure].flatMap(([host, origin]) => {
+    const holder = holders.get(host);
+    const message = `${host} is marked insecure: its credentials in ${holder} may be read and altered on their way`;
+    return holder === undefined ? [] : [{ ...origin, message }];
+  });
+}
+
+/** For an address that other machines reach, in plain HTTP, of a server that has credentials. */
+export function exposedCredentialWarnings(
+  { listen, tls, upstream }: ServerConfig,
+  authFiles: readonly AuthFilePath[],
+  listenFrom: Pick<ConfigWarning, 'file' | 'line'>,
+): readonly ConfigWarning[] {
+  if (tls.certificate !== undefined || isLoopback(listen.host)) return [];
+  const [first] = holdersOf(upstream, authFiles);
+  if (first === undefined) return [];
+  const [host, file] = first;
+  const message =
+    `listens on ${listen.host} without [tls]: every client that reaches it may pull with the credentials of ${file} ` +
+    `(${host} among them), and what it pulls can be read on its way`;
+  return [{ ...listenFrom, message }];
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}
+
+/** Hosts with credentials, and the file that holds them. */
+function holdersOf(
+  upstream: ServerConfig['upstream'],
+  authFiles: readonly AuthFilePath[],
+): ReadonlyMap<string, string> {
+  const holders = new Map<string, string>();
+  for (const { host, passwordFile, identityTokenFile } of upstream.hosts) {
+    const file = passwordFile ?? identityTokenFile;
+    if (file !== undefined) holders.set(host, file);
+  }
+  for (const authFile of authFiles) {
+    for (const host of hostsIn(authFile)) if (!holders.has(host)) holders.set(host, authFile.path);
+  }
+  return holders;
+}
+
+/** A file that cannot be read is an error for whoever needs it. */
+function hostsIn(authFile: AuthFilePath): readonly string[] {
+  try {
+    const { auths, credHelpers } = readAuthFile(authFile);
+    return [...auths.keys(), ...credHelpers.keys()].map((key) => hostOf(key.replace(/^https?:\/\//, '')));
+  } catch (error) {
+    if (error instanceof EntrepotError) return [];
+    throw error;
+  }
+}
+
+function hostOf(location: string): string {
+  return location.split('/', 1)[0] ?? location;
+}

@@ -1,0 +1,61 @@
+/** A certificate and its private key from two PEM files, proven to belong together: for serving TLS, and for a client of it. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { basename } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import { EntrepotError } from '../../errors.ts';
+import { certificatesIn, readPem } from './pem.ts';
+
+export interface KeyPair {
+  /** PEM: the certificate itself first, then those that vouch for it. */
+  readonly cert: string;
+  /** PEM. */
+  readonly key: string;
+}
+
+/** `wayOut` ends the message that a file is missing. Throws EntrepotError TLS_UNUSABLE; no message shows the key. */
+export function readKeyPair(certFile: string, keyFile: string, wayOut: string): KeyPair {
+  const chain = certificatesIn(required(certFile, wayOut));
+  const [leaf] = chain;
+  if (leaf === undefined) throw unusable('the file has no certificate in PEM', certFile);
+  const key = required(keyFile, wayOut);
+  if (!new X509Certificate(leaf).checkPrivateKey(privateKey(key, keyFile))) {
+    const message = `the certificate is for another key than that in ${basename(keyFile)}: put the two together that belong together; in a chain, the certificate itself comes first`;
+    throw unusable(message, certFile);
+  }
+  const cert = chain.join('\n');
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw unusable(`the certificate cannot be used with ${basename(keyFile)}: ${reasonOf(error)}`, certFile);
+  }
+  return { cert, key };
+}
+
+function required(file: string, wayOut: string): string {
+  const text = readPem(file);
+  if (text !== undefined) return text;
+  throw unusable(`there is no such file, or its link points nowhere: ${wayOut}`, file);
+}
+
+function privateKey(pem: string, file: string): KeyObject {
+  if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(pem)) {
+    throw unusable('the file has no private key in PEM', file);
+  }
+  if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
+    const message = `the key is encrypted, and a server cannot type a password: store it decrypted, as "openssl pkey -in ${basename(file)}" prints it, readable by Entrepot alone`;
+    throw unusable(message, file);
+  }
+  try {
+    return createPrivateKey(pem);
+  } catch (error) {
+    throw unusable(`the private key cannot be used: ${reasonOf(error)}`, file);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function unusable(message: string, file: string): EntrepotError {
+  return new EntrepotError('TLS_UNUSABLE', message, { file });
+}

@@ -1,0 +1,74 @@
+/**
+ * Reading a configuration file: whole, capped, UTF-8, a regular file. A byte order mark is dropped. A pipe or a device is
+ * refused before it is opened, where it could block for ever.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { EntrepotError, type ErrorCode } from '../../errors.ts';
+
+/** Bytes. No configuration file that people write comes near it. */
+export const maxFileBytes = 4 * 1024 * 1024;
+
+export interface TextFileOptions {
+  /** The code of the error when the file is there and cannot be used. */
+  readonly code?: ErrorCode;
+  readonly maxBytes?: number;
+  /** `latin1` takes any bytes as they are: for PEM, which is ASCII with whatever may stand around it. */
+  readonly encoding?: 'utf-8' | 'latin1';
+  /** Whether a file in a folder that may not be entered counts as none. */
+  readonly closedIsMissing?: boolean;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The text, or undefined where there is no such file (a dangling link counts as none). Throws EntrepotError. */
+export function readTextFile(path: string, options: TextFileOptions = {}): string | undefined {
+  const {
+    code = 'CONFIG_UNREADABLE',
+    maxBytes = maxFileBytes,
+    encoding = 'utf-8',
+    closedIsMissing = false,
+  } = options;
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile()) {
+      const found = stat.isDirectory() ? 'a directory' : 'not a regular file';
+      throw new EntrepotError(code, `is ${found}: name a file`, { file: path });
+    }
+    if (stat.size > maxBytes) {
+      const message = `is ${stat.size} bytes long; at most ${maxBytes} are read`;
+      throw new EntrepotError(code, message, { file: path });
+    }
+    const bytes = readFileSync(path);
+    return encoding === 'latin1' ? bytes.toString('latin1') : utf8.decode(bytes);
+  } catch (error) {
+    if (error instanceof EntrepotError) throw error;
+    if (isMissing(error) || (closedIsMissing && isClosed(error))) return undefined;
+    throw new EntrepotError(code, `cannot be read: ${readProblem(error)}`, { file: path, cause: error });
+  }
+}
+
+/** Whether a file system call failed because there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return systemCode(error) === 'ENOENT';
+}
+
+/** Looking at a file takes no right to the file, but one to enter the folders above it. */
+function isClosed(error: unknown): boolean {
+  return (
+    systemCode(error) === 'EACCES' && error instanceof Error && 'syscall' in error && error.syscall === 'stat'
+  );
+}
+
+/** `EACCES` and the like, undefined for other errors. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function readProblem(error: unknown): string {
+  const code = systemCode(error);
+  if (code === 'EACCES') return 'permission denied: give read access to the user that runs Entrepot';
+  if (code === 'ENOTDIR') return 'a part of its path is no directory';
+  if (code === 'ELOOP') return 'its symbolic links go round in a circle';
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text';
+  return code ?? String(error);
+}

@@ -1,0 +1,92 @@
+/** `/v2/<name>/blobs/<digest>`: whole, in one range, in several, or only what HEAD tells. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { BlobContent, Pull } from '../../pull/pull.ts';
+import type { BlobTarget } from '../../routing/target.ts';
+import type { Answer, StreamedBody } from './answer.ts';
+import { contentRange, parseRange, planRanges } from './byte-range.ts';
+import { isNotModified, rangeApplies } from './conditional.ts';
+import { contentHeaders } from './content-headers.ts';
+import { multipartByteranges } from './multipart.ts';
+import { rangeAnswer, verdictAnswer } from './registry-error.ts';
+
+/** Blobs are bytes: what they hold is said by the manifest, and a type guessed here could only be wrong. */
+const blobType = 'application/octet-stream';
+
+export interface BlobConditions {
+  readonly ifNoneMatch: string | undefined;
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
+}
+
+export async function answerBlob(
+  pull: Pull,
+  target: BlobTarget,
+  conditions: BlobConditions,
+  options: { /** For a multipart answer: text that no blob holds. */ newBoundary(): string },
+): Promise<Answer> {
+  // The digest is known from the URL, but not whether this repository may serve it.
+  if (isNotModified(conditions.ifNoneMatch, target.digest)) return answerBlobHead(pull, target, conditions);
+  const ranges = rangeApplies(conditions.ifRange, target.digest) ? parseRange(conditions.range) : undefined;
+  const pulled = await pull.blob(ranges ? { ...target, ranges } : target);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail);
+  const { value, cache, endpoint, trail } = pulled;
+  const { size } = value;
+  const headers = blobHeaders(target);
+  const answer = (status: number, body: StreamedBody): Answer => {
+    if (body.length !== undefined) headers['Content-Length'] = body.length;
+    return { status, headers, body, cache, endpoint, trail };
+  };
+
+  const plan = planRanges(ranges, size);
+  if (size === undefined || plan.kind === 'whole') return answer(200, rangeBody(value, 0, size));
+  switch (plan.kind) {
+    case 'unsatisfiable':
+      value.close();
+      return { ...rangeAnswer(size), cache, endpoint, trail };
+    case 'single': {
+      headers['Content-Range'] = contentRange(plan.range, size);
+      return answer(206, rangeBody(value, plan.range.start, plan.range.end));
+    }
+    case 'multiple': {
+      const open = (start: number, end: number) => value.open(start, end);
+      const content = { size, type: blobType, open };
+      const { contentType, parts, length, close } = multipartByteranges(
+        plan.ranges,
+        content,
+        options.newBoundary(),
+      );
+      headers['Content-Type'] = contentType;
+      const closeAll = () => {
+        close();
+        value.close();
+      };
+      return answer(206, { parts, length, close: closeAll });
+    }
+  }
+}
+
+/** Never opens the blob: a manifest that names it is enough. */
+export async function answerBlobHead(
+  pull: Pull,
+  target: BlobTarget,
+  conditions: Pick<BlobConditions, 'ifNoneMatch'>,
+): Promise<Answer> {
+  const pulled = await pull.headBlob(target);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail);
+  const { value, cache, endpoint, trail } = pulled;
+  const headers = blobHeaders(target);
+  if (isNotModified(conditions.ifNoneMatch, target.digest)) {
+    return { status: 304, headers: contentHeaders(target.digest, true), cache, endpoint, trail };
+  }
+  if (value.size !== undefined) headers['Content-Length'] = value.size;
+  return { status: 200, headers, cache, endpoint, trail };
+}
+
+function blobHeaders(target: BlobTarget): OutgoingHttpHeaders {
+  return { ...contentHeaders(target.digest, true), 'Content-Type': blobType, 'Accept-Ranges': 'bytes' };
+}
+
+function rangeBody(value: BlobContent, start: number, end: number | undefined): StreamedBody {
+  const length = end === undefined ? undefined : end - start;
+  return { parts: [() => value.open(start, end)], length, close: () => value.close() };
+}

@@ -1,0 +1,53 @@
+/** `/v2/<name>/tags/list` and `/v2/<name>/referrers/<digest>`: what changes from one minute to the next. */
+import { mediaTypes } from '../../oci/media-types.ts';
+import type { Pull } from '../../pull/pull.ts';
+import type { ReferrersTarget, TagsTarget } from '../../routing/target.ts';
+import { type Answer, jsonAnswer } from './answer.ts';
+import { verdictAnswer } from './registry-error.ts';
+
+/** How the client addressed it: the next page must be found on the same way. */
+export interface Addressed {
+  /** As sent, checked by the router. */
+  readonly rawPath: string;
+  /** `<name>` in the path. */
+  readonly name: string;
+  readonly namespace: string | undefined;
+}
+
+export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addressed): Promise<Answer> {
+  const pulled = await pull.tags(target);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
+  const { value, cache, endpoint, trail } = pulled;
+  const last = value.tags.at(-1);
+  const next = value.more && last !== undefined ? nextPage(target, addressed, last) : undefined;
+  return jsonAnswer(
+    200,
+    { name: addressed.name, tags: value.tags },
+    {
+      headers: { 'Cache-Control': 'no-cache', ...(next !== undefined && { Link: next }) },
+      cache,
+      endpoint,
+      trail,
+    },
+  );
+}
+
+export async function answerReferrers(pull: Pull, target: ReferrersTarget): Promise<Answer> {
+  const pulled = await pull.referrers(target);
+  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
+  const { value, cache, endpoint, trail } = pulled;
+  const headers = {
+    'Content-Type': mediaTypes.ociIndex,
+    'Content-Length': value.bytes.length,
+    'Cache-Control': 'no-cache',
+    ...(value.filtered && { 'OCI-Filters-Applied': 'artifactType' }),
+  };
+  return { status: 200, headers, body: value.bytes, cache, endpoint, trail };
+}
+
+/** RFC 8288, as the distribution specification wants it for tags: relative to this server, so it works behind a proxy. */
+function nextPage(target: TagsTarget, addressed: Addressed, last: string): string {
+  const n = target.limit === undefined ? '' : `n=${target.limit}&`;
+  const ns = addressed.namespace === undefined ? '' : `&ns=${encodeURIComponent(addressed.namespace)}`;
+  return `<${addressed.rawPath}?${n}last=${encodeURIComponent(last)}${ns}>; rel="next"`;
+}

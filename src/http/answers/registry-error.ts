@@ -1,0 +1,169 @@
+/**
+ * Every refusal and failure as it reaches a client: status and body are decided here and nowhere else. Bodies
+ * are those of the OCI distribution specification ("Error Codes"); `detail` holds the trail, which says what each endpoint
+ * answered. The reason phrase has it in short (`reason-phrase.ts`).
+ *
+ *   refused before anybody was asked     registry 403, name, digest, namespace, pagination 400, tag, path 404
+ *                                        (no registry can have such a tag: conformance suite, "pull")
+ *   every endpoint said 404              404
+ *   one failed otherwise                 502: nobody can know whether it exists
+ *   offline, rate limited                503, never 429 and no Retry-After: podman would wait for minutes instead
+ *                                        of going on to its next endpoint
+ *   a push                               405
+ */
+import { EntrepotError } from '../../errors.ts';
+import type { OciError, OciErrorBody, OciErrorCode } from '../../oci/error-codes.ts';
+import { whyUnavailable } from '../../pull/verdict-text.ts';
+import { overridePathHint } from '../../routing/parse-target.ts';
+import type { Refusal, RefusalReason } from '../../routing/refusal.ts';
+import type { Target } from '../../routing/target.ts';
+import type { Attempt, Trail } from '../../upstream/outcome.ts';
+import type { Verdict } from '../../upstream/upstream.ts';
+import { type Answer, jsonAnswer } from './answer.ts';
+import { trailInBrief } from './reason-phrase.ts';
+
+const refusals: Readonly<Record<RefusalReason, { readonly status: number; readonly code: OciErrorCode }>> = {
+  registry: { status: 403, code: 'DENIED' },
+  namespace: { status: 400, code: 'NAME_INVALID' },
+  name: { status: 400, code: 'NAME_INVALID' },
+  tag: { status: 404, code: 'MANIFEST_UNKNOWN' },
+  digest: { status: 400, code: 'DIGEST_INVALID' },
+  pagination: { status: 400, code: 'PAGINATION_NUMBER_INVALID' },
+  path: { status: 404, code: 'UNSUPPORTED' },
+};
+
+const unknownCodes: Readonly<Record<Target['kind'], OciErrorCode>> = {
+  manifest: 'MANIFEST_UNKNOWN',
+  blob: 'BLOB_UNKNOWN',
+  tags: 'NAME_UNKNOWN',
+  referrers: 'NAME_UNKNOWN',
+};
+
+/** Endpoints named in a message; the detail has them all. */
+const maxNamed = 5;
+
+/** The log has the reason too: clients that ask with HEAD never see it. But never what stood in a query. */
+export function refusalAnswer({ reason, message }: Refusal): Answer {
+  const { status, code } = refusals[reason];
+  const answer = errorAnswer(status, { code, message });
+  const quotesQuery = reason === 'namespace' || reason === 'pagination';
+  return quotesQuery
+    ? { ...answer, summary: `the ${reason} in the query is not valid` }
+    : { ...answer, summary: message, reason: message };
+}
+
+/** The request is our own: an endpoint of registries.conf is this server. Whoever asked goes on to the next endpoint. */
+export function loopAnswer(): Answer {
+  const message =
+    'this request came from this very server: a mirror or location in its registries.conf leads back to it; ' +
+    'give it a file of its own with --registries';
+  return { ...errorAnswer(508, { code: 'UNAVAILABLE', message }), summary: message };
+}
+
+/** `trail` may be empty: what is remembered as missing or cooling asks nobody. `cache`: a notFound that is no longer fresh. */
+export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail, cache?: 'stale'): Answer {
+  const { status, code, words: known } = failureOf(target, verdict, trail);
+  const words = cache === undefined ? known : 'was unknown to every endpoint when it was last asked for';
+  const { name, repository } = target.image;
+  const told = verdict.kind === 'offline' ? '' : inFull(trail);
+  const hint = repository.startsWith('v2/') ? `; ${overridePathHint}` : '';
+  const message = `${describe(target)} ${words}${told}${hint}`;
+  const isTold = trail.length > 0 && verdict.kind !== 'offline';
+  return {
+    ...errorAnswer(status, { code, message, detail: trail }),
+    trail,
+    cache,
+    summary: isTold ? trailInBrief(name, trail) : `${name} ${words}`,
+  };
+}
+
+function failureOf(
+  target: Target,
+  verdict: Verdict,
+  trail: Trail,
+): { readonly status: number; readonly code: OciErrorCode; readonly words: string } {
+  switch (verdict.kind) {
+    case 'notFound':
+      return { status: 404, code: unknownCodes[target.kind], words: 'is unknown to every endpoint' };
+    case 'unavailable':
+      return { status: 502, code: 'UNAVAILABLE', words: `is not cached, and ${whyUnavailable(trail)}` };
+    case 'offline': {
+      const words = 'is not cached, and this server is offline (upstream.offline in entrepot.toml)';
+      return { status: 503, code: 'UNAVAILABLE', words };
+    }
+    case 'rateLimited': {
+      const words = `is not cached, and the registry limits requests until ${isoTime(verdict.until)}`;
+      return { status: 503, code: 'TOOMANYREQUESTS', words };
+    }
+  }
+}
+
+/** What was thrown: the one error class is told to the client, anything else is a bug and only logged. */
+export function faultAnswer(fault: unknown, requestId: string): Answer {
+  if (fault instanceof EntrepotError) {
+    // What the location of an entry makes of this name is no name: no other request helps, and no other endpoint is asked.
+    const isClients = fault.code === 'REFERENCE_INVALID' || fault.code === 'REWRITE_INVALID';
+    return {
+      ...errorAnswer(isClients ? 400 : 500, {
+        code: isClients ? 'NAME_INVALID' : 'UNKNOWN',
+        message: fault.message,
+        detail: { code: fault.code },
+      }),
+      summary: fault.message,
+      fault,
+    };
+  }
+  const message = `internal error: see request ${requestId} in the log of this server`;
+  return { ...errorAnswer(500, { code: 'UNKNOWN', message }), summary: 'internal error', fault };
+}
+
+/** Pushing and deleting is not what this server is for. The body of such a request is not read. */
+export function writeAnswer(method: string): Answer {
+  const message = `${method} is not supported: this is a pull-through mirror, push to the registry itself`;
+  const answer = errorAnswer(405, { code: 'UNSUPPORTED', message });
+  const headers = { ...answer.headers, Allow: 'GET, HEAD', Connection: 'close' };
+  return { ...answer, headers, summary: message };
+}
+
+export function rangeAnswer(size: number): Answer {
+  const message = `the range lies outside the ${size} bytes of this blob`;
+  const answer = errorAnswer(416, { code: 'RANGE_INVALID', message });
+  const headers = { ...answer.headers, 'Content-Range': `bytes */${size}` };
+  return { ...answer, headers, summary: message };
+}
+
+function errorAnswer(status: number, error: OciError): Answer {
+  const body: OciErrorBody = { errors: [error] };
+  return jsonAnswer(status, body, { headers: { 'Cache-Control': 'no-store' } });
+}
+
+function describe(target: Target): string {
+  const { name } = target.image;
+  switch (target.kind) {
+    case 'manifest':
+      return target.reference.tag === undefined
+        ? `${name}@${target.reference.digest}`
+        : `${name}:${target.reference.tag}`;
+    case 'blob':
+      return `blob ${target.digest} of ${name}`;
+    case 'tags':
+      return `the tag list of ${name}`;
+    case 'referrers':
+      return `the referrers of ${name}@${target.subject}`;
+  }
+}
+
+function inFull(trail: Trail): string {
+  if (trail.length === 0) return '';
+  const named = trail.slice(0, maxNamed).map(said).join('; ');
+  return `: ${named}${trail.length > maxNamed ? `; and ${trail.length - maxNamed} more` : ''}`;
+}
+
+function said(attempt: Attempt): string {
+  return `${attempt.endpoint} ${attempt.outcome}${attempt.reason === undefined ? '' : ` (${attempt.reason})`}`;
+}
+
+function isoTime(epochMs: number): string {
+  const time = new Date(epochMs);
+  return Number.isNaN(time.getTime()) ? 'later' : time.toISOString();
+}

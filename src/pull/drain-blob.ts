@@ -1,0 +1,45 @@
+/** A blob as a client takes it: from the cache, or to its last byte from whoever has it, which brings it into the cache. */
+import type { ByteStream } from '../lib/byte-stream.ts';
+import type { BlobTarget } from '../routing/target.ts';
+import type { Pull } from './pull.ts';
+import { reasonOf } from './verdict-text.ts';
+
+export type TakenBlob =
+  | { readonly ok: true /** It was in the cache before. */; readonly isHere: boolean }
+  | { readonly ok: false; readonly reason: string };
+
+/** Progress is told after so many bytes. */
+const progressStep = 1024 * 1024;
+
+/** `tell` gets the bytes that have come so far. Rejects where they break off. */
+export async function takeBlob(
+  pull: Pick<Pull, 'blob'>,
+  target: BlobTarget,
+  tell: (done: number) => void = () => {},
+): Promise<TakenBlob> {
+  const pulled = await pull.blob(target);
+  if (!pulled.found) return { ok: false, reason: reasonOf(pulled.verdict, pulled.trail) };
+  const { value, cache } = pulled;
+  const isHere = cache === 'hit' || cache === 'revalidated';
+  try {
+    if (!isHere) await drain(value.open(0, value.size), tell);
+  } finally {
+    value.close();
+  }
+  return { ok: true, isHere };
+}
+
+async function drain(stream: ByteStream, tell: (done: number) => void): Promise<void> {
+  let done = 0;
+  let told = 0;
+  try {
+    for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
+      done += chunk.length;
+      if (done - told < progressStep) continue;
+      told = done;
+      tell(done);
+    }
+  } finally {
+    stream.close();
+  }
+}

@@ -1,0 +1,297 @@
+/**
+ * One growing file: the bytes that readers can have (`present`: in memory or on disk), those that are on disk
+ * (`written`), the ways to get at both, and the running digest of the contiguous prefix. It knows nothing of endpoints or
+ * readers.
+ */
+import { read } from 'node:fs';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Hasher, PrefixHash } from '../../lib/hasher.ts';
+import type { ReadBlocks } from '../../lib/read-blocks.ts';
+import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { BlobSize } from '../blob-size.ts';
+import type { TransferLimits } from '../limits.ts';
+import { FileWriter, type WriteVector } from './file-writer.ts';
+import { type Leftover, openIncoming, removeIncoming, removeRanges, saveRanges } from './incoming-files.ts';
+import type { MemoryBudget } from './memory-budget.ts';
+import { OpenFile } from './open-file.ts';
+import type { RangeSet } from './range-set.ts';
+
+export interface SparseFileDeps {
+  readonly clock: Clock;
+  readonly writev: WriteVector;
+  readonly budget: MemoryBudget;
+  readonly blocks: Pick<ReadBlocks, 'release'>;
+  readonly limits: Pick<TransferLimits, 'writeBatch' | 'keepWritten' | 'saveEvery' | 'hashStep'>;
+  readonly size: BlobSize;
+  readonly hasher: Hasher;
+  readonly algorithm: DigestAlgorithm;
+  /** The file can take no more. What is written, and what is in memory, stays readable. */
+  readonly onError: (error: NodeJS.ErrnoException) => void;
+  /** Told of the same. */
+  readonly writeFailed: (error: unknown) => void;
+}
+
+export class SparseFile {
+  readonly path: string;
+  readonly present: RangeSet;
+  readonly written: RangeSet;
+  /** Counts the times that all bytes were thrown away. */
+  epoch = 0;
+  readonly #deps: SparseFileDeps;
+  readonly #writers = new Set<FileWriter>();
+  #file: OpenFile;
+  #hash: PrefixHash | undefined;
+  /** How far the hash has been told to go. */
+  #hashGoal = 0;
+  #saveTimer: Timer | undefined;
+  #saving: Promise<void> | undefined;
+  #savedBytes: number;
+  #closed = false;
+  #gone = false;
+  #broken = false;
+
+  constructor(deps: SparseFileDeps, leftover: Leftover) {
+    this.#deps = deps;
+    this.path = leftover.path;
+    this.written = leftover.ranges.copy();
+    this.present = leftover.ranges.copy();
+    this.#savedBytes = leftover.ranges.bytes;
+    const keep = leftover.ranges.bytes > 0;
+    this.#file = new OpenFile(() => openIncoming(this.path, keep));
+  }
+
+  /** Of the whole blob, where anybody has told. */
+  get size(): number | undefined {
+    return this.#deps.size.value;
+  }
+
+  /** Sees to it that the file exists and is being hashed; false where it cannot be made (`onError` has been told). */
+  create(): boolean {
+    try {
+      this.#file.enter();
+      this.#file.leave();
+      if (!this.#hash) {
+        this.#hash = this.#deps.hasher.begin(this.path, this.#deps.algorithm);
+        this.#hashGoal = 0;
+        this.#advanceHash();
+      }
+      return true;
+    } catch (error) {
+      // Nor can what is there be read.
+      this.present.clear();
+      this.written.clear();
+      this.#break(error as NodeJS.ErrnoException);
+      return false;
+    }
+  }
+
+  /** A writer for bytes from `offset` on. */
+  writer(offset: number, onRoom: () => void): FileWriter {
+    const file = this.#file;
+    const writer: FileWriter = new FileWriter(
+      {
+        write: (buffers, position, done) => {
+          let fd: number;
+          try {
+            fd = file.enter();
+          } catch (error) {
+            done(error as NodeJS.ErrnoException, 0);
+            return;
+          }
+          this.#deps.writev(fd, buffers, position, (error, count) => {
+            file.leave();
+            done(error, count);
+          });
+        },
+        budget: this.#deps.budget,
+        blocks: this.#deps.blocks,
+        writeBatch: this.#deps.limits.writeBatch,
+        keepWritten: this.#deps.limits.keepWritten,
+        onWritten: (start, end) => {
+          this.written.add(start, end);
+          this.#saveSoon();
+          this.#advanceHash();
+        },
+        onError: (error) => this.#break(error),
+        onRoom,
+      },
+      offset,
+    );
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  /** Takes a fetcher's bytes; false asks it to pause. */
+  append(writer: FileWriter, offset: number, chunk: Buffer): boolean {
+    if (this.#broken) return true;
+    this.present.add(offset, offset + chunk.length);
+    // A slow endpoint's bytes do not wait for a full batch.
+    this.#saveSoon();
+    return writer.append(chunk);
+  }
+
+  /** When a fetcher has ended: its bytes go to the disk, then leave memory. */
+  async retire(writer: FileWriter): Promise<void> {
+    await writer.flush();
+    // Readers have had what will never be written.
+    if (this.#broken) return;
+    this.#writers.delete(writer);
+    writer.close();
+  }
+
+  chunkAt(offset: number): Buffer | undefined {
+    for (const writer of this.#writers) {
+      const chunk = writer.chunkAt(offset);
+      if (chunk) return chunk;
+    }
+    return undefined;
+  }
+
+  /** Reads bytes that are on disk into `buffer`, from `offset`; returns how many. Rejects when `onError` has been told. */
+  async read(buffer: Buffer, offset: number, length: number): Promise<number> {
+    const file = this.#file;
+    try {
+      return await new Promise((resolve, reject) => {
+        read(file.enter(), buffer, 0, length, offset, (error, count) => {
+          file.leave();
+          if (error) reject(error);
+          else if (count === 0) reject(new Error(`${this.path} is shorter than its ranges say`));
+          else resolve(count);
+        });
+      });
+    } catch (error) {
+      if (file === this.#file) this.#break(error as NodeJS.ErrnoException);
+      throw error;
+    }
+  }
+
+  /** Resolves when everything that is present now is on disk, or never will be (`onError`). */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#writers].map((writer) => writer.flush()));
+  }
+
+  /** Hex digest of the first `size` bytes, which are present. Rejects when they cannot be written or read. */
+  async digest(size: number): Promise<string> {
+    await this.flush();
+    if (!this.create() || !this.#hash || this.#broken) throw new Error(`${this.path} cannot be written`);
+    const hash = this.#hash;
+    this.#hash = undefined;
+    return hash.finish(size);
+  }
+
+  /** Throws all bytes away; the next ones go into a fresh file. Who reads the old one sees no change of it. */
+  restart(): void {
+    this.epoch += 1;
+    this.#stopHash();
+    this.#dropWriters();
+    this.present.clear();
+    this.written.clear();
+    this.#savedBytes = 0;
+    this.#file.close();
+    removeIncoming(this.path);
+    this.#file = new OpenFile(() => openIncoming(this.path, false));
+  }
+
+  /** Saves the ranges now, for whoever resumes; one save after another, as they share a temporary file. */
+  async save(): Promise<void> {
+    this.#saveTimer?.cancel();
+    this.#saveTimer = undefined;
+    await this.#saving;
+    if (this.#saving) return this.#saving;
+    if (this.#broken || this.#gone || this.written.bytes === 0) return;
+    const { epoch } = this;
+    const { bytes } = this.written;
+    // Removed meanwhile, with what it stood beside.
+    const isVoid = () => this.#gone || epoch !== this.epoch;
+    this.#saving = saveRanges(this.path, this.size, this.written)
+      .then(() => {
+        if (!isVoid()) this.#savedBytes = bytes;
+      })
+      .catch((error: NodeJS.ErrnoException) => {
+        if (!isVoid()) this.#break(error);
+      })
+      .finally(() => {
+        this.#saving = undefined;
+        if (isVoid()) removeRanges(this.path);
+      });
+    await this.#saving;
+  }
+
+  /** Whether whoever resumes finds all that is present, or never will. */
+  get isSaved(): boolean {
+    return this.#broken || this.#gone || this.#savedBytes === this.present.bytes;
+  }
+
+  /** Bytes that stay on the disk for whoever resumes. */
+  get leftBytes(): number {
+    return this.#gone ? 0 : this.written.bytes;
+  }
+
+  /** Resolves when nothing is being saved; undefined where nothing is. */
+  get saving(): Promise<void> | undefined {
+    return this.#saving;
+  }
+
+  /** The blob has been moved into the store: only the ranges are left to remove. */
+  moved(): void {
+    this.#forget();
+    removeRanges(this.path);
+  }
+
+  /** Removes the file from the folder. Who has it open can read on. */
+  remove(): void {
+    this.#forget();
+    removeIncoming(this.path);
+  }
+
+  /** After the last reader. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#saveTimer?.cancel();
+    this.#stopHash();
+    this.#dropWriters();
+    this.#file.close();
+  }
+
+  #forget(): void {
+    this.#gone = true;
+    this.#stopHash();
+    this.#saveTimer?.cancel();
+  }
+
+  /** In steps: each one wakes another thread. */
+  #advanceHash(): void {
+    const to = this.written.firstHole(0);
+    if (to - this.#hashGoal < this.#deps.limits.hashStep) return;
+    this.#hashGoal = to;
+    this.#hash?.advance(to);
+  }
+
+  #stopHash(): void {
+    this.#hash?.abandon();
+    this.#hash = undefined;
+  }
+
+  #dropWriters(): void {
+    for (const writer of this.#writers) writer.close();
+    this.#writers.clear();
+  }
+
+  #saveSoon(): void {
+    if (this.#saveTimer || this.#closed || this.#gone) return;
+    this.#saveTimer = this.#deps.clock.after(this.#deps.limits.saveEvery, () => {
+      this.#saveTimer = undefined;
+      void this.flush().then(() => this.save());
+    });
+  }
+
+  #break(error: NodeJS.ErrnoException): void {
+    if (this.#broken) return;
+    this.#broken = true;
+    this.#stopHash();
+    for (const writer of this.#writers) writer.stop();
+    this.#deps.writeFailed(error);
+    this.#deps.onError(error);
+  }
+}

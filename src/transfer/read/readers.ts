@@ -1,0 +1,47 @@
+/** All readers of one transfer, to be told of what concerns them. */
+import type { FetchEnd } from '../fetch/fetcher.ts';
+import type { TransferReader } from './transfer-reader.ts';
+
+export class Readers {
+  readonly #open = new Set<TransferReader>();
+
+  get count(): number {
+    return this.#open.size;
+  }
+
+  add(reader: TransferReader): void {
+    this.#open.add(reader);
+  }
+
+  delete(reader: TransferReader): void {
+    this.#open.delete(reader);
+  }
+
+  /** A verdict, the end of a fetch: who waits looks again. */
+  wake(): void {
+    for (const reader of this.#open) reader.wake();
+  }
+
+  /** The bytes from `start` to before `end` have come: who waits for one of them looks again. */
+  wakeFor(start: number, end: number): void {
+    for (const reader of this.#open) {
+      const offset = reader.waitsFor;
+      if (offset !== undefined && offset >= start && offset < end) reader.wake();
+    }
+  }
+
+  fail(error: Error, which: (reader: TransferReader) => boolean = () => true): void {
+    for (const reader of this.#open) if (which(reader)) reader.fail(error);
+  }
+
+  /** A fetch found nobody who gives more: those whose byte will not come are told so, others go on. */
+  failWaiting(what: string, end: FetchEnd & { kind: 'failed' }, comes: (offset: number) => boolean): void {
+    const last = end.trail.at(-1);
+    const why = last ? `${last.endpoint}: ${last.reason ?? last.outcome}` : 'nobody to ask';
+    for (const reader of this.#open) {
+      const offset = reader.waitsFor;
+      if (offset === undefined || comes(offset)) continue;
+      reader.fail(new Error(`no endpoint gives byte ${offset} of ${what} (${why})`));
+    }
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * One reader's bytes past the disk, for a blob that there is no room for. Nothing is shared and nothing is kept, but
+ * order, failover and the digest hold as ever: an answer that is the whole blob gets its last bytes when it is right.
+ * A reader that comes here in the middle has what it has had hashed first: from the file, which is still open, and from memory.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import type { ByteStream } from '../../lib/byte-stream.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
+import type { Endpoint } from '../../upstream/endpoint.ts';
+import type { Givers } from '../fetch/contributors.ts';
+import { type FetchEnd, Fetcher, type FetcherHost } from '../fetch/fetcher.ts';
+import type { SparseFile } from '../file/sparse-file.ts';
+import type { TransferDeps } from '../transfer-deps.ts';
+
+export interface RelayDeps
+  extends Pick<
+    TransferDeps,
+    'blocks' | 'clock' | 'limits' | 'relayMemory' | 'stallTimeoutOf' | 'report' | 'metrics'
+  > {
+  readonly open: FetcherHost['open'];
+  /** This reader's own, with those who gave what it has had. */
+  readonly givers: Givers;
+  /** What there was before the disk gave out. */
+  readonly file: SparseFile;
+}
+
+export interface RelayedRange {
+  readonly digest: Digest;
+  readonly size: number | undefined;
+  readonly start: number;
+  readonly end: number | undefined;
+  /** The reader gets the whole blob, so its digest can be held against its name. */
+  readonly verify: boolean;
+}
+
+export function createRelay(deps: RelayDeps, range: RelayedRange): ByteStream {
+  return new Relay(deps, range);
+}
+
+class Relay implements ByteStream, FetcherHost {
+  readonly digest: Digest;
+  readonly open: FetcherHost['open'];
+  readonly #deps: RelayDeps;
+  readonly #range: RelayedRange;
+  readonly #queue: Buffer[] = [];
+  #queued = 0;
+  /** Bytes handed out so far. */
+  #delivered = 0;
+  #attempt = 0;
+  #hash: Hash | undefined;
+  #fetcher: Fetcher | undefined;
+  #paused = false;
+  #done = false;
+  #error: Error | undefined;
+  #closed = false;
+  #woken: (() => void) | undefined;
+
+  constructor(deps: RelayDeps, range: RelayedRange) {
+    this.#deps = deps;
+    this.#range = range;
+    this.digest = range.digest;
+    this.open = deps.open;
+    deps.relayMemory.enter();
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    if (!this.#fetcher) await this.#start();
+    for (;;) {
+      if (this.#error) throw this.#error;
+      if (this.#closed) return undefined;
+      const ready = this.#queued - this.#held;
+      const chunk = this.#queue[0];
+      if (chunk && ready > 0) return this.#shift(chunk, ready);
+      if (this.#done) return undefined;
+      // The share may have grown since the pause.
+      this.#resume();
+      await new Promise<void>((resolve) => {
+        this.#woken = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#deps.relayMemory.leave();
+    this.#queue.length = 0;
+    this.#fetcher?.stop();
+    this.#wake();
+  }
+
+  accept(
+    fetcher: Fetcher,
+    opened: { start: number; size: number | undefined },
+    endpoint: Endpoint,
+  ): 'take' | { refuse: string } {
+    const { size } = this.#range;
+    if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
+    if (size !== undefined && opened.size !== undefined && opened.size !== size) {
+      return { refuse: `has ${opened.size} bytes where ${size} were expected` };
+    }
+    this.#deps.givers.add(endpoint);
+    return 'take';
+  }
+
+  stopAt(): number | undefined {
+    return this.#range.end ?? this.#range.size;
+  }
+
+  data(fetcher: Fetcher, _offset: number, chunk: Buffer): boolean {
+    this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
+    this.#hash?.update(chunk);
+    // A slow reader must not keep the whole block that the socket read into.
+    this.#queue.push(Buffer.from(chunk));
+    this.#deps.blocks.release(chunk);
+    this.#queued += chunk.length;
+    this.#wake();
+    this.#paused = this.#queued >= this.#deps.relayMemory.share + this.#held;
+    return !this.#paused;
+  }
+
+  /** Bytes at the end of the queue that the reader may not have yet: the digest of the whole is not known. */
+  get #held(): number {
+    const { limits, relayMemory } = this.#deps;
+    return this.#range.verify && !this.#done ? Math.min(limits.holdBack, relayMemory.share) : 0;
+  }
+
+  broke(_fetcher: Fetcher, endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
+    this.#deps.report(endpoint, fault, reason);
+  }
+
+  ended(_fetcher: Fetcher, end: FetchEnd): void {
+    const { digest } = this.#range;
+    if (end.kind === 'failed') {
+      this.#error = new Error(`no endpoint gives the rest of ${digest}`);
+    } else if (this.#hash && this.#hash.digest('hex') !== digestHex(digest)) {
+      this.#reject();
+    } else {
+      this.#done = true;
+    }
+    this.#wake();
+  }
+
+  /** Who has had none of them may still get the right ones. */
+  #reject(): void {
+    const { digest, start } = this.#range;
+    this.#deps.givers.blame();
+    this.#attempt += 1;
+    if (start + this.#delivered > 0 || this.#attempt >= this.#deps.limits.attempts) {
+      this.#error = new Error(`the bytes of ${digest} were wrong`);
+      return;
+    }
+    this.#queue.length = 0;
+    this.#queued = 0;
+    this.#hash = createHash(digestAlgorithm(digest));
+    this.#fetch(0);
+  }
+
+  async #start(): Promise<void> {
+    const { start, verify } = this.#range;
+    if (verify) this.#hash = await this.#hashPrefix(start);
+    if (!this.#closed) this.#fetch(start);
+  }
+
+  #fetch(from: number): void {
+    const { excluded, distrusted } = this.#deps.givers;
+    const known = { exclude: excluded, distrust: distrusted };
+    this.#fetcher = new Fetcher(this, this.#deps, { start: from, end: this.#range.end }, known);
+    this.#fetcher.run(undefined).catch((error: unknown) => {
+      this.#error = error instanceof Error ? error : new Error(String(error));
+      this.#wake();
+    });
+  }
+
+  /** Of the very bytes that the reader has had. Rejects where they are not to be had again: nobody could say then that all are right. */
+  async #hashPrefix(end: number): Promise<Hash> {
+    const { file, limits } = this.#deps;
+    const hash = createHash(digestAlgorithm(this.#range.digest));
+    const buffer = Buffer.allocUnsafeSlow(Math.min(end, limits.writeBatch));
+    for (let position = 0; position < end; ) {
+      const left = end - position;
+      const chunk = file.chunkAt(position)?.subarray(0, left);
+      const length = Math.min(file.written.runEnd(position) - position, left, buffer.length);
+      if (!chunk && length === 0) throw new Error(`byte ${position} is not here any more`);
+      const count = chunk?.length ?? (await file.read(buffer, position, length));
+      hash.update(chunk ?? buffer.subarray(0, count));
+      position += count;
+    }
+    return hash;
+  }
+
+  #shift(chunk: Buffer, ready: number): Buffer {
+    const taken = chunk.length > ready ? chunk.subarray(0, ready) : chunk;
+    if (taken === chunk) this.#queue.shift();
+    else this.#queue[0] = chunk.subarray(ready);
+    this.#queued -= taken.length;
+    this.#delivered += taken.length;
+    this.#resume();
+    return taken;
+  }
+
+  /** Lets the endpoint go on as soon as half of the queue's share is free. */
+  #resume(): void {
+    if (!this.#paused || this.#queued >= this.#deps.relayMemory.share / 2 + this.#held) return;
+    this.#paused = false;
+    this.#fetcher?.resume();
+  }
+
+  #wake(): void {
+    const woken = this.#woken;
+    this.#woken = undefined;
+    woken?.();
+  }
+}

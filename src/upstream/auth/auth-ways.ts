@@ -1,0 +1,80 @@
+/** The ways to answer the challenges of a registry: all of them are candidates (RFC 9110, section 11.6.1). */
+import type { FoundCredentials } from '../../config/credentials/auth-lookup.ts';
+import type { Challenge } from './challenge.ts';
+import type { RealmJudgement } from './realms.ts';
+
+/** One way to get a value for `Authorization`. */
+export interface Way {
+  /** Names it among all ways at one endpoint. */
+  readonly what: string;
+  readonly challenge: Challenge;
+  /** Undefined: an anonymous token. */
+  readonly credentials: FoundCredentials | undefined;
+  /** Undefined for Basic, as is `realm`. */
+  readonly scope: string | undefined;
+  readonly realm: Exclude<RealmJudgement, { kind: 'refused' }> | undefined;
+  /** Credentials are the better way, but they do not help. */
+  readonly lastResort: boolean;
+}
+
+/** What `Credentials.find` gave. */
+export interface Found {
+  readonly credentials: FoundCredentials | undefined;
+  /** Why they cannot be read. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * The best first: those with credentials in the order of the challenges, then anonymous tokens. An identity token buys bearer
+ * tokens only, and no credentials nothing but anonymous ones, wherever a Basic challenge may be in that order.
+ */
+export function waysOf(
+  challenges: readonly Challenge[],
+  { credentials, problem }: Found,
+  options: { readonly ownScope: string; judge(realm: string): RealmJudgement },
+): { readonly ways: readonly Way[]; readonly refused: readonly string[] } {
+  const named: Way[] = [];
+  const anonymous: Way[] = [];
+  const refused: string[] = [];
+  for (const challenge of challenges) {
+    if (challenge.scheme === 'basic' && credentials?.kind === 'basic') {
+      const basic = { what: 'basic', scope: undefined, realm: undefined, lastResort: false };
+      named.push({ ...basic, challenge, credentials });
+    }
+    if (challenge.scheme !== 'bearer') continue;
+    const realm = options.judge(challenge.parameters.get('realm') ?? '');
+    if (realm.kind === 'refused') {
+      refused.push(realm.reason);
+      continue;
+    }
+    const isTrusted = realm.kind === 'trusted';
+    for (const scope of scopesOf(challenge, options.ownScope)) {
+      const place = `${realm.url.href} ${challenge.parameters.get('service') ?? ''} ${scope}`;
+      const way = { challenge, scope, realm };
+      if (credentials && isTrusted) {
+        named.push({ ...way, what: `named ${place}`, credentials, lastResort: false });
+      }
+      const lastResort = problem !== undefined || (credentials !== undefined && isTrusted);
+      anonymous.push({ ...way, what: `anonymous ${place}`, credentials: undefined, lastResort });
+    }
+  }
+  return { ways: [...named, ...anonymous], refused };
+}
+
+/** A registry may widen what we ask for, but not to a token that could change anything. */
+const readingScope =
+  /^(?:(?:repository|registry):[A-Za-z0-9._\-/:]+:(?:pull|metadata_read|catalog)(?:,(?:pull|metadata_read|catalog))*(?: |$))+$/;
+
+/** Our own, then the one that the registry names. */
+function scopesOf(challenge: Challenge, own: string): readonly string[] {
+  const named = challenge.parameters.get('scope');
+  return named === undefined || named === own || !readingScope.test(named) ? [own] : [own, named];
+}
+
+export function isSameChallenge(one: Challenge, other: Challenge): boolean {
+  if (one.scheme !== other.scheme) return false;
+  if (one.scheme === 'basic') return true;
+  return ['realm', 'service', 'scope'].every(
+    (name) => one.parameters.get(name) === other.parameters.get(name),
+  );
+}

@@ -1,0 +1,95 @@
+/**
+ * One circuit breaker. What is open is asked last, then probed by one request at a time.
+ *
+ *   closed --3 failures in a row, or told to--> open --backoff over--> half-open (one probe)
+ *     ^                                          ^                        |
+ *     +-------------- any answer ----------------|------------------------+ answered
+ *                                                +------------------------+ failed: twice the backoff, up to 5 s
+ */
+import type { Clock } from '../../lib/clock.ts';
+
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+const failuresToOpen = 3;
+const faultMemory = 60_000;
+const firstBackoff = 2000;
+/** Clients get stale content for as long as that after an outage. One question in five seconds is no load for a host. */
+const longestBackoff = 5000;
+/** A probe that is silent for so long does not keep the next one from being sent, ms. */
+const longestProbe = 5000;
+
+export class Breaker {
+  readonly #clock: Clock;
+  #failures = 0;
+  /** Monotonic ms of faults after good headers, the latest few. */
+  #faults: number[] = [];
+  /** Monotonic ms; undefined while closed. */
+  #openUntil: number | undefined;
+  #openings = 0;
+  /** Monotonic ms at which the probe began. */
+  #probedAt: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get #phase(): BreakerState {
+    if (this.#openUntil === undefined) return 'closed';
+    return this.#clock.monotonic() < this.#openUntil ? 'open' : 'half-open';
+  }
+
+  /** Half-open only for the one that may probe. */
+  get state(): BreakerState {
+    const isProbed = this.#probedAt !== undefined && this.#clock.monotonic() - this.#probedAt < longestProbe;
+    return isProbed && this.#phase === 'half-open' ? 'open' : this.#phase;
+  }
+
+  /** Whether there were enough failures to open it, or to open it again. */
+  get isSuspect(): boolean {
+    return this.#phase === 'half-open' || (this.#phase === 'closed' && this.#failures >= failuresToOpen);
+  }
+
+  claimProbe(): boolean {
+    if (this.state !== 'half-open') return false;
+    this.#probedAt = this.#clock.monotonic();
+    return true;
+  }
+
+  releaseProbe(): void {
+    this.#probedAt = undefined;
+  }
+
+  /** ms until the first probe; undefined if it was not closed before. */
+  open(): number | undefined {
+    this.#probedAt = undefined;
+    if (this.#phase === 'open') return undefined;
+    const wasClosed = this.#phase === 'closed';
+    this.#openings += 1;
+    const retryIn = Math.min(longestBackoff, firstBackoff * 2 ** (this.#openings - 1));
+    this.#openUntil = this.#clock.monotonic() + retryIn;
+    return wasClosed ? retryIn : undefined;
+  }
+
+  /** Whether it was open. */
+  close(): boolean {
+    const wasOpen = this.#openUntil !== undefined;
+    this.#failures = 0;
+    this.#openUntil = undefined;
+    this.#openings = 0;
+    this.#probedAt = undefined;
+    return wasOpen;
+  }
+
+  failed(): void {
+    this.#failures += 1;
+  }
+
+  /** A fault after good headers, for which the next good headers do not make up. Whether there were enough lately. */
+  faulted(): boolean {
+    const now = this.#clock.monotonic();
+    this.#faults = [...this.#faults.filter((at) => now - at < faultMemory), now];
+    if (this.#faults.length < failuresToOpen) return false;
+    this.#faults = [];
+    return true;
+  }
+}

@@ -1,0 +1,58 @@
+/** Whether a host answers for itself: `GET /v2/`, which belongs to no content and which no client chooses. */
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { AttemptContext } from '../ask-in-order.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { HostSettings } from '../host-settings.ts';
+import { dropBody } from '../http/body.ts';
+import type { Schemes } from '../http/scheme.ts';
+import type { Sender } from '../http/sender.ts';
+import { kindOfStatus } from '../http/status.ts';
+
+/** True if any answer but a server's error comes within so many ms, not counting waits for one of our own connections. */
+export type Ping = (endpoint: Endpoint, within: number) => Promise<boolean>;
+
+export function createPing(deps: {
+  sender: Sender;
+  schemes: Schemes;
+  settings: HostSettings;
+  clock: Clock;
+}): Ping {
+  const { sender, schemes, settings, clock } = deps;
+
+  async function ask(endpoint: Endpoint, context: AttemptContext): Promise<boolean> {
+    const base = await schemes.of(endpoint, context);
+    if (base.kind !== 'ok') return false;
+    const url = new URL('/v2/', base.value.url);
+    if (endpoint.namespaceProxy !== undefined) url.searchParams.set('ns', endpoint.namespaceProxy);
+    const route = { url, name: endpoint.host, verify: base.value.verify, reach: settings.reach(endpoint) };
+    const got = await sender.send(route, { method: 'GET', headers: {} }, context);
+    if (!got.ok) return got.fault.kind === 'busy';
+    dropBody(got.response.body, clock);
+    const { status } = got.response;
+    return status < 400 || kindOfStatus(status) !== 'unreachable';
+  }
+
+  return async (endpoint, within) => {
+    const late = new AbortController();
+    let timer: Timer | undefined;
+    const { promise: tooLate, resolve } = Promise.withResolvers<boolean>();
+    late.signal.addEventListener('abort', () => resolve(false));
+    const context = {
+      signal: late.signal,
+      waits: () => timer?.cancel(),
+      sent() {
+        timer?.cancel();
+        timer = clock.after(within, () => late.abort());
+      },
+      heard() {},
+      progressed() {},
+      used() {},
+      redirected() {},
+    };
+    try {
+      return await Promise.race([ask(endpoint, context), tooLate]);
+    } finally {
+      timer?.cancel();
+    }
+  };
+}

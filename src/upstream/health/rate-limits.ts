@@ -1,0 +1,106 @@
+/**
+ * What hosts say about how often they may be asked: a 429 makes host and account cool down until Retry-After, and
+ * `ratelimit-limit`/`ratelimit-remaining` (Docker Hub: `100;w=21600`) are kept to be shown.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../lib/clock.ts';
+import type { ResponseHeaders } from '../http/exchange.ts';
+import type { Outcome } from '../outcome.ts';
+
+export interface RateLimits {
+  /** Epoch ms until which the host is not asked by this account; undefined where it may be. */
+  coolingUntil(host: string, account: string): number | undefined;
+  /** The latest of all accounts. */
+  hostCoolingUntil(host: string): number | undefined;
+  /** Hosts that are cooling now. */
+  hosts(): readonly string[];
+  /** The host is not asked by this account until then, epoch ms. */
+  cool(host: string, account: string, until: number): void;
+  /** Notes what the headers of any answer to this account tell. */
+  observe(host: string, account: string, headers: ResponseHeaders): void;
+  /** Of the account that has the least left. */
+  allowance(host: string): Allowance | undefined;
+}
+
+export interface Allowance {
+  readonly limit: number | undefined;
+  readonly remaining: number | undefined;
+}
+
+const defaultCooling = 30_000;
+const shortestCooling = 1000;
+/** However long a host says: one wrong header must not shut it out for a day. */
+const longestCooling = 15 * 60_000;
+
+/** Whoever is asked without credentials: the hosts that registries redirect to, and token servers of strangers. */
+export const anonymous = '';
+
+export function createRateLimits(clock: Clock): RateLimits {
+  const cooling = new LRUCache<string, Map<string, number>>({ max: 1000 });
+  const allowances = new LRUCache<string, Map<string, Allowance>>({ max: 1000 });
+  const current = (until: number | undefined) =>
+    until !== undefined && until > clock.now() ? until : undefined;
+
+  function hostCoolingUntil(host: string): number | undefined {
+    const all = cooling.get(host);
+    return all && all.size > 0 ? current(Math.max(...all.values())) : undefined;
+  }
+
+  return {
+    coolingUntil: (host, account) => current(cooling.get(host)?.get(account)),
+    hostCoolingUntil,
+    hosts: () => [...cooling.keys()].filter((host) => hostCoolingUntil(host) !== undefined),
+    cool(host, account, until) {
+      const accounts = cooling.get(host) ?? new Map<string, number>();
+      for (const [name, end] of accounts) if (end <= clock.now()) accounts.delete(name);
+      accounts.set(account, until);
+      cooling.set(host, accounts);
+    },
+    observe(host, account, headers) {
+      const limit = leadingNumber(single(headers['ratelimit-limit']));
+      const remaining = leadingNumber(single(headers['ratelimit-remaining']));
+      if (limit === undefined && remaining === undefined) return;
+      const accounts = allowances.get(host) ?? new Map<string, Allowance>();
+      allowances.set(host, accounts.set(account, { limit, remaining }));
+    },
+    allowance(host) {
+      const left = ({ remaining }: Allowance) => remaining ?? Number.POSITIVE_INFINITY;
+      return [...(allowances.get(host)?.values() ?? [])].sort((a, b) => left(a) - left(b))[0];
+    },
+  };
+}
+
+/** Epoch ms until which a 429 with these headers asks us to wait. */
+export function coolingEnd(headers: ResponseHeaders, now: number): number {
+  const wait = retryAfter(single(headers['retry-after']), now) ?? defaultCooling;
+  return now + Math.min(Math.max(wait, shortestCooling), longestCooling);
+}
+
+/** The reason of an outcome. `words`: what the server said (`serverWords`). */
+export function tooMany(until: number, words = ''): string {
+  return `HTTP 429 until ${new Date(until).toISOString()}${words}`;
+}
+
+/** The outcome of one that is cooling. `where` begins the reason. */
+export function notAsked(where: string, until: number): Outcome<never> {
+  return { kind: 'rateLimited', reason: `${where}not asked: ${tooMany(until)}`, until };
+}
+
+/** Milliseconds from now: seconds or an HTTP date (RFC 9110, section 10.2.3). */
+export function retryAfter(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  // Date.parse takes "-5" and "3.5" for days in 2001.
+  const date = /^\s*[A-Z][a-z]/.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** The first of a header's values. */
+export function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function leadingNumber(value: string | undefined): number | undefined {
+  const digits = /^\s*(\d{1,12})/.exec(value ?? '')?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

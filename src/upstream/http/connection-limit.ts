@@ -1,0 +1,82 @@
+/**
+ * At most so many exchanges with a host at once; the rest wait: small answers (manifests, tokens, lists) before blobs,
+ * each kind in the order in which it came, and nobody for longer than `longestWait`. Hosts without a limit never wait.
+ */
+import type { Clock } from '../../lib/clock.ts';
+
+export interface Slots {
+  /**
+   * Resolves with the function that gives the slot back, which may be called more than once; with undefined when none came free
+   * in time. Rejects when `signal` is aborted.
+   */
+  take(name: string, options?: SlotOptions): Promise<(() => void) | undefined>;
+}
+
+export interface SlotOptions {
+  /** Waits behind all that are not. */
+  readonly bulk?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Host {
+  free: number;
+  readonly small: Set<Waiter>;
+  readonly bulk: Set<Waiter>;
+}
+
+type Waiter = (gotOne: boolean) => void;
+
+export function createSlots(
+  limitOf: (name: string) => number | undefined,
+  options: { readonly clock: Clock /** ms */; readonly longestWait: number },
+): Slots {
+  const hosts = new Map<string, Host>();
+
+  function giver(host: Host): () => void {
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      const [next] = host.small.size > 0 ? host.small : host.bulk;
+      if (next) next(true);
+      else host.free += 1;
+    };
+  }
+
+  function wait(queue: Set<Waiter>, signal: AbortSignal | undefined): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const leave = () => {
+      queue.delete(waiter);
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const waiter: Waiter = (gotOne) => {
+      leave();
+      resolve(gotOne);
+    };
+    const onAbort = () => {
+      leave();
+      reject(signal?.reason);
+    };
+    const timer = options.clock.after(options.longestWait, () => waiter(false));
+    queue.add(waiter);
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted) onAbort();
+    return promise;
+  }
+
+  return {
+    async take(name, { bulk = false, signal } = {}) {
+      const limit = limitOf(name);
+      if (limit === undefined) return () => {};
+      const host = hosts.get(name) ?? { free: limit, small: new Set(), bulk: new Set() };
+      hosts.set(name, host);
+      if (host.free > 0) {
+        host.free -= 1;
+        return giver(host);
+      }
+      const gotOne = await wait(bulk ? host.bulk : host.small, signal);
+      return gotOne ? giver(host) : undefined;
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * Where a redirect may lead. The Location is resolved first, then judged: a scheme that is no worse, an address that is no
+ * nearer to us than the registry itself. The registry's credentials stay with the registry's own host.
+ */
+
+import { haveOneOwner } from '../auth/same-site.ts';
+import {
+  type AddressKind,
+  isWithinReach,
+  literalKind,
+  type Reach,
+  reachOf,
+  tooNearReason,
+} from './addresses.ts';
+
+export const maxRedirects = 5;
+
+export interface RedirectContext {
+  readonly from: URL;
+  /** Of the registry that was asked at first. */
+  readonly origin: URL;
+  readonly insecure: boolean;
+  readonly originKind: AddressKind | undefined;
+  /** Whether the configuration names a host. */
+  isNamed(host: string): boolean;
+}
+
+export type RedirectJudgement =
+  | { readonly ok: true; readonly url: URL; readonly sameHost: boolean; readonly reach: Reach }
+  | { readonly ok: false; readonly reason: string };
+
+export function isRedirect(status: number): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+export function judgeRedirect(location: string | undefined, context: RedirectContext): RedirectJudgement {
+  const url = location === undefined || location === '' ? undefined : URL.parse(location, context.from.href);
+  if (!url) return refused('redirects without a usable Location');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    return refused(`redirects to a ${url.protocol} URL`);
+  }
+  if (url.username !== '' || url.password !== '') return refused('redirects to a URL with credentials in it');
+  if (context.from.protocol === 'https:' && url.protocol === 'http:' && !context.insecure) {
+    return refused(`redirects from HTTPS to plain HTTP (${url.host})`);
+  }
+  url.hash = '';
+  const sameHost = url.host === context.origin.host && url.protocol === context.origin.protocol;
+  if (sameHost || context.isNamed(url.host)) return { ok: true, url, sameHost, reach: 'any' };
+
+  const reach = reachOf(context.originKind, haveOneOwner(context.origin.hostname, url.hostname));
+  const kind = literalKind(url.hostname);
+  if (kind !== undefined && !isWithinReach(kind, reach)) {
+    return refused(tooNearReason(url.hostname, kind));
+  }
+  return { ok: true, url, sameHost, reach };
+}
+
+function refused(reason: string): RedirectJudgement {
+  return { ok: false, reason };
+}

@@ -1,0 +1,143 @@
+/** Blobs from one endpoint. The headers are judged here; the bytes go straight to whoever writes and hashes them. */
+import type { Clock } from '../../lib/clock.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { parseDigest } from '../../oci/digest.ts';
+import type { Ask, AttemptContext } from '../ask-in-order.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { single } from '../health/rate-limits.ts';
+import { dropBody } from '../http/body.ts';
+import type { HttpResponse, ResponseHeaders } from '../http/exchange.ts';
+import type { Outcome } from '../outcome.ts';
+import type { OpenedBlob } from '../upstream.ts';
+import { createHeadHabits } from './head-habits.ts';
+import { contentLength, digestProblem, encodingProblem, htmlProblem } from './manifests.ts';
+import { type RegistryClient, repositoryPath } from './registry-client.ts';
+
+export interface Span {
+  readonly start: number;
+  /** Exclusive. */
+  readonly end?: number | undefined;
+}
+
+export interface Blobs {
+  head(digest: Digest): Ask<{ size: number | undefined }>;
+  open(digest: Digest, span: Span): Ask<OpenedBlob>;
+}
+
+export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blobs {
+  const { client, clock } = deps;
+  const habits = createHeadHabits(clock);
+
+  function get(endpoint: Endpoint, digest: Digest, range: string | undefined, context: AttemptContext) {
+    const headers = range === undefined ? {} : { range };
+    const pass = range === undefined ? [] : [416];
+    return client.request(
+      endpoint,
+      { method: 'GET', path: repositoryPath(endpoint, `blobs/${digest}`), headers, pass, bulk: true },
+      context,
+    );
+  }
+
+  async function open(
+    endpoint: Endpoint,
+    digest: Digest,
+    span: Span,
+    context: AttemptContext,
+  ): Promise<Outcome<OpenedBlob>> {
+    const range = rangeHeader(span);
+    const got = await get(endpoint, digest, range, context);
+    if (got.kind !== 'ok') return got;
+    const response = got.value;
+    if (response.status === 416) {
+      // The blob is shorter than thought: from the start, its size is told and the caller can judge.
+      return open(endpoint, digest, { start: 0 }, context);
+    }
+    const opened = judgeBlob(response, digest, range === undefined ? undefined : span);
+    if (opened.kind !== 'ok') response.body.cancel();
+    return opened;
+  }
+
+  return {
+    open: (digest, span) => (endpoint, context) => open(endpoint, digest, span, context),
+    head: (digest) => (endpoint, context) =>
+      habits.ask(
+        endpoint.host,
+        () => sizeByHead(endpoint, digest, context),
+        () => sizeByGet(endpoint, digest, context),
+      ),
+  };
+
+  async function sizeByHead(
+    endpoint: Endpoint,
+    digest: Digest,
+    context: AttemptContext,
+  ): Promise<Outcome<{ size: number | undefined }>> {
+    const path = repositoryPath(endpoint, `blobs/${digest}`);
+    const got = await client.request(endpoint, { method: 'HEAD', path }, context);
+    if (got.kind !== 'ok') return got;
+    const { headers, body } = got.value;
+    dropBody(body, clock);
+    const problem = headerProblem(headers, digest);
+    if (problem !== undefined) return { kind: 'invalid', reason: problem };
+    return { kind: 'ok', value: { size: contentLength(headers) } };
+  }
+
+  /** By its first byte. The whole, where the range is ignored, is closed early. */
+  async function sizeByGet(
+    endpoint: Endpoint,
+    digest: Digest,
+    context: AttemptContext,
+  ): Promise<Outcome<{ size: number | undefined }>> {
+    const got = await open(endpoint, digest, { start: 0, end: 1 }, context);
+    if (got.kind !== 'ok') return got;
+    dropBody(got.value.body, clock);
+    return { kind: 'ok', value: { size: got.value.size } };
+  }
+}
+
+function rangeHeader({ start, end }: Span): string | undefined {
+  if (start === 0 && end === undefined) return undefined;
+  return `bytes=${start}-${end === undefined ? '' : end - 1}`;
+}
+
+/** What the headers of a blob's answer promise. `span` is what was asked with a Range. */
+export function judgeBlob(
+  response: HttpResponse,
+  digest: Digest,
+  span: Span | undefined,
+): Outcome<OpenedBlob> {
+  const { status, headers, body } = response;
+  const problem = headerProblem(headers, digest);
+  if (problem !== undefined) return { kind: 'invalid', reason: problem };
+  const length = contentLength(headers);
+  const given = parseContentRange(single(headers['content-range']));
+  // Some caches send a part as 200 (dragonflyoss/client#1874). The numbers tell it from a whole.
+  const isPart = status === 206 || (given !== undefined && length !== given.size);
+  if (!isPart) return { kind: 'ok', value: { start: 0, end: length, size: length, body } };
+
+  if (!span) return { kind: 'invalid', reason: 'sent a part when asked for the whole' };
+  if (!given || given.start !== span.start || given.end > (span.end ?? Number.POSITIVE_INFINITY)) {
+    return { kind: 'invalid', reason: `sent another range than ${rangeHeader(span)}` };
+  }
+  if (length !== undefined && length !== given.end - given.start) {
+    return { kind: 'invalid', reason: 'Content-Range and Content-Length contradict each other' };
+  }
+  return { kind: 'ok', value: { ...given, body } };
+}
+
+function headerProblem(headers: ResponseHeaders, digest: Digest): string | undefined {
+  const told = parseDigest(single(headers['docker-content-digest']) ?? '');
+  return htmlProblem(headers) ?? encodingProblem(headers) ?? digestProblem(told, digest);
+}
+
+/** `bytes 5-9/20` -> 5, 10, 20 (RFC 9110, section 14.4). */
+export function parseContentRange(
+  text: string | undefined,
+): { start: number; end: number; size: number | undefined } | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(text?.trim() ?? '');
+  if (!match) return undefined;
+  const start = Number(match[1]);
+  const end = Number(match[2]) + 1;
+  const size = match[3] === '*' ? undefined : Number(match[3]);
+  return end <= start || (size !== undefined && end > size) ? undefined : { start, end, size };
+}

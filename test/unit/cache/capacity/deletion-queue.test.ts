@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { createRemovals } from '../../../../src/cache/capacity/deletion-queue.ts';
+import type { Digest } from '../../../../src/oci/digest.ts';
+import { gate } from '../../../support/gate.ts';
+import { digestOf } from '../data-folder-fixture.ts';
+
+const MiB = 1024 * 1024;
+
+/** Removals whose files go when the gate opens, and what has begun to go until then. */
+function startHeld() {
+  const hold = gate();
+  const begun: Digest[] = [];
+  const removals = createRemovals({
+    store: {
+      async remove(digest) {
+        begun.push(digest);
+        await hold.pass();
+      },
+    },
+    onError: (_, error) => assert.fail(String(error)),
+  });
+  const add = (name: string, size: number) => removals.add(digestOf(Buffer.from(name)), size, () => false);
+  return { removals, hold, begun, add };
+}
+
+test('many small files go several at once: what comes in waits for them, and each takes a turn', async () => {
+  const { removals, hold, begun, add } = startHeld();
+  for (let n = 0; n < 100; n += 1) add(`small ${n}`, 1000);
+  await turn();
+  assert.equal(begun.length, 8);
+  assert.equal(removals.bytes, 100_000);
+  hold.release();
+  await removals.idle();
+  assert.equal(begun.length, 100);
+  assert.equal(removals.bytes, 0);
+});
+
+test('large files go one at a time, and the small ones do not wait for them', async () => {
+  const { removals, hold, begun, add } = startHeld();
+  for (let n = 0; n < 4; n += 1) add(`large ${n}`, 100 * MiB);
+  add('small', 1000);
+  await turn();
+  assert.deepEqual(begun, [digestOf(Buffer.from('large 0')), digestOf(Buffer.from('small'))]);
+  hold.release();
+  await removals.idle();
+  assert.equal(begun.length, 5);
+});

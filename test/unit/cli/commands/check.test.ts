@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { runEntrepot } from '../../../support/processes.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
+
+const sound = '[[registry]]\nlocation = "docker.io"\n';
+
+function place(t: TestContext, files: Record<string, string>): string {
+  const folder = tempFolder(t);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+/** In `cwd`, so that its entrepot.toml is found. */
+async function check(cwd: string, ...args: string[]) {
+  return await runEntrepot(['check', '--registries', join(cwd, 'registries.conf'), ...args], { cwd });
+}
+
+test('a configuration without fault exits with 0 and tells the files that were read', async (t) => {
+  const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': 'data = "d"\n' });
+  const files = [join(folder, 'registries.conf'), join(folder, 'entrepot.toml')];
+  const asJson = await check(folder, '--json');
+  assert.equal(asJson.code, 0);
+  const { settings, ...found } = JSON.parse(asJson.stdout);
+  assert.deepEqual(found, { files, warnings: [], errors: [] });
+  assert.ok(settings.length > 30);
+  const { code, stdout, stderr } = await check(folder);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.ok(stdout.startsWith(`read ${files[0]}\nread ${files[1]}\n\nsetting `), stdout);
+  assert.match(stdout, /\n\n0 errors, 0 warnings\n$/);
+});
+
+test('warnings alone exit with 0, each with its file and line', async (t) => {
+  const folder = place(t, { 'registries.conf': `${sound}mirorr = 1\n` });
+  const file = join(folder, 'registries.conf');
+  const { code, stdout } = await check(folder, '--json');
+  const { warnings, errors } = JSON.parse(stdout);
+  assert.deepEqual([code, errors, warnings.length], [0, [], 1]);
+  assert.deepEqual([warnings[0].file, warnings[0].line], [file, 3]);
+  assert.match(warnings[0].message, /mirorr/);
+  const inWords = await check(folder);
+  assert.equal(inWords.code, 0);
+  assert.ok(inWords.stdout.startsWith(`${file}:3: warning: `), inWords.stdout);
+  assert.match(inWords.stdout, /\n0 errors, 1 warning\n$/);
+});
+
+test('errors exit with 2, those of all files at once, and the warnings with them', async (t) => {
+  const folder = place(t, {
+    'registries.conf': `${sound}mirorr = 1\n[[registry]]\nblocked = true\n`,
+    'entrepot.toml': 'lissten = 1\n[cache]\nmax_size = "lots"\n',
+  });
+  const { code, stdout } = await check(folder, '--json');
+  assert.equal(code, 2);
+  const { warnings, errors } = JSON.parse(stdout);
+  const shape = errors.map((error: Record<string, unknown>) => [error.code, error.file, error.line]);
+  assert.deepEqual(shape, [
+    ['CONFIG_INVALID', join(folder, 'registries.conf'), 4],
+    ['CONFIG_INVALID', join(folder, 'entrepot.toml'), 1],
+    ['CONFIG_INVALID', join(folder, 'entrepot.toml'), 3],
+  ]);
+  assert.deepEqual(Object.keys(errors[0]), ['code', 'message', 'file', 'line']);
+  assert.equal(warnings[0].line, 3);
+  const inWords = await check(folder);
+  assert.equal(inWords.code, 2);
+  assert.ok(inWords.stdout.includes(`${join(folder, 'entrepot.toml')}:1: error: unknown key "lissten"`));
+  assert.match(inWords.stdout, /\n3 errors, 1 warning\n$/);
+});
+
+test('an error without a file has null in its place', async (t) => {
+  const folder = place(t, { 'registries.conf': sound });
+  const { code, stdout } = await check(folder, '--json', '--log-level', 'loud');
+  assert.equal(code, 2);
+  const [error] = JSON.parse(stdout).errors;
+  assert.deepEqual([error.code, error.file, error.line], ['USAGE', null, null]);
+  const inWords = await check(folder, '--log-level', 'loud');
+  assert.match(inWords.stdout, /^error: --log-level must be/);
+});
+
+test('a file that is missing, a folder in its place and broken TOML are errors of that file', async (t) => {
+  const folder = place(t, { 'registries.conf': '[[registry\n' });
+  mkdirSync(join(folder, 'folder'));
+  const wrong: [string, string, number | null][] = [
+    ['registries.conf', 'CONFIG_INVALID', 1],
+    ['absent.conf', 'CONFIG_UNREADABLE', null],
+    ['folder', 'CONFIG_UNREADABLE', null],
+  ];
+  for (const [name, code, line] of wrong) {
+    const file = join(folder, name);
+    const result = await runEntrepot(['check', '--json', '--registries', file], { cwd: folder });
+    assert.equal(result.code, 2);
+    const [error] = JSON.parse(result.stdout).errors;
+    assert.deepEqual([error.code, error.file, error.line], [code, file, line]);
+  }
+});
+
+test('a flag wins over its variable, and a variable over the search', async (t) => {
+  const folder = place(t, { 'registries.conf': sound, 'other.conf': sound, 'mine.toml': '' });
+  const env = {
+    ENTREPOT_REGISTRIES: join(folder, 'other.conf'),
+    ENTREPOT_CONFIG: join(folder, 'mine.toml'),
+  };
+  const byVariable = await runEntrepot(['check', '--json'], { cwd: folder, env });
+  assert.deepEqual(JSON.parse(byVariable.stdout).files, Object.values(env));
+  const byFlag = await runEntrepot(['check', '--json', '--registries', 'registries.conf'], {
+    cwd: folder,
+    env,
+  });
+  assert.deepEqual(JSON.parse(byFlag.stdout).files, [join(folder, 'registries.conf'), env.ENTREPOT_CONFIG]);
+});
+
+test('the settings in force are told with where each comes from, as text and as JSON', async (t) => {
+  const toml = '[cache]\nmax_size = "50MiB"\n\n[freshness]\ntag = "5m"\n';
+  const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
+  const file = join(folder, 'entrepot.toml');
+  const env = { ENTREPOT_CACHE_MAX_SIZE: '5MiB' };
+  const args = ['check', '--registries', 'registries.conf', '--listen', '0.0.0.0:80', '--data', 'd'];
+  const { code, stdout } = await runEntrepot([...args, '--json'], { cwd: folder, env });
+  assert.equal(code, 0);
+  const { settings, warnings } = JSON.parse(stdout);
+  const found = (key: string) => settings.find((setting: { key: string }) => setting.key === key);
+  assert.deepEqual(found('listen').from, { kind: 'flag', name: '--listen' });
+  assert.deepEqual(found('data').value, join(folder, 'd'));
+  assert.deepEqual(found('cache.max_size').from, { kind: 'variable', name: 'ENTREPOT_CACHE_MAX_SIZE' });
+  assert.deepEqual(found('freshness.tag'), {
+    key: 'freshness.tag',
+    value: '5m',
+    from: { kind: 'file', file, line: 5 },
+  });
+  assert.deepEqual(found('freshness.missing'), {
+    key: 'freshness.missing',
+    value: '10s',
+    from: { kind: 'default' },
+  });
+  assert.deepEqual([warnings.length, warnings[0].line], [1, 2]);
+  assert.match(
+    warnings[0].message,
+    /cache\.max_size has no effect here: the variable ENTREPOT_CACHE_MAX_SIZE/,
+  );
+
+  const inWords = (await runEntrepot(args, { cwd: folder, env })).stdout;
+  assert.match(inWords, /^listen +"0\.0\.0\.0:80" +--listen$/m);
+  assert.match(inWords, /^cache\.max_size +"5MiB" +the variable ENTREPOT_CACHE_MAX_SIZE$/m);
+  assert.ok(inWords.includes(`"5m"`) && inWords.includes(`${file}:5\n`), inWords);
+  assert.match(inWords, /^freshness\.missing +"10s" +default$/m);
+  assert.match(inWords, /^tls\.certificate +- +default$/m);
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Administration } from '../../../../src/admin/administration.ts';
+import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
+
+test('a watcher who does not read costs a bounded number of lines, and gets the report all the same', async () => {
+  const report = { checked: 1, bytes: 1, damaged: [], unreadable: [] };
+  const scrub: Administration['scrub'] = async (_, { onProgress }) => {
+    for (let done = 0; done < 100_000; done += 1) onProgress?.({ size: 100_000, done });
+    return report;
+  };
+  const administration = { scrub } as Administration;
+  const api = createAdminApi({ administration, log: { info() {}, error() {} } });
+  const answer = await api.request('/scrub', { method: 'POST' });
+  const lines = (await answer.text()).trimEnd().split('\n');
+  assert.equal(lines.length, 1001);
+  assert.deepEqual(JSON.parse(lines.at(-1)!), { report });
+});
+
+const listing = (images: AsyncIterable<unknown>) => {
+  const administration = { list: () => images } as unknown as Administration;
+  const errors: object[] = [];
+  const api = createAdminApi({ administration, log: { info() {}, error: (fields) => errors.push(fields) } });
+  return { errors, list: () => api.request('/list', { method: 'POST' }) };
+};
+
+test('a list goes out while it is made, as one JSON array', async () => {
+  async function* images() {
+    for (let image = 0; image < 10_000; image += 1) yield { image };
+  }
+  const { list } = listing(images());
+  const body = (await list()).body ?? assert.fail('no body');
+  const parts = await Array.fromAsync(body, (part: Uint8Array) => Buffer.from(part));
+  assert.ok(parts.length > 1);
+  const listed = JSON.parse(Buffer.concat(parts).toString()) as { image: number }[];
+  assert.deepEqual(
+    listed.map(({ image }) => image),
+    Array.from({ length: 10_000 }, (_, image) => image),
+  );
+});
+
+test('an empty list is an empty array', async () => {
+  async function* none() {}
+  assert.deepEqual(await (await listing(none()).list()).json(), []);
+});
+
+test('a list that fails in the middle is broken off, and the log says why', async () => {
+  const err = new Error('no disk');
+  async function* broken() {
+    yield { image: 'a' };
+    throw err;
+  }
+  const { list, errors } = listing(broken());
+  const answer = await list();
+  await assert.rejects(answer.text());
+  assert.deepEqual(errors, [{ err }]);
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { Digest } from '../../../../src/oci/digest.ts';
+import { judgeBlob, parseContentRange, type Span } from '../../../../src/upstream/registry/blobs.ts';
+
+describe('Content-Range', () => {
+  it('reads back what a server writes', () => {
+    const number = fc.nat({ max: 2 ** 40 });
+    fc.assert(
+      fc.property(number, number, fc.option(number), (start, length, rest) => {
+        const end = start + length + 1;
+        const size = rest === null ? undefined : end + rest;
+        assert.deepEqual(parseContentRange(`bytes ${start}-${end - 1}/${size ?? '*'}`), { start, end, size });
+      }),
+    );
+  });
+
+  it('refuses everything else', () => {
+    for (const text of [
+      undefined,
+      '',
+      'bytes */5',
+      'bytes 5-4/9',
+      'bytes 0-9/9',
+      'items 0-1/2',
+      'bytes 0-1',
+      'bytes -1-2/3',
+      'bytes 0-1/2x',
+      'bytes 0-99999999999999999999/*',
+    ]) {
+      assert.equal(parseContentRange(text), undefined, text);
+    }
+  });
+});
+
+describe('the headers of a blob', () => {
+  const digest = `sha256:${'a'.repeat(64)}` as Digest;
+  const body = { consume() {}, resume() {}, cancel() {} };
+  function judge(status: number, headers: Record<string, string>, span?: Span) {
+    const outcome = judgeBlob({ status, headers, body, url: new URL('https://x') }, digest, span);
+    return outcome.kind === 'ok'
+      ? [outcome.value.start, outcome.value.end, outcome.value.size]
+      : outcome.kind;
+  }
+
+  it('tell where the bytes lie', () => {
+    assert.deepEqual(judge(200, { 'content-length': '9' }), [0, 9, 9]);
+    assert.deepEqual(judge(200, {}), [0, undefined, undefined]);
+    assert.deepEqual(judge(200, { 'content-length': '-1' }), [0, undefined, undefined]);
+    assert.deepEqual(judge(200, { 'content-length': '9' }, { start: 4 }), [0, 9, 9]);
+    assert.deepEqual(judge(206, { 'content-range': 'bytes 4-8/9' }, { start: 4 }), [4, 9, 9]);
+    assert.deepEqual(
+      judge(206, { 'content-range': 'bytes 4-5/*', 'content-length': '2' }, { start: 4, end: 8 }),
+      [4, 6, undefined],
+    );
+  });
+
+  it('tell a part from a whole by their numbers, though the status is 200', () => {
+    const part = { 'content-range': 'bytes 4-5/9', 'content-length': '2' };
+    assert.deepEqual(judge(200, part, { start: 4, end: 6 }), [4, 6, 9]);
+    assert.deepEqual(judge(200, { ...part, 'content-length': '9' }, { start: 4 }), [0, 9, 9]);
+    assert.equal(judge(200, part), 'invalid');
+    assert.equal(judge(200, part, { start: 3 }), 'invalid');
+    assert.equal(judge(200, { ...part, 'content-length': '5' }, { start: 4 }), 'invalid');
+    assert.deepEqual(judge(200, { 'content-range': 'bytes 0-8/9', 'content-length': '9' }), [0, 9, 9]);
+  });
+
+  it('are refused when they contradict the question, or each other', () => {
+    assert.equal(judge(206, { 'content-range': 'bytes 0-8/9' }), 'invalid');
+    assert.equal(judge(206, {}, { start: 4 }), 'invalid');
+    assert.equal(judge(206, { 'content-range': 'bytes 3-8/9' }, { start: 4 }), 'invalid');
+    assert.equal(judge(206, { 'content-range': 'bytes 4-8/9' }, { start: 4, end: 6 }), 'invalid');
+    assert.equal(
+      judge(206, { 'content-range': 'bytes 4-8/9', 'content-length': '9' }, { start: 4 }),
+      'invalid',
+    );
+    assert.equal(judge(206, { 'content-type': 'multipart/byteranges; boundary=x' }, { start: 4 }), 'invalid');
+    assert.equal(judge(200, { 'content-encoding': 'gzip' }), 'invalid');
+    assert.deepEqual(judge(200, { 'content-encoding': 'identity', 'content-length': '1' }), [0, 1, 1]);
+  });
+});
