@@ -49,7 +49,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 };
 
 const bannedNames = /^(?:helper|types|index)$|(?:^|-)(?:utils?|helpers|common|misc|manager)$/;
-const maxLines = 400;
+const maxLines = 300;
+const maxFunctionLines = 120;
 const maxMedian = 110;
 
 interface Source {
@@ -107,6 +108,70 @@ function lineCount(source: Source): number {
 /** All that break a rule at once, so that one run tells everything. */
 function assertNone(problems: readonly string[]): void {
   assert.deepEqual(problems, []);
+}
+
+/** What this change of the house has not reached yet. Entries only go. */
+const stillTooLong = {
+  files: [
+    'src/app.ts',
+    'src/cache/open-cache.ts',
+    'src/transfer/transfer.ts',
+    'src/upstream/ask-in-order.ts',
+    'src/upstream/registry/registry-client.ts',
+  ] as readonly string[],
+  functions: [
+    'src/admin/administration.ts: createAdministration',
+    'src/app.ts: createApp',
+    'src/cache/blobs/disk-store.ts: createDiskStore',
+    'src/cache/capacity/capacity.ts: createRoom',
+    'src/cache/local-cache.ts: createLocalCache',
+    'src/cache/open-cache.ts: wire',
+    'src/config/toml/strict-table.ts: readStrictly',
+    'src/pull/pull-blob.ts: createPullBlob',
+    'src/pull/pull-manifest.ts: createPullManifest',
+    'src/telemetry/metrics.ts: createMetrics',
+    'src/upstream/ask-in-order.ts: askInOrder',
+    'src/upstream/auth/negotiation.ts: createNegotiation',
+    'src/upstream/health/health.ts: createHealth',
+    'src/upstream/http/dispatchers.ts: createDispatchers',
+    'src/upstream/http/sender.ts: createSender',
+    'src/upstream/registry/registry-client.ts: createRegistryClient',
+  ] as readonly string[],
+};
+
+/** Areas whose comments are not plain English yet. Entries only go. */
+const notYetPlain: readonly string[] = [
+  'cache',
+  'upstream',
+  'transfer',
+  'pull',
+  'admin',
+  'http',
+  'cli',
+  'config',
+  'routing',
+  'lib',
+  'oci',
+  'telemetry',
+  'errors',
+  'app',
+  'main',
+];
+
+/** Functions by the indentation that the formatter gives them. */
+function functionsOf({ text }: Source): { name: string; lines: number }[] {
+  const lines = text.split('\n');
+  return lines.flatMap((line, at) => {
+    const match = /^(\s*)(?:export\s+)?(?:default\s+)?(?:async\s+)?function\*?\s+(\w+)/.exec(line);
+    if (!match) return [];
+    const end = lines.indexOf(`${match[1]}}`, at);
+    return [{ name: match[2]!, lines: end - at + 1 }];
+  });
+}
+
+/** Text of the comments of a source. */
+function commentsOf({ text }: Source): string[] {
+  return [...text.matchAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|\s\/\/ .*$/gm)].map(([comment]) => comment);
 }
 
 describe('tests', () => {
@@ -252,18 +317,50 @@ describe('files', () => {
   });
 
   it(`have at most ${maxLines} lines, and half of them under ${maxMedian}`, () => {
-    assertNone(
-      sources
-        .filter((source) => lineCount(source) > maxLines)
-        .map((source) => `${source.path}: ${lineCount(source)}`),
-    );
+    const found = sources.filter((source) => lineCount(source) > maxLines).map(({ path }) => path);
+    assert.deepEqual(found.toSorted(), [...stillTooLong.files].toSorted());
     const sizes = sources.map(lineCount).toSorted((a, b) => a - b);
     const median = sizes[Math.floor(sizes.length / 2)]!;
     assert.ok(median <= maxMedian, `the median file has ${median} lines`);
   });
 
+  it(`hold no function of more than ${maxFunctionLines} lines`, () => {
+    const found = sources.flatMap((source) =>
+      functionsOf(source)
+        .filter(({ lines }) => lines > maxFunctionLines)
+        .map(({ name }) => `${source.path}: ${name}`),
+    );
+    assert.deepEqual(found.toSorted(), [...stillTooLong.functions].toSorted());
+  });
+
   it('say what they are for in their first lines', () => {
     const silent = sources.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\*\*|import\b|\/\/)/.test(text));
     assertNone(silent.map(({ path }) => path));
+  });
+});
+
+describe('words', () => {
+  const plain = sources.filter(({ area }) => !notYetPlain.includes(area));
+
+  it('of comments never speak of a part of the program as of a person', () => {
+    const personal =
+      /\b(?:who|whoever|whom|whose|nobody|somebody|anybody|everybody|someone|anyone|no one)\b/i;
+    assertNone(
+      plain.flatMap((source) =>
+        commentsOf(source)
+          .filter((comment) => personal.test(comment))
+          .map((comment) => `${source.path}: ${comment.replace(/\s*\n\s*\*?\s*/g, ' ')}`),
+      ),
+    );
+  });
+
+  it('stand before every exported function', () => {
+    assertNone(
+      plain.flatMap(({ path, text }) =>
+        [...text.matchAll(/(^|\n)([^\n]*)\nexport (?:async )?function (\w+)/g)]
+          .filter(([, , before]) => !before!.trimEnd().endsWith('*/'))
+          .map(([, , , name]) => `${path}: ${name}`),
+      ),
+    );
   });
 });
