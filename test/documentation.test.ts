@@ -15,6 +15,32 @@ const pages = ['.', 'docs', 'docs/decisions', 'bench'].flatMap((folder) =>
 );
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
+/** Words for people, which the pages must not use for a part of the program. */
+const wordsForPeople = /\b(?:whoever|whom|nobody|somebody)\b/gi;
+/** How many of these words a page still has. The counts only go down. */
+const notYetPlain: Readonly<Record<string, number>> = {
+  'docs/operations.md': 7,
+  'docs/protocol.md': 5,
+  'docs/decisions/0003-one-sparse-file-per-cold-blob.md': 2,
+  'docs/decisions/0004-a-stock-registries-conf-keeps-the-built-in-list.md': 1,
+  'docs/decisions/0007-admin-socket.md': 2,
+  'docs/decisions/0009-breakers-hedges-and-token-realms.md': 2,
+  'docs/decisions/0011-where-the-first-design-was-corrected.md': 1,
+  'docs/decisions/0012-blocks-that-sockets-read-into.md': 4,
+  'docs/decisions/0013-damaged-content-is-lost-not-forgotten.md': 4,
+  'docs/decisions/0014-tls-on-node-https-without-http2.md': 1,
+  'docs/decisions/0015-configuration-files-are-looked-at.md': 2,
+  'docs/decisions/0017-what-a-power-cut-may-take.md': 1,
+};
+
+/** Without blocks of code, inline code, and words that are quoted by `_word_`. */
+function proseOf(page: string): string {
+  return readFileSync(page, 'utf8')
+    .replaceAll(/^```.*?^```/gms, '')
+    .replaceAll(/`[^`\n]*`/g, '')
+    .replaceAll(/\b_\w+_\b/g, '');
+}
+
 /** As GitHub makes them of headings. */
 function anchorsOf(page: string): readonly string[] {
   return [...readFileSync(page, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -78,5 +104,42 @@ describe('the documentation', () => {
     assert.deepEqual(warnings, []);
     assert.equal(registries.entries.length, 4);
     assert.deepEqual(readServerToml({ file: 'entrepot.toml', text: toml }, '/').problems, []);
+  });
+
+  it('calls no part of the program a person', () => {
+    const found = pages
+      .filter((page) => !page.endsWith('CHANGELOG.md'))
+      .flatMap((page) => {
+        const name = relative(root, page);
+        const words = proseOf(page).match(wordsForPeople) ?? [];
+        return words.length === (notYetPlain[name] ?? 0)
+          ? []
+          : [`${name}: ${words.length} (${words.join(', ')})`];
+      });
+    assert.deepEqual(found, []);
+  });
+
+  it('names every folder of src, and no other, in source-map.md', () => {
+    const folders = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+    const named = [...read('docs/source-map.md').matchAll(/^\| `(src[^`]*)` +\|/gm)].map(([, name]) => name);
+    assert.deepEqual(named.toSorted(), ['src', ...folders].toSorted());
+  });
+
+  it('gives in dependencies.md a reason for every package, in the order of package.json', () => {
+    const { dependencies, devDependencies } = JSON.parse(read('package.json'));
+    const [atRunTime = '', rest = ''] = read('docs/dependencies.md').split('## For development');
+    const [development = ''] = rest.split('\n## ');
+    const named = (section: string) =>
+      [...section.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(([, cell = '']) =>
+        [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+      );
+    assert.deepEqual(named(atRunTime), Object.keys(dependencies));
+    assert.deepEqual(named(development), Object.keys(devDependencies));
+  });
+
+  it('keeps CONTRIBUTING.md under 90 lines', () => {
+    assert.ok(read('CONTRIBUTING.md').trimEnd().split('\n').length < 90);
   });
 });
