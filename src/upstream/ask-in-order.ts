@@ -141,9 +141,9 @@ export function askInOrder<T>(
     const { endpoint } = candidate;
     candidate.timer?.cancel();
     candidate.expectedSince = clock.monotonic();
-    candidate.timer = clock.after(health.patience(endpoint.host), () => {
+    candidate.timer = clock.after(health.hedgeDelay(endpoint.host), () => {
       candidate.overdue = true;
-      if (candidate.sent && !candidate.heard) health.overdue(endpoint);
+      if (candidate.sent && !candidate.heard) health.hedged(endpoint);
       if (over) lose(candidate);
       else advance();
     });
@@ -192,7 +192,7 @@ export function askInOrder<T>(
     candidate.timer?.cancel();
     const wasSilent = candidate.overdue && candidate.sent && !candidate.heard;
     const waited = Math.round(clock.monotonic() - startedAt);
-    if (wasSilent) health.silent(endpoint, `no answer within ${waited} ms`, startedAt);
+    if (wasSilent) health.timedOut(endpoint, `no answer within ${waited} ms`, startedAt);
     else if (candidate.probe) health.releaseProbe(endpoint);
     candidate.abort.abort();
   }

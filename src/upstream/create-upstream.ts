@@ -17,7 +17,7 @@ import { type BreakerChange, createHealth, type HostHealth } from './health/heal
 import { createPing } from './health/ping.ts';
 import { createRateLimits } from './health/rate-limits.ts';
 import { createHostSettings } from './host-settings.ts';
-import { createSlots } from './http/connection-limit.ts';
+import { createConnectionLimit } from './http/connection-limit.ts';
 import { createDispatchers } from './http/dispatchers.ts';
 import { createLookups, type Lookups } from './http/lookups.ts';
 import { createProxies } from './http/proxies.ts';
@@ -77,7 +77,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   });
   const sender = createSender({
     dispatchers,
-    slots: createSlots((name) => settings.of(name)?.maxConnections, {
+    connectionLimit: createConnectionLimit((name) => settings.of(name)?.maxConnections, {
       clock,
       longestWait: config.queueTimeout,
     }),
@@ -89,7 +89,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   });
   const credentials = createCredentials({ authLookup: deps.authLookup, settings });
   const rateLimits = createRateLimits(clock);
-  const schemes = createSchemes({ sender, reachOf: settings.reach, clock });
+  const schemes = createSchemes({ sender, addressScopeOf: settings.addressScope, clock });
   const ping = createPing({ sender, schemes, settings, clock });
   const health = createHealth({ clock, ping, onChange: deps.onBreaker });
   const client = createRegistryClient({

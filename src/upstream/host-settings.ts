@@ -1,7 +1,7 @@
 /** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are one. */
 import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { Reach } from './http/addresses.ts';
+import type { AddressScope } from './http/addresses.ts';
 
 export interface HostSettings {
   readonly all: readonly UpstreamHostConfig[];
@@ -17,7 +17,7 @@ export interface HostSettings {
   /** Milliseconds that a request waits for one of a host's connections. */
   readonly queueTimeout: number;
   /** How near the endpoint's own host may be: anywhere where the configuration names it. */
-  reach(endpoint: Endpoint): Reach;
+  addressScope(endpoint: Endpoint): AddressScope;
 }
 
 const dockerHub = 'docker.io';
@@ -34,7 +34,7 @@ export function createHostSettings(upstream: UpstreamConfig): HostSettings {
     headerTimeout: (name) => of(name)?.headerTimeout ?? upstream.headerTimeout,
     stallTimeout: (name) => of(name)?.stallTimeout ?? upstream.stallTimeout,
     queueTimeout: upstream.queueTimeout,
-    reach: ({ isUnlisted, host }) => (isUnlisted && !of(host) ? 'loopback' : 'any'),
+    addressScope: ({ isUnlisted, host }) => (isUnlisted && !of(host) ? 'loopback' : 'any'),
   };
 }
 

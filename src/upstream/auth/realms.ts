@@ -11,13 +11,13 @@
  */
 import {
   type AddressKind,
-  isWithinReach,
+  type AddressScope,
+  isWithinScope,
   literalKind,
-  type Reach,
-  reachOf,
+  scopeFrom,
   tooNearReason,
 } from '../http/addresses.ts';
-import { haveOneOwner } from './same-site.ts';
+import { areSameSite } from './same-site.ts';
 
 export interface RealmContext {
   /** As asked: the API host and its scheme. */
@@ -26,15 +26,20 @@ export interface RealmContext {
   readonly host: string;
   readonly insecure: boolean;
   /** How near the registry's own host may be. */
-  readonly ownReach: Reach;
+  readonly ownAddressScope: AddressScope;
   readonly registryKind: AddressKind | undefined;
   readonly tokenRealms: readonly string[];
 }
 
 export type RealmJudgement =
-  | { readonly kind: 'trusted'; readonly url: URL; readonly reach: Reach }
+  | { readonly kind: 'trusted'; readonly url: URL; readonly addressScope: AddressScope }
   /** May be asked for an anonymous token only; `reason` says why and what to do. */
-  | { readonly kind: 'anonymous'; readonly url: URL; readonly reach: Reach; readonly reason: string }
+  | {
+      readonly kind: 'anonymous';
+      readonly url: URL;
+      readonly addressScope: AddressScope;
+      readonly reason: string;
+    }
   | { readonly kind: 'refused'; readonly reason: string };
 
 export function judgeRealm(realm: string, context: RealmContext): RealmJudgement {
@@ -51,22 +56,22 @@ export function judgeRealm(realm: string, context: RealmContext): RealmJudgement
   url.hash = '';
   const isListed = context.tokenRealms.some((entry) => matches(entry, url));
   const isOwn = url.hostname === context.registry.hostname || url.hostname === hostnameOf(context.host);
-  if (isListed) return { kind: 'trusted', url, reach: 'any' };
-  if (isOwn) return { kind: 'trusted', url, reach: context.ownReach };
+  if (isListed) return { kind: 'trusted', url, addressScope: 'any' };
+  if (isOwn) return { kind: 'trusted', url, addressScope: context.ownAddressScope };
 
   const related = [context.registry.hostname, hostnameOf(context.host)].some((name) =>
-    haveOneOwner(name, url.hostname),
+    areSameSite(name, url.hostname),
   );
-  const reach = reachOf(context.registryKind, related);
+  const addressScope = scopeFrom(context.registryKind, related);
   const kind = literalKind(url.hostname);
-  if (kind !== undefined && !isWithinReach(kind, reach)) {
+  if (kind !== undefined && !isWithinScope(kind, addressScope)) {
     return { kind: 'refused', reason: tooNearReason(url.hostname, kind) };
   }
-  if (related) return { kind: 'trusted', url, reach };
+  if (related) return { kind: 'trusted', url, addressScope };
   return {
     kind: 'anonymous',
     url,
-    reach,
+    addressScope,
     reason: `credentials are not given to ${url.host}: list it in upstream.token_realms if it may have them`,
   };
 }

@@ -16,7 +16,7 @@ const sharedDomains = new Set(
 );
 
 /** Addresses belong to nobody. */
-export function haveOneOwner(one: string, other: string): boolean {
+export function areSameSite(one: string, other: string): boolean {
   if (literalKind(one) !== undefined || literalKind(other) !== undefined) return false;
   const shared = sharedLabels(one.toLowerCase().split('.'), other.toLowerCase().split('.'));
   if (shared.length < 2) return false;

@@ -93,7 +93,7 @@ async function send(
       url,
       name: url.host,
       verify: hop.verify,
-      reach: hop.realm.reach,
+      addressScope: hop.realm.addressScope,
       lent: { from: hop.registry, withPairs: hop.realm.kind === 'trusted' },
     },
     request,
@@ -145,7 +145,7 @@ function redirected(
   if (judged.kind === 'refused') return { problem: `redirects: ${judged.reason}` };
   const { realm: before } = hop;
   const realm: Realm =
-    before.kind === 'anonymous' ? { ...before, url: judged.url, reach: judged.reach } : judged;
+    before.kind === 'anonymous' ? { ...before, url: judged.url, addressScope: judged.addressScope } : judged;
   const credentials = realm.kind === 'trusted' ? hop.credentials : undefined;
   return { ...hop, realm, credentials, keepsQuery: target.search !== '' };
 }

@@ -26,15 +26,15 @@ export interface Health {
   answered(endpoint: Endpoint, ms: number | undefined): void;
   failed(endpoint: Endpoint, reason: string): void;
   /** A request has had no answer within its usual time. */
-  overdue(endpoint: Endpoint): void;
+  hedged(endpoint: Endpoint): void;
   /** A request without an answer was given up; it was begun at `since` (monotonic ms). It would never fail by itself. */
-  silent(endpoint: Endpoint, reason: string, since: number): void;
+  timedOut(endpoint: Endpoint, reason: string, since: number): void;
   /** A fault that showed after good headers: the next good headers do not make up for it. */
   faulted(endpoint: Endpoint, reason: string): void;
   /** Monotonic ms of the last time that the host answered `/v2/` when it was in doubt. */
   answeredAt(host: string): number;
   /** How long to wait for the host's answer before another is asked beside it, ms. */
-  patience(host: string): number;
+  hedgeDelay(host: string): number;
   list(): readonly HostHealth[];
 }
 
@@ -78,9 +78,9 @@ export interface HealthDeps {
 
 const maxHosts = 2000;
 const maxRepositories = 500;
-const firstPatience = 1000;
-const leastPatience = 500;
-const mostPatience = 3000;
+const firstHedgeDelay = 1000;
+const shortestHedgeDelay = 500;
+const longestHedgeDelay = 3000;
 
 export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): Health {
   const hosts = new LRUCache<string, Host>({ max: maxHosts });
@@ -132,10 +132,10 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
     onChange({ host: name, breaker: 'closed' });
   }
 
-  function patience(name: string): number {
+  function hedgeDelay(name: string): number {
     const host = hosts.get(name);
-    if (host?.mean === undefined) return firstPatience;
-    return Math.min(mostPatience, Math.max(leastPatience, host.mean + 4 * host.deviation));
+    if (host?.mean === undefined) return firstHedgeDelay;
+    return Math.min(longestHedgeDelay, Math.max(shortestHedgeDelay, host.mean + 4 * host.deviation));
   }
 
   /** One question at a time. The answer decides whether failures are the host's own. */
@@ -150,7 +150,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
         close(name, host, endpoint);
       } else if (host.breaker.isSuspect) open(name, host);
     };
-    ping(endpoint, patience(name)).then(decide, () => decide(false));
+    ping(endpoint, hedgeDelay(name)).then(decide, () => decide(false));
   }
 
   return {
@@ -188,8 +188,8 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
       if (repository.isSuspect) repository.open();
       if (host.breaker.isSuspect) askHost(endpoint, host);
     },
-    overdue: (endpoint) => askHost(endpoint, of(endpoint.host)),
-    silent(endpoint, reason, since) {
+    hedged: (endpoint) => askHost(endpoint, of(endpoint.host)),
+    timedOut(endpoint, reason, since) {
       const host = of(endpoint.host);
       host.lastFailure = reason;
       repositoryOf(host, endpoint).open();
@@ -207,7 +207,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
       if (isAnother && host.breaker.faulted()) open(endpoint.host, host);
     },
     answeredAt: (name) => hosts.get(name)?.answeredAt ?? Number.NEGATIVE_INFINITY,
-    patience,
+    hedgeDelay,
     list: () =>
       [...hosts.entries()].map(([host, { breaker, mean, lastFailure }]) => ({
         host,

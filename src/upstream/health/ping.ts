@@ -24,7 +24,12 @@ export function createPing(deps: {
     if (base.kind !== 'ok') return false;
     const url = new URL('/v2/', base.value.url);
     if (endpoint.namespaceProxy !== undefined) url.searchParams.set('ns', endpoint.namespaceProxy);
-    const route = { url, name: endpoint.host, verify: base.value.verify, reach: settings.reach(endpoint) };
+    const route = {
+      url,
+      name: endpoint.host,
+      verify: base.value.verify,
+      addressScope: settings.addressScope(endpoint),
+    };
     const got = await sender.send(route, { method: 'GET', headers: {} }, context);
     if (!got.ok) return got.fault.kind === 'busy';
     dropBody(got.response.body, clock);

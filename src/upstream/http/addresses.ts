@@ -11,7 +11,7 @@ import { BlockList, isIP } from 'node:net';
 export type AddressKind = 'public' | 'private' | 'loopback' | 'linkLocal';
 
 /** The nearest kind of address that may be connected to; `any` for hosts that the configuration names. */
-export type Reach = 'public' | 'private' | 'loopback' | 'any';
+export type AddressScope = 'public' | 'private' | 'loopback' | 'any';
 
 const linkLocal = blockList(
   // With those of Alibaba, Azure and Oracle, which have an address like any other.
@@ -38,8 +38,8 @@ export function literalKind(hostname: string): AddressKind | undefined {
   return address === 'localhost' || address.endsWith('.localhost') ? 'loopback' : undefined;
 }
 
-export function isWithinReach(kind: AddressKind, reach: Reach): boolean {
-  switch (reach) {
+export function isWithinScope(kind: AddressKind, addressScope: AddressScope): boolean {
+  switch (addressScope) {
     case 'any':
       return true;
     case 'loopback':
@@ -55,7 +55,7 @@ export function isWithinReach(kind: AddressKind, reach: Reach): boolean {
  * How near a host may send us. `related`: to a host of the same owner, whose names may lead into a private network where the
  * registry's own does not (split DNS, a registry behind a proxy).
  */
-export function reachOf(kind: AddressKind | undefined, related: boolean): Exclude<Reach, 'any'> {
+export function scopeFrom(kind: AddressKind | undefined, related: boolean): Exclude<AddressScope, 'any'> {
   if (kind === 'loopback' || kind === 'private') return kind;
   return related ? 'private' : 'public';
 }

@@ -4,15 +4,15 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 
-export interface Slots {
+export interface ConnectionLimit {
   /**
    * Resolves with the function that gives the slot back, which may be called more than once; with undefined when none came free
    * in time. Rejects when `signal` is aborted.
    */
-  take(name: string, options?: SlotOptions): Promise<(() => void) | undefined>;
+  take(name: string, options?: WaitOptions): Promise<(() => void) | undefined>;
 }
 
-export interface SlotOptions {
+export interface WaitOptions {
   /** Waits behind all that are not. */
   readonly bulk?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,10 +26,10 @@ interface Host {
 
 type Waiter = (gotOne: boolean) => void;
 
-export function createSlots(
+export function createConnectionLimit(
   limitOf: (name: string) => number | undefined,
   options: { readonly clock: Clock /** ms */; readonly longestWait: number },
-): Slots {
+): ConnectionLimit {
   const hosts = new Map<string, Host>();
 
   function giver(host: Host): () => void {

@@ -7,7 +7,7 @@ import { isIP, type OnReadOpts, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { buildConnector, errors } from 'undici';
 import type { Clock } from '../../lib/clock.ts';
-import { addressKind, isWithinReach, type Reach, tooNearReason } from './addresses.ts';
+import { type AddressScope, addressKind, isWithinScope, tooNearReason } from './addresses.ts';
 import { dial, keepAliveProbes } from './dial.ts';
 import type { Lookups } from './lookups.ts';
 import { ForbiddenAddressError } from './transport-fault.ts';
@@ -20,7 +20,7 @@ export interface ConnectorOptions {
   /** Milliseconds for TCP and TLS together. */
   readonly timeout: number;
   /** The nearest address that may be connected to. */
-  readonly reach: Reach;
+  readonly addressScope: AddressScope;
   /** Where connections read into. */
   readonly onread?: OnReadOpts | undefined;
   /** What tls.connect takes, for HTTPS. */
@@ -30,7 +30,7 @@ export interface ConnectorOptions {
 }
 
 export function createConnector(options: ConnectorOptions): buildConnector.connector {
-  const { lookups, clock, timeout, reach } = options;
+  const { lookups, clock, timeout, addressScope } = options;
   // Its timer is ours: the time for TLS is what TCP has left. Node gives `onread` to no TLS over a socket that is there already.
   const connectTls = buildConnector({
     ...options.tls,
@@ -43,7 +43,7 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
     if (family !== 0) return [{ address: hostname, family }];
     const addresses = await lookups.addressesOf(hostname, options.lookupTimeout);
     // A name is refused as soon as one of its addresses is too near.
-    const tooNear = addresses.find(({ address }) => !isWithinReach(addressKind(address), reach));
+    const tooNear = addresses.find(({ address }) => !isWithinScope(addressKind(address), addressScope));
     if (tooNear) throw new ForbiddenAddressError(tooNearReason(hostname, addressKind(tooNear.address)));
     return addresses;
   }

@@ -10,7 +10,7 @@ import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ReadBlocks } from '../../lib/read-blocks.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { type AddressKind, addressKind, literalKind, type Reach } from './addresses.ts';
+import { type AddressKind, type AddressScope, addressKind, literalKind } from './addresses.ts';
 import { pairSets } from './client-pairs.ts';
 import { createConnector } from './connector.ts';
 import { lenientLengths } from './lenient-lengths.ts';
@@ -23,7 +23,7 @@ export interface Route {
   /** The host as the configuration calls it: finds settings and certificates. */
   readonly name: string;
   readonly verify: boolean;
-  readonly reach: Reach;
+  readonly addressScope: AddressScope;
   /** The registry on whose behalf another host is asked: what certs.d has for it is used there too. */
   readonly lent?: LentCertificates | undefined;
 }
@@ -91,7 +91,7 @@ export function createDispatchers(deps: {
   let knownContext: SecureContext | undefined;
 
   function create(route: Route, proxy: URL | undefined): Dispatcher {
-    const { name, url, verify, reach } = route;
+    const { name, url, verify, addressScope } = route;
     const isTls = url.protocol === 'https:';
     const key = poolKey(route, proxy);
     const isLenient = lenient.get(key) ?? false;
@@ -116,7 +116,11 @@ export function createDispatchers(deps: {
       pipelining: isLenient ? 0 : 1,
     };
     if (proxy) {
-      const connect = createConnector({ ...limits, reach: 'any', tls: { secureContext: plainContext() } });
+      const connect = createConnector({
+        ...limits,
+        addressScope: 'any',
+        tls: { secureContext: plainContext() },
+      });
       return new ProxyAgent({
         ...pool,
         uri: proxy.href,
@@ -133,7 +137,7 @@ export function createDispatchers(deps: {
       });
     }
     const connect = createConnector({
-      ...{ ...limits, reach, onread, tls: tlsOptions },
+      ...{ ...limits, addressScope, onread, tls: tlsOptions },
       connected: (address) => kinds.set(url.hostname, addressKind(address)),
     });
     return new Pool(url.origin, { ...pool, connect: adapt(connect) });
@@ -217,7 +221,7 @@ export function createDispatchers(deps: {
 }
 
 function poolKey(route: Route, proxy: URL | undefined): string {
-  const { url, name, verify, reach, lent } = route;
+  const { url, name, verify, addressScope, lent } = route;
   const loan = lent && lent.from !== name ? [lent.from, lent.withPairs] : [];
-  return [url.origin, name, verify, reach, proxy?.href ?? '', ...loan].join(' ');
+  return [url.origin, name, verify, addressScope, proxy?.href ?? '', ...loan].join(' ');
 }

@@ -3,13 +3,13 @@
  * nearer to us than the registry itself. The registry's credentials stay with the registry's own host.
  */
 
-import { haveOneOwner } from '../auth/same-site.ts';
+import { areSameSite } from '../auth/same-site.ts';
 import {
   type AddressKind,
-  isWithinReach,
+  type AddressScope,
+  isWithinScope,
   literalKind,
-  type Reach,
-  reachOf,
+  scopeFrom,
   tooNearReason,
 } from './addresses.ts';
 
@@ -26,7 +26,7 @@ export interface RedirectContext {
 }
 
 export type RedirectJudgement =
-  | { readonly ok: true; readonly url: URL; readonly sameHost: boolean; readonly reach: Reach }
+  | { readonly ok: true; readonly url: URL; readonly sameHost: boolean; readonly addressScope: AddressScope }
   | { readonly ok: false; readonly reason: string };
 
 export function isRedirect(status: number): boolean {
@@ -45,14 +45,14 @@ export function judgeRedirect(location: string | undefined, context: RedirectCon
   }
   url.hash = '';
   const sameHost = url.host === context.origin.host && url.protocol === context.origin.protocol;
-  if (sameHost || context.isNamed(url.host)) return { ok: true, url, sameHost, reach: 'any' };
+  if (sameHost || context.isNamed(url.host)) return { ok: true, url, sameHost, addressScope: 'any' };
 
-  const reach = reachOf(context.originKind, haveOneOwner(context.origin.hostname, url.hostname));
+  const addressScope = scopeFrom(context.originKind, areSameSite(context.origin.hostname, url.hostname));
   const kind = literalKind(url.hostname);
-  if (kind !== undefined && !isWithinReach(kind, reach)) {
+  if (kind !== undefined && !isWithinScope(kind, addressScope)) {
     return refused(tooNearReason(url.hostname, kind));
   }
-  return { ok: true, url, sameHost, reach };
+  return { ok: true, url, sameHost, addressScope };
 }
 
 function refused(reason: string): RedirectJudgement {

@@ -10,7 +10,7 @@ import type { AttemptContext } from '../ask-in-order.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { apiHost } from '../host-settings.ts';
 import type { Outcome } from '../outcome.ts';
-import type { Reach } from './addresses.ts';
+import type { AddressScope } from './addresses.ts';
 import { dropBody } from './body.ts';
 import type { Sender } from './sender.ts';
 import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
@@ -34,30 +34,30 @@ type Ping =
 
 export function createSchemes(deps: {
   sender: Sender;
-  reachOf: (endpoint: Endpoint) => Reach;
+  addressScopeOf: (endpoint: Endpoint) => AddressScope;
   clock: Clock;
 }): Schemes {
   const found = new LRUCache<string, Base>({ max: 1000 });
   const flights = new SingleFlight<Outcome<Base>>();
 
-  async function ping(base: Base, name: string, reach: Reach): Promise<Ping> {
+  async function ping(base: Base, name: string, addressScope: AddressScope): Promise<Ping> {
     const url = new URL('/v2/', base.url);
-    const route = { url, name, verify: base.verify, reach };
+    const route = { url, name, verify: base.verify, addressScope };
     const got = await deps.sender.send(route, { method: 'GET', headers: {} });
     if (!got.ok) return { kind: 'failed', fault: got.fault };
     dropBody(got.response.body, deps.clock);
     return { kind: 'answered', properly: got.response.status === 200 || got.response.status === 401 };
   }
 
-  async function detect(host: string, reach: Reach): Promise<Outcome<Base>> {
+  async function detect(host: string, addressScope: AddressScope): Promise<Outcome<Base>> {
     const https: Base = { url: new URL(`https://${apiHost(host)}`), verify: false };
     const http: Base = { url: new URL(`http://${apiHost(host)}`), verify: false };
-    const secure = await ping(https, host, reach);
+    const secure = await ping(https, host, addressScope);
     if (secure.kind === 'answered' && secure.properly) return { kind: 'ok', value: https };
     if (secure.kind === 'failed' && wouldFailAlike(secure.fault, host)) {
       return outcomeOfFault(secure.fault);
     }
-    const plain = await ping(http, host, reach);
+    const plain = await ping(http, host, addressScope);
     if (plain.kind === 'answered' && plain.properly) return { kind: 'ok', value: http };
     if (secure.kind === 'answered') return { kind: 'ok', value: https };
     if (plain.kind === 'answered') return { kind: 'ok', value: http };
@@ -79,7 +79,7 @@ export function createSchemes(deps: {
       if (known) return { kind: 'ok', value: known };
       context.sent();
       const work = async () => {
-        const result = await detect(endpoint.host, deps.reachOf(endpoint));
+        const result = await detect(endpoint.host, deps.addressScopeOf(endpoint));
         // One that nobody waits for any more must not overrule the one after it.
         if (result.kind === 'ok' && !found.has(endpoint.host)) found.set(endpoint.host, result.value);
         return result;

@@ -5,7 +5,7 @@ import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ReadBlocks } from '../../lib/read-blocks.ts';
 import type { HostSettings } from '../host-settings.ts';
-import type { Slots } from './connection-limit.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
 import type { Dispatchers, Route } from './dispatchers.ts';
 import { type Exchanged, exchange, type HttpRequest } from './exchange.ts';
 import { describeFault } from './transport-fault.ts';
@@ -14,7 +14,7 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /** A blob: waits behind smaller things for a slot. */
   readonly bulk?: boolean | undefined;
-  /** The request waits for one of our own slots, if only for a moment. */
+  /** The request waits for one of our own connectionLimit, if only for a moment. */
   waits?(): void;
   /** The request is on its way. */
   sent?(): void;
@@ -44,7 +44,7 @@ interface Try {
 
 export function createSender(deps: {
   dispatchers: Dispatchers;
-  slots: Slots;
+  connectionLimit: ConnectionLimit;
   settings: HostSettings;
   clock: Clock;
   blocks: Pick<ReadBlocks, 'retain'>;
@@ -52,7 +52,7 @@ export function createSender(deps: {
   /** Names this process in `Via` (RFC 9110, section 7.6.3). */
   via: string;
 }): Sender {
-  const { dispatchers, slots, settings, clock, blocks, userAgent, via } = deps;
+  const { dispatchers, connectionLimit, settings, clock, blocks, userAgent, via } = deps;
   /** ms of silence that are usual, of hosts that begin to answer late. */
   const slowness = new LRUCache<string, number>({ max: 1000 });
 
@@ -156,7 +156,7 @@ export function createSender(deps: {
       const request = { ...plainRequest, headers };
       try {
         options.waits?.();
-        const release = await slots.take(route.name, options);
+        const release = await connectionLimit.take(route.name, options);
         if (!release) return busy(route.name);
         const slot = sharing(release);
         const over = slot();

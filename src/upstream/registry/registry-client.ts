@@ -9,12 +9,12 @@ import type { Auth } from '../auth/auth.ts';
 import type { Authorization } from '../auth/auth-memory.ts';
 import { type Challenge, parseChallenges } from '../auth/challenge.ts';
 import type { Credentials } from '../auth/credentials.ts';
-import { haveOneOwner } from '../auth/same-site.ts';
+import { areSameSite } from '../auth/same-site.ts';
 import { secretsOf } from '../auth/tokens.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } from '../health/rate-limits.ts';
 import type { HostSettings } from '../host-settings.ts';
-import type { Reach } from '../http/addresses.ts';
+import type { AddressScope } from '../http/addresses.ts';
 import { dropBody } from '../http/body.ts';
 import type { Dispatchers, Route } from '../http/dispatchers.ts';
 import type { HttpResponse } from '../http/exchange.ts';
@@ -55,7 +55,7 @@ interface Place {
   readonly endpoint: Endpoint;
   readonly url: URL;
   readonly verify: boolean;
-  readonly reach: Reach;
+  readonly addressScope: AddressScope;
   readonly mayHaveCredentials: boolean;
   /** The endpoint that redirected here; undefined for the first place. */
   readonly redirectedBy: Endpoint | undefined;
@@ -129,7 +129,7 @@ export function createRegistryClient(deps: {
         isNamed: (host) => settings.of(host) !== undefined,
       });
       if (!judged.ok) return { kind: 'invalid', reason: judged.reason };
-      const { url, reach } = judged;
+      const { url, addressScope } = judged;
       if (judged.sameHost) {
         hop = { ...routeTo(place), url };
         continue;
@@ -141,21 +141,27 @@ export function createRegistryClient(deps: {
       if (registry && url.host !== origin.host) {
         const mayHaveCredentials = mayBeNamed(registry, place, url);
         const { verify } = place;
-        const there = { endpoint: registry, url, verify, reach, mayHaveCredentials };
+        const there = { endpoint: registry, url, verify, addressScope, mayHaveCredentials };
         return { kind: 'ok', value: { ...there, redirectedBy: endpoint, hops: hops + 1 } };
       }
       const withPairs = mayHavePairs(origin, url);
-      hop = { url, name: url.host, verify: place.verify, reach, lent: { from: lender.host, withPairs } };
+      hop = {
+        url,
+        name: url.host,
+        verify: place.verify,
+        addressScope,
+        lent: { from: lender.host, withPairs },
+      };
     }
   }
 
   /** A client certificate goes where the registry's credentials might go. */
   function mayHavePairs(origin: URL, url: URL): boolean {
-    return origin.hostname === url.hostname || haveOneOwner(origin.hostname, url.hostname);
+    return origin.hostname === url.hostname || areSameSite(origin.hostname, url.hostname);
   }
 
-  function routeTo({ endpoint, url, verify, reach, redirectedBy }: Place): Route {
-    const route = { url, name: endpoint.host, verify, reach };
+  function routeTo({ endpoint, url, verify, addressScope, redirectedBy }: Place): Route {
+    const route = { url, name: endpoint.host, verify, addressScope };
     if (!redirectedBy) return route;
     const first = URL.parse(`https://${redirectedBy.host}`) ?? url;
     return { ...route, lent: { from: redirectedBy.host, withPairs: mayHavePairs(first, url) } };
@@ -239,7 +245,7 @@ export function createRegistryClient(deps: {
           registry: place.url,
           host: endpoint.host,
           insecure: endpoint.insecure,
-          ownReach: place.reach,
+          ownAddressScope: place.addressScope,
           registryKind: dispatchers.kindOf(place.url.hostname),
         },
         verify,
@@ -292,7 +298,7 @@ export function createRegistryClient(deps: {
         endpoint,
         url,
         verify: base.value.verify,
-        reach: settings.reach(endpoint),
+        addressScope: settings.addressScope(endpoint),
         mayHaveCredentials: true,
         redirectedBy: undefined,
         hops: 0,

@@ -31,11 +31,11 @@ it('asking in order keeps its promises whatever endpoints do', async () => {
       const health = createHealth({ clock, ping: async () => false });
       const hostOf = (index: number) => `h${index}`;
       for (const [index, { breaker }] of behaviours.entries()) {
-        if (breaker === 'half-open') health.silent(endpointOf(hostOf(index)), 'silent', 0);
+        if (breaker === 'half-open') health.timedOut(endpointOf(hostOf(index)), 'silent', 0);
       }
       await clock.advance(2000);
       for (const [index, { breaker }] of behaviours.entries()) {
-        if (breaker === 'open') health.silent(endpointOf(hostOf(index)), 'silent', 0);
+        if (breaker === 'open') health.timedOut(endpointOf(hostOf(index)), 'silent', 0);
       }
 
       const asked: number[] = [];

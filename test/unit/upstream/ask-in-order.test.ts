@@ -172,7 +172,7 @@ describe('asking in order', () => {
     await test.give('m1', ok());
     assert.equal(outline(await answer), 'mirror ok');
     assert.equal(parts, 5);
-    assert.ok(test.health.patience('m1') <= 1000, 'the parts are what is usual');
+    assert.ok(test.health.hedgeDelay('m1') <= 1000, 'the parts are what is usual');
 
     const stalling = test.run();
     await test.settle();
@@ -287,7 +287,7 @@ describe('asking in order', () => {
 
   it('still asks hosts with an open breaker when nobody else has it', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent(endpointOf('m1'), 'silent', 0);
+    test.health.timedOut(endpointOf('m1'), 'silent', 0);
     const answer = test.run();
     await test.settle();
     assert.deepEqual(test.started, ['src']);
@@ -300,8 +300,8 @@ describe('asking in order', () => {
 
   it('asks in order when every breaker is open', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent(endpointOf('m1'), 'silent', 0);
-    test.health.silent(endpointOf('src'), 'silent', 0);
+    test.health.timedOut(endpointOf('m1'), 'silent', 0);
+    test.health.timedOut(endpointOf('src'), 'silent', 0);
     const answer = test.run();
     await test.settle();
     assert.deepEqual(test.started, ['m1']);
@@ -312,7 +312,7 @@ describe('asking in order', () => {
 
   it('probes a half-open host beside the next one, with one request at a time', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent(endpointOf('m1'), 'silent', 0);
+    test.health.timedOut(endpointOf('m1'), 'silent', 0);
     await test.clock.advance(2000);
     assert.equal(test.health.state(endpointOf('m1')), 'half-open');
     const first = test.run();
@@ -328,7 +328,7 @@ describe('asking in order', () => {
 
   it('lets a probe finish that another endpoint outran, so that a healed host is noticed', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent(endpointOf('m1'), 'silent', 0);
+    test.health.timedOut(endpointOf('m1'), 'silent', 0);
     await test.clock.advance(2000);
     const answer = test.run();
     await test.settle();
@@ -343,7 +343,7 @@ describe('asking in order', () => {
 
   it('gives a probe up after its usual time, and doubles the backoff', async () => {
     const test = setUp(['m1', 'src']);
-    test.health.silent(endpointOf('m1'), 'silent', 0);
+    test.health.timedOut(endpointOf('m1'), 'silent', 0);
     await test.clock.advance(2000);
     const answer = test.run();
     await test.settle();

@@ -7,7 +7,7 @@ const judge = (realm: string, host: string, more: Partial<RealmContext> = {}) =>
     registry: new URL(`https://${host}`),
     host,
     insecure: false,
-    ownReach: 'any',
+    ownAddressScope: 'any',
     registryKind: 'public',
     tokenRealms: [],
     ...more,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { haveOneOwner } from '../../../../src/upstream/auth/same-site.ts';
+import { areSameSite } from '../../../../src/upstream/auth/same-site.ts';
 
 describe('names of one owner', () => {
   it('is the same question from both sides', () => {
@@ -13,8 +13,8 @@ describe('names of one owner', () => {
       ['10.0.0.1', '20.0.0.1', false],
       ['com', 'com', false],
     ] as const) {
-      assert.equal(haveOneOwner(one, other), expected, `${one} ${other}`);
-      assert.equal(haveOneOwner(other, one), expected, `${other} ${one}`);
+      assert.equal(areSameSite(one, other), expected, `${one} ${other}`);
+      assert.equal(areSameSite(other, one), expected, `${other} ${one}`);
     }
   });
 });

@@ -34,14 +34,14 @@ describe('the health of hosts', () => {
     }
     await clock.advance(5000);
     health.answered(h, 5);
-    health.silent(h, 'silent', clock.monotonic());
+    health.timedOut(h, 'silent', clock.monotonic());
     await clock.advance(2000);
     assert.equal(health.state(h), 'half-open', 'an answer makes the backoff start again');
   });
 
   it('does not push the probe away when a last resort fails meanwhile', async () => {
     const { clock, health } = setUp();
-    health.silent(h, 'silent', 0);
+    health.timedOut(h, 'silent', 0);
     await clock.advance(1500);
     health.failed(h, 'dead');
     await clock.advance(500);
@@ -51,7 +51,7 @@ describe('the health of hosts', () => {
   it('gives one probe away, and it again when that came to nothing', async () => {
     const { clock, health } = setUp();
     assert.equal(health.claimProbe(h), false, 'a closed breaker needs none');
-    health.silent(h, 'silent', 0);
+    health.timedOut(h, 'silent', 0);
     await clock.advance(2000);
     assert.equal(health.claimProbe(h), true);
     assert.equal(health.claimProbe(h), false);
@@ -62,7 +62,7 @@ describe('the health of hosts', () => {
 
   it('gives another probe away when one has been silent for five seconds', async () => {
     const { clock, health } = setUp();
-    health.silent(h, 'silent', 0);
+    health.timedOut(h, 'silent', 0);
     await clock.advance(2000);
     assert.equal(health.claimProbe(h), true);
     await clock.advance(4999);
@@ -79,11 +79,11 @@ describe('the health of hosts', () => {
       ping: async () => false,
       onChange: ({ breaker }) => told.push(breaker),
     });
-    health.silent(h, 'silent', 0);
+    health.timedOut(h, 'silent', 0);
     for (let time = 0; time < 3; time += 1) {
       await clock.advance(5000);
       health.claimProbe(h);
-      health.silent(h, 'silent', clock.monotonic());
+      health.timedOut(h, 'silent', clock.monotonic());
     }
     health.answered(h, 5);
     assert.deepEqual(told, ['open', 'closed']);
@@ -130,24 +130,24 @@ describe('the health of hosts', () => {
     const { clock, health, site, settle } = setUp(true);
     const since = clock.monotonic();
     await clock.advance(1000);
-    health.overdue(h);
+    health.hedged(h);
     await settle();
-    health.silent(h, 'silent', since);
+    health.timedOut(h, 'silent', since);
     assert.equal(health.state(h), 'open');
     assert.equal(health.state(other), 'closed');
     site.answers = false;
     await clock.advance(1000);
     const later = clock.monotonic();
-    health.overdue(h);
-    health.silent(h, 'silent', later);
+    health.hedged(h);
+    health.timedOut(h, 'silent', later);
     await settle();
     assert.equal(health.state(other), 'open');
   });
 
   it('closes for all but that repository as soon as the answer of the host comes', async () => {
     const { clock, health, settle } = setUp(true);
-    health.overdue(h);
-    health.silent(h, 'silent', clock.monotonic());
+    health.hedged(h);
+    health.timedOut(h, 'silent', clock.monotonic());
     assert.equal(health.state(other), 'open');
     await settle();
     assert.equal(health.state(h), 'open');
@@ -181,6 +181,6 @@ describe('the health of hosts', () => {
   });
 
   it('is patient for a second with a host that it does not know', () => {
-    assert.equal(setUp().health.patience('h'), 1000);
+    assert.equal(setUp().health.hedgeDelay('h'), 1000);
   });
 });

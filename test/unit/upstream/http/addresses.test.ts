@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { addressKind, isWithinReach, literalKind, reachOf } from '../../../../src/upstream/http/addresses.ts';
+import {
+  addressKind,
+  isWithinScope,
+  literalKind,
+  scopeFrom,
+} from '../../../../src/upstream/http/addresses.ts';
 
 describe('how near an address is', () => {
   const kinds: [string, string][] = [
@@ -56,14 +61,14 @@ describe('how near an address is', () => {
     const nearness = { public: 0, private: 1, loopback: 2, linkLocal: 3 };
     fc.assert(
       fc.property(fc.constantFrom(...addressKinds), fc.constantFrom(...addressKinds), (from, to) => {
-        const allowed = isWithinReach(to, reachOf(from, false));
+        const allowed = isWithinScope(to, scopeFrom(from, false));
         const expected =
           to !== 'linkLocal' && (from === 'linkLocal' ? to === 'public' : nearness[to] <= nearness[from]);
         assert.equal(allowed, expected, `${from} -> ${to}`);
-        assert.equal(isWithinReach(to, 'any'), true);
+        assert.equal(isWithinScope(to, 'any'), true);
       }),
     );
-    assert.equal(reachOf('public', true), 'private');
-    assert.equal(reachOf('loopback', true), 'loopback');
+    assert.equal(scopeFrom('public', true), 'private');
+    assert.equal(scopeFrom('loopback', true), 'loopback');
   });
 });

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createSlots, type SlotOptions } from '../../../../src/upstream/http/connection-limit.ts';
+import { createConnectionLimit, type WaitOptions } from '../../../../src/upstream/http/connection-limit.ts';
 import { createManualClock } from '../../../support/clock.ts';
 
 const clock = createManualClock();
-const slots = () => createSlots((name) => (name === 'free' ? undefined : 2), { clock, longestWait: 30_000 });
+const connectionLimit = () =>
+  createConnectionLimit((name) => (name === 'free' ? undefined : 2), { clock, longestWait: 30_000 });
 
-describe('slots', () => {
+describe('connectionLimit', () => {
   it('lets so many in, and the others in their order when one leaves', async () => {
-    const two = slots();
+    const two = connectionLimit();
     const entered: number[] = [];
     const enter = async (number: number) => {
       const leave = await two.take('h');
@@ -27,9 +28,9 @@ describe('slots', () => {
   });
 
   it('lets what is small go before blobs', async () => {
-    const two = slots();
+    const two = connectionLimit();
     const entered: string[] = [];
-    const enter = async (name: string, options?: SlotOptions) => {
+    const enter = async (name: string, options?: WaitOptions) => {
       const leave = await two.take('h', options);
       entered.push(name);
       leave?.();
@@ -48,7 +49,7 @@ describe('slots', () => {
   });
 
   it('lets nobody wait for ever, and whoever went away takes no turn', async () => {
-    const two = slots();
+    const two = connectionLimit();
     const leave = await two.take('h');
     await two.take('h');
     const late = two.take('h');
@@ -62,7 +63,7 @@ describe('slots', () => {
   });
 
   it('forgets one who gives up waiting', async () => {
-    const two = slots();
+    const two = connectionLimit();
     const leave = await two.take('h');
     await two.take('h');
     const impatient = new AbortController();
@@ -76,7 +77,7 @@ describe('slots', () => {
   });
 
   it('knows no limit where none is set, and one for each host', async () => {
-    const two = slots();
+    const two = connectionLimit();
     for (let time = 0; time < 5; time += 1) await two.take('free');
     for (const host of ['a', 'a', 'b', 'b']) await two.take(host);
   });

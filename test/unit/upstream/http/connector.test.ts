@@ -17,7 +17,7 @@ it('a connection over TLS reads into the blocks that are used again, too', async
   const blocks = createReadBlocks({ size: 256 * 1024, sockets: 64, keep: 4, lend: 4 });
   const connect = createConnector({
     ...{ lookups: createLookups({ clock: systemClock }), clock: systemClock, lookupTimeout: 10_000 },
-    ...{ timeout: 60_000, reach: 'any', onread: blocks.onread, tls: { rejectUnauthorized: false } },
+    ...{ timeout: 60_000, addressScope: 'any', onread: blocks.onread, tls: { rejectUnauthorized: false } },
   });
   const pool = new Pool(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, { connect });
   const seen = new Set<number>();

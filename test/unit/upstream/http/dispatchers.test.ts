@@ -7,7 +7,7 @@ import { request } from 'undici';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { createReadBlocks } from '../../../../src/lib/read-blocks.ts';
 import { createHostSettings } from '../../../../src/upstream/host-settings.ts';
-import type { Reach } from '../../../../src/upstream/http/addresses.ts';
+import type { AddressScope } from '../../../../src/upstream/http/addresses.ts';
 import { createDispatchers } from '../../../../src/upstream/http/dispatchers.ts';
 import { createLookups, type ResolveAll } from '../../../../src/upstream/http/lookups.ts';
 import { createProxies } from '../../../../src/upstream/http/proxies.ts';
@@ -40,23 +40,23 @@ describe('names that lead nearer than their sender may send us', () => {
     server.close();
   });
 
-  async function get(hostname: string, reach: Reach): Promise<string> {
+  async function get(hostname: string, addressScope: AddressScope): Promise<string> {
     if (!server.listening) await once(server.listen(0, '127.0.0.1'), 'listening');
     const url = new URL(`http://${hostname}:${(server.address() as AddressInfo).port}/`);
-    const dispatcher = dispatchers.of({ url, name: url.host, verify: true, reach });
+    const dispatcher = dispatchers.of({ url, name: url.host, verify: true, addressScope });
     const { body } = await request(url, { dispatcher });
     return body.text();
   }
 
   it('are not connected to, whatever their DNS says', async () => {
-    for (const [name, reach] of [
+    for (const [name, addressScope] of [
       ['inside.test', 'public'],
       ['inside.test', 'private'],
       ['lan.test', 'public'],
       ['both.test', 'public'],
       ['both.test', 'loopback'],
     ] as const) {
-      await assert.rejects(get(name, reach), { code: 'FORBIDDEN_ADDRESS' }, `${name} ${reach}`);
+      await assert.rejects(get(name, addressScope), { code: 'FORBIDDEN_ADDRESS' }, `${name} ${addressScope}`);
     }
   });
 

@@ -28,7 +28,7 @@ describe('where a redirect may lead', () => {
     const judged = judge('https://cdn.quay.io/blob?sig=1#part');
     assert.ok(judged.ok);
     assert.deepEqual(
-      [judged.url.href, judged.sameHost, judged.reach],
+      [judged.url.href, judged.sameHost, judged.addressScope],
       ['https://cdn.quay.io/blob?sig=1', false, 'public'],
     );
   });

@@ -10,7 +10,7 @@ import { endpointsOf, image } from '../asking.ts';
 function setUp(answers: Record<'https' | 'http', number | FaultKind | Promise<FaultKind>>) {
   const asked: string[] = [];
   const schemes = createSchemes({
-    reachOf: () => 'any',
+    addressScopeOf: () => 'any',
     clock: createManualClock(),
     sender: {
       async send({ url, verify, name }): Promise<Exchanged> {
