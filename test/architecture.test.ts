@@ -42,6 +42,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['src/cache/index/'],
   toml: ['src/config/'],
   commander: ['src/cli/'],
+  'fastest-levenshtein': ['src/config/toml/'],
+  'jsonc-parser': ['src/config/credentials/'],
   pino: ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
   'lru-cache': ['src/cache/', 'src/upstream/', 'src/transfer/', 'src/pull/'],

@@ -1,61 +1,33 @@
 /**
- * Where a text stops being JSON. The messages of JSON.parse quote the text around an error, and in an auth file that text
- * is a secret; so the place is found here, and nothing of the text is told.
+ * The line on which a text stops being JSON. The messages of JSON.parse quote the text around an error, and in an auth
+ * file that text is a secret. `jsonc-parser` gives positions only.
  */
-const token =
-  /[ \t\n\r]*(?:([{}[\],:])|("(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/y;
+import { visit } from 'jsonc-parser';
 
-type Wanted = 'value' | 'valueOrEnd' | 'key' | 'keyOrEnd' | 'colon' | 'commaOrEnd' | 'nothing';
+const strictly = { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false };
 
-/** The 1-based line of the first error in `text`, or of its last line where it ends too early. Only for a text that is no JSON. */
+/**
+ * The 1-based line of the first error in `text`, or of its last character that is no blank if the text ends too early.
+ * `text` must not be JSON, and must be within the depth limit of `parseJson`: the parser is recursive.
+ */
 export function jsonErrorLine(text: string): number {
-  const open: string[] = [];
-  let wanted: Wanted = 'value';
-  let offset = 0;
-  for (;;) {
-    token.lastIndex = offset;
-    const match = token.exec(text);
-    const next: Wanted | undefined = match
-      ? after(wanted, match[1] ?? (match[2] === undefined ? 'literal' : 'string'), open)
-      : undefined;
-    if (next === undefined) return lineOfRest(text, offset);
-    wanted = next;
-    offset = token.lastIndex;
+  const written = text.trimEnd();
+  let line = written.split('\n').length;
+  const found = new Error('the first error ends the parse');
+  try {
+    visit(
+      written,
+      {
+        onError(_code, _offset, _length, startLine) {
+          line = startLine + 1;
+          // What follows an error may be nested to any depth.
+          throw found;
+        },
+      },
+      strictly,
+    );
+  } catch (error) {
+    if (error !== found) throw error;
   }
-}
-
-/** What may follow `found`, or undefined where it may not stand here. Keeps the brackets that are open. */
-function after(wanted: Wanted, found: string, open: string[]): Wanted | undefined {
-  const inside = open.at(-1);
-  const valueWanted = wanted === 'value' || wanted === 'valueOrEnd';
-  switch (found) {
-    case '{':
-    case '[':
-      if (!valueWanted) return undefined;
-      open.push(found);
-      return found === '{' ? 'keyOrEnd' : 'valueOrEnd';
-    case '}':
-    case ']': {
-      const opener = found === '}' ? '{' : '[';
-      const atEnd = wanted === 'commaOrEnd' || wanted === (found === '}' ? 'keyOrEnd' : 'valueOrEnd');
-      if (!atEnd || inside !== opener) return undefined;
-      open.pop();
-      return open.length === 0 ? 'nothing' : 'commaOrEnd';
-    }
-    case ',':
-      if (wanted !== 'commaOrEnd') return undefined;
-      return inside === '{' ? 'key' : 'value';
-    case ':':
-      return wanted === 'colon' ? 'value' : undefined;
-    default:
-      if (found === 'string' && (wanted === 'key' || wanted === 'keyOrEnd')) return 'colon';
-      if (!valueWanted) return undefined;
-      return inside === undefined ? 'nothing' : 'commaOrEnd';
-  }
-}
-
-function lineOfRest(text: string, offset: number): number {
-  const rest = text.slice(offset).trimStart();
-  const before = rest === '' ? text.trimEnd() : text.slice(0, text.length - rest.length);
-  return before.split('\n').length;
+  return line;
 }

@@ -20,7 +20,9 @@ describe('jsonErrorLine', () => {
     ['a missing colon', '{"a"\n"b"}', 2],
     ['a value without a key', '{\n1}', 2],
     ['a comma first', '[\n,1]', 2],
-    ['deep brackets', `${'[\n'.repeat(200_000)}x`, 200_001],
+    ['a tab in a string', '[\n"a\tb"]', 2],
+    ['brackets to the depth limit', `${'[\n'.repeat(100)}x`, 101],
+    ['a string without end before 200,000 brackets', `{\n"a\n${'['.repeat(200_000)}`, 2],
   ] as const) {
     it(`finds ${what} on line ${line}`, () => assert.equal(jsonErrorLine(text), line));
   }
