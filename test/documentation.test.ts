@@ -19,7 +19,7 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const wordsForPeople = /\b(?:whoever|whom|nobody|somebody)\b/gi;
 /** How many of these words a page still has. The counts only go down. */
 const notYetPlain: Readonly<Record<string, number>> = {
-  'docs/operations.md': 7,
+  'docs/operations.md': 2,
   'docs/protocol.md': 5,
   'docs/decisions/0003-one-sparse-file-per-cold-blob.md': 2,
   'docs/decisions/0004-a-stock-registries-conf-keeps-the-built-in-list.md': 1,
