@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createProgressBars } from '../../../../src/cli/output/progress-bars.ts';
 import { counted, formatBytes, formatTable } from '../../../../src/cli/output/table.ts';
 
 test('columns are as wide as their widest cell, numbers stand to the right, nothing trails', () => {
@@ -23,21 +22,4 @@ test('sizes are told in the unit that fits', () => {
   const told = [0, 1, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3, 2 ** 60].map(formatBytes);
   assert.deepEqual(told, ['0 B', '1 B', '1023 B', '1.0 KiB', '1.5 KiB', '150 KiB', '5.0 GiB', '1048576 TiB']);
   assert.deepEqual([counted(1, 'tag'), counted(0, 'tag')], ['1 tag', '0 tags']);
-});
-
-test('progress bars are drawn for what is on its way, and taken away again', () => {
-  const written: string[] = [];
-  const bars = createProgressBars({ write: (text) => void written.push(text) }, { isShown: true });
-  bars.show({ name: 'a', size: 2048, done: 1024 });
-  assert.match(written.join(''), /^a \[#{15}\.{15}\] 1\.0 KiB of 2\.0 KiB\n$/);
-  bars.clear();
-  assert.equal(written.at(-1), '\x1b[1A\x1b[J');
-  bars.clear();
-  assert.equal(written.length, 2);
-});
-
-test('no bar is drawn where nobody watches', () => {
-  const bars = createProgressBars({ write: () => assert.fail('drawn') }, { isShown: false });
-  bars.show({ name: 'a', size: 2, done: 1 });
-  bars.clear();
 });
