@@ -4,19 +4,13 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheAdmin, CollectReport } from '../cache/cache-admin.ts';
-import type { PurgeReport, PurgeTarget } from '../cache/capacity/purge.ts';
-import { pattern } from '../config/toml/value-kinds.ts';
 import { EntrepotError } from '../errors.ts';
-import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
-import {
-  formatReference,
-  parseReference,
-  parseTag,
-  type Reference,
-  referenceName,
-} from '../oci/reference.ts';
+import type { NamePattern } from '../lib/name-patterns.ts';
+import { parseTag } from '../oci/reference.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
 import { type Completeness, completenessOf } from './completeness.ts';
+import { readGlob, readPin, readReference } from './named-images.ts';
+import { createPurgeImages, type PurgedImage, type PurgeOptions } from './purge-images.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
 
 export interface Administration {
@@ -26,8 +20,7 @@ export interface Administration {
   gc(): Promise<CollectReport>;
   /**
    * A reference, without a tag or digest the whole repository; or a glob over `registry/repository` and
-   * `registry/repository:tag`. What is pinned stays, unless `pinned` is set: a reference to it is then refused (USAGE), a glob
-   * leaves it out.
+   * `registry/repository:tag`. Pinned images stay, unless `pinned` is set: see `purge-images.ts`.
    */
   purge(what: string, options: PurgeOptions): Promise<readonly PurgedImage[]>;
   pins(): Promise<PinList>;
@@ -39,16 +32,6 @@ export interface Administration {
   pull(reference: string, options: WarmOptions): Promise<WarmReport>;
   /** Re-hashes what is stored, and brings back what is damaged; only what images and tags link that the glob matches. */
   scrub(match: string | undefined, options: Omit<ScrubRun, 'matches' | 'folders'>): Promise<ScrubReport>;
-}
-
-export interface PurgeOptions {
-  readonly pinned: boolean;
-}
-
-export interface PurgedImage extends PurgeReport {
-  readonly reference: string;
-  /** It is pinned and was left alone. */
-  readonly pinned: boolean;
 }
 
 export interface ListedImage extends Completeness {
@@ -102,8 +85,6 @@ export interface AdministrationDeps {
   readonly isListed: (registry: string) => boolean;
 }
 
-const nothing: PurgeReport = { tags: 0, unlinked: 0, removed: 0, bytes: 0 };
-
 export function createAdministration({ cache, scrubs, warm, isListed }: AdministrationDeps): Administration {
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
 
@@ -122,40 +103,8 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
     }
   }
 
-  /** Of what the reference names. */
-  function isPinned({ image, tag, digest }: PurgeTarget): boolean {
-    const named = cache.manifests(image).filter((kept) => {
-      if (digest !== undefined) return kept.digest === digest;
-      return tag === undefined || kept.tag === tag;
-    });
-    return named.some(({ pinned }) => pinned);
-  }
-
-  async function purgeOne(target: PurgeTarget): Promise<PurgedImage> {
-    const { image, tag, digest } = target;
-    const reference = `${image}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
-    return { reference, ...(await cache.purge(target)), pinned: false };
-  }
-
-  async function purgeMatching(pattern: string, { pinned }: PurgeOptions): Promise<PurgedImage[]> {
-    const matches = namePattern([checkedPattern(pattern)]) ?? (() => false);
-    const reports: PurgedImage[] = [];
-    for await (const { image } of cache.eachImage()) {
-      const tags = cache.manifests(image).flatMap(({ tag }) => parseTag(tag ?? '') ?? []);
-      const targets: PurgeTarget[] = matches(image)
-        ? [{ image }]
-        : tags.filter((tag) => matches(`${image}:${tag}`)).map((tag) => ({ image, tag }));
-      for (const target of targets) {
-        const { tag } = target;
-        if (pinned || !isPinned(target)) reports.push(await purgeOne(target));
-        else reports.push({ reference: tag ? `${image}:${tag}` : image, ...nothing, pinned: true });
-      }
-    }
-    return reports;
-  }
-
   async function isCached(pattern: string): Promise<boolean> {
-    for await (const _ of listed(namePattern([pattern]))) return true;
+    for await (const _ of listed(readGlob(pattern))) return true;
     return false;
   }
 
@@ -186,18 +135,7 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
 
     gc: cache.collect,
 
-    async purge(what, options) {
-      if (isGlob(what)) return await purgeMatching(what, options);
-      const reference = readReference(what);
-      const { tag, digest } = reference;
-      const target = { image: referenceName(reference), tag, digest };
-      if (!options.pinned && isPinned(target)) {
-        const name = formatReference(reference);
-        throw new EntrepotError('USAGE', `${name} is pinned: unpin it first, or purge it with --pinned`);
-      }
-      return [await purgeOne(target)];
-    },
-
+    purge: createPurgeImages({ cache }),
     pins: async () => pinList(),
     async pin(what) {
       const pattern = readPin(what);
@@ -233,32 +171,8 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
   };
 }
 
-function readReference(text: string): Reference {
-  const parsed = parseReference(text);
-  if (parsed.ok) return parsed.value;
-  throw new EntrepotError('REFERENCE_INVALID', `the reference ${JSON.stringify(text)} ${parsed.problem}`);
-}
-
-/** The pattern that `what` stands for: itself where it has a glob's characters, else the reference's full name. */
-function readPin(what: string): string {
-  if (isGlob(what)) return checkedPattern(what);
-  const reference = readReference(what);
-  if (reference.digest === undefined) return formatReference(reference);
-  throw new EntrepotError('USAGE', `${what}: a pin names a repository or a tag, not a digest`);
-}
-
-function isGlob(what: string): boolean {
-  return /[*?[\]{}!()]/.test(what);
-}
-
 function readMatch(match: string | undefined): NamePattern | undefined {
-  return match === undefined ? undefined : namePattern([checkedPattern(match)]);
-}
-
-function checkedPattern(text: string): string {
-  const read = pattern.read(text);
-  if (read !== undefined) return read;
-  throw new EntrepotError('USAGE', `${JSON.stringify(text)} is not ${pattern.expected}`);
+  return match === undefined ? undefined : readGlob(match);
 }
 
 function isoTime(ms: number): string {

@@ -91,8 +91,10 @@ const imagesAtOnce = 10;
 
 export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const { index, room, quotas, pins } = deps;
-  const purge = createPurge({ index, remove: deps.remove });
-  const isPinned = (name: string) => pins.pattern?.(name) ?? false;
+  const matchesPin = (name: string) => pins.pattern?.(name) ?? false;
+  const isPinned = (image: string, tag: string | undefined) =>
+    matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
+  const purge = createPurge({ index, remove: deps.remove, isPinned });
 
   /** Does what writes the index. */
   function write<T>(work: () => T): T {
@@ -139,7 +141,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     manifests: (image) =>
       index.keptManifests(image).map((kept) => ({
         ...kept,
-        pinned: isPinned(image) || (kept.tag !== undefined && isPinned(`${image}:${kept.tag}`)),
+        pinned: isPinned(image, kept.tag),
       })),
     children: index.children,
     serves: (image, digest) => index.linkedContent(image, digest) !== undefined,

@@ -1,6 +1,8 @@
 /**
  * Takes an image, or one tag or digest of it, out of the cache at once. What the image's other manifests list stays
  * visible to it; content goes when no other image links it either.
+ *
+ * A whole repository can be purged except for what is pinned: the pinned tags stay, with all that their manifests need.
  */
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
@@ -13,6 +15,8 @@ export interface PurgeTarget {
   readonly image: string;
   readonly tag?: Tag | undefined;
   readonly digest?: Digest | undefined;
+  /** Of a whole repository: pinned manifests stay, with their tags, and with the lists of the repository. */
+  readonly keepsPinned?: boolean | undefined;
 }
 
 export interface PurgeReport {
@@ -28,14 +32,25 @@ export interface PurgeDeps {
   readonly index: IndexStore;
   /** Forgets a content. What it gives removes the file, once the index is written. */
   readonly remove: (digest: Digest) => () => void;
+  /** Whether a pin matches `registry/repository` or its tag. */
+  readonly isPinned: (image: string, tag: string | undefined) => boolean;
 }
 
 export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => PurgeReport {
-  const { index } = deps;
+  const { index, isPinned } = deps;
 
-  function doomed({ image, tag, digest }: PurgeTarget): Set<Digest> {
+  function doomed({ image, tag, digest, keepsPinned }: PurgeTarget): Set<Digest> {
     const linked = index.linkedBy(image);
-    if (tag === undefined && digest === undefined) return new Set(linked);
+    if (tag === undefined && digest === undefined) {
+      const pinned = keepsPinned
+        ? index.keptManifests(image).filter((kept) => isPinned(image, kept.tag))
+        : [];
+      const staying = descendants(
+        index,
+        pinned.map((kept) => kept.digest),
+      );
+      return new Set(linked.filter((one) => !staying.has(one)));
+    }
     const named = digest ?? (tag === undefined ? undefined : index.tag(image, tag)?.digest);
     if (named === undefined) return new Set();
     const otherTags = index.tags(image).filter((name) => name !== tag && digest === undefined);
@@ -49,8 +64,9 @@ export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => PurgeRepo
   const isManifest = (digest: Digest) => index.content(digest)?.mediaType !== undefined;
 
   function dropTags(target: PurgeTarget, going: ReadonlySet<Digest>): number {
-    const { image } = target;
+    const { image, keepsPinned } = target;
     const names = index.tags(image).filter((name) => {
+      if (keepsPinned) return !isPinned(image, name);
       const known = index.tag(image, name)?.digest;
       return name === target.tag || (known !== undefined && going.has(known));
     });
@@ -75,7 +91,8 @@ export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => PurgeRepo
         removed += 1;
         bytes += content.size;
       }
-      if (target.tag === undefined && target.digest === undefined) index.dropLists(image);
+      const isWhole = target.tag === undefined && target.digest === undefined;
+      if (isWhole && !target.keepsPinned) index.dropLists(image);
       return { finish, report: { tags, unlinked: going.size, removed, bytes } };
     });
     for (const removeFile of finish) removeFile();

@@ -1,6 +1,6 @@
 /** `entrepot purge REF|GLOB...`: removes images from the cache, now. */
 
-import type { PurgedImage, PurgeOptions } from '../../admin/administration.ts';
+import type { PurgedImage, PurgeOptions } from '../../admin/purge-images.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { administer } from '../administer.ts';
 import type { Result } from '../output/result.ts';
@@ -17,13 +17,16 @@ export async function purge(
     return all;
   });
   const lines = found.flatMap(({ one, reports }) =>
-    reports.length === 0 ? [`${one}: nothing that is cached matches\n`] : reports.map(asLine),
+    reports.length === 0 ? [`${one}: nothing that is cached matches\n`] : reports.map(asLines),
   );
   return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text: lines.join('') };
 }
 
-function asLine({ reference, tags, unlinked, removed, bytes, pinned }: PurgedImage): string {
+function asLines({ reference, tags, unlinked, removed, bytes, pinned, kept }: PurgedImage): string {
   if (pinned) return `${reference}: is pinned and stays: --pinned removes it too\n`;
-  if (tags + unlinked === 0) return `${reference}: nothing of it is cached\n`;
-  return `${reference}: ${counted(tags, 'tag')}, ${counted(removed, 'content')} of ${formatBytes(bytes)} removed\n`;
+  const sums = `${counted(tags, 'tag')}, ${counted(removed, 'content')} of ${formatBytes(bytes)} removed`;
+  return [
+    `${reference}: ${tags + unlinked === 0 ? 'nothing of it is cached' : sums}\n`,
+    ...kept.map((one) => `${one}: is pinned and stays: --pinned removes it too\n`),
+  ].join('');
 }

@@ -1,0 +1,83 @@
+/**
+ * Removes images from the cache at a command. Pinned images stay, unless the command says otherwise:
+ *
+ *   a tag or digest that is pinned           a reference to it is refused; a glob leaves it out
+ *   a repository with pins for some tags     all goes but the pinned tags and what they need
+ *   a repository that is pinned as a whole   as for a tag
+ */
+import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { PurgeReport, PurgeTarget } from '../cache/capacity/purge.ts';
+import { EntrepotError } from '../errors.ts';
+import { formatReference, parseTag, referenceName } from '../oci/reference.ts';
+import { isGlob, readGlob, readReference } from './named-images.ts';
+
+export interface PurgeOptions {
+  /** Pinned images, too. */
+  readonly pinned: boolean;
+}
+
+export interface PurgedImage extends PurgeReport {
+  readonly reference: string;
+  /** All that the reference names is pinned, and nothing was removed. */
+  readonly pinned: boolean;
+  /** The pinned images that stay: `registry/repository:tag`, or `registry/repository@digest`. */
+  readonly kept: readonly string[];
+}
+
+export type PurgeImages = (what: string, options: PurgeOptions) => Promise<readonly PurgedImage[]>;
+
+const nothing: PurgeReport = { tags: 0, unlinked: 0, removed: 0, bytes: 0 };
+
+/** The result takes a reference or a glob, and throws EntrepotError: REFERENCE_INVALID, or USAGE for what is pinned. */
+export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): PurgeImages {
+  async function purge(target: PurgeTarget, options: PurgeOptions): Promise<PurgedImage> {
+    const reference = nameOf(target);
+    const named = cache.manifests(target.image).filter(({ tag, digest }) => {
+      if (target.digest !== undefined) return digest === target.digest;
+      return target.tag === undefined || tag === target.tag;
+    });
+    const pinned = options.pinned ? [] : named.filter((one) => one.pinned);
+    const kept = pinned.map(({ tag, digest }) =>
+      nameOf(tag === undefined ? { image: target.image, digest } : { image: target.image, tag }),
+    );
+    const isPartial = isWhole(target) && pinned.length < named.length;
+    if (pinned.length > 0 && !isPartial) return { reference, ...nothing, pinned: true, kept };
+    const report = await cache.purge({ ...target, keepsPinned: pinned.length > 0 });
+    return { reference, ...report, pinned: false, kept };
+  }
+
+  async function purgeMatching(glob: string, options: PurgeOptions): Promise<PurgedImage[]> {
+    const matches = readGlob(glob);
+    const reports: PurgedImage[] = [];
+    for await (const { image } of cache.eachImage()) {
+      const tags = cache.manifests(image).flatMap(({ tag }) => parseTag(tag ?? '') ?? []);
+      const targets: PurgeTarget[] = matches(image)
+        ? [{ image }]
+        : tags.filter((tag) => matches(`${image}:${tag}`)).map((tag) => ({ image, tag }));
+      for (const target of targets) reports.push(await purge(target, options));
+    }
+    return reports;
+  }
+
+  return async (what, options) => {
+    if (isGlob(what)) return await purgeMatching(what, options);
+    const reference = readReference(what);
+    const { tag, digest } = reference;
+    const report = await purge({ image: referenceName(reference), tag, digest }, options);
+    if (!report.pinned) return [report];
+    const name = formatReference(reference);
+    throw new EntrepotError('USAGE', `${name} is pinned: unpin it first, or purge it with --pinned`);
+  };
+}
+
+function isWhole({ tag, digest }: PurgeTarget): boolean {
+  return tag === undefined && digest === undefined;
+}
+
+function nameOf({
+  image,
+  tag,
+  digest,
+}: Pick<PurgeTarget, 'image'> & { tag?: string | undefined; digest?: string | undefined }): string {
+  return `${image}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
