@@ -18,14 +18,15 @@ import {
   failureAsJson,
 } from './commands/explain.ts';
 import { readSurroundings } from './environment.ts';
+import { examples } from './output/examples.ts';
 import { explanationAsText } from './output/explanation-text.ts';
 import { type ExitCode, exitCodeOf, type Result } from './output/result.ts';
 import { readVersion } from './version.ts';
 
 const afterHelp = `
-A flag wins over its ENTREPOT_* variable, and a variable over entrepot.toml. docs/configuration.md has all settings;
-"entrepot check" shows those in force.
-Exit codes: 0 done, 1 failed, 2 bad usage or a configuration that cannot be used.`;
+A flag wins over its ENTREPOT_* variable, and a variable over entrepot.toml.
+docs/configuration.md has all settings; "entrepot check" shows those in force.
+Exit codes: 0 done, 1 failed, 2 bad usage or unusable configuration.`;
 
 /** `args` as they follow the program's name. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
@@ -53,8 +54,8 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .option('--registries <FILE>', 'read this registries.conf and no other')
     .option('--registries-dir <DIR>', 'read the drop-ins (*.conf) of this directory and no others')
     .option('--config <FILE>', 'read this entrepot.toml')
-    .option('--log-level <LEVEL>', 'log debug, info, warn or error, and what is worse')
-    .option('--log-format <FORMAT>', 'text or json; without it, text in a terminal and json elsewhere')
+    .option('--log-level <LEVEL>', 'least severe lines to log: debug, info, warn or error')
+    .option('--log-format <FORMAT>', 'text or json (default: text in a terminal, json elsewhere)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'entrepot: ')),
@@ -68,6 +69,10 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .description('serve clients until SIGTERM or SIGINT; SIGHUP reads the configuration again')
     .option('--listen <HOST:PORT>', 'address to listen on')
     .option('--data <DIR>', 'folder of the cache')
+    .addHelpText(
+      'after',
+      examples('entrepot serve', 'entrepot serve --listen 0.0.0.0:5000 --data /var/lib/entrepot'),
+    )
     .action(async (_, command: Command) => {
       const { serve } = await import('./commands/serve.ts');
       end(await serve(loadOptions(command)));
@@ -75,29 +80,32 @@ function createProgram(end: (code: ExitCode) => void): Command {
 
   program
     .command('explain')
-    .description('show the endpoints of an image in order; contacts no host without --probe')
+    .description('show which endpoints are asked for an image, in order; contacts no host without --probe')
     .argument('<REF>', 'an image, such as quay.io/team/app:1 or alpine')
-    .option('--probe', 'ask each endpoint for the image, and show what it says')
+    .option('--probe', 'ask each endpoint for the image, and show its answer')
     .option('--json', 'print JSON')
+    .addHelpText('after', examples('entrepot explain alpine', 'entrepot explain --probe quay.io/team/app:1'))
     .action(async (reference: string, flags: { json?: true; probe?: true }, command: Command) => {
       end(print(await explained(reference, loadOptions(command), flags.probe ?? false), flags));
     });
 
   program
     .command('check')
-    .description('show what is wrong with the configuration, and the settings in force; contacts no host')
+    .description('show errors of the configuration, and the settings in force; contacts no host')
     .option('--listen <HOST:PORT>', 'as for serve')
     .option('--data <DIR>', 'as for serve')
     .option('--json', 'print JSON')
+    .addHelpText('after', examples('entrepot check --config /etc/entrepot/entrepot.toml'))
     .action((flags: { json?: true }, command: Command) => {
       end(print(check(loadOptions(command)), flags));
     });
 
   program
     .command('health')
-    .description('exit with 0 if the server of the data folder answers; for health checks')
+    .description('exit with 0 if the server of the data folder answers, else with 1; for health checks')
     .option('--data <DIR>', 'folder of the cache')
     .option('--json', 'print JSON')
+    .addHelpText('after', examples('entrepot health --data /var/lib/entrepot'))
     .action(async (flags: { json?: true }, command: Command) => {
       const { health } = await import('./commands/health.ts');
       end(print(await health(loadOptions(command)), flags));

@@ -72,6 +72,18 @@ describe('entrepot list', () => {
   });
 });
 
+describe('entrepot list of an empty cache', () => {
+  it('says that nothing is cached yet, and what to do', async (t) => {
+    const mirrored = await startMirrored(t);
+    const { stdout, code } = await command(mirrored, 'list');
+    assert.equal(code, 0);
+    assert.match(stdout, /^nothing is cached yet: .*"entrepot pull REF"\n$/);
+    assert.deepEqual((await command(mirrored, 'list', '--json')).json, []);
+    const { stdout: none } = await command(mirrored, 'list', '**/app');
+    assert.equal(none, 'nothing that is cached matches **/app\n');
+  });
+});
+
 describe('a long answer', () => {
   it('goes whole through a pipe that holds less of it', async (t) => {
     const data = tempFolder(t);
@@ -103,7 +115,7 @@ describe('entrepot purge', () => {
     const { json } = await command(mirrored, 'purge', `${mirrored.name}:1`, '--json');
     const bytes = bytesOf(image) - image.layers[0]!.size;
     const counts = { tags: 1, unlinked: 3, removed: 3, bytes };
-    assert.deepEqual(json, [{ reference: `${mirrored.name}:1`, ...counts, pinned: false }]);
+    assert.deepEqual(json, [{ reference: `${mirrored.name}:1`, ...counts, pinned: false, kept: [] }]);
     const { json: left } = await command(mirrored, 'list', '--json');
     assert.deepEqual(
       left.map(({ tag, bytes: size }: { tag: string; bytes: number }) => [tag, size]),
@@ -178,6 +190,9 @@ describe('entrepot pin', () => {
     const wrong = await command(mirrored, 'unpin', 'busybox');
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /^entrepot: docker\.io\/library\/busybox is not pinned by command/);
+    const left = await command(mirrored, 'unpin', '**/app:*');
+    assert.equal(left.stdout, 'still pinned:\ndocker.io/library/alpine\n');
+    assert.equal((await command(mirrored, 'unpin', 'alpine')).stdout, 'nothing is pinned\n');
   });
 });
 
@@ -349,11 +364,52 @@ describe('entrepot purge of patterns and pins', () => {
     const refused = await command(mirrored, 'purge', `${name}:1`);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, /:1 is pinned: unpin it first, or purge it with --pinned/);
-    assert.equal((await command(mirrored, 'purge', name)).code, 2);
     const some = await command(mirrored, 'purge', '**/app:*');
     assert.match(some.stdout, /app:1: is pinned and stays: --pinned removes it too\n\S+app:2: 1 tag,/);
     const all = await command(mirrored, 'purge', '--pinned', `${name}:1`);
     assert.match(all.stdout, /app:1: 1 tag,/);
+  });
+
+  for (const what of ['the reference', 'a pattern that matches']) {
+    eitherWay(
+      `keeps of ${what} of a repository the pinned tag alone, and what it needs`,
+      async (_, mirrored) => {
+        const { name, proxy } = mirrored;
+        await command(mirrored, 'pin', `${name}:1`);
+        const purged = await command(mirrored, 'purge', what === 'the reference' ? name : '**/app');
+        assert.equal(purged.code, 0, purged.stderr);
+        assert.match(
+          purged.stdout,
+          new RegExp(`^${name}: 1 tag, 3 contents of .* removed\n${name}:1: is pinned and stays: .*\n$`),
+        );
+        const { json } = await command(mirrored, 'list', '--json');
+        assert.deepEqual(
+          json.map(({ tag, complete }: { tag: string; complete: boolean }) => [tag, complete]),
+          [['1', true]],
+        );
+        assert.equal(storedBytes(proxy.data), bytesOf(image));
+        const again = await command(mirrored, 'purge', name);
+        assert.deepEqual([again.code, again.stdout], [2, '']);
+        const all = await command(mirrored, 'purge', '--pinned', name);
+        assert.match(all.stdout, /^\S+app: 1 tag, 4 contents of .* removed\n$/);
+        assert.equal(storedBytes(proxy.data), 0);
+      },
+    );
+  }
+
+  it('takes a tag that is not pinned off a manifest that stays for a pinned one', async (t) => {
+    const mirrored = await pulled(t);
+    const { name, registry, get } = mirrored;
+    registry.putImage('team/app', 'latest', image);
+    await get('team/app', 'manifests/latest');
+    await command(mirrored, 'pin', `${name}:1`);
+    const { json } = await command(mirrored, 'purge', name, '--json');
+    assert.deepEqual([json[0].tags, json[0].pinned, json[0].kept], [2, false, [`${name}:1`]]);
+    const left = (await command(mirrored, 'list', '--json')).json as { tag: string }[];
+    assert.deepEqual(
+      left.map(({ tag }) => tag),
+      ['1'],
+    );
   });
 
   it('is told in the log of the server, with what was purged', async (t) => {

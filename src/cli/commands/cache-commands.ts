@@ -1,6 +1,7 @@
-/** The commands that concern the cache, as the command line has them. They work while a server runs, and when none does. */
+/** The commands that concern the cache: their arguments, flags and help. They work with and without a running server. */
 import type { Command } from 'commander';
 import type { LoadOptions } from '../../config/load.ts';
+import { examples } from '../output/examples.ts';
 import type { Result } from '../output/result.ts';
 
 export interface CommandSeam {
@@ -16,6 +17,7 @@ interface Flags {
   readonly pinned?: true;
 }
 
+/** Adds `list`, `usage`, `gc`, `scrub`, `purge`, `pin`, `unpin` and `pull` to the program. */
 export function addCacheCommands(program: Command, { loadOptions, done }: CommandSeam): void {
   function add(name: string, description: string): Command {
     return program
@@ -25,65 +27,70 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       .option('--json', 'print JSON');
   }
 
-  add('list', 'list the images in the cache, and what of them can be pulled without a registry')
-    .argument('[GLOB]', 'only these, such as "docker.io/team/**" or "**:latest"')
+  add('list', 'list the cached images, and the platforms that can be pulled without a registry')
+    .argument('[GLOB]', 'only images that match, such as "docker.io/team/**" or "**:latest"')
+    .addHelpText('after', examples('entrepot list', 'entrepot list "docker.io/team/**"'))
     .action(async (match: string | undefined, flags: Flags, command: Command) => {
       const { list } = await import('./list.ts');
       done(await list(match, loadOptions(command)), flags);
     });
 
-  add('usage', 'show disk use by registry, repository and quota').action(
-    async (flags: Flags, command: Command) => {
+  add('usage', 'show disk use by registry, repository and quota')
+    .addHelpText('after', examples('entrepot usage'))
+    .action(async (flags: Flags, command: Command) => {
       const { usage } = await import('./usage.ts');
       done(await usage(loadOptions(command)), flags);
-    },
-  );
+    });
 
-  add('gc', 'make index and content agree, and everything fit within its limits, now').action(
-    async (flags: Flags, command: Command) => {
+  add('gc', 'repair the index, remove leftovers, and evict what is above the limits of the cache')
+    .addHelpText('after', examples('entrepot gc'))
+    .action(async (flags: Flags, command: Command) => {
       const { gc } = await import('./gc.ts');
       done(await gc(loadOptions(command)), flags);
-    },
-  );
+    });
 
-  add('scrub', 'check the bytes of all that is stored, and fetch again what is damaged')
-    .argument('[GLOB]', 'only what these images link, such as "docker.io/team/**" or "**:latest"')
+  add('scrub', 'check every cached byte against its digest, and fetch damaged content again')
+    .argument('[GLOB]', 'only content of images that match, such as "docker.io/team/**" or "**:latest"')
     .option('--rate <SIZE>', 'read at most this much per second, such as 50MiB')
+    .addHelpText('after', examples('entrepot scrub --rate 50MiB'))
     .action(async (match: string | undefined, flags: Flags, command: Command) => {
       const { scrub } = await import('./scrub.ts');
       const scrubFlags = { rate: flags.rate, showsProgress: flags.json === undefined };
       done(await scrub(match, scrubFlags, loadOptions(command)), flags);
     });
 
-  add('purge', 'remove images from the cache; without a tag or digest, the whole repository')
-    .argument('<REF|GLOB...>', 'images, or patterns such as "docker.io/team/**" or "**:latest"')
-    .option('--pinned', 'what is pinned, too')
+  add('purge', 'remove images from the cache; pinned images stay')
+    .argument(
+      '<REF|GLOB...>',
+      'a tag or digest, a whole repository, or a pattern such as "docker.io/team/**"',
+    )
+    .option('--pinned', 'remove pinned images, too')
+    .addHelpText('after', examples('entrepot purge quay.io/team/app:1', 'entrepot purge "**:nightly-*"'))
     .action(async (what: string[], flags: Flags, command: Command) => {
       const { purge } = await import('./purge.ts');
       done(await purge(what, { pinned: flags.pinned ?? false }, loadOptions(command)), flags);
     });
 
-  add('pin', 'never evict these; without an argument, list the pins')
-    .argument('[REF|GLOB...]', 'images, or patterns such as "registry.k8s.io/pause:*"')
+  add('pin', 'never evict these images; without an argument, list the pins')
+    .argument('[REF|GLOB...]', 'a tag, a whole repository, or a pattern such as "registry.k8s.io/pause:*"')
+    .addHelpText('after', examples('entrepot pin "registry.k8s.io/pause:*"', 'entrepot pin'))
     .action(async (what: string[], flags: Flags, command: Command) => {
       const { pin } = await import('./pins.ts');
       done(await pin(what, loadOptions(command)), flags);
     });
 
-  add('unpin', 'take pins away that were made by command')
-    .argument('<REF|GLOB...>', 'as they were pinned')
+  add('unpin', 'remove pins that "entrepot pin" made')
+    .argument('<REF|GLOB...>', 'pins, as "entrepot pin" lists them')
+    .addHelpText('after', examples('entrepot unpin "registry.k8s.io/pause:*"'))
     .action(async (what: string[], flags: Flags, command: Command) => {
       const { unpin } = await import('./pins.ts');
       done(await unpin(what, loadOptions(command)), flags);
     });
 
-  add('pull', 'bring images into the cache')
+  add('pull', 'download images into the cache')
     .argument('<REF...>', 'images, such as quay.io/team/app:1')
-    .option(
-      '--platform <OS/ARCH>',
-      'only this platform of a multi-platform image; more by repeating it',
-      gather,
-    )
+    .option('--platform <OS/ARCH>', 'only this platform of a multi-platform image; may be repeated', gather)
+    .addHelpText('after', examples('entrepot pull --platform linux/arm64 quay.io/team/app:1'))
     .action(async (references: string[], flags: Flags, command: Command) => {
       const { pull } = await import('./pull.ts');
       const pullFlags = { platforms: flags.platform ?? [], showsProgress: flags.json === undefined };
@@ -91,7 +98,7 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
     });
 }
 
-/** The values of a flag that may be repeated. (A flag with several values would take the REF behind it for one.) */
+/** Collects the values of a flag that may be repeated. (A flag with several values would take the REF after it as one.) */
 function gather(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }

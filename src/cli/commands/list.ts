@@ -20,7 +20,13 @@ const columns: readonly Column<ListedImage>[] = [
 
 export async function list(match: string | undefined, options: LoadOptions): Promise<Result> {
   const listed = await administer(options, ({ list }) => Array.fromAsync(list(match)));
-  return { exitCode: 0, json: listed, text: formatTable(columns, listed) };
+  return { exitCode: 0, json: listed, text: asText(listed, match) };
+}
+
+function asText(listed: readonly ListedImage[], match: string | undefined): string {
+  if (listed.length > 0) return formatTable(columns, listed);
+  if (match !== undefined) return `nothing that is cached matches ${match}\n`;
+  return 'nothing is cached yet: pull an image through the server, or run "entrepot pull REF"\n';
 }
 
 /** Those that can be pulled from the cache. */

@@ -1,4 +1,4 @@
-/** `entrepot pin [WHAT...]`, `entrepot unpin WHAT...`: what is never evicted. Both print what is pinned afterwards. */
+/** `entrepot pin [WHAT...]`, `entrepot unpin WHAT...`: what is never evicted. Both print the pins that stand afterwards. */
 import type { LoadOptions } from '../../config/load.ts';
 import { administer } from '../administer.ts';
 import type { Result } from '../output/result.ts';
@@ -20,7 +20,9 @@ async function change(how: 'pin' | 'unpin', what: readonly string[], options: Lo
     }
     return administration.pins();
   });
+  const isEmpty = pins.configured.length + pins.added.length === 0;
   const lines = [
+    ...(isEmpty ? ['nothing is pinned\n'] : how === 'unpin' ? ['still pinned:\n'] : []),
     ...pins.configured.map((one) => `${one} (entrepot.toml)\n`),
     ...pins.added.map((one) => `${one}\n`),
     ...unmatched.map((one) => `note: nothing that is cached matches ${one}: what comes and matches stays\n`),
@@ -28,6 +30,6 @@ async function change(how: 'pin' | 'unpin', what: readonly string[], options: Lo
   return {
     exitCode: 0,
     json: how === 'pin' ? { ...pins, unmatched } : pins,
-    text: lines.join('') || 'nothing is pinned\n',
+    text: lines.join(''),
   };
 }

@@ -1,6 +1,6 @@
 /** An explanation in words, for whoever is woken by a pull that fails. */
 import type { Origin } from '../../config/registries-conf/registries.ts';
-import { formatReference } from '../../oci/reference.ts';
+import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
 import { describeSource } from '../../upstream/auth/credentials.ts';
 import { verdict } from '../../upstream/fallback.ts';
@@ -54,10 +54,15 @@ function headRows({ config, given, reference, match }: Explanation): Row[] {
     head.push(['tag', 'none given: clients ask for "latest"']);
   }
   const alias = aliases.get(given.replace(/@.*$/, '').replace(/:[^/]*$/, ''));
-  if (alias !== undefined) {
+  if (alias !== undefined && !isNameOf(alias, reference)) {
     head.push(['alias', `[aliases] makes this ${alias} for podman, before it asks: explain that name, too`]);
   }
   return head;
+}
+
+function isNameOf(text: string, reference: Reference): boolean {
+  const parsed = parseReference(text);
+  return parsed.ok && referenceName(parsed.value) === referenceName(reference);
 }
 
 async function endpointRows(

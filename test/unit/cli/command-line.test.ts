@@ -46,6 +46,16 @@ test('--help names every command, and the help of a command names the common fla
   for (const flag of flags) assert.ok(one.stdout.includes(flag), flag);
 });
 
+test('the help of every command has an example of it', async () => {
+  const { stdout } = await runEntrepot(['--help']);
+  const commands = [...stdout.matchAll(/^ {2}(?!help)([a-z]+) \[options\]/gm)].map(([, name]) => name!);
+  assert.ok(commands.length >= 12, stdout);
+  const helps = await Promise.all(commands.map((name) => runEntrepot([name, '--help'])));
+  for (const [at, name] of commands.entries()) {
+    assert.match(helps[at]!.stdout, new RegExp(`\n\nExamples?:\n  entrepot ${name}\\b`));
+  }
+});
+
 test('bad usage exits with 2 and a line that helps', async () => {
   const wrong: [string[], RegExp][] = [
     [['serv'], /^entrepot: unknown command 'serv'\n\(Did you mean serve\?\)/],

@@ -359,3 +359,9 @@ test('the words tell of an alias and of warnings', async (t) => {
   assert.match(said, /alias +\[aliases\] makes this ex\.io\/app\/web/);
   assert.ok(said.includes(`warning: ${line(12)}: `), said);
 });
+
+test('an alias for the very name that is explained is not worth a word', async (t) => {
+  const aliases = '[aliases]\n"alpine" = "docker.io/library/alpine"\n"busybox" = "docker.io/busybox"\n';
+  const { text } = place(t, { registries: `[[registry]]\nlocation = "docker.io"\n${aliases}` });
+  for (const name of ['alpine', 'busybox']) assert.doesNotMatch(await text(name), /alias/);
+});
