@@ -122,7 +122,6 @@ const stillTooLong = {
     'src/upstream/registry/registry-client.ts',
   ] as readonly string[],
   functions: [
-    'src/admin/administration.ts: createAdministration',
     'src/app.ts: createApp',
     'src/cache/blobs/disk-store.ts: createDiskStore',
     'src/cache/capacity/capacity.ts: createRoom',
