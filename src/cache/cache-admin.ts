@@ -5,7 +5,9 @@ import type { Room } from './capacity/capacity.ts';
 import type { Pins } from './capacity/pins.ts';
 import { createPurge, type PurgeDeps, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
 import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
-import type { Child, ImageSummary, IndexStore, KeptManifest } from './index/index-store.ts';
+import type { Child } from './index/catalogue.ts';
+import type { IndexStore } from './index/index-store.ts';
+import type { ImageSummary, KeptManifest } from './index/listing.ts';
 import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
 

@@ -106,3 +106,22 @@ export interface CachedList {
 export interface Reservation {
   release(): void;
 }
+
+/** A content that has a file in the store. */
+export interface StoredContent {
+  readonly digest: Digest;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Of a manifest; undefined for a blob. */
+  readonly mediaType: string | undefined;
+}
+
+/** What is known of one digest where one image asks for it. */
+export interface Found {
+  /** The content if it is stored, also where the image does not link it. A linked manifest has the type that the image's registry gave. */
+  readonly content: StoredContent | undefined;
+  /** The image may serve the content. */
+  readonly linked: boolean;
+  /** What the image's manifests say of the digest. It is not looked up where the image can serve the content from the store. */
+  readonly described: KnownDescriptor | undefined;
+}

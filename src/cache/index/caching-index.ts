@@ -9,7 +9,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
 import type { CachedTag } from '../cache.ts';
-import type { IndexStore, StoredContent } from './index-store.ts';
+import type { IndexStore, StoredRow } from './index-store.ts';
 
 export interface RememberedIndex extends IndexStore {
   /** When the index behind has been replaced. */
@@ -21,7 +21,7 @@ const maxRemembered = 20_000;
 
 export function createRememberedIndex(index: IndexStore): RememberedIndex {
   const tags = new LRUCache<string, CachedTag>({ max: maxRemembered });
-  const contents = new LRUCache<string, StoredContent>({ max: maxRemembered });
+  const contents = new LRUCache<string, StoredRow>({ max: maxRemembered });
 
   function forgetAll(): void {
     tags.clear();
@@ -46,13 +46,13 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
       if (known) tags.set(key, known);
       return known;
     },
-    setTag(image, tag, value) {
+    setTag(image, tag, value, now) {
       tags.delete(`${image}:${tag}`);
-      index.setTag(image, tag, value);
+      index.setTag(image, tag, value, now);
     },
-    dropTag(image, tag) {
+    dropTag(image, tag, at, now) {
       tags.delete(`${image}:${tag}`);
-      index.dropTag(image, tag);
+      index.dropTag(image, tag, at, now);
     },
 
     linkedContent(image, digest) {

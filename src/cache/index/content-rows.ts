@@ -105,7 +105,7 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
   return {
     content(digest) {
       const row = select.get(digestKey(digest));
-      return row && { ...row, mediaType: row.mediaType ?? undefined };
+      return row && { ...row, digest, mediaType: row.mediaType ?? undefined };
     },
     addBlob(digest, size, used) {
       store.run(digestKey(digest), size, null, used);

@@ -3,7 +3,8 @@ import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { type RootRow, toRoot } from './content-rows.ts';
 import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
-import type { IndexStore, Totals } from './index-store.ts';
+import type { IndexStore } from './index-store.ts';
+import type { Totals } from './inventory.ts';
 
 type EvictionRows = Pick<
   IndexStore,
@@ -43,11 +44,12 @@ export function createEvictionRows(db: Database): EvictionRows {
   const setPinned = db.prepare<[Buffer]>('UPDATE contents SET pinned = 1 WHERE digest = ?');
   const unpinAll = db.prepare<[]>('UPDATE contents SET pinned = 0 WHERE pinned = 1');
   const totals = db.prepare<[], Totals>('SELECT bytes, contents, manifests FROM totals');
-  const storedIn = db
-    .prepare<[Buffer, Buffer, number], Buffer>(
-      'SELECT digest FROM contents WHERE digest > ? AND digest < ? AND size IS NOT NULL ORDER BY digest LIMIT ?',
-    )
-    .pluck();
+  const storedIn = db.prepare<
+    [Buffer, Buffer, number],
+    { digest: Buffer; size: number; mediaType: string | null }
+  >(`
+    SELECT c.digest, c.size, m.name AS mediaType FROM contents c LEFT JOIN names m ON m.id = c.media_type
+    WHERE c.digest > ? AND c.digest < ? AND c.size IS NOT NULL ORDER BY c.digest LIMIT ?`);
   const storedAfter = db.prepare<[number, number], RootRow>(`
     SELECT id, digest, size, used, pinned FROM contents WHERE id > ? AND size IS NOT NULL ORDER BY id LIMIT ?`);
 
@@ -66,7 +68,12 @@ export function createEvictionRows(db: Database): EvictionRows {
     totals: () => totals.get() ?? { bytes: 0, contents: 0, manifests: 0 },
     storedIn(algorithm, first, after, limit) {
       const { from, before } = shardKeys(algorithm, first);
-      return storedIn.all(after ? digestKey(after) : from, before, limit).map(keyDigest);
+      const rows = storedIn.all(after ? digestKey(after) : from, before, limit);
+      return rows.map(({ digest, size, mediaType }) => ({
+        digest: keyDigest(digest),
+        size,
+        mediaType: mediaType ?? undefined,
+      }));
     },
     storedAfter: (row, limit) => storedAfter.all(row, limit).map(toRoot),
   };

@@ -8,22 +8,27 @@
  */
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
-import type { CachedList, CachedTag, KnownDescriptor } from '../cache.ts';
+import type { CachedList, CachedTag, KnownDescriptor, StoredContent } from '../cache.ts';
+import type { Child } from './catalogue.ts';
+import type { Totals } from './inventory.ts';
+import type { ImageSummary, KeptManifest } from './listing.ts';
 
 export interface IndexStore {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
 
   tag(image: string, tag: string): CachedTag | undefined;
-  setTag(image: string, tag: string, value: CachedTag): void;
-  dropTag(image: string, tag: string): void;
+  /** A `checkedAt` before the known one changes nothing, unless that one is later than `now`. */
+  setTag(image: string, tag: string, value: CachedTag, now?: number): void;
+  /** A tag that was checked after `at` stays, unless that is later than `now`. */
+  dropTag(image: string, tag: string, at?: number, now?: number): void;
   /** Sorted by bytes. */
   tags(image: string): string[];
 
   /** What is stored under the digest. */
-  content(digest: Digest): StoredContent | undefined;
+  content(digest: Digest): StoredRow | undefined;
   /** The same, where `image` links it. */
-  linkedContent(image: string, digest: Digest): StoredContent | undefined;
+  linkedContent(image: string, digest: Digest): StoredRow | undefined;
   addBlob(digest: Digest, size: number, used: number): void;
   addManifest(digest: Digest, size: number, manifest: Manifest, used: number): void;
   /**
@@ -71,7 +76,12 @@ export interface IndexStore {
 
   totals(): Totals;
   /** Stored contents whose digest begins with the byte `first`, ascending, from after `after`. */
-  storedIn(algorithm: DigestAlgorithm, first: number, after: Digest | undefined, limit: number): Digest[];
+  storedIn(
+    algorithm: DigestAlgorithm,
+    first: number,
+    after: Digest | undefined,
+    limit: number,
+  ): StoredContent[];
   /** Stored contents in the order of their rows, from after `row`. */
   storedAfter(row: number, limit: number): Root[];
   images(after: string, limit: number): ImageSummary[];
@@ -83,20 +93,9 @@ export interface IndexStore {
   close(): void;
 }
 
-export interface StoredContent {
+/** A stored content with its row. */
+export interface StoredRow extends StoredContent {
   readonly row: number;
-  readonly size: number;
-  /** Of a manifest; undefined for a blob. */
-  readonly mediaType: string | undefined;
-}
-
-export interface Child {
-  readonly digest: Digest;
-  /** As the parent says. */
-  readonly size: number;
-  readonly mediaType: string;
-  readonly platform: string | undefined;
-  readonly stored: boolean;
 }
 
 export interface RootPosition {
@@ -109,33 +108,4 @@ export interface Root extends RootPosition {
   /** Undefined: only heard of. */
   readonly size: number | undefined;
   readonly pinned: boolean;
-}
-
-export interface Totals {
-  readonly bytes: number;
-  readonly contents: number;
-  readonly manifests: number;
-}
-
-export interface KeptManifest {
-  readonly digest: Digest;
-  readonly tag: string | undefined;
-  readonly mediaType: string;
-  /** Stored bytes of the manifest and of all below it. */
-  readonly bytes: number;
-  /** Latest use of any of them, epoch ms. */
-  readonly used: number;
-  /** endpointKey of the one that gave it, or that last confirmed the tag. */
-  readonly endpoint: string;
-  /** Epoch ms of that confirmation. */
-  readonly checkedAt: number | undefined;
-}
-
-export interface ImageSummary {
-  readonly image: string;
-  readonly tags: number;
-  /** Stored contents that it links. */
-  readonly contents: number;
-  /** Of those. */
-  readonly bytes: number;
 }

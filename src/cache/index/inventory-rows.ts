@@ -1,7 +1,8 @@
 /** What people want to see: the images that are here, and what each can be pulled by. */
 import type { Database } from 'better-sqlite3';
 import { keyDigest } from './digest-key.ts';
-import type { ImageSummary, IndexStore } from './index-store.ts';
+import type { IndexStore } from './index-store.ts';
+import type { ImageSummary } from './listing.ts';
 import type { Names } from './string-table.ts';
 
 type InventoryRows = Pick<IndexStore, 'images' | 'keptManifests'>;

@@ -76,7 +76,7 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     linkedContent(image, digest) {
       const row = find(image, digest);
       if (!row || row.size === null) return undefined;
-      return { row: row.row, size: row.size, mediaType: row.mediaType ?? undefined };
+      return { row: row.row, digest, size: row.size, mediaType: row.mediaType ?? undefined };
     },
     link: db.transaction(
       (image: string, digest: Digest, endpoint: string, used: number, mediaType?: string) => {

@@ -15,6 +15,9 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
   const upsert = db.prepare<[number, string, number, number, number]>(`
     INSERT INTO tags (image, tag, content, endpoint, checked) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET content = excluded.content, endpoint = excluded.endpoint, checked = excluded.checked`);
+  const selectChecked = db
+    .prepare<[number, string], number>('SELECT checked FROM tags WHERE image = ? AND tag = ?')
+    .pluck();
   // A tag that leaves a content may have been what pinned it.
   const unpin = db.prepare<[number, string]>(`
     UPDATE contents SET pinned = 0
@@ -22,21 +25,29 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
   const remove = db.prepare<[number, string]>('DELETE FROM tags WHERE image = ? AND tag = ?');
   const selectAll = db.prepare<[number], string>('SELECT tag FROM tags WHERE image = ? ORDER BY tag').pluck();
 
+  /** Whether the known tag is newer than `at`. One from after `now` comes from a clock that was ahead. */
+  function isNewer(imageId: number, tag: string, at: number, now: number): boolean {
+    const known = selectChecked.get(imageId, tag);
+    return known !== undefined && known > at && known <= now;
+  }
+
   return {
     tag(image, tag) {
       const imageId = names.find(image);
       const row = imageId === undefined ? undefined : select.get(imageId, tag);
       return row && { digest: keyDigest(row.digest), endpoint: row.endpoint, checkedAt: row.checked };
     },
-    setTag: db.transaction((image: string, tag: string, { digest, endpoint, checkedAt }: CachedTag) => {
+    setTag: db.transaction((image: string, tag: string, value: CachedTag, now = Number.MAX_SAFE_INTEGER) => {
+      const { digest, endpoint, checkedAt } = value;
       const imageId = names.intern(image);
+      if (isNewer(imageId, tag, checkedAt, now)) return;
       unpin.run(imageId, tag);
       const content = ids.intern(digestKey(digest), checkedAt);
       upsert.run(imageId, tag, content, names.intern(endpoint), checkedAt);
     }),
-    dropTag(image, tag) {
+    dropTag(image, tag, at = Number.MAX_SAFE_INTEGER, now = Number.MAX_SAFE_INTEGER) {
       const imageId = names.find(image);
-      if (imageId === undefined) return;
+      if (imageId === undefined || isNewer(imageId, tag, at, now)) return;
       unpin.run(imageId, tag);
       remove.run(imageId, tag);
     },

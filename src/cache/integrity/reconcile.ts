@@ -90,9 +90,9 @@ async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: numb
   const rows = new Set<Digest>();
   for (let after: Digest | undefined; ; ) {
     const some = index.storedIn(algorithm, first, after, rowsAtOnce);
-    for (const digest of some) rows.add(digest);
+    for (const { digest } of some) rows.add(digest);
     if (some.length < rowsAtOnce) return rows;
-    after = some.at(-1);
+    after = some.at(-1)?.digest;
     await turn();
   }
 }

@@ -19,7 +19,8 @@ import { isSchema1Type } from '../../oci/media-types.ts';
 import { isNamedBy } from '../../oci/signed-schema1.ts';
 import type { BlobStore, StoredFile } from '../blobs/blob-store.ts';
 import { descendants } from '../descendants.ts';
-import type { ImageSummary, IndexStore } from '../index/index-store.ts';
+import type { IndexStore } from '../index/index-store.ts';
+import type { ImageSummary } from '../index/listing.ts';
 import type { Holds } from '../use-counts.ts';
 import type { Loss, Losses } from './damaged-content.ts';
 
@@ -145,7 +146,7 @@ export function createScrub(deps: ScrubDeps): Scrub {
       const { isWanted, signal } = options;
       for (const algorithm of digestAlgorithms) {
         for (let after: Digest | undefined; !signal.aborted; ) {
-          const some = index.storedIn(algorithm, first, after, atOnce);
+          const some = index.storedIn(algorithm, first, after, atOnce).map(({ digest }) => digest);
           for (const digest of some.filter(isWanted)) {
             if (signal.aborted) return;
             yield* check(digest, options);

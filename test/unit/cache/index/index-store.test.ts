@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { openIndex } from '../../../../src/cache/index/open-index.ts';
+import type { Digest } from '../../../../src/oci/digest.ts';
 import type { Manifest } from '../../../../src/oci/manifest.ts';
 import { mediaTypes } from '../../../../src/oci/media-types.ts';
 import { digestOf, endpoint, image } from '../data-folder-fixture.ts';
@@ -149,12 +150,11 @@ test('stored contents are walked by the first byte of their digest, a few at onc
   });
   const walked = [];
   for (let first = 0; first < 256; first += 1) {
-    let after = index.storedIn('sha256', first, undefined, 2).at(-1);
-    walked.push(...index.storedIn('sha256', first, undefined, 2));
-    while (after) {
-      const some = index.storedIn('sha256', first, after, 2);
+    for (let after: Digest | undefined; ; ) {
+      const some = index.storedIn('sha256', first, after, 2).map(({ digest }) => digest);
       walked.push(...some);
       after = some.at(-1);
+      if (!after) break;
     }
   }
   assert.deepEqual(walked, all.toSorted());
@@ -195,4 +195,25 @@ test('lists together are bounded: the oldest go', (t) => {
   index.setList(image, 'tags', 'c', { bytes: Buffer.from('x'), checkedAt: 9 });
   index.setList(image, 'tags', 'd', { bytes, checkedAt: 10 });
   assert.ok(index.list(image, 'tags', 'b'), 'what was replaced no longer counts');
+});
+
+test('of two writes to a tag the later wins, unless it comes from a clock that was ahead', (t) => {
+  const index = open(t);
+  const set = (name: string, checkedAt: number, now?: number) =>
+    index.setTag(image, '1', { digest: named(name), endpoint, checkedAt }, now);
+  const known = () => index.tag(image, '1')?.digest;
+  set('a', 20);
+  set('b', 10);
+  assert.equal(known(), named('a'));
+  index.dropTag(image, '1', 10);
+  assert.equal(known(), named('a'));
+  set('b', 10, 15);
+  assert.equal(known(), named('b'), '20 is later than now');
+  set('c', 10);
+  assert.equal(known(), named('c'), 'the same time is not older');
+  index.dropTag(image, '1', 10);
+  assert.equal(known(), undefined);
+  set('a', 20);
+  index.dropTag(image, '1', 10, 15);
+  assert.equal(known(), undefined, '20 is later than now');
 });

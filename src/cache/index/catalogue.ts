@@ -1,0 +1,71 @@
+/**
+ * The Catalogue: what images mean. It knows tags, links, lists of upstreams and pins; it knows nothing of files. Replicas may
+ * share these facts, so every write is a command that another replica can repeat, in any order: of two writes to one tag the
+ * one with the later time wins.
+ *
+ * An image is `registry/repository` as clients mean it. Every method rejects when the index cannot be read or written.
+ */
+import type { Digest } from '../../oci/digest.ts';
+import type { CachedList, CachedTag, Found } from '../cache.ts';
+
+/**
+ * Where a link comes from: the `endpointKey` of the endpoint that answered for the content, `push` for a client that pushed it,
+ * `bundle` for an import. An `endpointKey` always has a slash.
+ */
+export type Origin = string;
+
+export interface NewLink {
+  readonly image: string;
+  readonly origin: Origin;
+  /** Of a manifest, as the registry of this image says. What other images say of the same bytes does not change it. */
+  readonly mediaType?: string | undefined;
+}
+
+/** Lists of upstreams: the tags of an image (one list under each key), and the referrers of one subject. */
+export type ListKind = 'tags' | 'referrers';
+
+/** What a stored manifest lists. */
+export interface Child {
+  readonly digest: Digest;
+  /** Bytes, as the parent says. */
+  readonly size: number;
+  readonly mediaType: string;
+  /** Such as `linux/amd64`; only in an index. */
+  readonly platform: string | undefined;
+  readonly stored: boolean;
+}
+
+export interface Catalogue {
+  /** The tag as an endpoint last confirmed it, however old. */
+  tag(image: string, tag: string): Promise<CachedTag | undefined>;
+  /** All tags of the image, sorted by bytes. */
+  tags(image: string): Promise<readonly string[]>;
+  /**
+   * Points the tag at a manifest. A value with an older `checkedAt` than the known one changes nothing, unless the known one is
+   * later than `now` (epoch ms), from a clock that was ahead.
+   */
+  setTag(image: string, tag: string, value: CachedTag, now: number): Promise<void>;
+  /** Removes the tag, unless an endpoint has confirmed it after `at` and not after `now` (both epoch ms). */
+  dropTag(image: string, tag: string, at: number, now: number): Promise<void>;
+
+  /** Lets the image serve the content, also before the content is stored. `at`: epoch ms. */
+  link(digest: Digest, link: NewLink, at: number): Promise<void>;
+  find(image: string, digest: Digest): Promise<Found>;
+  /** All that the image links, stored or only referenced. */
+  linkedBy(image: string): Promise<readonly Digest[]>;
+  /** Every image that links the content. */
+  imagesOf(digest: Digest): Promise<readonly string[]>;
+  /** Every image that links the content, and every `image:tag` that points to it. One entry per digest, in the same order. */
+  namesOf(digests: readonly Digest[]): Promise<readonly (readonly string[])[]>;
+  /** What the manifest lists; empty for a blob and for an unknown digest. */
+  children(digest: Digest): Promise<readonly Child[]>;
+
+  list(image: string, kind: ListKind, key: string): Promise<CachedList | undefined>;
+  /** All lists together are bounded: the oldest go. */
+  setList(image: string, kind: ListKind, key: string, value: CachedList): Promise<void>;
+  dropList(image: string, kind: ListKind, key: string): Promise<void>;
+
+  /** Patterns that administrators pinned while the server ran, in the order in which they came. */
+  pins(): Promise<readonly string[]>;
+  setPins(patterns: readonly string[]): Promise<void>;
+}

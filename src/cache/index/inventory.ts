@@ -1,0 +1,83 @@
+/**
+ * The Inventory: what is stored where this process reads it. A content is *stored* (its file is here) or only *referenced*; a
+ * manifest that was stored and is *lost* (its file was found to be missing or wrong) still lists what it listed.
+ *
+ * Every method rejects when the index cannot be read or written.
+ */
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
+import type { Manifest } from '../../oci/manifest.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { StoredContent } from '../cache.ts';
+import type { NewLink } from './catalogue.ts';
+
+/** A content that was verified and lies in the store. */
+export interface NewContent {
+  readonly digest: Digest;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Undefined for a blob. */
+  readonly manifest?: Manifest | undefined;
+}
+
+/** 1/256 of all contents of one algorithm: those whose digest begins with the byte `first`. */
+export interface Shard {
+  readonly algorithm: DigestAlgorithm;
+  /** 0 to 255. */
+  readonly first: number;
+}
+
+/** With neither tag nor digest: the whole repository, with its lists. */
+export interface PurgeTarget {
+  /** `registry/repository`. */
+  readonly image: string;
+  readonly tag?: Tag | undefined;
+  readonly digest?: Digest | undefined;
+}
+
+/** A content that the purged image no longer links. */
+export interface Unlinked {
+  readonly digest: Digest;
+  /** Bytes that were stored; undefined where it was only referenced. */
+  readonly size: number | undefined;
+  /** Images that linked it before the purge, the purged one among them. */
+  readonly images: readonly string[];
+  /** No other image links it, so it is forgotten: its file can go. */
+  readonly isGone: boolean;
+}
+
+export interface Purged {
+  readonly tags: number;
+  readonly unlinked: readonly Unlinked[];
+}
+
+/** Of what is stored; each content counts once. */
+export interface Totals {
+  readonly bytes: number;
+  readonly contents: number;
+  readonly manifests: number;
+}
+
+export interface Inventory {
+  /** The content if it is stored. A manifest has the type under which it first came. */
+  content(digest: Digest): Promise<StoredContent | undefined>;
+  /** Writes a stored content and its links in one transaction. `at`: epoch ms, counts as a use. */
+  add(content: NewContent, links: readonly NewLink[], at: number): Promise<void>;
+  /** The file is gone. Links, tags and what the content lists stay, for when it comes back. Gives what was stored. */
+  lose(digest: Digest): Promise<StoredContent | undefined>;
+  /** Forgets a content and its tags, and its links unless a manifest lists it. Gives what was stored. */
+  drop(digest: Digest): Promise<StoredContent | undefined>;
+  /**
+   * Takes an image, or one tag or digest of it, out of the cache. What the image's other manifests list stays visible to it;
+   * a content goes when no other image links it either.
+   */
+  purge(target: PurgeTarget): Promise<Purged>;
+  /** Kept up to date with every write, so it costs no search. */
+  totals(): Totals;
+  /** Stored contents of a shard in the order of their digests, from after `after`, at most `limit`. */
+  within(shard: Shard, after: Digest | undefined, limit: number): Promise<readonly StoredContent[]>;
+  /**
+   * Removes names and lists that nothing refers to any more; gives how many names. It reads the whole index, so it is for `gc`
+   * alone. It works in slices of a few milliseconds and lets other work run in between; it ends early when `isStopped`.
+   */
+  forgetUnused(isStopped: () => boolean): Promise<number>;
+}

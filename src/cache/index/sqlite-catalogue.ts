@@ -1,0 +1,37 @@
+/** The catalogue over the rows of SQLite. Each method does its statements in one turn, so no two calls mix. */
+import type { Found } from '../cache.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { IndexStore } from './index-store.ts';
+
+const pinsKey = 'added-pins';
+
+export function createSqliteCatalogue(rows: IndexStore): Catalogue {
+  return {
+    tag: async (image, tag) => rows.tag(image, tag),
+    tags: async (image) => rows.tags(image),
+    setTag: async (image, tag, value, now) => rows.setTag(image, tag, value, now),
+    dropTag: async (image, tag, at, now) => rows.dropTag(image, tag, at, now),
+
+    link: async (digest, { image, origin, mediaType }, at) => rows.link(image, digest, origin, at, mediaType),
+    async find(image, digest): Promise<Found> {
+      const served = rows.linkedContent(image, digest);
+      if (served) return { content: served, linked: true, described: undefined };
+      return {
+        content: rows.content(digest),
+        linked: rows.isLinked(image, digest),
+        described: rows.descriptor(image, digest),
+      };
+    },
+    linkedBy: async (image) => rows.linkedBy(image),
+    imagesOf: async (digest) => rows.imagesOf(digest),
+    namesOf: async (digests) => digests.map(rows.namesOf),
+    children: async (digest) => rows.children(digest),
+
+    list: async (image, kind, key) => rows.list(image, kind, key),
+    setList: async (image, kind, key, value) => rows.setList(image, kind, key, value),
+    dropList: async (image, kind, key) => rows.dropList(image, kind, key),
+
+    pins: async () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[],
+    setPins: async (patterns) => rows.setMeta(pinsKey, JSON.stringify(patterns)),
+  };
+}
