@@ -17,6 +17,7 @@ import { createAuthLookup } from './config/credentials/auth-lookup.ts';
 import { createCredentialHelper } from './config/credentials/credential-helper.ts';
 import { createCertLookup } from './config/files/certs-d.ts';
 import { readTlsFiles, type TlsFiles } from './config/files/tls-files.ts';
+import { keptUntilRestart } from './config/server-toml.ts';
 import { createAdminServer } from './http/admin/admin-server.ts';
 import { createServer } from './http/server.ts';
 import { createBufferPool } from './lib/buffer-pool.ts';
@@ -317,15 +318,4 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
 function speaksTls({ tls }: Config['server']): boolean {
   return tls.certificate !== undefined;
-}
-
-/** What a running process cannot change: its address (with or without TLS), its folder and the form of its log. */
-function keptUntilRestart(running: Config['server'], next: Config['server']): readonly string[] {
-  const keys = ['listen', 'data'] as const;
-  const kept = keys.filter((key) => JSON.stringify(running[key]) !== JSON.stringify(next[key]));
-  return [
-    ...kept,
-    ...(speaksTls(running) === speaksTls(next) ? [] : ['tls']),
-    ...(running.log.format === next.log.format ? [] : ['log.format']),
-  ];
 }

@@ -127,7 +127,6 @@ const stillTooLong = {
     'src/cache/capacity/capacity.ts: createRoom',
     'src/cache/local-cache.ts: createLocalCache',
     'src/cache/open-cache.ts: wire',
-    'src/config/toml/strict-table.ts: readStrictly',
     'src/pull/pull-blob.ts: createPullBlob',
     'src/pull/pull-manifest.ts: createPullManifest',
     'src/telemetry/metrics.ts: createMetrics',

@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { LoadOptions } from '../config/load.ts';
-import type { ConfigFlags } from '../config/settings.ts';
+import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
 import { addCacheCommands } from './commands/cache-commands.ts';

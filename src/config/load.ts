@@ -1,7 +1,7 @@
 /**
  * All configuration, from flags, variables and files to one frozen value:
  *
- *   flags and ENTREPOT_* (settings.ts)  -> which files, and what stands above entrepot.toml
+ *   flags and ENTREPOT_* (overrides.ts) -> which files, and what stands above entrepot.toml
  *   registries.conf (registries-conf/)  -> registries
  *   entrepot.toml (server-toml.ts)      -> server
  *   XDG_*, HOME ... (config-paths.ts)   -> where credentials and certificates are looked for
@@ -15,12 +15,13 @@ import { configHome, configPaths, type Surroundings, systemPath } from './config
 import { exposedCredentialWarnings, insecureCredentialWarnings } from './credentials/insecure-credentials.ts';
 import { readTextFile } from './files/text-file.ts';
 import { tlsProblem } from './files/tls-files.ts';
+import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
-import { type ConfigFlags, readSettings, type SettingInForce } from './settings.ts';
+import type { SettingInForce } from './settings.ts';
 
 export interface LoadOptions extends Surroundings {
   readonly flags: ConfigFlags;
@@ -70,22 +71,22 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     }
   }
 
-  const { settings, problems, warnings } = readSettings(flags, env, cwd);
-  errors.push(...problems);
+  const overrides = readOverrides(flags, env, cwd);
   const registriesWarnings: ConfigWarning[] = [];
-  const { registries, registriesDir } = settings;
+  const { registries, registriesDir } = overrides;
   const { home, uid, root } = options;
   const search = { registries, registriesDir, env, home, uid, root };
   const loaded = attempt(() => loadRegistries(search, registriesWarnings));
-  const source = attempt(() => findServerToml(settings.config, options));
-  const toml = attempt(() => readServerToml(source, cwd)) ?? readServerToml(undefined, cwd);
+  const source = attempt(() => findServerToml(overrides.config, options));
+  const toml =
+    attempt(() => readServerToml(source, cwd, overrides)) ?? readServerToml(undefined, cwd, overrides);
+  const { server, settings } = toml;
   errors.push(...toml.problems);
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(() => readProxyEnvironment(env));
-  const { server, inForce, warnings: hidden } = settings.override(toml, source?.file);
   const tls = tlsProblem(server.tls, source?.file);
   if (tls) errors.push(tls);
-  const listenFrom = inForce.find(({ key }) => key === 'listen')?.from;
+  const listenFrom = settings.find(({ key }) => key === 'listen')?.from;
   const exposed = exposedCredentialWarnings(server, paths.authFiles, {
     ...(listenFrom?.kind === 'file'
       ? listenFrom
@@ -100,21 +101,21 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     serverFile: source?.file,
     places: [
       ...registriesPlaces(search),
-      ...serverTomlPlaces(settings.config, options),
+      ...serverTomlPlaces(overrides.config, options),
       ...[...Object.values(server.tls), server.upstream.caFile].filter((file) => file !== undefined),
     ],
-    settings: inForce,
+    settings,
     warnings: [
-      ...warnings,
-      ...hidden,
+      ...overrides.unknownVariables(),
+      ...toml.warnings,
       ...registriesWarnings,
       ...pathWarnings,
       ...insecure,
       ...exposed,
-      ...cacheWarnings(inForce),
+      ...cacheWarnings(settings),
       ...diskWarnings(server, source?.file),
     ],
-    errors,
+    errors: [...overrides.problems, ...errors],
   };
 }
 

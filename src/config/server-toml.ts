@@ -1,11 +1,13 @@
 /**
- * entrepot.toml -> ServerConfig: every key and its default, once. The file is strict: an unknown key or a value of the
- * wrong kind is a problem with its line, and all of them are reported together. docs/configuration.md explains each key.
+ * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The file is strict: an
+ * unknown key or a value of the wrong kind is a problem with its line, and all of them are reported together.
+ * docs/configuration.md explains each key; toml/README.md says how to add one.
  */
 import { resolve } from 'node:path';
-import type { EntrepotError } from '../errors.ts';
+import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
-import { readStrictly, type StrictTable, type WrittenSetting } from './toml/strict-table.ts';
+import type { Overrides } from './overrides.ts';
+import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
 import { parseToml, type TomlTable } from './toml/toml-document.ts';
 import * as kind from './toml/value-kinds.ts';
 
@@ -15,22 +17,42 @@ const GiB = 1024 * MiB;
 
 const noTable: TomlTable = { kind: 'table', line: 1, entries: new Map() };
 
-export interface ServerToml {
+export interface ServerToml extends Omit<StrictlyRead<ServerConfig>, 'result'> {
   /** With the default in the place of whatever is wrong. */
   readonly server: ServerConfig;
-  /** In the order of the lines; none where the file can be used. */
-  readonly problems: readonly EntrepotError[];
-  /** Every key with its value, defaults included. */
-  readonly settings: readonly WrittenSetting[];
 }
 
 /**
- * Reads the text of `file`; without one, the defaults. Relative paths in it are relative to `cwd`, wherever the file is.
- * A text that is no TOML throws EntrepotError CONFIG_INVALID.
+ * What a running process cannot change: a reload keeps the first value and warns. Every other key takes effect with a
+ * reload.
  */
-export function readServerToml(source: { file: string; text: string } | undefined, cwd: string): ServerToml {
-  const table = source ? parseToml(source.text, source.file) : noTable;
-  const { result, ...rest } = readStrictly(source?.file ?? '', table, (top) => readServer(top, cwd));
+const fixed: Readonly<Record<string, (server: ServerConfig) => unknown>> = {
+  listen: ({ listen }) => listen,
+  data: ({ data }) => data,
+  tls: ({ tls }) => tls.certificate !== undefined,
+  'log.format': ({ log }) => log.format,
+};
+
+/** The keys that differ in `next` and that a process which runs with `running` cannot change. */
+export function keptUntilRestart(running: ServerConfig, next: ServerConfig): readonly string[] {
+  return Object.entries(fixed)
+    .filter(([, part]) => !isDeepStrictEqual(part(running), part(next)))
+    .map(([key]) => key);
+}
+
+/**
+ * Reads the text of `source.file` with `overrides` over it; without a source, the defaults. Relative paths in it are relative to
+ * `cwd`, wherever the file is. Throws EntrepotError CONFIG_INVALID if the text is not TOML.
+ */
+export function readServerToml(
+  source: { file: string; text: string } | undefined,
+  cwd: string,
+  overrides?: Overrides,
+): ServerToml {
+  const root = source ? parseToml(source.text, source.file) : noTable;
+  const { result, ...rest } = readStrictly({ file: source?.file, root, overrides }, (top) =>
+    readServer(top, cwd),
+  );
   return { server: result, ...rest };
 }
 
@@ -40,11 +62,30 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
   const limits = top.table('limits');
   const transfer = top.table('transfer');
   return {
-    listen: top.value('listen', kind.listenAddress, { host: '127.0.0.1', port: 5000 }),
-    data: top.value('data', path, resolve(cwd, 'data')),
+    listen: top.value(
+      'listen',
+      kind.listenAddress,
+      { host: '127.0.0.1', port: 5000 },
+      {
+        flag: 'listen',
+        variable: 'ENTREPOT_LISTEN',
+        fallback: 'ENTREPOT_DEFAULT_LISTEN',
+      },
+    ),
+    data: top.value('data', path, resolve(cwd, 'data'), {
+      flag: 'data',
+      variable: 'ENTREPOT_DATA',
+      fallback: 'ENTREPOT_DEFAULT_DATA',
+    }),
     reloadOnChange: top.value('reload_on_change', kind.flag, true),
     tls: readTls(top.table('tls'), path),
-    log: { level: log.value('level', kind.logLevel, 'info'), format: log.value('format', kind.logFormat) },
+    log: {
+      level: log.value('level', kind.logLevel, 'info', { flag: 'logLevel', variable: 'ENTREPOT_LOG_LEVEL' }),
+      format: log.value('format', kind.logFormat, undefined, {
+        flag: 'logFormat',
+        variable: 'ENTREPOT_LOG_FORMAT',
+      }),
+    },
     limits: {
       stopGrace: limits.value('stop_grace', kind.wait, 30_000),
       drainDelay: limits.value('drain_delay', kind.pause, 0),
@@ -64,9 +105,9 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
 
 function readTls(tls: StrictTable, path: kind.ValueKind<string>): TlsPaths {
   return {
-    certificate: tls.value('certificate', path),
-    key: tls.value('key', path),
-    clientCa: tls.value('client_ca', path),
+    certificate: tls.value('certificate', path, undefined, { variable: 'ENTREPOT_TLS_CERTIFICATE' }),
+    key: tls.value('key', path, undefined, { variable: 'ENTREPOT_TLS_KEY' }),
+    clientCa: tls.value('client_ca', path, undefined, { variable: 'ENTREPOT_TLS_CLIENT_CA' }),
   };
 }
 
@@ -96,7 +137,7 @@ function readUpstream(upstream: StrictTable, path: kind.ValueKind<string>): Upst
     queueTimeout: upstream.value('queue_timeout', kind.wait, 30_000),
     insecure: upstream.value('insecure', kind.flag, false),
     tokenRealms: upstream.list('token_realms', kind.hostOrDomain),
-    offline: upstream.value('offline', kind.flag, false),
+    offline: upstream.value('offline', kind.flag, false, { variable: 'ENTREPOT_UPSTREAM_OFFLINE' }),
     caFile: upstream.value('ca_file', path),
     hosts: hosts.filter((host) => host !== undefined),
   };
@@ -132,7 +173,7 @@ function readCache(cache: StrictTable): ServerConfig['cache'] {
   }));
   const pins = cache.tables('pin').map((pin) => pin.required('match', kind.pattern));
   return {
-    maxSize: cache.value('max_size', kind.size(1)),
+    maxSize: cache.value('max_size', kind.size(1), undefined, { variable: 'ENTREPOT_CACHE_MAX_SIZE' }),
     minFree: cache.value('min_free', kind.size(0), GiB),
     quotas: quotas.flatMap(({ match, maxSize }) =>
       match === undefined || maxSize === undefined ? [] : [{ match, maxSize }],

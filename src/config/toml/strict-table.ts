@@ -1,175 +1,249 @@
 /**
- * Reads the tables of a strict TOML file key by key. Asking for a key is what makes it known, so there is no second list
- * of keys to keep; what is left over when all is read is unknown. A wrong value is noted and read as absent, so that
- * one run reports all that is wrong with a file.
+ * Reads the tables of a strict TOML file key by key. A key becomes known when it is asked for, so there is no second list of keys;
+ * what nothing has asked for at the end is unknown. A wrong value is noted and read as absent, so that one run reports everything
+ * that is wrong with a file.
  */
 import { EntrepotError } from '../../errors.ts';
+import type { ConfigWarning } from '../config.ts';
 import { withoutQuotedUserInfo, withoutUserInfo } from '../credentials/user-info.ts';
+import type { OtherSources, Overrides } from '../overrides.ts';
+import type { SettingInForce, SettingSource } from '../settings.ts';
 import { nearest } from './nearest.ts';
 import type { TomlTable, TomlValue } from './toml-document.ts';
 import type { ValueKind } from './value-kinds.ts';
 
-/** A key that was asked for, and what it means now. */
-export interface WrittenSetting {
-  /** `cache.max_size`; of the second table of a list, `upstream.host[1].proxy`. */
-  readonly key: string;
-  /** As JSON, without secrets; null: nothing is set, and there is no default. */
-  readonly value: unknown;
-  /** 1-based; undefined: the default. */
-  readonly line: number | undefined;
-}
-
 export interface StrictTable {
-  /** The value; `otherwise` where the key is absent or its value wrong. */
+  /** The value of a flag or variable, else of the file; `otherwise` if the key is absent or its value is wrong. */
   value<T>(key: string, kind: ValueKind<T>): T | undefined;
-  value<T>(key: string, kind: ValueKind<T>, otherwise: T): T;
+  value<T>(key: string, kind: ValueKind<T>, otherwise: T, sources?: OtherSources): T;
+  value<T>(key: string, kind: ValueKind<T>, otherwise: T | undefined, sources: OtherSources): T | undefined;
   /** As `value`; absence is a problem. */
   required<T>(key: string, kind: ValueKind<T>): T | undefined;
   list<T>(key: string, kind: ValueKind<T>): readonly T[];
-  /** `[key]`: empty where it is absent. */
+  /** `[key]`: empty if it is absent. */
   table(key: string): StrictTable;
   /** `[[key]]`. */
   tables(key: string): readonly StrictTable[];
-  /** A table whose keys are the user's own. */
+  /** A table whose keys are names that the user chooses. */
   map<T>(key: string, keyKind: ValueKind<string>, kind: ValueKind<T>): ReadonlyMap<string, T>;
   /** Notes a problem with what is written under `key`. */
   problem(key: string, message: string): void;
 }
 
-/** Calls `read` with the top table; every problem met, unknown keys included, comes back in the order of the lines. */
-export function readStrictly<T>(
-  file: string,
-  root: TomlTable,
-  read: (top: StrictTable) => T,
-): { result: T; problems: readonly EntrepotError[]; settings: readonly WrittenSetting[] } {
-  const problems: EntrepotError[] = [];
-  const settings: WrittenSetting[] = [];
-  const opened: { name: string; table: TomlTable; keys: ReadonlySet<string> }[] = [];
+export interface StrictSource {
+  /** Undefined if there is no file. */
+  readonly file: string | undefined;
+  readonly root: TomlTable;
+  /** Without it, the file alone counts. */
+  readonly overrides?: Overrides | undefined;
+}
 
-  function note(line: number, message: string): void {
-    problems.push(new EntrepotError('CONFIG_INVALID', withoutQuotedUserInfo(message), { file, line }));
+export interface StrictlyRead<T> {
+  readonly result: T;
+  /** In the order of the lines, unknown keys included. */
+  readonly problems: readonly EntrepotError[];
+  /** Keys of the file that a variable hides: often another person than the author of the file has set it. */
+  readonly warnings: readonly ConfigWarning[];
+  /** Every key, defaults included; of a list of tables, only what is written. */
+  readonly settings: readonly SettingInForce[];
+}
+
+/** Calls `read` with the top table. Throws nothing of its own: what is wrong is in the result. */
+export function readStrictly<T>(source: StrictSource, read: (top: StrictTable) => T): StrictlyRead<T> {
+  const run = new Run(source);
+  const result = read(new OpenTable(run, '', source.root));
+  run.noteUnknownKeys();
+  const { settings, warnings, problems } = run;
+  return { result, settings, warnings, problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
+}
+
+/** One reading of one file: the tables that are open, and what was found in them. */
+class Run {
+  readonly overrides: Overrides | undefined;
+  readonly settings: SettingInForce[] = [];
+  readonly warnings: ConfigWarning[] = [];
+  readonly problems: EntrepotError[] = [];
+  readonly tables: OpenTable[] = [];
+  readonly #file: string | undefined;
+
+  constructor({ file, overrides }: StrictSource) {
+    this.#file = file;
+    this.overrides = overrides;
   }
 
-  /** `name` as in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`; `index` in such a list. */
-  function open(name: string, table: TomlTable, index?: number): StrictTable {
-    const keys = new Set<string>();
-    opened.push({ name, table, keys });
-    const dotted = (key: string) => [...(name === '' ? [] : [name.replaceAll(/[[\]]/g, '')]), key].join('.');
-
-    function set(key: string, value: unknown, line: number | undefined): void {
-      if (index === undefined) settings.push({ key: dotted(key), value, line });
-      else if (line !== undefined) {
-        settings.push({ key: `${name.slice(1, -1)}[${index}].${key}`, value, line });
-      }
-    }
-
-    function take(key: string): TomlValue | undefined {
-      keys.add(key);
-      return table.entries.get(key);
-    }
-    function checked<V>(what: string, kind: ValueKind<V>, value: TomlValue): V | undefined {
-      const read = kind.read('value' in value ? value.value : undefined);
-      if (read !== undefined) return read;
-      const found = kind.secret && value.kind === 'string' ? 'what is there' : show(value);
-      note(value.line, `${what} must be ${kind.expected}, not ${found}`);
-      return undefined;
-    }
-
-    return {
-      value<V>(key: string, kind: ValueKind<V>, otherwise?: V) {
-        const value = take(key);
-        const read = value && checked(dotted(key), kind, value);
-        const isWritten = read !== undefined;
-        const meant = isWritten ? read : otherwise;
-        set(key, meant === undefined ? null : shown(kind, meant), isWritten ? value?.line : undefined);
-        return meant as V;
-      },
-      required(key, kind) {
-        const value = take(key);
-        if (value) {
-          const read = checked(dotted(key), kind, value);
-          if (read !== undefined) set(key, shown(kind, read), value.line);
-          return read;
-        }
-        note(table.line, `[${name}] needs the key ${key}: ${kind.expected}`);
-        return undefined;
-      },
-      list(key, kind) {
-        const value = take(key);
-        if (value && value.kind !== 'array') {
-          note(value.line, `${dotted(key)} must be a list in brackets, not ${show(value)}`);
-          return [];
-        }
-        const read = value?.items.map((item) => checked(`each item of ${dotted(key)}`, kind, item)) ?? [];
-        const items = read.filter((item) => item !== undefined);
-        set(
-          key,
-          items.map((item) => shown(kind, item)),
-          value?.line,
-        );
-        return items;
-      },
-      table(key) {
-        const value = take(key);
-        if (value?.kind === 'table') return open(dotted(key), value);
-        if (value) note(value.line, `${dotted(key)} must be a table, [${dotted(key)}], not ${show(value)}`);
-        return open(dotted(key), { kind: 'table', line: table.line, entries: new Map() });
-      },
-      tables(key) {
-        const value = take(key);
-        if (!value) return [];
-        const items = value.kind === 'array' ? value.items : [value];
-        const tables = items.filter((item) => item.kind === 'table');
-        if (value.kind !== 'array' || tables.length < items.length) {
-          note(value.line, `${dotted(key)} must be a list of tables, [[${dotted(key)}]], not ${show(value)}`);
-        }
-        return tables.map((item, at) => open(`[${dotted(key)}]`, item, at));
-      },
-      map(key, keyKind, kind) {
-        const value = take(key);
-        const result = new Map();
-        if (value && value.kind !== 'table') {
-          note(value.line, `${dotted(key)} must be a table of keys and values, not ${show(value)}`);
-          return result;
-        }
-        for (const [written, item] of value?.entries ?? []) {
-          const name = keyKind.read(written);
-          const mapped = checked(`${dotted(key)} ${JSON.stringify(written)}`, kind, item);
-          if (name === undefined) {
-            note(
-              item.line,
-              `the key ${JSON.stringify(written)} of ${dotted(key)} must be ${keyKind.expected}`,
-            );
-          } else if (mapped !== undefined) {
-            result.set(name, mapped);
-            set(`${key}.${JSON.stringify(written)}`, shown(kind, mapped), item.line);
-          }
-        }
-        return result;
-      },
-      problem: (key, message) => note(table.entries.get(key)?.line ?? table.line, message),
-    };
+  note(line: number, message: string): void {
+    const context = { file: this.#file, line };
+    this.problems.push(new EntrepotError('CONFIG_INVALID', withoutQuotedUserInfo(message), context));
   }
 
-  function noteUnknownKeys(): void {
-    for (const { name, table, keys } of opened) {
-      for (const [key, { line }] of table.entries) {
-        if (!keys.has(key))
-          note(line, `unknown key ${JSON.stringify(key)} ${header(name)}: ${hint(key, keys)}`);
+  warn(line: number, message: string): void {
+    if (this.#file !== undefined) this.warnings.push({ file: this.#file, line, message });
+  }
+
+  /** The source of what stands on `line`; undefined: the default. */
+  sourceOf(line: number | undefined): SettingSource {
+    return line === undefined || this.#file === undefined
+      ? { kind: 'default' }
+      : { kind: 'file', file: this.#file, line };
+  }
+
+  noteUnknownKeys(): void {
+    for (const { name, content, keys } of this.tables) {
+      for (const [key, { line }] of content.entries) {
+        if (keys.has(key)) continue;
+        this.note(line, `unknown key ${JSON.stringify(key)} ${header(name)}: ${this.#hint(key, keys)}`);
       }
     }
   }
 
-  function hint(key: string, here: ReadonlySet<string>): string {
+  #hint(key: string, here: ReadonlySet<string>): string {
     const close = nearest(key, here);
     if (close !== undefined) return `did you mean ${close}?`;
-    const home = opened.find(({ keys }) => keys.has(key));
+    const home = this.tables.find(({ keys }) => keys.has(key));
     return home ? `it belongs ${header(home.name)}` : `known there are ${[...here].sort().join(', ')}`;
   }
+}
 
-  const result = read(open('', root));
-  noteUnknownKeys();
-  return { result, settings, problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
+class OpenTable implements StrictTable {
+  /** As in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`. */
+  readonly name: string;
+  readonly content: TomlTable;
+  /** The keys that were asked for. */
+  readonly keys = new Set<string>();
+  readonly #run: Run;
+  /** Its place in a list of tables, from 0. */
+  readonly #index: number | undefined;
+
+  constructor(run: Run, name: string, content: TomlTable, index?: number) {
+    this.name = name;
+    this.content = content;
+    this.#run = run;
+    this.#index = index;
+    run.tables.push(this);
+  }
+
+  value<V>(key: string, kind: ValueKind<V>, otherwise?: V, sources?: OtherSources): V {
+    const value = this.#take(key);
+    const written = value && this.#checked(this.#dotted(key), kind, value);
+    const line = written === undefined ? undefined : value?.line;
+    const override = sources && this.#run.overrides?.find(kind, sources);
+    if (override && (line === undefined || !override.yields)) {
+      const setting = this.#set(key, shown(kind, override.value), override.from);
+      if (line !== undefined && written !== undefined)
+        this.#warnOfHidden(line, setting, shown(kind, written));
+      return override.value;
+    }
+    const meant = written ?? otherwise;
+    this.#set(key, meant === undefined ? null : shown(kind, meant), this.#run.sourceOf(line));
+    // Without `otherwise`, undefined is among the values that the interface promises.
+    return meant as V;
+  }
+
+  required<V>(key: string, kind: ValueKind<V>): V | undefined {
+    const value = this.#take(key);
+    if (!value) {
+      this.#run.note(this.content.line, `[${this.name}] needs the key ${key}: ${kind.expected}`);
+      return undefined;
+    }
+    const read = this.#checked(this.#dotted(key), kind, value);
+    if (read !== undefined) this.#set(key, shown(kind, read), this.#run.sourceOf(value.line));
+    return read;
+  }
+
+  list<V>(key: string, kind: ValueKind<V>): readonly V[] {
+    const name = this.#dotted(key);
+    const value = this.#take(key);
+    if (value && value.kind !== 'array') {
+      this.#run.note(value.line, `${name} must be a list in brackets, not ${show(value)}`);
+      return [];
+    }
+    const read = value?.items.map((item) => this.#checked(`each item of ${name}`, kind, item)) ?? [];
+    const items = read.filter((item) => item !== undefined);
+    const texts = items.map((item) => shown(kind, item));
+    this.#set(key, texts, this.#run.sourceOf(value?.line));
+    return items;
+  }
+
+  table(key: string): StrictTable {
+    const name = this.#dotted(key);
+    const value = this.#take(key);
+    if (value?.kind === 'table') return new OpenTable(this.#run, name, value);
+    if (value) this.#run.note(value.line, `${name} must be a table, [${name}], not ${show(value)}`);
+    return new OpenTable(this.#run, name, { kind: 'table', line: this.content.line, entries: new Map() });
+  }
+
+  tables(key: string): readonly StrictTable[] {
+    const name = this.#dotted(key);
+    const value = this.#take(key);
+    if (!value) return [];
+    const items = value.kind === 'array' ? value.items : [value];
+    const tables = items.filter((item) => item.kind === 'table');
+    if (value.kind !== 'array' || tables.length < items.length) {
+      this.#run.note(value.line, `${name} must be a list of tables, [[${name}]], not ${show(value)}`);
+    }
+    return tables.map((item, at) => new OpenTable(this.#run, `[${name}]`, item, at));
+  }
+
+  map<V>(key: string, keyKind: ValueKind<string>, kind: ValueKind<V>): ReadonlyMap<string, V> {
+    const name = this.#dotted(key);
+    const value = this.#take(key);
+    const result = new Map<string, V>();
+    if (value && value.kind !== 'table') {
+      this.#run.note(value.line, `${name} must be a table of keys and values, not ${show(value)}`);
+      return result;
+    }
+    for (const [written, item] of value?.entries ?? []) {
+      const quoted = JSON.stringify(written);
+      const mappedKey = keyKind.read(written);
+      const mapped = this.#checked(`${name} ${quoted}`, kind, item);
+      if (mappedKey === undefined) {
+        this.#run.note(item.line, `the key ${quoted} of ${name} must be ${keyKind.expected}`);
+      } else if (mapped !== undefined) {
+        result.set(mappedKey, mapped);
+        this.#set(`${key}.${quoted}`, shown(kind, mapped), this.#run.sourceOf(item.line));
+      }
+    }
+    return result;
+  }
+
+  problem(key: string, message: string): void {
+    this.#run.note(this.content.entries.get(key)?.line ?? this.content.line, message);
+  }
+
+  #take(key: string): TomlValue | undefined {
+    this.keys.add(key);
+    return this.content.entries.get(key);
+  }
+
+  #checked<V>(what: string, kind: ValueKind<V>, value: TomlValue): V | undefined {
+    const read = kind.read('value' in value ? value.value : undefined);
+    if (read !== undefined) return read;
+    const found = kind.secret && value.kind === 'string' ? 'what is there' : show(value);
+    this.#run.note(value.line, `${what} must be ${kind.expected}, not ${found}`);
+    return undefined;
+  }
+
+  #dotted(key: string): string {
+    return this.name === '' ? key : `${this.name.replaceAll(/[[\]]/g, '')}.${key}`;
+  }
+
+  /** Of a list of tables, defaults are left out: they would be told once for each table. */
+  #set(key: string, value: unknown, from: SettingSource): SettingInForce {
+    const ofList = this.#index !== undefined;
+    const setting = {
+      key: ofList ? `${this.name.slice(1, -1)}[${this.#index}].${key}` : this.#dotted(key),
+      value,
+      from,
+    };
+    if (!ofList || from.kind !== 'default') this.#run.settings.push(setting);
+    return setting;
+  }
+
+  #warnOfHidden(line: number, { key, value, from }: SettingInForce, written: unknown): void {
+    if (from.kind !== 'variable' || JSON.stringify(value) === JSON.stringify(written)) return;
+    const message = `${key} has no effect here: the variable ${from.name} sets it to ${JSON.stringify(value)}`;
+    this.#run.warn(line, message);
+  }
 }
 
 function shown<V>(kind: ValueKind<V>, value: V): unknown {

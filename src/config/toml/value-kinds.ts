@@ -12,6 +12,8 @@ export interface ValueKind<T> {
   readonly secret?: boolean;
   /** Undefined where `value`, as TOML gave it, is not of this kind. */
   read(value: unknown): T | undefined;
+  /** As `read`, of the text of a variable or a flag. Without it, `read` takes such a text. */
+  readText?(text: string): T | undefined;
   /** As the file would have it, without secrets. A kind that has none is shown as it is read. */
   show?(value: T): string | number | boolean;
 }
@@ -40,13 +42,8 @@ export function pathFrom(folder: string): ValueKind<string> {
 export const flag: ValueKind<boolean> = {
   expected: 'true or false',
   read: (value) => (typeof value === 'boolean' ? value : undefined),
-};
-
-/** A boolean where everything is text, as in a variable. */
-export const flagText: ValueKind<boolean> = {
-  expected: 'true or false',
-  read: (value) =>
-    value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : undefined,
+  readText: (text) =>
+    text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined,
 };
 
 export function oneOf<const T extends string>(...words: readonly T[]): ValueKind<T> {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { readOverrides } from '../../../src/config/overrides.ts';
 import { readServerToml } from '../../../src/config/server-toml.ts';
-import { readSettings } from '../../../src/config/settings.ts';
 
 const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
 const example = /```toml\n(.*?)```/s.exec(page)?.[1] ?? '';
@@ -64,7 +64,9 @@ describe('docs/configuration.md', () => {
   }
 
   it('leaves out no variable', () => {
-    const [warning] = readSettings({}, { ENTREPOT_QQQQQQQQQQQQQQQQQQQQ: 'x' }, '/').warnings;
+    const overrides = readOverrides({}, { ENTREPOT_QQQQQQQQQQQQQQQQQQQQ: 'x' }, '/');
+    readServerToml(undefined, '/', overrides);
+    const [warning] = overrides.unknownVariables();
     const variables = warning?.message.split('known are ')[1]?.split(', ') ?? [];
     assert.ok(variables.length >= 8);
     assert.deepEqual(

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { loadConfig, loadWhatIsRight } from '../../../src/config/load.ts';
-import type { ConfigFlags } from '../../../src/config/settings.ts';
+import type { ConfigFlags } from '../../../src/config/overrides.ts';
 import type { EntrepotError } from '../../../src/errors.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readServerToml } from '../../../src/config/server-toml.ts';
+import { keptUntilRestart, readServerToml } from '../../../src/config/server-toml.ts';
 
 const cwd = '/srv/work';
 
@@ -376,5 +376,26 @@ describe('all that is wrong', () => {
       () => read('upstream.host = [{ host = "h", proxy = "http://u:s3cret@p:1 }]\n'),
       (error: Error) => !error.message.includes('s3cret') && !String(error.cause).includes('s3cret'),
     );
+  });
+});
+
+describe('a reload', () => {
+  const changes = [
+    ['listen = "127.0.0.1:1"', ['listen']],
+    ['data = "/elsewhere"', ['data']],
+    ['[log]\nformat = "text"', ['log.format']],
+    ['[tls]\ncertificate = "a"\nkey = "b"', ['tls']],
+    ['[log]\nlevel = "debug"\n[cache]\nmax_size = "1GiB"\n[upstream]\noffline = true', []],
+  ] as const;
+  for (const [text, kept] of changes) {
+    it(`of ${JSON.stringify(text)} keeps ${kept.join() || 'nothing'} until a restart`, () => {
+      assert.deepEqual(keptUntilRestart(server(''), server(text)), kept);
+      assert.deepEqual(keptUntilRestart(server(text), server(text)), []);
+    });
+  }
+
+  it('takes other files of [tls] at once', () => {
+    const files = (name: string) => server(`[tls]\ncertificate = "${name}"\nkey = "b"`);
+    assert.deepEqual(keptUntilRestart(files('one'), files('two')), []);
   });
 });

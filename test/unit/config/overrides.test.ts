@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type ConfigFlags, readOverrides } from '../../../src/config/overrides.ts';
 import { readServerToml } from '../../../src/config/server-toml.ts';
-import { type ConfigFlags, readSettings } from '../../../src/config/settings.ts';
 
-const toml = readServerToml(undefined, '/srv');
+const defaults = readServerToml(undefined, '/srv').server;
 
 function read(flags: ConfigFlags, env: Record<string, string> = {}) {
-  return readSettings(flags, env, '/srv');
+  const overrides = readOverrides(flags, env, '/srv');
+  const { server } = readServerToml(undefined, '/srv', overrides);
+  return {
+    settings: overrides,
+    server,
+    problems: overrides.problems,
+    warnings: overrides.unknownVariables(),
+  };
 }
 
 describe('flags and variables', () => {
   it('change nothing when there are none, or when they are empty', () => {
     for (const env of [{}, { ENTREPOT_LISTEN: '', ENTREPOT_DATA: '', ENTREPOT_REGISTRIES: '' }]) {
-      const { settings, problems, warnings } = read({}, env);
-      assert.deepEqual(settings.override(toml, undefined).server, toml.server);
+      const { settings, server, problems, warnings } = read({}, env);
+      assert.deepEqual(server, defaults);
       assert.deepEqual(
         [settings.registries, settings.registriesDir, settings.config],
         [undefined, undefined, undefined],
@@ -23,7 +30,7 @@ describe('flags and variables', () => {
   });
 
   it('of the environment stand above the file', () => {
-    const { settings } = read(
+    const { settings, server: changed } = read(
       {},
       {
         ENTREPOT_LISTEN: '0.0.0.0:80',
@@ -39,7 +46,6 @@ describe('flags and variables', () => {
         ENTREPOT_TLS_CLIENT_CA: 'ca.crt',
       },
     );
-    const { server: changed } = settings.override(toml, undefined);
     assert.deepEqual(changed.listen, { host: '0.0.0.0', port: 80 });
     assert.equal(changed.data, '/srv/cache');
     assert.equal(changed.log.level, 'warn');
@@ -50,7 +56,7 @@ describe('flags and variables', () => {
       clientCa: '/srv/ca.crt',
     });
     assert.equal(changed.upstream.offline, true);
-    assert.equal(changed.upstream.connectTimeout, toml.server.upstream.connectTimeout);
+    assert.equal(changed.upstream.connectTimeout, defaults.upstream.connectTimeout);
     assert.deepEqual(
       [settings.registries, settings.registriesDir, settings.config],
       ['/r.conf', '/srv/r.d', '/e.toml'],
@@ -66,7 +72,7 @@ describe('flags and variables', () => {
       registriesDir: 'rd',
       config: 'c',
     };
-    const { settings, problems } = read(flags, {
+    const { settings, server, problems } = read(flags, {
       ENTREPOT_LISTEN: 'nonsense',
       ENTREPOT_DATA: '/elsewhere',
       ENTREPOT_LOG_LEVEL: 'loud',
@@ -75,7 +81,7 @@ describe('flags and variables', () => {
       ENTREPOT_CONFIG: '/elsewhere',
     });
     assert.deepEqual(problems, []);
-    const { listen, data, log } = settings.override(toml, undefined).server;
+    const { listen, data, log } = server;
     assert.deepEqual([listen, data, log.level], [{ host: 'localhost', port: 0 }, '/srv/d', 'error']);
     assert.deepEqual(
       [settings.registries, settings.registriesDir, settings.config],
@@ -93,8 +99,8 @@ describe('flags and variables', () => {
       'USAGE --listen',
       'USAGE --data',
       'USAGE --log-level',
-      'CONFIG_INVALID the variable ENTREPOT_CACHE_MAX_SIZE',
       'CONFIG_INVALID the variable ENTREPOT_UPSTREAM_OFFLINE',
+      'CONFIG_INVALID the variable ENTREPOT_CACHE_MAX_SIZE',
     ]);
     assert.match(problems[0]!.message, /HOST:PORT.*not "x"$/);
   });
@@ -127,10 +133,10 @@ describe('settings in force', () => {
   const text = 'listen = "10.0.0.1:80"\ndata = "/disk"\n[cache]\nmax_size = "5GiB"\n';
 
   function inForce(flags: ConfigFlags, env: Record<string, string>, content = text) {
-    const read = readServerToml({ file, text: content }, '/srv');
-    const { inForce, server, warnings } = readSettings(flags, env, '/srv').settings.override(read, file);
-    const found = (key: string) => inForce.find((setting) => setting.key === key);
-    return { found, server, warnings, keys: inForce.map(({ key }) => key) };
+    const overrides = readOverrides(flags, env, '/srv');
+    const { settings, server, warnings } = readServerToml({ file, text: content }, '/srv', overrides);
+    const found = (key: string) => settings.find((setting) => setting.key === key);
+    return { found, server, warnings, keys: settings.map(({ key }) => key) };
   }
 
   it('say where each comes from: flag, variable, line of the file, default', () => {
