@@ -52,7 +52,7 @@ export interface Negotiation {
    * Whether a "no" to a request without Authorization may be meant for strangers: there are credentials, and the registry was not
    * asked for its challenge because of it within the last half minute.
    */
-  mayBeForStrangers(): Promise<boolean>;
+  mayBeForAnonymous(): Promise<boolean>;
   /** The last try was not refused. */
   worked(): void;
 }
@@ -260,7 +260,7 @@ export function createNegotiation(place: AuthPlace, deps: NegotiationDeps, leave
       return said;
     },
 
-    async mayBeForStrangers() {
+    async mayBeForAnonymous() {
       if (!mayHaveCredentials || tries > 0 || memory.lately(key, 'stranger', undefined)) return false;
       memory.refuse(key, 'stranger', undefined, { kind: 'unauthorized', reason: 'no challenge' });
       const { credentials } = await find();

@@ -43,7 +43,7 @@ export function mayRefuseCredential(status: number): boolean {
 }
 
 /** Statuses that registries give to strangers in the place of 401: they challenge at their ping only. */
-export function strangersMayHear(status: number): boolean {
+export function answersAnonymousWith(status: number): boolean {
   return status === 400 || status === 403 || status === 404;
 }
 

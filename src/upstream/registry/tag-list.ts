@@ -16,9 +16,10 @@ import type { HostSettings } from '../host-settings.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import { errorWords } from '../http/status.ts';
 import type { Outcome } from '../outcome.ts';
+import type { RegistryRequest } from './call.ts';
 import { type ListPage, maxListBytes, maxPages, type NextPage, readPage } from './list-page.ts';
 import { htmlProblem } from './manifests.ts';
-import { type RegistryClient, type RegistryRequest, repositoryPath } from './registry-client.ts';
+import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
 interface TagPage {
   readonly tags: readonly string[];
