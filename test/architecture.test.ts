@@ -114,12 +114,7 @@ function assertNone(problems: readonly string[]): void {
 
 /** What this change of the house has not reached yet. Entries only go. */
 const stillTooLong = {
-  files: [
-    'src/app.ts',
-    'src/cache/open-cache.ts',
-    'src/transfer/transfer.ts',
-    'src/upstream/ask-in-order.ts',
-  ] as readonly string[],
+  files: ['src/app.ts', 'src/cache/open-cache.ts', 'src/transfer/transfer.ts'] as readonly string[],
   functions: [
     'src/app.ts: createApp',
     'src/cache/blobs/disk-store.ts: createDiskStore',
@@ -129,7 +124,6 @@ const stillTooLong = {
     'src/pull/pull-blob.ts: createPullBlob',
     'src/pull/pull-manifest.ts: createPullManifest',
     'src/telemetry/metrics.ts: createMetrics',
-    'src/upstream/ask-in-order.ts: askInOrder',
     'src/upstream/auth/negotiation.ts: createNegotiation',
     'src/upstream/health/health.ts: createHealth',
     'src/upstream/http/dispatchers.ts: createDispatchers',

@@ -1,27 +1,29 @@
 /**
  * Asks endpoints in the order of registries.conf until one has a good answer, and acts on the fallback table.
  *
- *   - A failure starts the next endpoint at once. An endpoint that is overdue (no answer within its usual time) keeps running,
- *     and the next is asked beside it: the first good answer wins, the others are cancelled.
- *   - One that was overdue and lost without a word, to another or to the caller's patience, has its breaker opened, unless its
- *     host answers for itself (`health.ts`). One that had begun to answer (a challenge, the first bytes) and lost to another has failed: it would never do so by itself.
+ *   - A failure starts the next endpoint at once. An endpoint that exceeds its usual time is hedged: it keeps running, and the
+ *     next is asked beside it. The first good answer wins, the others are cancelled.
+ *   - A hedged endpoint that loses without a sign of life, to another endpoint or because the caller stopped waiting, has timed
+ *     out: its breaker opens, unless its host answers for itself (`health.ts`). One that had begun to answer (a challenge, the
+ *     first bytes) and lost to another has failed. Neither would ever fail by itself.
  *   - An endpoint whose breaker is half-open is probed beside the next one, and may finish even if it loses: a dead
  *     mirror costs nothing, a healed one is noticed.
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
- *   - All of it together has a budget: when that is spent, whoever is still silent is given up, and the rest is not asked.
+ *   - All of it together has a budget. When it is spent, running attempts are given up and the other endpoints are not asked.
  */
 import type { CredentialSource } from '../config/credentials/auth-lookup.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { type Endpoint, endpointKey } from './endpoint.ts';
+import { type Candidate, candidatesOf, inAskingOrder, recordOf, trailOf } from './candidates.ts';
+import type { Endpoint } from './endpoint.ts';
 import { consequence, verdict } from './fallback.ts';
 import type { Health } from './health/health.ts';
 import type { Attempt, Outcome } from './outcome.ts';
 import type { Answer, AskOptions } from './upstream.ts';
 
-/** How an attempt tells what happens to it, and hears that it is no longer wanted. */
+/** How an attempt reports what happens to it, and learns that it is no longer wanted. */
 export interface AttemptContext {
   readonly signal: AbortSignal;
-  /** A request waits its turn here: that takes long through no fault of the endpoint. */
+  /** A request waits for one of our own connections: that may take long through no fault of the endpoint. */
   waits(): void;
   /** A request is on its way. */
   sent(): void;
@@ -29,13 +31,15 @@ export interface AttemptContext {
   heard(): void;
   /** A part of a long answer is here, such as a page of a list: its usual time begins anew. */
   progressed(): void;
+  /** Where the credentials that were sent are written. */
   used(source: CredentialSource): void;
-  /** Whether nothing but this endpoint can answer any more: then only the budget and the client end the wait. */
+  /** Whether only this endpoint can still answer: then only the budget and the client end the wait. */
   isLast?(): boolean;
   /** The endpoint sent the request to another host. */
   redirected?(host: string): void;
 }
 
+/** One question to one endpoint. */
 export type Ask<T> = (endpoint: Endpoint, context: AttemptContext) => Promise<Outcome<T>>;
 
 export interface AskDeps {
@@ -43,34 +47,15 @@ export interface AskDeps {
   readonly clock: Clock;
   /** ms for all endpoints together (`upstream.total_timeout`). */
   readonly budget?: number;
-  /** Told of every attempt when it is over, also of one whose answer is no longer wanted. */
+  /** Called for every attempt when it is over, also for one whose answer is no longer wanted. */
   onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
-  /** Told of every exception that judging an endpoint's answer ended in. */
+  /** Called for every exception that judging an endpoint's answer ended in. */
   onFault?(endpoint: Endpoint, error: unknown): void;
 }
 
 export interface QuestionOptions extends AskOptions {
-  /** Content that an endpoint may fetch whole before it answers. What only confirms a copy is asked again instead. */
+  /** Content that an endpoint may fetch whole before it answers. A request that only confirms a copy is sent again instead. */
   readonly maySpool?: boolean;
-}
-
-type Group = 'blocked' | 'excluded' | 'first' | 'open' | 'distrusted';
-
-interface Candidate {
-  readonly endpoint: Endpoint;
-  readonly group: Group;
-  readonly abort: AbortController;
-  startedAt: number;
-  /** Since the start, or since the last part of its answer came. Monotonic ms. */
-  expectedSince: number;
-  timer: Timer | undefined;
-  overdue: boolean;
-  sent: boolean;
-  heard: boolean;
-  probe: boolean;
-  credentials: CredentialSource | undefined;
-  redirectedTo: string | undefined;
-  record: Attempt | undefined;
 }
 
 /** Rejects only with the reason of `options.signal`. `discard` gets a good answer that came too late. */
@@ -80,274 +65,210 @@ export function askInOrder<T>(
   deps: AskDeps,
   options: QuestionOptions & { discard?: (value: T) => void } = {},
 ): Promise<Answer<T>> {
-  const { health, clock } = deps;
-  const { promise, resolve, reject } = Promise.withResolvers<Answer<T>>();
-  const inOrder = plan(endpoints, options, health);
-  const waiting = groups
-    .flatMap((group) => inOrder.filter((candidate) => candidate.group === group))
-    .sort((a, b) => turnOf(a.endpoint, options) - turnOf(b.endpoint, options));
-  const running = new Set<Candidate>();
-  let over = false;
-  let isSpent = false;
-  const budget = deps.budget === undefined ? undefined : clock.after(deps.budget, giveUp);
+  return new Race(endpoints, ask, deps, options).run();
+}
 
-  function advance(): void {
-    for (let next = waiting[0]; next && !over && mayStart(next); next = waiting[0]) {
-      waiting.shift();
-      start(next);
+class Race<T> {
+  readonly #ask: Ask<T>;
+  readonly #deps: AskDeps;
+  readonly #options: QuestionOptions & { discard?: (value: T) => void };
+  readonly #candidates: readonly Candidate[];
+  /** Not asked yet, in the order of asking. */
+  readonly #waiting: Candidate[];
+  readonly #running = new Set<Candidate>();
+  readonly #answer = Promise.withResolvers<Answer<T>>();
+  #budget: Timer | undefined;
+  #isOver = false;
+  #isSpent = false;
+
+  constructor(
+    endpoints: readonly Endpoint[],
+    ask: Ask<T>,
+    deps: AskDeps,
+    options: QuestionOptions & { discard?: (value: T) => void },
+  ) {
+    this.#ask = ask;
+    this.#deps = deps;
+    this.#options = options;
+    this.#candidates = candidatesOf(endpoints, options, deps.health);
+    this.#waiting = inAskingOrder(this.#candidates, options);
+  }
+
+  run(): Promise<Answer<T>> {
+    const { signal } = this.#options;
+    const { budget, clock } = this.#deps;
+    if (budget !== undefined) {
+      this.#budget = clock.after(budget, () => {
+        this.#isSpent = true;
+        this.#finish(undefined);
+      });
     }
-    if (!over && running.size === 0 && waiting.length === 0) finish(undefined);
+    if (signal?.aborted) this.#onAbort();
+    else {
+      signal?.addEventListener('abort', this.#onAbort);
+      this.#advance();
+    }
+    return this.#answer.promise;
   }
 
-  function mayStart(next: Candidate): boolean {
-    if (next.group === 'distrusted') return running.size === 0;
-    return [...running].every((other) => other.overdue || (other.probe && next.group === 'first'));
+  /** Starts what may be started. Without anything left to wait for, no endpoint has a good answer. */
+  #advance(): void {
+    const waiting = this.#waiting;
+    for (let next = waiting[0]; next && !this.#isOver && this.#mayStart(next); next = waiting[0]) {
+      waiting.shift();
+      this.#start(next);
+    }
+    if (!this.#isOver && this.#running.size === 0 && waiting.length === 0) this.#finish(undefined);
   }
 
-  function start(candidate: Candidate): void {
-    const { endpoint } = candidate;
+  #mayStart(next: Candidate): boolean {
+    if (next.group === 'distrusted') return this.#running.size === 0;
+    return [...this.#running].every((other) => other.isHedged || (other.isProbe && next.group === 'first'));
+  }
+
+  #start(candidate: Candidate): void {
+    const { health, clock } = this.#deps;
     candidate.startedAt = clock.monotonic();
-    candidate.probe = candidate.group === 'first' && health.claimProbe(endpoint);
-    expect(candidate);
-    running.add(candidate);
-    const context: AttemptContext = {
-      signal: candidate.abort.signal,
-      waits: () => {
-        candidate.sent = false;
-      },
-      sent: () => {
-        candidate.sent = true;
-      },
-      heard: () => {
-        candidate.heard = true;
-      },
-      progressed: () => {
-        options.onProgress?.();
-        if (!candidate.overdue) expect(candidate);
-      },
-      used: (source) => {
-        candidate.credentials = source;
-      },
-      isLast: () => options.maySpool === true && !over && waiting.length === 0 && running.size === 1,
-      redirected: (host) => {
-        candidate.redirectedTo = host;
-      },
-    };
-    attempt(endpoint, context).then((outcome) => settle(candidate, outcome));
+    candidate.isProbe = candidate.group === 'first' && health.claimProbe(candidate.endpoint);
+    this.#expect(candidate);
+    this.#running.add(candidate);
+    this.#attempt(candidate).then((outcome) => this.#settle(candidate, outcome));
   }
 
-  /** From now on it has its usual time. */
-  function expect(candidate: Candidate): void {
+  /** The endpoint has its usual time from now on. */
+  #expect(candidate: Candidate): void {
+    const { health, clock } = this.#deps;
     const { endpoint } = candidate;
     candidate.timer?.cancel();
     candidate.expectedSince = clock.monotonic();
     candidate.timer = clock.after(health.hedgeDelay(endpoint.host), () => {
-      candidate.overdue = true;
-      if (candidate.sent && !candidate.heard) health.hedged(endpoint);
-      if (over) lose(candidate);
-      else advance();
+      candidate.isHedged = true;
+      if (candidate.isSent && !candidate.isHeard) health.hedged(endpoint);
+      if (this.#isOver) this.#lose(candidate);
+      else this.#advance();
     });
   }
 
-  /** An exception here is a bug that one endpoint's answer has found. It costs that endpoint its turn, not the client its pull. */
-  async function attempt(endpoint: Endpoint, context: AttemptContext): Promise<Outcome<T>> {
+  /** An exception here is a bug that one endpoint's answer has found. It fails that attempt, not the client's pull. */
+  async #attempt(candidate: Candidate): Promise<Outcome<T>> {
     try {
-      return await ask(endpoint, context);
+      return await this.#ask(candidate.endpoint, this.#contextOf(candidate));
     } catch (error) {
-      deps.onFault?.(endpoint, error);
+      this.#deps.onFault?.(candidate.endpoint, error);
       const kind = error instanceof Error ? error.name : 'exception';
       return { kind: 'invalid', reason: `its answer could not be judged (${kind})` };
     }
   }
 
-  function settle(candidate: Candidate, outcome: Outcome<T>): void {
-    const { endpoint } = candidate;
-    candidate.timer?.cancel();
-    const isWanted = running.delete(candidate);
-    if (isWanted) {
-      learn(candidate, outcome);
-      candidate.record = recordOf(candidate, outcome.kind, clock, outcome);
-      deps.onAttempt?.(endpoint, candidate.record);
-    }
-    if (over || !isWanted) {
-      if (outcome.kind === 'ok') options.discard?.(outcome.value);
-    } else if (outcome.kind !== 'ok' || consequence(outcome.kind).next) advance();
-    else finish({ candidate, value: outcome.value });
+  #contextOf(candidate: Candidate): AttemptContext {
+    return {
+      signal: candidate.abort.signal,
+      waits: () => {
+        candidate.isSent = false;
+      },
+      sent: () => {
+        candidate.isSent = true;
+      },
+      heard: () => {
+        candidate.isHeard = true;
+      },
+      progressed: () => {
+        this.#options.onProgress?.();
+        if (!candidate.isHedged) this.#expect(candidate);
+      },
+      used: (source) => {
+        candidate.credentials = source;
+      },
+      isLast: () =>
+        this.#options.maySpool === true &&
+        !this.#isOver &&
+        this.#waiting.length === 0 &&
+        this.#running.size === 1,
+      redirected: (host) => {
+        candidate.redirectedTo = host;
+      },
+    };
   }
 
-  function learn(candidate: Candidate, outcome: Outcome<T>): void {
+  #settle(candidate: Candidate, outcome: Outcome<T>): void {
     const { endpoint } = candidate;
-    const { remembered } = consequence(outcome.kind);
+    candidate.timer?.cancel();
+    const isWanted = this.#running.delete(candidate);
+    const { next, remembered } = consequence(outcome.kind, endpoint.role);
+    if (isWanted) {
+      this.#remember(candidate, outcome, remembered);
+      candidate.record = recordOf(candidate, outcome.kind, this.#deps.clock, outcome);
+      this.#deps.onAttempt?.(endpoint, candidate.record);
+    }
+    if (this.#isOver || !isWanted) {
+      if (outcome.kind === 'ok') this.#options.discard?.(outcome.value);
+    } else if (outcome.kind !== 'ok' || next) this.#advance();
+    else this.#finish({ candidate, value: outcome.value });
+  }
+
+  #remember(
+    candidate: Candidate,
+    outcome: Outcome<T>,
+    remembered: ReturnType<typeof consequence>['remembered'],
+  ): void {
+    const { health, clock } = this.#deps;
+    const { endpoint } = candidate;
     if (remembered === 'failure' && outcome.kind !== 'ok') health.failed(endpoint, outcome.reason);
-    else if (remembered === 'answer' && candidate.heard) {
+    else if (remembered === 'answer' && candidate.isHeard) {
       const isUsual = outcome.kind === 'ok' || outcome.kind === 'notFound';
       health.answered(endpoint, isUsual ? clock.monotonic() - candidate.expectedSince : undefined);
-    } else if (candidate.probe) health.releaseProbe(endpoint);
+    } else if (candidate.isProbe) health.releaseProbe(endpoint);
   }
 
-  /** Cancels one that is no longer wanted: an answer is here, from an endpoint or from the caller's own cache. */
-  function drop(candidate: Candidate): void {
+  /** Cancels an attempt that is no longer wanted: an endpoint, or the caller's own cache, has answered. */
+  #drop(candidate: Candidate): void {
+    const { health, clock } = this.#deps;
     const { endpoint, startedAt } = candidate;
-    running.delete(candidate);
+    this.#running.delete(candidate);
     candidate.timer?.cancel();
-    const wasSilent = candidate.overdue && candidate.sent && !candidate.heard;
+    const hasTimedOut = candidate.isHedged && candidate.isSent && !candidate.isHeard;
     const waited = Math.round(clock.monotonic() - startedAt);
-    if (wasSilent) health.timedOut(endpoint, `no answer within ${waited} ms`, startedAt);
-    else if (candidate.probe) health.releaseProbe(endpoint);
+    if (hasTimedOut) health.timedOut(endpoint, `no answer within ${waited} ms`, startedAt);
+    else if (candidate.isProbe) health.releaseProbe(endpoint);
     candidate.abort.abort();
   }
 
-  function lose(candidate: Candidate): void {
-    candidate.overdue ||= isSpent;
-    const limit = isSpent && deps.budget !== undefined ? `${deps.budget / 1000} s` : 'its usual time';
-    candidate.record = candidate.overdue
+  /** Drops an attempt and records why. `overdue` and `skipped` are the trail's words (docs/protocol.md). */
+  #lose(candidate: Candidate): void {
+    const { health, clock, budget } = this.#deps;
+    candidate.isHedged ||= this.#isSpent;
+    const limit = this.#isSpent && budget !== undefined ? `${budget / 1000} s` : 'its usual time';
+    candidate.record = candidate.isHedged
       ? { ...recordOf(candidate, 'overdue', clock), reason: `no answer within ${limit}` }
       : { ...recordOf(candidate, 'skipped', clock), reason: 'another endpoint answered first' };
-    if (candidate.overdue && candidate.sent && candidate.heard) {
+    if (candidate.isHedged && candidate.isSent && candidate.isHeard) {
       health.failed(candidate.endpoint, 'began to answer, and was not done within its usual time');
     }
-    drop(candidate);
-    deps.onAttempt?.(candidate.endpoint, candidate.record);
+    this.#drop(candidate);
+    this.#deps.onAttempt?.(candidate.endpoint, candidate.record);
   }
 
-  function finish(won: { candidate: Candidate; value: T } | undefined): void {
-    end(() => {
-      for (const other of [...running]) if (!(other.probe && !other.overdue)) lose(other);
-      const trail = inOrder.flatMap((candidate) =>
-        isSpent && waiting.includes(candidate)
-          ? [{ ...untouched(candidate), outcome: 'skipped' as const, reason: 'no time was left to ask it' }]
-          : trailEntry(candidate, won?.candidate, inOrder, clock),
-      );
-      if (won) resolve({ ok: true, value: won.value, endpoint: won.candidate.endpoint, trail });
-      else resolve({ ok: false, verdict: verdict(trail), trail });
-    });
+  #finish(won: { candidate: Candidate; value: T } | undefined): void {
+    this.#end();
+    for (const other of [...this.#running]) if (!other.isProbe || other.isHedged) this.#lose(other);
+    const unasked = this.#isSpent ? this.#waiting : [];
+    const trail = trailOf(this.#candidates, won?.candidate, unasked, this.#deps.clock);
+    this.#answer.resolve(
+      won
+        ? { ok: true, value: won.value, endpoint: won.candidate.endpoint, trail }
+        : { ok: false, verdict: verdict(trail), trail },
+    );
   }
 
-  function giveUp(): void {
-    isSpent = true;
-    finish(undefined);
-  }
-
-  function end(how: () => void): void {
-    over = true;
-    budget?.cancel();
-    options.signal?.removeEventListener('abort', onAbort);
-    how();
-  }
-
-  function stop(reason: unknown): void {
-    end(() => {
-      for (const candidate of [...running]) drop(candidate);
-      reject(reason);
-    });
-  }
-
-  function onAbort(): void {
-    stop(options.signal?.reason);
-  }
-
-  if (options.signal?.aborted) onAbort();
-  else {
-    options.signal?.addEventListener('abort', onAbort);
-    advance();
-  }
-  return promise;
-}
-
-const groups: readonly Group[] = ['first', 'open', 'distrusted'];
-
-/** Candidates in the order of registries.conf, the preferred one first. */
-function plan(endpoints: readonly Endpoint[], options: AskOptions, health: Health): readonly Candidate[] {
-  const keyed = endpoints.map((endpoint) => ({ endpoint, key: endpointKey(endpoint) }));
-  const preferred = keyed.filter(({ key }) => key === options.prefer);
-  const others = keyed.filter(({ key }) => key !== options.prefer);
-  return [...preferred, ...others].map(({ endpoint, key }) => ({
-    endpoint,
-    group: groupOf(endpoint, key, options, health),
-    abort: new AbortController(),
-    startedAt: 0,
-    expectedSince: 0,
-    timer: undefined,
-    overdue: false,
-    sent: false,
-    heard: false,
-    probe: false,
-    credentials: undefined,
-    redirectedTo: undefined,
-    record: undefined,
-  }));
-}
-
-/** Among those that are distrusted. */
-function turnOf(endpoint: Endpoint, { distrust = new Set() }: AskOptions): number {
-  return [...distrust].indexOf(endpointKey(endpoint));
-}
-
-function groupOf(endpoint: Endpoint, key: string, options: AskOptions, health: Health): Group {
-  if (endpoint.blockedBy !== undefined) return 'blocked';
-  if (options.exclude?.has(key)) return 'excluded';
-  if (options.distrust?.has(key)) return 'distrusted';
-  return health.state(endpoint) === 'open' ? 'open' : 'first';
-}
-
-function recordOf(
-  candidate: Candidate,
-  outcome: Attempt['outcome'],
-  clock: Clock,
-  told?: Outcome<unknown>,
-): Attempt {
-  const { endpoint } = candidate;
-  const refused = told && 'credentials' in told ? told.credentials : undefined;
-  const credentials = candidate.credentials ?? refused;
-  return {
-    endpoint: endpointKey(endpoint),
-    role: endpoint.role,
-    outcome,
-    ...(told && told.kind !== 'ok' && { reason: told.reason }),
-    ms: Math.round(clock.monotonic() - candidate.startedAt),
-    ...(told?.kind === 'rateLimited' && { until: told.until }),
-    ...(credentials && { credentials }),
-    ...(candidate.redirectedTo !== undefined && { redirectedTo: candidate.redirectedTo }),
+  readonly #onAbort = (): void => {
+    this.#end();
+    for (const candidate of [...this.#running]) this.#drop(candidate);
+    this.#answer.reject(this.#options.signal?.reason);
   };
-}
 
-function untouched({ endpoint }: Candidate): Pick<Attempt, 'endpoint' | 'role' | 'ms'> {
-  return { endpoint: endpointKey(endpoint), role: endpoint.role, ms: 0 };
-}
-
-/** Blocked endpoints are always told of; one that was passed over, when it stood before the one that answered. */
-function trailEntry(
-  candidate: Candidate,
-  winner: Candidate | undefined,
-  inOrder: readonly Candidate[],
-  clock: Clock,
-): readonly Attempt[] {
-  if (candidate.record) return [candidate.record];
-  const { endpoint, group } = candidate;
-  if (group === 'blocked') {
-    return [
-      {
-        ...untouched(candidate),
-        outcome: 'blocked',
-        reason: `blocked by the entry for ${endpoint.blockedBy}`,
-      },
-    ];
+  #end(): void {
+    this.#isOver = true;
+    this.#budget?.cancel();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
   }
-  if (candidate.probe) {
-    return [{ ...recordOf(candidate, 'skipped', clock), reason: 'being probed beside the others' }];
-  }
-  if (group === 'excluded' && !winner) {
-    // It did not say that the content is absent: nobody can know.
-    return [{ ...untouched(candidate), outcome: 'invalid', reason: 'gave wrong bytes' }];
-  }
-  const stoodBefore = winner !== undefined && inOrder.indexOf(candidate) < inOrder.indexOf(winner);
-  return stoodBefore
-    ? [
-        {
-          ...untouched(candidate),
-          outcome: 'skipped',
-          reason: group === 'open' ? 'has failed lately' : 'gave wrong bytes',
-        },
-      ]
-    : [];
 }

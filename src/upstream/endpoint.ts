@@ -1,6 +1,9 @@
 /** One place to ask for one image: what rewriting a reference to a mirror's or the source's location gives. */
 import { type Reference, referenceName } from '../oci/reference.ts';
 
+/** A mirror of an entry of registries.conf, or its location. */
+export type EndpointRole = 'mirror' | 'source';
+
 export interface Endpoint {
   /** As this endpoint knows the image; tag and digest as asked. */
   readonly reference: Reference;
@@ -8,7 +11,7 @@ export interface Endpoint {
   readonly host: string;
   /** As written in registries.conf; the prefix, or the name itself, where none is. */
   readonly location: string;
-  readonly role: 'mirror' | 'source';
+  readonly role: EndpointRole;
   readonly insecure: boolean;
   /** The prefix of the blocked entry that forbids contacting this endpoint. */
   readonly blockedBy: string | undefined;

@@ -1,7 +1,8 @@
 /**
- * The fallback table: what an endpoint's outcome means for the next endpoint, for our memory of this one, and in the end for the client.
- * `ask-in-order.ts` acts on it.
+ * The fallback table: what an endpoint's outcome means for the next endpoint, for our memory of this one, and in the end for the
+ * client. `ask-in-order.ts` acts on it.
  */
+import type { EndpointRole } from './endpoint.ts';
 import type { OutcomeKind, Trail } from './outcome.ts';
 import type { Verdict } from './upstream.ts';
 
@@ -15,22 +16,32 @@ export interface Consequence {
   readonly remembered: 'answer' | 'failure' | 'nothing';
 }
 
-export function consequence(outcome: OutcomeKind): Consequence {
-  switch (outcome) {
-    case 'ok':
-      return { next: false, remembered: 'answer' };
-    case 'notFound':
-    case 'unauthorized':
-    case 'denied':
-    // Until when the host is not asked again is kept by rate-limits.ts.
-    case 'rateLimited':
-    case 'invalid':
-      return { next: true, remembered: 'answer' };
-    case 'unreachable':
-      return { next: true, remembered: 'failure' };
-    case 'blocked':
-      return { next: true, remembered: 'nothing' };
-  }
+const final: Consequence = { next: false, remembered: 'answer' };
+const answered: Consequence = { next: true, remembered: 'answer' };
+const failed: Consequence = { next: true, remembered: 'failure' };
+const unasked: Consequence = { next: true, remembered: 'nothing' };
+
+/** The endpoints of registries.conf. `rate-limits.ts` keeps until when a host is not asked again. */
+const ofRegistries: Readonly<Record<OutcomeKind, Consequence>> = {
+  ok: final,
+  notFound: answered,
+  unauthorized: answered,
+  denied: answered,
+  rateLimited: answered,
+  invalid: answered,
+  unreachable: failed,
+  blocked: unasked,
+};
+
+/** One column for each role. */
+const table: Readonly<Record<EndpointRole, Readonly<Record<OutcomeKind, Consequence>>>> = {
+  mirror: ofRegistries,
+  source: ofRegistries,
+};
+
+/** The row and column of the table. */
+export function consequence(outcome: OutcomeKind, role: EndpointRole): Consequence {
+  return table[role][outcome];
 }
 
 /** What a trail without an ok means. */

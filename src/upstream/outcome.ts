@@ -4,6 +4,7 @@
  * `HTTP 503`, `no credentials in /root/.docker/config.json for quay.io/team`. It never holds a secret.
  */
 import type { CredentialSource } from '../config/credentials/auth-lookup.ts';
+import type { EndpointRole } from './endpoint.ts';
 import type { FaultKind } from './http/transport-fault.ts';
 
 export type Outcome<T> =
@@ -25,7 +26,7 @@ export type OutcomeKind = 'ok' | 'rateLimited' | FailureKind;
 export interface Attempt {
   /** `host/repository` (endpointKey). */
   readonly endpoint: string;
-  readonly role: 'mirror' | 'source';
+  readonly role: EndpointRole;
   readonly outcome: OutcomeKind | 'skipped' | 'overdue';
   readonly reason?: string;
   readonly ms: number;

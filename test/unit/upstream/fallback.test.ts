@@ -25,7 +25,9 @@ describe('the fallback table', () => {
   ];
   for (const [kind, next, remembered] of rows) {
     it(`${kind}: ${next ? 'asks the next' : 'is the end'}, remembers ${remembered}`, () => {
-      assert.deepEqual(consequence(kind), { next, remembered });
+      for (const role of ['mirror', 'source'] as const) {
+        assert.deepEqual(consequence(kind, role), { next, remembered }, role);
+      }
     });
   }
 });
