@@ -162,7 +162,7 @@ async function fetch(cache: OpenCache, { digest, size, bytes }: Content): Promis
   }
   const reservation = cache.reserve(size, [image]);
   if (!reservation) return;
-  const file = join(cache.incoming, digest.replace(':', '-'));
+  const file = join(cache.incoming.path, digest.replace(':', '-'));
   const fd = openSync(file, 'w');
   ftruncateSync(fd, size);
   closeSync(fd);

@@ -7,6 +7,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Leftovers } from './capacity/partial-downloads.ts';
+import type { IncomingFolder } from './incoming/incoming-folder.ts';
 
 export interface Cache {
   /** The tag as last seen upstream, however old. */
@@ -35,7 +36,7 @@ export interface Cache {
    */
   adoptBlob(digest: Digest, size: number, file: string): Promise<void>;
   /** Folder of transfers in flight, on the same file system as the store. */
-  readonly incoming: string;
+  readonly incoming: IncomingFolder;
   /** What is there of transfers that are over. */
   readonly leftovers: Pick<Leftovers, 'add' | 'hold' | 'forget'>;
   /**

@@ -7,13 +7,11 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
-  readdirSync,
-  rmSync,
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
-import { syncPath, writePrefix } from './blobs/disk-store.ts';
+import { IncomingFolder } from './incoming/incoming-folder.ts';
 
 export interface DataFolder {
   readonly lock: string;
@@ -21,7 +19,7 @@ export interface DataFolder {
   /** Disk space that is held back for the index. */
   readonly reserve: string;
   readonly content: string;
-  readonly incoming: string;
+  readonly incoming: IncomingFolder;
 }
 
 /** Whether somebody has kept a cache there. */
@@ -36,12 +34,12 @@ export function prepareDataFolder(data: string): DataFolder {
     index: join(data, 'index-v1.sqlite'),
     reserve: join(data, 'index-v1.reserve'),
     content: join(data, 'content-v1'),
-    incoming: join(data, 'incoming'),
+    incoming: new IncomingFolder(join(data, 'incoming')),
   };
   makeUsable(data);
   shareWithGroup(data);
   makeUsable(folder.content);
-  makeUsable(folder.incoming);
+  makeUsable(folder.incoming.path);
   for (const file of [folder.lock, folder.index]) {
     if (!statSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;
     throw new EntrepotError(
@@ -54,11 +52,11 @@ export function prepareDataFolder(data: string): DataFolder {
   }
   // Whoever made them may have been killed before this.
   flushFolder(data);
-  if (statSync(folder.content).dev !== statSync(folder.incoming).dev) {
+  if (statSync(folder.content).dev !== statSync(folder.incoming.path).dev) {
     throw new EntrepotError(
       'DATA_UNUSABLE',
       'is on another file system than content-v1, and what is finished is renamed into that: mount one for both',
-      { file: folder.incoming },
+      { file: folder.incoming.path },
     );
   }
   return folder;
@@ -78,7 +76,7 @@ function makeUsable(path: string): void {
 export function problemOf(folder: DataFolder): string | undefined {
   try {
     makeUsable(folder.content);
-    makeUsable(folder.incoming);
+    makeUsable(folder.incoming.path);
     return undefined;
   } catch (error) {
     return error instanceof EntrepotError ? error.located : String(error);
@@ -117,34 +115,6 @@ function flushFolder(path: string): void {
   } finally {
     closeSync(fd);
   }
-}
-
-/** Removes what a killed process had not finished writing. Only for the one who holds the lock. */
-export function removeUnfinishedWrites(folder: DataFolder): void {
-  for (const name of incomingFiles(folder)) {
-    if (name.startsWith(writePrefix)) rmSync(join(folder.incoming, name), { force: true });
-  }
-}
-
-/**
- * Removes what was on its way in when the power went, and tells how many files that were: their ranges may promise bytes that
- * never came to the disk, and who asks for a part of a blob would be given zeros. Only for the one who holds the lock.
- */
-export function removeIncoming(folder: DataFolder): number {
-  const names = incomingFiles(folder);
-  for (const name of names) rmSync(join(folder.incoming, name), { force: true });
-  return names.length;
-}
-
-/** For an orderly end: what is in flight can then be resumed whatever happens to the machine. */
-export async function flushIncoming(folder: DataFolder): Promise<void> {
-  for (const name of incomingFiles(folder)) await syncPath(join(folder.incoming, name));
-  await syncPath(folder.incoming);
-}
-
-function incomingFiles(folder: DataFolder): string[] {
-  const entries = readdirSync(folder.incoming, { withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }
 
 /** DATA_UNUSABLE for what the file system refused; anything else as it is. */

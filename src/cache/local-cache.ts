@@ -16,6 +16,7 @@ import type { Cache, CachedManifest, NewManifest, StoredBlob } from './cache.ts'
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Room } from './capacity/capacity.ts';
 import type { Quotas } from './capacity/quotas.ts';
+import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { IndexStore } from './index/index-store.ts';
 import type { VerifiedFiles } from './integrity/verified-files.ts';
 import type { CacheLog } from './log.ts';
@@ -41,7 +42,7 @@ export interface LocalCacheDeps {
   readonly unreadable: (digest: Digest, error: unknown) => void;
   /** Resolves when the files of evicted contents are gone. */
   readonly removed: () => Promise<void>;
-  readonly incoming: string;
+  readonly incoming: IncomingFolder;
   readonly leftovers: Cache['leftovers'];
   readonly close: () => Promise<void>;
 }

@@ -18,15 +18,7 @@ import { createLeftovers } from './capacity/partial-downloads.ts';
 import { createPins } from './capacity/pins.ts';
 import { createQuotas, type QuotaSetting } from './capacity/quotas.ts';
 import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts';
-import {
-  type DataFolder,
-  flushIncoming,
-  prepareDataFolder,
-  problemOf,
-  removeIncoming,
-  removeUnfinishedWrites,
-  unusable,
-} from './data-folder.ts';
+import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
 import { createRememberedIndex } from './index/caching-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
@@ -100,7 +92,7 @@ function openFolder(
   try {
     const { boot = bootOfLinux } = deps;
     lock = lockData(folder.lock, { boot: boot(), afterPowerCut: () => forgetIncoming(deps.log, folder) });
-    removeUnfinishedWrites(folder);
+    folder.incoming.removeUnfinishedWrites();
     return wire(deps, options, folder, reserve, lock, openIndex(folder.index, deps.clock.now()));
   } catch (error) {
     lock?.release(false);
@@ -294,7 +286,7 @@ function wire(
     attempt('the index could not be closed in order', index.close);
     let isFlushed = false;
     try {
-      await flushIncoming(folder);
+      await folder.incoming.flush();
       isFlushed = true;
     } catch (error) {
       failed('transfers in flight could not be flushed')(error);
@@ -349,7 +341,7 @@ function wire(
 }
 
 function forgetIncoming(log: CacheLog, folder: DataFolder): void {
-  const files = removeIncoming(folder);
+  const files = folder.incoming.clear();
   if (files > 0)
     log.warn({ files }, 'the machine went down in between: transfers that were in flight begin anew');
 }

@@ -38,7 +38,7 @@ export interface TransfersDeps {
   /** For readers who are behind. */
   readonly buffers: BufferPool;
   /** Folder of the growing files. */
-  readonly incoming: string;
+  readonly incoming: Cache['incoming'];
   /** Where it is known what of that is nobody's. */
   readonly leftovers: Cache['leftovers'];
   /** Takes a verified file into the store. */

@@ -22,7 +22,7 @@ import { Givers } from './fetch/contributors.ts';
 import { type FetchEnd, Fetcher, type FetcherHost } from './fetch/fetcher.ts';
 import { type Fetch, Fetches, type Opening } from './fetch/fetches.ts';
 import { isFilledUp, wishOf } from './fetch/plan.ts';
-import { findLeftover, incomingPath, removeIncoming } from './file/incoming-files.ts';
+import { findPartialDownload, partialFileOf } from './file/partial-download.ts';
 import { SparseFile } from './file/sparse-file.ts';
 import { Readers } from './read/readers.ts';
 import { createRelay } from './read/relay.ts';
@@ -52,7 +52,7 @@ export class Transfer implements FetcherHost {
     this.digest = digest;
     this.#deps = deps;
     this.sources = new ByteSources(source);
-    const leftover = findLeftover(incomingPath(deps.incoming, digest, source), declaredSize);
+    const leftover = findPartialDownload(partialFileOf(deps.incoming, digest, source), declaredSize);
     this.#size = new BlobSize(digest, declaredSize, leftover.size);
     this.file = new SparseFile(
       {
@@ -389,7 +389,7 @@ export class Transfer implements FetcherHost {
     if (this.#state === 'verifying' || this.#state === 'verified') return;
     if (this.#state === 'filling') {
       this.#deps.metrics.transferEnded('failed');
-      if (this.file.written.bytes === 0) removeIncoming(this.file.path);
+      if (this.file.written.bytes === 0) this.file.remove();
     }
     this.#state = 'ended';
     this.#room.release();

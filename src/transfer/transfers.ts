@@ -4,6 +4,7 @@
  * Otherwise it starts its own: what another image's endpoints do decides nothing for it (docs/decisions/0019).
  */
 import { writev } from 'node:fs';
+import type { PartialFile } from '../cache/incoming/partial-file.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
@@ -11,7 +12,6 @@ import type { Trail } from '../upstream/outcome.ts';
 import type { Verdict } from '../upstream/upstream.ts';
 import type { ByteSource } from './fetch/byte-source.ts';
 import { createDistrustMemory } from './fetch/distrust.ts';
-import { dropIncoming, sweepIncoming } from './file/incoming-files.ts';
 import { MemoryBudget } from './file/memory-budget.ts';
 import { defaultLimits, type TransferLimits } from './limits.ts';
 import { RelayMemory } from './read/relay-memory.ts';
@@ -92,9 +92,9 @@ export function createTransfers(
   let { fill } = settings;
   const running = new RunningTransfers();
 
-  function leave(path: string, bytes: number, left: number): void {
-    if (bytes > 0) deps.leftovers.add(path, { bytes, left, remove: () => dropIncoming(path) });
-    else deps.leftovers.forget(path);
+  function leave(file: PartialFile, bytes: number, left: number): void {
+    if (bytes > 0) deps.leftovers.add(file.path, { bytes, left, remove: () => file.drop() });
+    else deps.leftovers.forget(file.path);
   }
 
   /** What is passed on without being kept takes no new readers: there may be room by now, or another size. */
@@ -128,7 +128,7 @@ export function createTransfers(
       if (!running.delete(transfer)) return;
       // One that was passed on without being kept may have a successor, whose file that is now.
       if (running.of(digest).some((other) => other.file.path === file.path)) return;
-      leave(file.path, file.leftBytes, deps.clock.now());
+      leave(file.partial, file.leftBytes, deps.clock.now());
     },
   };
 
@@ -180,8 +180,8 @@ export function createTransfers(
     },
 
     sweep(isStored) {
-      const { resumable, removed } = sweepIncoming(deps.incoming, isStored, deps.clock.now(), leftoverMaxAge);
-      for (const { path, bytes, modified } of resumable) leave(path, bytes, modified);
+      const { resumable, removed } = deps.incoming.sweep(isStored, deps.clock.now(), leftoverMaxAge);
+      for (const { file, bytes, modified } of resumable) leave(file, bytes, modified);
       if (resumable.length + removed === 0) return;
       const bytes = resumable.reduce((sum, one) => sum + one.bytes, 0);
       deps.log.info({ resumable: resumable.length, bytes, removed }, 'looked through the incoming folder');

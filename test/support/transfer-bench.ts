@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { IncomingFolder } from '../../src/cache/incoming/incoming-folder.ts';
 import { createBufferPool } from '../../src/lib/buffer-pool.ts';
 import type { ByteStream } from '../../src/lib/byte-stream.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
@@ -49,7 +50,7 @@ export function transferBench(
       hasher,
       blocks: { retain() {}, release() {}, lend: () => true, takeBack() {} },
       buffers: createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 }),
-      incoming,
+      incoming: new IncomingFolder(incoming),
       async adopt(digest, _size, file) {
         renameSync(file, path(digest));
         for (const resolve of waiting.get(digest) ?? []) resolve();

@@ -20,6 +20,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { BufferPool } from '../../lib/buffer-pool.ts';
 import { Turns } from '../../lib/keyed-lock.ts';
+import { syncPath } from '../../lib/sync-path.ts';
 import {
   type Digest,
   type DigestAlgorithm,
@@ -27,6 +28,7 @@ import {
   digestHex,
   parseDigest,
 } from '../../oci/digest.ts';
+import type { IncomingFolder } from '../incoming/incoming-folder.ts';
 import type { BlobStore, StoredFile } from './blob-store.ts';
 import { StoredFileStream } from './stored-file-stream.ts';
 
@@ -36,19 +38,15 @@ export interface DiskStoreOptions {
   /** `content-v1`; must exist. */
   readonly content: string;
   /** On the same file system; must exist. */
-  readonly incoming: string;
+  readonly incoming: IncomingFolder;
   /** A file that was opened did not give what it should. */
   readonly onFault: (digest: Digest, error: Error) => void;
 }
-
-/** Files in `incoming` that are this store's own, left there only by a kill. */
-export const writePrefix = 'put-';
 
 export function createDiskStore({ buffers, content, incoming, onFault }: DiskStoreOptions): BlobStore {
   const turns = new Turns();
   /** Folders that exist and are named on the disk, or are about to be. */
   const lasting = new Map<string, Promise<void>>();
-  let written = 0;
 
   const shard = (algorithm: DigestAlgorithm, first: string) => join(content, algorithm, first);
   const folderOf = (digest: Digest) => shard(digestAlgorithm(digest), digestHex(digest).slice(0, 2));
@@ -131,8 +129,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
     },
     write(digest, bytes) {
       return turns.take(digest, async () => {
-        written += 1;
-        const file = join(incoming, `${writePrefix}${digestHex(digest)}-${written}`);
+        const file = incoming.pathForWrite(digest);
         const fill = async (handle: FileHandle) => {
           await handle.writeFile(bytes);
           await handle.sync();
@@ -141,7 +138,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
           await withFile(file, 'wx', fill).catch(async (error: unknown) => {
             if (codeOf(error) !== 'ENOENT') throw error;
             // The folder was removed while this process runs.
-            await mkdir(incoming, { recursive: true });
+            await incoming.make();
             await withFile(file, 'wx', fill);
           });
           await place(digest, file);
@@ -217,11 +214,6 @@ async function withFile(
   } finally {
     await handle.close();
   }
-}
-
-/** Flushes a file's bytes, or the names in a folder. */
-export function syncPath(path: string): Promise<void> {
-  return withFile(path, 'r', (handle) => handle.sync());
 }
 
 /** Whether the file system refused a write for want of room, of whatever kind: bytes, inodes, a quota. */

@@ -4,6 +4,7 @@
  * readers.
  */
 import { read } from 'node:fs';
+import type { PartialFile } from '../../cache/incoming/partial-file.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Hasher, PrefixHash } from '../../lib/hasher.ts';
 import type { ReadBlocks } from '../../lib/read-blocks.ts';
@@ -11,9 +12,9 @@ import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { BlobSize } from '../blob-size.ts';
 import type { TransferLimits } from '../limits.ts';
 import { FileWriter, type WriteVector } from './file-writer.ts';
-import { type Leftover, openIncoming, removeIncoming, removeRanges, saveRanges } from './incoming-files.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { OpenFile } from './open-file.ts';
+import type { PartialDownload } from './partial-download.ts';
 import type { RangeSet } from './range-set.ts';
 
 export interface SparseFileDeps {
@@ -33,6 +34,7 @@ export interface SparseFileDeps {
 
 export class SparseFile {
   readonly path: string;
+  readonly partial: PartialFile;
   readonly present: RangeSet;
   readonly written: RangeSet;
   /** Counts the times that all bytes were thrown away. */
@@ -50,17 +52,17 @@ export class SparseFile {
   #gone = false;
   #broken = false;
 
-  constructor(deps: SparseFileDeps, leftover: Leftover) {
+  constructor(deps: SparseFileDeps, found: PartialDownload) {
     this.#deps = deps;
-    this.path = leftover.path;
-    this.written = leftover.ranges.copy();
-    this.present = leftover.ranges.copy();
-    this.#savedBytes = leftover.ranges.bytes;
-    const keep = leftover.ranges.bytes > 0;
-    this.#file = new OpenFile(() => openIncoming(this.path, keep));
+    this.partial = found.file;
+    this.path = found.file.path;
+    this.written = found.ranges.copy();
+    this.present = found.ranges.copy();
+    this.#savedBytes = found.ranges.bytes;
+    const keep = found.ranges.bytes > 0;
+    this.#file = new OpenFile(() => this.partial.open(keep));
   }
 
-  /** Of the whole blob, where anybody has told. */
   get size(): number | undefined {
     return this.#deps.size.value;
   }
@@ -188,8 +190,8 @@ export class SparseFile {
     this.written.clear();
     this.#savedBytes = 0;
     this.#file.close();
-    removeIncoming(this.path);
-    this.#file = new OpenFile(() => openIncoming(this.path, false));
+    this.partial.remove();
+    this.#file = new OpenFile(() => this.partial.open(false));
   }
 
   /** Saves the ranges now, for whoever resumes; one save after another, as they share a temporary file. */
@@ -203,7 +205,8 @@ export class SparseFile {
     const { bytes } = this.written;
     // Removed meanwhile, with what it stood beside.
     const isVoid = () => this.#gone || epoch !== this.epoch;
-    this.#saving = saveRanges(this.path, this.size, this.written)
+    this.#saving = this.partial
+      .save({ size: this.size, ranges: this.written.toJSON() })
       .then(() => {
         if (!isVoid()) this.#savedBytes = bytes;
       })
@@ -212,7 +215,7 @@ export class SparseFile {
       })
       .finally(() => {
         this.#saving = undefined;
-        if (isVoid()) removeRanges(this.path);
+        if (isVoid()) this.partial.removeRanges();
       });
     await this.#saving;
   }
@@ -235,13 +238,13 @@ export class SparseFile {
   /** The blob has been moved into the store: only the ranges are left to remove. */
   moved(): void {
     this.#forget();
-    removeRanges(this.path);
+    this.partial.removeRanges();
   }
 
   /** Removes the file from the folder. Who has it open can read on. */
   remove(): void {
     this.#forget();
-    removeIncoming(this.path);
+    this.partial.remove();
   }
 
   /** After the last reader. */

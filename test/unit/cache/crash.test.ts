@@ -43,7 +43,7 @@ test('whatever a process was writing when it was killed, all that is visible aft
     assert.equal(report?.dropped, 0, 'no row without its file');
     assert.equal(report.removed, 0, 'no file under a name that its bytes do not have');
     assert.deepEqual(
-      readdirSync(cache.incoming).filter((name) => name.startsWith('put-')),
+      readdirSync(cache.incoming.path).filter((name) => name.startsWith('put-')),
       [],
     );
     let bytes = 0;

@@ -84,7 +84,7 @@ export async function addBlob(
   options: { image?: string; algorithm?: string } = {},
 ): Promise<Digest> {
   const digest = digestOf(bytes, options.algorithm);
-  const file = join(cache.incoming, `${digest.replace(':', '-')}-${randomBytes(4).toString('hex')}`);
+  const file = join(cache.incoming.path, `${digest.replace(':', '-')}-${randomBytes(4).toString('hex')}`);
   writeFileSync(file, bytes);
   await cache.adoptBlob(digest, bytes.length, file);
   cache.link(options.image ?? image, digest, endpoint);

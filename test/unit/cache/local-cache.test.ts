@@ -39,7 +39,7 @@ test('a blob that was adopted is read back whole and in parts, and its file has 
   assert.deepEqual(await readAll(blob.stream(2_999_990, bytes.length)), bytes.subarray(2_999_990));
   assert.deepEqual(await readAll(blob.stream(5, 5)), Buffer.alloc(0));
   blob.close();
-  assert.deepEqual(readdirSync(cache.incoming), []);
+  assert.deepEqual(readdirSync(cache.incoming.path), []);
   assert.deepEqual(readFileSync(contentPath(data, digest)), bytes);
 });
 
@@ -82,14 +82,14 @@ test('adopting what is here already drops the new file, also when both come at o
   await addBlob(cache, bytes);
   const blob = await cache.blob(image, digests[0]!);
   assert.deepEqual(await readAll(blob!.stream(0, bytes.length)), bytes);
-  assert.deepEqual(readdirSync(cache.incoming), []);
+  assert.deepEqual(readdirSync(cache.incoming.path), []);
   assert.equal(cache.admin.usage().bytes, bytes.length);
 });
 
 test('a file of another size than announced is not adopted', async (t) => {
   const cache = await open(t, dataFolder(t));
   const digest = digestOf(Buffer.from('abc'));
-  const file = join(cache.incoming, 'x');
+  const file = join(cache.incoming.path, 'x');
   writeFileSync(file, 'ab');
   await assert.rejects(cache.adoptBlob(digest, 3, file), /has 2 bytes/);
   assert.equal(cache.hasBlob(digest), false);
@@ -332,7 +332,7 @@ test('a blob that eviction forgot while it was on its way is linked when it come
   cache.reserve(4000)?.release();
   assert.equal(cache.hasBlob(other), false);
   assert.equal(cache.isLinked(image, digest), false);
-  const file = join(cache.incoming, 'blob');
+  const file = join(cache.incoming.path, 'blob');
   writeFileSync(file, bytes);
   await cache.adoptBlob(digest, bytes.length, file);
   assert.equal(cache.isLinked(image, digest), true);

@@ -118,7 +118,7 @@ function assertAgree(cache: OpenCache, data: string): void {
   }
   assert.equal(cache.admin.usage().bytes, sum, 'the index knows each file');
   assert.deepEqual(
-    readdirSync(cache.incoming).filter((name) => name.startsWith('put-')),
+    readdirSync(cache.incoming.path).filter((name) => name.startsWith('put-')),
     [],
   );
 }

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { IncomingFolder } from '../../../src/cache/incoming/incoming-folder.ts';
 import type { Hasher } from '../../../src/lib/hasher.ts';
-import { findLeftover, incomingPath } from '../../../src/transfer/file/incoming-files.ts';
+import { findPartialDownload, partialFileOf } from '../../../src/transfer/file/partial-download.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -51,7 +52,7 @@ describe('a transfer past the disk', () => {
   it('does without what an earlier run left where that cannot be opened', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const source = scriptedSource('a/b', [good]);
-    const path = incomingPath(bench.incoming, digest, source);
+    const { path } = partialFileOf(new IncomingFolder(bench.incoming), digest, source);
     mkdirSync(path);
     writeFileSync(`${path}.ranges`, JSON.stringify({ size: blob.length, ranges: [[0, 1000]] }));
     for (const start of [0, 500]) {
@@ -67,11 +68,12 @@ describe('a transfer past the disk', () => {
     const source = scriptedSource('a/b', [endpoint]);
     const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
     // When they are saved, they have left memory, too.
-    while (findLeftover(incomingPath(bench.incoming, digest, source)).ranges.bytes < 2 * MiB) {
+    const partial = partialFileOf(new IncomingFolder(bench.incoming), digest, source);
+    while (findPartialDownload(partial).ranges.bytes < 2 * MiB) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     endpoint.stallAfter = blob.length;
-    truncateSync(incomingPath(bench.incoming, digest, source), 0);
+    truncateSync(partial.path, 0);
     const bodies = [0, 1000].map(async (start) =>
       (await readAll(transfer.reader(start))).equals(blob.subarray(start)),
     );
@@ -115,7 +117,7 @@ describe('a transfer past the disk', () => {
     });
     // No file that can be removed.
     const source = scriptedSource('a/b', [good]);
-    mkdirSync(`${incomingPath(bench.incoming, digest, source)}.ranges`);
+    mkdirSync(`${partialFileOf(new IncomingFolder(bench.incoming), digest, source).path}.ranges`);
     const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(transfer.reader(0))).equals(blob));
     transfer.close();

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createDiskStore } from '../../../../src/cache/blobs/disk-store.ts';
+import { IncomingFolder } from '../../../../src/cache/incoming/incoming-folder.ts';
 import { buffers, dataFolder, digestOf, readAll } from '../data-folder-fixture.ts';
 
 function setUp(t: TestContext) {
@@ -12,7 +13,12 @@ function setUp(t: TestContext) {
   mkdirSync(content);
   mkdirSync(incoming);
   const faults: string[] = [];
-  const store = createDiskStore({ buffers, content, incoming, onFault: (digest) => faults.push(digest) });
+  const store = createDiskStore({
+    buffers,
+    content,
+    incoming: new IncomingFolder(incoming),
+    onFault: (digest) => faults.push(digest),
+  });
   return { store, content, incoming, faults };
 }
 

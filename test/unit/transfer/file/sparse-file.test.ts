@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
 import { createHasher, type Hasher } from '../../../../src/lib/hasher.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
-import { findLeftover } from '../../../../src/transfer/file/incoming-files.ts';
 import { MemoryBudget } from '../../../../src/transfer/file/memory-budget.ts';
+import { findPartialDownload } from '../../../../src/transfer/file/partial-download.ts';
 import { SparseFile, type SparseFileDeps } from '../../../../src/transfer/file/sparse-file.ts';
 import { defaultLimits } from '../../../../src/transfer/limits.ts';
 import { generateBlob } from '../../../support/byte-source.ts';
@@ -24,7 +25,7 @@ describe('a sparse file', () => {
   after(() => hasher.close());
 
   function file(folder: string, deps: Partial<SparseFileDeps> = {}): SparseFile {
-    const leftover = findLeftover(join(folder, 'blob'));
+    const leftover = findPartialDownload(new PartialFile(join(folder, 'blob')));
     return new SparseFile(
       {
         clock: createManualClock(),
@@ -100,7 +101,7 @@ describe('a sparse file', () => {
 
     const later = file(folder);
     assert.deepEqual(later.present.toJSON(), [[0, 10 * KiB]]);
-    assert.equal(findLeftover(join(folder, 'blob')).size, bytes.length);
+    assert.equal(findPartialDownload(new PartialFile(join(folder, 'blob'))).size, bytes.length);
     assert.deepEqual(await readOf(later, 5, 100), bytes.subarray(5, 105));
     put(later, 10 * KiB, bytes.length);
     assert.equal(`sha256:${await later.digest(bytes.length)}`, blob.digest);
@@ -124,7 +125,7 @@ describe('a sparse file', () => {
       for (const write of writes.splice(0)) write();
       await new Promise((resolve) => setImmediate(resolve));
       await sparse.save();
-      for (const [start, end] of findLeftover(join(folder, 'blob')).ranges.toJSON()) {
+      for (const [start, end] of findPartialDownload(new PartialFile(join(folder, 'blob'))).ranges.toJSON()) {
         assert.ok(readFileSync(sparse.path).subarray(start, end).equals(bytes.subarray(start, end)));
       }
     }
@@ -224,7 +225,7 @@ describe('a sparse file', () => {
         writeFailed() {},
         onError: ({ code }) => errors.push(code),
       },
-      findLeftover(join(folder, 'file', 'blob')),
+      findPartialDownload(new PartialFile(join(folder, 'file', 'blob'))),
     );
     assert.equal(sparse.create(), false);
     assert.deepEqual(errors, ['ENOTDIR']);

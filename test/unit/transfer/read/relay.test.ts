@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
 import type { ByteStream } from '../../../../src/lib/byte-stream.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { createHasher, type Hasher } from '../../../../src/lib/hasher.ts';
@@ -64,7 +65,7 @@ describe('a relay', () => {
         onError() {},
         writeFailed() {},
       },
-      { path, ranges: new RangeSet([{ start: 0, end: onDisk }]), size: blob.length },
+      { file: new PartialFile(path), ranges: new RangeSet([{ start: 0, end: onDisk }]), size: blob.length },
     );
     t.after(() => file.close());
     const source = scriptedSource('a/b', scripts);
