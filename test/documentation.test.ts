@@ -20,16 +20,6 @@ const wordsForPeople = /\b(?:whoever|whom|nobody|somebody)\b/gi;
 /** How many of these words a page still has. The counts only go down. */
 const notYetPlain: Readonly<Record<string, number>> = {
   'docs/operations.md': 2,
-  'docs/decisions/0003-one-sparse-file-per-cold-blob.md': 2,
-  'docs/decisions/0004-a-stock-registries-conf-keeps-the-built-in-list.md': 1,
-  'docs/decisions/0007-admin-socket.md': 2,
-  'docs/decisions/0009-breakers-hedges-and-token-realms.md': 2,
-  'docs/decisions/0011-where-the-first-design-was-corrected.md': 1,
-  'docs/decisions/0012-blocks-that-sockets-read-into.md': 4,
-  'docs/decisions/0013-damaged-content-is-lost-not-forgotten.md': 4,
-  'docs/decisions/0014-tls-on-node-https-without-http2.md': 1,
-  'docs/decisions/0015-configuration-files-are-looked-at.md': 2,
-  'docs/decisions/0017-what-a-power-cut-may-take.md': 1,
 };
 
 /** Without blocks of code, inline code, and words that are quoted by `_word_`. */
