@@ -114,9 +114,8 @@ function assertNone(problems: readonly string[]): void {
 
 /** What this change of the house has not reached yet. Entries only go. */
 const stillTooLong = {
-  files: ['src/app.ts', 'src/cache/open-cache.ts', 'src/transfer/transfer.ts'] as readonly string[],
+  files: ['src/cache/open-cache.ts', 'src/transfer/transfer.ts'] as readonly string[],
   functions: [
-    'src/app.ts: createApp',
     'src/cache/blobs/disk-store.ts: createDiskStore',
     'src/cache/capacity/capacity.ts: createRoom',
     'src/cache/local-cache.ts: createLocalCache',

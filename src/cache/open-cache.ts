@@ -38,9 +38,9 @@ export interface CacheDeps {
   /** What stored files are read into. */
   readonly buffers: BufferPool;
   /** Bytes free for this process on the file system of the folder. */
-  readonly freeBytes?: (folder: string) => number;
+  readonly freeBytes?: ((folder: string) => number) | undefined;
   /** What tells this start of the machine from others. Default: Linux's own, elsewhere unknown. */
-  readonly boot?: () => string | undefined;
+  readonly boot?: (() => string | undefined) | undefined;
   /** Told of each content that had to make room, and its bytes. */
   readonly onEvicted?: (bytes: number, digest: Digest) => void;
   /** Told of each stored content that was missing or altered, and of an index that was damaged. */

@@ -15,11 +15,9 @@ import { createCredentials } from './auth/credentials.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import { type BreakerChange, createHealth, type HostHealth } from './health/health.ts';
 import { createPing } from './health/ping.ts';
-import { createRateLimits } from './health/rate-limits.ts';
 import { createHostSettings } from './host-settings.ts';
 import { createConnectionLimit } from './http/connection-limit.ts';
 import { createDispatchers } from './http/dispatchers.ts';
-import { createLookups, type Lookups } from './http/lookups.ts';
 import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
@@ -30,6 +28,7 @@ import { createReferrers } from './registry/referrers.ts';
 import { createRegistryClient } from './registry/registry-client.ts';
 import { createTagList } from './registry/tag-list.ts';
 import type { Answer, Upstream } from './upstream.ts';
+import { createUpstreamMemory, type UpstreamMemory } from './upstream-memory.ts';
 
 export interface UpstreamDeps {
   readonly endpoints: (reference: Reference) => readonly Endpoint[];
@@ -48,8 +47,8 @@ export interface UpstreamDeps {
   readonly onFault?: (endpoint: Endpoint, error: unknown) => void;
   /** Told when a host is skipped from now on, and when it is asked again. */
   readonly onBreaker?: (change: BreakerChange) => void;
-  /** How names become addresses. Default: the system's way, with no memory beyond this upstream. */
-  readonly lookups?: Lookups;
+  /** What earlier configurations have learnt of hosts. Default: nothing. */
+  readonly memory?: UpstreamMemory;
 }
 
 export interface UpstreamOptions {
@@ -63,7 +62,8 @@ export interface UpstreamOptions {
 
 /** Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Upstream {
-  const { clock, blocks } = deps;
+  const { clock, blocks, memory = createUpstreamMemory({ clock }) } = deps;
+  const { rateLimits, lookups } = memory;
   const { upstream: config } = options;
   const settings = createHostSettings(config);
   const dispatchers = createDispatchers({
@@ -73,7 +73,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     proxies: createProxies(options.proxies, settings),
     settings,
     extraCa: config.caFile === undefined ? [] : readCaFile(config.caFile, 'upstream.ca_file'),
-    lookups: deps.lookups ?? createLookups({ clock }),
+    lookups,
   });
   const sender = createSender({
     dispatchers,
@@ -88,10 +88,9 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     via: options.via ?? '1.1 entrepot',
   });
   const credentials = createCredentials({ authLookup: deps.authLookup, settings });
-  const rateLimits = createRateLimits(clock);
   const schemes = createSchemes({ sender, addressScopeOf: settings.addressScope, clock });
   const ping = createPing({ sender, schemes, settings, clock });
-  const health = createHealth({ clock, ping, onChange: deps.onBreaker });
+  const health = createHealth({ clock, ping, records: memory.hosts, onChange: deps.onBreaker });
   const client = createRegistryClient({
     sender,
     schemes,

@@ -64,6 +64,19 @@ describe('credentials', () => {
     assert.equal((await ask()).status, 200);
   });
 
+  it('are sent no more once a reload has taken them away, nor is the token that they bought', async (t) => {
+    const tokens = await tokenServer(t);
+    const registry = await privateRegistry(t, { auth: { kind: 'bearer', tokens } });
+    const authJson = auths({ [registry.host]: 'joe:right' });
+    const { ask, proxy } = await proxyFor(t, registry.host, { authJson });
+    assert.equal((await ask()).status, 200);
+    const served = registry.count();
+    await proxy.reload({ authJson: auths({}) });
+    assert.equal((await ask('manifests/2')).status, 502);
+    assert.equal(registry.count(), served);
+    assert.equal(tokens.requests.at(-1)?.authorization, undefined);
+  });
+
   it('are read again when the file changes, and a wrong one is told by its file and key', async (t) => {
     const registry = await privateRegistry(t, { auth: basicAuth() });
     const { ask, proxy } = await proxyFor(t, registry.host, {

@@ -29,6 +29,17 @@ describe('a data folder with a path of 150 characters', () => {
   });
 });
 
+describe('a data folder that was opened in vain', () => {
+  it('is released, so that the next try in the same process opens it', async (t) => {
+    const folder = tempFolder(t);
+    writeFileSync(join(folder, 'ca.pem'), 'no certificate');
+    const toml = '[upstream]\nca_file = "ca.pem"\n';
+    await assert.rejects(startApp(t, { folder, registries: '', toml }), { code: 'TLS_UNUSABLE' });
+    const { url } = await startApp(t, { folder, registries: '' });
+    assert.equal((await get(`${url}/v2/`)).status, 200);
+  });
+});
+
 describe('a data folder that cannot be used', () => {
   for (const name of ['entrepot.lock', 'index-v1.sqlite']) {
     it(`is told in one line: ${name} is a folder`, async (t) => {

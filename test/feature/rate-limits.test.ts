@@ -71,6 +71,20 @@ describe('a registry that counts requests', () => {
     assert.equal(mirror.count({ kind: 'manifest', reference: '4' }), 1);
   });
 
+  it('is left alone over a reload, too', async (t) => {
+    const { mirror, clock, proxy, pull, metric } = await setUp(t);
+    mirror.on({ kind: 'manifest', times: 1 }, rateLimited(600));
+    assert.equal((await pull('manifests/1')).status, 200);
+    const asked = mirror.count();
+    await proxy.reload({});
+    assert.equal((await pull('manifests/2')).status, 200);
+    assert.equal(mirror.count(), asked, 'not one request');
+    assert.equal(await metric('entrepot_upstream_cooling_seconds'), 600);
+    await clock.advance(10 * minute);
+    assert.equal((await pull('manifests/3')).status, 200);
+    assert.equal(mirror.count({ kind: 'manifest', reference: '3' }), 1);
+  });
+
   it('and is the only one leaves the cached image to be served as stale, and a 503 for all else', async (t) => {
     const { mirror, source, clock, pull } = await setUp(t);
     await pull('manifests/1');

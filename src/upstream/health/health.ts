@@ -45,6 +45,9 @@ export interface HostHealth {
   readonly lastFailure: string | undefined;
 }
 
+/** What is known of each host, by its name. It outlives the `Health` of one configuration. */
+export type HostRecords = LRUCache<string, Host>;
+
 interface Host {
   readonly breaker: Breaker;
   /** Of its repositories that have failed lately, by endpointKey. */
@@ -72,6 +75,8 @@ export interface BreakerChange {
 export interface HealthDeps {
   readonly clock: Clock;
   readonly ping: Ping;
+  /** What earlier configurations have learnt. Default: nothing. */
+  readonly records?: HostRecords | undefined;
   /** Told of the breakers of hosts. */
   readonly onChange?: ((change: BreakerChange) => void) | undefined;
 }
@@ -82,11 +87,26 @@ const firstHedgeDelay = 1000;
 const shortestHedgeDelay = 500;
 const longestHedgeDelay = 3000;
 
-export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): Health {
-  const hosts = new LRUCache<string, Host>({ max: maxHosts });
+/** Records of no host yet. */
+export function createHostRecords(): HostRecords {
+  return new LRUCache({ max: maxHosts });
+}
+
+export function createHealth(deps: HealthDeps): Health {
+  const { clock, ping, onChange = () => {}, records = createHostRecords() } = deps;
+  /** Those of them that this configuration has asked for: the others may be no endpoints any more, and are not listed. */
+  const hosts = createHostRecords();
+
+  function find(name: string): Host | undefined {
+    const listed = hosts.get(name);
+    if (listed) return listed;
+    const known = records.get(name);
+    if (known) hosts.set(name, known);
+    return known;
+  }
 
   function of(name: string): Host {
-    const known = hosts.get(name);
+    const known = find(name);
     if (known) return known;
     const host: Host = {
       breaker: new Breaker(clock),
@@ -99,6 +119,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
       lastFailure: undefined,
     };
     hosts.set(name, host);
+    records.set(name, host);
     return host;
   }
 
@@ -113,7 +134,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
 
   /** Those that exist: of the host, and of the repository if it has failed. */
   function breakersOf(endpoint: Endpoint): readonly Breaker[] {
-    const host = hosts.get(endpoint.host);
+    const host = find(endpoint.host);
     const repository = host?.repositories.get(endpointKey(endpoint));
     return [host?.breaker, repository].filter((breaker) => breaker !== undefined);
   }
@@ -133,7 +154,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
   }
 
   function hedgeDelay(name: string): number {
-    const host = hosts.get(name);
+    const host = find(name);
     if (host?.mean === undefined) return firstHedgeDelay;
     return Math.min(longestHedgeDelay, Math.max(shortestHedgeDelay, host.mean + 4 * host.deviation));
   }
@@ -206,7 +227,7 @@ export function createHealth({ clock, ping, onChange = () => {} }: HealthDeps): 
       host.faultedKey = key;
       if (isAnother && host.breaker.faulted()) open(endpoint.host, host);
     },
-    answeredAt: (name) => hosts.get(name)?.answeredAt ?? Number.NEGATIVE_INFINITY,
+    answeredAt: (name) => find(name)?.answeredAt ?? Number.NEGATIVE_INFINITY,
     hedgeDelay,
     list: () =>
       [...hosts.entries()].map(([host, { breaker, mean, lastFailure }]) => ({

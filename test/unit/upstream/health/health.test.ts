@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createHealth } from '../../../../src/upstream/health/health.ts';
+import { createHealth, createHostRecords } from '../../../../src/upstream/health/health.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { endpointOf } from '../asking.ts';
 
@@ -46,6 +46,20 @@ describe('the health of hosts', () => {
     health.failed(h, 'dead');
     await clock.advance(500);
     assert.equal(health.state(h), 'half-open');
+  });
+
+  it('is known to the next configuration, which lists only the hosts that it asks for', () => {
+    const clock = createManualClock();
+    const records = createHostRecords();
+    const ping = async () => false;
+    const before = createHealth({ clock, ping, records });
+    before.answered(h, 200);
+    before.timedOut(h, 'silent', 0);
+    before.timedOut(endpointOf('gone'), 'silent', 0);
+    const after = createHealth({ clock, ping, records });
+    assert.deepEqual(after.list(), []);
+    assert.equal(after.state(h), 'open');
+    assert.deepEqual(after.list(), [{ host: 'h', breaker: 'open', usualMs: 200, lastFailure: 'silent' }]);
   });
 
   it('gives one probe away, and it again when that came to nothing', async () => {

@@ -1,0 +1,96 @@
+/**
+ * Holds what a reload swaps. Everything else is made once and asks here, at each request, for the routes in force.
+ *
+ *   const swap = prepare(config)   makes new routes; it may throw, and nothing has changed then
+ *   swap()                         puts them in force and retires the old upstream: its requests may finish within
+ *                                  `upstream.total_timeout`
+ */
+import type { Config, ServerConfig } from '../config/config.ts';
+import type { Pull } from '../pull/pull.ts';
+import type { Router } from '../routing/router.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { HostSettings } from '../upstream/host-settings.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { createUpstreamInForce, type UpstreamInForce } from '../upstream/upstream-in-force.ts';
+
+/** What follows from the configuration alone. */
+export interface Routes {
+  readonly router: Router;
+  readonly upstream: Upstream;
+  readonly hosts: HostSettings;
+  /** The whole of entrepot.toml that the routes were made of. */
+  readonly settings: ServerConfig;
+}
+
+export interface LiveRoutes {
+  /** The routes in force. A request reads them once. */
+  readonly current: Routes;
+  /** For what outlives a reload and sends its requests by the configuration of the moment. */
+  readonly inForce: UpstreamInForce;
+  /** A function that gives what `make` made of the routes in force. `make` runs once for each routes, when they are first used. */
+  each<T>(make: (routes: Routes) => T): () => T;
+  /** Makes the routes of a configuration. They are in force once the returned function is called. Throws what `make` throws. */
+  prepare(config: Config): () => void;
+  /** Cuts the connections of all upstreams, retired ones included. */
+  close(): Promise<void>;
+}
+
+/** Puts the routes of `first` in force. Throws what `make` throws. */
+export function createLiveRoutes(
+  make: (config: Config) => Routes,
+  first: Config,
+  log: Pick<Log, 'error'>,
+): LiveRoutes {
+  let current = make(first);
+  const inForce = createUpstreamInForce(() => current.upstream);
+  const retired = new Set<Upstream>();
+
+  /** A transfer that outlives it goes on over new connections, from the byte reached. */
+  function retire(upstream: Upstream): void {
+    retired.add(upstream);
+    upstream
+      .retire()
+      .catch((err: unknown) => log.error({ err }, 'closing connections after a reload'))
+      .finally(() => retired.delete(upstream));
+  }
+
+  return {
+    get current() {
+      return current;
+    },
+    inForce,
+    each(makeOne) {
+      let routes = current;
+      let made = makeOne(routes);
+      return () => {
+        if (routes !== current) {
+          routes = current;
+          made = makeOne(routes);
+        }
+        return made;
+      };
+    },
+    prepare(config) {
+      const next = make(config);
+      return () => {
+        retire(current.upstream);
+        current = next;
+        inForce.changed();
+      };
+    },
+    async close() {
+      await Promise.all([current.upstream, ...retired].map((upstream) => upstream.close()));
+    },
+  };
+}
+
+/** Each request takes the use case of the routes that are in force when it comes. */
+export function livePull(current: () => Pull): Pull {
+  return {
+    manifest: (target) => current().manifest(target),
+    headBlob: (target) => current().headBlob(target),
+    blob: (target) => current().blob(target),
+    tags: (target) => current().tags(target),
+    referrers: (target) => current().referrers(target),
+  };
+}

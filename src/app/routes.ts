@@ -1,0 +1,76 @@
+/** Makes the routes of one configuration: which image a request means, and which endpoints are asked for it, and how. */
+import type { Config } from '../config/config.ts';
+import { createAuthLookup } from '../config/credentials/auth-lookup.ts';
+import { createCredentialHelper } from '../config/credentials/credential-helper.ts';
+import { createCertLookup } from '../config/files/certs-d.ts';
+import type { Environment } from '../config/proxy-env.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { ReadBlocks } from '../lib/read-blocks.ts';
+import { createRouter } from '../routing/router.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { createUpstream } from '../upstream/create-upstream.ts';
+import { createEndpoints } from '../upstream/endpoints.ts';
+import { createHostSettings } from '../upstream/host-settings.ts';
+import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
+import type { Routes } from './live-routes.ts';
+
+export interface RoutesDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** For credential helper programs. */
+  readonly env: Environment;
+  /** What upstream sockets read into. */
+  readonly blocks: ReadBlocks;
+  /** What earlier configurations have learnt of hosts. */
+  readonly memory: UpstreamMemory;
+  /** `Via` of every request: by it a request that comes back to this process is recognised. */
+  readonly via: string;
+  /** Version of the program, for `User-Agent`. */
+  readonly version: string | undefined;
+}
+
+/** Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
+export function createRoutes({ registries, server, paths, proxies }: Config, deps: RoutesDeps): Routes {
+  const { clock, log, metrics, env, blocks, memory, via, version } = deps;
+  const router = createRouter(registries, server.routing);
+  const hosts = createHostSettings(server.upstream);
+  const upstream = createUpstream(
+    {
+      endpoints: createEndpoints(registries, { insecureDefault: server.upstream.insecure }),
+      isListed: router.isListed,
+      authLookup: createAuthLookup({
+        authFiles: paths.authFiles,
+        credentialHelpers: registries.credentialHelpers,
+        runHelper: createCredentialHelper({ env, clock }),
+        clock,
+        warn: ({ file, line, message }) => log.warn({ file, line }, message),
+      }),
+      certLookup: createCertLookup(paths.certDirectories),
+      authFiles: paths.authFiles.map(({ path }) => path),
+      blocks,
+      clock,
+      memory,
+      onBreaker({ breaker, ...fields }) {
+        if (breaker === 'open') log.warn(fields, 'a host is skipped for now: it does not answer well');
+        else log.info(fields, 'a host that was skipped answers again');
+      },
+      onAttempt(endpoint, attempt) {
+        const { outcome, ms } = attempt;
+        metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
+        log.debug(attempt, 'asked an endpoint');
+      },
+      onFault({ host }, err) {
+        log.error({ err, host }, 'the answer of an endpoint could not be judged');
+      },
+    },
+    {
+      upstream: server.upstream,
+      proxies,
+      via,
+      ...(version !== undefined && { userAgent: `entrepot/${version}` }),
+    },
+  );
+  return { router, upstream, hosts, settings: server };
+}
