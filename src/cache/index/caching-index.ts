@@ -1,10 +1,10 @@
 /**
  * An index that answers the two questions of every request from memory where it can: what a tag means, and whether an image
- * links a content that is here. In SQLite they were a third of what a manifest from the cache cost.
+ * links a content that is stored. In SQLite they were a third of what a manifest from the cache cost.
  *
- * Only what was found is remembered, so nothing that is new can make an answer wrong; what changes or drops a row
- * forgets first what may have been answered from it, and nothing else: while thousands of contents are evicted, all that stays
- * is answered as before. A transaction that fails forgets everything.
+ * Only what was found is remembered, so nothing new can make an answer wrong. A write first forgets the answers that it changes,
+ * and no others: while thousands of contents are evicted, all that stays is answered as before. A transaction that fails forgets
+ * everything. All of this happens in one turn with the statements behind it, so no answer can be remembered too late.
  */
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
@@ -12,28 +12,73 @@ import type { CachedTag } from '../cache.ts';
 import type { IndexStore, StoredRow } from './index-store.ts';
 
 export interface RememberedIndex extends IndexStore {
-  /** When the index behind has been replaced. */
+  /** Call it when the index behind has been replaced. */
   forgetAll(): void;
 }
 
-/** Answers of each kind: some hundred bytes each. */
+/** Tags, and contents with all their images: some hundred bytes each. */
 const maxRemembered = 20_000;
+/** Images of one content that are remembered. A base layer may belong to very many. */
+const maxImages = 100;
 
+/** Tags by their names, findable by the digest as well. */
+class RememberedTags {
+  readonly #namesOf = new Map<Digest, Set<string>>();
+  readonly #tags = new LRUCache<string, CachedTag>({
+    max: maxRemembered,
+    dispose: ({ digest }, name) => this.#unlist(digest, name),
+  });
+
+  get(name: string): CachedTag | undefined {
+    return this.#tags.get(name);
+  }
+
+  set(name: string, tag: CachedTag): void {
+    this.#tags.set(name, tag);
+    const names = this.#namesOf.get(tag.digest);
+    if (names) names.add(name);
+    else this.#namesOf.set(tag.digest, new Set([name]));
+  }
+
+  delete(name: string): void {
+    this.#tags.delete(name);
+  }
+
+  /** Forgets the tags that point to the digest. */
+  deleteAllOf(digest: Digest): void {
+    for (const name of this.#namesOf.get(digest) ?? []) this.#tags.delete(name);
+  }
+
+  clear(): void {
+    this.#tags.clear();
+  }
+
+  #unlist(digest: Digest, name: string): void {
+    const names = this.#namesOf.get(digest);
+    names?.delete(name);
+    if (names?.size === 0) this.#namesOf.delete(digest);
+  }
+}
+
+/** Every method throws what the index behind throws. */
 export function createRememberedIndex(index: IndexStore): RememberedIndex {
-  const tags = new LRUCache<string, CachedTag>({ max: maxRemembered });
-  const contents = new LRUCache<string, StoredRow>({ max: maxRemembered });
+  const tags = new RememberedTags();
+  const contents = new LRUCache<Digest, Map<string, StoredRow>>({ max: maxRemembered });
 
   function forgetAll(): void {
     tags.clear();
     contents.clear();
   }
 
-  /** What may have been answered with this content: by the images that link it, and by the tags that point there. */
   function forget(digest: Digest): void {
-    for (const name of index.namesOf(digest)) {
-      tags.delete(name);
-      contents.delete(`${name}@${digest}`);
-    }
+    tags.deleteAllOf(digest);
+    contents.delete(digest);
+  }
+
+  function remember(image: string, content: StoredRow): void {
+    const images = contents.get(content.digest);
+    if (images && images.size < maxImages) images.set(image, content);
+    else contents.set(content.digest, new Map([[image, content]]));
   }
 
   return {
@@ -41,9 +86,11 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
     forgetAll,
 
     tag(image, tag) {
-      const key = `${image}:${tag}`;
-      const known = tags.get(key) ?? index.tag(image, tag);
-      if (known) tags.set(key, known);
+      const name = `${image}:${tag}`;
+      const remembered = tags.get(name);
+      if (remembered) return remembered;
+      const known = index.tag(image, tag);
+      if (known) tags.set(name, known);
       return known;
     },
     setTag(image, tag, value, now) {
@@ -56,17 +103,18 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
     },
 
     linkedContent(image, digest) {
-      const key = `${image}@${digest}`;
-      const known = contents.get(key) ?? index.linkedContent(image, digest);
-      if (known) contents.set(key, known);
+      const remembered = contents.get(digest)?.get(image);
+      if (remembered) return remembered;
+      const known = index.linkedContent(image, digest);
+      if (known) remember(image, known);
       return known;
     },
-    link(image, digest, endpoint, used, mediaType) {
-      if (mediaType !== undefined) contents.delete(`${image}@${digest}`);
-      index.link(image, digest, endpoint, used, mediaType);
+    link(image, digest, origin, used, mediaType) {
+      if (mediaType !== undefined) contents.get(digest)?.delete(image);
+      index.link(image, digest, origin, used, mediaType);
     },
     unlink(image, digest) {
-      contents.delete(`${image}@${digest}`);
+      contents.get(digest)?.delete(image);
       index.unlink(image, digest);
     },
     addBlob(digest, size, used) {
@@ -79,13 +127,18 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
     },
     dropContent(digest) {
       forget(digest);
-      // What was only heard of through it goes as well.
+      // Contents that only this one references go as well.
       for (const child of index.children(digest)) if (!child.stored) forget(child.digest);
       return index.dropContent(digest);
     },
     loseContent(digest) {
       forget(digest);
       index.loseContent(digest);
+    },
+    evict(chosen) {
+      const evicted = index.evict(chosen);
+      for (const digest of [...evicted.gone, ...evicted.forgotten]) forget(digest);
+      return evicted;
     },
     transaction(work) {
       try {

@@ -24,6 +24,14 @@ export interface NewLink {
 /** Lists of upstreams: the tags of an image (one list under each key), and the referrers of one subject. */
 export type ListKind = 'tags' | 'referrers';
 
+/** What a content can be asked for by. */
+export interface Names {
+  /** Every image that links it. */
+  readonly images: readonly string[];
+  /** Every `image:tag` that points to it. */
+  readonly tags: readonly string[];
+}
+
 /** What a stored manifest lists. */
 export interface Child {
   readonly digest: Digest;
@@ -55,8 +63,8 @@ export interface Catalogue {
   linkedBy(image: string): Promise<readonly Digest[]>;
   /** Every image that links the content. */
   imagesOf(digest: Digest): Promise<readonly string[]>;
-  /** Every image that links the content, and every `image:tag` that points to it. One entry per digest, in the same order. */
-  namesOf(digests: readonly Digest[]): Promise<readonly (readonly string[])[]>;
+  /** The names of each of the contents, in the same order. */
+  namesOf(digests: readonly Digest[]): Promise<readonly Names[]>;
   /** What the manifest lists; empty for a blob and for an unknown digest. */
   children(digest: Digest): Promise<readonly Child[]>;
 

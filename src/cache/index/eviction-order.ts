@@ -17,8 +17,8 @@ export type Position = string & { readonly [positionBrand]: true };
 /** One content of a batch: a root, or a stored content below one. */
 export interface Candidate {
   readonly digest: Digest;
-  /** Bytes; 0 for a root that is only referenced. */
-  readonly size: number;
+  /** Bytes; undefined for a root that is only referenced. */
+  readonly size: number | undefined;
   /** Last use, epoch ms. */
   readonly used: number;
   /** How many manifests list it; 0 for a root. */
@@ -27,15 +27,17 @@ export interface Candidate {
   readonly children: readonly Digest[];
 }
 
+export interface Root extends Candidate {
+  readonly position: Position;
+}
+
 export interface Batch {
   /** Least recently used first. Pinned ones are not in the order. */
-  readonly roots: readonly Candidate[];
+  readonly roots: readonly Root[];
   /** Stored contents below these roots, at any depth. */
   readonly below: readonly Candidate[];
-  /** `below` is not complete: there is more than one batch holds. */
-  readonly isCut: boolean;
-  /** Of the last root. Undefined: there are no roots. */
-  readonly last: Position | undefined;
+  /** There are no roots after these. */
+  readonly isLast: boolean;
 }
 
 /** A last use, epoch ms. */
@@ -49,7 +51,7 @@ export interface EvictionOrder {
   touch(uses: readonly Use[], now: number): Promise<void>;
   /** Roots that were used later than `now` (epoch ms), by a clock that was ahead, count from here on as used long ago. */
   ageFutureUses(now: number): Promise<void>;
-  /** Up to `limit` roots, stored or only referenced, from after `after`. */
+  /** Up to `limit` roots, stored or only referenced, from after `after`; fewer where very much is below them. */
   oldest(after: Position | undefined, limit: number): Promise<Batch>;
   /**
    * Forgets the chosen contents, with their tags and links, in one transaction. A content stays if it is pinned, if it was used

@@ -9,7 +9,8 @@
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { CachedList, CachedTag, KnownDescriptor, StoredContent } from '../cache.ts';
-import type { Child } from './catalogue.ts';
+import type { Child, Names } from './catalogue.ts';
+import type { Batch, Position, Use } from './eviction-order.ts';
 import type { Totals } from './inventory.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
 
@@ -72,6 +73,11 @@ export interface IndexStore {
   namesOf(digest: Digest): string[];
   imagesOf(digest: Digest): string[];
   setPinned(digest: Digest): void;
+  oldestBatch(after: Position | undefined, limit: number): Batch;
+  /** `gone`: of the chosen ones. `forgotten`: only referenced, by those. */
+  evict(chosen: readonly Use[]): { readonly gone: readonly Digest[]; readonly forgotten: readonly Digest[] };
+  /** In the order of the digests. */
+  namesOfAll(digests: readonly Digest[]): readonly Names[];
   unpinAll(): void;
 
   totals(): Totals;

@@ -24,7 +24,7 @@ export function createSqliteCatalogue(rows: IndexStore): Catalogue {
     },
     linkedBy: async (image) => rows.linkedBy(image),
     imagesOf: async (digest) => rows.imagesOf(digest),
-    namesOf: async (digests) => digests.map(rows.namesOf),
+    namesOf: async (digests) => rows.namesOfAll(digests),
     children: async (digest) => rows.children(digest),
 
     list: async (image, kind, key) => rows.list(image, kind, key),

@@ -1,5 +1,6 @@
 /** The index in SQLite. One connection, every statement prepared once. */
 import type { Database } from 'better-sqlite3';
+import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
 import type { IndexStore } from './index-store.ts';
@@ -24,6 +25,7 @@ export function createSqliteIndex(db: Database): IndexStore {
     ...createLinkRows(db, names, ids),
     ...createListRows(db, names),
     ...createEvictionRows(db),
+    ...createBatchRows(db),
     ...createInventoryRows(db, names),
     transaction: <T>(work: () => T) => atomically(work) as T,
     meta: (key) => selectMeta.get(key),

@@ -65,6 +65,11 @@ const write: fc.Arbitrary<Write> = fc.oneof(
       (index) =>
         index.loseContent(d),
   ),
+  fc.subarray(digests).map(
+    (chosen): Write =>
+      (index) =>
+        void index.evict(chosen.map((d) => [d, 9])),
+  ),
 );
 
 /** Several writes of which nothing may remain. */

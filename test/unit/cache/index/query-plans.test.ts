@@ -23,7 +23,7 @@ function preparedStatements(): { sql: string; plan: string[] }[] {
   createSqliteIndex(caught);
   return statements.map((sql) => {
     const parameters = sql.includes('$')
-      ? [{ digest: null, used: null, now: null, shift: null }]
+      ? [{ digest: null, digests: null, used: null, now: null, shift: null }]
       : Array(sql.split('?').length - 1).fill(null);
     const rows = db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters) as { detail: string }[];
     return { sql, plan: rows.map(({ detail }) => detail) };
@@ -32,8 +32,9 @@ function preparedStatements(): { sql: string; plan: string[] }[] {
 
 const allowed = [
   /^SCAN totals$/, // one row
-  /^SCAN (?:p|b|listed|below)$/, // what the statement itself gathered, which is bounded
+  /^SCAN (?:p|b|l|listed|below)$/, // what the statement itself gathered, which is bounded
   /^SCAN CONSTANT ROW$/,
+  /^SCAN (?:j|json_each) VIRTUAL TABLE INDEX 1:$/, // a parameter
   /^SCAN lists USING COVERING INDEX lists_checked$/, // its first entry
   /^SCAN lists$/, // all lists, whose bytes are bounded: only gc reads them
 ];

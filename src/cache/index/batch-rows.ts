@@ -1,0 +1,153 @@
+/** Eviction in batches: a few statements read or write a hundred contents. */
+import type { Database } from 'better-sqlite3';
+import type { Digest } from '../../oci/digest.ts';
+import { digestKey, keyDigest } from './digest-key.ts';
+import type { Batch, Candidate, Position, Root, Use } from './eviction-order.ts';
+import type { IndexStore } from './index-store.ts';
+
+type BatchRows = Pick<IndexStore, 'oldestBatch' | 'evict' | 'namesOfAll'>;
+
+/** Pairs of parent and child that one batch holds. An index of 12 platforms with 30 layers each has about 400. */
+const mostEdges = 10_000;
+
+interface RootRow {
+  readonly id: number;
+  readonly digest: Buffer;
+  readonly size: number | null;
+  readonly used: number;
+}
+
+interface EdgeRow {
+  readonly parent: number;
+  readonly id: number;
+  readonly digest: Buffer;
+  readonly size: number;
+  readonly used: number;
+  readonly parents: number;
+}
+
+/** A candidate whose children are still being gathered. */
+interface Gathered extends Candidate {
+  readonly children: Digest[];
+}
+
+/** The batches of the order: reading, executing, and the names that decide about pins and quotas. */
+export function createBatchRows(db: Database): BatchRows {
+  const roots = db.prepare<[number, number, number], RootRow>(`
+    SELECT id, digest, size, used FROM contents
+    WHERE parents = 0 AND pinned = 0 AND (used, id) > (?, ?) ORDER BY used, id LIMIT ?`);
+  const edges = db.prepare<[string, number], EdgeRow>(`
+    WITH RECURSIVE listed (parent, child) AS (
+      SELECT r.parent, r.child FROM json_each(?) j CROSS JOIN children r ON r.parent = j.value
+      UNION
+      SELECT r.parent, r.child FROM listed l CROSS JOIN children r ON r.parent = l.child
+      LIMIT ?)
+    SELECT l.parent, c.id, c.digest, c.size, c.used, c.parents
+    FROM listed l CROSS JOIN contents c ON c.id = l.child WHERE c.size IS NOT NULL`);
+  const names = db.prepare<[{ digests: string }], { n: number; image: string; tag: string | null }>(`
+    SELECT j.key AS n, i.name AS image, NULL AS tag
+    FROM json_each($digests) j CROSS JOIN contents c ON c.digest = unhex(j.value)
+      CROSS JOIN links l ON l.content = c.id CROSS JOIN names i ON i.id = l.image
+    UNION ALL
+    SELECT j.key, i.name, t.tag
+    FROM json_each($digests) j CROSS JOIN contents c ON c.digest = unhex(j.value)
+      CROSS JOIN tags t ON t.content = c.id CROSS JOIN names i ON i.id = t.image`);
+
+  const unused = db.prepare<[string], { id: number; digest: Buffer; parents: number }>(`
+    SELECT c.id, c.digest, c.parents FROM json_each(?) j CROSS JOIN contents c ON c.digest = unhex(j.value ->> 0)
+    WHERE c.pinned = 0 AND c.used <= j.value ->> 1`);
+  const listedBy = db.prepare<[string], { parent: number; child: number }>(
+    'SELECT r.parent, r.child FROM json_each(?) j CROSS JOIN children r ON r.parent = j.value',
+  );
+  const removeChildren = db.prepare<[string]>(
+    'DELETE FROM children WHERE parent IN (SELECT value FROM json_each(?))',
+  );
+  const remove = db.prepare<[string]>('DELETE FROM contents WHERE id IN (SELECT value FROM json_each(?))');
+  const removeUnreferenced = db
+    .prepare<[string], Buffer>(`
+    DELETE FROM contents WHERE id IN (SELECT value FROM json_each(?)) AND size IS NULL AND parents = 0
+      AND NOT EXISTS (SELECT 1 FROM links WHERE content = contents.id) RETURNING digest`)
+    .pluck();
+
+  /** Rows of `chosen` that are roots, or become ones once the others are gone. */
+  function evictable(chosen: readonly Use[]) {
+    const keys = chosen.map(([digest, used]) => [digestKey(digest).toString('hex'), used]);
+    const rows = unused.all(JSON.stringify(keys));
+    const pairs = listedBy.all(JSON.stringify(rows.map(({ id }) => id)));
+    const left = new Map(rows.map(({ id, parents }) => [id, parents]));
+    const children = Map.groupBy(pairs, ({ parent }) => parent);
+    const going = rows.filter(({ parents }) => parents === 0).map(({ id }) => id);
+    for (const id of going) {
+      for (const { child } of children.get(id) ?? []) {
+        const parents = left.get(child);
+        if (parents === undefined) continue;
+        left.set(child, parents - 1);
+        if (parents === 1) going.push(child);
+      }
+    }
+    const gone = new Set(going);
+    return {
+      ids: going,
+      digests: rows.filter(({ id }) => gone.has(id)).map(({ digest }) => keyDigest(digest)),
+      children: [...new Set(pairs.filter(({ parent }) => gone.has(parent)).map(({ child }) => child))],
+    };
+  }
+
+  return {
+    oldestBatch(after, limit): Batch {
+      const [used, id] = after === undefined ? [-1, 0] : (JSON.parse(after) as [number, number]);
+      for (let atMost = limit; ; atMost = Math.ceil(atMost / 4)) {
+        const found = roots.all(used, id, atMost);
+        const below = edges.all(JSON.stringify(found.map((root) => root.id)), mostEdges);
+        // One root alone is given as it is: what is missing below it becomes a root of its own.
+        if (below.length < mostEdges || atMost === 1) return batchOf(found, below, found.length < atMost);
+      }
+    },
+    evict: db.transaction((chosen: readonly Use[]) => {
+      const { ids, digests, children } = evictable(chosen);
+      const going = JSON.stringify(ids);
+      removeChildren.run(going);
+      remove.run(going);
+      const forgotten = removeUnreferenced.all(JSON.stringify(children)).map(keyDigest);
+      return { gone: digests, forgotten };
+    }) as BatchRows['evict'],
+    namesOfAll(digests) {
+      const found = digests.map(() => ({ images: [] as string[], tags: [] as string[] }));
+      const keys = JSON.stringify(digests.map((digest) => digestKey(digest).toString('hex')));
+      for (const { n, image, tag } of names.all({ digests: keys })) {
+        if (tag === null) found[n]?.images.push(image);
+        else found[n]?.tags.push(`${image}:${tag}`);
+      }
+      return found;
+    },
+  };
+}
+
+function batchOf(rows: readonly RootRow[], edges: readonly EdgeRow[], isLast: boolean): Batch {
+  const all = new Map<number, Gathered>();
+  const roots = rows.map(({ id, digest, size, used }): Root => {
+    const position = JSON.stringify([used, id]) as Position;
+    const root = {
+      digest: keyDigest(digest),
+      size: size ?? undefined,
+      used,
+      parents: 0,
+      children: [],
+      position,
+    };
+    all.set(id, root);
+    return root;
+  });
+  const below: Gathered[] = [];
+  for (const { id, digest, size, used, parents } of edges) {
+    if (all.has(id)) continue;
+    const one = { digest: keyDigest(digest), size, used, parents, children: [] };
+    all.set(id, one);
+    below.push(one);
+  }
+  for (const { parent, id } of edges) {
+    const child = all.get(id);
+    if (child) all.get(parent)?.children.push(child.digest);
+  }
+  return { roots, below, isLast };
+}
