@@ -9,19 +9,23 @@ export interface Endpoint {
   readonly reference: Reference;
   /** `host[:port]`, the rewritten reference's registry. */
   readonly host: string;
-  /** As written in registries.conf; the prefix, or the name itself, where none is. */
+  /** As written in registries.conf; the prefix, or the name itself, if nothing is written there. */
   readonly location: string;
   readonly role: EndpointRole;
   readonly insecure: boolean;
   /** The prefix of the blocked entry that forbids contacting this endpoint. */
   readonly blockedBy: string | undefined;
-  /** Only the client has named it (`routing.unlisted = "direct"`): its DNS may lead anywhere. */
+  /** It is named by the client alone (`routing.unlisted = "direct"`): its DNS may lead anywhere. */
   readonly isUnlisted?: true;
-  /** What every request to this endpoint bears as `?ns=`: it is a proxy that learns the registry from that. */
+  /** Every request to this endpoint carries it as `?ns=`: the endpoint is a proxy that learns from it which registry is meant. */
   readonly namespaceProxy?: string;
 }
 
-/** `host/repository`: names an endpoint in memory, in the index and to people. */
-export function endpointKey(endpoint: Endpoint): string {
-  return referenceName(endpoint.reference);
+/**
+ * `host/repository`, and `host/repository?ns=REGISTRY` for a namespace proxy: two registries behind one proxy may have a
+ * repository of the same name. Identifies an endpoint in memory, in the index and in trails.
+ */
+export function endpointKey({ reference, namespaceProxy }: Endpoint): string {
+  const name = referenceName(reference);
+  return namespaceProxy === undefined ? name : `${name}?ns=${namespaceProxy}`;
 }

@@ -24,7 +24,7 @@ export type OutcomeKind = 'ok' | 'rateLimited' | FailureKind;
 
 /** One endpoint asked. */
 export interface Attempt {
-  /** `host/repository` (endpointKey). */
+  /** endpointKey, such as `host/repository`. */
   readonly endpoint: string;
   readonly role: EndpointRole;
   readonly outcome: OutcomeKind | 'skipped' | 'overdue';

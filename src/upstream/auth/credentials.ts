@@ -4,7 +4,8 @@ import type { UpstreamHostConfig } from '../../config/config.ts';
 import type { AuthLookup, CredentialSource, FoundCredentials } from '../../config/credentials/auth-lookup.ts';
 import { readSecretFile } from '../../config/credentials/secret-file.ts';
 import { EntrepotError } from '../../errors.ts';
-import { type Endpoint, endpointKey } from '../endpoint.ts';
+import { referenceName } from '../../oci/reference.ts';
+import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
 
 export interface Credentials {
@@ -16,7 +17,7 @@ export function createCredentials(deps: { authLookup: AuthLookup; settings: Host
   return {
     async find(endpoint) {
       const own = deps.settings.of(endpoint.host);
-      return (own && fromFiles(own)) ?? (await deps.authLookup(endpointKey(endpoint)));
+      return (own && fromFiles(own)) ?? (await deps.authLookup(referenceName(endpoint.reference)));
     },
   };
 }

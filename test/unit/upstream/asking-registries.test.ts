@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EntrepotError } from '../../../src/errors.ts';
 import { mediaTypes } from '../../../src/oci/media-types.ts';
-import type { Endpoint } from '../../../src/upstream/endpoint.ts';
+import { type Endpoint, endpointKey } from '../../../src/upstream/endpoint.ts';
 import type { Attempt } from '../../../src/upstream/outcome.ts';
 import { startFakeRegistry } from '../../support/fake-registry.ts';
 import {
@@ -270,6 +270,29 @@ describe('asking registries', () => {
     const seen = registry.matching({ kind: 'manifest' })[0]!;
     assert.equal(seen.repository, 'cache/app');
     assert.equal(seen.query.get('ns'), 'docker.io');
+  });
+
+  it('keeps two namespaces of one proxy apart, but finds their credentials by host and repository', async () => {
+    const registry = await start({ auth: { kind: 'basic', username: 'ci', password: 'right' } });
+    const looked = new Set<string>();
+    const authLookup = async (name: string) => {
+      looked.add(name);
+      return undefined;
+    };
+    const namespaces = ['docker.io', 'quay.io'].map((namespaceProxy) => ({
+      host: registry.host,
+      namespaceProxy,
+    }));
+    const upstream = ask(namespaces, { deps: { authLookup } });
+    const [first] = upstream.endpoints(image());
+    assert.ok(first);
+    const answer = await upstream.getManifest(image(), { exclude: new Set([endpointKey(first)]) });
+    assert.equal(outline(answer), 'mirror invalid, source unauthorized');
+    assert.deepEqual(
+      registry.matching({ kind: 'manifest' }).map(({ query }) => query.get('ns')),
+      ['quay.io'],
+    );
+    assert.deepEqual([...looked], [`${registry.host}/team/app`]);
   });
 
   it('counts faults that show only later, and tells of each attempt', async () => {

@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { loadRegistries } from '../../../src/config/registries-conf/load.ts';
 import { EntrepotError } from '../../../src/errors.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
-import type { Endpoint } from '../../../src/upstream/endpoint.ts';
+import { type Endpoint, endpointKey } from '../../../src/upstream/endpoint.ts';
 import { createEndpoints } from '../../../src/upstream/endpoints.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'endpoints-'));
@@ -44,6 +44,19 @@ describe('endpoints', () => {
     assert.deepEqual(found, [
       ['mirror', 'm.corp', 'm.corp/cache'],
       ['source', 'ex.io', 'ex.io'],
+    ]);
+  });
+
+  it('have a key of their own behind one namespace proxy, where repositories of two registries share a name', () => {
+    const proxied = (registry: string) =>
+      `[[registry]]\nlocation = "${registry}"\n[[registry.mirror]]\nlocation = "proxy.corp"\nnamespace-proxy = "${registry}"\n`;
+    const conf = proxied('docker.io') + proxied('quay.io');
+    const keys = ['docker.io/team/app:1', 'quay.io/team/app:1'].map((name) =>
+      endpoints(conf, name).map(endpointKey),
+    );
+    assert.deepEqual(keys, [
+      ['proxy.corp/team/app?ns=docker.io', 'docker.io/team/app'],
+      ['proxy.corp/team/app?ns=quay.io', 'quay.io/team/app'],
     ]);
   });
 
