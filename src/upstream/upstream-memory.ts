@@ -8,7 +8,7 @@
  *   breakers and usual times of hosts and repositories    HTTPS or HTTP of a host that is marked insecure
  *   addresses of names                                    which hosts answer HEAD worse than GET
  */
-import { createHostRecords, type HostRecords } from './health/health.ts';
+import { createHostRecords, type HostRecords } from './health/host-record.ts';
 import { createRateLimits, type RateLimits } from './health/rate-limits.ts';
 import { createLookups, type Lookups, type LookupsDeps } from './http/lookups.ts';
 

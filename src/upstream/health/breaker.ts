@@ -1,5 +1,5 @@
 /**
- * One circuit breaker. What is open is asked last, then probed by one request at a time.
+ * One circuit breaker. An endpoint whose breaker is open is asked last; later it is probed by one request at a time.
  *
  *   closed --3 failures in a row, or told to--> open --backoff over--> half-open (one probe)
  *     ^                                          ^                        |
@@ -13,9 +13,9 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 const failuresToOpen = 3;
 const faultMemory = 60_000;
 const firstBackoff = 2000;
-/** Clients get stale content for as long as that after an outage. One question in five seconds is no load for a host. */
+/** ms. Clients get stale content for that long after an outage has ended. One request in five seconds is no load for a host. */
 const longestBackoff = 5000;
-/** A probe that is silent for so long does not keep the next one from being sent, ms. */
+/** ms after which the next probe may be sent although this one has had no answer. */
 const longestProbe = 5000;
 
 export class Breaker {
@@ -38,7 +38,7 @@ export class Breaker {
     return this.#clock.monotonic() < this.#openUntil ? 'open' : 'half-open';
   }
 
-  /** Half-open only for the one that may probe. */
+  /** Half-open only for a caller that may probe. */
   get state(): BreakerState {
     const isProbed = this.#probedAt !== undefined && this.#clock.monotonic() - this.#probedAt < longestProbe;
     return isProbed && this.#phase === 'half-open' ? 'open' : this.#phase;
@@ -84,7 +84,7 @@ export class Breaker {
     this.#failures += 1;
   }
 
-  /** A fault after good headers, for which the next good headers do not make up. Whether there were enough lately. */
+  /** Counts a fault after good headers. Good headers do not reset this count. Whether there were three within a minute. */
   faulted(): boolean {
     const now = this.#clock.monotonic();
     this.#faults = [...this.#faults.filter((at) => now - at < faultMemory), now];

@@ -1,28 +1,29 @@
 /**
- * What we know of each host and of each repository there: whether to ask it, and how soon the host usually answers.
+ * What is known of each host and of each repository there: whether to ask it, and how soon the host usually answers.
  *
  * A request that fails says something of its repository only: a client can ask for the same broken content again and again, and the
  * owner of a repository can put content there that breaks. So failures open the breaker of the repository at that host, and the
  * host is asked for `/v2/`, which belongs to no content. The host's own breaker, which counts for all images, follows that answer.
  *
  *   3 failures in a row ............ repository: open; host: open if it does not answer `/v2/`
- *   overdue, and lost a hedge ...... both open at once; host: closed as soon as it answers `/v2/`
- *   3 bodies in a minute broke off . repository: open; host: open if those of different repositories did by turns
+ *   hedged, and timed out .......... both open at once; host: closed as soon as it answers `/v2/`
+ *   3 bodies in a minute broke off . repository: open; host: open if bodies of different repositories did so by turns
  *   wrong content .................. nothing: it is the content's fault
  *   an answer ...................... both closed; if the host was open, so are its other repositories
  */
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
-import { type Endpoint, endpointKey } from '../endpoint.ts';
-import { Breaker, type BreakerState } from './breaker.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { Breaker, BreakerState } from './breaker.ts';
+import { createHostRecords, HostRecord, type HostRecords } from './host-record.ts';
 import type { Ping } from './ping.ts';
+import { firstHedgeDelay } from './usual-time.ts';
 
 export interface Health {
   state(endpoint: Endpoint): BreakerState;
-  /** In half-open: whether the caller is the one that may probe. Ended by any of the next five but `overdue`. */
+  /** In half-open: whether the caller is the one that may probe. Any of the next five but `hedged` ends the probe. */
   claimProbe(endpoint: Endpoint): boolean;
   releaseProbe(endpoint: Endpoint): void;
-  /** It answered; `ms` where it was an answer of the usual kind. */
+  /** It answered; `ms` if it was an answer of the usual kind. */
   answered(endpoint: Endpoint, ms: number | undefined): void;
   failed(endpoint: Endpoint, reason: string): void;
   /** A request has had no answer within its usual time. */
@@ -45,24 +46,6 @@ export interface HostHealth {
   readonly lastFailure: string | undefined;
 }
 
-/** What is known of each host, by its name. It outlives the `Health` of one configuration. */
-export type HostRecords = LRUCache<string, Host>;
-
-interface Host {
-  readonly breaker: Breaker;
-  /** Of its repositories that have failed lately, by endpointKey. */
-  readonly repositories: LRUCache<string, Breaker>;
-  /** Whose body broke off last. */
-  faultedKey: string | undefined;
-  /** It is being asked for `/v2/`. */
-  asking: boolean;
-  /** Monotonic ms of the last time that it answered that. */
-  answeredAt: number;
-  mean: number | undefined;
-  deviation: number;
-  lastFailure: string | undefined;
-}
-
 export interface BreakerChange {
   readonly host: string;
   readonly breaker: 'open' | 'closed';
@@ -77,27 +60,16 @@ export interface HealthDeps {
   readonly ping: Ping;
   /** What earlier configurations have learnt. Default: nothing. */
   readonly records?: HostRecords | undefined;
-  /** Told of the breakers of hosts. */
+  /** Called when the breaker of a host opens or closes. */
   readonly onChange?: ((change: BreakerChange) => void) | undefined;
 }
 
-const maxHosts = 2000;
-const maxRepositories = 500;
-const firstHedgeDelay = 1000;
-const shortestHedgeDelay = 500;
-const longestHedgeDelay = 3000;
-
-/** Records of no host yet. */
-export function createHostRecords(): HostRecords {
-  return new LRUCache({ max: maxHosts });
-}
-
+/** Adds to `records` what it learns. Lists only the hosts that this configuration has asked for. */
 export function createHealth(deps: HealthDeps): Health {
   const { clock, ping, onChange = () => {}, records = createHostRecords() } = deps;
-  /** Those of them that this configuration has asked for: the others may be no endpoints any more, and are not listed. */
   const hosts = createHostRecords();
 
-  function find(name: string): Host | undefined {
+  function find(name: string): HostRecord | undefined {
     const listed = hosts.get(name);
     if (listed) return listed;
     const known = records.get(name);
@@ -105,73 +77,46 @@ export function createHealth(deps: HealthDeps): Health {
     return known;
   }
 
-  function of(name: string): Host {
+  function of(name: string): HostRecord {
     const known = find(name);
     if (known) return known;
-    const host: Host = {
-      breaker: new Breaker(clock),
-      repositories: new LRUCache({ max: maxRepositories }),
-      faultedKey: undefined,
-      asking: false,
-      answeredAt: Number.NEGATIVE_INFINITY,
-      mean: undefined,
-      deviation: 0,
-      lastFailure: undefined,
-    };
+    const host = new HostRecord(clock);
     hosts.set(name, host);
     records.set(name, host);
     return host;
   }
 
-  function repositoryOf(host: Host, endpoint: Endpoint): Breaker {
-    const key = endpointKey(endpoint);
-    const known = host.repositories.get(key);
-    if (known) return known;
-    const breaker = new Breaker(clock);
-    host.repositories.set(key, breaker);
-    return breaker;
-  }
-
-  /** Those that exist: of the host, and of the repository if it has failed. */
+  /** The breakers that exist: of the host, and of the repository if it has failed. */
   function breakersOf(endpoint: Endpoint): readonly Breaker[] {
     const host = find(endpoint.host);
-    const repository = host?.repositories.get(endpointKey(endpoint));
-    return [host?.breaker, repository].filter((breaker) => breaker !== undefined);
+    return [host?.breaker, host?.knownRepository(endpoint)].filter((breaker) => breaker !== undefined);
   }
 
-  function open(name: string, host: Host): void {
+  function open(name: string, host: HostRecord): void {
     const retryIn = host.breaker.open();
     if (retryIn !== undefined) onChange({ host: name, breaker: 'open', reason: host.lastFailure, retryIn });
   }
 
   /** What failed with the host may be asked again, but not the endpoint that made us ask the host. */
-  function close(name: string, host: Host, but?: Endpoint): void {
+  function close(name: string, host: HostRecord, but?: Endpoint): void {
     if (!host.breaker.close()) return;
-    const own = but && host.repositories.get(endpointKey(but));
-    host.repositories.clear();
-    if (but && own) host.repositories.set(endpointKey(but), own);
+    host.forgetRepositories(but);
     onChange({ host: name, breaker: 'closed' });
   }
 
-  function hedgeDelay(name: string): number {
-    const host = find(name);
-    if (host?.mean === undefined) return firstHedgeDelay;
-    return Math.min(longestHedgeDelay, Math.max(shortestHedgeDelay, host.mean + 4 * host.deviation));
-  }
-
   /** One question at a time. The answer decides whether failures are the host's own. */
-  function askHost(endpoint: Endpoint, host: Host): void {
-    if (host.asking) return;
-    host.asking = true;
+  function askHost(endpoint: Endpoint, host: HostRecord): void {
+    if (host.isAsked) return;
+    host.isAsked = true;
     const name = endpoint.host;
     const decide = (answers: boolean): void => {
-      host.asking = false;
+      host.isAsked = false;
       if (answers) {
         host.answeredAt = clock.monotonic();
         close(name, host, endpoint);
       } else if (host.breaker.isSuspect) open(name, host);
     };
-    ping(endpoint, hedgeDelay(name)).then(decide, () => decide(false));
+    ping(endpoint, host.usualTime.hedgeDelay).then(decide, () => decide(false));
   }
 
   return {
@@ -191,19 +136,14 @@ export function createHealth(deps: HealthDeps): Health {
     },
     answered(endpoint, ms) {
       const host = of(endpoint.host);
-      host.repositories.get(endpointKey(endpoint))?.close();
+      host.knownRepository(endpoint)?.close();
       close(endpoint.host, host);
-      if (ms === undefined) return;
-      // Jacobson's estimator, as TCP has it: a mean, and how far answers stray from it.
-      const error = ms - (host.mean ?? ms);
-      host.deviation =
-        host.mean === undefined ? ms / 2 : host.deviation + (Math.abs(error) - host.deviation) / 4;
-      host.mean = (host.mean ?? ms) + error / 8;
+      if (ms !== undefined) host.usualTime.add(ms);
     },
     failed(endpoint, reason) {
       const host = of(endpoint.host);
       host.lastFailure = reason;
-      const repository = repositoryOf(host, endpoint);
+      const repository = host.repository(endpoint);
       repository.failed();
       host.breaker.failed();
       if (repository.isSuspect) repository.open();
@@ -213,27 +153,24 @@ export function createHealth(deps: HealthDeps): Health {
     timedOut(endpoint, reason, since) {
       const host = of(endpoint.host);
       host.lastFailure = reason;
-      repositoryOf(host, endpoint).open();
+      host.repository(endpoint).open();
       if (host.answeredAt < since) open(endpoint.host, host);
       else host.breaker.releaseProbe();
     },
     faulted(endpoint, reason) {
       const host = of(endpoint.host);
       host.lastFailure = reason;
-      const repository = repositoryOf(host, endpoint);
+      const repository = host.repository(endpoint);
       if (repository.faulted()) repository.open();
-      const key = endpointKey(endpoint);
-      const isAnother = host.faultedKey !== undefined && host.faultedKey !== key;
-      host.faultedKey = key;
-      if (isAnother && host.breaker.faulted()) open(endpoint.host, host);
+      if (host.faulted(endpoint) && host.breaker.faulted()) open(endpoint.host, host);
     },
     answeredAt: (name) => find(name)?.answeredAt ?? Number.NEGATIVE_INFINITY,
-    hedgeDelay,
+    hedgeDelay: (name) => find(name)?.usualTime.hedgeDelay ?? firstHedgeDelay,
     list: () =>
-      [...hosts.entries()].map(([host, { breaker, mean, lastFailure }]) => ({
+      [...hosts.entries()].map(([host, { breaker, usualTime, lastFailure }]) => ({
         host,
         breaker: breaker.state,
-        usualMs: mean,
+        usualMs: usualTime.mean,
         lastFailure,
       })),
   };

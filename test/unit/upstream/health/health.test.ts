@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createHealth, createHostRecords } from '../../../../src/upstream/health/health.ts';
+import { createHealth } from '../../../../src/upstream/health/health.ts';
+import { createHostRecords } from '../../../../src/upstream/health/host-record.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { endpointOf } from '../asking.ts';
 
