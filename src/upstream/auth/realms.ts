@@ -9,14 +9,8 @@
  * Any other realm is asked without credentials, and one that lies nearer to us than the registry (loopback, private,
  * metadata) is not asked at all.
  */
-import {
-  type AddressKind,
-  type AddressScope,
-  isWithinScope,
-  literalKind,
-  scopeFrom,
-  tooNearReason,
-} from '../http/addresses.ts';
+import { type AddressKind, literalKind } from '../../lib/address-kind.ts';
+import { type AddressScope, isWithinScope, scopeFrom, tooNearReason } from '../http/addresses.ts';
 import { areSameSite } from './same-site.ts';
 
 export interface RealmContext {

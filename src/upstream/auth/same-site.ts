@@ -3,7 +3,7 @@
  * answer is narrow: two shared labels, three under suffixes of the `co.uk` kind, and nothing under the domains
  * below, where strangers live side by side. Who is told no can list the host in the configuration.
  */
-import { literalKind } from '../http/addresses.ts';
+import { literalKind } from '../../lib/address-kind.ts';
 
 /** Domains whose subdomains belong to many owners. */
 const sharedDomains = new Set(

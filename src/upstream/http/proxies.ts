@@ -5,8 +5,8 @@
  */
 import { BlockList, isIP } from 'node:net';
 import type { ProxyEnvironment } from '../../config/config.ts';
+import { literalKind } from '../../lib/address-kind.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { literalKind } from './addresses.ts';
 
 export interface Proxies {
   /** The proxy for a URL of the host that the configuration calls `name`. */

@@ -3,15 +3,9 @@
  * nearer to us than the registry itself. The registry's credentials stay with the registry's own host.
  */
 
+import { type AddressKind, literalKind } from '../../lib/address-kind.ts';
 import { areSameSite } from '../auth/same-site.ts';
-import {
-  type AddressKind,
-  type AddressScope,
-  isWithinScope,
-  literalKind,
-  scopeFrom,
-  tooNearReason,
-} from './addresses.ts';
+import { type AddressScope, isWithinScope, scopeFrom, tooNearReason } from './addresses.ts';
 
 export const maxRedirects = 5;
 
