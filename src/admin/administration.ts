@@ -1,79 +1,42 @@
 /**
- * What the commands do that concern the cache: here once, whether a running server is asked (`http/admin-api.ts`) or the data
- * folder is opened by the command itself. Times are ISO 8601 texts, sizes bytes: all of it goes out as JSON.
+ * The commands that concern the cache. They are here once, for both ways to reach them: over the admin socket of a running
+ * server (`http/admin/admin-api.ts`), or on the data folder itself if no server holds it (`cli/administer.ts`). All results
+ * go out as JSON: times are ISO 8601 texts, sizes are bytes.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import type { CacheAdmin, CollectReport } from '../cache/cache-admin.ts';
 import { EntrepotError } from '../errors.ts';
-import type { NamePattern } from '../lib/name-patterns.ts';
 import { parseTag } from '../oci/reference.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
-import { type Completeness, completenessOf } from './completeness.ts';
+import { type ListedImage, listImages } from './listed-images.ts';
 import { readGlob, readPin, readReference } from './named-images.ts';
-import { createPurgeImages, type PurgedImage, type PurgeOptions } from './purge-images.ts';
+import { createPurgeImages, type PurgeImages } from './purge-images.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
+import { measureUsage, type Usage } from './usage.ts';
 
+/** Globs match `registry/repository` and `registry/repository:tag`. Each method throws EntrepotError for wrong arguments. */
 export interface Administration {
-  /** What can be pulled from the cache, by image and tag; only what the glob matches, where one is given. It may be much. */
+  /** What can be pulled from the cache, by image and tag; `match` is a glob. The list can be long. */
   list(match?: string): AsyncIterable<ListedImage>;
   usage(): Promise<Usage>;
+  /** Makes index and content agree, and the cache fit its limits. */
   gc(): Promise<CollectReport>;
-  /**
-   * A reference, without a tag or digest the whole repository; or a glob over `registry/repository` and
-   * `registry/repository:tag`. Pinned images stay, unless `pinned` is set: see `purge-images.ts`.
-   */
-  purge(what: string, options: PurgeOptions): Promise<readonly PurgedImage[]>;
+  /** Takes a reference, without tag or digest the whole repository, or a glob. Pinned images stay unless `pinned` is set. */
+  readonly purge: PurgeImages;
   pins(): Promise<PinList>;
-  /** A reference, or a glob over `registry/repository` and `registry/repository:tag`. */
-  pin(
-    what: string,
-  ): Promise<PinList & { /** Something that is cached matches. */ readonly matches: boolean }>;
+  /** Takes a reference or a glob. `matches`: something that is cached matches. */
+  pin(what: string): Promise<PinList & { readonly matches: boolean }>;
+  /** Takes a pin as it was made. Throws EntrepotError USAGE if no command made it. */
   unpin(what: string): Promise<PinList>;
+  /** Downloads an image, by default with all its platforms. Throws EntrepotError for a registry that is not listed. */
   pull(reference: string, options: WarmOptions): Promise<WarmReport>;
-  /** Re-hashes what is stored, and brings back what is damaged; only what images and tags link that the glob matches. */
+  /** Hashes stored content again and fetches what is damaged; with a glob, only content that matching images link. */
   scrub(match: string | undefined, options: Omit<ScrubRun, 'matches' | 'folders'>): Promise<ScrubReport>;
-}
-
-export interface ListedImage extends Completeness {
-  /** `registry/repository`. */
-  readonly image: string;
-  readonly tag: string | null;
-  readonly digest: string;
-  readonly mediaType: string;
-  /** Stored bytes of the manifest and of all below it. */
-  readonly bytes: number;
-  readonly lastUsed: string;
-  /** `host/repository` that gave it, or that last confirmed the tag. */
-  readonly from: string;
-  /** When that was, for a tag. */
-  readonly checked: string | null;
-  readonly pinned: boolean;
-}
-
-export interface Usage {
-  /** Of stored contents, each counted once. */
-  readonly bytes: number;
-  readonly contents: number;
-  readonly manifests: number;
-  readonly reserved: number;
-  readonly maxSize: number | null;
-  /** What several share is counted for each. */
-  readonly registries: readonly UsageOf[];
-  readonly repositories: readonly UsageOf[];
-  readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
-}
-
-export interface UsageOf {
-  readonly name: string;
-  readonly bytes: number;
-  readonly contents: number;
-  readonly tags: number;
 }
 
 export interface PinList {
   /** From entrepot.toml. */
   readonly configured: readonly string[];
-  /** By command. */
+  /** Made by commands. */
   readonly added: readonly string[];
 }
 
@@ -85,56 +48,20 @@ export interface AdministrationDeps {
   readonly isListed: (registry: string) => boolean;
 }
 
+/** Acts on the cache of this process. */
 export function createAdministration({ cache, scrubs, warm, isListed }: AdministrationDeps): Administration {
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
+  const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
-  async function* listed(matches: NamePattern | undefined): AsyncGenerator<ListedImage> {
-    for await (const { image } of cache.eachImage()) {
-      for (const kept of cache.manifests(image)) {
-        const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
-        if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
-        yield {
-          ...{ image, tag: tag ?? null, digest, mediaType, bytes, lastUsed: isoTime(used), from: endpoint },
-          ...{ checked: checkedAt === undefined ? null : isoTime(checkedAt), pinned },
-          ...completenessOf(cache, image, digest),
-        };
-      }
-      await turn();
-    }
-  }
-
-  async function isCached(pattern: string): Promise<boolean> {
-    for await (const _ of listed(readGlob(pattern))) return true;
+  async function isCached(glob: string): Promise<boolean> {
+    for await (const _ of listImages(cache, readGlob(glob))) return true;
     return false;
   }
 
   return {
-    list: (match) => listed(readMatch(match)),
-
-    async usage() {
-      const repositories: UsageOf[] = [];
-      const registries = new Map<string, UsageOf>();
-      for await (const { image, bytes, contents, tags } of cache.eachImage()) {
-        repositories.push({ name: image, bytes, contents, tags });
-        const name = image.slice(0, image.indexOf('/'));
-        const sum = registries.get(name) ?? { name, bytes: 0, contents: 0, tags: 0 };
-        registries.set(name, {
-          ...{ name, bytes: sum.bytes + bytes },
-          ...{ contents: sum.contents + contents, tags: sum.tags + tags },
-        });
-      }
-      const { maxSize, quotas, ...totals } = cache.usage();
-      return {
-        ...totals,
-        maxSize: maxSize ?? null,
-        registries: [...registries.values()],
-        repositories,
-        quotas,
-      };
-    },
-
+    list: (match) => listImages(cache, readMatch(match)),
+    usage: () => measureUsage(cache),
     gc: cache.collect,
-
     purge: createPurgeImages({ cache }),
     pins: async () => pinList(),
     async pin(what) {
@@ -146,13 +73,12 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
       const pin = readPin(what);
       if (!cache.pins.remove(pin)) {
         const way = cache.pins.configured.includes(pin)
-          ? 'it stands in entrepot.toml: take [[cache.pin]] out there'
-          : `pinned by command are ${cache.pins.added.join(', ') || 'none'}`;
+          ? 'entrepot.toml pins it: remove its [[cache.pin]] there'
+          : `the pins made by command are ${cache.pins.added.join(', ') || 'none'}`;
         throw new EntrepotError('USAGE', `${pin} is not pinned by command: ${way}`);
       }
       return pinList();
     },
-
     async pull(text, options) {
       const { registry, repository, tag, digest } = readReference(text);
       if (!isListed(registry)) {
@@ -166,15 +92,6 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
       if (!named) throw new Error('latest is a tag');
       return await warm({ registry, repository, tag: named }, options);
     },
-
     scrub: async (match, options) => await scrubs.run({ ...options, matches: readMatch(match) }),
   };
-}
-
-function readMatch(match: string | undefined): NamePattern | undefined {
-  return match === undefined ? undefined : readGlob(match);
-}
-
-function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
 }

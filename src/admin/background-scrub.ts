@@ -1,8 +1,8 @@
 /**
- * A scrub without end, folder by folder, so slow that nobody notices. Nothing is noted down: the period is cut into 256
- * slots along the wall clock, and slot n is the turn of folder n mod 256. So a restart begins the folder anew whose turn it is, and
- * loses no other one. Where a folder takes longer than its slot, the next ones follow at once, none left out: a pass then takes
- * longer than the period.
+ * Scrubs all content over and over, folder by folder, at a rate that disturbs no client. It keeps no record of its progress:
+ * the period is cut into 256 slots along the wall clock, and slot n belongs to folder n mod 256. A restart therefore repeats
+ * the folder of the current slot and misses none. If a folder takes longer than its slot, the next folders follow at once;
+ * such a pass takes longer than the period.
  */
 import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -10,16 +10,16 @@ import { pause } from '../lib/pause.ts';
 import type { Scrubs } from './scrubs.ts';
 
 export interface BackgroundScrub {
-  /** Puts settings in force; what they leave as it was goes on undisturbed. */
+  /** Puts settings in force. A scrub goes on undisturbed if they are the same as before. */
   configure(settings: BackgroundScrubSettings): void;
-  /** Starts nothing more, and ends what it has begun as soon as that can be. */
+  /** Starts no more folders, and aborts the running one. */
   stop(): void;
 }
 
 export interface BackgroundScrubSettings {
-  /** ms in which everything is read once; undefined: never. */
+  /** ms in which all content is read once; undefined: never. */
   readonly every: number | undefined;
-  /** Bytes per second. */
+  /** Bytes per second at most. */
   readonly rate: number;
 }
 
@@ -29,6 +29,7 @@ export interface BackgroundScrubDeps {
   readonly log: Record<'debug' | 'error', (fields: object, message: string) => void>;
 }
 
+/** Runs nothing before `configure`. */
 export function createBackgroundScrub({ scrubs, clock, log }: BackgroundScrubDeps): BackgroundScrub {
   let settings: BackgroundScrubSettings = { every: undefined, rate: 0 };
   let running = new AbortController();
@@ -41,9 +42,10 @@ export function createBackgroundScrub({ scrubs, clock, log }: BackgroundScrubDep
       const counts = { ...read, damaged: damaged.length, unreadable: unreadable.length };
       const ms = Math.round(clock.monotonic() - begun);
       const name = folder.toString(16).padStart(2, '0');
-      if (!signal.aborted) log.debug({ folder: name, ...counts, ms }, 'a folder was scrubbed');
+      if (!signal.aborted)
+        log.debug({ event: 'scrub.folder', folder: name, ...counts, ms }, 'a folder was scrubbed');
     } catch (err) {
-      log.error({ err }, 'a scrub failed');
+      log.error({ event: 'scrub.failed', err }, 'a scrub failed');
     }
   }
 
@@ -52,7 +54,7 @@ export function createBackgroundScrub({ scrubs, clock, log }: BackgroundScrubDep
     const current = () => Math.floor(clock.now() / width);
     for (let slot = current(); !signal.aborted; ) {
       await scrubFolder(slot % folderCount, rate, signal);
-      // A clock that was set back or on by more than a pass is followed, not waited for or caught up with.
+      // If the wall clock jumps by more than a pass, the slot jumps with it, in either direction.
       slot = Math.min(Math.max(slot + 1, current() - folderCount + 1), current() + 1);
       const ms = slot * width - clock.now();
       if (ms > 0) await pause(clock, ms, signal);

@@ -1,18 +1,19 @@
-/** How much of an image is in the cache: whether it can be pulled without any registry, and for which platforms. */
+/** How much of an image is cached: whether it can be pulled without a registry, and for which platforms. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Digest } from '../oci/digest.ts';
 import { attestationPlatform, isElsewhere } from '../pull/image-parts.ts';
 
 export interface Completeness {
-  /** Manifests and blobs that a client needs, as far as the manifests that are here tell. Attestations do not count. */
+  /** Manifests and blobs that a client needs, as far as the cached manifests list them. Attestations do not count. */
   readonly needed: number;
-  /** Of those, what the image can serve from the cache. */
+  /** How many of those the image can serve from the cache. */
   readonly here: number;
   readonly complete: boolean;
-  /** Of an index, in its order. */
+  /** The platforms of an index, in its order; else empty. */
   readonly platforms: readonly (Omit<Completeness, 'platforms'> & { readonly platform: string })[];
 }
 
+/** `image`: `registry/repository`. `digest`: of a cached manifest. */
 export function completenessOf(
   cache: Pick<CacheAdmin, 'children' | 'serves'>,
   image: string,

@@ -1,7 +1,7 @@
 /**
- * Brings a content back whose file was damaged: pulled again by its digest, as a client of an image that links it would, for one
- * image after the other until it is here. Its tags and links have waited for it, so then all is served as before.
- * Where nobody has it any more it is given up, once and for all.
+ * Fetches content again after its file was found damaged. It is pulled by digest, as by a client, for each image that links it in turn,
+ * until one pull succeeds. The tags and links of the content are still in the index, so it is then served as before. If no
+ * image's endpoints have the content any more, the index forgets it.
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Loss } from '../cache/integrity/damaged-content.ts';
@@ -20,22 +20,28 @@ export interface RepairDeps {
 }
 
 export type Repair =
-  | { readonly repaired: true /** `registry/repository` that it was pulled for. */; readonly image: string }
   | {
-      readonly repaired: false /** One that links it. */;
+      readonly repaired: true;
+      /** `registry/repository` that it was pulled for. */
+      readonly image: string;
+    }
+  | {
+      readonly repaired: false;
+      /** An image that links it, if there is one. */
       readonly image: string | null;
       readonly failure: string;
     };
 
-/** Images whose failures are told. */
-const mostTold = 3;
+/** Images that `failure` names, each with its reason. */
+const mostNamed = 3;
 
+/** The result never throws. An aborted repair forgets nothing. */
 export function createRepair(
   deps: RepairDeps,
 ): (loss: Pick<Loss, 'digest' | 'isManifest' | 'keepsFile'>, signal: AbortSignal) => Promise<Repair> {
   const { cache, pull, transfers } = deps;
 
-  /** Gives why it is not here. */
+  /** Pulls the content for one image. Gives the reason that counts if it is not stored afterwards. */
   async function attempt(
     name: string,
     { digest, isManifest }: Pick<Loss, 'digest' | 'isManifest'>,
@@ -68,12 +74,12 @@ export function createRepair(
       if (cache.isStored(digest)) return { repaired: true, image };
       failures.push(`${image}: ${failure}`);
     }
-    // Who was told to stop has not asked everybody.
+    // A repair that was aborted has not asked for every image.
     if (!signal.aborted && !loss.keepsFile) cache.forget(digest);
-    const more = failures.length - mostTold;
+    const more = failures.length - mostNamed;
     const failure = [
-      ...failures.slice(0, mostTold),
-      ...(more > 0 ? [`nor for ${more} images more`] : []),
+      ...failures.slice(0, mostNamed),
+      ...(more > 0 ? [`nor for ${more} more images`] : []),
     ].join('; ');
     return { repaired: false, image: images[0] ?? null, failure: failure || 'no image links it' };
   };

@@ -1,6 +1,7 @@
 /**
- * Scrubbing: what is found to be damaged is dropped at once (`cache/scrub.ts`) and brought back as soon as that
- * (`repair.ts`). The command does all of it, the background a folder at a time.
+ * Scrubbing: reads stored content and compares it with its digest. The cache drops a damaged content at once
+ * (`cache/integrity/scrub.ts`); then it is fetched again (`repair.ts`). The command scrubs all folders, the background scrub
+ * one at a time.
  */
 
 import { folderCount } from '../cache/blobs/blob-store.ts';
@@ -12,17 +13,18 @@ import { createPace } from '../lib/pace.ts';
 import type { createRepair } from './repair.ts';
 
 export interface Scrubs {
-  /** Checks and repairs what is in these folders (first bytes of digests; by default all). Ends early when the signal is aborted. */
+  /** Checks and repairs the content of some folders. Ends early, with a report, when the signal aborts. */
   run(options: ScrubRun): Promise<ScrubReport>;
-  /** Ends all that run, and starts no more. Resolves when they are over, which may take until transfers and upstream are closed. */
+  /** Aborts all runs. Resolves when they are over, which may take until transfers and upstream are closed. */
   stop(): Promise<void>;
 }
 
 export interface ScrubRun {
+  /** First bytes of digests; by default all. */
   readonly folders?: Iterable<number>;
-  /** Only what images and tags link that match; undefined: everything. */
+  /** Only content that matching images and tags link; undefined: all content. */
   readonly matches?: NamePattern | undefined;
-  /** Bytes per second that are read at most. */
+  /** Bytes per second that are read at most; undefined: no limit. */
   readonly rate?: number | undefined;
   readonly onProgress?: (progress: ScrubProgress) => void;
   readonly signal?: AbortSignal | undefined;
@@ -35,20 +37,20 @@ export interface ScrubProgress {
 }
 
 export interface ScrubReport {
-  /** Contents that were looked at. */
+  /** Blobs and manifests that were checked. */
   readonly checked: number;
-  /** That were read. */
+  /** Bytes that were read. */
   readonly bytes: number;
   readonly damaged: readonly Damaged[];
-  /** What could not be looked at, and was left as it is. */
+  /** Content that could not be read from its file. It stays as it is. */
   readonly unreadable: readonly { readonly digest: string; readonly reason: string }[];
 }
 
 export interface Damaged {
   readonly digest: string;
-  /** What was wrong with its file. */
+  /** What is wrong with the file. */
   readonly reason: string;
-  /** `registry/repository` that links it: the one it was pulled for again. Null where there is none. */
+  /** `registry/repository` that it was fetched for, or that links it. Null if no image links it. */
   readonly image: string | null;
   readonly repaired: boolean;
   readonly failure?: string;
@@ -63,20 +65,24 @@ export interface ScrubsDeps {
   readonly onDamaged: (how: 'repaired' | 'lost') => void;
 }
 
+/** Several runs may overlap: the background and commands. */
 export function createScrubs(deps: ScrubsDeps): Scrubs {
   const { cache, clock, log } = deps;
   const stopping = new AbortController();
   const running = new Set<Promise<unknown>>();
 
-  async function mend(loss: Loss, signal: AbortSignal): Promise<Damaged> {
+  async function repair(loss: Loss, signal: AbortSignal): Promise<Damaged> {
     const { digest, reason } = loss;
-    const repair = await deps.repair(loss, signal);
-    const { image } = repair;
-    if (!repair.repaired && signal.aborted) return { digest, reason, ...repair, failure: 'stopped' };
-    if (repair.repaired) log.info({ digest, image }, 'a damaged content was fetched again');
-    else log.error({ digest, image, reason: repair.failure }, 'a damaged content is lost');
-    deps.onDamaged(repair.repaired ? 'repaired' : 'lost');
-    return { digest, reason, ...repair };
+    const result = await deps.repair(loss, signal);
+    const { image } = result;
+    if (!result.repaired && signal.aborted) return { digest, reason, ...result, failure: 'stopped' };
+    if (result.repaired) {
+      log.info({ event: 'scrub.repaired', digest, image }, 'a damaged content was fetched again');
+    } else {
+      log.error({ event: 'scrub.lost', digest, image, reason: result.failure }, 'a damaged content is lost');
+    }
+    deps.onDamaged(result.repaired ? 'repaired' : 'lost');
+    return { digest, reason, ...result };
   }
 
   async function scrub(run: ScrubRun): Promise<ScrubReport> {
@@ -105,10 +111,13 @@ export function createScrubs(deps: ScrubsDeps): Scrubs {
             break;
           case 'unreadable':
             unreadable.push({ digest: step.digest, reason: step.reason });
-            log.error({ digest: step.digest, reason: step.reason }, 'a stored content cannot be checked');
+            log.error(
+              { event: 'scrub.unreadable', digest: step.digest, reason: step.reason },
+              'a stored content cannot be checked',
+            );
             break;
           case 'lost': {
-            const one = await mend(step.loss, signal);
+            const one = await repair(step.loss, signal);
             if (one.repaired || !step.loss.keepsFile) damaged.push(one);
             else {
               unreadable.push({ digest: one.digest, reason: one.reason });

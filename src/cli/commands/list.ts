@@ -1,6 +1,6 @@
 /** `entrepot list [GLOB]`: what is in the cache, and what of it can be pulled without a registry. */
 
-import type { ListedImage } from '../../admin/administration.ts';
+import type { ListedImage } from '../../admin/listed-images.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { administer } from '../administer.ts';
 import type { Result } from '../output/result.ts';

@@ -1,6 +1,6 @@
 /** `entrepot usage`: what takes how much of the disk. */
 
-import type { Usage, UsageOf } from '../../admin/administration.ts';
+import type { Usage, UsageOf } from '../../admin/usage.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { administer } from '../administer.ts';
 import type { Result } from '../output/result.ts';

@@ -1,40 +1,50 @@
 /**
- * Listens on the admin socket in the data folder. Who may use it is who may write there: the socket has mode 0600, and there
- * is nothing else to prove.
+ * Serves the admin API on a Unix socket in the data folder, and `GET /healthz` for the health check of a container. The mode
+ * of the socket is 0600: only the user of the server can connect, and no further proof is asked for.
  */
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
-import { type AdminApiDeps, createAdminApi } from './admin-api.ts';
+import { Hono } from 'hono';
+import type { Administration } from '../../admin/administration.ts';
+import { type AdminApiOptions, createAdminApi } from './admin-api.ts';
 
 export interface AdminServer {
+  /** Never throws: the server also works without a socket, and the log says so. */
   start(): Promise<void>;
+  /** Closes all connections. Resolves when the socket is gone. */
   stop(): Promise<void>;
 }
 
-export interface AdminServerDeps extends AdminApiDeps {
-  readonly log: AdminApiDeps['log'] & { warn(fields: object, message: string): void };
+export interface AdminServerDeps {
+  readonly administration: Administration;
+  readonly log: AdminApiOptions['log'] & { warn(fields: object, message: string): void };
 }
 
-/** `path`: the caller holds the folder's lock, so a socket that is there already is a dead one. */
+/** `path`: of the socket. The caller holds the lock of the data folder, so a socket that exists has no server any more. */
 export function createAdminServer(deps: AdminServerDeps, { path }: { readonly path: string }): AdminServer {
-  const { log } = deps;
-  const api = createAdminApi(deps);
-  const server = createServer(getRequestListener(api.fetch, { overrideGlobalObjects: false }));
+  const { administration, log } = deps;
+  const app = new Hono();
+  // Outside of the API, which logs each command: a container's health check asks every few seconds.
+  app.get('/healthz', (c) => c.text('ok\n'));
+  app.route('/', createAdminApi(administration, { log }));
+  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
 
   return {
-    /** Never fails: a socket that cannot be made is no reason not to serve. */
     async start() {
       try {
         rmSync(path, { force: true });
         server.listen(path);
         await once(server, 'listening');
         chmodSync(path, 0o600);
-        server.on('error', (err) => log.error({ err }, 'admin socket'));
+        server.on('error', (err) => log.error({ event: 'admin.socketFailed', err }, 'admin socket'));
       } catch (err) {
         server.close();
-        log.warn({ file: path, err }, 'commands cannot reach this server: no admin socket');
+        log.warn(
+          { event: 'admin.noSocket', file: path, err },
+          'commands cannot reach this server: no admin socket',
+        );
       }
     },
     stop() {

@@ -52,7 +52,7 @@ test('what nobody gives is forgotten, and the first reasons are told', async () 
     image: 'gone.test/1',
     failure:
       'gone.test/1: its registry is not listed in registries.conf; a.test/2: not found; a.test/3: not found; ' +
-      'nor for 2 images more',
+      'nor for 2 more images',
   });
   assert.deepEqual(forgotten, [digest]);
   const { repair: lonely } = repairOf([]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Hono } from 'hono';
 import type { Administration } from '../../../../src/admin/administration.ts';
 import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
 
@@ -10,7 +11,7 @@ test('a watcher who does not read costs a bounded number of lines, and gets the 
     return report;
   };
   const administration = { scrub } as Administration;
-  const api = createAdminApi({ administration, log: { info() {}, error() {} } });
+  const api = createAdminApi(administration, { log: { info() {}, error() {} } });
   const answer = await api.request('/scrub', { method: 'POST' });
   const lines = (await answer.text()).trimEnd().split('\n');
   assert.equal(lines.length, 1001);
@@ -20,7 +21,7 @@ test('a watcher who does not read costs a bounded number of lines, and gets the 
 const listing = (images: AsyncIterable<unknown>) => {
   const administration = { list: () => images } as unknown as Administration;
   const errors: object[] = [];
-  const api = createAdminApi({ administration, log: { info() {}, error: (fields) => errors.push(fields) } });
+  const api = createAdminApi(administration, { log: { info() {}, error: (fields) => errors.push(fields) } });
   return { errors, list: () => api.request('/list', { method: 'POST' }) };
 };
 
@@ -53,5 +54,29 @@ test('a list that fails in the middle is broken off, and the log says why', asyn
   const { list, errors } = listing(broken());
   const answer = await list();
   await assert.rejects(answer.text());
-  assert.deepEqual(errors, [{ err }]);
+  assert.deepEqual(errors, [{ event: 'admin.failed', err }]);
+});
+
+test('the API can be mounted below another path, and names commands without it', async () => {
+  const administration = {
+    pins: async () => ({ configured: ['a/**'], added: [] }),
+    async purge() {
+      throw new Error('no disk');
+    },
+  } as unknown as Administration;
+  const lines: object[] = [];
+  const log = { info: (fields: object) => lines.push(fields), error: (fields: object) => lines.push(fields) };
+  const app = new Hono();
+  app.route('/api/v1', createAdminApi(administration, { log }));
+  app.get('/other', (c) => c.text('other'));
+  const ask = (path: string, body = '') => app.request(path, { method: 'POST', body });
+  assert.deepEqual(await (await ask('/api/v1/pins')).json(), { configured: ['a/**'], added: [] });
+  assert.deepEqual(lines, [{ event: 'admin.command', command: 'pins' }]);
+  const failed = await ask('/api/v1/purge', '{"what": "alpine"}');
+  assert.deepEqual([failed.status, await failed.json()], [500, { error: { message: 'Error: no disk' } }]);
+  const wrong = await ask('/api/v1/purge', '{}');
+  assert.equal(wrong.status, 400);
+  assert.match(await wrong.text(), /"code":"USAGE"/);
+  assert.equal((await ask('/api/v1/nothing')).status, 404);
+  assert.equal(await (await app.request('/other')).text(), 'other');
 });

@@ -1,0 +1,52 @@
+/** The images in the cache, for people: one entry for each tag, and one for each manifest that has no tag. */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { NamePattern } from '../lib/name-patterns.ts';
+import { type Completeness, completenessOf } from './completeness.ts';
+
+export interface ListedImage extends Completeness {
+  /** `registry/repository`. */
+  readonly image: string;
+  readonly tag: string | null;
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Stored bytes of the manifest and of all content below it. */
+  readonly bytes: number;
+  /** ISO 8601. */
+  readonly lastUsed: string;
+  /** `host/repository` of the endpoint that gave the manifest, or that confirmed the tag last. */
+  readonly from: string;
+  /** ISO 8601: when the tag was confirmed last. */
+  readonly checked: string | null;
+  readonly pinned: boolean;
+}
+
+/** Yields in the order of names, and lets other work run between two images. `matches`: undefined for all of them. */
+export async function* listImages(
+  cache: CacheAdmin,
+  matches: NamePattern | undefined,
+): AsyncGenerator<ListedImage> {
+  for await (const { image } of cache.eachImage()) {
+    for (const kept of cache.manifests(image)) {
+      const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
+      if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
+      yield {
+        image,
+        tag: tag ?? null,
+        digest,
+        mediaType,
+        bytes,
+        lastUsed: isoTime(used),
+        from: endpoint,
+        checked: checkedAt === undefined ? null : isoTime(checkedAt),
+        pinned,
+        ...completenessOf(cache, image, digest),
+      };
+    }
+    await turn();
+  }
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,50 @@
+/** Disk use of the cache: in all, and by registry, repository and quota. */
+import type { CacheAdmin } from '../cache/cache-admin.ts';
+
+export interface Usage {
+  /** Bytes of stored content. Content that several images share is counted once. */
+  readonly bytes: number;
+  /** Stored blobs and manifests. */
+  readonly contents: number;
+  readonly manifests: number;
+  /** Bytes that running transfers and partial downloads take. */
+  readonly reserved: number;
+  /** `cache.max_size`, in bytes. */
+  readonly maxSize: number | null;
+  /** In these two, shared content counts for each registry and repository that has it. */
+  readonly registries: readonly UsageOf[];
+  readonly repositories: readonly UsageOf[];
+  readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
+}
+
+export interface UsageOf {
+  readonly name: string;
+  readonly bytes: number;
+  readonly contents: number;
+  readonly tags: number;
+}
+
+/** Counts image by image, without holding up other work. */
+export async function measureUsage(cache: CacheAdmin): Promise<Usage> {
+  const repositories: UsageOf[] = [];
+  const registries = new Map<string, UsageOf>();
+  for await (const { image, bytes, contents, tags } of cache.eachImage()) {
+    repositories.push({ name: image, bytes, contents, tags });
+    const name = image.slice(0, image.indexOf('/'));
+    const sum = registries.get(name) ?? { name, bytes: 0, contents: 0, tags: 0 };
+    registries.set(name, {
+      name,
+      bytes: sum.bytes + bytes,
+      contents: sum.contents + contents,
+      tags: sum.tags + tags,
+    });
+  }
+  const { maxSize, quotas, ...totals } = cache.usage();
+  return {
+    ...totals,
+    maxSize: maxSize ?? null,
+    registries: [...registries.values()],
+    repositories,
+    quotas,
+  };
+}

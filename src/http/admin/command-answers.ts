@@ -1,0 +1,64 @@
+/** The two forms in which a command answers at length: one JSON array, and lines of progress that end with a report. */
+
+/** Characters of an array that are sent at once. */
+const partLength = 64 * 1024;
+/** Lines of progress that wait for a client that does not read. Further lines are dropped; the report is not. */
+const maxWaiting = 1000;
+
+/**
+ * One JSON array, sent while it is made: to collect a hundred thousand items first would hold up other requests. If `items`
+ * throws, the answer is broken off, and `onError` gets the error.
+ */
+export function arrayAnswer(items: AsyncIterable<object>, onError: (error: unknown) => void): Response {
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    let part = '';
+    let before = '[';
+    try {
+      for await (const item of items) {
+        part += `${before}${JSON.stringify(item)}`;
+        before = ',';
+        if (part.length < partLength) continue;
+        yield Buffer.from(part);
+        part = '';
+      }
+    } catch (error) {
+      onError(error);
+      throw error;
+    }
+    yield Buffer.from(before === '[' ? '[]' : `${part}]`);
+  }
+  return new Response(ReadableStream.from(parts()), { headers: { 'content-type': 'application/json' } });
+}
+
+/**
+ * One JSON object per line: `{"progress"}` for each step, at the end `{"report"}`, or what `errorBody` makes of an error. The
+ * signal that `work` gets aborts when the client leaves.
+ */
+export function progressAnswer(
+  work: (onProgress: (progress: object) => void, signal: AbortSignal) => Promise<object>,
+  errorBody: (error: unknown) => object,
+): Response {
+  const watching = new AbortController();
+  const { signal } = watching;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async start(controller) {
+        const write = (line: object) => {
+          if (!signal.aborted) controller.enqueue(Buffer.from(`${JSON.stringify(line)}\n`));
+        };
+        const onProgress = (progress: object) => {
+          if ((controller.desiredSize ?? 0) > 0) write({ progress });
+        };
+        try {
+          write({ report: await work(onProgress, signal) });
+        } catch (error) {
+          write(errorBody(error));
+        }
+        if (!signal.aborted) controller.close();
+      },
+      cancel: () => watching.abort(),
+    },
+    { highWaterMark: maxWaiting },
+  );
+  return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } });
+}
