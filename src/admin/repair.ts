@@ -5,10 +5,11 @@
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Loss } from '../cache/integrity/damaged-content.ts';
+import { reasonOf } from '../lib/thrown.ts';
 import { parseRepository } from '../oci/reference.ts';
 import { takeBlob } from '../pull/drain-blob.ts';
 import type { Pull } from '../pull/pull.ts';
-import { reasonOf } from '../pull/verdict-text.ts';
+import { verdictText } from '../pull/verdict-text.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 
 export interface RepairDeps {
@@ -53,7 +54,7 @@ export function createRepair(
     if (isManifest) {
       const reference = { registry, repository, digest };
       const pulled = await pull.manifest({ kind: 'manifest', image, reference });
-      if (!pulled.found) return reasonOf(pulled.verdict, pulled.trail);
+      if (!pulled.found) return verdictText(pulled.verdict, pulled.trail);
     } else {
       const taken = await takeBlob(pull, { kind: 'blob', image, digest });
       if (!taken.ok) return taken.reason;
@@ -68,9 +69,7 @@ export function createRepair(
     const failures: string[] = [];
     for (const image of images) {
       if (signal.aborted) break;
-      const failure = await attempt(image, loss).catch((error: unknown) =>
-        error instanceof Error ? error.message : String(error),
-      );
+      const failure = await attempt(image, loss).catch((error: unknown) => reasonOf(error));
       if (cache.isStored(digest)) return { repaired: true, image };
       failures.push(`${image}: ${failure}`);
     }

@@ -1,6 +1,7 @@
 /** Bounds of the cache that cannot take effect, or that leave it no room. */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { systemCode } from '../lib/thrown.ts';
 import type { ConfigWarning, ServerConfig } from './config.ts';
 import type { SettingInForce } from './settings.ts';
 import { formatSize, parseSize } from './toml/units.ts';
@@ -41,7 +42,8 @@ function diskSize(folder: string): number | undefined {
     const { blocks, bsize } = statfsSync(folder);
     return blocks * bsize;
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    return isMissing && dirname(folder) !== folder ? diskSize(dirname(folder)) : undefined;
+    return systemCode(error) === 'ENOENT' && dirname(folder) !== folder
+      ? diskSize(dirname(folder))
+      : undefined;
   }
 }

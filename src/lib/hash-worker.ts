@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
+import { reasonOf, systemCode } from './thrown.ts';
 
 export type HashRequest =
   | { readonly op: 'begin'; readonly id: number; readonly path: string; readonly algorithm: string }
@@ -119,7 +120,7 @@ function fail(id: number, error: unknown): void {
   if (job) end(id, job);
   port?.postMessage({
     id,
-    error: error instanceof Error ? error.message : String(error),
-    code: (error as NodeJS.ErrnoException).code,
+    error: reasonOf(error),
+    code: systemCode(error),
   } satisfies HashReply);
 }

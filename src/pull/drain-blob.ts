@@ -2,7 +2,7 @@
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { BlobTarget } from '../routing/target.ts';
 import type { Pull } from './pull.ts';
-import { reasonOf } from './verdict-text.ts';
+import { verdictText } from './verdict-text.ts';
 
 export type TakenBlob =
   | { readonly ok: true /** It was in the cache before. */; readonly isHere: boolean }
@@ -18,7 +18,7 @@ export async function takeBlob(
   tell: (done: number) => void = () => {},
 ): Promise<TakenBlob> {
   const pulled = await pull.blob(target);
-  if (!pulled.found) return { ok: false, reason: reasonOf(pulled.verdict, pulled.trail) };
+  if (!pulled.found) return { ok: false, reason: verdictText(pulled.verdict, pulled.trail) };
   const { value, cache } = pulled;
   const isHere = cache === 'hit' || cache === 'revalidated';
   try {

@@ -2,7 +2,8 @@
 import type { Trail } from '../upstream/outcome.ts';
 import type { Verdict } from '../upstream/upstream.ts';
 
-export function reasonOf(verdict: Verdict, trail: Trail): string {
+/** One line: what the verdict means, then what each endpoint of the trail said. */
+export function verdictText(verdict: Verdict, trail: Trail): string {
   const said = trail.map(
     ({ endpoint, outcome, reason }) => `${endpoint} ${outcome}${reason ? ` (${reason})` : ''}`,
   );

@@ -4,6 +4,7 @@
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import { formatSize } from '../config/toml/units.ts';
+import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/media-types.ts';
@@ -13,7 +14,7 @@ import type { Transfers } from '../transfer/transfers.ts';
 import { takeBlob } from './drain-blob.ts';
 import { attestationPlatform, isElsewhere } from './image-parts.ts';
 import type { Pull } from './pull.ts';
-import { reasonOf } from './verdict-text.ts';
+import { verdictText } from './verdict-text.ts';
 
 /** A reference with a tag or a digest. */
 export type WarmReference = ManifestTarget['reference'];
@@ -90,7 +91,7 @@ export function createWarmImage({
     async function takeManifest(wanted: WarmReference, isRoot: boolean, isExtra: boolean): Promise<void> {
       const pulled = await pull.manifest({ kind: 'manifest', image, reference: wanted });
       if (!pulled.found) {
-        miss(isExtra, `${formatReference(wanted)}: ${reasonOf(pulled.verdict, pulled.trail)}`);
+        miss(isExtra, `${formatReference(wanted)}: ${verdictText(pulled.verdict, pulled.trail)}`);
         return;
       }
       const { digest, mediaType, bytes } = pulled.value;
@@ -132,7 +133,7 @@ export function createWarmImage({
       for (let next = waiting.next(); !next.done; next = waiting.next()) {
         const { descriptor, isExtra } = next.value;
         await take(next.value).catch((error: unknown) => {
-          const reason = error instanceof Error ? error.message : String(error);
+          const reason = reasonOf(error);
           miss(isExtra, `${image.name}@${descriptor.digest}: ${reason}`);
         });
       }

@@ -12,6 +12,7 @@
  * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
  */
 import type { ByteStream } from '../lib/byte-stream.ts';
+import { asError } from '../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
 import type { Trail } from '../upstream/outcome.ts';
@@ -255,7 +256,7 @@ export class Transfer implements FetcherHost {
       this.#fetches.remove(fetcher);
       this.#deps.log.error({ digest: this.digest, err: error }, 'a fetch failed unexpectedly');
       fetch.fail(error);
-      this.readers.fail(error instanceof Error ? error : new Error(String(error)));
+      this.readers.fail(asError(error));
       if (this.#interest === 0) this.#rest();
     });
     return fetch;

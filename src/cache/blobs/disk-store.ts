@@ -21,6 +21,7 @@ import { dirname, join } from 'node:path';
 import type { BufferPool } from '../../lib/buffer-pool.ts';
 import { Turns } from '../../lib/keyed-lock.ts';
 import { syncPath } from '../../lib/sync-path.ts';
+import { systemCode } from '../../lib/thrown.ts';
 import {
   type Digest,
   type DigestAlgorithm,
@@ -76,7 +77,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
     try {
       await rename(file, pathOf(digest));
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (systemCode(error) !== 'ENOENT') throw error;
       // Somebody has removed it since.
       lasting.delete(folder);
       folder = await lastingFolder(digest);
@@ -123,7 +124,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
       try {
         return await readFile(pathOf(digest));
       } catch (error) {
-        if (codeOf(error) === 'ENOENT') return undefined;
+        if (systemCode(error) === 'ENOENT') return undefined;
         throw error;
       }
     },
@@ -136,7 +137,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
         };
         try {
           await withFile(file, 'wx', fill).catch(async (error: unknown) => {
-            if (codeOf(error) !== 'ENOENT') throw error;
+            if (systemCode(error) !== 'ENOENT') throw error;
             // The folder was removed while this process runs.
             await incoming.make();
             await withFile(file, 'wx', fill);
@@ -167,14 +168,14 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
         if (isWanted()) return;
         // Not `rm`, which asks first what it is: twice the work, ten thousand times.
         await unlink(pathOf(digest)).catch((error: unknown) => {
-          if (codeOf(error) !== 'ENOENT') throw error;
+          if (systemCode(error) !== 'ENOENT') throw error;
         });
       });
     },
     async filesIn(algorithm, first) {
       const prefix = first.toString(16).padStart(2, '0');
       const names = await readdir(shard(algorithm, prefix)).catch((error: unknown) => {
-        if (codeOf(error) === 'ENOENT') return [];
+        if (systemCode(error) === 'ENOENT') return [];
         throw error;
       });
       const digests = names
@@ -186,7 +187,7 @@ export function createDiskStore({ buffers, content, incoming, onFault }: DiskSto
     async has(digest) {
       return access(pathOf(digest)).then(
         () => true,
-        (error: unknown) => codeOf(error) !== 'ENOENT',
+        (error: unknown) => systemCode(error) !== 'ENOENT',
       );
     },
   };
@@ -218,15 +219,11 @@ async function withFile(
 
 /** Whether the file system refused a write for want of room, of whatever kind: bytes, inodes, a quota. */
 export function isNoRoom(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
+  return ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '');
 }
 
 /** Whether a stored file is to blame that it cannot be opened, and not the moment (too many open files). */
 export function isUnreadable(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = systemCode(error);
   return code !== undefined && !['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'ENOENT'].includes(code);
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -10,6 +10,7 @@
 import { close, constants, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemCode } from '../../lib/thrown.ts';
 
 /** `[start, end]`, in bytes; `end` is exclusive. */
 export type SavedRange = readonly [number, number];
@@ -42,7 +43,7 @@ export class PartialFile {
     try {
       return openSync(this.path, flags, 0o660);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (systemCode(error) !== 'ENOENT') throw error;
       // The folder was removed while this process runs.
       mkdirSync(dirname(this.path), { recursive: true });
       return openSync(this.path, flags, 0o660);
@@ -81,7 +82,7 @@ export class PartialFile {
     try {
       fd = openSync(this.path, 'r');
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return;
+      if (systemCode(error) === 'ENOENT') return;
       throw error;
     }
     try {
@@ -113,8 +114,4 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch {}
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

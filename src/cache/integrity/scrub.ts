@@ -14,6 +14,7 @@ import type { Hasher } from '../../lib/hasher.ts';
 import { hexHash } from '../../lib/hex-hash.ts';
 import type { NamePattern } from '../../lib/name-patterns.ts';
 import type { Pace } from '../../lib/pace.ts';
+import { reasonOf } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestAlgorithms, digestHex } from '../../oci/digest.ts';
 import { isSchema1Type } from '../../oci/media-types.ts';
 import { isNamedBy } from '../../oci/signed-schema1.ts';
@@ -124,7 +125,7 @@ export function createScrub(deps: ScrubDeps): Scrub {
     } catch (error) {
       if (options.signal.aborted) return;
       deps.unreadable(digest, error);
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (index.content(digest)) yield { kind: 'unreadable', digest, reason };
       else yield { kind: 'checked' };
     } finally {

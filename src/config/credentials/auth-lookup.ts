@@ -14,8 +14,8 @@
  */
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { systemCode } from '../../lib/thrown.ts';
 import type { AuthFilePath, ConfigWarning } from '../config.ts';
-import { systemCode } from '../files/text-file.ts';
 import { createWatchedFiles } from '../files/watched-file.ts';
 import { type AuthEntry, type AuthFile, authFileWarnings, readAuthFile } from './auth-file.ts';
 import type { RunHelper } from './credential-helper.ts';

@@ -10,8 +10,8 @@ import { EntrepotError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { foreignWords } from '../../lib/foreign-words.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
+import { systemCode } from '../../lib/thrown.ts';
 import { parseJson } from '../../oci/parse-json.ts';
-import { systemCode } from '../files/text-file.ts';
 import type { Environment } from '../proxy-env.ts';
 
 /** Undefined: the helper has no credentials for this server. */

@@ -7,10 +7,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EntrepotError } from '../../errors.ts';
+import { systemCode } from '../../lib/thrown.ts';
 import { isDomain } from '../../oci/reference.ts';
 import { type KeyPair, readKeyPair } from './key-pair.ts';
 import { certificatesIn, readPem } from './pem.ts';
-import { isMissing, systemCode } from './text-file.ts';
+import { isMissing } from './text-file.ts';
 
 export interface HostCertificates {
   /** One PEM certificate each, to be trusted besides the system's. */

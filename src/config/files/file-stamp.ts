@@ -2,7 +2,8 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing, systemCode } from './text-file.ts';
+import { reasonOf, systemCode } from '../../lib/thrown.ts';
+import { isMissing } from './text-file.ts';
 
 /** Of the file that `path` leads to, links followed. A file that cannot be looked at has a stamp, too. */
 export function fileStamp(path: string): string {
@@ -48,5 +49,5 @@ function textOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
 }
 
 function absence(error: unknown): string {
-  return `none: ${error instanceof Error ? error.message : error}`;
+  return `none: ${reasonOf(error)}`;
 }

@@ -3,6 +3,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { basename } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { EntrepotError } from '../../errors.ts';
+import { reasonOf } from '../../lib/thrown.ts';
 import { certificatesIn, readPem } from './pem.ts';
 
 export interface KeyPair {
@@ -50,10 +51,6 @@ function privateKey(pem: string, file: string): KeyObject {
   } catch (error) {
     throw unusable(`the private key cannot be used: ${reasonOf(error)}`, file);
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function unusable(message: string, file: string): EntrepotError {

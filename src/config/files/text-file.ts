@@ -4,6 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { EntrepotError, type ErrorCode } from '../../errors.ts';
+import { systemCode } from '../../lib/thrown.ts';
 
 /** Bytes. No configuration file that people write comes near it. */
 export const maxFileBytes = 4 * 1024 * 1024;
@@ -57,11 +58,6 @@ function isClosed(error: unknown): boolean {
   return (
     systemCode(error) === 'EACCES' && error instanceof Error && 'syscall' in error && error.syscall === 'stat'
   );
-}
-
-/** `EACCES` and the like, undefined for other errors. */
-export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function readProblem(error: unknown): string {

@@ -16,7 +16,8 @@
 import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EntrepotError } from '../../errors.ts';
-import { isMissing, readTextFile, systemCode } from '../files/text-file.ts';
+import { systemCode } from '../../lib/thrown.ts';
+import { isMissing, readTextFile } from '../files/text-file.ts';
 
 export interface SearchOptions {
   /** A file named by the user. */

@@ -5,6 +5,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteStream } from '../../lib/byte-stream.ts';
+import { asError } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
 import type { Givers } from '../fetch/contributors.ts';
@@ -167,7 +168,7 @@ class Relay implements ByteStream, FetcherHost {
     const known = { exclude: excluded, distrust: distrusted };
     this.#fetcher = new Fetcher(this, this.#deps, { start: from, end: this.#range.end }, known);
     this.#fetcher.run(undefined).catch((error: unknown) => {
-      this.#error = error instanceof Error ? error : new Error(String(error));
+      this.#error = asError(error);
       this.#wake();
     });
   }

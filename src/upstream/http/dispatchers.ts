@@ -10,6 +10,7 @@ import { EntrepotError } from '../../errors.ts';
 import { type AddressKind, addressKind, literalKind } from '../../lib/address-kind.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ReadBlocks } from '../../lib/read-blocks.ts';
+import { reasonOf } from '../../lib/thrown.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { AddressScope } from './addresses.ts';
 import { pairSets } from './client-pairs.ts';
@@ -174,7 +175,7 @@ export function createDispatchers(deps: {
         ...(set.length > 0 && { cert: set.map(({ cert }) => cert), key: set.map(({ key }) => key) }),
       });
     } catch (cause) {
-      const message = `the certificates for ${name} cannot be used: ${(cause as Error).message}`;
+      const message = `the certificates for ${name} cannot be used: ${reasonOf(cause)}`;
       throw new EntrepotError('TLS_UNUSABLE', message, { file: own.directory ?? others?.directory, cause });
     }
   }

@@ -14,6 +14,7 @@ import { ADDRCONFIG, lookup as dnsLookup, type LookupAddress, type LookupAllOpti
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
+import { systemCode } from '../../lib/thrown.ts';
 
 export type ResolveAll = (
   hostname: string,
@@ -171,5 +172,5 @@ export function createLookups(deps: LookupsDeps): Lookups {
 
 /** DNS has said that there is no such name: no old address is good any more. */
 function isAnswer(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOTFOUND';
+  return systemCode(error) === 'ENOTFOUND';
 }
