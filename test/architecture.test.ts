@@ -137,7 +137,6 @@ const notYetPlain: readonly string[] = [
   'pull',
   'http',
   'cli',
-  'config',
   'routing',
   'lib',
   'oci',

@@ -1,13 +1,13 @@
-/** Where a server that holds a data folder takes commands. */
+/** The socket in the data folder on which the running server takes commands. */
 import { constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Bytes that the path of a socket may have: sun_path of Linux, less the zero at its end. */
+/** Bytes of the longest path that a socket may have: sun_path of Linux without its final zero. */
 const longestPath = 107;
 
 /**
- * The path of the socket in the data folder. One that is too long for a socket is given by way of an open folder, which stays open
- * until the process ends.
+ * The path of the socket. If it is longer than a socket's path may be, the result leads through a descriptor of the data folder, which
+ * stays open until the process ends.
  */
 export function adminSocket(data: string): string {
   const path = join(data, 'entrepot.sock');

@@ -1,4 +1,4 @@
-/** Bounds of the cache that cannot take effect, or that leave it no room. */
+/** Bounds of the cache that cannot take effect or that leave no space for content. */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from '../lib/thrown.ts';
@@ -6,7 +6,7 @@ import type { ConfigWarning, ServerConfig } from './config.ts';
 import type { SettingInForce } from './settings.ts';
 import { formatSize, parseSize } from './toml/units.ts';
 
-/** A quota that is not below `cache.max_size` bounds nothing. */
+/** A quota above `cache.max_size` never takes effect. */
 export function cacheWarnings(inForce: readonly SettingInForce[]): readonly ConfigWarning[] {
   const maxSize = inForce.find(({ key }) => key === 'cache.max_size')?.value;
   if (typeof maxSize !== 'string') return [];
@@ -18,7 +18,7 @@ export function cacheWarnings(inForce: readonly SettingInForce[]): readonly Conf
   });
 }
 
-/** Bounds that do not fit on the disk of `data`, which need not exist yet. `file`: the entrepot.toml that was read. */
+/** Bounds that do not fit on the disk of the data folder, which need not exist yet. `file` is the entrepot.toml that was read. */
 export function diskWarnings(
   { data, cache }: ServerConfig,
   file: string | undefined,
@@ -36,7 +36,7 @@ export function diskWarnings(
     : [];
 }
 
-/** Bytes; undefined where it cannot be known. */
+/** Bytes; undefined if the file system does not tell. */
 function diskSize(folder: string): number | undefined {
   try {
     const { blocks, bsize } = statfsSync(folder);

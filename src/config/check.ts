@@ -1,12 +1,12 @@
 /**
- * Everything that can be known of a configuration without a network: what `load.ts` reads, and what is otherwise read only
- * when an endpoint needs it: auth files, credential helpers, certs.d, secrets. Goes on after each error.
+ * `entrepot check`: everything that can be found out about a configuration without a network. It reads what `load.ts` reads, and
+ * also what a server reads only when an endpoint needs it: auth files, credential helpers, certs.d, secrets. It goes on after each
+ * error.
  */
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
-import { authFilesHelper } from './credentials/auth-lookup.ts';
 import { findProgram, helperProgram } from './credentials/credential-helper.ts';
 import { readSecretFile } from './credentials/secret-file.ts';
 import { createCertLookup, hostsWithCertificates } from './files/certs-d.ts';
@@ -14,13 +14,14 @@ import { readCaFile } from './files/pem.ts';
 import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
 import type { Environment } from './proxy-env.ts';
-import type { RegistriesConf } from './registries-conf/registries.ts';
+import { authFilesHelper, hostOf, type RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
 
+/** What `checkConfig` found. */
 export interface ConfigCheck {
   readonly warnings: readonly ConfigWarning[];
   readonly errors: readonly EntrepotError[];
-  /** Files that were read and directories of certs.d that are used, in order. */
+  /** Files that were read, and directories of certs.d that are used, in order. */
   readonly files: readonly string[];
   /** Every key of entrepot.toml as it is in force. */
   readonly settings: readonly SettingInForce[];
@@ -32,6 +33,7 @@ interface Findings {
   readonly files: string[];
 }
 
+/** Throws nothing that a user can cause: all findings are in the result. */
 export function checkConfig(options: LoadOptions): ConfigCheck {
   const { registries, server, paths, serverFile, settings, warnings, errors } = loadWhatIsRight(options);
   const findings: Findings = {
@@ -106,7 +108,7 @@ function checkSecrets(
   });
 }
 
-/** The error with the key and the line that name the file. */
+/** The same error, with the key and the line that name the file. */
 function namedBy(error: EntrepotError, file: string, settings: readonly SettingInForce[]): EntrepotError {
   const naming = settings.find(({ key, value }) => value === file && key.startsWith('upstream.host['));
   if (naming?.from.kind !== 'file') return error;
@@ -144,7 +146,7 @@ function checkCertificates(
   }
 }
 
-/** Names in entrepot.toml that lead nowhere in registries.conf. */
+/** Names in entrepot.toml that registries.conf does not know. */
 function checkNames(
   server: ServerConfig,
   registries: RegistriesConf,
@@ -173,17 +175,13 @@ function isListed(registry: string, { entries }: RegistriesConf): boolean {
   );
 }
 
-/** Hosts that are named outright; what a wildcard stands for is not known before a request. */
+/** Hosts with a name. A wildcard stands for hosts that only requests bring. */
 function hostsOf({ entries }: RegistriesConf): ReadonlySet<string> {
   const locations = entries.flatMap(({ prefix, location, mirrors }) => [
     ...mirrors.map((mirror) => mirror.location),
     location || prefix,
   ]);
   return new Set(locations.filter((location) => !location.startsWith('*.')).map(hostOf));
-}
-
-function hostOf(location: string): string {
-  return location.split('/', 1)[0] ?? location;
 }
 
 function attempt(findings: Findings, work: () => void): void {

@@ -7,14 +7,16 @@ import { join } from 'node:path';
 import type { AuthFilePath, ConfigPaths, ConfigWarning } from './config.ts';
 import type { Environment } from './proxy-env.ts';
 
+/** What a search for configuration files depends on. */
 export interface Surroundings {
   readonly env: Environment;
   readonly home: string;
   readonly uid: number;
-  /** Put before the absolute paths that nobody named, such as /etc: for tests. */
+  /** Replaces `/` in front of fixed paths such as /etc. For tests. */
   readonly root?: string | undefined;
 }
 
+/** The paths to search, and a warning for each variable that names a missing file or directory. */
 export function configPaths(surroundings: Surroundings): {
   paths: ConfigPaths;
   warnings: readonly ConfigWarning[];
@@ -23,11 +25,12 @@ export function configPaths(surroundings: Surroundings): {
   return { paths: { authFiles: files, certDirectories: certDirectories(surroundings) }, warnings };
 }
 
-/** `$XDG_CONFIG_HOME`, or `~/.config` where it is unset or empty. */
+/** `$XDG_CONFIG_HOME`, or `~/.config` if it is unset or empty. */
 export function configHome({ env, home }: Surroundings): string {
   return env.XDG_CONFIG_HOME || join(home, '.config');
 }
 
+/** `path`, which is absolute, below `root`. */
 export function systemPath({ root }: Surroundings, path: string): string {
   return root === undefined ? path : join(root, path);
 }
@@ -53,7 +56,7 @@ function authFilePaths(surroundings: Surroundings): {
   ];
   const runtime = env.XDG_RUNTIME_DIR;
   if (!runtime) {
-    // Where podman has run as root, /run/containers is root's alone.
+    // After podman has run as root, only root may enter /run/containers.
     const path = systemPath(surroundings, `/run/containers/${uid}/auth.json`);
     return { files: [{ ...implicit(path), belowRoots: true }, ...shared], warnings: [] };
   }

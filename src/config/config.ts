@@ -4,6 +4,7 @@
  */
 import type { RegistriesConf } from './registries-conf/registries.ts';
 
+/** What `loadConfig` gives: checked, complete and frozen. */
 export interface Config {
   readonly registries: RegistriesConf;
   readonly server: ServerConfig;
@@ -13,127 +14,131 @@ export interface Config {
   readonly warnings: readonly ConfigWarning[];
 }
 
+/** A finding that does not make the configuration unusable. */
 export interface ConfigWarning {
   readonly file: string;
-  /** 1-based, where it is known. */
+  /** 1-based; undefined if the finding belongs to no line. */
   readonly line?: number | undefined;
   readonly message: string;
 }
 
+/** Paths that the ecosystem searches, whether or not anything is there. */
 export interface ConfigPaths {
   /** Auth files in the order of the look-up (registries-conf.md section 13). */
   readonly authFiles: readonly AuthFilePath[];
-  /** certs.d directories in the order of the search: the first that has the host's directory is used. */
+  /** certs.d directories in the order of the search. The first one with a directory for the host is used. */
   readonly certDirectories: readonly string[];
 }
 
+/** One file of the look-up of credentials. */
 export interface AuthFilePath {
   readonly path: string;
   /** `dockercfg`: the top level is the `auths` map. */
   readonly format: 'auth.json' | 'dockercfg';
-  /** Named by the user: then it must exist. */
+  /** The user has named it, so it must exist. */
   readonly explicit: boolean;
-  /** In a folder that root may have closed: whoever may not enter it has no file there. */
+  /** In a folder that root may have closed. A process that may not enter it counts the file as missing. */
   readonly belowRoots?: true;
 }
 
-/** HTTP_PROXY, HTTPS_PROXY and NO_PROXY as found (lower case wins), undefined where unset or empty. */
+/** HTTP_PROXY, HTTPS_PROXY and NO_PROXY (lower case wins); undefined if unset or empty. */
 export interface ProxyEnvironment {
   readonly http: string | undefined;
   readonly https: string | undefined;
   readonly no: string | undefined;
 }
 
-/** entrepot.toml with flags and variables applied. Times in milliseconds, sizes in bytes. */
+/** entrepot.toml with flags and variables applied. Times are in milliseconds, sizes in bytes. */
 export interface ServerConfig {
   readonly listen: { readonly host: string; readonly port: number };
   /** Absolute. */
   readonly data: string;
   readonly tls: TlsPaths;
-  /** Whether the configuration is read again when its files change, or on SIGHUP alone. */
+  /** True: a change of its files reloads the configuration. False: only SIGHUP does. */
   readonly reloadOnChange: boolean;
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error';
-    /** Undefined: text in a terminal, else JSON. */
+    /** Undefined: text in a terminal, JSON elsewhere. */
     readonly format: 'text' | 'json' | undefined;
   };
   readonly limits: {
-    /** How long a stop waits for answers under way. */
+    /** The time that a stop waits for answers in flight. */
     readonly stopGrace: number;
-    /** How long a stop goes on as before, while `/readyz` says 503. */
+    /** The time that a stopping server still accepts requests while `/readyz` says 503. */
     readonly drainDelay: number;
-    /** Client connections at once; one more is closed as it comes, unless an idle one can make room. */
+    /** Client connections at once. One more closes an idle one, or is closed itself if none is idle. */
     readonly maxConnections: number;
-    /** How long a client may take for one chunk of a blob (up to 1 MiB). */
+    /** The time that a client may take for one chunk of a blob (up to 1 MiB). */
     readonly clientStall: number;
   };
   readonly routing: {
     readonly defaultRegistry: string;
-    /** What becomes of a registry that registries.conf does not list. */
+    /** For a registry that registries.conf does not list. */
     readonly unlisted: 'refuse' | 'direct';
-    /** `Host` header in lower case (without port, or with it) -> registry. */
+    /** `Host` header in lower case, with or without its port -> registry. */
     readonly hosts: ReadonlyMap<string, string>;
     /** First path component -> registry. */
     readonly names: ReadonlyMap<string, string>;
   };
   readonly upstream: UpstreamConfig;
   readonly transfer: {
-    /** When the last reader has left: fill on always, never, or when at least this share (0..1) is here. */
+    /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */
     readonly fill: 'always' | 'never' | number;
-    /** Bytes of blobs that may be written behind, all transfers together. */
+    /** Bytes that may wait in memory to be written, of all transfers together. */
     readonly writeBehind: number;
   };
   readonly cache: {
-    /** Undefined: bounded by the disk alone. */
+    /** Undefined: only the disk bounds the cache. */
     readonly maxSize: number | undefined;
-    /** Free space that is left alone on the disk. */
+    /** Free space that the cache leaves on the disk. */
     readonly minFree: number;
     readonly quotas: readonly { readonly match: string; readonly maxSize: number }[];
     readonly pins: readonly string[];
-    /** All content is read and checked once in `every` ms (undefined: never), `rate` bytes per second. */
+    /** All content is read and verified once every `every` ms (undefined: never), at `rate` bytes per second. */
     readonly scrub: { readonly every: number | undefined; readonly rate: number };
   };
   readonly freshness: {
     readonly tag: number;
     readonly missing: number;
-    /** What a tag becomes when every endpoint says 404. */
+    /** What happens to a cached tag when every endpoint says 404. */
     readonly onMissing: 'drop' | 'keep';
-    /** Nobody waits for a revalidation: the next answer after it is the fresh one. */
+    /** A client gets the stale tag at once; the answer after the revalidation is the fresh one. */
     readonly serveStaleWhileRevalidating: boolean;
     readonly rules: readonly { readonly match: string; readonly tag: number }[];
   };
 }
 
-/** Files of PEM, absolute. Loaded, `certificate` and `key` are both there or both not: then clients speak plain HTTP. */
+/** Absolute paths of PEM files. `certificate` and `key` are both set, or both undefined: clients then speak plain HTTP. */
 export interface TlsPaths {
   readonly certificate: string | undefined;
   readonly key: string | undefined;
-  /** CAs of which one must have signed each client's certificate. */
+  /** CAs. One of them must have signed the certificate of each client. */
   readonly clientCa: string | undefined;
 }
 
+/** `[upstream]`: how endpoints are asked. */
 export interface UpstreamConfig {
-  /** For DNS to name a host's addresses. */
+  /** For DNS to give the addresses of a host. */
   readonly lookupTimeout: number;
   readonly connectTimeout: number;
   readonly headerTimeout: number;
   readonly stallTimeout: number;
-  /** For one question to all endpoints together, until its answer has begun. */
+  /** For one request to all endpoints together, until an answer has begun. */
   readonly totalTimeout: number;
-  /** For one of a host's `maxConnections`. */
+  /** The wait for one of the `maxConnections` of a host. */
   readonly queueTimeout: number;
-  /** For endpoints whose own table in registries.conf does not say. */
+  /** For endpoints without `insecure` in their own table of registries.conf. */
   readonly insecure: boolean;
-  /** Hosts that may be given credentials though they are no part of the registry's domain. */
+  /** Token servers outside the domain of the registry that may get its credentials. */
   readonly tokenRealms: readonly string[];
-  /** Nobody is contacted. */
+  /** No host is contacted. */
   readonly offline: boolean;
-  /** PEM file of additional CAs, for a firewall that intercepts TLS. */
+  /** A PEM file of additional CAs, for a firewall that intercepts TLS. */
   readonly caFile: string | undefined;
   readonly hosts: readonly UpstreamHostConfig[];
 }
 
-/** What `[[upstream.host]]` says of one `host[:port]`; undefined means the general value. */
+/** `[[upstream.host]]` for one `host[:port]`; undefined means the value of `[upstream]`. */
 export interface UpstreamHostConfig {
   readonly host: string;
   readonly connectTimeout: number | undefined;
@@ -141,12 +146,12 @@ export interface UpstreamHostConfig {
   readonly stallTimeout: number | undefined;
   /** Connections at once. */
   readonly maxConnections: number | undefined;
-  /** Fetchers that may work on one large blob at once. */
+  /** Fetchers that may fill one large blob at once. */
   readonly fetchers: number | undefined;
-  /** URL of a proxy, or `direct` for none whatever the environment says. */
+  /** URL of a proxy, or `direct` for none, even if the environment names one. */
   readonly proxy: string | undefined;
   readonly username: string | undefined;
-  /** Files that hold one secret each; reread when they change. */
+  /** Files with one secret each. They are read again when they change. */
   readonly passwordFile: string | undefined;
   readonly identityTokenFile: string | undefined;
 }

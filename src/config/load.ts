@@ -4,7 +4,7 @@
  *   flags and ENTREPOT_* (overrides.ts) -> which files, and what stands above entrepot.toml
  *   registries.conf (registries-conf/)  -> registries
  *   entrepot.toml (server-toml.ts)      -> server
- *   XDG_*, HOME ... (config-paths.ts)   -> where credentials and certificates are looked for
+ *   XDG_*, HOME ... (config-paths.ts)   -> where to look for credentials and certificates
  *   http_proxy ... (proxy-env.ts)       -> proxies
  */
 import { join } from 'node:path';
@@ -23,13 +23,14 @@ import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
 import type { SettingInForce } from './settings.ts';
 
+/** All inputs of a configuration, besides the files. */
 export interface LoadOptions extends Surroundings {
   readonly flags: ConfigFlags;
   /** Absolute. */
   readonly cwd: string;
 }
 
-/** What could be read, with defaults in the place of what could not, and all that is wrong. */
+/** What could be read, defaults for the rest, and everything that is wrong. */
 export interface PartialConfig {
   readonly registries: RegistriesConf | undefined;
   readonly server: ServerConfig;
@@ -37,7 +38,7 @@ export interface PartialConfig {
   readonly proxies: ProxyEnvironment;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
-  /** Files, and folders of `*.conf`, that it comes from or would come from if they were there. */
+  /** Files, and folders of `*.conf`, that are part of the configuration or would be if they existed. */
   readonly places: readonly string[];
   /** Every key of entrepot.toml as it is in force. */
   readonly settings: readonly SettingInForce[];
@@ -45,19 +46,19 @@ export interface PartialConfig {
   readonly errors: readonly EntrepotError[];
 }
 
-/** Throws one EntrepotError that tells everything that is wrong. Contacts nobody and creates nothing. */
+/** Contacts no host and creates no file. Throws one EntrepotError that names everything that is wrong. */
 export function loadConfig(options: LoadOptions): Config {
   return wholeConfig(loadWhatIsRight(options));
 }
 
-/** Throws one EntrepotError that tells everything that is wrong. */
+/** `partial`, frozen, if nothing in it is wrong. Throws one EntrepotError that names everything that is wrong. */
 export function wholeConfig(partial: PartialConfig): Config {
   const { registries, server, paths, proxies, warnings, errors } = partial;
   if (!registries || errors.length > 0) throw joinErrors(errors);
   return deepFreeze({ registries, server, paths, proxies, warnings });
 }
 
-/** Goes on after an error, for `check`. */
+/** As `loadConfig`, but goes on after an error and returns all errors. */
 export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { flags, env, cwd } = options;
   const errors: EntrepotError[] = [];
@@ -119,7 +120,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   };
 }
 
-/** The file that is named, which must exist, or the first of the usual places; undefined where there is none. */
+/** The named file, which must exist, or the first of the usual ones; undefined if none exists. */
 function findServerToml(
   named: string | undefined,
   options: LoadOptions,
@@ -142,7 +143,7 @@ function serverTomlPlaces(named: string | undefined, options: LoadOptions): read
   ];
 }
 
-/** Maps cannot be frozen; their type has no way to change them. */
+/** A Map cannot be frozen; its type `ReadonlyMap` must do. */
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !(value instanceof Map)) {
     for (const part of Object.values(value)) deepFreeze(part);

@@ -43,6 +43,7 @@ export interface Override<T> {
   readonly yields: boolean;
 }
 
+/** Flags and variables, read when a key asks for them. */
 export interface Overrides {
   /** Absolute paths; undefined if neither a flag nor a variable names one. */
   readonly registries: string | undefined;

@@ -1,13 +1,14 @@
 /**
- * The proxies of the environment, read as curl and Go do: lower case wins over upper case, an empty variable is an
- * unset one, and a proxy without a scheme is an HTTP proxy. Which hosts NO_PROXY means is decided in upstream/.
+ * The proxies of the environment, read as curl and Go do: lower case wins over upper case, an empty variable counts as
+ * unset, and a proxy without a scheme is an HTTP proxy. `upstream/` decides which hosts NO_PROXY covers.
  */
 import { EntrepotError } from '../errors.ts';
 import type { ProxyEnvironment } from './config.ts';
 
+/** Variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Throws EntrepotError CONFIG_INVALID for a proxy that cannot be used: going around it in silence would be worse. */
+/** Throws EntrepotError CONFIG_INVALID for a proxy that cannot be used. Ignoring it would bypass the proxy without a word. */
 export function readProxyEnvironment(env: Environment): ProxyEnvironment {
   return {
     http: proxyFrom(env, 'http_proxy'),
@@ -16,7 +17,7 @@ export function readProxyEnvironment(env: Environment): ProxyEnvironment {
   };
 }
 
-/** The proxy's URL with a scheme, or undefined where `text` names no HTTP proxy. */
+/** The URL of the proxy with its scheme; undefined if `text` does not name an HTTP proxy. */
 export function parseProxyUrl(text: string): string | undefined {
   const url = URL.parse(/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(text) ? text : `http://${text}`);
   if (!url?.hostname || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;

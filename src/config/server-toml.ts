@@ -17,6 +17,7 @@ const GiB = 1024 * MiB;
 
 const noTable: TomlTable = { kind: 'table', line: 1, entries: new Map() };
 
+/** entrepot.toml as it was read, with flags and variables over it. */
 export interface ServerToml extends Omit<StrictlyRead<ServerConfig>, 'result'> {
   /** With the default in the place of whatever is wrong. */
   readonly server: ServerConfig;

@@ -1,5 +1,6 @@
-/** A key of entrepot.toml as it is in force, and where its value comes from. For `check` and for warnings. */
+/** For `check` and for warnings: the keys of entrepot.toml as they are in force. */
 
+/** A key, its value and the source of that value. */
 export interface SettingInForce {
   /** `cache.max_size`; of the second table of a list, `upstream.host[1].proxy`. */
   readonly key: string;
@@ -8,6 +9,7 @@ export interface SettingInForce {
   readonly from: SettingSource;
 }
 
+/** Where a value comes from. */
 export type SettingSource =
   /** `name`: `--listen` or `ENTREPOT_LISTEN`. */
   | { readonly kind: 'flag' | 'variable'; readonly name: string }

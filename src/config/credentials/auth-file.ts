@@ -4,9 +4,9 @@
  *   {"auths": {"KEY": {"auth": base64(user:password), "identitytoken": "..."}}, "credHelpers": {"host[:port]": "NAME"},
  *    "credsStore": "NAME"}
  *
- * In a dockercfg the top level is the `auths` map. Everything else in these files (`username` ...) is not
- * read. Names of fields match without regard to case, as in Go. An identity token counts only beside an `auth` with a
- * colon in it. No message of this file holds a value: any of them may be a secret.
+ * In a dockercfg the top level is the `auths` map. All other fields (`username` ...) are ignored. Names of fields match
+ * without regard to case, as in Go. An identity token counts only beside an `auth` that has a colon. Messages of this file show no
+ * value, because any value may be a secret.
  */
 import { EntrepotError } from '../../errors.ts';
 import { notJson, parseJson } from '../../oci/parse-json.ts';
@@ -14,26 +14,28 @@ import type { AuthFilePath, ConfigWarning } from '../config.ts';
 import { readTextFile } from '../files/text-file.ts';
 import { jsonErrorLine } from './json-position.ts';
 
+/** An auth file after its types were checked. */
 export interface AuthFile {
   readonly auths: ReadonlyMap<string, AuthEntry>;
   /** `host[:port]` -> N of the program docker-credential-N. */
   readonly credHelpers: ReadonlyMap<string, string>;
-  /** N of the program docker-credential-N that has the credentials of all other hosts. */
+  /** N of the program docker-credential-N, which holds the credentials of all other hosts. */
   readonly credsStore?: string;
 }
 
+/** One entry of `auths`. */
 export type AuthEntry =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   | { readonly kind: 'identityToken'; readonly username: string; readonly token: string }
-  /** `{}`, or an `auth` without a colon: it says nothing, and still ends the search in its file. */
+  /** `{}`, or an `auth` without a colon: no credentials, but the search in this file ends here. */
   | { readonly kind: 'nothing'; readonly noColon: boolean }
   | { readonly kind: 'unusable'; readonly problem: string };
 
 const noFile: AuthFile = { auths: new Map(), credHelpers: new Map() };
 
 /**
- * A missing file is as an empty one, unless the user named it. Throws EntrepotError CREDENTIALS_UNUSABLE. Entries that
- * cannot be used are values: only the one that a look-up ends at is an error.
+ * A missing file counts as empty unless the user has named it. Throws EntrepotError CREDENTIALS_UNUSABLE. An entry that cannot
+ * be used is a value and not an error: only a look-up that ends at it fails.
  */
 export function readAuthFile(authFile: AuthFilePath): AuthFile {
   const closedIsMissing = authFile.belowRoots ?? false;
@@ -46,6 +48,7 @@ export function readAuthFile(authFile: AuthFilePath): AuthFile {
   );
 }
 
+/** `text` is the content of the file. Throws EntrepotError CREDENTIALS_UNUSABLE. */
 export function parseAuthFile(text: string, authFile: Pick<AuthFilePath, 'path' | 'format'>): AuthFile {
   const content = readJson(text, authFile);
   const top = fieldsOf(content, 'the top level', authFile);
@@ -66,7 +69,7 @@ export function parseAuthFile(text: string, authFile: Pick<AuthFilePath, 'path' 
   return { auths, credHelpers, ...(credsStore !== '' && { credsStore }) };
 }
 
-/** What `check` and the log tell about entries that a look-up would pass over or fail at. */
+/** For `check` and the log: the entries that a look-up would skip or fail at. */
 export function authFileWarnings(authFile: AuthFile, path: string): readonly ConfigWarning[] {
   return [...authFile.auths].flatMap(([key, entry]) => {
     if (entry.kind === 'unusable') return [{ file: path, message: `auths "${key}": ${entry.problem}` }];
@@ -86,7 +89,7 @@ function readEntry(value: unknown, key: string, file: Pick<AuthFilePath, 'path'>
   return decodeAuth(last('auth'), last('identitytoken'));
 }
 
-/** `auth` is padded standard base64; Go's decoder passes over line breaks in it. NULs round the password are dropped. */
+/** `auth` is padded standard base64. As in Go, line breaks in it are skipped and NULs around the password are dropped. */
 function decodeAuth(auth: string, token: string): AuthEntry {
   const packed = auth.replaceAll(/[\r\n]/g, '');
   if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(packed)) {
@@ -119,7 +122,7 @@ function readJson(text: string, file: Pick<AuthFilePath, 'path'>): unknown {
   );
 }
 
-/** Null is as an absent value, as in Go. */
+/** As in Go, null counts as absent. */
 function fieldsOf(
   value: unknown,
   what: string,

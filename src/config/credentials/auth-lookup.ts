@@ -1,60 +1,60 @@
 /**
- * Which credentials belong to an endpoint, by the rules of containers/image (pkg/docker/config). The credential helpers of
- * registries.conf are asked in order, the first credentials win:
+ * The credentials of an endpoint, by the rules of containers/image (pkg/docker/config). The credential helpers of registries.conf are
+ * asked in order. The first credentials win:
  *
  *   containers-auth.json   the auth files in order; in each one
- *                            1. credHelpers[host]: that program's answer, and nothing else of this file
- *                            2. credsStore: that program's answer, as Docker has it; without one, what follows
- *                            3. auths[host/a/b], auths[host/a], auths[host]: the first key that is there, even if empty
- *                            4. a key which means the same host: https://HOST/v1/, and Docker Hub under its other names
+ *                            1. credHelpers[host]: the answer of that program, and nothing else of this file
+ *                            2. credsStore: the answer of that program, as in Docker; without an answer, what follows
+ *                            3. auths[host/a/b], auths[host/a], auths[host]: the first key that exists, even if empty
+ *                            4. a key for the same host: https://HOST/v1/, and the other names of Docker Hub
  *   NAME                   docker-credential-NAME, asked for the host
  *
- * One that fails is passed over; its error is told when none of the others has credentials, because asking without them
- * would turn a broken login into a "not found".
+ * A helper that fails is skipped. If none of the others has credentials, its error is thrown: a request without credentials would
+ * turn a broken login into a "not found".
  */
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import type { AuthFilePath, ConfigWarning } from '../config.ts';
 import { createWatchedFiles } from '../files/watched-file.ts';
+import { authFilesHelper, hostOf } from '../registries-conf/registries.ts';
 import { type AuthEntry, type AuthFile, authFileWarnings, readAuthFile } from './auth-file.ts';
 import type { RunHelper } from './credential-helper.ts';
 
+/** Credentials and their source. */
 export type FoundCredentials = { readonly source: CredentialSource } & (
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   /** An OAuth2 refresh token; `username` may be empty. */
   | { readonly kind: 'identityToken'; readonly username: string; readonly token: string }
 );
 
-/** Where credentials come from: may be logged and shown. */
+/** Where credentials come from. It holds no secret, so it may be logged and shown. */
 export interface CredentialSource {
   readonly file: string | undefined;
-  /** The N of docker-credential-N, where a program gave them. */
+  /** The N of docker-credential-N, if a program gave them. */
   readonly helper: string | undefined;
-  /** The key of the file, or what the program was asked for. */
+  /** The key in the file, or the server that the program was asked for. */
   readonly key: string;
 }
 
 /**
- * `endpointName` is `host[:port]/path` as the endpoint knows the image. Undefined: ask without credentials. Rejects with
- * EntrepotError CREDENTIALS_UNUSABLE. Files are read again when they change; the programs run at every call.
+ * `endpointName` is the image as the endpoint names it: `host[:port]/path`. Undefined: ask without credentials. Rejects with
+ * EntrepotError CREDENTIALS_UNUSABLE. Files are read again when they change. Programs run at every call.
  */
 export type AuthLookup = (endpointName: string) => Promise<FoundCredentials | undefined>;
 
-/** In `credential-helpers` of registries.conf this name stands for the auth files. */
-export const authFilesHelper = 'containers-auth.json';
-
 const dockerHub = 'index.docker.io';
-/** What Docker calls Docker Hub in its credential store. */
+/** Docker Hub in the credential store of Docker. */
 const dockerHubKey = 'https://index.docker.io/v1/';
-/** Milliseconds that the rewrite of an auth file may take. */
-const rewritePatience = 10_000;
+/** Milliseconds. A rewrite of an auth file may take so long. */
+const rewriteTime = 10_000;
 
+/** `runHelper` runs the programs. The look-up itself throws nothing: see `AuthLookup`. */
 export function createAuthLookup(deps: {
   authFiles: readonly AuthFilePath[];
   credentialHelpers: readonly string[];
   runHelper: RunHelper;
-  /** Called for each flaw in an auth file, whenever the file is read. */
+  /** Called for each flaw in an auth file, each time the file is read. */
   warn?: (warning: ConfigWarning) => void;
   clock?: Clock;
 }): AuthLookup {
@@ -67,7 +67,7 @@ export function createAuthLookup(deps: {
       missingStores.clear();
       return content;
     },
-    { patience: rewritePatience, ...(deps.clock && { clock: deps.clock }) },
+    { rewriteTime, ...(deps.clock && { clock: deps.clock }) },
   );
   const missingStores = new Set<string>();
 
@@ -84,7 +84,10 @@ export function createAuthLookup(deps: {
       : { kind: 'basic', username: answer.username, password: answer.secret, source };
   }
 
-  /** A store that is not installed came with the file from another machine. Other failures count when nothing else is found. */
+  /**
+   * A store that is not installed is skipped: the file comes from another machine. Any other failure goes to `failures` and counts
+   * only if no other place has credentials.
+   */
   async function fromStore(
     { credsStore }: AuthFile,
     host: string,
@@ -177,11 +180,7 @@ function parents(name: string): readonly string[] {
   return parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
 }
 
-function hostOf(name: string): string {
-  return name.split('/', 1)[0] ?? name;
-}
-
-/** A key without a scheme keeps its path, and then means no host. */
+/** The host that a key stands for. A key without a scheme keeps its path, and with a path it stands for no host. */
 function hostMeant(key: string, isLegacy: boolean): string {
   const stripped = key.replace(/^http:\/\//, '').replace(/^https:\/\//, '');
   return canonicalHost(isLegacy || stripped !== key ? hostOf(stripped) : stripped);

@@ -1,7 +1,7 @@
 /**
- * The credential helper protocol (docker/docker-credential-helpers): `docker-credential-NAME get` with the server on
- * stdin answers `{"ServerURL","Username","Secret"}` and exit 0, or exit 1 with a message on stdout, of which one
- * fixed text means "no credentials". The username `<token>` says that the secret is an identity token.
+ * The credential helper protocol (docker/docker-credential-helpers). `docker-credential-NAME get` reads the server from stdin. It
+ * prints `{"ServerURL","Username","Secret"}` and exits with 0, or prints a message and exits with 1. One fixed message means "no
+ * credentials". The username `<token>` says that the secret is an identity token.
  */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
@@ -17,19 +17,20 @@ import type { Environment } from '../proxy-env.ts';
 /** Undefined: the helper has no credentials for this server. */
 export type HelperAnswer = { readonly username: string; readonly secret: string } | undefined;
 
+/** `name` is the N of docker-credential-N. Rejects with EntrepotError CREDENTIALS_UNUSABLE. */
 export type RunHelper = (name: string, server: string) => Promise<HelperAnswer>;
 
 const notFoundText = 'credentials not found in native keychain';
 const maxOutputBytes = 256 * 1024;
 const defaultTimeout = 30_000;
-/** Milliseconds. A program may wait for a person, but not for ever. */
+/** Milliseconds. A program may wait for a person to type, but not without end. */
 const defaultLongest = 10 * 60_000;
-/** Milliseconds that an answer is good for which came after its callers had left. */
+/** Milliseconds. An answer that comes after its callers have given up is kept so long for the next one. */
 const lateAnswerFor = 60_000;
 
 /**
- * Failures are EntrepotError CREDENTIALS_UNUSABLE and never quote an answer. A caller waits for `timeout` ms; the program goes on
- * for `longest` ms, and its answer is for the next caller.
+ * A caller waits for `timeout` ms. The program runs on for up to `longest` ms, and its late answer is for the next caller. Errors are
+ * EntrepotError CREDENTIALS_UNUSABLE and never quote an answer.
  */
 export function createCredentialHelper(options: {
   env: Environment;
@@ -39,7 +40,7 @@ export function createCredentialHelper(options: {
 }): RunHelper {
   const { env, timeout = defaultTimeout, longest = defaultLongest, clock = systemClock } = options;
   const flights = new SingleFlight<HelperAnswer>();
-  /** Programs under way. */
+  /** Running programs, by program and server. */
   const running = new Map<string, ChildProcess>();
   const late = new Map<string, { answer: HelperAnswer; until: number }>();
 
@@ -56,11 +57,11 @@ export function createCredentialHelper(options: {
     if (!error) return parseAnswer(program, server, stdout);
     if (stdout.trim() === notFoundText) return undefined;
     const message = `${program} gave no credentials for ${server}: ${problem(error, ended, longest, env)}`;
-    // No other cause: that would hold what the program wrote.
+    // Any other cause would hold what the program wrote.
     throw unusable(message, systemCode(error) === 'ENOENT' ? error : undefined);
   }
 
-  /** One pull looks up the same host many times at once, and a helper may well open a window. */
+  /** Callers for one server share a run: a pull looks up the same host many times at once, and a helper may open a window. */
   async function join(key: string, program: string, server: string): Promise<HelperAnswer> {
     const flight = flights.run(key, () => ask(key, program, server));
     const { promise: isOver, resolve } = Promise.withResolvers<'over'>();
@@ -75,7 +76,7 @@ export function createCredentialHelper(options: {
       late.set(key, { answer, until: clock.monotonic() + lateAnswerFor });
     flight.then(keep, () => {});
     const child = running.get(key);
-    // Nothing else waits for it: it does not keep this process alive.
+    // No caller waits for the program any more, so it must not keep this process alive.
     for (const handle of [child, child?.stdin, child?.stdout, child?.stderr]) unref(handle);
     const waited = `it did not answer within ${timeout} ms`;
     throw unusable(
@@ -92,14 +93,14 @@ export function createCredentialHelper(options: {
   };
 }
 
-/** The program that a helper's name stands for. Throws EntrepotError CREDENTIALS_UNUSABLE for a name that is none. */
+/** `docker-credential-NAME`. Throws EntrepotError CREDENTIALS_UNUSABLE if `name` has characters that no helper's name has. */
 export function helperProgram(name: string): string {
   if (/^[A-Za-z0-9._-]+$/.test(name)) return `docker-credential-${name}`;
   const shown = JSON.stringify(name.slice(0, 80));
   throw unusable(`the credential helper name ${shown} may have letters, digits, ".", "_" and "-" only`);
 }
 
-/** Where the program is, or undefined where no folder of PATH has it. */
+/** The path of the program; undefined if no folder of PATH has it. */
 export function findProgram(program: string, env: Environment): string | undefined {
   const folders = (env.PATH ?? '').split(delimiter);
   return folders
@@ -123,13 +124,13 @@ function run(
   const child = execFile(program, ['get'], { ...options, killSignal: 'SIGKILL' }, (error, stdout, stderr) =>
     resolve({ error, stdout, stderr }),
   );
-  // A helper may end without reading the server's name; its answer counts all the same.
+  // A helper may end without reading its input. Its answer still counts.
   child.stdin?.on('error', () => {});
   child.stdin?.end(server);
   return { child, end };
 }
 
-/** A process, or one of its pipes: those are sockets. */
+/** `handle` is a process or one of its pipes, which are sockets. */
 function unref(handle: unknown): void {
   if (
     typeof handle === 'object' &&
@@ -154,7 +155,7 @@ function parseAnswer(program: string, server: string, stdout: string): HelperAns
   return username === '' && secret === '' ? undefined : { username, secret };
 }
 
-/** Names of fields match without regard to case, as in Go; an absent one is empty. */
+/** As in Go, names of fields match without regard to case, and an absent field is empty. */
 function textField(answer: unknown, lowerName: string): string | undefined {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return undefined;
   const found = Object.entries(answer).findLast(([key]) => key.toLowerCase() === lowerName);
@@ -175,10 +176,10 @@ function problem(
   if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
     return `its answer is longer than ${maxOutputBytes} bytes`;
   if (error.killed) return `it did not end within ${timeout} ms`;
-  // By the protocol the message is in its output; some write it to stderr.
+  // The protocol puts the message on stdout; some programs write it to stderr.
   const said = stdout.trim() === '' ? stderr : stdout;
   const line = said.split(/[\r\n]+/).find((text) => text.trim() !== '') ?? '';
-  // Something that looks like an answer is not repeated.
+  // Text that looks like an answer may hold a secret.
   const isAnswer = /[{}]|secret"?\s*[:=]/i.test(said);
   const words = isAnswer ? '' : foreignWords(line, { max: 200 });
   const message = words === '' ? '' : `: ${words}`;

@@ -1,13 +1,13 @@
 /**
  * Credentials that a configuration exposes: those of hosts that registries.conf marks insecure, and all of them if every
- * machine of a network may pull with them. The ecosystem says nothing about it. Here each is one warning.
+ * machine of a network may pull with them. Each case is one warning.
  */
 import { EntrepotError } from '../../errors.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from '../config.ts';
-import type { Origin, RegistriesConf } from '../registries-conf/registries.ts';
+import { hostOf, type Origin, type RegistriesConf } from '../registries-conf/registries.ts';
 import { readAuthFile } from './auth-file.ts';
 
-/** One warning for each such host. No helper program is run: what one would give is not known here. */
+/** One warning for each insecure host with credentials. No helper program runs, so credentials in helpers are not seen. */
 export function insecureCredentialWarnings(
   { entries }: RegistriesConf,
   { upstream }: ServerConfig,
@@ -32,7 +32,7 @@ export function insecureCredentialWarnings(
   });
 }
 
-/** For an address that other machines reach, in plain HTTP, of a server that has credentials. */
+/** One warning if the server has credentials and listens in plain HTTP on an address that other machines reach. */
 export function exposedCredentialWarnings(
   { listen, tls, upstream }: ServerConfig,
   authFiles: readonly AuthFilePath[],
@@ -52,7 +52,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 
-/** Hosts with credentials, and the file that holds them. */
+/** Host with credentials -> the file that holds them. */
 function holdersOf(
   upstream: ServerConfig['upstream'],
   authFiles: readonly AuthFilePath[],
@@ -68,7 +68,7 @@ function holdersOf(
   return holders;
 }
 
-/** A file that cannot be read is an error for whoever needs it. */
+/** Empty if the file cannot be read: the look-up of credentials reports that. */
 function hostsIn(authFile: AuthFilePath): readonly string[] {
   try {
     const { auths, credHelpers } = readAuthFile(authFile);
@@ -77,8 +77,4 @@ function hostsIn(authFile: AuthFilePath): readonly string[] {
     if (error instanceof EntrepotError) return [];
     throw error;
   }
-}
-
-function hostOf(location: string): string {
-  return location.split('/', 1)[0] ?? location;
 }

@@ -1,10 +1,13 @@
-/** A file that holds one secret, as Docker, Kubernetes and systemd hand them out; the line break at its end does not count. */
+/** A file with one secret, as Docker, Kubernetes and systemd provide them. */
 import { EntrepotError } from '../../errors.ts';
 import { readTextFile } from '../files/text-file.ts';
 
 const maxSecretBytes = 64 * 1024;
 
-/** Throws EntrepotError CREDENTIALS_UNUSABLE; what is in the file is in no message. */
+/**
+ * The content without the line breaks at its end; at most 64 KiB. Throws EntrepotError CREDENTIALS_UNUSABLE; its message shows nothing of
+ * the content.
+ */
 export function readSecretFile(path: string): string {
   const text = readTextFile(path, { code: 'CREDENTIALS_UNUSABLE', maxBytes: maxSecretBytes });
   const secret = text?.replace(/[\r\n]+$/, '');

@@ -1,9 +1,9 @@
 /**
- * A user name and password in front of a host, `user:pw@host`, which people write where only a host belongs. No message,
- * no explanation and no error for a client may repeat the password. `name@sha256:...` is no user info.
+ * User info: a user name and password in front of a host, `user:pw@host`. People write it where only a host belongs. No message,
+ * explanation or error for a client may show the password. `name@sha256:...` is not user info.
  */
 
-/** What stands for user info. */
+/** Shown instead of user info. */
 export const hiddenUserInfo = '***@';
 
 /** `https://user:pw@host/x` -> `https://***@host/x`. `text` is one value: a location, a prefix, a host. */
@@ -12,8 +12,8 @@ export function withoutUserInfo(text: string): string {
 }
 
 /**
- * The same for every value in quotes of a message or of a line of TOML, and for one without quotes after `=`. Lengths and
- * columns stay as they are.
+ * As `withoutUserInfo`, for every value of a message or of a line of TOML that is in quotes or follows `=`. The text keeps its
+ * length, so that columns stay right.
  */
 export function withoutQuotedUserInfo(text: string): string {
   const inQuotes = [/"[^"\n]*@(?!sha\d+:)/g, /'[^'\n]*@(?!sha\d+:)/g, /=[ \t]*[^\s"'[{][^\n]*@(?!sha\d+:)/g];

@@ -1,7 +1,7 @@
 /**
- * Certificates for a registry, from the ecosystem's `certs.d/HOST[:PORT]/`. The first directory that exists is used alone:
+ * Certificates for a registry, from `certs.d/HOST[:PORT]/` of the ecosystem. Only the first directory that exists is used:
  *
- *   *.crt              CAs in PEM, in addition to those of the system; content that is no certificate is passed over
+ *   *.crt              CAs in PEM, in addition to those of the system; other content in the file is skipped
  *   X.cert and X.key   a client certificate and its key; one without the other is an error
  */
 import { readdirSync, statSync } from 'node:fs';
@@ -13,28 +13,32 @@ import { type KeyPair, readKeyPair } from './key-pair.ts';
 import { certificatesIn, readPem } from './pem.ts';
 import { isMissing } from './text-file.ts';
 
+/** What one directory of certs.d has. */
 export interface HostCertificates {
-  /** One PEM certificate each, to be trusted besides the system's. */
+  /** One PEM certificate each, trusted in addition to those of the system. */
   readonly ca: readonly string[];
   readonly pairs: readonly KeyPair[];
-  /** Where they were found; undefined where no directory is for this host. */
+  /** The directory; undefined if this host has none. */
   readonly directory: string | undefined;
 }
 
-/** `host` is the endpoint's `host[:port]` as its reference has it. Throws EntrepotError TLS_UNUSABLE. Reads at every call. */
+/** `host` is `host[:port]` of an endpoint. Reads the files at every call. Throws EntrepotError TLS_UNUSABLE. */
 export type CertLookup = (host: string) => HostCertificates;
 
-/** `directories` in the order of the search. */
+/** `directories` are in the order of the search. */
 export function createCertLookup(directories: readonly string[]): CertLookup {
   return (host) => {
-    // A name is looked up in the file system only when it is one: no "..", no slash, nothing empty.
+    // Only a domain becomes a path: not "..", not "", nothing with a slash.
     const candidates = isDomain(host) ? directories.map((directory) => join(directory, host)) : [];
     const directory = candidates.find(exists);
     return directory === undefined ? { ca: [], pairs: [], directory } : readCertificates(directory);
   };
 }
 
-/** Hosts that one of `directories` has a directory for: one listing each, where a configuration names thousands of hosts. */
+/**
+ * Hosts that have a directory in one of `directories`. One listing per directory is cheaper than a look-up for each of thousands of hosts.
+ * Throws EntrepotError TLS_UNUSABLE.
+ */
 export function hostsWithCertificates(directories: readonly string[]): ReadonlySet<string> {
   return new Set(directories.flatMap((directory) => (exists(directory) ? namesIn(directory) : [])));
 }
@@ -67,7 +71,7 @@ function readPair(directory: string, base: string, names: readonly string[]): Ke
   return readKeyPair(certFile, keyFile, 'put it there, or remove its link');
 }
 
-/** Whoever may not look into a parent directory has no certificates there. */
+/** A directory below one that this process may not enter counts as missing. */
 function exists(directory: string): boolean {
   try {
     statSync(directory);

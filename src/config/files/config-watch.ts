@@ -1,36 +1,39 @@
 /**
- * Notices that files of the configuration have changed, by looking at them every two seconds (docs/decisions/0015). A
- * change counts when two looks in a row have seen the same, so nothing is read while it is being written:
+ * Detects changed files of the configuration by looking at them every two seconds (docs/decisions/0015). A change is reported when
+ * two looks in a row have seen the same, so a file is not read while it is being written:
  *
- *   as it was read -> nothing
- *   otherwise      -> other than at the last look: wait
- *                     as at the last look: told, once
+ *   same as when it was read               -> nothing
+ *   changed, and not as at the last look   -> wait for the next look
+ *   changed, and as at the last look       -> report it, once
  */
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { stampsOf } from './file-stamp.ts';
 
+/** Reads the configuration and watches its files. */
 export interface ConfigWatch {
   /**
-   * Calls `read`, which says all places that the configuration comes from or might come from: files, and folders of
-   * `*.conf`. What changes in them from before the reading on will be noticed; places that are new count from after it.
+   * Calls `read`. Its result names all places that the configuration comes from or might come from: files, and folders of
+   * `*.conf`. A change during the call is detected later. Places that are new in the result are watched from after the call.
    */
   read<T extends { readonly places: readonly string[] }>(read: () => T): Promise<T>;
-  /** Looks from now on, and tells which files were added, removed or changed. */
+  /** Begins to look. `onChange` gets the files that were added, removed or changed. */
   start(onChange: (files: readonly string[]) => void): void;
   stop(): void;
 }
 
 const everyMs = 2000;
 
+/** `stop()` ends the timer that `start()` begins. */
 export function createConfigWatch(deps: {
   readonly clock: Clock;
-  /** Whether it should look at all, asked every time. */
+  /** Asked before each look; false skips it. */
   readonly isWanted: () => boolean;
 }): ConfigWatch {
   let places: ReadonlySet<string> = new Set();
-  /** What was there when it was read, and at the last look, where that was something else. */
+  /** Stamps by path, as of the last reading or report. */
   let known: ReadonlyMap<string, string> = new Map();
+  /** As of the last look, if they differed from `known`. */
   let unsettled: ReadonlyMap<string, string> | undefined;
   let timer: Timer | undefined;
   let isStopped = false;
@@ -38,7 +41,7 @@ export function createConfigWatch(deps: {
   async function look(onChange: (files: readonly string[]) => void): Promise<void> {
     const before = known;
     const found = await stampsOf(places);
-    // Read in the meantime.
+    // The configuration was read again in the meantime.
     if (before !== known || isStopped) return;
     const changed = differences(known, found);
     const isSettled = unsettled !== undefined && differences(unsettled, found).length === 0;

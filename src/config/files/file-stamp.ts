@@ -1,11 +1,11 @@
-/** By which it is told whether a file is still the one that was read: where it lies, its size and its times. */
+/** A stamp of a file: device, inode, size and times. Another stamp means that the file may have changed. */
 import { type BigIntStats, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, systemCode } from '../../lib/thrown.ts';
 import { isMissing } from './text-file.ts';
 
-/** Of the file that `path` leads to, links followed. A file that cannot be looked at has a stamp, too. */
+/** The stamp of the file at `path`, with links followed. A file that cannot be examined also has a stamp. Throws nothing. */
 export function fileStamp(path: string): string {
   try {
     return textOf(statSync(path, { bigint: true }));
@@ -17,8 +17,8 @@ export function fileStamp(path: string): string {
 type Stamp = readonly [path: string, stamp: string];
 
 /**
- * The stamps of files, and of the `*.conf` in folders, by path; what is not there has none. Nobody is kept waiting by a file
- * system that does not answer, apart from the caller.
+ * Path -> stamp, for files and for the `*.conf` in folders. What does not exist is left out. Asynchronous, so that a file system that does
+ * not answer blocks only the caller.
  */
 export async function stampsOf(places: Iterable<string>): Promise<ReadonlyMap<string, string>> {
   return new Map((await Promise.all([...places].map(stampsAt))).flat());

@@ -1,4 +1,4 @@
-/** A certificate and its private key from two PEM files, proven to belong together: for serving TLS, and for a client of it. */
+/** A certificate and its private key from two PEM files, checked to belong together. For TLS servers and clients. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { basename } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -6,14 +6,15 @@ import { EntrepotError } from '../../errors.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import { certificatesIn, readPem } from './pem.ts';
 
+/** What `tls.createSecureContext` takes. */
 export interface KeyPair {
-  /** PEM: the certificate itself first, then those that vouch for it. */
+  /** PEM: the certificate itself, then its chain. */
   readonly cert: string;
   /** PEM. */
   readonly key: string;
 }
 
-/** `wayOut` ends the message that a file is missing. Throws EntrepotError TLS_UNUSABLE; no message shows the key. */
+/** `wayOut` ends the message for a missing file. Throws EntrepotError TLS_UNUSABLE; no message shows the key. */
 export function readKeyPair(certFile: string, keyFile: string, wayOut: string): KeyPair {
   const chain = certificatesIn(required(certFile, wayOut));
   const [leaf] = chain;

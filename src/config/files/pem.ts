@@ -1,9 +1,9 @@
-/** Certificates in files of PEM, where text may stand around them. */
+/** Certificates in PEM files, which may also hold other text. */
 import { X509Certificate } from 'node:crypto';
 import { EntrepotError } from '../../errors.ts';
 import { readTextFile } from './text-file.ts';
 
-/** The certificates in a PEM text, one text each; blocks that are none are left out. */
+/** The certificates in a PEM text, one text each. Blocks that are not a certificate are left out. */
 export function certificatesIn(pem: string): readonly string[] {
   const blocks =
     pem.match(/^-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----[ \t]*$/gm) ?? [];
@@ -16,12 +16,12 @@ export function certificatesIn(pem: string): readonly string[] {
   });
 }
 
-/** The text of a PEM file, undefined where there is none. Throws EntrepotError TLS_UNUSABLE. */
+/** The text of a PEM file; undefined if it does not exist. Throws EntrepotError TLS_UNUSABLE. */
 export function readPem(file: string): string | undefined {
   return readTextFile(file, { code: 'TLS_UNUSABLE', encoding: 'latin1' });
 }
 
-/** The certificates in the file that `setting` names, at least one. Throws EntrepotError TLS_UNUSABLE. */
+/** At least one certificate, from the file that the key `setting` names. Throws EntrepotError TLS_UNUSABLE. */
 export function readCaFile(file: string, setting: string): readonly string[] {
   const text = readPem(file);
   const certificates = certificatesIn(text ?? '');

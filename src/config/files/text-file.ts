@@ -1,27 +1,28 @@
 /**
- * Reading a configuration file: whole, capped, UTF-8, a regular file. A byte order mark is dropped. A pipe or a device is
- * refused before it is opened, where it could block for ever.
+ * Reads a configuration file: a regular file, of limited size, as UTF-8. A byte order mark is dropped. A pipe or a device is
+ * refused before it is opened, because opening one can block without end.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { EntrepotError, type ErrorCode } from '../../errors.ts';
 import { systemCode } from '../../lib/thrown.ts';
 
-/** Bytes. No configuration file that people write comes near it. */
+/** Bytes. Configuration files that people write are far smaller. */
 export const maxFileBytes = 4 * 1024 * 1024;
 
+/** All optional: by default, UTF-8 of at most `maxFileBytes`, with CONFIG_UNREADABLE as the code. */
 export interface TextFileOptions {
-  /** The code of the error when the file is there and cannot be used. */
+  /** The code of the error if the file exists and cannot be used. */
   readonly code?: ErrorCode;
   readonly maxBytes?: number;
-  /** `latin1` takes any bytes as they are: for PEM, which is ASCII with whatever may stand around it. */
+  /** `latin1` accepts any bytes: for PEM, which is ASCII but may be among other text. */
   readonly encoding?: 'utf-8' | 'latin1';
-  /** Whether a file in a folder that may not be entered counts as none. */
+  /** True: a file in a folder that this process may not enter counts as missing. */
   readonly closedIsMissing?: boolean;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The text, or undefined where there is no such file (a dangling link counts as none). Throws EntrepotError. */
+/** The text; undefined if there is no such file (or a link to none). Throws EntrepotError with the code of `options`. */
 export function readTextFile(path: string, options: TextFileOptions = {}): string | undefined {
   const {
     code = 'CONFIG_UNREADABLE',
@@ -48,12 +49,12 @@ export function readTextFile(path: string, options: TextFileOptions = {}): strin
   }
 }
 
-/** Whether a file system call failed because there is no such file. */
+/** True if a file system call failed because there is no such file. */
 export function isMissing(error: unknown): boolean {
   return systemCode(error) === 'ENOENT';
 }
 
-/** Looking at a file takes no right to the file, but one to enter the folders above it. */
+/** `stat` needs no right to the file itself, only the right to enter the folders above it. */
 function isClosed(error: unknown): boolean {
   return (
     systemCode(error) === 'EACCES' && error instanceof Error && 'syscall' in error && error.syscall === 'stat'

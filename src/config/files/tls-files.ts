@@ -1,27 +1,27 @@
-/** `[tls]` of entrepot.toml -> what the listening side shows its clients, and the CAs by which it knows them. */
+/** The files of `[tls]`: the certificate that the server shows, its key, and the CAs of its clients. */
 import { X509Certificate } from 'node:crypto';
 import { EntrepotError, joinErrors } from '../../errors.ts';
 import type { ConfigWarning, TlsPaths } from '../config.ts';
 import { type KeyPair, readKeyPair } from './key-pair.ts';
 import { certificatesIn, readCaFile, readPem } from './pem.ts';
 
+/** The files of `[tls]` after they were read. */
 export interface TlsFiles extends KeyPair {
-  /** PEM of the CAs of which one must have signed a client's certificate; undefined: clients need none. */
+  /** PEM of the CAs. One of them must have signed the certificate of each client. Undefined: clients need no certificate. */
   readonly clientCa: readonly string[] | undefined;
   readonly warnings: readonly ConfigWarning[];
-  /** When a certificate of each file expires, epoch ms: the first one of a chain. */
+  /** When the first certificate of each file expires: epoch ms. */
   readonly expiries: readonly { readonly file: string; readonly at: number }[];
 }
 
 const day = 24 * 60 * 60 * 1000;
-/** Days before the end at which a warning begins, and at which it becomes urgent. */
+/** Days before the expiry from which it is warned about, and from which the warning is urgent. */
 const soon = 30;
 const urgent = 7;
 
 /**
- * Undefined where no TLS is wanted. `now`: epoch ms, for warnings of certificates that expire. Throws EntrepotError
- * TLS_UNUSABLE, which tells every file that is missing. Not part of `loadConfig`, because a command may be run by a user
- * who may not read the key.
+ * Undefined without `[tls]`. `now` is epoch ms, for warnings of certificates that expire. Throws EntrepotError TLS_UNUSABLE, which
+ * names every missing file. `loadConfig` does not call it: a user without access to the key may run commands.
  */
 export function readTlsFiles(paths: TlsPaths, now: number): TlsFiles | undefined {
   const { certificate, key, clientCa } = paths;
@@ -56,7 +56,7 @@ export function readTlsFiles(paths: TlsPaths, now: number): TlsFiles | undefined
   };
 }
 
-/** Every file of `[tls]` that is not there or cannot be read. */
+/** One error for every file of `[tls]` that is missing or cannot be read. */
 export function tlsFileProblems({ certificate, key, clientCa }: TlsPaths): readonly EntrepotError[] {
   const named = Object.entries({ certificate, key, client_ca: clientCa });
   return named.flatMap(([name, file]) => {
@@ -89,7 +89,7 @@ function expiryMessage(what: string, after: string, at: number, now: number): st
   return `${what} expires on ${on}, ${within}: ${days < urgent ? 'renew it now' : 'renew it'}`;
 }
 
-/** What is wrong with the three names together; `file`: the entrepot.toml that was read. */
+/** The error of a certificate without a key, or the reverse. `file` is the entrepot.toml that was read. */
 export function tlsProblem(tls: TlsPaths, file: string | undefined): EntrepotError | undefined {
   const missing = [
     tls.certificate === undefined ? 'tls.certificate (ENTREPOT_TLS_CERTIFICATE)' : undefined,

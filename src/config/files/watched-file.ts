@@ -1,27 +1,28 @@
 /**
- * Files that are read again when they changed: a look at size, inode and times costs a few microseconds, so a rotated
- * secret is seen at its next use without a watcher. A reading that failed is not kept.
+ * Files that are read again after they have changed. A look at size, inode and times costs a few microseconds, so the next use sees a
+ * rotated secret without a watcher. A failure is not kept.
  */
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { fileStamp } from './file-stamp.ts';
 
+/** Parsed files, by path. */
 export interface WatchedFiles<T> {
-  /** What `read` makes of the file as it is now. Throws what `read` throws. */
+  /** The result of `read` for the file as it is now. Throws what `read` throws. */
   get(path: string): T;
 }
 
 /**
- * `read` is called with the path alone, also when there is no file. A file that cannot be used, after one that could, may be in
- * the middle of a rewrite: for `patience` ms the last good value is given.
+ * `read` gets the path, even if there is no file. A file that becomes unusable may be in the middle of a rewrite, so `get` returns the
+ * last good value for `rewriteTime` ms.
  */
 export function createWatchedFiles<T>(
   read: (path: string) => T,
-  { patience = 0, clock = systemClock }: { patience?: number; clock?: Clock } = {},
+  { rewriteTime = 0, clock = systemClock }: { rewriteTime?: number; clock?: Clock } = {},
 ): WatchedFiles<T> {
   const known = new Map<string, { stamp: string; value: T; failingSince?: number }>();
   return {
     get(path) {
-      // The stamp is taken before the reading: a change in between is seen the next time.
+      // The stamp is older than the content, so the next call sees a change in between.
       const stamp = fileStamp(path);
       const found = known.get(path);
       if (found && found.stamp === stamp) return found.value;
@@ -31,7 +32,7 @@ export function createWatchedFiles<T>(
         return value;
       } catch (error) {
         const failingSince = found?.failingSince ?? clock.monotonic();
-        if (!found || clock.monotonic() - failingSince >= patience) {
+        if (!found || clock.monotonic() - failingSince >= rewriteTime) {
           known.delete(path);
           throw error;
         }

@@ -1,4 +1,7 @@
-/** What serves where the search finds no registries.conf, or none that lists a registry: the public registries that most images come from, without mirrors. */
+/**
+ * The built-in list: public registries without mirrors. It is in force if no registries.conf is found, or if those of the system list no
+ * registry.
+ */
 import type { RegistryEntry } from './registries.ts';
 
 const publicRegistries = [

@@ -1,20 +1,20 @@
 /**
- * `[[registry]]` tables -> checked entries, by the rules of containers-registries.conf(5) and in the order in which the
- * ecosystem's own reader applies them:
+ * `[[registry]]` tables -> checked entries, by the rules of containers-registries.conf(5), in the order in which the reader of the
+ * ecosystem applies them:
  *
- *   each table    location and prefix lose trailing slashes and may bear no scheme; one of them is needed, location
- *                 unless the prefix starts with `*.`; each mirror needs a location
- *   all tables    those that share a location must agree on insecure and on blocked
+ *   each table    location and prefix lose trailing slashes and must not have a scheme; a location is required, unless the
+ *                 prefix begins with `*.`; each mirror needs a location
+ *   all tables    those with the same location must agree on insecure and on blocked
  *   result        the first table of a prefix wins; sorted by prefix; a wildcard prefix is `*.` and a plain domain
  *
- * What is accepted although it can never work is left to `useless.ts`.
+ * `useless.ts` warns of entries that are accepted and can never work.
  */
 import { withoutUserInfo } from '../credentials/user-info.ts';
 import { invalid, type Located, type Reading } from './fields.ts';
 import type { WrittenEndpoint, WrittenRegistry } from './read.ts';
 import type { MirrorEntry, RegistryEntry } from './registries.ts';
 
-/** Sorted by prefix, each prefix once. Throws EntrepotError CONFIG_INVALID. */
+/** The entries, sorted by prefix, each prefix once. Throws EntrepotError CONFIG_INVALID. */
 export function checkEntries(written: readonly WrittenRegistry[], reading: Reading): RegistryEntry[] {
   const entries = written.map((registry) => checkEntry(registry, reading));
   refuseContradictions(entries, reading);
@@ -27,7 +27,7 @@ export function checkEntries(written: readonly WrittenRegistry[], reading: Readi
   return [...byPrefix.values()].sort(byPrefixText);
 }
 
-/** Throws EntrepotError CONFIG_INVALID for a wildcard prefix with more than a domain in it. */
+/** Throws EntrepotError CONFIG_INVALID for a wildcard prefix that is more than `*.` and a domain. */
 export function checkWildcards(entries: readonly RegistryEntry[], reading: Reading): void {
   for (const { prefix, prefixLine, origin } of entries) {
     if (!prefix.startsWith('*.') || !/[/@:]/.test(prefix)) continue;
@@ -36,15 +36,15 @@ export function checkWildcards(entries: readonly RegistryEntry[], reading: Readi
   }
 }
 
-/** Prefixes that matter are ASCII, where the order of code units is that of bytes. */
+/** For `sort`. Prefixes that can match are ASCII, so code units are in the order of bytes. */
 export function byPrefixText(one: RegistryEntry, other: RegistryEntry): number {
   return one.prefix < other.prefix ? -1 : one.prefix > other.prefix ? 1 : 0;
 }
 
-/** Without trailing slashes and without a password. Throws EntrepotError CONFIG_INVALID for a scheme. */
+/** The location without trailing slashes and without a password; empty for undefined. Throws EntrepotError CONFIG_INVALID for a scheme. */
 export function plainLocation(written: Located<string> | undefined, reading: Reading): string {
   if (written === undefined) return '';
-  // A location with user info names no host, and does so without the password too.
+  // A location with user info names no host, with or without the password.
   const location = withoutUserInfo(written.value.replace(/\/+$/, ''));
   const scheme = /^https?:\/\//.exec(location)?.[0];
   if (scheme === undefined) return location;
@@ -74,7 +74,12 @@ function checkEntry(written: WrittenRegistry, reading: Reading): RegistryEntry {
   }
   const mirrors = written.mirrors.map((mirror) => checkMirror(mirror, prefix, mirrorByDigestOnly, reading));
   return {
-    ...{ prefix, location, insecure, blocked, mirrorByDigestOnly, mirrors },
+    prefix,
+    location,
+    insecure,
+    blocked,
+    mirrorByDigestOnly,
+    mirrors,
     ...(written.namespaceProxy !== undefined && { namespaceProxy: written.namespaceProxy }),
     ...(written.prefix && { prefixLine: written.prefix.line }),
     origin: { file: reading.file, line },
@@ -101,7 +106,9 @@ function checkMirror(
   }
   const pullFromMirror = readRestriction(restriction, location, reading);
   return {
-    ...{ location, insecure, pullFromMirror },
+    location,
+    insecure,
+    pullFromMirror,
     ...(written.namespaceProxy !== undefined && { namespaceProxy: written.namespaceProxy }),
     origin: { file: reading.file, line },
   };

@@ -1,7 +1,7 @@
 /**
- * Reads the tables of registries.conf the way the ecosystem's decoder does: a key is found by its exact name first, then
- * without regard to case (`[[Registry]]`, `LOCATION`); a value of the wrong type is an error whatever its key's case; an
- * unknown key is no error, but here it is a warning, because it is nearly always a misspelt one.
+ * Reads the tables of registries.conf as the decoder of the ecosystem does. A key matches by its exact name first, then without
+ * regard to case (`[[Registry]]`, `LOCATION`). A value of the wrong type is an error, in any spelling of its key. An unknown key is not an
+ * error; here it is a warning, because it is nearly always a misspelt key.
  */
 import { EntrepotError } from '../../errors.ts';
 import type { ConfigWarning } from '../config.ts';
@@ -15,25 +15,27 @@ export interface Located<T> {
   readonly line: number;
 }
 
-/** The file being read, and where its warnings go. */
+/** The file that is being read, and the place for its warnings. */
 export interface Reading {
   readonly file: string;
   warn(line: number, message: string): void;
 }
 
+/** The keys of one table. Each method returns undefined for an absent key and throws EntrepotError CONFIG_INVALID for a wrong type. */
 export interface TableReader {
   text(key: string): Located<string> | undefined;
   flag(key: string): Located<boolean> | undefined;
   texts(key: string): Located<readonly Located<string>[]> | undefined;
   tables<T>(key: string, read: (table: TomlTable) => T): readonly T[];
-  /** `read` sees the table of every spelling of the key. */
+  /** `read` is called for the table of every spelling of the key. */
   table<T>(key: string, read: (table: TomlTable) => T): T | undefined;
-  /** The value as it stands, for the one key whose type is not checked. */
+  /** The value of any type: the decoder does not check the type of `aliases`. */
   any(key: string): TomlValue | undefined;
-  /** Warns of every key that none of the calls before asked for. */
+  /** Warns of every key that no call has asked for. */
   warnOfTheRest(): void;
 }
 
+/** Warnings go to `warnings`, without passwords. */
 export function createReading(file: string, warnings: ConfigWarning[]): Reading {
   return {
     file,
@@ -41,11 +43,12 @@ export function createReading(file: string, warnings: ConfigWarning[]): Reading 
   };
 }
 
+/** The error for `line` of the file, without passwords. */
 export function invalid(reading: Reading, line: number, message: string): EntrepotError {
   return new EntrepotError('CONFIG_INVALID', withoutQuotedUserInfo(message), { file: reading.file, line });
 }
 
-/** `path` is what stands before the key in messages: `registry.mirror`, or empty at the top level. */
+/** `path` is the path of the table in messages: `registry.mirror`, or empty at the top level. */
 export function readTable(table: TomlTable, path: string, reading: Reading): TableReader {
   const known = new Set<string>();
   const read = new Set<string>();
@@ -91,6 +94,7 @@ export function readTable(table: TomlTable, path: string, reading: Reading): Tab
 /** Checks a value's type. Throws EntrepotError CONFIG_INVALID. */
 type Expectation<T> = (value: TomlValue, name: string, reading: Reading) => T;
 
+/** The value as a string. Throws EntrepotError CONFIG_INVALID. */
 export function text(value: TomlValue, name: string, reading: Reading): Located<string> {
   if (value.kind === 'string') return value;
   throw mismatch(value, name, `a string, as in ${name} = "..."`, reading);

@@ -1,6 +1,6 @@
 /**
- * registries.conf and its drop-ins, found, read, checked and merged. One file that is wrong makes the whole configuration
- * unusable, as it does for every runtime: half a configuration could lift a block or leave out a mirror.
+ * Finds, reads, checks and merges registries.conf and its drop-ins. One wrong file makes the whole configuration unusable, as in
+ * every runtime: half a configuration could lift a block or omit a mirror.
  */
 import { existsSync } from 'node:fs';
 import type { ConfigWarning } from '../config.ts';
@@ -14,18 +14,19 @@ import { type FoundFile, findRegistriesFiles, isOfSystem, type SearchOptions } f
 import { checkAliases, checkSearchRegistries, checkShortNameMode } from './short-names.ts';
 import { warnOfUselessEntry } from './useless.ts';
 
+/** The configuration, and what to warn about. */
 export interface LoadedRegistries {
   readonly registries: RegistriesConf;
   readonly warnings: ConfigWarning[];
 }
 
 /**
- * Synchronous: for the start and for reloads. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE; `warnings` then has
- * what was found until there.
+ * Synchronous, for the start and for reloads. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE; `warnings` then holds those that
+ * were found before the error.
  */
 export function loadRegistries(options: SearchOptions, warnings: ConfigWarning[] = []): LoadedRegistries {
   const registries = mergeFiles(findRegistriesFiles(options).map((file) => checkFile(file, warnings)));
-  // Distributions ship a file that sets short names and lists no registry: it is no wish for a mirror of nothing.
+  // Distributions ship a file that sets short names and lists no registry. It does not mean that all images are refused.
   if (registries.entries.length === 0 && isOfSystem(options, registries.files)) {
     return { registries: { ...registries, entries: builtInEntries }, warnings };
   }
@@ -48,7 +49,7 @@ function warnOfNothing(options: SearchOptions, registries: RegistriesConf, warni
 function checkFile({ file, text }: FoundFile, warnings: ConfigWarning[]): CheckedFile {
   const reading = createReading(file, warnings);
   const written = readWritten(text, reading);
-  // The order in which the ecosystem's own reader checks: of several mistakes, the same one is reported.
+  // In the order of the ecosystem's reader, so that of several mistakes the same one is reported.
   const entries = checkEntries(written.registries, reading);
   const search = written.unqualifiedSearchRegistries;
   const unqualifiedSearchRegistries = search && checkSearchRegistries(search, reading);
@@ -56,9 +57,13 @@ function checkFile({ file, text }: FoundFile, warnings: ConfigWarning[]): Checke
   checkWildcards(entries, reading);
   const aliases = checkAliases(written.aliases, reading);
   for (const entry of entries) warnOfUselessEntry(entry, reading);
-  const { credentialHelpers, additionalLayerStoreAuthHelper } = written;
   return {
-    ...{ file, entries, unqualifiedSearchRegistries, shortNameMode, aliases },
-    ...{ credentialHelpers, additionalLayerStoreAuthHelper },
+    file,
+    entries,
+    unqualifiedSearchRegistries,
+    shortNameMode,
+    aliases,
+    credentialHelpers: written.credentialHelpers,
+    additionalLayerStoreAuthHelper: written.additionalLayerStoreAuthHelper,
   };
 }

@@ -1,23 +1,24 @@
 /**
- * Which `[[registry]]` entry a name belongs to: the one with the longest prefix, counting the characters of its text.
+ * The `[[registry]]` entry of a name: the one with the longest prefix, by the characters of its text.
  *
- *   plain prefix P    matches P itself, and P before a `/`, `:` or `@`. That `quay.io` also matches `quay.io:8443/x` is
- *                     called unintended upstream, and is so in every version.
- *   wildcard `*.S`    matches where the FIRST `.S` of the name lies in its host and ends it; any number of labels.
- *                     `*.io` does not match `hub.iot.io/x`: the first `.io` goes on with a `t`.
- *   equal length      the first in sorted order, so `*.example.com` beats `a.example.com`.
+ *   plain prefix P    matches P itself, and P before a `/`, `:` or `@`. `quay.io` therefore also matches `quay.io:8443/x`. Its
+ *                     authors call that unintended; every version does it.
+ *   wildcard `*.S`    matches if the FIRST `.S` of the name is the end of its host; any number of labels.
+ *                     `*.io` does not match `hub.iot.io/x`: a `t` follows the first `.io`.
+ *   equal length      the first in sorted order, so `*.example.com` wins over `a.example.com`.
  *
- * Entries are sorted, so the few prefixes that a name can have are looked up instead of trying every entry.
+ * Entries are sorted. The few prefixes that a name can have are looked up by binary search.
  */
 import type { RegistriesConf, RegistryEntry } from './registries.ts';
 
+/** An entry and the part of the name that it matches. */
 export interface Match {
   readonly entry: RegistryEntry;
-  /** The beginning of the name that the entry's location takes the place of. */
+  /** The beginning of the name, which the location of the entry replaces. */
   readonly matched: string;
 }
 
-/** `name` is `registry/repository`, as of a normalised reference, without tag and digest. */
+/** `name` is `registry/repository` of a normalised reference, without tag and digest. Undefined: no entry matches. */
 export function findEntry(registries: RegistriesConf, name: string): Match | undefined {
   const { entries } = registries;
   let best: Match | undefined;

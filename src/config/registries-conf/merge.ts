@@ -1,12 +1,12 @@
 /**
- * Several files -> one configuration. A later file replaces the whole entry of a prefix (mirrors, flags and location of
- * the earlier one are gone), replaces lists when it has them, even as `[]`, and adds to the aliases name by name.
+ * Several files -> one configuration. A later file replaces the whole entry of a prefix, with its mirrors, flags and location. It
+ * replaces a list if it has that list, even as `[]`. It adds to the aliases name by name.
  */
 import { byPrefixText } from './entries.ts';
-import type { RegistriesConf, RegistryEntry } from './registries.ts';
+import { authFilesHelper, type RegistriesConf, type RegistryEntry } from './registries.ts';
 import type { ShortNameMode } from './short-names.ts';
 
-/** One file after its checks. Undefined is what it does not say. */
+/** One file after its checks. A key that the file does not have is undefined. */
 export interface CheckedFile {
   readonly file: string;
   readonly entries: readonly RegistryEntry[];
@@ -18,10 +18,7 @@ export interface CheckedFile {
   readonly additionalLayerStoreAuthHelper: string;
 }
 
-/** Stands for the auth files among the credential helpers. */
-export const authFilesHelper = 'containers-auth.json';
-
-/** `files` in the order in which they are read: the last word wins. */
+/** `files` are in reading order; a later file wins. */
 export function mergeFiles(files: readonly CheckedFile[]): RegistriesConf {
   const entries = new Map(files.flatMap((file) => file.entries.map((entry) => [entry.prefix, entry])));
   const aliases = new Map(files.flatMap((file) => [...file.aliases]));

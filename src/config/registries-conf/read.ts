@@ -1,12 +1,12 @@
 /**
- * One registries.conf file -> its keys with their types checked and nothing else: `entries.ts` and `short-names.ts` say
- * what the values mean. A file in version 1 of the format is refused with its translation.
+ * One registries.conf file -> its keys. Only their types are checked here; `entries.ts` and `short-names.ts` check the values. A file
+ * in version 1 of the format is refused, with its translation to version 2.
  */
-
 import { parseToml, type TomlTable } from '../toml/toml-document.ts';
 import { type Located, type Reading, readTable, type TableReader, text } from './fields.ts';
 import { refuseVersion1 } from './version-1.ts';
 
+/** The keys of a file. Undefined: the file does not have the key. */
 export interface WrittenFile {
   readonly registries: readonly WrittenRegistry[];
   readonly unqualifiedSearchRegistries: readonly Located<string>[] | undefined;
@@ -16,6 +16,7 @@ export interface WrittenFile {
   readonly additionalLayerStoreAuthHelper: string;
 }
 
+/** What a `[[registry]]` and a `[[registry.mirror]]` table have in common. */
 export interface WrittenEndpoint {
   readonly line: number;
   readonly location: Located<string> | undefined;
@@ -24,6 +25,7 @@ export interface WrittenEndpoint {
   readonly namespaceProxy: string | undefined;
 }
 
+/** A `[[registry]]` table. */
 export interface WrittenRegistry extends WrittenEndpoint {
   readonly prefix: Located<string> | undefined;
   readonly blocked: boolean;
@@ -31,7 +33,7 @@ export interface WrittenRegistry extends WrittenEndpoint {
   readonly mirrors: readonly WrittenEndpoint[];
 }
 
-/** Throws EntrepotError CONFIG_INVALID. */
+/** `content` is the text of the file. Throws EntrepotError CONFIG_INVALID. */
 export function readWritten(content: string, reading: Reading): WrittenFile {
   const top = readTable(parseToml(content, reading.file), '', reading);
   const written: WrittenFile = {
@@ -80,7 +82,7 @@ function readAliases(top: TableReader, reading: Reading): Map<string, Located<st
   const aliases = top.any('aliases');
   if (aliases === undefined) return new Map();
   if (aliases.kind !== 'table') {
-    // The one type that the ecosystem's decoder does not check.
+    // The decoder of the ecosystem does not check this type, so it is not an error.
     reading.warn(aliases.line, 'aliases is ignored, because it is no table: write [aliases]');
     return new Map();
   }

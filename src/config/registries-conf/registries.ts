@@ -1,8 +1,13 @@
-/** registries.conf after reading, checking and merging all files. */
+/** The result of reading, checking and merging all files of registries.conf. */
+
+/** Stands for the auth files among the credential helpers. */
+export const authFilesHelper = 'containers-auth.json';
+
+/** The whole configuration. */
 export interface RegistriesConf {
-  /** Sorted by prefix, byte order; each prefix once. */
+  /** Sorted by prefix in byte order; each prefix once. */
   readonly entries: readonly RegistryEntry[];
-  /** Absent and empty differ: undefined where no file says. */
+  /** Undefined if no file has the key, which differs from an empty list. */
   readonly unqualifiedSearchRegistries: readonly string[] | undefined;
   readonly shortNameMode: 'enforcing' | 'permissive' | 'disabled';
   /** Name -> registry/repository. Erased names are not in it. */
@@ -10,27 +15,29 @@ export interface RegistriesConf {
   /** `containers-auth.json` stands for the auth files; any other name N for the program docker-credential-N. */
   readonly credentialHelpers: readonly string[];
   readonly additionalLayerStoreAuthHelper: string;
-  /** Files read, in order; empty when the built-in list serves. */
+  /** The files that were read, in order. */
   readonly files: readonly string[];
 }
 
+/** One `[[registry]]` table. */
 export interface RegistryEntry {
   /** `host[:port][/path]` or `*.domain`. */
   readonly prefix: string;
-  /** Empty: a reference that matches keeps its name. */
+  /** Empty: a matching reference keeps its name. */
   readonly location: string;
-  /** Undefined where the table does not say: `upstream.insecure` decides then. */
+  /** Undefined: the table does not have the key, and `upstream.insecure` decides. */
   readonly insecure: boolean | undefined;
   readonly blocked: boolean;
   readonly mirrorByDigestOnly: boolean;
-  /** `namespace-proxy` (image library 5.42): every request bears `ns=` with this value. */
+  /** `namespace-proxy` (image library 5.42): every request has `ns=` with this value. */
   readonly namespaceProxy?: string;
   readonly mirrors: readonly MirrorEntry[];
   readonly origin: Origin;
-  /** 1-based, where a prefix is written. */
+  /** 1-based; undefined if the table has no prefix. */
   readonly prefixLine?: number;
 }
 
+/** One `[[registry.mirror]]` table. */
 export interface MirrorEntry {
   readonly location: string;
   readonly insecure: boolean | undefined;
@@ -39,9 +46,15 @@ export interface MirrorEntry {
   readonly origin: Origin;
 }
 
-/** Where something is written: the line of `location`, or of its table where that has none. */
+/** `host[:port]` of a location, a prefix or a name with a path. */
+export function hostOf(location: string): string {
+  const slash = location.indexOf('/');
+  return slash < 0 ? location : location.slice(0, slash);
+}
+
+/** The place of an entry in a file: the line of its `location`, or of its table if it has none. */
 export interface Origin {
-  /** `built-in` for the list that serves without a registries.conf. */
+  /** `built-in` for the built-in list. */
   readonly file: string;
   /** 1-based. */
   readonly line: number;

@@ -1,17 +1,17 @@
 /**
- * Which files are read, and in what order (containers-registries.conf(5) as of image library 5.40, podman 6):
+ * The files to read, in order (containers-registries.conf(5) as of image library 5.40, podman 6):
  *
  *   main file     --registries, else $CONTAINERS_REGISTRIES_CONF: that file, without the usual drop-ins
- *                 else the first that exists below: user, /etc/containers, /usr/share/containers
- *   drop-ins      --registries-dir alone, where it is given; otherwise, highest priority first:
+ *                 else the first that exists of: user, /etc/containers, /usr/share/containers
+ *   drop-ins      if --registries-dir is given, only those of that folder; otherwise, highest priority first:
  *                 user              registries.conf.d
  *                 /etc, /usr/share  registries.rootful.conf.d (root) or registries.rootless.conf.d/UID and
  *                                   registries.rootless.conf.d (others), then registries.conf.d
- *                 Of files with the same base name only the one of highest priority is read. All that remain are read in
- *                 the order of their base names: an empty /etc/.../10-x.conf masks /usr/share/.../10-x.conf.
+ *                 Of files with the same base name, only the one of highest priority is read: an empty
+ *                 /etc/.../10-x.conf masks /usr/share/.../10-x.conf. They are read in the order of their base names.
  *   last          $CONTAINERS_REGISTRIES_CONF_OVERRIDE, unless --registries-dir is given
  *
- * The user's files are in $XDG_CONFIG_HOME/containers, or ~/.config/containers where that is not set.
+ * The files of the user are in $XDG_CONFIG_HOME/containers, or in ~/.config/containers if that is not set.
  */
 import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,18 +19,20 @@ import { EntrepotError } from '../../errors.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import { isMissing, readTextFile } from '../files/text-file.ts';
 
+/** What the search depends on. */
 export interface SearchOptions {
-  /** A file named by the user. */
+  /** The file of --registries. */
   readonly registries?: string | undefined;
-  /** A folder of drop-ins named by the user. */
+  /** The folder of --registries-dir. */
   readonly registriesDir?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
   readonly uid: number;
-  /** Stands before /etc and /usr/share; empty but in tests. */
+  /** A folder in place of `/`, for tests. */
   readonly root?: string | undefined;
 }
 
+/** A file and its text. */
 export interface FoundFile {
   readonly file: string;
   readonly text: string;
@@ -39,7 +41,7 @@ export interface FoundFile {
 const mainVariable = 'CONTAINERS_REGISTRIES_CONF';
 const overrideVariable = 'CONTAINERS_REGISTRIES_CONF_OVERRIDE';
 
-/** Whether all that was read came with the system: nobody named a file, and the user has none of their own. */
+/** True if all `files` came with the system: no flag or variable names one, and none is in the folder of the user. */
 export function isOfSystem(options: SearchOptions, files: readonly string[]): boolean {
   const { registries, registriesDir, env } = options;
   if (registries !== undefined || registriesDir !== undefined || env[mainVariable]) return false;
@@ -47,7 +49,7 @@ export function isOfSystem(options: SearchOptions, files: readonly string[]): bo
 }
 
 interface Places {
-  /** The main file that somebody names; then no other is looked for. */
+  /** The main file of a flag or variable; the search for others is then skipped. */
   readonly named: string | undefined;
   readonly directories: readonly string[];
   readonly override: string | undefined;
@@ -64,14 +66,14 @@ function placesOf(options: SearchOptions): Places {
   };
 }
 
-/** All files and directories that are looked at, whether they exist or not. */
+/** All files and directories of the search, whether or not they exist. */
 export function registriesPlaces(options: SearchOptions): readonly string[] {
   const { named, directories, override } = placesOf(options);
   const main = named === undefined ? mainFiles(options) : [named];
   return [...main, ...directories, ...(override === undefined ? [] : [override])];
 }
 
-/** In reading order; none where there is no file at all. Throws EntrepotError CONFIG_UNREADABLE. */
+/** The files in reading order; empty if there is none. Throws EntrepotError CONFIG_UNREADABLE. */
 export function findRegistriesFiles(options: SearchOptions): FoundFile[] {
   const { named, directories, override } = placesOf(options);
   const main =
@@ -131,7 +133,7 @@ function dropInFiles(directories: readonly string[]): string[] {
   return names.flatMap((name) => byName.get(name) ?? []);
 }
 
-/** Empty where there is no such folder. */
+/** Empty if there is no such folder. */
 function list(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });

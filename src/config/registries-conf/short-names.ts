@@ -1,6 +1,6 @@
 /**
- * The keys about short names (`alpine` for `docker.io/library/alpine`). A mirror never sees a short name, because runtimes
- * resolve them first, but a file in which these are wrong is refused by every runtime, and so it is here.
+ * The keys about short names (`alpine` for `docker.io/library/alpine`). Runtimes resolve short names before they ask a mirror, so these
+ * keys have no effect here. They are checked because every runtime refuses a file in which they are wrong.
  */
 import {
   isDomain,
@@ -13,9 +13,10 @@ import { plainLocation } from './entries.ts';
 import { invalid, type Located, type Reading } from './fields.ts';
 import type { RegistriesConf } from './registries.ts';
 
+/** How a runtime resolves short names. */
 export type ShortNameMode = RegistriesConf['shortNameMode'];
 
-/** Each is exactly `host[:port]`. Throws EntrepotError CONFIG_INVALID. */
+/** The registries, each `host[:port]`. Throws EntrepotError CONFIG_INVALID. */
 export function checkSearchRegistries(written: readonly Located<string>[], reading: Reading): string[] {
   return written.map((registry) => {
     const host = plainLocation(registry, reading);
@@ -25,7 +26,7 @@ export function checkSearchRegistries(written: readonly Located<string>[], readi
   });
 }
 
-/** Undefined where the key is empty, as if it were not there. Throws EntrepotError CONFIG_INVALID. */
+/** Undefined if the key is empty, which counts as absent. Throws EntrepotError CONFIG_INVALID. */
 export function checkShortNameMode(written: Located<string>, reading: Reading): ShortNameMode | undefined {
   switch (written.value) {
     case '':
@@ -41,7 +42,7 @@ export function checkShortNameMode(written: Located<string>, reading: Reading): 
   }
 }
 
-/** Name -> registry/repository, or an empty value that erases the name. All that is wrong is in the one error. */
+/** Name -> registry/repository; an empty value erases the name. Throws one EntrepotError CONFIG_INVALID that names every wrong alias. */
 export function checkAliases(
   written: ReadonlyMap<string, Located<string>>,
   reading: Reading,
@@ -66,7 +67,7 @@ const valueForm = 'which is no registry/repository without tag and digest';
 function problemOfName(name: string): string | undefined {
   const slash = name.indexOf('/');
   const first = name.slice(0, Math.max(slash, 0));
-  // As in every reference, the first of several components may be a host, whose letters may be of either case.
+  // As in every reference, the first of several components may be a host, in upper or lower case.
   const isName =
     parseRepository(name) !== undefined ||
     (isDomain(first) && parseRepository(name.slice(slash + 1)) !== undefined && name.length <= maxNameLength);

@@ -1,17 +1,18 @@
 /**
- * What the ecosystem accepts in registries.conf although it can never work: prefixes that no image has, and locations that
- * no image can be rewritten to. Every runtime loads such a file, so it is loaded here, and its author is told.
+ * Entries that the ecosystem accepts in registries.conf although they can never work: prefixes that no image has, and locations to
+ * which no image can be rewritten. Every runtime loads such a file, so it is loaded here with a warning.
  */
 import { formatReference, isDomain, parseReference, parseRepository } from '../../oci/reference.ts';
 import { hiddenUserInfo } from '../credentials/user-info.ts';
 import type { Reading } from './fields.ts';
-import type { RegistryEntry } from './registries.ts';
+import { hostOf, type RegistryEntry } from './registries.ts';
 
 const hubNames: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
 const maxPort = 65_535;
 const passwordElsewhere =
   'has a user name or password: write them with "podman login", or as [[upstream.host]] in entrepot.toml';
 
+/** Warns if the prefix can match no image, else of each location that can give none. */
 export function warnOfUselessEntry(entry: RegistryEntry, reading: Reading): void {
   const { prefix, prefixLine, location, origin, mirrors } = entry;
   const problem = problemOfPrefix(prefix);
@@ -51,7 +52,7 @@ function problemOfLocation(location: string): string | undefined {
   if (location.startsWith('*.'))
     return 'has a wildcard: write it as the prefix, and a real host as the location';
   if (location.startsWith(hiddenUserInfo)) return passwordElsewhere;
-  const host = location.split('/', 1)[0] ?? '';
+  const host = hostOf(location);
   if (hubNames.has(host.toLowerCase()) && !hubNames.has(host))
     return 'is Docker Hub: write "docker.io", in lower case';
   if (Number(/:(\d+)$/.exec(host)?.[1] ?? 0) > maxPort) return `has a port above ${maxPort}`;

@@ -1,14 +1,13 @@
 /**
  * The first format of registries.conf: three lists under `[registries.search]`, `[registries.insecure]` and
- * `[registries.block]`. A file is of that format as soon as one of the three lists is there, even an empty one.
+ * `[registries.block]`. A file with any of the three lists, even an empty one, is of that format.
  */
-
 import type { TomlTable } from '../toml/toml-document.ts';
 import { invalid, type Located, type Reading, readTable, type TableReader } from './fields.ts';
 
 const sections = ['search', 'insecure', 'block'] as const;
 
-/** Throws EntrepotError CONFIG_INVALID with the same configuration in version 2. */
+/** Throws EntrepotError CONFIG_INVALID for a file of version 1. Its message holds the same configuration in version 2. */
 export function refuseVersion1(top: TableReader, reading: Reading): void {
   top.table('registries', (table) => refuseLists(table, reading));
 }
@@ -36,7 +35,7 @@ function refuseLists(table: TomlTable, reading: Reading): void {
   );
 }
 
-/** Version 2 text that means the same; undefined where a list is not there. */
+/** The same configuration as text of version 2. Undefined: the file does not have the list. */
 function version2(
   search: readonly string[] | undefined,
   insecure: readonly string[] | undefined,
@@ -61,7 +60,7 @@ function withoutSlash(location: string): string {
   return location.replace(/\/+$/, '');
 }
 
-/** A JSON string is a TOML basic string, except for DEL. */
+/** JSON strings are TOML basic strings, except for DEL. */
 function quote(text: string): string {
   return JSON.stringify(text).replaceAll('\u007f', '\\u007f');
 }

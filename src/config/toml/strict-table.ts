@@ -24,7 +24,7 @@ export interface StrictTable {
   table(key: string): StrictTable;
   /** `[[key]]`. */
   tables(key: string): readonly StrictTable[];
-  /** A table whose keys are names that the user chooses. */
+  /** A table with names of the user as its keys. */
   map<T>(key: string, keyKind: ValueKind<string>, kind: ValueKind<T>): ReadonlyMap<string, T>;
   /** Notes a problem with what is written under `key`. */
   problem(key: string, message: string): void;

@@ -1,9 +1,10 @@
-/** A TOML file as a tree of typed values which all know their line, so that whatever is wrong can be pointed at. */
+/** A TOML file as a tree of typed values with their lines, so that messages can point at them. */
 import { parse } from 'toml';
 import { EntrepotError } from '../../errors.ts';
 import { withoutQuotedUserInfo } from '../credentials/user-info.ts';
 import { type Place, placesOf } from './toml-places.ts';
 
+/** `line` is 1-based: of the key, or of the item in an array. */
 export type TomlValue =
   | TomlTable
   | { readonly kind: 'array'; readonly line: number; readonly items: readonly TomlValue[] }
@@ -12,17 +13,18 @@ export type TomlValue =
   | { readonly kind: 'integer' | 'float'; readonly line: number; readonly value: number }
   | { readonly kind: 'date or time'; readonly line: number };
 
+/** A table with its keys in the order of the file. */
 export interface TomlTable {
   readonly kind: 'table';
   readonly line: number;
   readonly entries: ReadonlyMap<string, TomlValue>;
 }
 
-/** Dates become objects of their own: by default the package gives strings, which a host name might be, too. */
+/** Dates become objects. By default the package returns strings, which cannot be told from strings of the file. */
 const dated = { from: (text: string) => ({ text }) };
 const temporal = { ZonedDateTime: dated, PlainDateTime: dated, PlainDate: dated, PlainTime: dated };
 
-/** Throws EntrepotError CONFIG_INVALID with the line and a frame that shows it. */
+/** `file` is for messages. Throws EntrepotError CONFIG_INVALID; its message shows the line without passwords. */
 export function parseToml(text: string, file: string): TomlTable {
   let document: unknown;
   try {
@@ -45,7 +47,7 @@ function typed(value: unknown, place: Place): TomlValue {
     const items = value.map((item, index) => typed(item, place.items[index] ?? place));
     return { kind: 'array', line, items };
   }
-  // Tables, and nothing else, have no prototype.
+  // Only tables have no prototype.
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== null) {
     return { kind: 'date or time', line };
   }
@@ -57,7 +59,7 @@ function typed(value: unknown, place: Place): TomlValue {
 
 function syntaxError(error: unknown, text: string, file: string): EntrepotError {
   const { line, column, problem } = describe(error);
-  // A proxy's URL or a location may hold a password; its place is kept, so that the caret points at the right column.
+  // The URL of a proxy or a location may hold a password. The text keeps its length, so that the caret is under the right column.
   const written = text.split(/\r?\n/)[line - 1] ?? '';
   const shown = withoutQuotedUserInfo(
     written.replaceAll(/(?<=:\/\/)[^\s/]*(?=@)/g, (user) => '*'.repeat(user.length)),
@@ -72,7 +74,7 @@ function syntaxError(error: unknown, text: string, file: string): EntrepotError 
   });
 }
 
-/** For the commonest mistake: a text, a size or a duration without quotes. */
+/** For the most frequent mistake: a text, a size or a duration without quotes. */
 function quoteHint(line: string): string {
   const value = /^\s*[\w."'-]+\s*=\s*([^\s"'[{#][^#]*?)\s*(?:#.*)?$/.exec(line)?.[1];
   if (value === undefined || /^(?:true|false|[+-]?[\d._]+(?:e[+-]?\d+)?)$/.test(value)) return '';
@@ -81,7 +83,7 @@ function quoteHint(line: string): string {
     : ': only true, false and numbers are written without quotes';
 }
 
-/** Syntax errors bear a `location` and what was expected, others (a key given twice) `line` and `column`. */
+/** Syntax errors of the package have `location` and `found`; its other errors (a key given twice) have `line` and `column`. */
 function describe(error: unknown): { line: number; column: number; problem: string } {
   const known = error as {
     message?: string;

@@ -1,15 +1,15 @@
 /**
- * The line of every key and table of a TOML document, because package `toml` tells lines only of what it refuses.
- * This scanner runs on text which that package has accepted, so it may trust the syntax and skip the values:
+ * The line of every key and table of a TOML document. The package `toml` gives lines only for what it refuses. This scanner runs
+ * on text that the package has accepted, so it trusts the syntax and skips the values (docs/decisions/0025):
  *
  *   [[registry.mirror]]   the newest element of `mirror` in the newest element of `registry`
  *   a.b = { c = [{}] }    a > b > c > first item
  */
 import { parse } from 'toml';
 
-/** Mirrors the shape of the document's value: `keys` of a table, `items` of an array. */
+/** A place in the document, in the shape of its value: `keys` of a table, `items` of an array. */
 export interface Place {
-  /** 1-based: the key's, the header's, or of an array's item the line on which it begins. */
+  /** 1-based: of the key, of the header, or on which the item of an array begins. */
   readonly line: number;
   readonly keys: Map<string, Place>;
   readonly items: Place[];
@@ -20,7 +20,7 @@ const bareKey = /[A-Za-z0-9_-]+/y;
 const quoted = /"""(?:\\[\s\S]|[^\\])*?"{3,5}(?!")|'''[\s\S]*?'{3,5}(?!')|"(?:\\.|[^"\\])*"|'[^']*'/y;
 const bareValue = /[^,\]}#\r\n]+/y;
 
-/** The places in `text`, which must be valid TOML. */
+/** The place of the document. `text` must be valid TOML. */
 export function placesOf(text: string): Place {
   let at = 0;
   let counted = 0;
@@ -60,7 +60,7 @@ export function placesOf(text: string): Place {
     take(gap);
   }
 
-  /** Leaves `at` behind the blanks that follow. */
+  /** Moves `at` behind the key and the blanks after it. */
   function key(): string[] {
     const parts: string[] = [];
     for (;;) {

@@ -1,7 +1,7 @@
 /**
- * Durations and sizes as entrepot.toml writes them: one number with one unit, no blanks. A fraction is allowed
- * (`1.5GiB`); the result is rounded to whole milliseconds or bytes. Only a size may go without a unit: a bare
- * number of a duration would leave open whether seconds or milliseconds are meant.
+ * Durations and sizes in entrepot.toml: one number with one unit, without blanks. A fraction is allowed (`1.5GiB`); the
+ * result is rounded to whole milliseconds or bytes. A size may omit its unit and is then in bytes. A duration may not, because
+ * the number could be seconds or milliseconds.
  */
 const unitMilliseconds = new Map([
   ['ms', 1],
@@ -25,26 +25,26 @@ const unitBytes = new Map([
   ['TiB', 2 ** 40],
 ]);
 
-/** The accepted forms, for messages: "must be ...". */
+/** The accepted forms, for messages that say "must be ...". */
 export const durationForms = 'a duration like "500ms", "30s", "2m", "24h" or "7d"';
 export const sizeForms = 'a size like "512MiB", "50GiB", "5GB" or "1024" (bytes), below "8192TiB"';
 
-/** Milliseconds, or undefined where `text` is no duration. */
+/** Milliseconds; undefined if `text` is not a duration. */
 export function parseDuration(text: string): number | undefined {
   return measure(text, unitMilliseconds);
 }
 
-/** Bytes, or undefined where `text` is no size. */
+/** Bytes; undefined if `text` is not a size. */
 export function parseSize(text: string): number | undefined {
   return measure(text, unitBytes);
 }
 
-/** Milliseconds as the file would have them: in the largest unit that leaves no fraction. */
+/** Milliseconds as text of the file, in the largest unit without a fraction. */
 export function formatDuration(milliseconds: number): string {
   return milliseconds === 0 ? '0s' : inLargestUnit(milliseconds, unitMilliseconds, 'ms');
 }
 
-/** Bytes as the file would have them: in the largest unit that leaves no fraction. */
+/** Bytes as text of the file, in the largest unit without a fraction. */
 export function formatSize(bytes: number): string {
   return inLargestUnit(bytes, unitBytes, 'B');
 }

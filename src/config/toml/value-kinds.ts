@@ -1,36 +1,38 @@
-/** The kinds of values in entrepot.toml, in `ENTREPOT_*` variables and in flags: what each looks like when it is right. */
+/** The kinds of values in entrepot.toml, in `ENTREPOT_*` variables and in flags, each with what is accepted. */
 import { resolve } from 'node:path';
 import picomatch from 'picomatch';
 import { isDomain, parseRepository } from '../../oci/reference.ts';
 import { parseProxyUrl } from '../proxy-env.ts';
 import { durationForms, formatDuration, formatSize, parseDuration, parseSize, sizeForms } from './units.ts';
 
+/** One kind of value. `T` is what the program gets. */
 export interface ValueKind<T> {
   /** Ends the sentence "KEY must be ...". */
   readonly expected: string;
-  /** The value may hold a secret: no message shows it. */
+  /** The value may hold a secret, so no message shows it. */
   readonly secret?: boolean;
-  /** Undefined where `value`, as TOML gave it, is not of this kind. */
+  /** `value` is as in the TOML document. Undefined if it is not of this kind. */
   read(value: unknown): T | undefined;
-  /** As `read`, of the text of a variable or a flag. Without it, `read` takes such a text. */
+  /** As `read`, for the text of a variable or a flag. Without it, such a text goes to `read`. */
   readText?(text: string): T | undefined;
-  /** As the file would have it, without secrets. A kind that has none is shown as it is read. */
+  /** The value as the file would have it, without secrets. Without it, the value is shown as it was read. */
   show?(value: T): string | number | boolean;
 }
 
-/** Timers of Node take at most 24.8 days; nobody means to wait for that long. */
+/** Milliseconds. Timers of Node take at most 24.8 days; a wait of more than a day is a mistake. */
 const longestWait = 24 * 3_600_000;
 
 const maxPort = 65_535;
-/** An age beyond ten years is a mistake. */
+/** Milliseconds. An age of more than ten years is a mistake. */
 const longestAge = 3650 * 86_400_000;
 
+/** A user name for Basic authentication (RFC 7617). */
 export const username: ValueKind<string> = {
   expected: 'a user name without ":"',
   read: (value) => (typeof value === 'string' && /^[^:\x00-\x1f]+$/.test(value) ? value : undefined),
 };
 
-/** A path, relative to `folder`; read, it is absolute. */
+/** A path relative to `folder`; `read` makes it absolute. */
 export function pathFrom(folder: string): ValueKind<string> {
   return {
     expected: 'a path of at least one character',
@@ -39,6 +41,7 @@ export function pathFrom(folder: string): ValueKind<string> {
   };
 }
 
+/** True or false; in a variable also 1 or 0. */
 export const flag: ValueKind<boolean> = {
   expected: 'true or false',
   read: (value) => (typeof value === 'boolean' ? value : undefined),
@@ -46,6 +49,7 @@ export const flag: ValueKind<boolean> = {
     text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined,
 };
 
+/** One of `words`, as it is. */
 export function oneOf<const T extends string>(...words: readonly T[]): ValueKind<T> {
   const quoted = words.map((word) => `"${word}"`);
   return {
@@ -54,9 +58,12 @@ export function oneOf<const T extends string>(...words: readonly T[]): ValueKind
   };
 }
 
+/** `log.level`. */
 export const logLevel = oneOf('debug', 'info', 'warn', 'error');
+/** `log.format`. */
 export const logFormat = oneOf('text', 'json');
 
+/** A whole number, both bounds included. */
 export function integer(least: number, most: number): ValueKind<number> {
   return {
     expected: `a whole number from ${least} to ${most}`,
@@ -67,7 +74,7 @@ export function integer(least: number, most: number): ValueKind<number> {
   };
 }
 
-/** Milliseconds, zero allowed: an age. */
+/** Milliseconds; zero is allowed. */
 export const age: ValueKind<number> = {
   expected: `${durationForms}, at most "3650d"`,
   read(value) {
@@ -77,7 +84,7 @@ export const age: ValueKind<number> = {
   show: formatDuration,
 };
 
-/** Milliseconds, at most a day; zero for none. */
+/** Milliseconds, at most a day; zero means none. */
 export const pause: ValueKind<number> = {
   expected: `${durationForms}, at most "24h"`,
   read(value) {
@@ -87,7 +94,7 @@ export const pause: ValueKind<number> = {
   show: formatDuration,
 };
 
-/** Milliseconds, not zero, at most a day: a wait that a timer measures. */
+/** Milliseconds for a timer: more than zero, at most a day. */
 export const wait: ValueKind<number> = {
   expected: `${durationForms}, more than zero and at most "24h"`,
   read(value) {
@@ -97,7 +104,7 @@ export const wait: ValueKind<number> = {
   show: formatDuration,
 };
 
-/** Milliseconds, from an hour to ten years: how often something large is done. */
+/** Milliseconds from an hour to ten years: the period of expensive work. */
 export const period: ValueKind<number> = {
   expected: `${durationForms}, from "1h" to "3650d"`,
   read(value) {
@@ -107,7 +114,7 @@ export const period: ValueKind<number> = {
   show: formatDuration,
 };
 
-/** Bytes. */
+/** Bytes, at least `least`. */
 export function size(least: number): ValueKind<number> {
   return {
     expected: least > 1 ? `${sizeForms}, at least ${least} bytes` : sizeForms,
@@ -119,7 +126,7 @@ export function size(least: number): ValueKind<number> {
   };
 }
 
-/** The address to listen on. Port 0 takes a free one. */
+/** The address to listen on. Port 0 means a free port. */
 export const listenAddress: ValueKind<{ host: string; port: number }> = {
   expected: 'HOST:PORT, such as "127.0.0.1:5000", "0.0.0.0:5000" or "[::]:5000"',
   read(value) {
@@ -131,13 +138,13 @@ export const listenAddress: ValueKind<{ host: string; port: number }> = {
   show: ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
 };
 
-/** `host[:port]` as it is. */
+/** `host[:port]`, as it is. */
 export const host: ValueKind<string> = {
   expected: 'HOST or HOST:PORT, without "https://" and without a path',
   read: (value) => (typeof value === 'string' && isHost(value) ? value : undefined),
 };
 
-/** `*.DOMAIN` stands for all hosts below it; of one label, it would stand for half the world. */
+/** `host[:port]`, or `*.DOMAIN` for all hosts below a domain, which must have two labels at least. */
 export const hostOrDomain: ValueKind<string> = {
   expected: 'HOST, HOST:PORT or *.DOMAIN, without "https://" and without a path',
   read(value) {
@@ -147,7 +154,7 @@ export const hostOrDomain: ValueKind<string> = {
   },
 };
 
-/** A `Host` header, which is the same in upper and lower case. */
+/** A `Host` header, in lower case: its case does not count. */
 export const hostHeader: ValueKind<string> = { ...host, read: (value) => host.read(value)?.toLowerCase() };
 
 /** `host[:port]`; the other names of docker.io become docker.io. */
@@ -159,7 +166,7 @@ export const registry: ValueKind<string> = {
   },
 };
 
-/** What may be the first component of a path in `/v2/...`. */
+/** A first component of a path in `/v2/...`. */
 export const firstComponent: ValueKind<string> = {
   expected: 'one path component, without "/"',
   read: (value) =>
@@ -174,6 +181,7 @@ export const pattern: ValueKind<string> = {
   read: (value) => (typeof value === 'string' && isPattern(value) ? value : undefined),
 };
 
+/** The URL of an HTTP proxy, or `direct`. */
 export const proxy: ValueKind<string> = {
   expected: 'the URL of an HTTP proxy, such as "http://proxy.example:3128", or "direct"',
   secret: true,
@@ -186,7 +194,7 @@ export const proxy: ValueKind<string> = {
   show: (value) => value.replace(/(?<=:\/\/)[^/]*@/, ''),
 };
 
-/** `always`, `never` or a share between the two. */
+/** `always`, `never` or a share from 0 to 1. */
 export const fillRule: ValueKind<'always' | 'never' | number> = {
   expected: '"always", "never" or a share from 0 to 1, such as 0.5',
   read(value) {

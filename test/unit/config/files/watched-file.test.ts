@@ -55,7 +55,7 @@ describe('a watched file', () => {
     let now = 0;
     const clock = { now: () => now, monotonic: () => now, after: () => ({ cancel() {} }) };
     const files = createWatchedFiles((path) => JSON.parse(readFileSync(path, 'utf8')) as unknown, {
-      patience: 10_000,
+      rewriteTime: 10_000,
       clock,
     });
     writeFileSync(file, '1');
