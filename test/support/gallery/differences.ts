@@ -38,21 +38,21 @@ const when = (holds: boolean, fields: readonly (keyof Seen)[]) => (holds ? field
 
 export const differences: readonly Difference[] = [
   {
-    what: 'A refusal (400, 401, 403) is 502, with what each endpoint said in the body.',
+    what: 'A refusal (400, 401, 403) becomes 502, and the body has the answer of each endpoint.',
     reason:
-      'Entrepot asks in its own name. A 401 would make the client log in to Entrepot, and a 404 would be untrue.',
+      'Entrepot asks with its own account. A 401 would make the client log in to Entrepot, and a 404 would be untrue.',
     explains: ({ direct, through }) =>
       when([400, 401, 403].includes(direct.status) && through.status === 502, all),
   },
   {
-    what: 'The words of an error are other ones.',
-    reason: 'They name every endpoint that was asked. The status is the same.',
+    what: 'The text of an error differs.',
+    reason: 'It names every endpoint that was asked. The status is the same.',
     explains: ({ direct, through }) =>
       when(direct.status >= 400 && direct.status === through.status, ['type', 'length', 'digest', 'range']),
   },
   {
-    what: 'HEAD is answered though the registry refuses HEAD, or says 404 to it until GET.',
-    reason: 'Only GET decides what is there.',
+    what: 'HEAD is answered even if the registry refuses HEAD, or answers 404 to it until a GET.',
+    reason: 'Only GET decides whether content exists.',
     explains: ({ question, direct, through }) =>
       when(
         question.method === 'HEAD' &&
@@ -62,18 +62,18 @@ export const differences: readonly Difference[] = [
       ),
   },
   {
-    what: 'A blob is whole though the registry breaks its answer off.',
+    what: 'A blob is whole even if the registry breaks off its answer.',
     reason: 'The rest is fetched from the byte that was reached.',
     explains: ({ direct, through }) => when(direct.body === 'broken off' && isOk(through), ['body']),
   },
   {
     what: 'Docker-Content-Digest is in every answer.',
-    reason: 'Entrepot knows the digest of what it gives.',
+    reason: 'Entrepot knows the digest of everything that it serves.',
     explains: ({ direct, through }) => when(direct.digest === undefined && isOk(through), ['digest']),
   },
   {
-    what: 'Content-Length is there though the registry sends none.',
-    reason: 'Entrepot knows the size of what it has.',
+    what: 'Content-Length is there even if the registry sends none.',
+    reason: 'Entrepot knows the size of its content.',
     explains: ({ direct, through }) => when(direct.length === undefined && isOk(through), ['length']),
   },
   {
@@ -83,8 +83,8 @@ export const differences: readonly Difference[] = [
       when(isBlob(question) && isOk(through) && through.type === 'application/octet-stream', ['type']),
   },
   {
-    what: 'A range of a blob is 206 though the registry gives the whole, or gives the part with 200.',
-    reason: 'Ranges are cut here.',
+    what: 'A range of a blob is 206 even if the registry gives the whole blob, or gives the part with 200.',
+    reason: 'Entrepot cuts ranges itself.',
     explains: ({ question, direct, through }) =>
       when(
         question.headers.range !== undefined && direct.status === 200 && [206, 416].includes(through.status),
@@ -92,19 +92,19 @@ export const differences: readonly Difference[] = [
       ),
   },
   {
-    what: 'A tag list comes whole, in one answer, and without what a registry adds to it.',
-    reason: 'All pages are read, so that a list in the cache is a whole one.',
+    what: 'A tag list is whole, in one answer, and without fields that a registry adds.',
+    reason: 'Entrepot reads all pages, so that a cached list is complete.',
     explains: ({ question, direct, through }) =>
       when(isList(question) && isOk(direct) && isOk(through), ['length', 'type', 'digest']),
   },
   {
-    what: 'Referrers are filtered by artifactType though the registry ignores it.',
-    reason: 'The specification lets a client ask for it, and the one list in the cache serves every filter.',
+    what: 'Referrers are filtered by artifactType even if the registry ignores it.',
+    reason: 'The specification allows the filter, and one cached list serves every filter.',
     explains: ({ question, direct, through }) =>
       when(question.path.includes('?artifactType=') && isOk(direct) && isOk(through), ['body']),
   },
   {
-    what: 'The referrers API is there for every registry, with its filter.',
+    what: 'Every registry has the referrers API, with its filter.',
     reason: 'Entrepot reads the fallback tag itself, as a client would have to.',
     explains: ({ question, direct, through }) =>
       when(question.path.startsWith('referrers/') && direct.status === 404 && through.status === 200, all),

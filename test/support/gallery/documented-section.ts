@@ -53,8 +53,8 @@ function section({ members }: Group, results: ReadonlyMap<string, Results>): str
   const manners = table(
     [
       'registry',
-      'lets in by',
-      'ended credentials',
+      'authentication',
+      'answer to expired credentials',
       'HEAD of a blob',
       'bytes of a blob',
       'tag list',
@@ -87,7 +87,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 function entrance(access: Access): string {
-  if (access.kind === 'open') return 'nothing';
+  if (access.kind === 'open') return 'none';
   if (access.kind === 'basic') return 'Basic';
   const besides = access.basic === undefined ? '' : `, Basic ${access.basic.order} it`;
   const redirected = access.redirect === undefined ? '' : `, token server redirects (${access.redirect})`;
@@ -114,7 +114,7 @@ function heads({ blobs = {} }: Personality): string {
 function bytes({ blobs = {}, vanity }: Personality): string {
   const where = { storage: 'signed URL of another host', relative: 'redirect to another path' };
   const from =
-    blobs.redirect === undefined ? 'here' : `${where[blobs.redirect.to]} (${blobs.redirect.status})`;
+    blobs.redirect === undefined ? 'same host' : `${where[blobs.redirect.to]} (${blobs.redirect.status})`;
   const ranges = {
     yes: '',
     ignored: 'no ranges',

@@ -38,7 +38,7 @@ const minute = 61_000;
 
 export const sentences: readonly Sentence[] = [
   {
-    text: 'gives an image by tag and by digest: cold, warm, and when it is stopped',
+    text: 'gives an image by tag and by digest: cold, warm, and while it is stopped',
     column: 'pull',
     chained: true,
     async holds(world) {
@@ -57,7 +57,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'gives a layer that two repositories share to both',
+    text: 'gives a shared layer to both repositories',
     column: 'shared layer',
     chained: false,
     async holds(world) {
@@ -69,7 +69,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'answers HEAD of a blob that was never pulled, with its size if the registry tells it',
+    text: 'answers HEAD of a blob that was never pulled, with its size if the registry states one',
     column: 'HEAD first',
     chained: true,
     async holds({ gallery, ask }) {
@@ -84,7 +84,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'gives ranges of a blob: cold, warm, and when it is stopped',
+    text: 'gives ranges of a blob: cold, warm, and while it is stopped',
     column: 'range',
     chained: false,
     async holds(world) {
@@ -98,7 +98,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'gives the image that a tag has moved to, once the tag is no longer fresh',
+    text: 'gives the new image of a moved tag, once the tag is no longer fresh',
     column: 'moved tag',
     chained: false,
     async holds({ gallery, clock, ask, stopOrigin }) {
@@ -114,8 +114,8 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'lets a pull go on when its token or password has ended before its time',
-    column: 'ended early',
+    text: 'lets a pull continue if its token or password expires early',
+    column: 'expired early',
     chained: false,
     appliesTo: ({ access }) => access.kind !== 'open',
     async holds(world) {
@@ -134,8 +134,8 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'lets a pull go on when the life of its token is over',
-    column: 'ended in time',
+    text: 'lets a pull continue if its token expires on time',
+    column: 'expired on time',
     chained: false,
     appliesTo: ({ access }) => access.kind === 'bearer',
     async holds(world) {
@@ -146,7 +146,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'gives its whole tag list: cold, warm, and when it is stopped',
+    text: 'gives its whole tag list: cold, warm, and while it is stopped',
     column: 'tag list',
     chained: false,
     appliesTo: ({ tags }) => tags?.link !== 'none',
@@ -165,7 +165,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'gives its referrers, filtered if asked: cold, warm, and when it is stopped',
+    text: 'gives its referrers, filtered on request: cold, warm, and while it is stopped',
     column: 'referrers',
     chained: false,
     async holds({ gallery, clock, ask, stopOrigin }) {
@@ -186,7 +186,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'says 404 for what a repository does not have, and no longer once it has it',
+    text: 'says 404 for what a repository does not have, until the repository has it',
     column: 'missing',
     chained: true,
     async holds({ gallery, clock, ask }) {
@@ -202,7 +202,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'never gives what it forbids, and gives it as soon as it is allowed',
+    text: 'never gives forbidden content, and gives it as soon as it is allowed',
     column: 'forbidden',
     chained: true,
     appliesTo: ({ forbidden }) => forbidden !== undefined,
@@ -234,7 +234,7 @@ export const sentences: readonly Sentence[] = [
     },
   },
   {
-    text: 'serves what is cached while it limits requests',
+    text: 'serves cached content while it limits requests',
     column: '429',
     chained: false,
     async holds({ gallery, clock, ask }) {
