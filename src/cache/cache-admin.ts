@@ -8,6 +8,7 @@ import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
 import type { Child } from './index/catalogue.ts';
 import type { IndexStore } from './index/index-store.ts';
 import type { ImageSummary, KeptManifest } from './index/listing.ts';
+import { createSqliteInventory } from './index/sqlite-inventory.ts';
 import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
 
@@ -178,7 +179,11 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         unreadable: 0,
       };
       await room.settled();
-      const forgotten = write(() => index.forgetUnused());
+      const forgotten = await createSqliteInventory(index)
+        .forgetUnused(() => false)
+        .catch((error: unknown) => {
+          throw deps.explain(error);
+        });
       await deps.removed();
       return { ...report, forgotten, bytesBefore, bytes: index.totals().bytes };
     },

@@ -8,7 +8,7 @@ import type { IndexStore } from './index-store.ts';
 type BatchRows = Pick<IndexStore, 'oldestBatch' | 'evict' | 'namesOfAll'>;
 
 /** Pairs of parent and child that one batch holds. An index of 12 platforms with 30 layers each has about 400. */
-const mostEdges = 10_000;
+const mostEdges = 4000;
 
 interface RootRow {
   readonly id: number;

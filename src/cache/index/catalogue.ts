@@ -75,5 +75,7 @@ export interface Catalogue {
 
   /** Patterns that administrators pinned while the server ran, in the order in which they came. */
   pins(): Promise<readonly string[]>;
-  setPins(patterns: readonly string[]): Promise<void>;
+  /** Adds the pattern, unless it is there. */
+  pin(pattern: string): Promise<void>;
+  unpin(pattern: string): Promise<void>;
 }

@@ -56,10 +56,10 @@ export interface IndexStore {
   dropLists(image: string): void;
 
   /**
-   * Drops referrers lists of images of which nothing is here or was, and names that nothing has any more; returns how many names.
-   * It reads the whole index, so it is for `gc`.
+   * One slice of the removal of referrers lists of images that link nothing, and of names that nothing refers to. `removed`: names.
+   * Call it until it gives `isDone`.
    */
-  forgetUnused(): number;
+  forgetSome(): { readonly removed: number; readonly isDone: boolean };
 
   /** Last uses, epoch ms. An older time than the known one changes nothing, unless that one is later than now. */
   touch(uses: Iterable<readonly [Digest, number]>, now?: number): void;

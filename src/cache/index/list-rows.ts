@@ -1,13 +1,17 @@
+/** Lists of upstreams: tags and referrers, as they came. */
 import type { Database } from 'better-sqlite3';
 import type { CachedList } from '../cache.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Names } from './string-table.ts';
 
-type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetUnused'>;
+type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetSome'>;
 
 /** Bytes of all lists together; beyond that the oldest go. */
 const mostBytes = 128 * 1024 * 1024;
+/** Rows that one slice of the removal looks at. */
+const listsPerSlice = 1000;
 
+/** Every method throws what SQLite throws. */
 export function createListRows(db: Database, names: Names): ListRows {
   const select = db.prepare<[number, string, string], { bytes: Buffer; checkedAt: number }>(
     'SELECT bytes, checked AS checkedAt FROM lists WHERE image = ? AND kind = ? AND key = ?',
@@ -19,12 +23,17 @@ export function createListRows(db: Database, names: Names): ListRows {
     'DELETE FROM lists WHERE image = ? AND kind = ? AND key = ?',
   );
   const removeAll = db.prepare<[number]>('DELETE FROM lists WHERE image = ?');
-  const removeUnlinked = db.prepare<[]>(`
-    DELETE FROM lists WHERE kind = 'referrers' AND NOT EXISTS (SELECT 1 FROM links WHERE links.image = lists.image)`);
+  const removeUnlinked = db.prepare<[number, number]>(`
+    DELETE FROM lists WHERE rowid > ? AND rowid <= ? AND kind = 'referrers'
+      AND NOT EXISTS (SELECT 1 FROM links WHERE links.image = lists.image)`);
+  const lastList = db.prepare<[], number | null>('SELECT max(rowid) FROM lists').pluck();
   const total = db.prepare<[], number>('SELECT lists FROM totals').pluck();
   const removeOldest = db.prepare<[]>(
     'DELETE FROM lists WHERE rowid = (SELECT rowid FROM lists ORDER BY checked LIMIT 1)',
   );
+  /** Of the removal that is going on: the last row of a list that was looked at. */
+  let looked = 0;
+
   return {
     list(image, kind, key) {
       const imageId = names.find(image);
@@ -38,9 +47,16 @@ export function createListRows(db: Database, names: Names): ListRows {
       const imageId = names.find(image);
       if (imageId !== undefined) remove.run(imageId, kind, key);
     },
-    forgetUnused() {
-      removeUnlinked.run();
-      return names.removeUnused();
+    forgetSome() {
+      const last = lastList.get() ?? 0;
+      if (looked < last) {
+        removeUnlinked.run(looked, looked + listsPerSlice);
+        looked += listsPerSlice;
+        return { removed: 0, isDone: false };
+      }
+      const some = names.removeSome();
+      if (some.isDone) looked = 0;
+      return some;
     },
     dropLists(image) {
       const imageId = names.find(image);

@@ -6,6 +6,9 @@ import type { IndexStore } from './index-store.ts';
 const pinsKey = 'added-pins';
 
 export function createSqliteCatalogue(rows: IndexStore): Catalogue {
+  const pins = () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[];
+  const setPins = (patterns: readonly string[]) => rows.setMeta(pinsKey, JSON.stringify(patterns));
+
   return {
     tag: async (image, tag) => rows.tag(image, tag),
     tags: async (image) => rows.tags(image),
@@ -31,7 +34,8 @@ export function createSqliteCatalogue(rows: IndexStore): Catalogue {
     setList: async (image, kind, key, value) => rows.setList(image, kind, key, value),
     dropList: async (image, kind, key) => rows.dropList(image, kind, key),
 
-    pins: async () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[],
-    setPins: async (patterns) => rows.setMeta(pinsKey, JSON.stringify(patterns)),
+    pins: async () => pins(),
+    pin: async (pattern) => rows.transaction(() => setPins([...new Set([...pins(), pattern])])),
+    unpin: async (pattern) => rows.transaction(() => setPins(pins().filter((other) => other !== pattern))),
   };
 }

@@ -1,4 +1,5 @@
 /** The inventory over the rows of SQLite. Each write is one transaction and runs in one turn. */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredContent } from '../cache.ts';
 import { descendants } from '../descendants.ts';
@@ -34,7 +35,16 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
     async within({ algorithm, first }, after, limit) {
       return rows.storedIn(algorithm, first, after, limit);
     },
-    forgetUnused: async () => rows.forgetUnused(),
+    async forgetUnused(isStopped) {
+      let forgotten = 0;
+      while (!isStopped()) {
+        const { removed, isDone } = rows.forgetSome();
+        forgotten += removed;
+        if (isDone) break;
+        await turn();
+      }
+      return forgotten;
+    },
   };
 }
 
