@@ -135,7 +135,6 @@ const notYetPlain: readonly string[] = [
   'upstream',
   'transfer',
   'pull',
-  'http',
   'cli',
   'routing',
   'lib',

@@ -1,18 +1,22 @@
 /**
- * What this server answers beside the distribution API, which does not pass through here (`registry-api.ts`): health,
- * metrics, and a plain 404 for all else. A dashboard mounts its routes on the app.
+ * The routes beside the distribution API (which is `registry-api.ts` and does not pass through Hono): health, metrics, and a
+ * plain 404 for all else. Further pages mount their routes on this app.
  */
 import { Hono } from 'hono';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface HttpAppDeps {
   readonly metrics?: Metrics | undefined;
-  /** Then requests, which only connections from before can still bring, should go elsewhere. */
+  /**
+   * True once `stop()` was called: `/readyz` then answers 503 so that load balancers drain this server. Only keep-alive
+   * connections can still send requests.
+   */
   readonly isStopping: () => boolean;
-  /** Why nothing can be cached, for want of a usable data folder. */
+  /** Why nothing can be cached: the data folder cannot be used. Undefined if it can. */
   readonly problem: () => string | undefined;
 }
 
+/** `/metrics` is 404 without metrics. */
 export function createHttpApp(deps: HttpAppDeps): Hono {
   const { metrics, isStopping, problem } = deps;
   const app = new Hono();

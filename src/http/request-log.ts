@@ -1,4 +1,4 @@
-/** One line and one count per request, written when the answer is over, from what was learned on the way. */
+/** One log line and one count per request, written when the answer is over. */
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import type { Target } from '../routing/target.ts';
@@ -8,7 +8,7 @@ import type { Answer } from './answers/answer.ts';
 import type { Sent } from './send-bytes.ts';
 
 export interface RequestLog {
-  /** Call when the request line is in; the result once, when the answer is over. */
+  /** Call when a request arrives. Call the result once, when its answer is over. */
   begin(incoming: IncomingMessage, requestId: string, rawPath: string): (over: RequestOver) => void;
 }
 
@@ -21,15 +21,16 @@ export interface RequestOver {
 
 const maxLoggedPath = 300;
 const maxLoggedAgent = 100;
-/** Characters that mean nothing to a log, a terminal or a page: UUIDs, hexadecimal, base64, ids with a colon or an equals sign. */
+/** Characters that are safe in a log, a terminal and a page: UUIDs, hexadecimal, base64, ids with a colon or an equals sign. */
 const requestIdForm = /^[A-Za-z0-9._:+/=-]{1,128}$/;
 
-/** The client's own X-Request-Id where it is sane, so that one id runs through every log; else a new one. */
+/** The client's own X-Request-Id if it has a safe form, so that one id runs through every log; else a new one. */
 export function requestIdOf(incoming: IncomingMessage, newId: () => string): string {
   const given = incoming.headers['x-request-id'];
   return typeof given === 'string' && requestIdForm.test(given) ? given : newId();
 }
 
+/** Error for a fault, warn for a 5xx or an answer that broke off on our side, else info. */
 export function createRequestLog(deps: {
   readonly log: Log;
   readonly clock: Clock;
@@ -46,10 +47,11 @@ export function createRequestLog(deps: {
         const { bytes, end } = sent;
         metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, end, seconds: ms / 1000 });
         const fields: Record<string, unknown> = {
+          event: 'http.request',
           id: requestId,
           client,
           method: incoming.method,
-          // Without the query, where a careless client puts its secrets.
+          // Without the query: careless clients put secrets there.
           path: rawPath.slice(0, maxLoggedPath),
           status,
           bytes,
@@ -64,7 +66,7 @@ export function createRequestLog(deps: {
         if (reason !== undefined) fields.reason = reason;
         if (sent.fault !== undefined) fields.reason = String(sent.fault);
         if (fault !== undefined) fields.err = fault;
-        // Also of an answer that is good: some endpoint before the one that gave it has failed, and only this line says so.
+        // For a good answer, too: if an earlier endpoint failed, only this line says so.
         if (answer.trail?.some(({ outcome }) => outcome !== 'ok')) fields.trail = answer.trail;
         if (fault !== undefined) log.error(fields, 'request');
         else if (status >= 500 || end === 'failed') log.warn(fields, 'request');

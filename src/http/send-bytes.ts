@@ -1,13 +1,13 @@
 /**
- * Bytes from a stream to a socket, without a stream class in between: while one chunk is being written the next one is
- * read, and never more than that, which is what the buffers behind a ByteStream allow (`lib/byte-stream.ts`).
+ * Bytes from a ByteStream to a socket, without a stream class in between. While one chunk is written the next one is read,
+ * and no more than that: a ByteStream has two buffers (`lib/byte-stream.ts`).
  *
- *   no byte yet                             -> the headers go ahead: some clients wait only so long for them
- *   all sent                                -> the answer ends, and the connection lives on
- *   the stream fails, or gives another      -> the answer is cut off (`cut-off.ts`): a client must never take a part for the whole
- *   number of bytes than was announced
- *   the client leaves                       -> the stream is closed at once, whatever it is waiting for
- *   the client takes nothing for too long   -> the connection is destroyed: a dead reader may not hold buffers
+ *   no byte yet                             -> the headers go ahead: some clients time out without them
+ *   all sent                                -> the answer ends, and the connection stays open
+ *   the stream fails, or gives another      -> the answer is cut off (`cut-off.ts`): a client must not take a part for the
+ *   number of bytes than was announced         whole
+ *   the client leaves                       -> the stream is closed at once, even while a read waits
+ *   the client takes nothing for too long   -> the connection is destroyed: a dead client must not hold buffers
  */
 import type { ServerResponse } from 'node:http';
 import type { ByteStream } from '../lib/byte-stream.ts';
@@ -25,14 +25,14 @@ export interface Sent {
 
 export interface SendOptions {
   readonly clock: Clock;
-  /** Milliseconds in which a client must have taken one chunk. */
+  /** ms in which the client must take one chunk. */
   readonly stallTimeout: number;
 }
 
-/** A first chunk that comes within these ms goes out together with the headers. */
+/** ms: a first chunk that comes within this time goes out together with the headers. */
 const headersWait = 10;
 
-/** Sends the body; headers are set on `outgoing` already. Never rejects; `body` is closed when it resolves. */
+/** Sends the body after `writeHead`. Never rejects; `body` is closed when the result resolves. */
 export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: SendOptions): Promise<Sent> {
   const { promise, resolve } = Promise.withResolvers<Sent>();
   let open: ByteStream | undefined;
@@ -49,7 +49,7 @@ export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: 
     timer?.cancel();
     flushing.cancel();
     outgoing.off('close', onClose);
-    // Whoever still waits for a write hears of the failure before its buffer is given back.
+    // First fail the pending write, then release the buffer that it reads from.
     if (end !== 'complete') cutOff(outgoing);
     open?.close();
     body.close();
@@ -76,7 +76,7 @@ export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: 
         finish('clientLeft');
       } else {
         bytes += chunk.length;
-        // At once: node tells `close` before any promise goes on.
+        // Synchronously: node emits `close` before a promise would continue.
         if (isLast) finish('complete');
         else taken.resolve();
       }
@@ -86,7 +86,7 @@ export function sendBody(outgoing: ServerResponse, body: StreamedBody, options: 
     return taken.promise;
   };
 
-  /** A promise of a write that fails is never settled: `finish` has ended everything by then. */
+  /** If a write fails, its promise never settles: `finish` has ended the answer by then. */
   const pump = async () => {
     const { parts, length } = body;
     let given = 0;

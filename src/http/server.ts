@@ -1,6 +1,6 @@
 /**
- * The listening side: one node:http or node:https server, its limits, and a stop that lets answers finish. A request goes to
- * the distribution API or to the Hono app by its first path segment.
+ * The listening server: node:http or node:https, its limits, and a stop that lets answers finish. A request goes to the
+ * distribution API or to the Hono app, depending on its first path segment.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer as createNodeServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,7 +14,7 @@ import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './regist
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
 export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
-  /** Why nothing can be cached; told by `/readyz`. */
+  /** Why nothing can be cached; `/readyz` says it. */
   readonly problem?: (() => string | undefined) | undefined;
   readonly newId?: (() => string) | undefined;
 }
@@ -22,16 +22,16 @@ export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits: ServerLimits;
-  /** Speaks TLS; plain HTTP where not given. */
+  /** Serves TLS instead of plain HTTP. */
   readonly tls?: boolean;
 }
 
 export interface ServerLimits {
-  /** Client connections at once; those beyond are closed as they come. */
+  /** Client connections at once; further ones are closed on arrival. */
   readonly maxConnections: number;
   /**
-   * ms in which a client must take a chunk of a blob (up to 1 MiB). Long: nginx reads a gigabyte ahead of a slow client and then
-   * nothing until that client has it. A client whose machine is down is found by TCP itself.
+   * ms in which a client must take a chunk of a blob (up to 1 MiB). This is long, because nginx reads a gigabyte ahead of a
+   * slow client and then nothing until that client has it. TCP itself detects a client machine that is down.
    */
   readonly clientStall: number;
 }
@@ -40,35 +40,36 @@ export interface Server {
   /** Resolves with the address once connections are accepted. Throws EntrepotError LISTEN_FAILED. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /**
-   * Says 503 on `/readyz` and goes on for `drainMs`; then accepts no more, lets answers under way finish for up to `graceMs`, cuts
-   * the rest and tells how many.
+   * Answers 503 on `/readyz` and serves on for `drainMs`. Then it accepts no more connections, lets running answers finish
+   * for up to `graceMs`, and cuts the rest off. Resolves with the number of those.
    */
   stop(graceMs: number, drainMs?: number): Promise<{ readonly cut: number }>;
-  /** For connections and answers that begin from now on. */
+  /** Holds for connections and answers that begin from now on. */
   limit(limits: ServerLimits): void;
-  /** Before the start of one that speaks TLS, and whenever the certificate is to be another one. */
+  /** Sets the certificate: before `start` of a TLS server, and at each renewal. */
   secure(tls: ServerTls): void;
-  /** For routes beside the distribution API. */
+  /** The routes beside the distribution API; further ones can be mounted. */
   readonly app: Hono;
 }
 
 const minutes = 60_000;
-/** Connections that wait to be accepted, when a thousand machines come at once; the system's own bound (net.core.somaxconn) holds, too. */
+/** Connections that wait to be accepted when a thousand machines connect at once. net.core.somaxconn limits it, too. */
 const backlog = 65_535;
-/** Longer than the idle time of load balancers in front, so that they close first. */
+/** ms. Longer than the idle time of load balancers in front, so that they close first. */
 const keepAliveTimeout = 65_000;
 const headersTimeout = 30_000;
-/** For receiving a request, which here has no body. */
+/** ms for a whole request to arrive, body included. No request has a body yet: see README.md for streamed bodies. */
 const requestTimeout = 1 * minutes;
 /** 1024 ranges in one header take 20 KiB. */
 const maxHeaderSize = 32 * 1024;
 const socketBuffer = 1024 * 1024;
 
+/** Makes the server; `start` listens. */
 export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const { clock, metrics } = deps;
   const { host, port } = options.listen;
   const sockets = new Set<Socket>();
-  /** The peers of those that have had an answer, and may wait for another request. */
+  /** Peers of connections that have had an answer and may be idle now. */
   const answered = new Set<string>();
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
@@ -94,8 +95,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   };
   const tlsServer = options.tls ? createTlsServer(nodeOptions, deps) : undefined;
   const server = tlsServer?.server ?? createNodeServer(nodeOptions);
-  // Node's own counts an answer as over that is only written to its end, and cuts what a slow client has not taken yet. Node calls
-  // this when it stops, too.
+  // Node's own function takes a connection for idle as soon as the end of an answer is written, and so cuts off a slow client that
+  // has not received all of it. Node also calls this function when it stops.
   server.closeIdleConnections = () => {
     closeUnlessBusy((peer) => answered.has(peer));
   };
@@ -109,11 +110,11 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     });
   });
   server.on('request', answer);
-  // Without this listener node would ask for the body of a push, only for it to be refused.
+  // Without this listener node answers 100 Continue to a push, and the client sends a body that is then refused.
   server.on('checkContinue', answer);
   server.on('drop', () => {
     metrics?.connectionRefused();
-    // Those that only wait for another request make room for the next client.
+    // Idle connections make room for the next client.
     server.closeIdleConnections();
   });
 
@@ -136,7 +137,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
       server.once('error', onError);
       server.listen({ host, port, backlog }, () => {
         server.off('error', onError);
-        server.on('error', (err) => deps.log.error({ err }, 'server'));
+        server.on('error', (err) => deps.log.error({ event: 'http.serverFailed', err }, 'server'));
         const address = server.address();
         resolve({ host, port: typeof address === 'object' && address !== null ? address.port : port });
       });
@@ -145,7 +146,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
 
   async function stop(graceMs: number, drainMs = 0): Promise<{ cut: number }> {
     isStopping = true;
-    // What balances the load needs some seconds to see it.
+    // A load balancer needs some seconds to see the 503.
     if (drainMs > 0 && server.listening) await new Promise<void>((end) => clock.after(drainMs, end));
     return new Promise((resolve) => {
       let cut = 0;
@@ -154,12 +155,12 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
         for (const outgoing of underWay.keys()) cutOff(outgoing);
         server.closeAllConnections();
       });
-      // Not running is no error here: then nothing is left to stop.
+      // This callback gets an error if the server does not run: then there is nothing to stop.
       server.close(() => {
         limit.cancel();
         resolve({ cut });
       });
-      // Node counts a connection that has not sent anything yet as busy, and would wait for it.
+      // Node takes a connection that has not sent anything yet for busy, and would wait for it.
       closeUnlessBusy(() => true);
     });
   }
@@ -180,12 +181,12 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   return { start, stop, limit, secure: (tls) => tlsServer?.secure(tls), app };
 }
 
-/** 48 random bits: short enough for a reason phrase, and unique in a log. */
+/** 48 random bits as hexadecimal: short enough for a reason phrase, and unique in a log. */
 function shortId(): string {
   return randomUUID().slice(-12);
 }
 
-/** A request line may name the host as it does to a proxy; then the Host header does not count (RFC 9112, section 3.2.2). */
+/** A request line may hold a whole URL, as for a proxy. Its host then replaces the Host header (RFC 9112, section 3.2.2). */
 function toOriginForm(incoming: IncomingMessage): void {
   const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(incoming.url ?? '');
   if (!absolute) return;
@@ -196,10 +197,12 @@ function toOriginForm(incoming: IncomingMessage): void {
 
 function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): EntrepotError {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return new EntrepotError('LISTEN_FAILED', `cannot listen on ${address}: ${wayOut(cause, port)}`, { cause });
+  return new EntrepotError('LISTEN_FAILED', `cannot listen on ${address}: ${remedyFor(cause, port)}`, {
+    cause,
+  });
 }
 
-function wayOut(cause: NodeJS.ErrnoException, port: number): string {
+function remedyFor(cause: NodeJS.ErrnoException, port: number): string {
   switch (cause.code) {
     case 'EADDRINUSE':
       return 'another process listens there; stop it, or choose another port with --listen HOST:PORT';

@@ -1,7 +1,7 @@
 /**
- * The listening side over TLS: HTTP/1.1 on node:https, TLS 1.2 at least, with a certificate that can be exchanged while it
- * listens. A handshake that fails concerns nobody but its client: a line at level debug. Plain HTTP gets one answer in plain
- * HTTP that says what is wrong, since most programs show its status at least.
+ * HTTP/1.1 over TLS on node:https, TLS 1.2 or later. The certificate can be replaced while the server listens. A failed
+ * handshake concerns its client only: one line at level debug. A client that speaks plain HTTP gets one answer in plain HTTP
+ * that says what is wrong, because most programs show at least its status.
  */
 import type { ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -12,17 +12,17 @@ export interface ServerTls {
   /** PEM: the chain and its key. */
   readonly cert: string;
   readonly key: string;
-  /** PEM of the CAs of which one must have signed a client's certificate; undefined: clients need none. */
+  /** PEM of CAs, one of which must have signed a client's certificate. Undefined: clients need no certificate. */
   readonly clientCa: readonly string[] | undefined;
 }
 
 export interface TlsServer {
   readonly server: Server;
-  /** For handshakes from now on; connections that stand stay as they are. Before the first call none succeeds. */
+  /** Holds for later handshakes; existing connections stay. No handshake succeeds before the first call. */
   secure(tls: ServerTls): void;
 }
 
-/** ms for a handshake: a client that does not speak may not hold its connection for longer. */
+/** ms for a handshake. A silent client holds its connection no longer. */
 const handshakeTimeout = 10_000;
 
 const plainHttpAnswer = [
@@ -33,6 +33,7 @@ const plainHttpAnswer = [
   'This port speaks HTTPS: write https:// for http://.\n',
 ].join('\r\n');
 
+/** `options`: those of node:http. */
 export function createTlsServer(options: ServerOptions, deps: { readonly log: Log }): TlsServer {
   const { log } = deps;
   const server = createServer({ ...options, handshakeTimeout });
@@ -46,14 +47,17 @@ export function createTlsServer(options: ServerOptions, deps: { readonly log: Lo
   });
   server.on('secureConnection', (socket) => {
     shaking.delete(peerOf(socket));
-    // Node has refused such a client already; should it ever not, nobody else would.
+    // Node has refused such a client already. This is the second check, in case it ever does not.
     if (needsCertificate && !socket.authorized) socket.destroy();
   });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     const { code, message } = error;
     const reason = socket.authorizationError ?? code ?? message;
-    log.debug({ client: socket.remoteAddress, reason: String(reason) }, 'a TLS handshake failed');
-    // Below the TLS that has failed. It goes out at once, or not at all: the connection is being destroyed.
+    log.debug(
+      { event: 'http.handshakeFailed', client: socket.remoteAddress, reason: String(reason) },
+      'a TLS handshake failed',
+    );
+    // Written to the TCP connection below the failed TLS. It goes out at once or not at all: the connection is being destroyed.
     if (code === 'ERR_SSL_HTTP_REQUEST') shaking.get(peerOf(socket))?.write(plainHttpAnswer, () => {});
   });
 
@@ -62,13 +66,13 @@ export function createTlsServer(options: ServerOptions, deps: { readonly log: Lo
     secure({ cert, key, clientCa }) {
       needsCertificate = clientCa !== undefined;
       server.setSecureContext({ cert, key, minVersion: 'TLSv1.2', ...(clientCa && { ca: [...clientCa] }) });
-      // What the constructor takes as an option, and asks for at each handshake.
+      // The constructor takes this as an option, and node reads it at each handshake.
       Object.assign(server, { requestCert: needsCertificate });
     },
   };
 }
 
-/** The same for a TLS connection and the TCP connection below it. */
+/** Identifies a connection. A TLS connection and the TCP connection below it have the same value. */
 export function peerOf({ localAddress, remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress}`;
 }

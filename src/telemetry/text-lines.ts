@@ -13,8 +13,8 @@ interface LineSink {
 
 /** Fields of a request's line that are told before the others. */
 const told = new Set(['method', 'status', 'path', 'ms']);
-/** Fields that every line has. */
-const common = new Set(['level', 'time', 'msg']);
+/** Fields that every line has, or that are for programs. */
+const common = new Set(['level', 'time', 'event', 'msg']);
 
 /** `write` takes JSON lines of the log; `to` gets text. */
 export function textLines(to: LineSink): LineSink {

@@ -1,6 +1,6 @@
 /**
- * An answer as a value: what a handler returns, and what one place writes. Handlers never touch the socket, so status,
- * length and headers are the same for GET and HEAD, and nothing is written before everything is known.
+ * An answer as a value. Handlers return it, and one place writes it (`send-answer.ts`). Handlers never touch the socket, so
+ * status, length and headers are the same for GET and HEAD, and nothing is written before all of it is known.
  */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { ByteStream } from '../../lib/byte-stream.ts';
@@ -9,38 +9,40 @@ import type { Trail } from '../../upstream/outcome.ts';
 
 export interface Answer {
   readonly status: number;
+  /** A new object for each answer: `registry-api.ts` adds the headers that every answer has. */
   readonly headers: OutgoingHttpHeaders;
   /** Not sent for HEAD. */
   readonly body?: Uint8Array | StreamedBody | undefined;
-  /** For the log line, the metrics and the headers that every answer bears. */
+  /** For the log line, the metrics and the headers of every answer. */
   readonly cache?: CacheResult | undefined;
   readonly endpoint?: string | undefined;
   readonly trail?: Trail | undefined;
-  /** Why nobody was asked, for the log alone. */
+  /** Why no endpoint was asked; for the log only. */
   readonly reason?: string | undefined;
-  /** What is wrong, in a few words, for the reason phrase of an error. */
+  /** What is wrong, in a few words; for the reason phrase of an error. */
   readonly summary?: string | undefined;
-  /** What was thrown, for the log alone. */
+  /** An error that was thrown; for the log only. */
   readonly fault?: unknown;
 }
 
 /** Sent part after part. */
 export interface StreamedBody {
   readonly parts: readonly BodyPart[];
-  /** Bytes of all parts; undefined where nobody knows: the body is then sent chunked. */
+  /** Bytes of all parts. Undefined if the size is unknown: the body is then sent chunked. */
   readonly length: number | undefined;
-  /** When the answer is over, or will not be given. May be called more than once. */
+  /** Call when the answer is over or will not be sent. May be called more than once. */
   close(): void;
 }
 
-/** Bytes, or what opens a stream of them when it is their turn. */
+/** Bytes, or a function that opens a stream of bytes when they are to be sent. */
 export type BodyPart = Uint8Array | (() => ByteStream);
 
+/** Whether the body is made of parts, and so must be closed. */
 export function isStreamed(body: Answer['body']): body is StreamedBody {
   return body !== undefined && 'parts' in body;
 }
 
-/** An answer whose whole body is `value` as JSON. */
+/** An answer with `value` as its JSON body. */
 export function jsonAnswer(
   status: number,
   value: unknown,

@@ -1,15 +1,14 @@
-/** `/v2/<name>/blobs/<digest>`: whole, in one range, in several, or only what HEAD tells. */
+/** `/v2/<name>/blobs/<digest>`: the whole blob, one range of it, several ranges, or the headers for HEAD. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { BlobContent, Pull } from '../../pull/pull.ts';
 import type { BlobTarget } from '../../routing/target.ts';
 import type { Answer, StreamedBody } from './answer.ts';
 import { contentRange, parseRange, planRanges } from './byte-range.ts';
-import { isNotModified, rangeApplies } from './conditional.ts';
-import { contentHeaders } from './content-headers.ts';
+import { contentHeaders, isNotModified, rangeApplies } from './conditional.ts';
 import { multipartByteranges } from './multipart.ts';
 import { rangeAnswer, verdictAnswer } from './registry-error.ts';
 
-/** Blobs are bytes: what they hold is said by the manifest, and a type guessed here could only be wrong. */
+/** The manifest says what a blob holds; a type guessed here could only be wrong. */
 const blobType = 'application/octet-stream';
 
 export interface BlobConditions {
@@ -18,13 +17,15 @@ export interface BlobConditions {
   readonly ifRange: string | undefined;
 }
 
+/** For GET. The answer holds the blob open until its body is closed. */
 export async function answerBlob(
   pull: Pull,
   target: BlobTarget,
   conditions: BlobConditions,
-  options: { /** For a multipart answer: text that no blob holds. */ newBoundary(): string },
+  /** `newBoundary`: a text that no blob holds, for a multipart answer. */
+  options: { newBoundary(): string },
 ): Promise<Answer> {
-  // The digest is known from the URL, but not whether this repository may serve it.
+  // The URL gives the digest, but whether this repository may serve it must still be asked.
   if (isNotModified(conditions.ifNoneMatch, target.digest)) return answerBlobHead(pull, target, conditions);
   const ranges = rangeApplies(conditions.ifRange, target.digest) ? parseRange(conditions.range) : undefined;
   const pulled = await pull.blob(ranges ? { ...target, ranges } : target);
@@ -65,7 +66,7 @@ export async function answerBlob(
   }
 }
 
-/** Never opens the blob: a manifest that names it is enough. */
+/** For HEAD, and for a GET that is 304. Never opens the blob: a manifest that lists it is enough. */
 export async function answerBlobHead(
   pull: Pull,
   target: BlobTarget,

@@ -1,7 +1,7 @@
 /**
- * Byte ranges (RFC 9110, section 14). What is malformed, or costs more than it asks for, is ignored, which means the whole
- * with 200: every client copes with that. Ranges are neither merged nor sorted, since podman takes the parts of
- * a multipart answer in the order in which it asked.
+ * Byte ranges (RFC 9110, section 14). A malformed Range header, or one that asks for the same bytes twice, is ignored: the
+ * answer is then the whole content with 200, which every client can use. Ranges are neither merged nor sorted, because podman
+ * expects the parts of a multipart answer in the order of its request.
  */
 import type { RangeSpec } from '../../routing/target.ts';
 
@@ -21,7 +21,7 @@ export type RangePlan =
 const maxRanges = 1024;
 const unit = 'bytes=';
 
-/** The specs of a Range header; undefined where it is to be ignored. Nothing is known of the size yet. */
+/** The specs of a Range header; undefined if it is absent or to be ignored. The size is not known yet. */
 export function parseRange(header: string | undefined): readonly RangeSpec[] | undefined {
   if (header === undefined || header.slice(0, unit.length).toLowerCase() !== unit) return undefined;
   const specs: RangeSpec[] = [];
@@ -35,9 +35,9 @@ export function parseRange(header: string | undefined): readonly RangeSpec[] | u
   return specs.length === 0 ? undefined : specs;
 }
 
-/** What of a content of `size` bytes answers these specs. */
+/** The bytes that answer these specs, of a content of `size` bytes; `size` undefined: not known. */
 export function planRanges(specs: readonly RangeSpec[] | undefined, size: number | undefined): RangePlan {
-  // An empty content has no byte to name; some clients send `bytes=0-` with every request.
+  // No range of an empty content is satisfiable, but some clients send `bytes=0-` with every request.
   if (specs === undefined || size === undefined || size === 0) return { kind: 'whole' };
   const ranges: ByteRange[] = [];
   for (const spec of specs) {
@@ -51,6 +51,7 @@ export function planRanges(specs: readonly RangeSpec[] | undefined, size: number
   return overlap(ranges) ? { kind: 'whole' } : { kind: 'multiple', ranges };
 }
 
+/** The value of a Content-Range header. */
 export function contentRange(range: ByteRange, size: number): string {
   return `bytes ${range.start}-${range.end - 1}/${size}`;
 }
@@ -76,12 +77,12 @@ function isDigits(text: string): boolean {
   return true;
 }
 
-/** Offsets beyond what a number holds exactly are all the same: past every end. */
+/** Offsets that a number cannot hold exactly all become the same one, beyond every end. */
 function toOffset(digits: string): number {
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER - 1);
 }
 
-/** Asking for the same bytes several times is how a small request makes a large answer. */
+/** With overlapping ranges, a small request could ask for a very large answer. */
 function overlap(ranges: readonly ByteRange[]): boolean {
   const ordered = ranges.toSorted((a, b) => a.start - b.start);
   let reached = 0;

@@ -1,11 +1,11 @@
-/** `/v2/<name>/tags/list` and `/v2/<name>/referrers/<digest>`: what changes from one minute to the next. */
+/** `/v2/<name>/tags/list` and `/v2/<name>/referrers/<digest>`: lists that can change at any time. */
 import { mediaTypes } from '../../oci/media-types.ts';
 import type { Pull } from '../../pull/pull.ts';
 import type { ReferrersTarget, TagsTarget } from '../../routing/target.ts';
 import { type Answer, jsonAnswer } from './answer.ts';
 import { verdictAnswer } from './registry-error.ts';
 
-/** How the client addressed it: the next page must be found on the same way. */
+/** How the client addressed the repository: the link to the next page must use the same form. */
 export interface Addressed {
   /** As sent, checked by the router. */
   readonly rawPath: string;
@@ -14,6 +14,7 @@ export interface Addressed {
   readonly namespace: string | undefined;
 }
 
+/** One page; `Link` names the next one. */
 export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addressed): Promise<Answer> {
   const pulled = await pull.tags(target);
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
@@ -32,6 +33,7 @@ export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addr
   );
 }
 
+/** An OCI index of all referrers. */
 export async function answerReferrers(pull: Pull, target: ReferrersTarget): Promise<Answer> {
   const pulled = await pull.referrers(target);
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
@@ -45,7 +47,7 @@ export async function answerReferrers(pull: Pull, target: ReferrersTarget): Prom
   return { status: 200, headers, body: value.bytes, cache, endpoint, trail };
 }
 
-/** RFC 8288, as the distribution specification wants it for tags: relative to this server, so it works behind a proxy. */
+/** A Link header (RFC 8288), as the distribution specification demands for tags. It is relative, so it works behind a proxy. */
 function nextPage(target: TagsTarget, addressed: Addressed, last: string): string {
   const n = target.limit === undefined ? '' : `n=${target.limit}&`;
   const ns = addressed.namespace === undefined ? '' : `&ns=${encodeURIComponent(addressed.namespace)}`;

@@ -1,12 +1,11 @@
-/** `/v2/<name>/manifests/<reference>`: the bytes exactly as the registry had them, under the type that it gave them. */
+/** `/v2/<name>/manifests/<reference>`: the bytes exactly as the registry sent them, with its media type. */
 import type { Pull } from '../../pull/pull.ts';
 import type { ManifestTarget } from '../../routing/target.ts';
 import type { Answer } from './answer.ts';
-import { isNotModified } from './conditional.ts';
-import { contentHeaders } from './content-headers.ts';
+import { contentHeaders, isNotModified } from './conditional.ts';
 import { verdictAnswer } from './registry-error.ts';
 
-/** For GET and HEAD alike. */
+/** For GET and HEAD. */
 export async function answerManifest(
   pull: Pull,
   target: ManifestTarget,

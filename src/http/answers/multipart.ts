@@ -7,13 +7,13 @@ import { openAhead } from './open-ahead.ts';
 export interface Multipart {
   readonly contentType: string;
   readonly parts: readonly BodyPart[];
-  /** Bytes of all parts together, framing included. */
+  /** Bytes of all parts, framing included. */
   readonly length: number;
-  /** When the answer is over, or will not be given: closes the streams whose turn has not come. */
+  /** Call when the answer is over or will not be sent: closes streams that were opened ahead and not used. */
   close(): void;
 }
 
-/** `boundary` must not occur in the content: give it enough chance. `open` is called for a few ranges at a time. */
+/** `boundary` must not occur in the content: make it random and long. `open` is called for a few ranges ahead. */
 export function multipartByteranges(
   ranges: readonly ByteRange[],
   content: { readonly size: number; readonly type: string; open(start: number, end: number): ByteStream },

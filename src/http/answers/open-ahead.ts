@@ -1,19 +1,20 @@
 /**
- * The streams of a multipart answer, opened a few parts before their turn: a part of a cold blob costs a round trip to its
- * registry, and a client that asks for a hundred of them (zstd:chunked) would wait a hundred times.
+ * The streams of a multipart answer, opened a few parts ahead. Each part of a cold blob costs a round trip to its registry: a
+ * client that asks for a hundred parts (zstd:chunked) would otherwise wait for a hundred round trips in a row.
  */
 import type { ByteStream } from '../../lib/byte-stream.ts';
 
 export interface StreamsAhead {
-  /** The stream at `index`, which the caller closes. Each once, in their order. */
+  /** The stream at `index`; the caller closes it. Call once for each index, in order. */
   take(index: number): ByteStream;
-  /** Closes those that were opened and never taken. */
+  /** Closes the streams that were opened and not taken. */
   close(): void;
 }
 
-/** Parts that are fetched beside the one that is being sent; each may hold a connection upstream, and two buffers. */
+/** Parts that are opened beside the one that is being sent. Each may hold an upstream connection and two buffers. */
 const ahead = 3;
 
+/** Opens nothing before the first `take`. */
 export function openAhead(openers: readonly (() => ByteStream)[]): StreamsAhead {
   const waiting: ByteStream[] = [];
   let opened = 0;
@@ -34,10 +35,10 @@ export function openAhead(openers: readonly (() => ByteStream)[]): StreamsAhead 
   };
 }
 
-/** Its first bytes are on their way, whoever waits for them. */
+/** Reads the first chunk of a stream at once, before it is asked for. */
 function begun(stream: ByteStream): ByteStream {
   let first: Promise<Uint8Array | undefined> | undefined = stream.next();
-  // A failure is told by the first `next`, if that ever comes.
+  // The first `next` reports a failure, if it is ever called.
   first.catch(() => {});
   return {
     next() {

@@ -10,14 +10,14 @@
 import { STATUS_CODES } from 'node:http';
 import type { Attempt, Trail } from '../../upstream/outcome.ts';
 
-/** Bytes of the whole phrase. */
+/** Bytes. */
 const maxPhrase = 200;
-/** A client may give an id of its own. Its beginning is enough to find it in the log. */
+/** Characters of the request id: a client can send a long one, and its beginning is enough to find it in the log. */
 const maxId = 36;
 const maxSubject = 70;
 const maxNamed = 4;
 
-/** `summary` in a few words; what does not fit is cut. */
+/** The standard phrase of the status, then `summary`, cut to what fits, and the request id. */
 export function reasonPhrase(status: number, summary: string | undefined, requestId: string): string {
   const start = `${STATUS_CODES[status] ?? 'Error'} (`;
   const end = `id ${plain(requestId).slice(0, maxId)})`;
@@ -25,16 +25,16 @@ export function reasonPhrase(status: number, summary: string | undefined, reques
   return `${start}${cut(plain(summary), maxPhrase - start.length - end.length - 2)}; ${end}`;
 }
 
-/** The endpoints that were asked and what each of them said; each gets an equal share of the room there is. */
+/** The endpoints that were asked, and the answer of each. If space is short, each gets an equal share. */
 export function trailInBrief(subject: string, trail: Trail): string {
   const about = cut(plain(subject), maxSubject);
   const named = trail.slice(0, maxNamed).map(inBrief);
   if (trail.length > maxNamed) named.push(`${trail.length - maxNamed} more`);
   const whole = named.join('; ');
-  // 40 for the status text, the id and the brackets around it all.
-  const room = maxPhrase - about.length - 2 - 40;
-  if (whole.length <= room) return `${about}: ${whole}`;
-  const share = Math.floor(room / named.length) - 2;
+  // 40 for the status text, the id and the brackets.
+  const space = maxPhrase - about.length - 2 - 40;
+  if (whole.length <= space) return `${about}: ${whole}`;
+  const share = Math.floor(space / named.length) - 2;
   return `${about}: ${named.map((one) => cut(one, share)).join('; ')}`;
 }
 

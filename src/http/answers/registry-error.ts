@@ -1,15 +1,16 @@
 /**
- * Every refusal and failure as it reaches a client: status and body are decided here and nowhere else. Bodies
- * are those of the OCI distribution specification ("Error Codes"); `detail` holds the trail, which says what each endpoint
- * answered. The reason phrase has it in short (`reason-phrase.ts`).
+ * Every refusal and failure as a client gets it: this file alone decides status and body. Bodies have the form of the OCI
+ * distribution specification ("Error Codes"); `detail` is the trail, with the answer of each endpoint. The reason phrase has
+ * the trail in short (`reason-phrase.ts`).
  *
- *   refused before anybody was asked     registry 403, name, digest, namespace, pagination 400, tag, path 404
+ *   refused, no endpoint was asked       registry 403; name, digest, namespace, pagination 400; tag, path 404
  *                                        (no registry can have such a tag: conformance suite, "pull")
- *   every endpoint said 404              404
- *   one failed otherwise                 502: nobody can know whether it exists
- *   offline, rate limited                503, never 429 and no Retry-After: podman would wait for minutes instead
- *                                        of going on to its next endpoint
- *   a push                               405
+ *   every endpoint answered 404          404
+ *   one failed in another way            502: the image may exist there
+ *   offline, rate limited                503. Never 429 and no Retry-After: podman would wait for minutes instead of going
+ *                                        on to its next endpoint
+ *   a method other than GET and HEAD     405
+ *   a request of this very server        508
  */
 import { EntrepotError } from '../../errors.ts';
 import type { OciError, OciErrorBody, OciErrorCode } from '../../oci/error-codes.ts';
@@ -39,10 +40,10 @@ const unknownCodes: Readonly<Record<Target['kind'], OciErrorCode>> = {
   referrers: 'NAME_UNKNOWN',
 };
 
-/** Endpoints named in a message; the detail has them all. */
+/** Endpoints that a message names; `detail` has all of them. */
 const maxNamed = 5;
 
-/** The log has the reason too: clients that ask with HEAD never see it. But never what stood in a query. */
+/** The log has the message, too, because a HEAD has no body. Text from a query is not logged: it may be a secret. */
 export function refusalAnswer({ reason, message }: Refusal): Answer {
   const { status, code } = refusals[reason];
   const answer = errorAnswer(status, { code, message });
@@ -52,7 +53,7 @@ export function refusalAnswer({ reason, message }: Refusal): Answer {
     : { ...answer, summary: message, reason: message };
 }
 
-/** The request is our own: an endpoint of registries.conf is this server. Whoever asked goes on to the next endpoint. */
+/** The request came from this server: an endpoint of registries.conf leads back to it. The next endpoint is then asked. */
 export function loopAnswer(): Answer {
   const message =
     'this request came from this very server: a mirror or location in its registries.conf leads back to it; ' +
@@ -60,20 +61,25 @@ export function loopAnswer(): Answer {
   return { ...errorAnswer(508, { code: 'UNAVAILABLE', message }), summary: message };
 }
 
-/** `trail` may be empty: what is remembered as missing or cooling asks nobody. `cache`: a notFound that is no longer fresh. */
+/**
+ * `trail` is empty if a remembered absence or rate limit decided, because then no endpoint is asked. `cache`: a notFound that
+ * is no longer fresh.
+ */
 export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail, cache?: 'stale'): Answer {
-  const { status, code, words: known } = failureOf(target, verdict, trail);
-  const words = cache === undefined ? known : 'was unknown to every endpoint when it was last asked for';
+  const failure = failureOf(target, verdict, trail);
+  const { status, code } = failure;
+  const words =
+    cache === undefined ? failure.words : 'was unknown to every endpoint when it was last asked for';
   const { name, repository } = target.image;
-  const told = verdict.kind === 'offline' ? '' : inFull(trail);
+  const answers = verdict.kind === 'offline' ? '' : inFull(trail);
   const hint = repository.startsWith('v2/') ? `; ${overridePathHint}` : '';
-  const message = `${describe(target)} ${words}${told}${hint}`;
-  const isTold = trail.length > 0 && verdict.kind !== 'offline';
+  const message = `${describe(target)} ${words}${answers}${hint}`;
+  const hasTrail = trail.length > 0 && verdict.kind !== 'offline';
   return {
     ...errorAnswer(status, { code, message, detail: trail }),
     trail,
     cache,
-    summary: isTold ? trailInBrief(name, trail) : `${name} ${words}`,
+    summary: hasTrail ? trailInBrief(name, trail) : `${name} ${words}`,
   };
 }
 
@@ -98,10 +104,10 @@ function failureOf(
   }
 }
 
-/** What was thrown: the one error class is told to the client, anything else is a bug and only logged. */
+/** For something that was thrown: the client gets the message of an EntrepotError. Anything else is a bug, and only logged. */
 export function faultAnswer(fault: unknown, requestId: string): Answer {
   if (fault instanceof EntrepotError) {
-    // What the location of an entry makes of this name is no name: no other request helps, and no other endpoint is asked.
+    // The image's name, or its name at an endpoint, breaks the grammar: the request can never succeed.
     const isClients = fault.code === 'REFERENCE_INVALID' || fault.code === 'REWRITE_INVALID';
     return {
       ...errorAnswer(isClients ? 400 : 500, {
@@ -117,14 +123,15 @@ export function faultAnswer(fault: unknown, requestId: string): Answer {
   return { ...errorAnswer(500, { code: 'UNKNOWN', message }), summary: 'internal error', fault };
 }
 
-/** Pushing and deleting is not what this server is for. The body of such a request is not read. */
-export function writeAnswer(method: string): Answer {
+/** For methods other than GET and HEAD. The connection is closed, because the body of the request is not read. */
+export function readOnlyAnswer(method: string): Answer {
   const message = `${method} is not supported: this is a pull-through mirror, push to the registry itself`;
   const answer = errorAnswer(405, { code: 'UNSUPPORTED', message });
   const headers = { ...answer.headers, Allow: 'GET, HEAD', Connection: 'close' };
   return { ...answer, headers, summary: message };
 }
 
+/** 416: no range of the request lies within the content of `size` bytes. */
 export function rangeAnswer(size: number): Answer {
   const message = `the range lies outside the ${size} bytes of this blob`;
   const answer = errorAnswer(416, { code: 'RANGE_INVALID', message });

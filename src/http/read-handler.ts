@@ -1,0 +1,64 @@
+/**
+ * GET and HEAD of the distribution API:
+ *
+ *   /v2/                              200 at once, without a target
+ *   a request of this very server     508: an endpoint of registries.conf leads back here
+ *   manifests, blobs, tags, referrers the router makes a target of the request, and `pull` answers it
+ *   all else                          the router's refusal
+ */
+import type { Pull } from '../pull/pull.ts';
+import type { Routed, Router } from '../routing/router.ts';
+import { type Answer, jsonAnswer } from './answers/answer.ts';
+import { answerBlob, answerBlobHead } from './answers/blob-answer.ts';
+import { answerReferrers, answerTags } from './answers/list-answer.ts';
+import { answerManifest } from './answers/manifest-answer.ts';
+import { loopAnswer, refusalAnswer } from './answers/registry-error.ts';
+import type { RegistryRequest, RequestHandler } from './registry-request.ts';
+
+export interface ReadHandlerDeps {
+  readonly pull: Pull;
+  readonly route: Router;
+  /** The `Via` header of requests that this server sends upstream. */
+  readonly via?: string | undefined;
+  /** Unique text of URL-safe characters, for the boundary of a multipart answer. */
+  readonly newId: () => string;
+}
+
+/** The handler throws nothing that is the client's fault; `answer` may reject with an EntrepotError. */
+export function createReadHandler({ pull, route, via, newId }: ReadHandlerDeps): RequestHandler {
+  const blobOptions = { newBoundary: () => `entrepot-${newId()}` };
+
+  function answerTarget(routed: Extract<Routed, { ok: true }>, request: RegistryRequest): Promise<Answer> {
+    const { target, name, namespace } = routed;
+    const { headers, method, rawPath } = request;
+    const ifNoneMatch = headers['if-none-match'];
+    switch (target.kind) {
+      case 'manifest':
+        return answerManifest(pull, target, { ifNoneMatch });
+      case 'blob': {
+        if (method === 'HEAD') return answerBlobHead(pull, target, { ifNoneMatch });
+        const ifRange = headers['if-range'];
+        const conditions = {
+          ifNoneMatch,
+          range: headers.range,
+          ifRange: typeof ifRange === 'string' ? ifRange : undefined,
+        };
+        return answerBlob(pull, target, conditions, blobOptions);
+      }
+      case 'tags':
+        return answerTags(pull, target, { rawPath, name, namespace });
+      case 'referrers':
+        return answerReferrers(pull, target);
+    }
+  }
+
+  return (request) => {
+    const { rawPath, rawQuery, headers } = request;
+    if (rawPath === '/v2/' || rawPath === '/v2') return { answer: jsonAnswer(200, {}) };
+    if (via !== undefined && headers.via?.includes(via)) return { answer: loopAnswer() };
+    const routed = route.route({ rawPath, rawQuery, host: headers.host });
+    if (!routed.ok) return { answer: refusalAnswer(routed.refusal) };
+    const { target, namespace } = routed;
+    return { target, namespace, answer: answerTarget(routed, request) };
+  };
+}
