@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { dockerHub } from '../oci/docker-hub.ts';
 import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
 import type { Overrides } from './overrides.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
@@ -114,7 +115,7 @@ function readTls(tls: StrictTable, path: kind.ValueKind<string>): TlsPaths {
 
 function readRouting(routing: StrictTable): ServerConfig['routing'] {
   return {
-    defaultRegistry: routing.value('default_registry', kind.registry, 'docker.io'),
+    defaultRegistry: routing.value('default_registry', kind.registry, dockerHub),
     unlisted: routing.value('unlisted', kind.oneOf('refuse', 'direct'), 'refuse'),
     hosts: routing.map('hosts', kind.hostHeader, kind.registry),
     names: routing.map('names', kind.firstComponent, kind.registry),

@@ -11,6 +11,7 @@
  * docker.io, where a one-component repository gets `library/`. Letters of a domain keep their case.
  */
 import { type Digest, parseDigest } from './digest.ts';
+import { dockerHub, dockerHubIndex, withLibrary } from './docker-hub.ts';
 
 declare const repositoryBrand: unique symbol;
 declare const tagBrand: unique symbol;
@@ -116,7 +117,8 @@ function splitDomain(name: string): { registry: string; path: string } {
   const slash = name.indexOf('/');
   const first = slash < 0 ? '' : name.slice(0, slash);
   const isRegistry = /[.:]/.test(first) || first === 'localhost';
-  const registry = isRegistry ? (first === 'index.docker.io' ? 'docker.io' : first) : 'docker.io';
+  const named = first === dockerHubIndex ? dockerHub : first;
+  const registry = isRegistry ? named : dockerHub;
   const path = isRegistry ? name.slice(slash + 1) : name;
-  return { registry, path: registry === 'docker.io' && !path.includes('/') ? `library/${path}` : path };
+  return { registry, path: withLibrary(registry, path) };
 }

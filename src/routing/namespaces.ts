@@ -14,6 +14,7 @@
 import type { ServerConfig } from '../config/config.ts';
 import { findEntry } from '../config/registries-conf/match.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
+import { canonicalRegistry, dockerHub, withLibrary } from '../oci/docker-hub.ts';
 import { isDomain } from '../oci/reference.ts';
 import { isDialable } from './dialable.ts';
 import { quoted, type Refusal, refused } from './refusal.ts';
@@ -31,13 +32,12 @@ export type Meant =
   | { readonly ok: true; readonly registry: string; readonly path: string }
   | { readonly ok: false; readonly refusal: Refusal };
 
-const dockerHub = 'docker.io';
-const dockerHubAliases: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.docker.io']);
-
 export function createNamespaces(registries: RegistriesConf, routing: ServerConfig['routing']): Namespaces {
-  const mappedHosts = new Map([...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonical(to)]));
-  const mappedNames = new Map([...routing.names].map(([name, to]) => [name, canonical(to)]));
-  const defaultRegistry = canonical(routing.defaultRegistry);
+  const mappedHosts = new Map(
+    [...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonicalRegistry(to)]),
+  );
+  const mappedNames = new Map([...routing.names].map(([name, to]) => [name, canonicalRegistry(to)]));
+  const defaultRegistry = canonicalRegistry(routing.defaultRegistry);
   const mappedTo = new Set([...mappedHosts.values(), ...mappedNames.values()]);
   if (defaultRegistry !== dockerHub) mappedTo.add(defaultRegistry);
   const prefixHosts = new Set(registries.entries.map((entry) => hostOf(entry.prefix)));
@@ -50,11 +50,11 @@ export function createNamespaces(registries: RegistriesConf, routing: ServerConf
       if (!isDomain(ns)) {
         return refused('namespace', `ns=${quoted(ns)} is no registry: write it as HOST or HOST:PORT`);
       }
-      const registry = canonical(ns);
-      const isNamedTwice = rest !== '' && (mappedNames.get(first) ?? canonical(first)) === registry;
+      const registry = canonicalRegistry(ns);
+      const isNamedTwice = rest !== '' && (mappedNames.get(first) ?? canonicalRegistry(first)) === registry;
       return meant(registry, isNamedTwice ? rest : name);
     }
-    const named = mappedNames.get(first) ?? (looksLikeRegistry(first) ? canonical(first) : undefined);
+    const named = mappedNames.get(first) ?? (looksLikeRegistry(first) ? canonicalRegistry(first) : undefined);
     if (named !== undefined) {
       if (!isDomain(named)) return refused('name', `${quoted(first)} is no registry and no part of a name`);
       return meant(named, rest);
@@ -92,7 +92,7 @@ export function createNamespaces(registries: RegistriesConf, routing: ServerConf
   }
 
   function isListed(name: string): boolean {
-    const registry = canonical(name);
+    const registry = canonicalRegistry(name);
     if (mappedTo.has(registry) || prefixHosts.has(registry)) return true;
     return !hasPort(registry) && findEntry(registries, registry) !== undefined;
   }
@@ -101,17 +101,12 @@ export function createNamespaces(registries: RegistriesConf, routing: ServerConf
 }
 
 function meant(registry: string, path: string): Meant {
-  const isShort = registry === dockerHub && path !== '' && !path.includes('/');
-  return { ok: true, registry, path: isShort ? `library/${path}` : path };
+  return { ok: true, registry, path: withLibrary(registry, path) };
 }
 
 /** As in an image reference: only these can be a domain there. */
 function looksLikeRegistry(component: string): boolean {
   return component.includes('.') || component.includes(':') || component === 'localhost';
-}
-
-function canonical(registry: string): string {
-  return dockerHubAliases.has(registry) ? dockerHub : registry;
 }
 
 function hostOf(prefix: string): string {

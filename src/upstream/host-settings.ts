@@ -1,5 +1,6 @@
 /** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are one. */
 import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
+import { canonicalRegistry, dockerHub, dockerHubApi } from '../oci/docker-hub.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { AddressScope } from './http/addresses.ts';
 
@@ -19,9 +20,6 @@ export interface HostSettings {
   /** How near the endpoint's own host may be: anywhere where the configuration names it. */
   addressScope(endpoint: Endpoint): AddressScope;
 }
-
-const dockerHub = 'docker.io';
-const dockerHubApi = 'registry-1.docker.io';
 
 export function createHostSettings(upstream: UpstreamConfig): HostSettings {
   const byName = new Map(upstream.hosts.map((host) => [canonicalHost(host.host), host]));
@@ -44,5 +42,5 @@ export function apiHost(host: string): string {
 }
 
 function canonicalHost(host: string): string {
-  return host === dockerHubApi || host === 'index.docker.io' ? dockerHub : host.toLowerCase();
+  return canonicalRegistry(host.toLowerCase());
 }

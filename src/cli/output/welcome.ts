@@ -1,5 +1,6 @@
 /** What a person who has started the server in a terminal can do next. */
 import type { Config } from '../../config/config.ts';
+import { dockerHub } from '../../oci/docker-hub.ts';
 
 /** `address`: `host:port`, as it listens; `explain`: the command of this program that explains an image, with its flags. */
 export function welcome({ server, registries }: Config, address: string, explain: string): string {
@@ -10,10 +11,10 @@ export function welcome({ server, registries }: Config, address: string, explain
   // podman, skopeo and Docker take no port in a path, but a name for it from entrepot.toml.
   const named = plain.map(({ prefix }) => ({ prefix, path: pathOf(prefix, server.routing.names) }));
   const { prefix, path } = named.find((one) => !/^[^/]*:/.test(one.path)) ?? named[0] ?? noRegistry;
-  const isHub = plain.some(({ prefix }) => prefix === 'docker.io');
+  const isHub = plain.some(({ prefix }) => prefix === dockerHub);
   const repository = isHub ? 'library/alpine:latest' : 'REPOSITORY:TAG';
-  const image = `${isHub ? 'docker.io' : path}/${repository}`;
-  const explained = `${isHub ? 'docker.io' : prefix}/${repository}`;
+  const image = `${isHub ? dockerHub : path}/${repository}`;
+  const explained = `${isHub ? dockerHub : prefix}/${repository}`;
   const source =
     registries.files.length > 0
       ? registries.files.join(', ')

@@ -15,6 +15,7 @@
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { systemCode } from '../../lib/thrown.ts';
+import { dockerHubIndex, dockerHubNames } from '../../oci/docker-hub.ts';
 import type { AuthFilePath, ConfigWarning } from '../config.ts';
 import { createWatchedFiles } from '../files/watched-file.ts';
 import { authFilesHelper, hostOf } from '../registries-conf/registries.ts';
@@ -43,7 +44,6 @@ export interface CredentialSource {
  */
 export type AuthLookup = (endpointName: string) => Promise<FoundCredentials | undefined>;
 
-const dockerHub = 'index.docker.io';
 /** Docker Hub in the credential store of Docker. */
 const dockerHubKey = 'https://index.docker.io/v1/';
 /** Milliseconds. A rewrite of an auth file may take so long. */
@@ -96,7 +96,7 @@ export function createAuthLookup(deps: {
   ): Promise<FoundCredentials | undefined> {
     if (credsStore === undefined) return undefined;
     try {
-      return await fromHelper(credsStore, canonicalHost(host) === dockerHub ? dockerHubKey : host, file);
+      return await fromHelper(credsStore, dockerHubNames.has(host) ? dockerHubKey : host, file);
     } catch (error) {
       if (!(error instanceof EntrepotError)) throw error;
       if (systemCode(error.cause) !== 'ENOENT') {
@@ -187,5 +187,5 @@ function hostMeant(key: string, isLegacy: boolean): string {
 }
 
 function canonicalHost(host: string): string {
-  return host === 'docker.io' || host === 'registry-1.docker.io' ? dockerHub : host;
+  return dockerHubNames.has(host) ? dockerHubIndex : host;
 }

@@ -2,10 +2,11 @@
  * The built-in list: public registries without mirrors. It is in force if no registries.conf is found, or if those of the system list no
  * registry.
  */
+import { dockerHub } from '../../oci/docker-hub.ts';
 import type { RegistryEntry } from './registries.ts';
 
 const publicRegistries = [
-  'docker.io',
+  dockerHub,
   'gcr.io',
   'ghcr.io',
   'mcr.microsoft.com',

@@ -2,12 +2,12 @@
  * Entries that the ecosystem accepts in registries.conf although they can never work: prefixes that no image has, and locations to
  * which no image can be rewritten. Every runtime loads such a file, so it is loaded here with a warning.
  */
+import { dockerHubIndex, dockerHubNames } from '../../oci/docker-hub.ts';
 import { formatReference, isDomain, parseReference, parseRepository } from '../../oci/reference.ts';
 import { hiddenUserInfo } from '../credentials/user-info.ts';
 import type { Reading } from './fields.ts';
 import { hostOf, type RegistryEntry } from './registries.ts';
 
-const hubNames: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io']);
 const maxPort = 65_535;
 const passwordElsewhere =
   'has a user name or password: write them with "podman login", or as [[upstream.host]] in entrepot.toml';
@@ -35,7 +35,7 @@ function problemOfPrefix(prefix: string): string | undefined {
   const slash = prefix.indexOf('/');
   const host = slash < 0 ? prefix : prefix.slice(0, slash);
   const path = slash < 0 ? undefined : prefix.slice(slash + 1);
-  if (host === 'index.docker.io' || (hubNames.has(host.toLowerCase()) && !hubNames.has(host))) {
+  if (host === dockerHubIndex || (dockerHubNames.has(host.toLowerCase()) && !dockerHubNames.has(host))) {
     return 'the name of that registry is docker.io';
   }
   if (!/[.:]/.test(host) && host !== 'localhost') {
@@ -53,7 +53,7 @@ function problemOfLocation(location: string): string | undefined {
     return 'has a wildcard: write it as the prefix, and a real host as the location';
   if (location.startsWith(hiddenUserInfo)) return passwordElsewhere;
   const host = hostOf(location);
-  if (hubNames.has(host.toLowerCase()) && !hubNames.has(host))
+  if (dockerHubNames.has(host.toLowerCase()) && !dockerHubNames.has(host))
     return 'is Docker Hub: write "docker.io", in lower case';
   if (Number(/:(\d+)$/.exec(host)?.[1] ?? 0) > maxPort) return `has a port above ${maxPort}`;
   const probe = `${location}/namespace/name`;
@@ -66,7 +66,7 @@ function problemOfLocation(location: string): string | undefined {
 }
 
 function instead(location: string): string {
-  return location.startsWith('index.docker.io')
+  return location.startsWith(dockerHubIndex)
     ? '"docker.io"'
     : 'a host with a dot or a port, or localhost, first';
 }

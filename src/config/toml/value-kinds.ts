@@ -1,6 +1,7 @@
 /** The kinds of values in entrepot.toml, in `ENTREPOT_*` variables and in flags, each with what is accepted. */
 import { resolve } from 'node:path';
 import picomatch from 'picomatch';
+import { dockerHub, dockerHubNames } from '../../oci/docker-hub.ts';
 import { isDomain, parseRepository } from '../../oci/reference.ts';
 import { parseProxyUrl } from '../proxy-env.ts';
 import { durationForms, formatDuration, formatSize, parseDuration, parseSize, sizeForms } from './units.ts';
@@ -162,7 +163,7 @@ export const registry: ValueKind<string> = {
   expected: 'a registry as HOST or HOST:PORT, without "https://" and without a path',
   read(value) {
     if (typeof value !== 'string' || !isHost(value)) return undefined;
-    return /^(?:index\.|registry-1\.)?docker\.io$/i.test(value) ? 'docker.io' : value;
+    return dockerHubNames.has(value.toLowerCase()) ? dockerHub : value;
   },
 };
 
