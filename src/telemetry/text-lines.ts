@@ -1,10 +1,16 @@
 /**
- * Log lines for people in the place of JSON, one line each:
+ * Log lines for people instead of JSON:
  *
  *   18:03:12 info  GET 200 /v2/quay.io/team/app/manifests/1 in 312 ms  cache=fetched endpoint=quay.io/team/app id=4f0c9a6d21be
  *   18:03:12 warn  a host is skipped for now: it does not answer well  host=m1.corp reason="connection refused"
  *
- * Text from registries and clients is quoted, so that it cannot move the cursor or begin a line of its own.
+ * A message of several lines, which is an error of a configuration file, goes on in indented lines:
+ *
+ *   18:03:12 error configuration not reloaded, the old one stays: is not valid TOML  file=/etc/entrepot/entrepot.toml line=1
+ *                  1 | listen =
+ *                    |         ^
+ *
+ * Text from registries and clients is quoted, so that it cannot move the cursor or begin a line that looks like one of the log.
  */
 
 interface LineSink {
@@ -13,6 +19,8 @@ interface LineSink {
 
 /** Fields of a request's line that are told before the others. */
 const told = new Set(['method', 'status', 'path', 'ms']);
+/** Before the second line of a message: below the first word of the first line. */
+const indent = ' '.repeat('18:03:12 error '.length);
 /** Fields that every line has, or that are for programs. */
 const common = new Set(['level', 'time', 'event', 'msg']);
 
@@ -25,14 +33,20 @@ function asText(line: string): string {
   const fields = JSON.parse(line) as Record<string, unknown>;
   const { level, time, msg } = fields;
   const isRequest = msg === 'request' && 'status' in fields;
+  const [first = '', ...more] = String(msg).split('\n');
   const what = isRequest
     ? `${plain(fields.method)} ${plain(fields.status)} ${plain(fields.path)} in ${plain(fields.ms)} ms`
-    : escaped(String(msg));
+    : escaped(first);
   const rest = Object.entries(fields)
     .filter(([name]) => !common.has(name) && !(isRequest && told.has(name)))
     .map(([name, value]) => `${name}=${name === 'trail' ? trailText(value) : plain(value)}`);
   const clock = new Date(String(time)).toTimeString().slice(0, 8);
-  return `${[`${clock} ${String(level).padEnd(5)} ${what}`, ...(rest.length > 0 ? [rest.join(' ')] : [])].join('  ')}\n`;
+  const head = `${clock} ${String(level).padEnd(5)} ${what}`;
+  const lines = [
+    rest.length > 0 ? `${head}  ${rest.join(' ')}` : head,
+    ...more.map((text) => indent + escaped(text.replaceAll('\t', ' '))),
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 /** `"m1.corp connection refused; quay.io ok"`. */

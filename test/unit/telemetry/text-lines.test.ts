@@ -34,8 +34,30 @@ describe('a log line in a terminal', () => {
     );
   });
 
+  it('shows a message of several lines as such, its fields in the first, the others indented', () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'debug', to: textLines({ write: (line) => lines.push(line) }) });
+    log.error({ file: '/e.toml', line: 1 }, 'not reloaded: is not valid TOML\n1 | \ta = \n  | \t    ^');
+    const indent = ' '.repeat(15);
+    assert.deepEqual(lines.join('').split('\n').slice(1), [`${indent}1 |  a = `, `${indent}  |      ^`, '']);
+    assert.match(
+      lines[0] ?? '',
+      /^[\d:]{8} error not reloaded: is not valid TOML {2}file=\/e\.toml line=1\n/,
+    );
+  });
+
+  it('begins no line with text from outside, even if a message quotes it', () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'debug', to: textLines({ write: (line) => lines.push(line) }) });
+    log.info({ path: 'a\nb' }, 'said x\r\n18:03:12 info  a lie');
+    assert.match(
+      lines[0] ?? '',
+      /^\S+ info {2}said x\\u000d {2}path="a\\nb"\n {15}18:03:12 info {2}a lie\n$/,
+    );
+  });
+
   it('holds no control character, whatever a client or a registry sent', () => {
-    const hostile = 'x\r\n\u001b[2J\u0007\u009b31m\u202e"y';
+    const hostile = 'x\r\u001b[2J\u0007\u009b31m\u202e"y';
     const line = asText('info', { path: hostile, id: hostile, list: [hostile] }, `said ${hostile}`);
     assert.match(line, /^[\x20-\x7e]*$/);
     assert.match(line, /\\u001b\[2J/);
