@@ -9,7 +9,7 @@ import { buildConnector, errors } from 'undici';
 import { addressKind } from '../../lib/address-kind.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type AddressScope, isWithinScope, tooNearReason } from './addresses.ts';
-import { dial, keepAliveProbes } from './dial.ts';
+import { dial } from './dial.ts';
 import type { Lookups } from './lookups.ts';
 import { ForbiddenAddressError } from './transport-fault.ts';
 
@@ -26,54 +26,74 @@ export interface ConnectorOptions {
   readonly onread?: OnReadOpts | undefined;
   /** What tls.connect takes, for HTTPS. */
   readonly tls?: buildConnector.BuildOptions | undefined;
-  /** Told the address of each connection; over TLS of a verified one: what DNS says besides proves nothing. */
+  /** Gets the address of each connection, over TLS of a verified one. The other addresses of the name prove nothing. */
   connected?(address: string): void;
 }
 
+/** ms between probes of a quiet connection: well below the time after which NATs and load balancers forget it. */
+const keepAliveProbes = 15_000;
+
+/** A connection that has been begun, and when it is ready for use: connected, and over TLS with the handshake done. */
+interface Begun {
+  readonly socket: Socket;
+  readonly ready: Promise<Socket>;
+}
+
+/**
+ * The connector of one pool. It fails with ForbiddenAddressError for an address outside `addressScope`, with LookupTimeoutError
+ * or the resolver's error, with undici's ConnectTimeoutError after `timeout`, or with the error of the socket.
+ */
 export function createConnector(options: ConnectorOptions): buildConnector.connector {
-  const { lookups, clock, timeout, addressScope } = options;
-  // Its timer is ours: the time for TLS is what TCP has left. Node gives `onread` to no TLS over a socket that is there already.
-  const connectTls = buildConnector({
+  const { lookups, clock, timeout } = options;
+  // Its timer is off: the time for TLS is what TCP has left. It gets an address at a time, so it never looks a name up.
+  const connect = buildConnector({
     ...options.tls,
-    ...{ timeout: 0, allowH2: false, noDelay: true, keepAliveInitialDelay: keepAliveProbes },
+    timeout: 0,
+    allowH2: false,
+    noDelay: true,
+    keepAliveInitialDelay: keepAliveProbes,
     ...(options.onread && { onread: options.onread }),
   });
 
-  async function addressesOf(hostname: string): Promise<readonly LookupAddress[]> {
-    const family = isIP(hostname);
-    if (family !== 0) return [{ address: hostname, family }];
-    const addresses = await lookups.addressesOf(hostname, options.lookupTimeout);
-    // A name is refused as soon as one of its addresses is too near.
-    const tooNear = addresses.find(({ address }) => !isWithinScope(addressKind(address), addressScope));
-    if (tooNear) throw new ForbiddenAddressError(tooNearReason(hostname, addressKind(tooNear.address)));
-    return addresses;
+  /** Puts the end of the peer's certificate on an error: Node says that it expired, but not when. */
+  function begin(wanted: buildConnector.Options): Begun {
+    const { promise: ready, resolve, reject } = Promise.withResolvers<Socket>();
+    // Nothing waits for the connections that lose.
+    ready.catch(() => {});
+    let validTo: string | undefined;
+    const socket = connect(wanted, (error, connected) => {
+      if (error) reject(Object.assign(error, { validTo }));
+      else resolve(connected);
+    }) as unknown as Socket;
+    socket.prependListener('secure', () => {
+      validTo = (socket as TLSSocket).getPeerCertificate().valid_to;
+    });
+    return { socket, ready };
   }
 
   async function open(wanted: buildConnector.Options): Promise<Socket> {
-    const addresses = await addressesOf(wanted.hostname);
+    const addresses = await addressesOf(wanted.hostname, options);
     const abort = new AbortController();
     const timer = clock.after(timeout, () =>
       abort.abort(new errors.ConnectTimeoutError(`no connection within ${timeout} ms`)),
     );
-    const isTls = wanted.protocol === 'https:';
-    const port = Number(wanted.port) || (isTls ? 443 : 80);
     try {
-      const handshakes = new Map<Socket, Promise<Socket>>();
-      const begin = ({ address }: LookupAddress) => {
-        const [socket, secured] = secure({ ...wanted, hostname: address });
-        handshakes.set(socket, secured);
-        return socket;
-      };
+      const readiness = new Map<Socket, Promise<Socket>>();
       const dialled = await dial(addresses, {
-        ...{ port, clock, signal: abort.signal, onread: options.onread },
-        begin: isTls ? begin : undefined,
+        clock,
+        signal: abort.signal,
+        begin({ address }) {
+          const { socket, ready } = begin({ ...wanted, hostname: address });
+          readiness.set(socket, ready);
+          return socket;
+        },
       }).catch((error: unknown) => {
         lookups.doubt(wanted.hostname);
         throw error;
       });
       const cut = () => dialled.destroy(abort.signal.reason as Error);
       abort.signal.addEventListener('abort', cut);
-      const socket = (await handshakes.get(dialled)) ?? dialled;
+      const socket = (await readiness.get(dialled)) ?? dialled;
       abort.signal.removeEventListener('abort', cut);
       if (socket.remoteAddress !== undefined) options.connected?.(socket.remoteAddress);
       return socket;
@@ -82,29 +102,24 @@ export function createConnector(options: ConnectorOptions): buildConnector.conne
     }
   }
 
-  /**
-   * A TLS connection, and when its handshake is over. Puts the end of the peer's certificate on an error: Node says that it
-   * expired, but not when.
-   */
-  function secure(wanted: buildConnector.Options): [Socket, Promise<Socket>] {
-    const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-    // Of those that lose, nothing waits for the end.
-    promise.catch(() => {});
-    let validTo: string | undefined;
-    const socket = connectTls(wanted, (error, secured) => {
-      if (error) reject(Object.assign(error, { validTo }));
-      else resolve(secured);
-    }) as unknown as TLSSocket;
-    socket.prependListener('secure', () => {
-      validTo = socket.getPeerCertificate().valid_to;
-    });
-    return [socket, promise];
-  }
-
   return (wanted, callback) => {
     open(wanted).then(
       (socket) => callback(null, socket),
       (error: Error) => callback(error, null),
     );
   };
+}
+
+/** The addresses of a host, an address itself included. One that is too near rules out all of them. */
+async function addressesOf(
+  hostname: string,
+  { lookups, lookupTimeout, addressScope }: ConnectorOptions,
+): Promise<readonly LookupAddress[]> {
+  const family = isIP(hostname);
+  const addresses =
+    family === 0 ? await lookups.addressesOf(hostname, lookupTimeout) : [{ address: hostname, family }];
+  const kinds = addresses.map(({ address }) => addressKind(address));
+  const tooNear = kinds.find((kind) => !isWithinScope(kind, addressScope));
+  if (tooNear !== undefined) throw new ForbiddenAddressError(tooNearReason(hostname, tooNear));
+  return addresses;
 }

@@ -1,31 +1,27 @@
 /**
- * One TCP connection to a host with several addresses (RFC 8305, "Happy Eyeballs"): families by turns, the next address is
- * tried when the last has failed or has taken 250 ms, and all that were begun go on. The first connection wins.
+ * One connection to a host with several addresses (RFC 8305, "Happy Eyeballs"): the families alternate, the next address is
+ * tried when the last has failed or has taken 250 ms, and all attempts go on. The first connection wins.
  *
  * Node's own way (`autoSelectFamily`) gives up each address after 250 ms. Over a satellite, with a round trip of 320 ms, that
  * connects to nothing.
  */
 import type { LookupAddress } from 'node:dns';
-import { connect, type OnReadOpts, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../../lib/clock.ts';
 
 export interface DialOptions {
-  readonly port: number;
   readonly clock: Clock;
   /** Ends all attempts. */
   readonly signal: AbortSignal;
-  readonly onread?: OnReadOpts | undefined;
-  /** Begins the connection to one address. Default: plain TCP. A TLS socket counts as connected when its TCP connection is. */
-  readonly begin?: ((address: LookupAddress) => Socket) | undefined;
+  /** Begins the connection to one address. A TLS socket counts as connected when its TCP connection is. */
+  begin(address: LookupAddress): Socket;
 }
 
 const attemptDelay = 250;
-/** Between probes of a quiet connection, ms: well below the time after which NATs and load balancers forget it. */
-export const keepAliveProbes = 15_000;
 
-/** Rejects with the reason of `signal`, or, when every address has failed, with the error that says most. */
+/** Rejects with the reason of `signal`, or, when every address has failed, with the error that explains most. */
 export function dial(addresses: readonly LookupAddress[], options: DialOptions): Promise<Socket> {
-  const { port, clock, signal, onread, begin = plain } = options;
+  const { clock, signal } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const waiting = byTurns(addresses);
   const running = new Set<Socket>();
@@ -40,16 +36,8 @@ export function dial(addresses: readonly LookupAddress[], options: DialOptions):
     if (waiting.length > 0) timer = clock.after(attemptDelay, next);
   }
 
-  function plain({ address, family }: LookupAddress): Socket {
-    return connect({
-      ...{ host: address, family, port, noDelay: true, autoSelectFamily: false },
-      ...{ keepAlive: true, keepAliveInitialDelay: keepAliveProbes },
-      ...(onread && { onread }),
-    });
-  }
-
   function attempt(address: LookupAddress): void {
-    const socket = begin(address);
+    const socket = options.begin(address);
     running.add(socket);
     socket.once('connect', () => {
       running.delete(socket);
@@ -96,7 +84,7 @@ export function byTurns(addresses: readonly LookupAddress[]): LookupAddress[] {
     .filter((address) => address !== undefined);
 }
 
-/** An address that refused says more than one that this machine has no route to, as with IPv6 where there is none. */
+/** An address that refused explains more than one that this machine has no route to, such as an IPv6 address without IPv6. */
 function mostTelling(errors: readonly NodeJS.ErrnoException[]): NodeJS.ErrnoException {
   const told = errors.find(({ code }) => code !== 'ENETUNREACH' && code !== 'EADDRNOTAVAIL');
   return told ?? errors[0] ?? new Error('no address to connect to');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { LookupAddress } from 'node:dns';
+import { connect } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { byTurns, dial } from '../../../../src/upstream/http/dial.ts';
 import { startBlackHole } from '../../../support/black-hole.ts';
@@ -22,7 +23,11 @@ describe('a connection to a host with several addresses', () => {
   function begin(addresses: readonly LookupAddress[], port: number) {
     const clock = createManualClock();
     const abort = new AbortController();
-    const connected = dial(addresses, { port, clock, signal: abort.signal });
+    const connected = dial(addresses, {
+      clock,
+      signal: abort.signal,
+      begin: ({ address }) => connect({ host: address, port }),
+    });
     return { clock, abort, connected };
   }
 

@@ -55,6 +55,8 @@ describe('names that lead nearer than their sender may send us', () => {
       ['lan.test', 'public'],
       ['both.test', 'public'],
       ['both.test', 'loopback'],
+      ['127.0.0.1', 'public'],
+      ['127.0.0.1', 'private'],
     ] as const) {
       await assert.rejects(get(name, addressScope), { code: 'FORBIDDEN_ADDRESS' }, `${name} ${addressScope}`);
     }
