@@ -124,8 +124,6 @@ const stillTooLong = {
     'src/pull/pull-manifest.ts: createPullManifest',
     'src/telemetry/metrics.ts: createMetrics',
     'src/upstream/auth/negotiation.ts: createNegotiation',
-    'src/upstream/http/dispatchers.ts: createDispatchers',
-    'src/upstream/http/sender.ts: createSender',
   ] as readonly string[],
 };
 

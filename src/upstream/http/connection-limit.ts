@@ -1,24 +1,25 @@
 /**
- * At most so many exchanges with a host at once; the rest wait: small answers (manifests, tokens, lists) before blobs,
- * each kind in the order in which it came, and nobody for longer than `longestWait`. Hosts without a limit never wait.
+ * A semaphore for each host: `max_connections` exchanges at once. The others wait, at most `longestWait`: small answers (manifests,
+ * tokens, lists) before blobs, each kind in the order in which it came. Requests to hosts without a limit never wait.
  */
 import type { Clock } from '../../lib/clock.ts';
 
 export interface ConnectionLimit {
   /**
-   * Resolves with the function that gives the slot back, which may be called more than once; with undefined when none came free
-   * in time. Rejects when `signal` is aborted.
+   * Resolves with the function that gives the permit back, which may be called more than once; with undefined if none came free
+   * in time. Rejects with the reason of `signal` when that is aborted.
    */
   take(name: string, options?: WaitOptions): Promise<(() => void) | undefined>;
 }
 
 export interface WaitOptions {
-  /** Waits behind all that are not. */
+  /** It waits behind all requests that are not bulk. */
   readonly bulk?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 interface Host {
+  /** Permits. */
   free: number;
   readonly small: Set<Waiter>;
   readonly bulk: Set<Waiter>;
@@ -26,13 +27,18 @@ interface Host {
 
 type Waiter = (gotOne: boolean) => void;
 
+/** `limitOf`: permits of a host, by the name that the configuration has for it; undefined for no limit. */
 export function createConnectionLimit(
   limitOf: (name: string) => number | undefined,
-  options: { readonly clock: Clock /** ms */; readonly longestWait: number },
+  options: {
+    readonly clock: Clock;
+    /** ms. */
+    readonly longestWait: number;
+  },
 ): ConnectionLimit {
   const hosts = new Map<string, Host>();
 
-  function giver(host: Host): () => void {
+  function releaser(host: Host): () => void {
     let given = false;
     return () => {
       if (given) return;
@@ -73,10 +79,10 @@ export function createConnectionLimit(
       hosts.set(name, host);
       if (host.free > 0) {
         host.free -= 1;
-        return giver(host);
+        return releaser(host);
       }
       const gotOne = await wait(bulk ? host.bulk : host.small, signal);
-      return gotOne ? giver(host) : undefined;
+      return gotOne ? releaser(host) : undefined;
     },
   };
 }
