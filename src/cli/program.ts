@@ -31,7 +31,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage or unusable configuration.`;
 /** `args` as they follow the program's name. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
-  const program = createProgram((code) => {
+  const program = createProgram(args, (code) => {
     exitCode = code;
   });
   try {
@@ -46,7 +46,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function createProgram(end: (code: ExitCode) => void): Command {
+function createProgram(args: readonly string[], end: (code: ExitCode) => void): Command {
   const program = new Command('entrepot')
     .description('A pull-through mirror for container images.')
     .version(readVersion(), '--version', 'print the version')
@@ -58,7 +58,8 @@ function createProgram(end: (code: ExitCode) => void): Command {
     .option('--log-format <FORMAT>', 'text or json (default: text in a terminal, json elsewhere)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'entrepot: ')),
+      outputError: (text, write) =>
+        write(text.replace(/^error: /, 'entrepot: ') + flagHint(text, args, program)),
     })
     .showHelpAfterError('For help: entrepot --help')
     .addHelpText('after', afterHelp)
@@ -113,6 +114,15 @@ function createProgram(end: (code: ExitCode) => void): Command {
 
   addCacheCommands(program, { loadOptions, done: (result, flags) => end(print(result, flags)) });
   return program;
+}
+
+/** The flag that was written without its dashes, which the parser counts as an argument: `serve listen 0.0.0.0:5000`. */
+function flagHint(error: string, args: readonly string[], program: Command): string {
+  if (!error.startsWith('error: too many arguments')) return '';
+  const command = program.commands.find((one) => args.includes(one.name()));
+  const flags = [...(command?.options ?? []), ...program.options].map(({ long }) => long);
+  const flag = args.map((arg) => `--${arg.split('=', 1)[0]}`).find((meant) => flags.includes(meant));
+  return flag === undefined ? '' : `(Did you mean ${flag}?)\n`;
 }
 
 async function explained(reference: string, options: LoadOptions, isProbing: boolean): Promise<Result> {
