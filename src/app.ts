@@ -83,7 +83,9 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const { log } = deps;
   const releases = createReleases();
   const parts = await assemble(config, deps, releases).catch(async (error: unknown) => {
-    await releases.unwind().catch((err) => log.error({ err }, 'a part could not be released'));
+    await releases
+      .unwind()
+      .catch((err) => log.error({ event: 'app.releaseFailed', err }, 'a part could not be released'));
     throw error;
   });
   const { clock, metrics, routes, server, adminServer, backgroundScrub } = parts;
@@ -92,7 +94,8 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     if (!tls) return;
     server.secure(tls);
     metrics.certificates(tls.expiries.map(({ file, at }) => ({ file, at: at / 1000 })));
-    for (const { file, message } of tls.warnings) log.warn({ file }, message);
+    for (const { file, message } of tls.warnings)
+      log.warn({ event: 'app.certificateWarning', file }, message);
   }
 
   return {
@@ -125,7 +128,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       backgroundScrub.configure(wanted.cache.scrub);
       secure(tls);
       for (const key of keptUntilRestart(config.server, wanted)) {
-        log.warn({ key }, 'this setting takes effect at the next start only');
+        log.warn({ event: 'app.needsRestart', key }, 'this setting takes effect at the next start only');
       }
       metrics.configured(clock.now() / 1000);
     },
@@ -153,7 +156,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     processMetrics: true,
     version,
     droppedLogLines: deps.droppedLogLines,
-    onUnreadable: (err) => log.error({ err }, 'a state could not be read for the metrics'),
+    onUnreadable: (err) =>
+      log.error({ event: 'metrics.stateUnreadable', err }, 'a state could not be read for the metrics'),
   });
   const blocks = createReadBlocks(readBlocks);
   const buffers = createBufferPool(fileBuffers);
@@ -167,7 +171,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     onDamaged: metrics.damageFound,
     onEvicted(bytes: number, digest: string) {
       metrics.evicted(bytes);
-      log.debug({ digest, bytes }, 'removed from the cache to make room');
+      log.debug({ event: 'cache.evicted', digest, bytes }, 'removed from the cache to make room');
     },
   };
   const cache = await openCache(cacheDeps, { data, ...settings.cache });

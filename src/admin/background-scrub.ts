@@ -4,9 +4,11 @@
  * the folder of the current slot and misses none. If a folder takes longer than its slot, the next folders follow at once;
  * such a pass takes longer than the period.
  */
+
 import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/pause.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Scrubs } from './scrubs.ts';
 
 export interface BackgroundScrub {
@@ -26,7 +28,7 @@ export interface BackgroundScrubSettings {
 export interface BackgroundScrubDeps {
   readonly scrubs: Pick<Scrubs, 'run'>;
   readonly clock: Clock;
-  readonly log: Record<'debug' | 'error', (fields: object, message: string) => void>;
+  readonly log: Pick<Log, 'debug' | 'error'>;
 }
 
 /** Runs nothing before `configure`. */

@@ -10,6 +10,7 @@ import type { Loss } from '../cache/integrity/damaged-content.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { NamePattern } from '../lib/name-patterns.ts';
 import { createPace } from '../lib/pace.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { createRepair } from './repair.ts';
 
 export interface Scrubs {
@@ -60,7 +61,7 @@ export interface ScrubsDeps {
   readonly cache: Pick<CacheAdmin, 'scrub' | 'usage'>;
   readonly repair: ReturnType<typeof createRepair>;
   readonly clock: Clock;
-  readonly log: Record<'info' | 'error', (fields: object, message: string) => void>;
+  readonly log: Pick<Log, 'info' | 'error'>;
   readonly onRead: (bytes: number) => void;
   readonly onDamaged: (how: 'repaired' | 'lost') => void;
 }

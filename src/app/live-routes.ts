@@ -50,7 +50,9 @@ export function createLiveRoutes(
     retired.add(upstream);
     upstream
       .retire()
-      .catch((err: unknown) => log.error({ err }, 'closing connections after a reload'))
+      .catch((err: unknown) =>
+        log.error({ event: 'upstream.closeFailed', err }, 'connections could not be closed after a reload'),
+      )
       .finally(() => retired.delete(upstream));
   }
 

@@ -45,7 +45,7 @@ export function createRoutes({ registries, server, paths, proxies }: Config, dep
         credentialHelpers: registries.credentialHelpers,
         runHelper: createCredentialHelper({ env, clock }),
         clock,
-        warn: ({ file, line, message }) => log.warn({ file, line }, message),
+        warn: ({ file, line, message }) => log.warn({ event: 'credentials.warning', file, line }, message),
       }),
       certLookup: createCertLookup(paths.certDirectories),
       authFiles: paths.authFiles.map(({ path }) => path),
@@ -53,16 +53,22 @@ export function createRoutes({ registries, server, paths, proxies }: Config, dep
       clock,
       memory,
       onBreaker({ breaker, ...fields }) {
-        if (breaker === 'open') log.warn(fields, 'a host is skipped for now: it does not answer well');
-        else log.info(fields, 'a host that was skipped answers again');
+        if (breaker === 'open') {
+          log.warn(
+            { event: 'upstream.skipped', ...fields },
+            'a host is skipped for now: it does not answer well',
+          );
+        } else {
+          log.info({ event: 'upstream.answersAgain', ...fields }, 'a host that was skipped answers again');
+        }
       },
       onAttempt(endpoint, attempt) {
         const { outcome, ms } = attempt;
         metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
-        log.debug(attempt, 'asked an endpoint');
+        log.debug({ event: 'upstream.asked', ...attempt }, 'asked an endpoint');
       },
       onFault({ host }, err) {
-        log.error({ err, host }, 'the answer of an endpoint could not be judged');
+        log.error({ event: 'upstream.fault', err, host }, 'the answer of an endpoint could not be judged');
       },
     },
     {

@@ -19,7 +19,7 @@ import type { Quotas } from './capacity/quotas.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { IndexStore } from './index/index-store.ts';
 import type { VerifiedFiles } from './integrity/verified-files.ts';
-import type { CacheLog } from './log.ts';
+import type { RareLog } from './rare-log.ts';
 import type { Holds } from './use-counts.ts';
 
 export interface LocalCacheDeps {
@@ -27,7 +27,7 @@ export interface LocalCacheDeps {
   readonly store: BlobStore;
   readonly clock: Clock;
   /** For what each request may meet. */
-  readonly rareLog: CacheLog;
+  readonly rareLog: RareLog;
   readonly times: AccessTimes;
   readonly quotas: Quotas;
   readonly room: Room;

@@ -28,13 +28,12 @@ import { createLosses } from './integrity/damaged-content.ts';
 import { createUpkeep } from './integrity/maintenance.ts';
 import { createVerifiedFiles } from './integrity/verified-files.ts';
 import { createLocalCache } from './local-cache.ts';
-import type { CacheLog } from './log.ts';
-import { createRareLog } from './rare-log.ts';
+import { createRareLog, type RareLog } from './rare-log.ts';
 import { Holds } from './use-counts.ts';
 
 export interface CacheDeps {
   readonly clock: Clock;
-  readonly log: CacheLog;
+  readonly log: RareLog;
   /** What stored files are read into. */
   readonly buffers: BufferPool;
   /** Bytes free for this process on the file system of the folder. */
@@ -340,7 +339,7 @@ function wire(
   return { ...cache, admin, configure };
 }
 
-function forgetIncoming(log: CacheLog, folder: DataFolder): void {
+function forgetIncoming(log: RareLog, folder: DataFolder): void {
   const files = folder.incoming.clear();
   if (files > 0)
     log.warn({ files }, 'the machine went down in between: transfers that were in flight begin anew');

@@ -1,18 +1,21 @@
 /**
- * A log that tells a trouble once a minute, however often it is met: on a full disk each request would add a line. A line says in
- * `repeated` how many like it were left out before.
+ * A log that writes the same message at most once a minute: on a full disk each request would add a line. The field `repeated` of a
+ * line is the number of lines with the same message that were left out before it.
  */
 import type { Clock } from '../lib/clock.ts';
-import type { CacheLog } from './log.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export type RareLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /** ms for which a line with the same message is left out. */
 const interval = 60_000;
 
-export function createRareLog({ log, clock }: { log: CacheLog; clock: Clock }): CacheLog {
+/** Passes lines on to `log`. */
+export function createRareLog({ log, clock }: { log: RareLog; clock: Clock }): RareLog {
   /** By message: the texts are our own, so they are few. */
   const told = new Map<string, { at: number; repeated: number }>();
 
-  function write(level: keyof CacheLog, fields: object, message: string): void {
+  function write(level: keyof RareLog, fields: object, message: string): void {
     const now = clock.monotonic();
     const past = told.get(message);
     if (past && now - past.at < interval) {

@@ -5,7 +5,7 @@
 import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
 import { EntrepotError } from '../errors.ts';
-import type { Log } from '../telemetry/log.ts';
+import type { ProgramLog } from '../telemetry/log.ts';
 import { describeFault } from './output/faults.ts';
 
 /** What made it necessary, for the log. */
@@ -27,7 +27,7 @@ export function createReloads(
     /** Resolves when it serves: a reload waits for that. */
     readonly app: Promise<Pick<App, 'reload' | 'reloadRefused'>>;
     readonly read: () => Promise<Config>;
-    readonly log: Log;
+    readonly log: ProgramLog;
   },
   first: Config,
 ): Reloads {
@@ -64,11 +64,11 @@ export function createReloads(
   };
 }
 
-export function logWarnings(log: Log, { warnings }: Config): void {
+export function logWarnings(log: ProgramLog, { warnings }: Config): void {
   for (const { file, line, message } of warnings) log.warn({ file, line }, message);
 }
 
-function logRefused(log: Log, error: unknown, cause: ReloadCause | undefined): void {
+function logRefused(log: ProgramLog, error: unknown, cause: ReloadCause | undefined): void {
   const what = 'configuration not reloaded, the old one stays';
   if (error instanceof EntrepotError) {
     const { code, file, line, message } = error;

@@ -1,7 +1,9 @@
 /** Puts the use case together: one function per kind of target, over the same cache, upstream and transfers. */
+
 import type { Cache } from '../cache/cache.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
@@ -21,7 +23,7 @@ export interface PullDeps {
   readonly inForce: UpstreamInForce;
   readonly transfers: Transfers;
   readonly clock: Clock;
-  readonly log: Record<'debug' | 'warn', (fields: object, message: string) => void>;
+  readonly log: Pick<Log, 'debug' | 'warn'>;
 }
 
 /** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */

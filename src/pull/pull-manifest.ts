@@ -10,12 +10,14 @@
  *   nothing here ................................... GET, fetched; joined for those who wait for the same GET
  *   attached tag, absent before, nobody can say .... 404, stale
  */
+
 import type { Cache, CachedManifest, CachedTag } from '../cache/cache.ts';
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type { ManifestTarget } from '../routing/target.ts';
+import type { Log } from '../telemetry/log.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Answer, FetchedManifest, Upstream } from '../upstream/upstream.ts';
 import { type Freshness, isFresh } from './freshness.ts';
@@ -32,7 +34,7 @@ export interface PullManifestDeps {
   /** Tags that were just found to be neither the same, nor another, nor gone. */
   readonly unconfirmed: RememberedTrails;
   readonly patience: Patience;
-  readonly log: Record<'debug' | 'warn', (fields: object, message: string) => void>;
+  readonly log: Pick<Log, 'debug' | 'warn'>;
   readonly onMissing: 'drop' | 'keep';
 }
 

@@ -4,9 +4,11 @@
  * time, good or bad: so a dead registry costs one wait, for all images and clients together. One that fails quickly costs
  * nothing either once its breaker is open: it is not even asked until a probe is due.
  */
+
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { type Reference, referenceName } from '../oci/reference.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 export interface Patience {
@@ -20,7 +22,7 @@ export interface Patience {
 export interface PatienceDeps {
   readonly clock: Clock;
   readonly upstream: Pick<Upstream, 'endpoints' | 'isDown' | 'hasAnswered'>;
-  readonly log: { warn(fields: object, message: string): void };
+  readonly log: Pick<Log, 'warn'>;
 }
 
 const maxRemembered = 2000;

@@ -1,17 +1,30 @@
 /** The log: one JSON object per line, by pino. `log-output.ts` writes the lines of a server to standard output. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
-export type Log = Logger;
+/** One line. `fields` become keys of the JSON object, next to `message`. `fields.event` is the stable id of the line: `area.event`. */
+type WriteLine = (fields: object, message: string) => void;
+
+/** What the parts of the program write to. Each takes only the levels that it uses: `Pick<Log, 'warn' | 'error'>`. */
+export interface Log {
+  readonly debug: WriteLine;
+  readonly info: WriteLine;
+  readonly warn: WriteLine;
+  readonly error: WriteLine;
+}
+
+/** The log of the whole program: its level can be changed, and it can say why the program ends. */
+export type ProgramLog = Logger;
 
 export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly to: DestinationStream;
 }
 
-/** Fields that never reach the log, should somebody pass them along by mistake. (Wildcards would cost 8 us per line.) */
+/** Fields that never reach the log, even if a part passes them by mistake. (Wildcards would cost 8 us per line.) */
 const secretFields = ['authorization', 'password', 'token', 'identityToken', 'secret', 'cookie'];
 
-export function createLog(options: LogOptions): Log {
+/** A log of lines from `options.level` up. Fields whose name says that they hold a secret are written as `[secret]`. */
+export function createLog(options: LogOptions): ProgramLog {
   return pino(
     {
       level: options.level,

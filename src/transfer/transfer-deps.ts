@@ -1,10 +1,12 @@
 /** What transfers stand on: the outside (`TransfersDeps`), and what they share among themselves (`TransferDeps`). */
+
 import type { Cache } from '../cache/cache.ts';
 import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Hasher } from '../lib/hasher.ts';
 import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { DistrustMemory } from './fetch/distrust.ts';
 import type { WriteVector } from './file/file-writer.ts';
@@ -12,13 +14,6 @@ import type { MemoryBudget } from './file/memory-budget.ts';
 import type { SparseFile } from './file/sparse-file.ts';
 import type { TransferLimits } from './limits.ts';
 import type { RelayMemory } from './read/relay-memory.ts';
-
-export interface TransferLog {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 export interface TransferMetrics {
   /** Body bytes that came from an upstream host. */
@@ -31,7 +26,7 @@ export interface TransferMetrics {
 /** What transfers stand on; `createTransfers` fills in the rest. */
 export interface TransfersDeps {
   readonly clock: Clock;
-  readonly log: TransferLog;
+  readonly log: Log;
   readonly hasher: Hasher;
   /** What the upstream's sockets read into. */
   readonly blocks: Pick<ReadBlocks, 'retain' | 'release' | 'lend' | 'takeBack'>;

@@ -3,17 +3,17 @@
  * counted.
  */
 import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
 import type { Room } from '../capacity/capacity.ts';
 import type { Quotas } from '../capacity/quotas.ts';
 import type { IndexStore } from '../index/index-store.ts';
 import { salvage } from '../index/salvage.ts';
-import type { CacheLog } from '../log.ts';
 import { type ReconcileDeps, type ReconcileReport, reconcile } from './reconcile.ts';
 
 export interface UpkeepDeps extends ReconcileDeps {
   readonly index: IndexStore;
   readonly clock: Clock;
-  readonly log: CacheLog;
+  readonly log: Pick<Log, 'info' | 'error'>;
   readonly quotas: Quotas;
   readonly room: Room;
 }

@@ -12,7 +12,7 @@ import type { App } from '../../app.ts';
 import { createConfigWatch } from '../../config/files/config-watch.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { createLog, type Log } from '../../telemetry/log.ts';
+import { createLog, type ProgramLog } from '../../telemetry/log.ts';
 import { createLogOutput } from '../../telemetry/log-output.ts';
 import { textLines } from '../../telemetry/text-lines.ts';
 import { watchFaults } from '../output/faults.ts';
@@ -91,7 +91,7 @@ function explainCommand(flags: LoadOptions['flags']): string {
   return [program, 'explain', ...given].join(' ');
 }
 
-function watchStopSignals(log: Log): Promise<NodeJS.Signals> {
+function watchStopSignals(log: ProgramLog): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let first: { signal: NodeJS.Signals; at: number } | undefined;
   const hear = (signal: NodeJS.Signals) => {

@@ -8,7 +8,7 @@
  *
  * Messages of libraries may quote URLs and headers. What could be a secret in them is taken out.
  */
-import type { Log } from '../../telemetry/log.ts';
+import type { ProgramLog } from '../../telemetry/log.ts';
 
 export interface DescribedFault {
   readonly name: string;
@@ -17,7 +17,7 @@ export interface DescribedFault {
   readonly stack?: string;
 }
 
-export function watchFaults(log: Log): void {
+export function watchFaults(log: ProgramLog): void {
   process.on('unhandledRejection', (reason) => {
     log.error({ fault: describeFault(reason) }, 'unhandled rejection: please report it');
   });

@@ -5,14 +5,16 @@
  * The app can be mounted at any path. It asks for no proof of identity: the server that mounts it decides which clients
  * reach it.
  */
+
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
 import { EntrepotError } from '../../errors.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { arrayAnswer, progressAnswer } from './command-answers.ts';
 
 export interface AdminApiOptions {
-  readonly log: Record<'info' | 'error', (fields: object, message: string) => void>;
+  readonly log: Pick<Log, 'info' | 'error'>;
 }
 
 type Arguments = Readonly<Record<string, unknown>>;

@@ -2,13 +2,15 @@
  * Serves the admin API on a Unix socket in the data folder, and `GET /healthz` for the health check of a container. The mode
  * of the socket is 0600: only the user of the server can connect, and no further proof is asked for.
  */
+
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Administration } from '../../admin/administration.ts';
-import { type AdminApiOptions, createAdminApi } from './admin-api.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { createAdminApi } from './admin-api.ts';
 
 export interface AdminServer {
   /** Never throws: the server also works without a socket, and the log says so. */
@@ -19,7 +21,7 @@ export interface AdminServer {
 
 export interface AdminServerDeps {
   readonly administration: Administration;
-  readonly log: AdminApiOptions['log'] & { warn(fields: object, message: string): void };
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
 /** `path`: of the socket. The caller holds the lock of the data folder, so a socket that exists has no server any more. */
