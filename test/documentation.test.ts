@@ -13,6 +13,13 @@ const pages = ['.', 'docs', 'docs/decisions', 'bench'].flatMap((folder) =>
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(root, folder, name)),
 );
+/** Files for operators whose comments and texts are prose too. */
+const operatorFiles = [
+  'registries.conf.example',
+  'deploy/prometheus/alerts.yaml',
+  'deploy/systemd/entrepot.service',
+  'deploy/grafana/entrepot.json',
+].map((name) => join(root, name));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
 /** Words for people, which the pages must not use for a part of the program. */
@@ -96,7 +103,7 @@ describe('the documentation', () => {
   });
 
   it('calls no part of the program a person', () => {
-    const found = pages
+    const found = [...pages, ...operatorFiles]
       .filter((page) => !page.endsWith('CHANGELOG.md'))
       .flatMap((page) => {
         const name = relative(root, page);
@@ -130,5 +137,22 @@ describe('the documentation', () => {
 
   it('keeps CONTRIBUTING.md under 90 lines', () => {
     assert.ok(read('CONTRIBUTING.md').trimEnd().split('\n').length < 90);
+  });
+
+  it('quotes in operations.md only log lines that the program writes', () => {
+    const section = read('docs/operations.md').split('### It is slow, or it is too busy')[1] ?? '';
+    const [table = ''] = section.split('\n## ');
+    const quoted = [...table.matchAll(/^\| (`[^|]*)\|/gm)]
+      .flatMap(([, cell = '']) => [...cell.replaceAll(/\([^)]*\)/g, '').matchAll(/`([^`]+)`/g)])
+      .map(([, text = '']) => text.replace(/: \.\.\.$/, ''));
+    assert.ok(quoted.length > 10);
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => read(join('src', name)))
+      .join('\n');
+    assert.deepEqual(
+      quoted.filter((text) => !sources.includes(text)),
+      [],
+    );
   });
 });
