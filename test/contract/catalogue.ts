@@ -1,0 +1,154 @@
+/** What every `Catalogue` does (`src/cache/index/catalogue.ts`): tests that each implementation runs. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Catalogue } from '../../src/cache/index/catalogue.ts';
+import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
+
+const image = 'docker.io/library/alpine';
+const other = 'quay.io/team/app';
+const endpoint = 'mirror.test/library/alpine';
+const later = 1_700_000_000_000;
+
+/** Registers the tests. `open` gives an empty index, with the catalogue under test. */
+export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void {
+  const tagTo = (catalogue: Catalogue, tag: string, name: string, checkedAt: number, now = later) =>
+    catalogue.setTag(image, tag, { digest: named(name), endpoint, checkedAt }, now);
+
+  describe('a catalogue', () => {
+    it('keeps tags per image, sorted by bytes', async (t) => {
+      const { catalogue } = await open(t);
+      for (const tag of ['b', 'a', 'B']) await tagTo(catalogue, tag, tag, 5);
+      assert.deepEqual(await catalogue.tag(image, 'a'), { digest: named('a'), endpoint, checkedAt: 5 });
+      assert.deepEqual(await catalogue.tags(image), ['B', 'a', 'b']);
+      assert.deepEqual(await catalogue.tags(other), []);
+      assert.equal(await catalogue.tag(other, 'a'), undefined);
+      await catalogue.dropTag(image, 'a', 5, later);
+      assert.equal(await catalogue.tag(image, 'a'), undefined);
+    });
+
+    it('takes the later of two values for a tag, in whatever order they come', async (t) => {
+      const { catalogue } = await open(t);
+      await tagTo(catalogue, '1', 'new', 20);
+      await tagTo(catalogue, '1', 'old', 10);
+      assert.equal((await catalogue.tag(image, '1'))?.digest, named('new'));
+      await catalogue.dropTag(image, '1', 10, later);
+      assert.equal((await catalogue.tag(image, '1'))?.digest, named('new'));
+      await tagTo(catalogue, '1', 'newer', 20);
+      assert.equal((await catalogue.tag(image, '1'))?.digest, named('newer'), 'the same time is not older');
+      await catalogue.dropTag(image, '1', 20, later);
+      assert.equal(await catalogue.tag(image, '1'), undefined);
+    });
+
+    it('lets go of a time that is later than now', async (t) => {
+      const { catalogue } = await open(t);
+      await tagTo(catalogue, '1', 'ahead', 20, 15);
+      await tagTo(catalogue, '1', 'right', 10, 15);
+      assert.equal((await catalogue.tag(image, '1'))?.digest, named('right'));
+      await tagTo(catalogue, '1', 'ahead', 20, 15);
+      await catalogue.dropTag(image, '1', 10, 15);
+      assert.equal(await catalogue.tag(image, '1'), undefined);
+    });
+
+    it('finds what an image links, stored or not', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await catalogue.link(named('a'), { image, origin: 'push' }, 1);
+      assert.deepEqual(await catalogue.find(image, named('a')), {
+        content: undefined,
+        linked: true,
+        described: undefined,
+      });
+      await addBlob(inventory, 'a', 7);
+      const content = { digest: named('a'), size: 7, mediaType: undefined };
+      const { content: found, linked } = await catalogue.find(image, named('a'));
+      assert.deepEqual({ ...found }, { ...found, ...content });
+      assert.equal(linked, true);
+      const elsewhere = await catalogue.find(other, named('a'));
+      assert.equal(elsewhere.content?.size, 7, 'stored, whichever image it came for');
+      assert.equal(elsewhere.linked, false);
+      const unknown = await catalogue.find(image, named('unknown'));
+      assert.deepEqual(unknown, { content: undefined, linked: false, described: undefined });
+    });
+
+    it('links once, and keeps the latest origin', async (t) => {
+      const { catalogue } = await open(t);
+      for (const origin of ['mirror.test/a', 'bundle'])
+        await catalogue.link(named('a'), { image, origin }, 1);
+      await catalogue.link(named('a'), { image: other, origin: 'push' }, 1);
+      assert.deepEqual((await catalogue.imagesOf(named('a'))).toSorted(), [image, other]);
+      assert.deepEqual(await catalogue.linkedBy(image), [named('a')]);
+    });
+
+    it('describes what the manifests of the image list, with the origin of the manifest', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addManifest(inventory, 'm', ['a'], { links: [{ image, origin: endpoint }] });
+      const { described } = await catalogue.find(image, named('a'));
+      assert.equal(described?.size, 1);
+      assert.equal(described?.endpoint, endpoint);
+      assert.equal(described?.isElsewhere, false);
+      assert.equal((await catalogue.find(other, named('a'))).described, undefined);
+    });
+
+    it('gives a manifest the type that the image knows it by', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addManifest(inventory, 'm', [], { links: [{ image, origin: endpoint, mediaType: 'of/image' }] });
+      await catalogue.link(named('m'), { image: other, origin: endpoint }, 1);
+      assert.equal((await catalogue.find(image, named('m'))).content?.mediaType, 'of/image');
+      const type = (await inventory.content(named('m')))?.mediaType;
+      assert.equal((await catalogue.find(other, named('m'))).content?.mediaType, type);
+    });
+
+    it('names contents by images and tags, in the order of the digests', async (t) => {
+      const { catalogue } = await open(t);
+      await catalogue.link(named('a'), { image: other, origin: endpoint }, 1);
+      await tagTo(catalogue, '1', 'b', 1);
+      await catalogue.link(named('b'), { image, origin: endpoint }, 1);
+      assert.deepEqual(await catalogue.namesOf([named('b'), named('unknown'), named('a')]), [
+        { images: [image], tags: [`${image}:1`] },
+        { images: [], tags: [] },
+        { images: [other], tags: [] },
+      ]);
+      assert.deepEqual(await catalogue.namesOf([]), []);
+    });
+
+    it('lists what a manifest lists, and says what of it is stored', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addManifest(inventory, 'm', ['a', 'bb', 'a']);
+      await addBlob(inventory, 'a', 1);
+      const children = await catalogue.children(named('m'));
+      const plain = children.map(({ digest, size, stored }) => ({ digest, size, stored }));
+      assert.deepEqual(
+        plain.toSorted((one, two) => one.size - two.size),
+        [
+          { digest: named('a'), size: 1, stored: true },
+          { digest: named('bb'), size: 2, stored: false },
+        ],
+      );
+      assert.deepEqual(await catalogue.children(named('a')), []);
+      assert.deepEqual(await catalogue.children(named('unknown')), []);
+    });
+
+    it('keeps lists of upstreams by image, kind and key', async (t) => {
+      const { catalogue } = await open(t);
+      const list = (text: string, checkedAt: number) => ({ bytes: Buffer.from(text), checkedAt });
+      await catalogue.setList(image, 'tags', '', list('[1]', 1));
+      await catalogue.setList(image, 'referrers', '', list('[2]', 2));
+      await catalogue.setList(image, 'tags', '', list('[3]', 3));
+      const found = await catalogue.list(image, 'tags', '');
+      assert.equal(Buffer.from(found?.bytes ?? []).toString(), '[3]');
+      assert.equal(found?.checkedAt, 3);
+      await catalogue.dropList(image, 'tags', '');
+      assert.equal(await catalogue.list(image, 'tags', ''), undefined);
+      assert.ok(await catalogue.list(image, 'referrers', ''));
+      assert.equal(await catalogue.list(other, 'referrers', ''), undefined);
+    });
+
+    it('keeps pinned patterns in the order in which they came', async (t) => {
+      const { catalogue } = await open(t);
+      for (const pattern of ['b/**', 'a/**', 'b/**']) await catalogue.pin(pattern);
+      assert.deepEqual(await catalogue.pins(), ['b/**', 'a/**']);
+      await catalogue.unpin('b/**');
+      await catalogue.unpin('unknown');
+      assert.deepEqual(await catalogue.pins(), ['a/**']);
+    });
+  });
+}

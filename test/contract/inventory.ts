@@ -1,0 +1,168 @@
+/** What every `Inventory` does (`src/cache/index/inventory.ts`): tests that each implementation runs. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Inventory } from '../../src/cache/index/inventory.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import { mediaTypes } from '../../src/oci/media-types.ts';
+import { parseTag } from '../../src/oci/reference.ts';
+import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
+
+const image = 'docker.io/library/alpine';
+const other = 'quay.io/team/app';
+const origin = 'mirror.test/library/alpine';
+const now = 1_700_000_000_000;
+const here = [{ image, origin }];
+
+/** Registers the tests. `open` gives an empty index, with the inventory under test. */
+export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void {
+  describe('an inventory', () => {
+    it('stores contents with their links, and sums them up', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      assert.deepEqual({ ...inventory.totals() }, { bytes: 0, contents: 0, manifests: 0 });
+      await addManifest(inventory, 'm', ['a'], { links: here });
+      await addBlob(inventory, 'a', 5, { links: [...here, { image: other, origin: 'push' }] });
+      assert.deepEqual({ ...inventory.totals() }, { bytes: 15, contents: 2, manifests: 1 });
+      assert.equal((await inventory.content(named('a')))?.size, 5);
+      assert.equal((await inventory.content(named('a')))?.mediaType, undefined);
+      assert.equal((await inventory.content(named('m')))?.mediaType, mediaTypes.ociManifest);
+      assert.equal(await inventory.content(named('unknown')), undefined);
+      assert.deepEqual((await catalogue.imagesOf(named('a'))).toSorted(), [image, other]);
+      await addBlob(inventory, 'a', 5);
+      assert.equal(inventory.totals().contents, 2, 'the same content counts once');
+    });
+
+    it('forgets what it drops, with its tags and links, and what only that referenced', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addManifest(inventory, 'm', ['own', 'shared', 'unseen'], { links: here });
+      await addManifest(inventory, 'n', ['shared']);
+      for (const name of ['own', 'shared']) await addBlob(inventory, name, 5);
+      await catalogue.setTag(image, '1', { digest: named('m'), endpoint: origin, checkedAt: 1 }, now);
+      await catalogue.setTag(image, '2', { digest: named('unseen'), endpoint: origin, checkedAt: 1 }, now);
+      assert.equal((await inventory.drop(named('m')))?.size, 10);
+      assert.equal(await inventory.content(named('m')), undefined);
+      assert.deepEqual(await catalogue.tags(image), []);
+      assert.deepEqual(await catalogue.imagesOf(named('m')), []);
+      assert.deepEqual({ ...inventory.totals() }, { bytes: 20, contents: 3, manifests: 1 });
+      assert.equal(await inventory.drop(named('unknown')), undefined);
+    });
+
+    it('keeps the links of a dropped content that a manifest lists', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addManifest(inventory, 'm', ['a']);
+      await addBlob(inventory, 'a', 1, { links: here });
+      await inventory.drop(named('a'));
+      assert.equal(await inventory.content(named('a')), undefined);
+      assert.deepEqual(await catalogue.imagesOf(named('a')), [image]);
+    });
+
+    it('keeps everything about a lost content for when it comes back', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      const back = () => addManifest(inventory, 'm', ['own', 'unseen'], { links: here });
+      await back();
+      await addBlob(inventory, 'own', 5);
+      await catalogue.setTag(image, '1', { digest: named('m'), endpoint: origin, checkedAt: 1 }, now);
+      const children = await catalogue.children(named('m'));
+
+      assert.equal((await inventory.lose(named('m')))?.mediaType, mediaTypes.ociManifest);
+      assert.equal(await inventory.content(named('m')), undefined);
+      const found = await catalogue.find(image, named('m'));
+      assert.deepEqual([found.content, found.linked], [undefined, true]);
+      assert.deepEqual({ ...inventory.totals() }, { bytes: 5, contents: 1, manifests: 0 });
+      assert.deepEqual(await catalogue.tags(image), ['1']);
+      assert.deepEqual(await catalogue.children(named('m')), children);
+      assert.equal(await inventory.lose(named('m')), undefined);
+
+      await back();
+      assert.equal((await catalogue.find(image, named('m'))).content?.mediaType, mediaTypes.ociManifest);
+      assert.deepEqual({ ...inventory.totals() }, { bytes: 15, contents: 2, manifests: 1 });
+    });
+
+    it('gives the contents of a shard in the order of their digests, some at a time', async (t) => {
+      const { inventory } = await open(t);
+      const all = Array.from({ length: 300 }, (_, n) => String(n));
+      for (const name of all) await addBlob(inventory, name, 3);
+      const walked: Digest[] = [];
+      for (let first = 0; first < 256; first += 1) {
+        for (let after: Digest | undefined; ; after = walked.at(-1)) {
+          const some = await inventory.within({ algorithm: 'sha256', first }, after, 2);
+          assert.ok(some.length <= 2 && some.every(({ size }) => size === 3));
+          walked.push(...some.map(({ digest }) => digest));
+          if (some.length < 2) break;
+        }
+      }
+      assert.deepEqual(walked, all.map(named).toSorted());
+      assert.deepEqual(await inventory.within({ algorithm: 'sha512', first: 0 }, undefined, 2), []);
+    });
+  });
+
+  testPurge(open);
+}
+
+function testPurge(open: OpenIndex<'catalogue' | 'inventory'>): void {
+  const tag = (name: string) => parseTag(name)!;
+
+  /** Two tagged images of one repository that share a layer, which another repository links as well. */
+  async function twoTags(t: Parameters<typeof open>[0]) {
+    const index = await open(t);
+    const { catalogue, inventory } = index;
+    for (const [name, layer] of [
+      ['one', 'layer 1'],
+      ['two', 'layer 2'],
+    ] as const) {
+      await addManifest(inventory, name, [layer, 'base'], { links: here });
+      await addBlob(inventory, layer, 5, { links: here });
+      await catalogue.setTag(image, name, { digest: named(name), endpoint: origin, checkedAt: 1 }, now);
+    }
+    await addBlob(inventory, 'base', 7, { links: [...here, { image: other, origin }] });
+    return index;
+  }
+
+  const gone = (purged: Awaited<ReturnType<Inventory['purge']>>) =>
+    purged.unlinked.filter(({ isGone }) => isGone).map(({ digest }) => digest);
+
+  describe('a purge', () => {
+    it('of a tag takes what no other manifest of the image lists', async (t) => {
+      const { catalogue, inventory } = await twoTags(t);
+      const purged = await inventory.purge({ image, tag: tag('one') });
+      assert.equal(purged.tags, 1);
+      assert.deepEqual(gone(purged).toSorted(), ['one', 'layer 1'].map(named).toSorted());
+      assert.deepEqual(await catalogue.tags(image), ['two']);
+      assert.equal((await catalogue.find(image, named('base'))).linked, true);
+      assert.equal(inventory.totals().bytes, 22);
+    });
+
+    it('of the image leaves what others link, and says which images had linked it', async (t) => {
+      const { catalogue, inventory } = await twoTags(t);
+      await catalogue.setList(image, 'tags', '', { bytes: Buffer.from('[]'), checkedAt: 1 });
+      const purged = await inventory.purge({ image });
+      assert.equal(purged.tags, 2);
+      const base = purged.unlinked.find(({ digest }) => digest === named('base'));
+      assert.deepEqual([base?.isGone, base?.size, base?.images.toSorted()], [false, 7, [image, other]]);
+      assert.equal(gone(purged).length, 4);
+      assert.deepEqual(await catalogue.linkedBy(image), []);
+      assert.equal(await catalogue.list(image, 'tags', ''), undefined);
+      assert.equal((await catalogue.find(other, named('base'))).content?.size, 7);
+      assert.equal(inventory.totals().bytes, 7);
+    });
+
+    it('of a digest takes its tags, too', async (t) => {
+      const { catalogue, inventory } = await twoTags(t);
+      await catalogue.setTag(image, 'same', { digest: named('one'), endpoint: origin, checkedAt: 1 }, now);
+      assert.equal(
+        (await inventory.purge({ image, tag: tag('same') })).unlinked.length,
+        0,
+        'another tag keeps it',
+      );
+      await inventory.purge({ image, digest: named('one') });
+      assert.deepEqual(await catalogue.tags(image), ['two']);
+      assert.equal(await inventory.content(named('one')), undefined);
+    });
+
+    it('of what is not there changes nothing', async (t) => {
+      const { inventory } = await twoTags(t);
+      for (const target of [{ image: 'a.test/none' }, { image, tag: tag('none') }])
+        assert.deepEqual(await inventory.purge(target), { tags: 0, unlinked: [] });
+      assert.equal(inventory.totals().bytes, 37);
+    });
+  });
+}

@@ -1,0 +1,318 @@
+/**
+ * The four seams of the index over plain maps: it looks at everything each time. It proves that the contract suites are about the
+ * seams, and serves tests that need no file.
+ */
+import type { CachedList, CachedTag, Found, KnownDescriptor } from '../../src/cache/cache.ts';
+import type { Catalogue, Child, NewLink } from '../../src/cache/index/catalogue.ts';
+import type { Candidate, EvictionOrder, Position, Root } from '../../src/cache/index/eviction-order.ts';
+import type { Inventory, NewContent, PurgeTarget, Unlinked } from '../../src/cache/index/inventory.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../../src/oci/digest.ts';
+import type { Descriptor, Manifest } from '../../src/oci/manifest.ts';
+
+interface Row {
+  size: number | undefined;
+  mediaType: string | undefined;
+  used: number;
+  isPinned: boolean;
+  children: readonly Descriptor[];
+}
+
+const longTime = 1e12;
+
+class MemoryIndex {
+  readonly rows = new Map<Digest, Row>();
+  readonly links = new Map<string, Map<Digest, NewLink>>();
+  readonly tags = new Map<string, Map<string, CachedTag>>();
+  readonly lists = new Map<string, CachedList>();
+  pins: readonly string[] = [];
+  patterns = '';
+
+  row(digest: Digest, used: number): Row {
+    const row = this.rows.get(digest) ?? {
+      ...{ size: undefined, mediaType: undefined, isPinned: false, children: [] },
+      used,
+    };
+    this.rows.set(digest, row);
+    return row;
+  }
+
+  parents(digest: Digest): Digest[] {
+    return [...this.rows].filter(([, row]) => row.children.some((c) => c.digest === digest)).map(([d]) => d);
+  }
+
+  imagesOf(digest: Digest): string[] {
+    return [...this.links].filter(([, its]) => its.has(digest)).map(([image]) => image);
+  }
+
+  tagsOf(digest: Digest): [image: string, tag: string][] {
+    const all = [...this.tags].flatMap(([image, its]) => [...its].map(([tag, to]) => ({ image, tag, to })));
+    return all.filter(({ to }) => to.digest === digest).map(({ image, tag }) => [image, tag]);
+  }
+
+  content(digest: Digest) {
+    const { size, mediaType } = this.rows.get(digest) ?? {};
+    return size === undefined ? undefined : { digest, size, mediaType };
+  }
+
+  isNewer(image: string, tag: string, at: number, now: number): boolean {
+    const known = this.tags.get(image)?.get(tag)?.checkedAt ?? -1;
+    return known > at && known <= now;
+  }
+
+  dropTag(image: string, tag: string): void {
+    const digest = this.tags.get(image)?.get(tag)?.digest;
+    this.tags.get(image)?.delete(tag);
+    if (digest) this.row(digest, 0).isPinned = false;
+  }
+
+  dropNames(digest: Digest): void {
+    for (const [image, tag] of this.tagsOf(digest)) this.tags.get(image)?.delete(tag);
+    for (const its of this.links.values()) its.delete(digest);
+  }
+
+  drop(digest: Digest): void {
+    const row = this.rows.get(digest);
+    if (!row) return;
+    const { children } = row;
+    Object.assign(row, { children: [], size: undefined, mediaType: undefined });
+    if (this.parents(digest).length === 0) {
+      this.rows.delete(digest);
+      this.dropNames(digest);
+    } else {
+      for (const [image, tag] of this.tagsOf(digest)) this.tags.get(image)?.delete(tag);
+    }
+    for (const child of children) {
+      const isKept = this.parents(child.digest).length > 0 || this.imagesOf(child.digest).length > 0;
+      if (isKept || this.content(child.digest)) continue;
+      this.rows.delete(child.digest);
+      this.dropNames(child.digest);
+    }
+  }
+
+  below(roots: readonly Digest[]): Set<Digest> {
+    const all = new Set(roots);
+    for (const digest of all)
+      for (const child of this.rows.get(digest)?.children ?? []) all.add(child.digest);
+    return all;
+  }
+}
+
+function catalogueOf(index: MemoryIndex): Catalogue {
+  const mapOf = <V>(maps: Map<string, Map<string, V>>, image: string) =>
+    maps.get(image) ?? maps.set(image, new Map()).get(image)!;
+  const listKey = (...parts: string[]) => parts.join(' ');
+
+  function described(image: string, digest: Digest): KnownDescriptor | undefined {
+    for (const [parent, link] of index.links.get(image) ?? []) {
+      const child = index.rows.get(parent)?.children.find((one) => one.digest === digest);
+      if (!child) continue;
+      const { size, mediaType, isElsewhere = false } = child;
+      return { size, mediaType, endpoint: link.origin, isElsewhere };
+    }
+    return undefined;
+  }
+
+  return {
+    tag: async (image, tag) => index.tags.get(image)?.get(tag),
+    tags: async (image) =>
+      [...(index.tags.get(image)?.keys() ?? [])].toSorted((a, b) =>
+        Buffer.compare(Buffer.from(a), Buffer.from(b)),
+      ),
+    async setTag(image, tag, value, now) {
+      if (index.isNewer(image, tag, value.checkedAt, now)) return;
+      index.dropTag(image, tag);
+      index.row(value.digest, value.checkedAt);
+      mapOf(index.tags, image).set(tag, value);
+    },
+    async dropTag(image, tag, at, now) {
+      if (!index.isNewer(image, tag, at, now)) index.dropTag(image, tag);
+    },
+    async link(digest, link, at) {
+      index.row(digest, at);
+      const its = mapOf(index.links, link.image) as Map<Digest, NewLink>;
+      its.set(digest, { ...its.get(digest), ...link });
+    },
+    async find(image, digest): Promise<Found> {
+      const link = index.links.get(image)?.get(digest);
+      const content = index.content(digest);
+      const isServed = link !== undefined && content !== undefined;
+      const mediaType = content?.mediaType && (link?.mediaType ?? content.mediaType);
+      return {
+        content: content && { ...content, mediaType },
+        linked: link !== undefined,
+        described: isServed ? undefined : described(image, digest),
+      };
+    },
+    linkedBy: async (image) => [...(index.links.get(image)?.keys() ?? [])],
+    imagesOf: async (digest) => index.imagesOf(digest),
+    namesOf: async (digests) =>
+      digests.map((digest) => ({
+        images: index.imagesOf(digest),
+        tags: index.tagsOf(digest).map((name) => name.join(':')),
+      })),
+    async children(digest) {
+      const children = new Map<Digest, Child>();
+      for (const { platform, isElsewhere: _, ...child } of index.rows.get(digest)?.children ?? [])
+        children.set(child.digest, { ...child, platform, stored: index.content(child.digest) !== undefined });
+      return [...children.values()];
+    },
+    list: async (image, kind, key) => index.lists.get(listKey(image, kind, key)),
+    setList: async (image, kind, key, value) => void index.lists.set(listKey(image, kind, key), value),
+    dropList: async (image, kind, key) => void index.lists.delete(listKey(image, kind, key)),
+    pins: async () => index.pins,
+    async pin(pattern) {
+      index.pins = [...new Set([...index.pins, pattern])];
+    },
+    async unpin(pattern) {
+      index.pins = index.pins.filter((other) => other !== pattern);
+    },
+  };
+}
+
+function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
+  function store({ digest, size, manifest }: NewContent, at: number): void {
+    const row = index.row(digest, at);
+    Object.assign(row, { size, used: Math.max(row.used, at) });
+    if (!manifest) return;
+    row.mediaType ??= manifest.mediaType;
+    if (row.children.length === 0) row.children = (manifest as Manifest).children;
+    for (const child of row.children) index.row(child.digest, at);
+  }
+
+  function chosen({ image, tag, digest }: PurgeTarget): Digest[] {
+    const linked = [...(index.links.get(image)?.keys() ?? [])];
+    if (!tag && !digest) return linked;
+    const named = digest ?? index.tags.get(image)?.get(tag!)?.digest;
+    const others = named ? index.tagsOf(named).filter(([i, name]) => i === image && name !== tag) : [];
+    if (!named || (tag && others.length > 0)) return [];
+    const going = index.below([named]);
+    const staying = index.below(linked.filter((d) => !going.has(d) && index.content(d)?.mediaType));
+    return linked.filter((d) => going.has(d) && !staying.has(d));
+  }
+
+  return {
+    content: async (digest) => index.content(digest),
+    async add(content, links, at) {
+      store(content, at);
+      for (const link of links) await catalogue.link(content.digest, link, at);
+    },
+    async lose(digest) {
+      const content = index.content(digest);
+      if (content) Object.assign(index.row(digest, 0), { size: undefined, mediaType: undefined });
+      return content;
+    },
+    async drop(digest) {
+      const content = index.content(digest);
+      index.drop(digest);
+      return content;
+    },
+    async purge(target) {
+      const { image, tag, digest } = target;
+      const going = chosen(target);
+      const isGoing = ([name, to]: [string, CachedTag]) => name === tag || going.includes(to.digest);
+      const tags = [...(index.tags.get(image) ?? [])].filter(isGoing);
+      for (const [name] of tags) index.dropTag(image, name);
+      const unlinked: Unlinked[] = [];
+      for (const one of going) {
+        const images = index.imagesOf(one);
+        const size = index.content(one)?.size;
+        index.links.get(image)?.delete(one);
+        if (images.length === 1) index.drop(one);
+        unlinked.push({ digest: one, size, images, isGone: images.length === 1 });
+      }
+      for (const key of index.lists.keys()) {
+        if (!tag && !digest && key.startsWith(`${image} `)) index.lists.delete(key);
+      }
+      return { tags: tags.length, unlinked };
+    },
+    totals() {
+      const stored = [...index.rows.values()].filter(({ size }) => size !== undefined);
+      return {
+        bytes: stored.reduce((sum, { size = 0 }) => sum + size, 0),
+        contents: stored.length,
+        manifests: stored.filter(({ mediaType }) => mediaType !== undefined).length,
+      };
+    },
+    async within({ algorithm, first }, after, limit) {
+      const prefix = first.toString(16).padStart(2, '0');
+      const isIn = (one: Digest) => digestAlgorithm(one) === algorithm && digestHex(one).startsWith(prefix);
+      const all = [...index.rows.keys()].filter((one) => isIn(one) && (!after || one > after)).toSorted();
+      return all
+        .map((one) => index.content(one))
+        .filter((one) => one !== undefined)
+        .slice(0, limit);
+    },
+    forgetUnused: async () => 0,
+  };
+}
+
+function orderOf(index: MemoryIndex): EvictionOrder {
+  const rootsOf = () =>
+    [...index.rows].filter(([digest, row]) => !row.isPinned && index.parents(digest).length === 0);
+  const positionOf = (digest: Digest, used: number) =>
+    `${String(used).padStart(16, '0')} ${digest}` as Position;
+
+  function candidate(digest: Digest): Candidate {
+    const { size, used = 0, children = [] } = index.rows.get(digest) ?? {};
+    const stored = children.map((child) => child.digest).filter((child) => index.content(child));
+    return { digest, size, used, parents: index.parents(digest).length, children: [...new Set(stored)] };
+  }
+
+  return {
+    async touch(uses, now) {
+      for (const [digest, used] of uses) {
+        const row = index.rows.get(digest);
+        if (row && (row.used < used || row.used > now)) row.used = used;
+      }
+    },
+    async ageFutureUses(now) {
+      for (const [, row] of rootsOf()) if (row.used > now) row.used = Math.max(0, row.used - longTime);
+    },
+    async oldest(after, limit) {
+      const all = rootsOf().map(([digest, { used }]): Root => {
+        return { ...candidate(digest), position: positionOf(digest, used) };
+      });
+      const rest = all
+        .filter(({ position }) => after === undefined || position > after)
+        .toSorted((a, b) => (a.position < b.position ? -1 : 1));
+      const roots = rest.slice(0, limit);
+      const known = new Set(roots.map(({ digest }) => digest));
+      const below = [...index.below([...known])].filter((one) => !known.has(one) && index.content(one));
+      return { roots, below: below.map(candidate), isLast: rest.length < limit };
+    },
+    async evict(chosen) {
+      const isFree = ([digest, used]: (typeof chosen)[number]) => {
+        const row = index.rows.get(digest);
+        return row !== undefined && !row.isPinned && row.used <= used;
+      };
+      const left = new Set(chosen.filter(isFree).map(([digest]) => digest));
+      const gone: Digest[] = [];
+      for (let isMoving = true; isMoving; ) {
+        isMoving = false;
+        for (const digest of left) {
+          if (index.parents(digest).length > 0) continue;
+          index.drop(digest);
+          left.delete(digest);
+          gone.push(digest);
+          isMoving = true;
+        }
+      }
+      return gone;
+    },
+    async pin(digests) {
+      for (const digest of digests) index.row(digest, 0).isPinned = true;
+    },
+    async pinsAre(patterns) {
+      if (index.patterns === JSON.stringify(patterns)) return;
+      index.patterns = JSON.stringify(patterns);
+      for (const row of index.rows.values()) row.isPinned = false;
+    },
+  };
+}
+
+/** An empty index. Its listing is not there: people look at the real one. */
+export function createMemoryIndex() {
+  const index = new MemoryIndex();
+  const catalogue = catalogueOf(index);
+  return { catalogue, inventory: inventoryOf(index, catalogue), order: orderOf(index) };
+}

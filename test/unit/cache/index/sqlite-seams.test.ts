@@ -1,0 +1,33 @@
+import type { TestContext } from 'node:test';
+import { createRememberedIndex } from '../../../../src/cache/index/caching-index.ts';
+import type { IndexStore } from '../../../../src/cache/index/index-store.ts';
+import { openIndex } from '../../../../src/cache/index/open-index.ts';
+import { createSqliteCatalogue } from '../../../../src/cache/index/sqlite-catalogue.ts';
+import { createSqliteEvictionOrder } from '../../../../src/cache/index/sqlite-eviction-order.ts';
+import { createSqliteInventory } from '../../../../src/cache/index/sqlite-inventory.ts';
+import { createSqliteListing } from '../../../../src/cache/index/sqlite-listing.ts';
+import { testCatalogue } from '../../../contract/catalogue.ts';
+import { testEvictionOrder } from '../../../contract/eviction-order.ts';
+import type { Seams } from '../../../contract/index-fixture.ts';
+import { testInventory } from '../../../contract/inventory.ts';
+import { testListing } from '../../../contract/listing.ts';
+
+function seams(t: TestContext, around: (rows: IndexStore) => IndexStore): Seams {
+  const { index } = openIndex(':memory:', 0);
+  t.after(() => index.close());
+  const rows = around(index);
+  return {
+    catalogue: createSqliteCatalogue(rows),
+    inventory: createSqliteInventory(rows),
+    order: createSqliteEvictionOrder(rows),
+    listing: createSqliteListing(rows),
+  };
+}
+
+for (const around of [(rows: IndexStore) => rows, createRememberedIndex]) {
+  const open = async (t: TestContext) => seams(t, around);
+  testCatalogue(open);
+  testInventory(open);
+  testEvictionOrder(open);
+  testListing(open);
+}
