@@ -122,7 +122,6 @@ const stillTooLong = {
     'src/cache/open-cache.ts: wire',
     'src/pull/pull-blob.ts: createPullBlob',
     'src/pull/pull-manifest.ts: createPullManifest',
-    'src/telemetry/metrics.ts: createMetrics',
     'src/upstream/auth/negotiation.ts: createNegotiation',
   ] as readonly string[],
 };

@@ -1,0 +1,140 @@
+/**
+ * The metrics that record events, one row each: name, help, labels. `metrics.ts` counts in them; the metrics that show a state are
+ * in `states.ts`. Labels come from closed sets or from the configuration, never from what a client sent, so their number is
+ * bounded.
+ */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+interface Row<Label extends string> {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly Label[];
+  /** Samples that are there with 0 from the start: an alert sees an increase only from a sample that it has seen before. */
+  readonly zeros: readonly Readonly<Record<Label, string>>[];
+  /** Upper bounds of a histogram, in seconds. */
+  readonly buckets: readonly number[];
+}
+
+function row<const Label extends string = never>(
+  name: string,
+  help: string,
+  { labels = [], zeros = [], buckets = [] }: Partial<Omit<Row<Label>, 'name' | 'help'>> = {},
+): Row<Label> {
+  return { name, help, labels, zeros, buckets };
+}
+
+const counters = {
+  requests: row(
+    'entrepot_requests_total',
+    'Answers to clients, by kind of content, cache result and status',
+    { labels: ['kind', 'cache', 'status'] },
+  ),
+  sentBytes: row('entrepot_sent_bytes_total', 'Body bytes sent to clients', { labels: ['kind'] }),
+  incomplete: row(
+    'entrepot_incomplete_answers_total',
+    'Answers that ended before their last byte, whatever their status, by kind of content and what ended them',
+    {
+      labels: ['kind', 'end'],
+      zeros: ['clientLeft', 'clientStalled', 'failed'].map((end) => ({ kind: 'blob', end })),
+    },
+  ),
+  refusedConnections: row(
+    'entrepot_connections_refused_total',
+    'Client connections closed because limits.max_connections was reached',
+  ),
+  upstreamRequests: row('entrepot_upstream_requests_total', 'Endpoints asked, by host and outcome', {
+    labels: ['host', 'outcome'],
+  }),
+  receivedBytes: row('entrepot_upstream_received_bytes_total', 'Body bytes of blobs received, by host', {
+    labels: ['host'],
+  }),
+  transferReads: row(
+    'entrepot_transfer_reads_total',
+    'Readers of cold blobs, by whether they started the transfer or joined it',
+    { labels: ['how'], zeros: [{ how: 'started' }, { how: 'joined' }] },
+  ),
+  transferEnds: row('entrepot_transfers_total', 'Transfers that are over, by how they ended', {
+    labels: ['how'],
+    zeros: [{ how: 'stored' }, { how: 'relayed' }, { how: 'failed' }],
+  }),
+  upstreamFaults: row(
+    'entrepot_upstream_faults_total',
+    'Bodies that broke off (unreachable) or had wrong bytes (invalid) after good headers, by host',
+    { labels: ['host', 'fault'] },
+  ),
+  evictions: row('entrepot_cache_evictions_total', 'Blobs and manifests removed to make room'),
+  evictedBytes: row('entrepot_cache_evicted_bytes_total', 'Bytes removed to make room'),
+  damages: row(
+    'entrepot_cache_damage_total',
+    'Stored contents and indexes that were found missing or altered, and were dropped or set aside',
+    { labels: ['what'], zeros: [{ what: 'content' }, { what: 'index' }] },
+  ),
+  scrubbedBytes: row('entrepot_scrub_read_bytes_total', 'Stored bytes read by scrubs'),
+  scrubDamages: row(
+    'entrepot_scrub_damaged_total',
+    'Damaged contents that scrubs dropped, by what came of them',
+    { labels: ['how'], zeros: [{ how: 'repaired' }, { how: 'lost' }] },
+  ),
+};
+
+const histograms = {
+  durations: row('entrepot_request_duration_seconds', 'From the request line to the end of the answer', {
+    labels: ['kind'],
+    buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2.5, 10, 30, 120, 600],
+  }),
+  upstreamDurations: row('entrepot_upstream_headers_seconds', 'From asking an endpoint to its headers', {
+    labels: ['host'],
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
+  }),
+};
+
+const gauges = {
+  configIsGood: row(
+    'entrepot_config_last_reload_successful',
+    '0 while the configuration that was read last is kept out, since it cannot be used',
+  ),
+  configTime: row(
+    'entrepot_config_last_reload_success_timestamp_seconds',
+    'When the configuration was put in force',
+  ),
+  certificateExpiry: row(
+    'entrepot_certificate_expiry_timestamp_seconds',
+    'When the first certificate in a file of [tls] expires',
+    { labels: ['file'] },
+  ),
+};
+
+type LabelOf<T> = T extends Row<infer Label> ? Label : never;
+
+/** A Counter, Histogram or Gauge for each row of the tables, registered with `registry`. */
+export function createEventMetrics(registry: Registry): {
+  readonly [K in keyof typeof counters]: Counter<LabelOf<(typeof counters)[K]>>;
+} & {
+  readonly [K in keyof typeof histograms]: Histogram<LabelOf<(typeof histograms)[K]>>;
+} & {
+  readonly [K in keyof typeof gauges]: Gauge<LabelOf<(typeof gauges)[K]>>;
+} {
+  const configured = ({ name, help, labels }: Row<string>) => ({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+  });
+  return {
+    ...made(counters, (one) => {
+      const counter = new Counter(configured(one));
+      for (const labels of one.zeros) counter.inc(labels, 0);
+      return counter;
+    }),
+    ...made(histograms, (one) => new Histogram({ ...configured(one), buckets: [...one.buckets] })),
+    ...made(gauges, (one) => new Gauge(configured(one))),
+  };
+}
+
+function made<Key extends string, Metric>(
+  table: Readonly<Record<Key, Row<string>>>,
+  make: (one: Row<string>) => Metric,
+): Record<Key, Metric> {
+  const entries = Object.entries<Row<string>>(table).map(([key, one]) => [key, make(one)]);
+  return Object.fromEntries(entries) as Record<Key, Metric>;
+}
