@@ -114,12 +114,11 @@ function assertNone(problems: readonly string[]): void {
 
 /** What this change of the house has not reached yet. Entries only go. */
 const stillTooLong = {
-  files: ['src/cache/open-cache.ts', 'src/transfer/transfer.ts'] as readonly string[],
+  files: ['src/transfer/transfer.ts'] as readonly string[],
   functions: [
     'src/cache/blobs/disk-store.ts: createDiskStore',
     'src/cache/capacity/capacity.ts: createRoom',
     'src/cache/local-cache.ts: createLocalCache',
-    'src/cache/open-cache.ts: wire',
     'src/pull/pull-blob.ts: createPullBlob',
     'src/pull/pull-manifest.ts: createPullManifest',
     'src/upstream/auth/negotiation.ts: createNegotiation',

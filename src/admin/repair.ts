@@ -4,7 +4,7 @@
  * image's endpoints have the content any more, the index forgets it.
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
-import type { Loss } from '../cache/integrity/damaged-content.ts';
+import type { DamagedContent } from '../cache/integrity/damaged-content.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import { parseRepository } from '../oci/reference.ts';
 import { takeBlob } from '../pull/drain-blob.ts';
@@ -39,13 +39,16 @@ const mostNamed = 3;
 /** The result never throws. An aborted repair forgets nothing. */
 export function createRepair(
   deps: RepairDeps,
-): (loss: Pick<Loss, 'digest' | 'isManifest' | 'keepsFile'>, signal: AbortSignal) => Promise<Repair> {
+): (
+  loss: Pick<DamagedContent, 'digest' | 'isManifest' | 'keepsFile'>,
+  signal: AbortSignal,
+) => Promise<Repair> {
   const { cache, pull, transfers } = deps;
 
   /** Pulls the content for one image. Gives the reason that counts if it is not stored afterwards. */
   async function attempt(
     name: string,
-    { digest, isManifest }: Pick<Loss, 'digest' | 'isManifest'>,
+    { digest, isManifest }: Pick<DamagedContent, 'digest' | 'isManifest'>,
   ): Promise<string> {
     const registry = name.slice(0, name.indexOf('/'));
     const repository = parseRepository(name.slice(registry.length + 1));

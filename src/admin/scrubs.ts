@@ -6,7 +6,7 @@
 
 import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
-import type { Loss } from '../cache/integrity/damaged-content.ts';
+import type { DamagedContent } from '../cache/integrity/damaged-content.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { NamePattern } from '../lib/name-patterns.ts';
 import { createPace } from '../lib/pace.ts';
@@ -72,7 +72,7 @@ export function createScrubs(deps: ScrubsDeps): Scrubs {
   const stopping = new AbortController();
   const running = new Set<Promise<unknown>>();
 
-  async function repair(loss: Loss, signal: AbortSignal): Promise<Damaged> {
+  async function repair(loss: DamagedContent, signal: AbortSignal): Promise<Damaged> {
     const { digest, reason } = loss;
     const result = await deps.repair(loss, signal);
     const { image } = result;
@@ -95,7 +95,7 @@ export function createScrubs(deps: ScrubsDeps): Scrubs {
     const isWanted = selected ? selected.has : () => true;
     const damaged: Damaged[] = [];
     const unreadable: ScrubReport['unreadable'][number][] = [];
-    const kept: Loss[] = [];
+    const kept: DamagedContent[] = [];
     let checked = 0;
     let bytes = 0;
     for (const folder of folders) {

@@ -3,8 +3,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { Room } from './capacity/capacity.ts';
 import type { Pins } from './capacity/pins.ts';
-import { createPurge, type PurgeDeps, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
+import { createPurge, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
 import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
+import type { Contents } from './contents.ts';
 import type { Child } from './index/catalogue.ts';
 import type { IndexStore } from './index/index-store.ts';
 import type { ImageSummary, KeptManifest } from './index/listing.ts';
@@ -77,15 +78,13 @@ export interface CacheAdminDeps {
   /** The one in force now. */
   readonly maxSize: () => number | undefined;
   readonly minFree: () => number;
-  readonly scrub: Omit<ScrubDeps, 'index' | 'eachImage'>;
-  readonly remove: PurgeDeps['remove'];
+  readonly scrub: Omit<ScrubDeps, 'index' | 'contents' | 'eachImage'>;
+  readonly contents: Contents;
   readonly disk: CacheAdmin['disk'];
   readonly problem: CacheAdmin['problem'];
   /** What a person is told of an index that cannot be written. */
   readonly explain: (error: unknown) => unknown;
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
-  /** Resolves when the files of all that is gone are gone. */
-  readonly removed: () => Promise<void>;
   readonly reconciled: Promise<ReconcileReport | undefined>;
 }
 
@@ -93,11 +92,11 @@ export interface CacheAdminDeps {
 const imagesAtOnce = 10;
 
 export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
-  const { index, room, quotas, pins } = deps;
+  const { index, room, quotas, pins, contents } = deps;
   const matchesPin = (name: string) => pins.pattern?.(name) ?? false;
   const isPinned = (image: string, tag: string | undefined) =>
     matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
-  const purge = createPurge({ index, remove: deps.remove, isPinned });
+  const purge = createPurge({ index, contents, isPinned });
 
   /** Does what writes the index. */
   function write<T>(work: () => T): T {
@@ -150,7 +149,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     serves: (image, digest) => index.linkedContent(image, digest) !== undefined,
     async purge(target) {
       const report = write(() => purge(target));
-      await deps.removed();
+      await contents.deletionsOver();
       return report;
     },
     pins: {
@@ -163,7 +162,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       add: (pattern) => write(() => pins.add(pattern)),
       remove: (pattern) => write(() => pins.remove(pattern)),
     },
-    scrub: createScrub({ ...deps.scrub, index, eachImage }),
+    scrub: createScrub({ ...deps.scrub, index, contents, eachImage }),
     isStored: (digest) => index.content(digest) !== undefined,
     imagesOf: index.imagesOf,
     forget(digest) {
@@ -184,7 +183,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         .catch((error: unknown) => {
           throw deps.explain(error);
         });
-      await deps.removed();
+      await contents.deletionsOver();
       return { ...report, forgotten, bytesBefore, bytes: index.totals().bytes };
     },
     reconciled: deps.reconciled,

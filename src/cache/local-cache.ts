@@ -2,7 +2,6 @@
  * The cache over its parts: content on disk, the index that makes it findable, room for more. What is found to be
  * broken on the way is dropped and counts as absent, so that it is fetched again.
  */
-import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { hexHash } from '../lib/hex-hash.ts';
@@ -16,11 +15,11 @@ import type { Cache, CachedManifest, NewManifest, StoredBlob } from './cache.ts'
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Room } from './capacity/capacity.ts';
 import type { Quotas } from './capacity/quotas.ts';
+import type { Contents } from './contents.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { IndexStore } from './index/index-store.ts';
 import type { VerifiedFiles } from './integrity/verified-files.ts';
 import type { RareLog } from './rare-log.ts';
-import type { Holds } from './use-counts.ts';
 
 export interface LocalCacheDeps {
   readonly index: IndexStore;
@@ -32,16 +31,7 @@ export interface LocalCacheDeps {
   readonly quotas: Quotas;
   readonly room: Room;
   readonly verified: VerifiedFiles;
-  /** Contents with open readers. */
-  readonly reading: Holds;
-  /** Contents whose file and row are being written. */
-  readonly arriving: Holds;
-  /** Forgets a content whose file is not what it should be. */
-  readonly discard: (digest: Digest, reason: string) => void;
-  /** A stored file cannot be opened: if the file is to blame, its content counts as missing. */
-  readonly unreadable: (digest: Digest, error: unknown) => void;
-  /** Resolves when the files of evicted contents are gone. */
-  readonly removed: () => Promise<void>;
+  readonly contents: Contents;
   readonly incoming: IncomingFolder;
   readonly leftovers: Cache['leftovers'];
   readonly close: () => Promise<void>;
@@ -53,7 +43,7 @@ const earlyLinks = 1000;
 const manifestMemory = 32 * 1024 * 1024;
 
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { index, store, clock, rareLog, times, quotas, room, verified, reading, arriving, discard } = deps;
+  const { index, store, clock, rareLog, times, quotas, room, verified, contents } = deps;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -86,12 +76,12 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     try {
       bytes = await store.read(digest);
     } catch (error) {
-      deps.unreadable(digest, error);
+      contents.unreadable(digest, error);
       return undefined;
     }
-    if (!bytes) discard(digest, 'its file is missing');
+    if (!bytes) contents.discard(digest, 'its file is missing');
     else if (!isNamedBy(bytes, digest, hexHash)) {
-      discard(digest, 'its file has other bytes');
+      contents.discard(digest, 'its file has other bytes');
     } else {
       inMemory.set(digest, bytes);
       return bytes;
@@ -113,22 +103,15 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
   }
 
   async function putManifest(image: string, value: NewManifest): Promise<void> {
-    const { digest, bytes, mediaType, endpoint } = value;
-    const arrived = arriving.take(digest);
+    const { digest, bytes } = value;
+    const arrived = contents.arriving.take(digest);
     const isNew = !index.content(digest);
     const reservation = isNew ? room.reserve(bytes.length, [image]) : undefined;
     try {
       if (isNew && !reservation) throw new Error('there is no room in the cache');
       if (isNew) await keep(() => writing.run(digest, () => store.write(digest, bytes)));
-      const manifest = { ...value.manifest, mediaType };
-      const now = clock.now();
-      index.transaction(() =>
-        quotas.update(digest, () => {
-          index.addManifest(digest, bytes.length, manifest, now);
-          index.link(image, digest, endpoint, now, mediaType);
-        }),
-      );
-      // What came may be a slice of one of node's 64 KiB pools, and would keep all of it.
+      contents.recordManifest(image, value);
+      // `bytes` may be a part of one of Node's 64 KiB pools, which it would keep in memory as a whole.
       const own = Buffer.allocUnsafeSlow(bytes.length);
       own.set(bytes);
       inMemory.set(digest, own);
@@ -144,7 +127,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     // The digest of schema 1 is that of its payload: its bytes are no blob of that digest.
     if (!known || isSchema1Type(known.mediaType ?? '')) return undefined;
     // Before the first await: from here on eviction leaves it alone.
-    const release = reading.take(digest);
+    const release = contents.reading.take(digest);
     try {
       const file = await store.open(digest);
       if (file?.size === known.size) {
@@ -159,38 +142,23 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
         return { digest, size, stream, close };
       }
       file?.close();
-      discard(digest, file ? `its file has ${file.size} bytes, not ${known.size}` : 'its file is missing');
+      contents.discard(
+        digest,
+        file ? `its file has ${file.size} bytes, not ${known.size}` : 'its file is missing',
+      );
     } catch (error) {
-      deps.unreadable(digest, error);
+      contents.unreadable(digest, error);
     }
     release();
     return undefined;
   }
 
   async function adoptBlob(digest: Digest, size: number, file: string): Promise<void> {
-    const arrived = arriving.take(digest);
-    try {
-      if (index.content(digest)) {
-        await rm(file, { force: true });
-        return;
-      }
-      // What was evicted for its sake may still be there.
-      await deps.removed();
-      await keep(() => store.adopt(digest, size, file));
-      const stored = await store.open(digest);
-      if (stored) verified.trust(digest, stored);
-      stored?.close();
-      const now = clock.now();
-      quotas.update(digest, () => {
-        index.addBlob(digest, size, now);
-        for (const [image, endpoint] of early.get(digest) ?? []) {
-          if (!index.isLinked(image, digest)) index.link(image, digest, endpoint, now);
-        }
-      });
-      early.delete(digest);
-    } finally {
-      arrived();
-    }
+    await keep(() => contents.commitBlob(digest, size, file, () => early.get(digest) ?? []));
+    early.delete(digest);
+    const stored = await store.open(digest);
+    if (stored) verified.trust(digest, stored);
+    stored?.close();
     room.check();
   }
 

@@ -1,16 +1,17 @@
-/** Digests that somebody is busy with, counted. */
+/** How many users each digest has at the moment: open readers, or writers that are not done. */
 import type { Digest } from '../oci/digest.ts';
 
-export class Holds {
+/** Counts uses by digest. Nothing is kept for a digest without a use. */
+export class UseCounts {
   readonly #counts = new Map<Digest, number>();
 
-  /** Gives what ends the hold; calling it again does nothing. */
+  /** Begins a use and gives the function that ends it; calling that again does nothing. */
   take(digest: Digest): () => void {
     this.#counts.set(digest, (this.#counts.get(digest) ?? 0) + 1);
-    let isHeld = true;
+    let isOpen = true;
     return () => {
-      if (!isHeld) return;
-      isHeld = false;
+      if (!isOpen) return;
+      isOpen = false;
       const left = (this.#counts.get(digest) ?? 1) - 1;
       if (left === 0) this.#counts.delete(digest);
       else this.#counts.set(digest, left);

@@ -6,7 +6,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 
-export interface Removals {
+export interface DeletionQueue {
   /** `isWanted` is asked again when the file's turn has come. */
   add(digest: Digest, size: number, isWanted: () => boolean): void;
   has(digest: Digest): boolean;
@@ -19,10 +19,10 @@ const smallAtOnce = 8;
 /** Bytes from which a file is large. */
 const large = 4 * 1024 * 1024;
 
-export function createRemovals(deps: {
+export function createDeletionQueue(deps: {
   store: Pick<BlobStore, 'remove'>;
   onError: (digest: Digest, error: unknown) => void;
-}): Removals {
+}): DeletionQueue {
   const waiting = new Set<Digest>();
   /** Within a lane one after the other; the first is that of the large ones. */
   const lanes = Array.from({ length: 1 + smallAtOnce }, () => Promise.resolve());

@@ -13,6 +13,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { NamePattern } from '../../lib/name-patterns.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Contents } from '../contents.ts';
 import type { IndexStore, Root, RootPosition } from '../index/index-store.ts';
 import type { Leftovers } from './partial-downloads.ts';
 import type { Quota, Quotas } from './quotas.ts';
@@ -24,11 +25,9 @@ export interface EvictionDeps {
   readonly leftovers: Pick<Leftovers, 'removeOldest'>;
   /** Last use that the index does not know yet, epoch ms. */
   readonly unwrittenUse: (digest: Digest) => number | undefined;
-  readonly isHeld: (digest: Digest) => boolean;
+  readonly contents: Pick<Contents, 'isInUse' | 'evicted'>;
   /** Of names that are pinned now; undefined where none is. */
   readonly pins: () => NamePattern | undefined;
-  /** The index has forgotten it for good: the file may go. */
-  readonly onEvicted: (digest: Digest, size: number) => void;
 }
 
 /** One search for room, which may take several slices. */
@@ -67,7 +66,7 @@ export interface Eviction {
 }
 
 export function createEviction(deps: EvictionDeps): Eviction {
-  const { index, clock, quotas, isHeld } = deps;
+  const { index, clock, quotas, contents } = deps;
 
   const past = (time: number) => (time > clock.now() ? 0 : time);
   const lastUse = ({ digest, used }: Root) => Math.max(past(used), past(deps.unwrittenUse(digest) ?? 0));
@@ -85,7 +84,7 @@ export function createEviction(deps: EvictionDeps): Eviction {
   function evict(root: Root, { search, deadline, victims }: Slice): void {
     const stays = (orphan: Root) =>
       lastUse(orphan) > root.used ||
-      isHeld(orphan.digest) ||
+      contents.isInUse(orphan.digest) ||
       !isCharged(orphan.digest, search.quota) ||
       isPinned(orphan.digest);
     const going = [root];
@@ -104,7 +103,7 @@ export function createEviction(deps: EvictionDeps): Eviction {
   function consider(root: Root, slice: Slice): void {
     const { digest, used } = root;
     slice.search.after = root;
-    if (isHeld(digest) || !isCharged(digest, slice.search.quota)) return;
+    if (contents.isInUse(digest) || !isCharged(digest, slice.search.quota)) return;
     if (isPinned(digest)) {
       slice.pinned.push(digest);
       return;
@@ -154,7 +153,7 @@ export function createEviction(deps: EvictionDeps): Eviction {
       if (pinned.length > 0) index.transaction(() => pinned.forEach(index.setPinned));
       for (const { digest, size, charged } of victims) {
         quotas.discharge(charged, size);
-        deps.onEvicted(digest, size);
+        contents.evicted(digest, size);
       }
       return progress;
     },

@@ -6,6 +6,7 @@
  */
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
+import type { Contents } from '../contents.ts';
 import { descendants } from '../descendants.ts';
 import type { IndexStore } from '../index/index-store.ts';
 
@@ -30,8 +31,7 @@ export interface PurgeReport {
 
 export interface PurgeDeps {
   readonly index: IndexStore;
-  /** Forgets a content. What it gives removes the file, once the index is written. */
-  readonly remove: (digest: Digest) => () => void;
+  readonly contents: Pick<Contents, 'remove'>;
   /** Whether a pin matches `registry/repository` or its tag. */
   readonly isPinned: (image: string, tag: string | undefined) => boolean;
 }
@@ -86,7 +86,7 @@ export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => PurgeRepo
         index.unlink(image, digest);
         if (index.imagesOf(digest).length > 0) continue;
         const content = index.content(digest);
-        finish.push(deps.remove(digest));
+        finish.push(deps.contents.remove(digest));
         if (!content) continue;
         removed += 1;
         bytes += content.size;

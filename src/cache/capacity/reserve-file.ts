@@ -11,6 +11,8 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 export interface ReserveFile {
   /** Gives the space back to the disk; false if there was none. */
   spend(): boolean;
+  /** Calls the listener after the space was given back, and at once if that was before. */
+  whenSpent(listener: () => void): void;
   /** Writes the file if it is missing and there is room for it. Never fails. */
   restore(): Promise<void>;
   /** Bytes that the disk must leave free for it, because it was spent. */
@@ -35,6 +37,8 @@ export function createReserveFile(deps: {
   let timer: Timer | undefined;
   let owed = 0;
   let isStopped = false;
+  let wasSpent = false;
+  const listeners: (() => void)[] = [];
 
   async function restore(): Promise<void> {
     try {
@@ -65,8 +69,14 @@ export function createReserveFile(deps: {
         return false;
       }
       owed = size;
+      wasSpent = true;
       later();
+      for (const listener of listeners) listener();
       return true;
+    },
+    whenSpent(listener) {
+      listeners.push(listener);
+      if (wasSpent) listener();
     },
     get owed() {
       return owed;

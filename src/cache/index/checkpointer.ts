@@ -7,6 +7,8 @@ import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../../lib/clock.ts';
 
 export interface Checkpointer {
+  /** Another file has taken the place of the index. */
+  reopen(): void;
   /** Resolves when the thread has let go of the index. */
   stop(): Promise<void>;
 }
@@ -31,7 +33,7 @@ export function createCheckpointer(
     });
     started.unref();
     started.on('error', (error) => {
-      worker = undefined;
+      if (worker === started) worker = undefined;
       deps.onError(error);
     });
     return started;
@@ -48,6 +50,10 @@ export function createCheckpointer(
 
   timer = deps.clock.after(interval, look);
   return {
+    reopen() {
+      worker?.terminate().catch(deps.onError);
+      worker = undefined;
+    },
     async stop() {
       timer?.cancel();
       await worker?.terminate();

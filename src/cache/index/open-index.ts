@@ -1,8 +1,11 @@
 /**
- * Opens `index-v1.sqlite` and brings its schema up to date. A file that SQLite cannot read is set aside, not
- * fatal: all but tags and links can be had again from the content (`reconcile.ts`).
+ * Opens `index-v1.sqlite` and brings its schema up to date. A file that SQLite cannot read is set aside, and the start goes on:
+ * content can be indexed again from the files (`reconcile.ts`), links and tags are read from the file that was set aside
+ * (`salvage.ts`). Which files are still to be read stands in `index-v1.sqlite.salvaging`, one name on a line, so that a process
+ * that is killed meanwhile leaves that to the next one.
  */
-import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { EntrepotError } from '../../errors.ts';
 import type { IndexStore } from './index-store.ts';
@@ -11,11 +14,11 @@ import { createSqliteIndex } from './sqlite-index.ts';
 
 export interface OpenedIndex {
   readonly index: IndexStore;
-  /** Where a file that could not be read was put. */
+  /** Where a file that could not be read is now. */
   readonly setAside: string | undefined;
 }
 
-/** `now` is epoch ms, for the name of a file that is set aside. Throws INDEX_TOO_NEW. */
+/** `now` is epoch ms, for the name of a file that is set aside. Throws EntrepotError: INDEX_TOO_NEW, DATA_UNUSABLE. */
 export function openIndex(path: string, now: number): OpenedIndex {
   try {
     return { index: createSqliteIndex(openDatabase(path)), setAside: undefined };
@@ -25,13 +28,41 @@ export function openIndex(path: string, now: number): OpenedIndex {
   }
 }
 
-/** Sets the file aside and opens a new one. Nobody may have the old one open. */
+/** Sets the file aside and opens a new one. The old one must be closed. */
 export function replaceIndex(path: string, now: number): OpenedIndex {
   const setAside = `${path}.damaged-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+  // First: a name without a file does no harm, a file without a name would never be read.
+  writeUnsalvaged(path, [...unsalvaged(path).filter((file) => file !== setAside), setAside]);
   for (const suffix of ['', '-wal', '-shm']) {
     if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
   }
   return { index: createSqliteIndex(openDatabase(path)), setAside };
+}
+
+/** Files that were set aside, and from which links and tags are still to be read; the newest last. */
+export function unsalvaged(path: string): string[] {
+  const list = salvageList(path);
+  if (!existsSync(list)) return [];
+  const names = readFileSync(list, 'utf8').split('\n').filter(Boolean);
+  return names.map((name) => join(dirname(path), basename(name)));
+}
+
+/** All that can be read from the file is in the index now. */
+export function forgetUnsalvaged(path: string, file: string): void {
+  writeUnsalvaged(
+    path,
+    unsalvaged(path).filter((other) => other !== file),
+  );
+}
+
+function writeUnsalvaged(path: string, files: readonly string[]): void {
+  const list = salvageList(path);
+  if (files.length === 0) rmSync(list, { force: true });
+  else writeFileSync(list, files.map((file) => `${basename(file)}\n`).join(''), { mode: 0o660, flush: true });
+}
+
+function salvageList(path: string): string {
+  return `${path}.salvaging`;
 }
 
 /** Whether SQLite says that the file is no database, or no longer one. */

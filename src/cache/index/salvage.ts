@@ -1,82 +1,144 @@
 /**
- * Takes over from a damaged index what content cannot tell: which image links what, and the tags. Reads each table up to
- * the first row that cannot be read.
+ * Takes over from a damaged index what content cannot tell: which image links what, and the tags.
+ *
+ * Every row that is needed is in the file twice, in its table and in an index on that table. So each is read from the table up to
+ * the first page that cannot be read, and then from the index:
+ *
+ *   names, contents .. the unique index on the text or the digest gives the row's number, too
+ *   links, tags ...... the index on the content gives all but the endpoint and the time. The image's own name stands for the
+ *                      endpoint then, and a tag counts as never confirmed, so its next use revalidates it.
+ *
+ * Only a file whose first page is damaged, with the schema, gives nothing.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import SqliteDatabase from 'better-sqlite3';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { keyDigest } from './digest-key.ts';
 import type { IndexStore } from './index-store.ts';
 
+/** Links and tags that were taken over. */
 export interface Salvaged {
   links: number;
   tags: number;
 }
 
-interface SavedRow {
-  readonly image: string;
-  readonly tag: string;
-  readonly digest: Buffer;
-  readonly endpoint: string;
-  readonly time: number;
+interface KeyRow<Stored> {
+  readonly key: number;
+  readonly value: Stored;
+  /** Last use of a content, epoch ms. */
+  readonly used: number | null;
 }
 
+interface Content {
+  readonly digest: Digest;
+  readonly used: number | null;
+}
+
+interface SavedRow {
+  readonly image: number;
+  readonly tag: string;
+  readonly content: number;
+  readonly endpoint: number | null;
+  /** Epoch ms. */
+  readonly checked: number;
+}
+
+/** Rows that are read and written before others get their turn. */
 const atOnce = 200;
 
-const links = `
-  SELECT i.name AS image, '' AS tag, c.digest, e.name AS endpoint, c.used AS time FROM links l
-  CROSS JOIN names i ON i.id = l.image CROSS JOIN names e ON e.id = l.endpoint CROSS JOIN contents c ON c.id = l.content`;
-const tags = `
-  SELECT i.name AS image, t.tag, c.digest, e.name AS endpoint, t.checked AS time FROM tags t
-  CROSS JOIN names i ON i.id = t.image CROSS JOIN names e ON e.id = t.endpoint CROSS JOIN contents c ON c.id = t.content`;
+const names = [
+  'SELECT id AS key, name AS value, NULL AS used FROM names',
+  'SELECT id AS key, name AS value, NULL AS used FROM names INDEXED BY sqlite_autoindex_names_1',
+];
+const contents = [
+  'SELECT id AS key, digest AS value, used FROM contents',
+  'SELECT id AS key, digest AS value, NULL AS used FROM contents INDEXED BY sqlite_autoindex_contents_1',
+];
+const links = [
+  "SELECT image, '' AS tag, content, endpoint, 0 AS checked FROM links",
+  "SELECT image, '' AS tag, content, NULL AS endpoint, 0 AS checked FROM links INDEXED BY links_content",
+];
+const tags = [
+  'SELECT image, tag, content, endpoint, checked FROM tags',
+  'SELECT image, tag, content, NULL AS endpoint, 0 AS checked FROM tags INDEXED BY tags_content',
+];
 
-/** What `index` knows by now is left as it is. */
+/**
+ * Reads the file at `damaged` into `index`. What `index` knows by now stays as it is. `now` is epoch ms. Holds the names and digests of
+ * the file in memory, about 150 bytes for each content. Never throws what SQLite says of the damaged file.
+ */
 export async function salvage(
   damaged: string,
   index: IndexStore,
-  isStopped: () => boolean,
+  { now, isStopped }: { readonly now: number; readonly isStopped: () => boolean },
 ): Promise<Salvaged> {
+  const nameOf = new Map<number, string>();
+  const contentOf = new Map<number, Content>();
+
+  /** Calls `take` for each row that one of the queries gives, in slices that `around` runs. */
+  async function read<Row>(
+    queries: readonly string[],
+    take: (row: Row) => void,
+    around: (work: () => void) => void = (work) => work(),
+  ): Promise<void> {
+    for (const sql of queries) {
+      for (const rows of readSome<Row>(damaged, sql)) {
+        if (isStopped()) return;
+        around(() => rows.forEach(take));
+        await turn();
+      }
+    }
+  }
+
+  await read<KeyRow<string>>(names, ({ key, value }) => nameOf.set(key, value));
+  await read<KeyRow<Buffer>>(contents, ({ key, value, used }) => {
+    const digest = parseDigest(keyDigest(value));
+    if (digest && !contentOf.has(key)) contentOf.set(key, { digest, used });
+  });
   const salvaged: Salvaged = { links: 0, tags: 0 };
-  for (const rows of readSome(damaged, links)) {
-    if (isStopped()) break;
-    const isNew = ({ image, digest }: SavedRow) => !index.isLinked(image, keyDigest(digest));
-    salvaged.links += write(index, rows.filter(isNew), ({ image, digest, endpoint, time }) =>
-      index.link(image, keyDigest(digest), endpoint, time),
-    );
-    await turn();
-  }
-  for (const rows of readSome(damaged, tags)) {
-    if (isStopped()) break;
-    const isNew = ({ image, tag }: SavedRow) => !index.tag(image, tag);
-    salvaged.tags += write(index, rows.filter(isNew), ({ image, tag, digest, endpoint, time }) =>
-      index.setTag(image, tag, { digest: keyDigest(digest), endpoint, checkedAt: time }),
-    );
-    await turn();
-  }
+  const endpointOf = ({ endpoint }: SavedRow, image: string) => nameOf.get(endpoint ?? -1) ?? image;
+  await read<SavedRow>(
+    links,
+    (row) => {
+      const image = nameOf.get(row.image);
+      const content = contentOf.get(row.content);
+      if (image === undefined || !content || index.isLinked(image, content.digest)) return;
+      index.link(image, content.digest, endpointOf(row, image), content.used ?? now);
+      salvaged.links += 1;
+    },
+    index.transaction,
+  );
+  await read<SavedRow>(
+    tags,
+    (row) => {
+      const image = nameOf.get(row.image);
+      const content = contentOf.get(row.content);
+      if (image === undefined || !content || index.tag(image, row.tag)) return;
+      const endpoint = endpointOf(row, image);
+      index.setTag(image, row.tag, { digest: content.digest, endpoint, checkedAt: row.checked });
+      salvaged.tags += 1;
+    },
+    index.transaction,
+  );
   return salvaged;
 }
 
-function write(index: IndexStore, rows: readonly SavedRow[], one: (row: SavedRow) => void): number {
-  index.transaction(() => rows.forEach(one));
-  return rows.length;
-}
-
-function* readSome(path: string, sql: string): Generator<SavedRow[]> {
-  let rows: SavedRow[] = [];
+/** Rows, some at a time, up to the first that cannot be read. */
+function* readSome<Row>(path: string, sql: string): Generator<Row[]> {
+  let rows: Row[] = [];
+  let db: Database | undefined;
   try {
-    const db = new SqliteDatabase(path, { fileMustExist: true });
-    try {
-      for (const row of db.prepare<[], SavedRow>(sql).iterate()) {
-        rows.push(row);
-        if (rows.length < atOnce) continue;
-        yield rows;
-        rows = [];
-      }
-    } finally {
-      db.close();
+    db = new SqliteDatabase(path, { fileMustExist: true });
+    for (const row of db.prepare<[], Row>(sql).iterate()) {
+      rows.push(row);
+      if (rows.length < atOnce) continue;
+      yield rows;
+      rows = [];
     }
   } catch (error) {
-    // Here the damage begins, or nothing could be read at all.
     if (!(error instanceof SqliteDatabase.SqliteError)) throw error;
+  } finally {
+    db?.close();
   }
   if (rows.length > 0) yield rows;
 }

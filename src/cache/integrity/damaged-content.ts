@@ -5,7 +5,7 @@
  */
 import { type Digest, digestHex } from '../../oci/digest.ts';
 
-export interface Loss {
+export interface DamagedContent {
   readonly digest: Digest;
   /** Ends the sentence "it was dropped: ...". */
   readonly reason: string;
@@ -14,19 +14,19 @@ export interface Loss {
   readonly keepsFile?: boolean;
 }
 
-export interface Losses {
+export interface DamagedContents {
   /** False where there are too many already: then there is no use in keeping its names. */
-  add(loss: Loss): boolean;
+  add(loss: DamagedContent): boolean;
   /** One whose digest begins with the byte `first`, and which is not back yet. It is forgotten here. */
-  take(first: number, isWanted: (digest: Digest) => boolean): Loss | undefined;
+  take(first: number, isWanted: (digest: Digest) => boolean): DamagedContent | undefined;
 }
 
 /** A disk that has lost more than this is replaced, not repaired. */
 const most = 10_000;
 
 /** `isBack`: the content is stored again. */
-export function createLosses(isBack: (digest: Digest) => boolean): Losses {
-  const losses = new Map<Digest, Loss>();
+export function createDamagedContents(isBack: (digest: Digest) => boolean): DamagedContents {
+  const losses = new Map<Digest, DamagedContent>();
   return {
     add(loss) {
       if (losses.size >= most) for (const digest of losses.keys()) if (isBack(digest)) losses.delete(digest);

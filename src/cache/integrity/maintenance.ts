@@ -1,6 +1,6 @@
 /**
- * What goes on behind after the index was opened: it and the content are made to agree, and the quotas are
- * counted.
+ * Makes index and content agree, in the background: after the index was opened, after it was replaced, and for `gc`. One run does,
+ * in this order: read what a damaged index still gives, count the quotas, compare rows and files.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -10,46 +10,91 @@ import type { IndexStore } from '../index/index-store.ts';
 import { salvage } from '../index/salvage.ts';
 import { type ReconcileDeps, type ReconcileReport, reconcile } from './reconcile.ts';
 
-export interface UpkeepDeps extends ReconcileDeps {
+export interface MaintenanceDeps extends ReconcileDeps {
   readonly index: IndexStore;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'error'>;
   readonly quotas: Quotas;
   readonly room: Room;
+  /** All that could be read from a damaged index is in the new one. */
+  readonly salvaged: (file: string) => void;
 }
 
-/** Runs one after the other. Gives undefined where it was stopped or failed, which is in the log. */
-export type Upkeep = (damagedIndex: string | undefined) => Promise<ReconcileReport | undefined>;
+export interface Maintenance {
+  /** Does one run after those before, or joins one that has not begun. Undefined if it was stopped or failed; the log says which. */
+  run(): Promise<ReconcileReport | undefined>;
+  /** Reads this damaged index next: a run under way begins anew with it. */
+  salvage(file: string): void;
+  /** Resolves when the last run is over. */
+  idle(): Promise<void>;
+}
 
-export function createUpkeep(deps: UpkeepDeps): Upkeep {
+/** Starts nothing by itself. */
+export function createMaintenance(deps: MaintenanceDeps): Maintenance {
   const { index, clock, log, quotas, room, isStopped } = deps;
+  const damaged = new Set<string>();
   let last: Promise<unknown> = Promise.resolve();
+  let waiting: Promise<ReconcileReport | undefined> | undefined;
+  let isRunning = false;
 
-  async function run(damagedIndex: string | undefined): Promise<ReconcileReport | undefined> {
-    if (isStopped()) return undefined;
-    const begun = clock.monotonic();
-    if (damagedIndex !== undefined) {
-      const salvaged = await salvage(damagedIndex, index, isStopped);
-      log.info({ file: damagedIndex, ...salvaged }, 'links and tags were taken over from the damaged index');
+  async function readDamaged(): Promise<void> {
+    for (const file of damaged) {
+      const taken = await salvage(file, index, { now: clock.now(), isStopped });
+      if (isStopped()) return;
+      damaged.delete(file);
+      deps.salvaged(file);
+      log.info(
+        { event: 'cache.index-salvaged', file, ...taken },
+        'links and tags were taken over from the damaged index',
+      );
     }
-    await quotas.count(isStopped);
-    room.check();
-    const report = await reconcile(deps);
+  }
+
+  async function compare(): Promise<ReconcileReport | undefined> {
+    const begun = clock.monotonic();
+    let report: ReconcileReport | undefined;
+    while (!isStopped() && !report) {
+      await readDamaged();
+      await quotas.count(isStopped);
+      room.check();
+      const found = await reconcile({ ...deps, isStopped: () => isStopped() || damaged.size > 0 });
+      if (damaged.size === 0) report = found;
+    }
     if (isStopped()) return undefined;
     const ms = Math.round(clock.monotonic() - begun);
-    log.info({ ...report, ...index.totals(), ms }, 'index and content agree');
+    log.info({ event: 'cache.reconciled', ...report, ...index.totals(), ms }, 'index and content agree');
     room.check();
     return report;
   }
 
-  return (damagedIndex) => {
-    const next = last
-      .then(() => run(damagedIndex))
-      .catch((error: unknown) => {
-        log.error({ err: error }, 'index and content could not be compared');
-        return undefined;
-      });
-    last = next;
-    return next;
+  async function run(): Promise<ReconcileReport | undefined> {
+    waiting = undefined;
+    isRunning = true;
+    try {
+      const report = await compare();
+      // Damage may show after the files were compared.
+      if (damaged.size > 0 && !isStopped()) void start();
+      return report;
+    } catch (error) {
+      log.error({ event: 'cache.reconcile-failed', err: error }, 'index and content could not be compared');
+      return undefined;
+    } finally {
+      isRunning = false;
+    }
+  }
+
+  function start(): Promise<ReconcileReport | undefined> {
+    waiting ??= last.then(run);
+    last = waiting;
+    return waiting;
+  }
+
+  return {
+    run: start,
+    salvage(file) {
+      damaged.add(file);
+      if (!isRunning) void start();
+    },
+    idle: async () => void (await last),
   };
 }

@@ -7,18 +7,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../../oci/digest.ts';
 import { type BlobStore, folderCount } from '../blobs/blob-store.ts';
 import { isUnreadable } from '../blobs/disk-store.ts';
+import type { Contents } from '../contents.ts';
 import type { IndexStore } from '../index/index-store.ts';
 import { readOrphan } from './orphan.ts';
 
 export interface ReconcileDeps {
   readonly index: IndexStore;
   readonly store: BlobStore;
-  /** A file that cannot be opened. */
-  readonly cannotOpen: (digest: Digest, error: unknown) => void;
-  /** For a row whose file is missing. */
-  readonly lose: (digest: Digest) => void;
-  /** On its way in, or about to be removed: its row and its file may differ for a moment. */
-  readonly isMoving: (digest: Digest) => boolean;
+  readonly contents: Pick<Contents, 'isMoving' | 'lose' | 'unreadable'>;
   readonly isStopped: () => boolean;
 }
 
@@ -57,7 +53,7 @@ async function reconcileFolder(
   first: number,
   report: ReconcileReport,
 ): Promise<void> {
-  const { index, store, isMoving, isStopped } = deps;
+  const { index, store, contents, isStopped } = deps;
   const files = await store.filesIn(algorithm, first).catch((error: unknown) => {
     if (isUnreadable(error)) return undefined;
     throw error;
@@ -74,14 +70,14 @@ async function reconcileFolder(
     if (looks % atOnce === 0) await turn();
     if (unseen.delete(digest)) continue;
     if (isStopped()) return;
-    if (isMoving(digest) || index.content(digest)) continue;
+    if (contents.isMoving(digest) || index.content(digest)) continue;
     await takeIn(deps, digest, report);
   }
   for (const digest of unseen) {
     if (isStopped()) return;
     // It may have come after the folder was read.
-    if (isMoving(digest) || (await store.has(digest)) || isMoving(digest)) continue;
-    deps.lose(digest);
+    if (contents.isMoving(digest) || (await store.has(digest)) || contents.isMoving(digest)) continue;
+    contents.lose(digest, 'its file is missing');
     report.dropped += 1;
   }
 }
@@ -98,13 +94,13 @@ async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: numb
 }
 
 async function takeIn(
-  { index, store, isMoving, cannotOpen }: ReconcileDeps,
+  { index, store, contents }: ReconcileDeps,
   digest: Digest,
   report: ReconcileReport,
 ): Promise<void> {
   const file = await store.open(digest).catch((error: unknown) => {
     report.unreadable += 1;
-    cannotOpen(digest, error);
+    contents.unreadable(digest, error);
     return undefined;
   });
   if (!file) return;
@@ -112,9 +108,9 @@ async function takeIn(
     const orphan = await readOrphan(digest, file);
     // Copied here by hand, its bytes may be in memory alone: with a row, a file of zeros would pass for it after a power cut.
     if (orphan) await store.flush(digest);
-    if (isMoving(digest) || index.content(digest)) return;
+    if (contents.isMoving(digest) || index.content(digest)) return;
     if (!orphan) {
-      await store.remove(digest, () => isMoving(digest) || index.content(digest) !== undefined);
+      await store.remove(digest, () => contents.isMoving(digest) || index.content(digest) !== undefined);
       report.removed += 1;
     } else {
       if (orphan.manifest) index.addManifest(digest, orphan.size, orphan.manifest, orphan.modified);

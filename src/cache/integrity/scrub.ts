@@ -19,11 +19,11 @@ import { type Digest, digestAlgorithm, digestAlgorithms, digestHex } from '../..
 import { isSchema1Type } from '../../oci/media-types.ts';
 import { isNamedBy } from '../../oci/signed-schema1.ts';
 import type { BlobStore, StoredFile } from '../blobs/blob-store.ts';
+import type { Contents } from '../contents.ts';
 import { descendants } from '../descendants.ts';
 import type { IndexStore } from '../index/index-store.ts';
 import type { ImageSummary } from '../index/listing.ts';
-import type { Holds } from '../use-counts.ts';
-import type { Loss, Losses } from './damaged-content.ts';
+import type { DamagedContent } from './damaged-content.ts';
 
 export interface Scrub {
   /** Checks the folder of the byte `first`, and ends early when the signal is aborted. */
@@ -31,7 +31,7 @@ export interface Scrub {
   /** What images and tags link whose name matches, for `isWanted`. */
   select(matches: NamePattern): Promise<Selection>;
   /** A loss that could not be brought back, and that the next scrub looks at again. */
-  keep(loss: Loss): void;
+  keep(loss: DamagedContent): void;
 }
 
 export interface ScrubOptions {
@@ -46,7 +46,7 @@ export type ScrubStep =
   | { readonly kind: 'read'; readonly bytes: number }
   /** One content more was looked at. */
   | { readonly kind: 'checked' }
-  | { readonly kind: 'lost'; readonly loss: Loss }
+  | { readonly kind: 'lost'; readonly loss: DamagedContent }
   | { readonly kind: 'unreadable'; readonly digest: Digest; readonly reason: string };
 
 export interface Selection {
@@ -59,11 +59,7 @@ export interface ScrubDeps {
   readonly index: IndexStore;
   readonly store: BlobStore;
   readonly hasher: Hasher;
-  readonly losses: Losses;
-  readonly reading: Holds;
-  readonly arriving: Holds;
-  readonly discard: (digest: Digest, reason: string) => void;
-  readonly unreadable: (digest: Digest, error: unknown) => void;
+  readonly contents: Contents;
   readonly eachImage: () => AsyncGenerator<ImageSummary>;
 }
 
@@ -72,7 +68,7 @@ const step = 1024 * 1024;
 const atOnce = 500;
 
 export function createScrub(deps: ScrubDeps): Scrub {
-  const { index, store, hasher, losses, reading, arriving, discard } = deps;
+  const { index, store, hasher, contents } = deps;
 
   /** Gives what is wrong with the file. */
   async function* read(
@@ -110,8 +106,8 @@ export function createScrub(deps: ScrubDeps): Scrub {
 
   async function* check(digest: Digest, options: ScrubOptions): AsyncGenerator<ScrubStep> {
     const size = index.content(digest)?.size;
-    if (size === undefined || arriving.has(digest)) return;
-    const release = reading.take(digest);
+    if (size === undefined || contents.arriving.has(digest)) return;
+    const release = contents.reading.take(digest);
     let file: StoredFile | undefined;
     try {
       file = await store.open(digest);
@@ -120,11 +116,11 @@ export function createScrub(deps: ScrubDeps): Scrub {
       else if (file) fault = `its file has ${file.size} bytes, not ${size}`;
       if (options.signal.aborted) return;
       const isStill = file ? file.isCurrent() : !(await store.has(digest));
-      if (fault !== undefined && isStill) discard(digest, fault);
+      if (fault !== undefined && isStill) contents.discard(digest, fault);
       yield { kind: 'checked' };
     } catch (error) {
       if (options.signal.aborted) return;
-      deps.unreadable(digest, error);
+      contents.unreadable(digest, error);
       const reason = reasonOf(error);
       if (index.content(digest)) yield { kind: 'unreadable', digest, reason };
       else yield { kind: 'checked' };
@@ -136,7 +132,7 @@ export function createScrub(deps: ScrubDeps): Scrub {
 
   function* lost(first: number, { isWanted, signal }: ScrubOptions): Generator<ScrubStep> {
     while (!signal.aborted) {
-      const loss = losses.take(first, isWanted);
+      const loss = contents.damaged.take(first, isWanted);
       if (!loss) return;
       yield { kind: 'lost', loss };
     }
@@ -161,7 +157,7 @@ export function createScrub(deps: ScrubDeps): Scrub {
       yield* lost(first, options);
     },
 
-    keep: (loss) => void losses.add(loss),
+    keep: (loss) => void contents.damaged.add(loss),
 
     async select(matches) {
       const chosen = new Set<Digest>();

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { createRemovals } from '../../../../src/cache/capacity/deletion-queue.ts';
+import { createDeletionQueue } from '../../../../src/cache/capacity/deletion-queue.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { gate } from '../../../support/gate.ts';
 import { digestOf } from '../data-folder-fixture.ts';
 
 const MiB = 1024 * 1024;
 
-/** Removals whose files go when the gate opens, and what has begun to go until then. */
+/** A queue whose files are removed when the gate opens, and those whose removal has begun. */
 function startHeld() {
   const hold = gate();
   const begun: Digest[] = [];
-  const removals = createRemovals({
+  const removals = createDeletionQueue({
     store: {
       async remove(digest) {
         begun.push(digest);

@@ -101,8 +101,7 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
     leftovers: createLeftovers(() => {}),
     pins: () => namePattern(['a.test/pinned/**']),
     unwrittenUse: () => undefined,
-    isHeld: (digest) => held.has(digest),
-    onEvicted: (digest) => evicted.push(digest),
+    contents: { isInUse: (digest) => held.has(digest), evicted: (digest) => evicted.push(digest) },
   });
   const stored = () => new Set([...all.keys()].filter((n) => index.content(all[n]!.digest)));
   return { index, eviction, evicted, stored };
@@ -206,9 +205,11 @@ test('much is evicted in many short slices, even where a single index brought it
     leftovers: createLeftovers(() => {}),
     pins: () => undefined,
     unwrittenUse: () => undefined,
-    isHeld: () => false,
-    onEvicted: () => {
-      evicted += 1;
+    contents: {
+      isInUse: () => false,
+      evicted() {
+        evicted += 1;
+      },
     },
   });
   const search = { needed: 201, freed: 0, after: undefined };

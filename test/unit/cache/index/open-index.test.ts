@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, it, type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import SqliteDatabase from 'better-sqlite3';
+import { openIndex } from '../../../../src/cache/index/open-index.ts';
+import type { OpenCache } from '../../../../src/cache/open-cache.ts';
 import { EntrepotError } from '../../../../src/errors.ts';
+import type { Digest } from '../../../../src/oci/digest.ts';
 import {
   addBlob,
   collectLog,
@@ -114,4 +117,139 @@ test('an index that turns out to be damaged is replaced while the cache serves; 
   assert.equal(second.tags(image).length, 30);
   assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
   assert.equal(readdirSync(data).filter((file) => file.endsWith('Z')).length, 1);
+});
+
+/** Every table of the index, and where it begins. */
+function tablesOf(path: string): { name: string; page: number; pageSize: number }[] {
+  const db = new SqliteDatabase(path);
+  try {
+    const pageSize = Number(db.pragma('page_size', { simple: true }));
+    const rows = db.prepare<[], { name: string; page: number }>(
+      "SELECT name, rootpage AS page FROM sqlite_schema WHERE type = 'table' AND rootpage > 0",
+    );
+    return rows.all().map((row) => ({ ...row, pageSize }));
+  } finally {
+    db.close();
+  }
+}
+
+function overwritePage(path: string, page: number, pageSize: number): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(pageSize, 0xff), 0, pageSize, (page - 1) * pageSize);
+  closeSync(file);
+}
+
+/** Some images of one repository, each with a layer and a tag. */
+async function fill(t: TestContext, data: string): Promise<Digest[]> {
+  const cache = await open(t, data);
+  const layers: Digest[] = [];
+  for (let n = 0; n < 8; n += 1) {
+    const layer = await addBlob(cache);
+    const manifest = manifestOf([{ digest: layer, size: 1000 }], String(n));
+    await cache.putManifest(image, manifest);
+    cache.setTag(image, tagOf(`v${n}`), { digest: manifest.digest, endpoint });
+    layers.push(layer);
+  }
+  cache.admin.pins.add('quay.io/**');
+  await cache.close();
+  return layers;
+}
+
+/** All of it can be pulled again. */
+async function assertWhole(cache: OpenCache, layers: readonly Digest[]): Promise<void> {
+  assert.equal(cache.tags(image).length, layers.length);
+  for (const [n, layer] of layers.entries()) {
+    const blob = await cache.blob(image, layer);
+    assert.ok(blob, `the link of layer ${n}`);
+    blob.close();
+    const tag = cache.tag(image, tagOf(`v${n}`));
+    assert.ok(tag && (await cache.manifest(image, tag.digest)), `the image of tag ${n}`);
+  }
+}
+
+describe('an index whose damage is in the first page of a table gives its tags and links back', () => {
+  // Without a page of rows in it a table takes no harm: `fill` writes to each of these.
+  const tables = ['names', 'contents', 'children', 'tags', 'links', 'meta', 'totals'];
+
+  it('whichever tables there are', (t) => {
+    const path = join(dataFolder(t), 'index');
+    openIndex(path, 0).index.close();
+    const untouched = ['lists'];
+    const all = tablesOf(path).map(({ name }) => name);
+    assert.deepEqual(all.toSorted(), [...tables, ...untouched].toSorted());
+  });
+
+  for (const table of tables) {
+    it(`in ${table}`, async (t) => {
+      const data = dataFolder(t);
+      const layers = await fill(t, data);
+      const path = join(data, 'index-v1.sqlite');
+      const { page, pageSize } = tablesOf(path).find(({ name }) => name === table)!;
+      overwritePage(path, page, pageSize);
+
+      const log = collectLog();
+      const second = await open(t, data, {}, { log });
+      // The start itself meets what it reads; a request meets the rest.
+      await second.admin.reconciled;
+      second.tags(image);
+      second.admin.children(layers[0]!);
+      (await second.blob(image, layers[0]!))?.close();
+      while (!log.lines.some(({ message }) => message.startsWith('links and tags'))) await turn();
+      await second.admin.collect();
+      await assertWhole(second, layers);
+      assert.equal(log.lines.filter(({ message }) => message.startsWith('the index was damaged')).length, 1);
+      await second.close();
+
+      const third = await open(t, data);
+      await third.admin.reconciled;
+      await assertWhole(third, layers);
+      assert.equal(readdirSync(data).filter((file) => file.endsWith('Z')).length, 1);
+      assert.equal(existsSync(`${path}.salvaging`), false, 'it was read to its end');
+    });
+  }
+
+  it('in the schema: it starts, and the content is there once it is linked again', async (t) => {
+    const data = dataFolder(t);
+    const layers = await fill(t, data);
+    const path = join(data, 'index-v1.sqlite');
+    const file = openSync(path, 'r+');
+    writeSync(file, Buffer.alloc(3996, 0xff), 0, 3996, 100);
+    closeSync(file);
+    const second = await open(t, data);
+    await second.admin.reconciled;
+    second.link(image, layers[0]!, endpoint);
+    assert.ok(await second.blob(image, layers[0]!));
+  });
+});
+
+test('a process that ends before all was read from a damaged index leaves that to the next one', async (t) => {
+  const data = dataFolder(t);
+  const layers = await fill(t, data);
+  const path = join(data, 'index-v1.sqlite');
+  const { page, pageSize } = tablesOf(path).find(({ name }) => name === 'meta')!;
+  overwritePage(path, page, pageSize);
+  const second = await open(t, data);
+  await second.close();
+  assert.ok(existsSync(`${path}.salvaging`), 'it was closed before it began');
+
+  const log = collectLog();
+  const third = await open(t, data, {}, { log });
+  await third.admin.reconciled;
+  await assertWhole(third, layers);
+  assert.equal(log.lines.filter(({ level }) => level === 'error').length, 0, 'it was told before');
+});
+
+test('what is purged stays so, however often it is started after a damage', async (t) => {
+  const data = dataFolder(t);
+  await fill(t, data);
+  const path = join(data, 'index-v1.sqlite');
+  const { page, pageSize } = tablesOf(path).find(({ name }) => name === 'meta')!;
+  overwritePage(path, page, pageSize);
+  const second = await open(t, data);
+  await second.admin.reconciled;
+  await second.admin.purge({ image });
+  await second.close();
+  const third = await open(t, data);
+  await third.admin.reconciled;
+  assert.deepEqual(third.tags(image), []);
 });

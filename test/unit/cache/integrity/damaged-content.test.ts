@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLosses } from '../../../../src/cache/integrity/damaged-content.ts';
+import { createDamagedContents } from '../../../../src/cache/integrity/damaged-content.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 
 /** Of the folder `first`. */
@@ -9,7 +9,7 @@ const loss = (of: Digest, reason = 'gone') => ({ digest: of, reason, isManifest:
 const all = () => true;
 
 test('a loss is given once, to who looks into its folder and wants it', () => {
-  const losses = createLosses(() => false);
+  const losses = createDamagedContents(() => false);
   losses.add(loss(digest('0a')));
   losses.add(loss(digest('ff')));
   assert.equal(losses.take(0x0b, all), undefined);
@@ -24,7 +24,7 @@ test('a loss is given once, to who looks into its folder and wants it', () => {
 
 test('what has come back is lost no more, and is forgotten', () => {
   const back = new Set<Digest>();
-  const losses = createLosses((one) => back.has(one));
+  const losses = createDamagedContents((one) => back.has(one));
   losses.add(loss(digest('00')));
   back.add(digest('00'));
   assert.equal(losses.take(0, all), undefined);
@@ -34,7 +34,7 @@ test('what has come back is lost no more, and is forgotten', () => {
 
 test('there are so many at most, and those that have come back make room', () => {
   const back = new Set<Digest>();
-  const losses = createLosses((one) => back.has(one));
+  const losses = createDamagedContents((one) => back.has(one));
   for (let n = 0; n < 10_000; n += 1) assert.equal(losses.add(loss(digest('00', n))), true);
   assert.equal(losses.add(loss(digest('01'))), false);
   assert.equal(losses.add(loss(digest('00', 7), 'again')), true, 'known already');

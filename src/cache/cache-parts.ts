@@ -1,0 +1,156 @@
+/**
+ * The parts of the cache, made in an order in which each refers only to parts before it. Nothing happens in the background yet:
+ * `open-cache.ts` starts that, once all of them exist.
+ */
+import type { BufferPool } from '../lib/buffer-pool.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createHasher } from '../lib/hasher.ts';
+import type { Digest } from '../oci/digest.ts';
+import { createDiskStore } from './blobs/disk-store.ts';
+import { createAccessTimes } from './capacity/access-times.ts';
+import { createRoom } from './capacity/capacity.ts';
+import { createEviction } from './capacity/eviction.ts';
+import { createLeftovers } from './capacity/partial-downloads.ts';
+import { createPins } from './capacity/pins.ts';
+import { createQuotas, type QuotaSetting } from './capacity/quotas.ts';
+import type { ReserveFile } from './capacity/reserve-file.ts';
+import { Contents } from './contents.ts';
+import type { DataFolder } from './data-folder.ts';
+import { freeOnDisk } from './disk-space.ts';
+import { createRememberedIndex } from './index/caching-index.ts';
+import { createCheckpointer } from './index/checkpointer.ts';
+import type { DataLock } from './index/data-lock.ts';
+import { forgetUnsalvaged } from './index/open-index.ts';
+import type { SelfRepairingIndex } from './index/self-repairing-index.ts';
+import { createMaintenance } from './integrity/maintenance.ts';
+import { createVerifiedFiles } from './integrity/verified-files.ts';
+import { createRareLog, type RareLog } from './rare-log.ts';
+
+export interface CacheDeps {
+  readonly clock: Clock;
+  readonly log: RareLog;
+  /** What stored files are read into. */
+  readonly buffers: BufferPool;
+  /** Bytes free for this process on the file system of the folder. */
+  readonly freeBytes?: ((folder: string) => number) | undefined;
+  /** What tells this start of the machine from others. Default: Linux's own, elsewhere unknown. */
+  readonly boot?: (() => string | undefined) | undefined;
+  /** Told of each content that had to make room, and its bytes. */
+  readonly onEvicted?: (bytes: number, digest: Digest) => void;
+  /** Told of each stored content that was missing or altered, and of an index that was damaged. */
+  readonly onDamaged?: (what: 'content' | 'index') => void;
+}
+
+/** Settings that can change while the cache is open. */
+export interface CacheSettings {
+  /** Bytes; undefined: bounded by the disk alone. */
+  readonly maxSize: number | undefined;
+  /** Bytes that are left free on the disk. */
+  readonly minFree: number;
+  readonly quotas: readonly QuotaSetting[];
+  readonly pins: readonly string[];
+}
+
+export interface CacheOptions extends CacheSettings {
+  /** The data folder, absolute. */
+  readonly data: string;
+}
+
+/** What was opened under the lock of the data folder. */
+export interface OpenedFolder {
+  readonly folder: DataFolder;
+  readonly reserve: ReserveFile;
+  readonly lock: DataLock;
+  readonly repairing: SelfRepairingIndex;
+}
+
+export type CacheParts = ReturnType<typeof createCacheParts>;
+
+/** Throws what the index throws when it cannot be read or written. */
+export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened: OpenedFolder) {
+  const { clock, log, buffers, onDamaged, onEvicted, freeBytes = freeOnDisk } = deps;
+  const { folder, reserve, repairing } = opened;
+  const state = { settings: options as CacheSettings, isStopped: false };
+  const isStopped = () => state.isStopped;
+  const free = () => freeBytes(options.data);
+  const rareLog = createRareLog({ log, clock });
+  const failed = (what: string) => (error: unknown) => rareLog.error({ err: error }, what);
+  const index = createRememberedIndex(repairing);
+  repairing.whenReplaced(index.forgetAll);
+  const pins = createPins(index, options.pins);
+  const quotas = createQuotas({ index }, options.quotas);
+  const store = createDiskStore({
+    buffers,
+    content: folder.content,
+    incoming: folder.incoming,
+    onFault: (digest, error) => contents.discard(digest, error.message),
+  });
+  const contents = new Contents({ index, store, quotas, clock, log, rareLog, onDamaged, onEvicted });
+  const leftovers = createLeftovers((path, error) =>
+    log.error({ err: error, path }, 'what a transfer has left cannot be removed'),
+  );
+  const times = createAccessTimes({
+    clock,
+    write(uses) {
+      try {
+        index.touch(uses, clock.now());
+      } catch (error) {
+        failed('the index could not be written: last uses')(error);
+      }
+    },
+  });
+  const eviction = createEviction({
+    index,
+    clock,
+    quotas,
+    leftovers,
+    contents,
+    pins: () => pins.pattern,
+    unwrittenUse: times.unwritten,
+  });
+  const room = createRoom({
+    clock,
+    index,
+    eviction,
+    quotas,
+    leftovers,
+    limits: () => state.settings,
+    free: () => free() - reserve.owed,
+    leaving: () => contents.leaving,
+    onError: failed('eviction failed'),
+    onFull: (bytes, quota) =>
+      rareLog.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
+  });
+  const maintenance = createMaintenance({
+    index,
+    store,
+    contents,
+    clock,
+    log,
+    quotas,
+    room,
+    salvaged: (file) => forgetUnsalvaged(folder.index, file),
+    isStopped,
+  });
+  const verified = createVerifiedFiles((digest, reason) => contents.discard(digest, reason));
+  // For scrubbing alone, so that it never keeps a transfer waiting. The thread starts with the first scrub.
+  const hasher = createHasher();
+  const onError = failed('the index could not be checkpointed');
+  const checkpointer = createCheckpointer({ clock, onError }, folder.index);
+  const stored = { index, store, contents, quotas, pins, verified };
+  const capacity = { room, leftovers, times };
+  const background = { maintenance, hasher, checkpointer };
+  return {
+    ...opened,
+    ...stored,
+    ...capacity,
+    ...background,
+    state,
+    isStopped,
+    free,
+    log,
+    rareLog,
+    failed,
+    clock,
+  };
+}
