@@ -131,7 +131,6 @@ const notYetPlain: readonly string[] = [
   'upstream',
   'transfer',
   'pull',
-  'cli',
   'routing',
   'lib',
   'oci',

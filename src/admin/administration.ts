@@ -1,6 +1,6 @@
 /**
  * The commands that concern the cache. They are here once, for both ways to reach them: over the admin socket of a running
- * server (`http/admin/admin-api.ts`), or on the data folder itself if no server holds it (`cli/administer.ts`). All results
+ * server (`http/admin/admin-api.ts`), or on the data folder itself if no server holds it (`cli/administration.ts`). All results
  * go out as JSON: times are ISO 8601 texts, sizes are bytes.
  */
 import type { CacheAdmin, CollectReport } from '../cache/cache-admin.ts';

@@ -1,4 +1,4 @@
-/** The commands of a running server, asked over its admin socket (`http/admin-api.ts` is the other end). */
+/** The `Administration` of a running server, over its admin socket. `http/admin/admin-api.ts` is the other end. */
 import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -15,7 +15,7 @@ interface ErrorBody {
 
 type Line<Progress, Report> = { progress: Progress } | { report: Report } | ErrorBody;
 
-/** Undefined where nobody listens. */
+/** Undefined if no server listens. Throws EntrepotError DATA_UNUSABLE if the socket belongs to another user. */
 export async function connectAdministration(socketPath: string): Promise<Administration | undefined> {
   if (!(await isListening(socketPath))) return undefined;
 
@@ -34,10 +34,10 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
     const answer = await send(socketPath, command, args);
     if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
     for await (const line of createInterface({ input: answer })) {
-      const told = JSON.parse(line) as Line<Progress, Report>;
-      if ('error' in told) throw asError(told);
-      if ('report' in told) return told.report;
-      onProgress?.(told.progress);
+      const step = JSON.parse(line) as Line<Progress, Report>;
+      if ('error' in step) throw asError(step);
+      if ('report' in step) return step.report;
+      onProgress?.(step.progress);
     }
     throw new Error(`the server ended before the ${command} did`);
   }
@@ -72,7 +72,7 @@ function isListening(socketPath: string): Promise<boolean> {
         const message = 'may be used by the user of the server alone: run the command as that user';
         reject(new EntrepotError('DATA_UNUSABLE', message, { file: socketPath, cause: error }));
       }
-      // Nobody there, left behind by a kill, or in a folder that does not exist.
+      // There is no socket, or a killed server left it behind.
       resolve(false);
     });
   });

@@ -1,7 +1,7 @@
 /**
- * The command line: flags to commands, what they give back to standard output, what goes wrong to standard error as
- * `entrepot: FILE:LINE: MESSAGE`. `result.ts` has the exit codes. What one command alone needs is loaded by that one: an
- * explanation is there in half the time without the HTTP client and the log.
+ * The command line: parses flags, runs the command, prints its result to standard output, and an error to standard error as
+ * `entrepot: FILE:LINE: MESSAGE`. `output/result.ts` has the exit codes. Commands are imported when they run: `explain` takes
+ * half the time without the HTTP client and the log.
  */
 import { Command, CommanderError } from 'commander';
 import type { LoadOptions } from '../config/load.ts';
@@ -17,7 +17,7 @@ import {
   explanationAsJson,
   failureAsJson,
 } from './commands/explain.ts';
-import { readSurroundings } from './environment.ts';
+import { readEnvironment } from './environment.ts';
 import { examples } from './output/examples.ts';
 import { explanationAsText } from './output/explanation-text.ts';
 import { type ExitCode, exitCodeOf, type Result } from './output/result.ts';
@@ -28,7 +28,7 @@ A flag wins over its ENTREPOT_* variable, and a variable over entrepot.toml.
 docs/configuration.md has all settings; "entrepot check" shows those in force.
 Exit codes: 0 done, 1 failed, 2 bad usage or unusable configuration.`;
 
-/** `args` as they follow the program's name. */
+/** `args`: the arguments after the program's name. Never throws. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
   const program = createProgram(args, (code) => {
@@ -38,11 +38,11 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    // Commander has said what it has to say.
+    // Commander has printed the message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const isUsers = error instanceof EntrepotError;
-    process.stderr.write(`entrepot: ${isUsers ? error.located : stackOf(error)}\n`);
-    return isUsers ? exitCodeOf(error) : 1;
+    const isKnown = error instanceof EntrepotError;
+    process.stderr.write(`entrepot: ${isKnown ? error.located : stackOf(error)}\n`);
+    return isKnown ? exitCodeOf(error) : 1;
   }
 }
 
@@ -137,7 +137,7 @@ async function explained(reference: string, options: LoadOptions, isProbing: boo
       text: await explanationAsText(explanation, attempts),
     };
   } catch (error) {
-    // A file that is read only when somebody is asked.
+    // A file that is read only when an endpoint is asked.
     if (error instanceof EntrepotError) return explainFailure({ ok: false, stage: 'load', error });
     throw error;
   }
@@ -160,7 +160,7 @@ function print(result: Result, flags: { json?: true }): ExitCode {
 }
 
 function loadOptions(command: Command): LoadOptions {
-  return { ...readSurroundings(), flags: command.optsWithGlobals<ConfigFlags>() };
+  return { ...readEnvironment(), flags: command.optsWithGlobals<ConfigFlags>() };
 }
 
 function stackOf(error: unknown): string {

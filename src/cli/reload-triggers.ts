@@ -1,6 +1,6 @@
 /**
- * The configuration is read again: on SIGHUP, and when its files change. One reload after the other; one that cannot be used
- * is reported and kept out, and what was in force stays so.
+ * Reads the configuration again on SIGHUP and when its files change. Reloads run one after the other. A configuration that
+ * cannot be used is logged, and the running one stays in force.
  */
 import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
@@ -8,7 +8,7 @@ import { EntrepotError } from '../errors.ts';
 import type { ProgramLog } from '../telemetry/log.ts';
 import { describeFault } from './output/faults.ts';
 
-/** What made it necessary, for the log. */
+/** The cause of a reload, for the log. */
 export interface ReloadCause {
   readonly signal?: string;
   /** Files that were added, removed or changed. */
@@ -16,15 +16,16 @@ export interface ReloadCause {
 }
 
 export interface Reloads {
-  /** Asks for a reload. Those that ask before it has begun share it. */
+  /** Starts a reload. Calls before it has begun share it, and their causes are logged together. */
   ask(cause: ReloadCause): void;
-  /** What is in force. */
+  /** The configuration in force. */
   readonly config: Config;
 }
 
+/** `first`: the configuration that the app was made with. `read` throws EntrepotError for one that cannot be used. */
 export function createReloads(
   deps: {
-    /** Resolves when it serves: a reload waits for that. */
+    /** Resolves when the server listens; a reload waits for that. */
     readonly app: Promise<Pick<App, 'reload' | 'reloadRefused'>>;
     readonly read: () => Promise<Config>;
     readonly log: ProgramLog;
@@ -46,7 +47,10 @@ export function createReloads(
       config = next;
       log.level = next.server.log.level;
       logWarnings(log, next);
-      log.info({ ...cause, registries: next.registries.files }, 'configuration reloaded');
+      log.info(
+        { event: 'config.reloaded', ...cause, registries: next.registries.files },
+        'configuration reloaded',
+      );
     } catch (error) {
       app.reloadRefused();
       logRefused(log, error, cause);
@@ -64,16 +68,17 @@ export function createReloads(
   };
 }
 
+/** One line for each warning. */
 export function logWarnings(log: ProgramLog, { warnings }: Config): void {
-  for (const { file, line, message } of warnings) log.warn({ file, line }, message);
+  for (const { file, line, message } of warnings) log.warn({ event: 'config.warning', file, line }, message);
 }
 
 function logRefused(log: ProgramLog, error: unknown, cause: ReloadCause | undefined): void {
   const what = 'configuration not reloaded, the old one stays';
   if (error instanceof EntrepotError) {
     const { code, file, line, message } = error;
-    log.error({ ...cause, code, file, line }, `${what}: ${message}`);
+    log.error({ event: 'config.refused', ...cause, code, file, line }, `${what}: ${message}`);
   } else {
-    log.error({ ...cause, fault: describeFault(error) }, what);
+    log.error({ event: 'config.refused', ...cause, fault: describeFault(error) }, what);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The size of libuv's thread pool, set before anything uses a thread of it: the import of this file comes first in main.ts.
- * libuv lets look-ups of names have half of the threads, which is two by default: two names that DNS is silent about would
- * keep all others from being looked up. A size that the environment has stays.
+ * Sets the size of libuv's thread pool. It must be set before a thread is used, so main.ts imports this file first. libuv gives
+ * half of the threads to name look-ups, which is two of four by default: two names without an answer from DNS would then block
+ * all other look-ups. A value in the environment stays.
  */
 process.env.UV_THREADPOOL_SIZE ||= '16';

@@ -1,10 +1,11 @@
-/** `entrepot check`: what is wrong with the configuration, the settings in force and where each comes from. Contacts no host. */
+/** `entrepot check`: errors and warnings of the configuration, and the settings in force with their sources. Contacts no host. */
 import { checkConfig } from '../../config/check.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
 
+/** Exit code 2 if the configuration cannot be used. */
 export function check(options: LoadOptions): Result {
   const { files, settings, warnings, errors } = checkConfig(options);
   const lines = [
@@ -52,7 +53,7 @@ interface Finding {
   readonly message: string;
 }
 
-/** `FILE:LINE: error: MESSAGE`, which editors can jump to. */
+/** `FILE:LINE: error: MESSAGE`: editors can jump to it. */
 function located({ file, line, message }: Finding, kind: string): string {
   return (
     [file, line].filter((part) => part !== undefined).join(':') +

@@ -1,8 +1,8 @@
 /**
- * `entrepot explain REF`: what the configuration makes of one image, found by the code that serves it. Contacts nobody, unless
- * it is told to probe: then each endpoint is asked on its own, in order, for the manifest's HEAD.
+ * `entrepot explain REF`: the endpoints that the configuration gives one image, computed by the code that serves clients. No
+ * host is contacted, except with `--probe` (`probe.ts`).
  *
- * A reference is taken as it stands: no `:latest` is added, since the endpoints of a pull depend on what was written.
+ * The reference is taken as it is, without adding `:latest`: the endpoints depend on whether it has a tag or a digest.
  */
 import type { Config } from '../../config/config.ts';
 import { type LoadOptions, loadConfig } from '../../config/load.ts';
@@ -18,13 +18,13 @@ import { errorAsJson } from '../output/result.ts';
 
 export interface Explanation {
   readonly config: Config;
-  /** As it was given. */
+  /** The argument of the command. */
   readonly given: string;
   readonly reference: Reference;
   readonly match: Match | undefined;
-  /** Why a client that asks for this image is refused. */
+  /** Why clients are refused this image; undefined if they are not. */
   readonly refusal: string | undefined;
-  /** In trying order. */
+  /** In the order in which they are asked. */
   readonly endpoints: readonly PlacedEndpoint[];
   /** Mirrors of the entry that are not for this reference. */
   readonly leftOut: readonly LeftOut[];
@@ -32,7 +32,7 @@ export interface Explanation {
 
 export interface PlacedEndpoint {
   readonly endpoint: Endpoint;
-  /** Where its location is written; undefined where no entry matches. */
+  /** Where its location is written; undefined if no entry matches. */
   readonly origin: Origin | undefined;
 }
 
@@ -51,6 +51,7 @@ export interface ExplainFailure {
 
 export type Explained = { readonly ok: true; readonly explanation: Explanation } | ExplainFailure;
 
+/** Reads the configuration. Errors of the user are results. */
 export function explain(given: string, options: LoadOptions): Explained {
   let stage: Stage = 'load';
   try {
@@ -65,7 +66,7 @@ export function explain(given: string, options: LoadOptions): Explained {
   }
 }
 
-/** The contract of `--json`. `attempts`: one for each endpoint, where they were asked. */
+/** The value that `--json` prints. `attempts`: one for each endpoint, if they were asked. */
 export function explanationAsJson(
   { reference, match, refusal, endpoints }: Explanation,
   attempts?: readonly Attempt[],
@@ -87,6 +88,7 @@ export function explanationAsJson(
   };
 }
 
+/** The value that `--json` prints for a failure. */
 export function failureAsJson({ stage, error }: ExplainFailure): unknown {
   return { error: { stage, ...errorAsJson(error) } };
 }
@@ -119,9 +121,12 @@ function explanationOf(given: string, reference: Reference, config: Config): Exp
   );
   const used = match ? mirrorsFor(match.entry, reference) : [];
   return {
-    ...{ config, given, reference, match },
+    config,
+    given,
+    reference,
+    match,
     refusal: refusal?.message,
-    // Mirrors come first and in their order; whatever follows them is the source.
+    // The mirrors come first, in their order; the source follows.
     endpoints: endpointsOf(reference).map((endpoint, index) => ({
       endpoint,
       origin: (used[index] ?? match?.entry)?.origin,

@@ -1,19 +1,20 @@
-/** `entrepot gc`: index and content are made to agree, and everything to fit within its limits, now. */
+/** `entrepot gc`: makes index and content agree, and the cache fit its limits. */
 import type { LoadOptions } from '../../config/load.ts';
-import { administer } from '../administer.ts';
+import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
 import { formatBytes } from '../output/table.ts';
 
+/** The text names what was found, in counts. */
 export async function gc(options: LoadOptions): Promise<Result> {
-  const report = await administer(options, (administration) => administration.gc());
+  const report = await withAdministration(options, (administration) => administration.gc());
   const { added, dropped, removed, foreign, unreadable, forgotten, bytes, bytesBefore } = report;
   const found = [
-    [added, 'file without an entry taken in', 'files without an entry taken in'],
-    [dropped, 'entry without a file dropped', 'entries without a file dropped'],
+    [added, 'file without an index entry added', 'files without an index entry added'],
+    [dropped, 'index entry without a file dropped', 'index entries without a file dropped'],
     [removed, 'damaged file removed', 'damaged files removed'],
-    [forgotten, 'name that nothing has forgotten', 'names that nothing has forgotten'],
+    [forgotten, 'unused name forgotten', 'unused names forgotten'],
     [unreadable, 'file or folder cannot be opened', 'files or folders cannot be opened'],
-    [foreign, 'file that is none of ours left alone', 'files that are none of ours left alone'],
+    [foreign, 'unknown file left alone', 'unknown files left alone'],
   ] as const;
   const lines = found
     .filter(([count]) => count > 0)

@@ -1,13 +1,13 @@
-/** `entrepot health`: whether the server of the data folder answers, for the health check of a container. */
+/** `entrepot health`: whether the server of the data folder answers; for the health check of a container. */
 import { request } from 'node:http';
 import { adminSocket } from '../../config/admin-socket.ts';
 import { type LoadOptions, loadWhatIsRight } from '../../config/load.ts';
 import type { Result } from '../output/result.ts';
 
-/** ms that a server may take to answer. */
-const patience = 4000;
+/** ms. */
+const timeout = 4000;
 
-/** A configuration that has become wrong is no reason to restart a server that runs with the one before. */
+/** Exit code 1 without an answer. Errors of the configuration do not count: the server still runs with the one before. */
 export async function health(options: LoadOptions): Promise<Result> {
   const socket = adminSocket(loadWhatIsRight(options).server.data);
   const healthy = await answers(socket);
@@ -21,7 +21,7 @@ export async function health(options: LoadOptions): Promise<Result> {
 
 function answers(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = request({ socketPath, path: '/healthz', timeout: patience }, (answer) => {
+    const asked = request({ socketPath, path: '/healthz', timeout }, (answer) => {
       answer.resume();
       resolve(answer.statusCode === 200);
     });

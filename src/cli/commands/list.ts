@@ -1,8 +1,8 @@
-/** `entrepot list [GLOB]`: what is in the cache, and what of it can be pulled without a registry. */
+/** `entrepot list [GLOB]`: the cached images, and how much of each is cached. */
 
 import type { ListedImage } from '../../admin/listed-images.ts';
 import type { LoadOptions } from '../../config/load.ts';
-import { administer } from '../administer.ts';
+import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
 import { type Column, formatBytes, formatTable } from '../output/table.ts';
 
@@ -18,8 +18,9 @@ const columns: readonly Column<ListedImage>[] = [
   { head: 'FROM', cell: ({ from }) => from },
 ];
 
+/** `match`: a glob; undefined for all images. */
 export async function list(match: string | undefined, options: LoadOptions): Promise<Result> {
-  const listed = await administer(options, ({ list }) => Array.fromAsync(list(match)));
+  const listed = await withAdministration(options, ({ list }) => Array.fromAsync(list(match)));
   return { exitCode: 0, json: listed, text: asText(listed, match) };
 }
 
@@ -29,7 +30,7 @@ function asText(listed: readonly ListedImage[], match: string | undefined): stri
   return 'nothing is cached yet: pull an image through the server, or run "entrepot pull REF"\n';
 }
 
-/** Those that can be pulled from the cache. */
+/** The platforms that can be pulled from the cache alone. */
 function platformsOf({ platforms }: ListedImage): string {
   if (platforms.length === 0) return '-';
   const here = platforms.filter(({ complete }) => complete);

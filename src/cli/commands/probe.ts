@@ -1,6 +1,6 @@
 /**
- * Asks each endpoint of an explanation for the manifest's HEAD, by the same code that serves clients, but one at a time and each
- * with an upstream of its own: no endpoint's failure, breaker or credentials bear on what another one says.
+ * Asks each endpoint of an explanation for the manifest's HEAD, with the code that serves clients. The endpoints are asked one
+ * after the other, each by an upstream of its own: the failure, breaker or credentials of one cannot influence another.
  */
 
 import { createAuthLookup } from '../../config/credentials/auth-lookup.ts';
@@ -19,7 +19,7 @@ import type { Explanation } from './explain.ts';
 export async function probe(explanation: Explanation, env: Environment): Promise<readonly Attempt[]> {
   const attempts: Attempt[] = [];
   for (const { endpoint } of explanation.endpoints) {
-    // What the server refuses it does not ask either, and neither does this.
+    // The server contacts no endpoint of a refused registry, so neither does this.
     attempts.push(
       explanation.refusal === undefined
         ? await ask(endpoint, explanation, env)

@@ -1,22 +1,22 @@
-/** `entrepot pull REF...`: brings images into the cache, so that the next client finds them there. */
+/** `entrepot pull REF...`: downloads images into the cache. */
 import type { LoadOptions } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { WarmProgress, WarmReport } from '../../pull/warm-image.ts';
-import { administer } from '../administer.ts';
+import { withAdministration } from '../administration.ts';
 import { createProgressBars } from '../output/progress-bars.ts';
 import type { Result } from '../output/result.ts';
 import { counted, formatBytes } from '../output/table.ts';
 
 export interface PullFlags {
-  /** `linux/arm64`; none: all. */
+  /** Such as `linux/arm64`; empty for all platforms. */
   readonly platforms: readonly string[];
   readonly showsProgress: boolean;
 }
 
-/** As indexes have them: `linux/arm64`, `linux/arm/v7`. */
+/** As in an image index: `linux/arm64`, `linux/arm/v7`. */
 const platformForm = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/;
 
-/** Throws EntrepotError USAGE. */
+/** Exit code 1 if an image could not be pulled whole. Throws EntrepotError USAGE for a platform in another form. */
 export async function pull(
   references: readonly string[],
   flags: PullFlags,
@@ -31,7 +31,7 @@ export async function pull(
   const bars = createProgressBars(process.stderr, { isShown: showsProgress && process.stderr.isTTY });
   const onProgress = ({ digest, size, done }: WarmProgress) =>
     bars.show({ name: digest.slice(0, 19), size, done });
-  const reports = await administer(
+  const reports = await withAdministration(
     options,
     async (administration) => {
       const all: WarmReport[] = [];

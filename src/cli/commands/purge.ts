@@ -1,17 +1,18 @@
-/** `entrepot purge REF|GLOB...`: removes images from the cache, now. */
+/** `entrepot purge REF|GLOB...`: removes images from the cache. */
 
 import type { PurgedImage, PurgeOptions } from '../../admin/purge-images.ts';
 import type { LoadOptions } from '../../config/load.ts';
-import { administer } from '../administer.ts';
+import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
 import { counted, formatBytes } from '../output/table.ts';
 
+/** Throws EntrepotError USAGE for a reference that is pinned. */
 export async function purge(
   what: readonly string[],
   flags: PurgeOptions,
   options: LoadOptions,
 ): Promise<Result> {
-  const found = await administer(options, async (administration) => {
+  const found = await withAdministration(options, async (administration) => {
     const all: { one: string; reports: readonly PurgedImage[] }[] = [];
     for (const one of what) all.push({ one, reports: await administration.purge(one, flags) });
     return all;

@@ -1,24 +1,24 @@
-/** `entrepot scrub [GLOB]`: re-hashes what is stored, and brings back what is damaged. */
+/** `entrepot scrub [GLOB]`: hashes stored content again, and fetches damaged content. */
 
 import type { Damaged, ScrubReport } from '../../admin/scrubs.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { size as sizeKind } from '../../config/toml/value-kinds.ts';
 import { EntrepotError } from '../../errors.ts';
-import { administer } from '../administer.ts';
+import { withAdministration } from '../administration.ts';
 import { createProgressBars } from '../output/progress-bars.ts';
 import type { Result } from '../output/result.ts';
 import { counted, formatBytes } from '../output/table.ts';
 
 export interface ScrubFlags {
-  /** Bytes read per second at most, as on the command line; undefined: no bound. */
+  /** The value of `--rate`: bytes per second at most, such as `50MiB`. Undefined: no limit. */
   readonly rate: string | undefined;
   readonly showsProgress: boolean;
 }
 
-/** A rate without a unit that is smaller than this was meant in another unit. */
-const leastBare = 1024 * 1024;
+/** Bytes per second: a smaller rate without a unit was meant in megabytes. */
+const minWithoutUnit = 1024 * 1024;
 
-/** Throws EntrepotError USAGE. */
+/** Exit code 1 if content is lost or cannot be read. Throws EntrepotError USAGE for a rate that is no size. */
 export async function scrub(
   match: string | undefined,
   flags: ScrubFlags,
@@ -26,7 +26,7 @@ export async function scrub(
 ): Promise<Result> {
   const rate = readRate(flags.rate);
   const bars = createProgressBars(process.stderr, { isShown: flags.showsProgress && process.stderr.isTTY });
-  const report = await administer(options, (administration) =>
+  const report = await withAdministration(options, (administration) =>
     administration.scrub(match, {
       rate,
       onProgress: (progress) => bars.show({ name: 'scrub', ...progress }),
@@ -39,7 +39,7 @@ export async function scrub(
 function readRate(text: string | undefined): number | undefined {
   const kind = sizeKind(1);
   const rate = text === undefined ? undefined : kind.read(text);
-  if (text !== undefined && /^\d+$/.test(text) && rate !== undefined && rate < leastBare) {
+  if (text !== undefined && /^\d+$/.test(text) && rate !== undefined && rate < minWithoutUnit) {
     const message = `--rate ${text} means ${text} bytes a second: write ${text}MiB for megabytes, or ${text}B for bytes`;
     throw new EntrepotError('USAGE', message);
   }

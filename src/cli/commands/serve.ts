@@ -1,11 +1,11 @@
 /**
  * `entrepot serve`, from the configuration to the end:
  *
- *   SIGTERM, SIGINT   accept no more, let answers under way finish (limits.stop_grace), end with 0
- *   one more          end at once, with 1; the data folder stands that
- *   SIGHUP            read the configuration again, as a change of its files does; the end, if the terminal was closed
+ *   SIGTERM, SIGINT   accept no more connections, let running answers finish (limits.stop_grace), exit with 0
+ *   a second one      exit at once with 1; the data folder survives that
+ *   SIGHUP            read the configuration again, as after a change of its files; as SIGTERM if the terminal was closed
  *
- * Signals are handled from the start on: the first process of a container ignores a signal that it has no handler for.
+ * Handlers are set before anything else: the first process of a container ignores a signal without a handler.
  */
 import { isatty } from 'node:tty';
 import type { App } from '../../app.ts';
@@ -21,12 +21,12 @@ import { welcome } from '../output/welcome.ts';
 import { createReloads, logWarnings } from '../reload-triggers.ts';
 import { readVersion } from '../version.ts';
 
-/** A terminal's Ctrl-C reaches npm as well, which passes it on: the same signal within so many ms is the same one. */
-const echo = 1000;
-/** ms that the end waits for the last lines of the log to be written. */
-const lastLines = 1000;
+/** ms. npm also gets a terminal's Ctrl-C and passes it on: the same signal within this time is the same Ctrl-C. */
+const echoTime = 1000;
+/** ms to write the last lines of the log. */
+const flushTime = 1000;
 
-/** Resolves when the server has stopped. Throws EntrepotError for what makes a start impossible. */
+/** Resolves when the server has stopped. Throws EntrepotError if it cannot start. */
 export async function serve(options: LoadOptions): Promise<ExitCode> {
   const watch = createConfigWatch({
     clock: systemClock,
@@ -47,7 +47,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   });
   logWarnings(log, config);
 
-  // Only now: this loads native modules, which other commands and a wrong configuration can do without.
+  // Imported late: this loads native modules, which a wrong configuration does not need.
   const { createApp } = await import('../../app.ts');
   const version = readVersion();
   const app = await createApp(config, {
@@ -62,23 +62,30 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const { data, tls } = config.server;
   log.info(
-    { address, tls: tls.certificate !== undefined, data, registries: config.registries.files, version },
+    {
+      event: 'server.listening',
+      address,
+      tls: tls.certificate !== undefined,
+      data,
+      registries: config.registries.files,
+      version,
+    },
     'listening',
   );
   if (isText) output.write(welcome(config, address, explainCommand(options.flags)));
 
   const signal = await stopAsked;
   watch.stop();
-  log.info({ signal }, 'stopping');
+  log.info({ event: 'server.stopping', signal }, 'stopping');
   const { cut } = await app.stop();
-  log.info({ cut }, 'stopped');
-  await output.flush(lastLines);
+  log.info({ event: 'server.stopped', cut }, 'stopped');
+  await output.flush(flushTime);
   return 0;
 }
 
-/** As a person has to type it to have it read the files that this server reads. */
+/** The command line that explains an image with the configuration of this server. */
 function explainCommand(flags: LoadOptions['flags']): string {
-  // From a checkout, the name on the PATH is not there.
+  // A checkout is not on the PATH.
   const program = process.argv[1]?.endsWith('.ts') ? './entrepot' : 'entrepot';
   const files = {
     '--registries': flags.registries,
@@ -98,8 +105,8 @@ function watchStopSignals(log: ProgramLog): Promise<NodeJS.Signals> {
     if (!first) {
       first = { signal, at: performance.now() };
       resolve(signal);
-    } else if (signal !== first.signal || performance.now() - first.at > echo) {
-      log.warn({ signal }, 'stopping at once');
+    } else if (signal !== first.signal || performance.now() - first.at > echoTime) {
+      log.warn({ event: 'server.killed', signal }, 'stopping at once');
       process.exit(1);
     }
   };
@@ -111,7 +118,7 @@ function watchStopSignals(log: ProgramLog): Promise<NodeJS.Signals> {
   return promise;
 }
 
-/** Standard output was a terminal, and is none any more: its window was closed. */
+/** Standard output was a terminal at the start and is none any more: its window was closed. */
 function isTerminalClosed(): boolean {
   return process.stdout.isTTY && !isatty(1);
 }

@@ -1,14 +1,15 @@
-/** `entrepot usage`: what takes how much of the disk. */
+/** `entrepot usage`: disk use by registry, repository and quota. */
 
 import type { Usage, UsageOf } from '../../admin/usage.ts';
 import type { LoadOptions } from '../../config/load.ts';
-import { administer } from '../administer.ts';
+import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
 import { type Column, counted, formatBytes, formatTable } from '../output/table.ts';
 
+/** Tables with the largest first. */
 export async function usage(options: LoadOptions): Promise<Result> {
-  const told = await administer(options, (administration) => administration.usage());
-  return { exitCode: 0, json: told, text: asText(told) };
+  const measured = await withAdministration(options, (administration) => administration.usage());
+  return { exitCode: 0, json: measured, text: asText(measured) };
 }
 
 function asText({
@@ -22,7 +23,7 @@ function asText({
   quotas,
 }: Usage): string {
   const limit = maxSize === null ? 'no limit' : `${formatBytes(maxSize)}, ${share(bytes, maxSize)} used`;
-  const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} on their way`;
+  const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} in transfer`;
   const head = `${formatBytes(bytes)} in ${counted(contents, 'content')} (${counted(manifests, 'manifest')})${underWay}; ${limit}\n`;
   const largestFirst = (all: readonly UsageOf[]) => all.toSorted((a, b) => b.bytes - a.bytes);
   return [

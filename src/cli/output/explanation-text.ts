@@ -1,4 +1,4 @@
-/** An explanation in words, for whoever is woken by a pull that fails. */
+/** An explanation in words, for a person with a pull that fails. */
 import type { Origin } from '../../config/registries-conf/registries.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
@@ -6,8 +6,9 @@ import { describeSource } from '../../upstream/auth/credentials.ts';
 import { verdict } from '../../upstream/fallback.ts';
 import type { Attempt } from '../../upstream/outcome.ts';
 import type { Explanation, LeftOut, PlacedEndpoint } from '../commands/explain.ts';
-import { accessOf } from '../endpoint-access.ts';
+import { describeConnection } from './endpoint-connection.ts';
 
+/** `attempts`: one for each endpoint, if they were asked. */
 export async function explanationAsText(
   explanation: Explanation,
   attempts?: readonly Attempt[],
@@ -32,7 +33,7 @@ export async function explanationAsText(
   return `${lines.join('\n')}\n`;
 }
 
-/** The origin of entries that no file has. */
+/** The origin of entries of the built-in list. */
 const builtIn: Origin['file'] = 'built-in';
 
 type Row = readonly [label: string, text: string];
@@ -74,7 +75,7 @@ async function endpointRows(
   if (endpoint.blockedBy !== undefined) {
     return [...written, ['never asked', `blocked = true in the entry for ${endpoint.blockedBy}`]];
   }
-  const { scheme, certificates, credentials, proxy } = await accessOf(endpoint, config);
+  const { scheme, certificates, credentials, proxy } = await describeConnection(endpoint, config);
   return [
     ...written,
     ['TLS', scheme],
@@ -96,7 +97,7 @@ function describeLeftOut({ mirror, reason }: LeftOut): string {
   return `   ${mirror.location}, written in ${place(mirror.origin)}: ${reason}`;
 }
 
-/** What is cached is not looked at. */
+/** The answer that a client gets, apart from what the cache holds: an explanation does not look there. */
 function clientsAnswer(
   { config, endpoints, refusal }: Explanation,
   attempts: readonly Attempt[] | undefined,

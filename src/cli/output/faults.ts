@@ -1,12 +1,12 @@
 /**
- * What becomes of errors that nobody caught, while clients are being served:
+ * Errors that no code caught, while the server runs:
  *
- *   unhandledRejection   logged, and on it goes: what failed was one piece of work that nobody waits for. Ending would cut
- *                        every answer under way, and nothing gets into the cache unverified anyway.
- *   uncaughtException    logged, then the end (1): some function was left halfway, so the state of the process is unknown.
- *                        The data folder stands a kill, and whatever supervises the process starts it again.
+ *   unhandledRejection   logged, and the server goes on: one piece of work failed that no other work waits for. To exit would
+ *                        cut every running answer. Nothing enters the cache unverified anyway.
+ *   uncaughtException    logged, then exit with 1: a function ended halfway, so the state of the process is unknown. The data
+ *                        folder survives a kill, and the supervisor of the process starts it again.
  *
- * Messages of libraries may quote URLs and headers. What could be a secret in them is taken out.
+ * Messages of libraries may quote URLs and headers. Possible secrets are removed from them.
  */
 import type { ProgramLog } from '../../telemetry/log.ts';
 
@@ -17,17 +17,24 @@ export interface DescribedFault {
   readonly stack?: string;
 }
 
+/** Handles both for the rest of the process. */
 export function watchFaults(log: ProgramLog): void {
   process.on('unhandledRejection', (reason) => {
-    log.error({ fault: describeFault(reason) }, 'unhandled rejection: please report it');
+    log.error(
+      { event: 'process.unhandledRejection', fault: describeFault(reason) },
+      'unhandled rejection: please report it',
+    );
   });
   process.on('uncaughtException', (error) => {
-    log.fatal({ fault: describeFault(error) }, 'uncaught exception: please report it');
+    log.fatal(
+      { event: 'process.uncaughtException', fault: describeFault(error) },
+      'uncaught exception: please report it',
+    );
     process.exit(1);
   });
 }
 
-/** Name, message, code and stack only: the other fields of an error may hold whole requests. */
+/** Only name, message, code and stack: other fields of an error may hold a complete request. */
 export function describeFault(thrown: unknown): DescribedFault {
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: withoutSecrets(String(thrown)) };
   const { name, message, stack } = thrown;
@@ -39,7 +46,7 @@ export function describeFault(thrown: unknown): DescribedFault {
   };
 }
 
-/** User info and queries of URLs, and what follows the name of an authorization scheme. */
+/** Removes user info and queries of URLs, and the value after the name of an authorization scheme. */
 function withoutSecrets(text: string): string {
   return text
     .replaceAll(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@'"]*@/gi, '$1')

@@ -1,5 +1,5 @@
 /**
- * What a command gives back; `program.ts` prints it. One of `text` and `json` is shown, both say the same.
+ * The result of a command; `program.ts` prints either `text` or `json`, which say the same. Exit codes:
  *
  *   0  done   1  failed   2  bad usage, or a configuration that cannot be used
  */
@@ -10,9 +10,9 @@ export type ExitCode = 0 | 1 | 2;
 export interface Result {
   readonly exitCode: ExitCode;
   readonly json: unknown;
-  /** With its line ends. */
+  /** Ends with a line break. */
   readonly text: string;
-  /** For standard error, in the place of `text`. */
+  /** `text` goes to standard error. */
   readonly isFailure?: boolean;
 }
 
@@ -30,11 +30,12 @@ const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   LISTEN_FAILED: 1,
 };
 
+/** The exit code of a command that ends with this error. */
 export function exitCodeOf(error: EntrepotError): ExitCode {
   return exitCodes[error.code];
 }
 
-/** As JSON output has it: what is not known is null. */
+/** The form of an error in JSON output: unknown values are null. */
 export function errorAsJson({ code, message, file, line }: EntrepotError): {
   code: ErrorCode;
   message: string;

@@ -1,4 +1,4 @@
-/** Rows for people: columns as wide as their widest cell, numbers to the right. */
+/** Text for people: tables, sizes, counts. Columns are as wide as their widest cell; numbers are aligned to the right. */
 
 export interface Column<T> {
   readonly head: string;
@@ -6,7 +6,7 @@ export interface Column<T> {
   readonly isNumber?: boolean;
 }
 
-/** One line each, with its line end; nothing but the heads where there are no rows. */
+/** A line for the heads and one for each row, each with a line break. */
 export function formatTable<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const lines = [columns.map(({ head }) => head), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
   const widths = columns.map((_, at) =>
@@ -25,7 +25,7 @@ export function formatTable<T>(columns: readonly Column<T>[], rows: readonly T[]
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-/** `1.5 GiB`. */
+/** Bytes as `1.5 GiB`: three digits at most, except for 1000 to 1023. */
 export function formatBytes(bytes: number): string {
   const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)));
   const value = bytes / 1024 ** power;

@@ -1,14 +1,14 @@
-/** What a person who has started the server in a terminal can do next. */
+/** The text that a server prints in a terminal when it listens: what to do next. */
 import type { Config } from '../../config/config.ts';
 import { dockerHub } from '../../oci/docker-hub.ts';
 
-/** `address`: `host:port`, as it listens; `explain`: the command of this program that explains an image, with its flags. */
+/** `address`: `host:port`, as it listens. `explain`: the command line that explains an image, without the image. */
 export function welcome({ server, registries }: Config, address: string, explain: string): string {
   const isTls = server.tls.certificate !== undefined;
-  // On all addresses, it is reached by any of them. The name of an image cannot have an IPv6 address in it.
+  // A server on all addresses is reached by each of them. The name of an image cannot contain an IPv6 address.
   const reached = address.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:').replace(/^\[::1\]:/, 'localhost:');
   const plain = registries.entries.filter(({ prefix, blocked }) => !blocked && !prefix.startsWith('*.'));
-  // podman, skopeo and Docker take no port in a path, but a name for it from entrepot.toml.
+  // podman, skopeo and Docker accept no port in a path, but a name from routing.names of entrepot.toml.
   const named = plain.map(({ prefix }) => ({ prefix, path: pathOf(prefix, server.routing.names) }));
   const { prefix, path } = named.find((one) => !/^[^/]*:/.test(one.path)) ?? named[0] ?? noRegistry;
   const isHub = plain.some(({ prefix }) => prefix === dockerHub);
@@ -27,7 +27,7 @@ export function welcome({ server, registries }: Config, address: string, explain
     '',
     '  A first pull, in another terminal:',
     `    podman pull ${isTls ? '' : '--tls-verify=false '}${reached}/${image}`,
-    // Docker speaks plain HTTP to loopback only.
+    // Docker uses plain HTTP with loopback addresses only.
     ...(isTls || /^(?:127\.|localhost:)/.test(reached) ? [`    docker pull ${reached}/${image}`] : []),
     '  Where an image comes from:',
     `    ${explain} ${explained}`,
@@ -38,7 +38,7 @@ export function welcome({ server, registries }: Config, address: string, explain
 
 const noRegistry = { prefix: 'REGISTRY', path: 'REGISTRY' };
 
-/** How a path names what `prefix` stands for. */
+/** The path under which clients ask for images of `prefix`. */
 function pathOf(prefix: string, names: ReadonlyMap<string, string>): string {
   const [registry = '', ...rest] = prefix.split('/');
   const alias = [...names].find(([, named]) => named === registry)?.[0];

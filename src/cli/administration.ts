@@ -1,6 +1,6 @@
 /**
- * Whom the commands of the cache speak to: the server that holds the data folder, over its admin socket; where none does,
- * the data folder itself, opened as a server would for as long as the command takes.
+ * Gives a command the `Administration` of the data folder: that of the server that holds the folder, over its admin socket, or
+ * without such a server one on the folder itself, which stays open for as long as the command runs.
  */
 
 import type { Administration } from '../admin/administration.ts';
@@ -12,11 +12,14 @@ import { createLog } from '../telemetry/log.ts';
 import { connectAdministration } from './admin-client.ts';
 import { readVersion } from './version.ts';
 
-/** Throws EntrepotError, DATA_LOCKED among them where a server holds the folder but does not answer. */
-export async function administer<T>(
+/**
+ * Resolves with the result of `work`. `makesFolder`: makes the data folder if it does not exist. Throws EntrepotError: DATA_LOCKED
+ * if another process holds the folder and has no admin socket, DATA_UNUSABLE if there is no folder.
+ */
+export async function withAdministration<T>(
   options: LoadOptions,
   work: (administration: Administration) => Promise<T>,
-  { makesFolder = false }: { /** Where there is none yet. */ readonly makesFolder?: boolean } = {},
+  { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<T> {
   const config = loadConfig(options);
   const { data } = config.server;
@@ -29,11 +32,12 @@ export async function administer<T>(
   const { createApp } = await import('../app.ts');
   const log = createLog({ level: 'warn', to: process.stderr });
   const app = await createApp(config, { log, env: options.env, version: readVersion() });
-  // The app leaves it to its sockets to keep the process up, and a command has none: one that waits would just end.
-  const busy = setInterval(() => {}, 60_000);
+  // Timers of the app do not keep the process alive, and a command has no listening socket: without this timer the process
+  // could end while the command waits.
+  const keepAlive = setInterval(() => {}, 60_000);
   try {
     return await work(app.administration);
   } finally {
-    await app.stop().finally(() => clearInterval(busy));
+    await app.stop().finally(() => clearInterval(keepAlive));
   }
 }

@@ -1,23 +1,27 @@
-/** How an endpoint would be talked to, and in whose name: found without asking anybody, and told without any secret. */
+/**
+ * How this server would connect to an endpoint: TLS, certificates, credentials, proxy. Found without contacting a host or
+ * running a program, and described without a secret.
+ */
 
-import type { Config } from '../config/config.ts';
-import { createAuthLookup } from '../config/credentials/auth-lookup.ts';
-import { createCertLookup } from '../config/files/certs-d.ts';
-import { EntrepotError } from '../errors.ts';
-import { createCredentials, describeSource } from '../upstream/auth/credentials.ts';
-import type { Endpoint } from '../upstream/endpoint.ts';
-import { apiHost, createHostSettings } from '../upstream/host-settings.ts';
-import { createProxies } from '../upstream/http/proxies.ts';
+import type { Config } from '../../config/config.ts';
+import { createAuthLookup } from '../../config/credentials/auth-lookup.ts';
+import { createCertLookup } from '../../config/files/certs-d.ts';
+import { EntrepotError } from '../../errors.ts';
+import { createCredentials, describeSource } from '../../upstream/auth/credentials.ts';
+import type { Endpoint } from '../../upstream/endpoint.ts';
+import { apiHost, createHostSettings } from '../../upstream/host-settings.ts';
+import { createProxies } from '../../upstream/http/proxies.ts';
 
 /** Sentence fragments. */
-export interface Access {
+export interface EndpointConnection {
   readonly scheme: string;
   readonly certificates: string;
   readonly credentials: string;
   readonly proxy: string;
 }
 
-export async function accessOf(endpoint: Endpoint, config: Config): Promise<Access> {
+/** Files that cannot be used are described, not thrown. */
+export async function describeConnection(endpoint: Endpoint, config: Config): Promise<EndpointConnection> {
   return {
     scheme: endpoint.insecure
       ? 'insecure: HTTPS without verification, then plain HTTP'
@@ -34,8 +38,8 @@ function certificatesOf(endpoint: Endpoint, { paths, server }: Config): string {
     const { directory, ca, pairs } = createCertLookup(paths.certDirectories)(endpoint.host);
     const own =
       directory === undefined ? [] : [`${directory} (${ca.length} CAs, ${pairs.length} client certificates)`];
-    const everybodys = caFile === undefined ? [] : [`${caFile} (upstream.ca_file)`];
-    return [...own, ...everybodys, "the system's CAs"].join(', ');
+    const forAll = caFile === undefined ? [] : [`${caFile} (upstream.ca_file)`];
+    return [...own, ...forAll, "the system's CAs"].join(', ');
   } catch (error) {
     return unusable(error);
   }
@@ -45,7 +49,7 @@ async function credentialsOf(endpoint: Endpoint, { paths, registries, server }: 
   const authLookup = createAuthLookup({
     authFiles: paths.authFiles,
     credentialHelpers: registries.credentialHelpers,
-    // A program may well ask a cloud. That it would be run is known without running it.
+    // The program is not run, because it may contact a cloud. That it would be run is enough to know.
     runHelper: async () => ({ username: 'not asked', secret: 'not asked' }),
   });
   const settings = createHostSettings(server.upstream);
