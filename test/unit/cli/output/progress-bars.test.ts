@@ -46,7 +46,7 @@ test('no line is wider than the terminal: a bar gets the columns that its text l
     for (const line of lines) assert.ok(line.length <= columns, `${columns} columns: ${line}`);
   }
   assert.match(linesOn(80, 24)[0]!, /^sha256:023456789abc \[#+\.+\] 500 MiB of 1000 MiB, \d+ MiB\/s$/);
-  assert.match(linesOn(40, 24)[0]!, /^sha256:023456789abc 500 MiB of 1000 Mi$/);
+  assert.match(linesOn(40, 24)[0]!, /^sha256:023456789abc 500 MiB of 1000 MiB,$/);
 });
 
 test('no more lines are drawn than the cursor can go up', () => {
