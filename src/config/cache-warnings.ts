@@ -1,10 +1,32 @@
-/** Bounds of the cache that cannot take effect or that leave no space for content. */
+/** Bounds of the cache that cannot take effect, that leave no space for content, or that lack their unit. */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from '../lib/thrown.ts';
 import type { ConfigWarning, ServerConfig } from './config.ts';
 import type { SettingInForce } from './settings.ts';
 import { formatSize, parseSize } from './toml/units.ts';
+
+const MiB = 1024 ** 2;
+
+/** Sizes that are nearly always meant in a larger unit. Zero is meant. */
+export function tinySizeWarnings(inForce: readonly SettingInForce[]): readonly ConfigWarning[] {
+  return inForce.flatMap(({ key, value, from }) => {
+    const isBound = /^cache\.(?:min_free|(?:quota\[\d+\]\.)?max_size)$/.test(key);
+    const bytes = isBound ? (parseSize(String(value)) ?? 0) : 0;
+    if (bytes === 0 || bytes >= MiB || from.kind === 'default') return [];
+    const place = from.kind === 'file' ? { file: from.file, line: from.line } : { file: from.name };
+    const found =
+      bytes < 1024 ? `${bytes} ${bytes === 1 ? 'byte' : 'bytes'}` : `${bytes} bytes, less than 1MiB`;
+    return [
+      { ...place, message: `${key} is ${found}: write a unit, as in "${example(bytes)}", if more is meant` },
+    ];
+  });
+}
+
+/** The same number in GiB, if a person would write such a number; else 1 GiB. */
+function example(bytes: number): string {
+  return bytes < 1024 ? `${bytes}GiB` : '1GiB';
+}
 
 /** A quota above `cache.max_size` never takes effect. */
 export function cacheWarnings(inForce: readonly SettingInForce[]): readonly ConfigWarning[] {

@@ -9,13 +9,14 @@
  */
 import { join } from 'node:path';
 import { EntrepotError, joinErrors } from '../errors.ts';
-import { cacheWarnings, diskWarnings } from './cache-warnings.ts';
+import { cacheWarnings, diskWarnings, tinySizeWarnings } from './cache-warnings.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
 import { exposedCredentialWarnings, insecureCredentialWarnings } from './credentials/insecure-credentials.ts';
 import { readTextFile } from './files/text-file.ts';
 import { tlsProblem } from './files/tls-files.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
+import { ownAddressWarnings } from './own-address.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -93,6 +94,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ? listenFrom
       : { file: listenFrom && 'name' in listenFrom ? listenFrom.name : 'listen' }),
   });
+  const ownAddress = loaded ? ownAddressWarnings(loaded.registries, server) : [];
   const insecure = loaded ? insecureCredentialWarnings(loaded.registries, server, paths.authFiles) : [];
   return {
     registries: loaded?.registries,
@@ -110,9 +112,11 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...overrides.unknownVariables(),
       ...toml.warnings,
       ...registriesWarnings,
+      ...ownAddress,
       ...pathWarnings,
       ...insecure,
       ...exposed,
+      ...tinySizeWarnings(settings),
       ...cacheWarnings(settings),
       ...diskWarnings(server, source?.file),
     ],
