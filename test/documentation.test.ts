@@ -13,6 +13,10 @@ const pages = ['.', 'docs', 'docs/decisions', 'bench'].flatMap((folder) =>
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(root, folder, name)),
 );
+/** Pages of the folders of src. */
+const folderPages = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('README.md'))
+  .map((name) => join(root, 'src', name));
 /** Files for operators whose comments and texts are prose too. */
 const operatorFiles = [
   'registries.conf.example',
@@ -57,7 +61,7 @@ function blocks(page: string, language: string): readonly string[] {
 describe('the documentation', () => {
   it('links to pages and headings that exist', () => {
     assert.ok(pages.length > 20);
-    const broken = pages.flatMap((page) =>
+    const broken = [...pages, ...folderPages].flatMap((page) =>
       [...readFileSync(page, 'utf8').matchAll(/\]\(([^)\s]+)\)/g)]
         .map(([, link = '']) => link)
         .filter((link) => !/^[a-z]+:/.test(link))
@@ -103,7 +107,7 @@ describe('the documentation', () => {
   });
 
   it('calls no part of the program a person', () => {
-    const found = [...pages, ...operatorFiles]
+    const found = [...pages, ...folderPages, ...operatorFiles]
       .filter((page) => !page.endsWith('CHANGELOG.md'))
       .flatMap((page) => {
         const name = relative(root, page);
@@ -119,7 +123,7 @@ describe('the documentation', () => {
     const folders = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => relative(root, join(entry.parentPath, entry.name)));
-    const named = [...read('docs/source-map.md').matchAll(/^\| `(src[^`]*)` +\|/gm)].map(([, name]) => name);
+    const named = [...read('docs/source-map.md').matchAll(/^\| \[?`(src[^`]*)`/gm)].map(([, name]) => name);
     assert.deepEqual(named.toSorted(), ['src', ...folders].toSorted());
   });
 
