@@ -6,6 +6,7 @@
  * starts its own. Nothing else makes a link: anybody can push a manifest that names a foreign blob.
  */
 import type { Cache, KnownDescriptor } from '../cache/cache.ts';
+import type { OpenRange } from '../lib/byte-range.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -211,10 +212,7 @@ function reference({ registry, repository }: ImageName): Reference {
 }
 
 /** The bytes that will be read first, so that they are fetched first. */
-function firstSpan(
-  ranges: readonly RangeSpec[] | undefined,
-  size: number | undefined,
-): { start: number; end?: number } {
+function firstSpan(ranges: readonly RangeSpec[] | undefined, size: number | undefined): OpenRange {
   const first = ranges?.[0];
   if (!first) return { start: 0 };
   if ('suffix' in first) return { start: size === undefined ? 0 : Math.max(0, size - first.suffix) };

@@ -1,4 +1,5 @@
 /** What one client request means, whichever of the four ways it was addressed. */
+import type { OpenRange } from '../lib/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 
@@ -42,4 +43,4 @@ export interface ReferrersTarget {
 }
 
 /** `bytes=5-9` {start 5, end 10}, `bytes=5-` {start 5}, `bytes=-5` {suffix 5}. `end` is exclusive. */
-export type RangeSpec = { readonly start: number; readonly end?: number } | { readonly suffix: number };
+export type RangeSpec = OpenRange | { readonly suffix: number };

@@ -11,6 +11,7 @@
  * It ends when nobody reads any more and nothing is left to do; what is on disk then is resumed by the next one.
  * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
  */
+import type { OpenRange } from '../lib/byte-range.ts';
 import type { ByteStream } from '../lib/byte-stream.ts';
 import { asError } from '../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
@@ -27,7 +28,7 @@ import { findPartialDownload, partialFileOf } from './file/partial-download.ts';
 import { SparseFile } from './file/sparse-file.ts';
 import { Readers } from './read/readers.ts';
 import { createRelay } from './read/relay.ts';
-import { TransferReader, type WantedRange } from './read/transfer-reader.ts';
+import { TransferReader } from './read/transfer-reader.ts';
 import { ReservedRoom } from './reserved-capacity.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
@@ -144,7 +145,7 @@ export class Transfer implements FetcherHost {
   }
 
   /** A reader waits for the byte at `offset`. */
-  want(offset: number, range: WantedRange): void {
+  want(offset: number, range: OpenRange): void {
     const until = range.end ?? this.size;
     if (this.#state === 'filling' && (until === undefined || offset < until)) this.#fetchFor(offset, range);
   }
@@ -168,7 +169,7 @@ export class Transfer implements FetcherHost {
   }
 
   // FetcherHost: what fetchers ask and tell.
-  open(range: { start: number; end?: number }, options: AskOptions): Promise<Answer<OpenedBlob>> {
+  open(range: OpenRange, options: AskOptions): Promise<Answer<OpenedBlob>> {
     const end = range.end === this.size ? undefined : range.end;
     return this.sources.open({ start: range.start, ...(end !== undefined && { end }) }, options);
   }
@@ -240,7 +241,7 @@ export class Transfer implements FetcherHost {
   }
 
   /** The fetch that brings the byte at `wanted`, started now where there is none near; undefined where it is here. */
-  #fetchFor(wanted: number, range: WantedRange, prefer?: string): Fetch | undefined {
+  #fetchFor(wanted: number, range: OpenRange, prefer?: string): Fetch | undefined {
     const plan = this.#fetches.plan(wanted);
     if (plan === 'present') return undefined;
     if (plan === 'wait') return this.#fetches.arriving(wanted);

@@ -2,6 +2,7 @@
  * The upstream side as the rest of the program sees it: ask for something of an image, and the endpoints of
  * registries.conf are tried in order by the fallback table (`fallback.ts`).
  */
+import type { OpenRange } from '../lib/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -37,7 +38,7 @@ export interface Upstream {
   openBlob(
     reference: Reference,
     digest: Digest,
-    range: { readonly start: number /** exclusive */; readonly end?: number },
+    range: OpenRange,
     options?: AskOptions,
   ): Promise<Answer<OpenedBlob>>;
   /** All pages joined, capped. */

@@ -1,9 +1,10 @@
 /** `/v2/<name>/blobs/<digest>`: the whole blob, one range of it, several ranges, or the headers for HEAD. */
 import type { OutgoingHttpHeaders } from 'node:http';
+import { contentRange } from '../../lib/byte-range.ts';
 import type { BlobContent, Pull } from '../../pull/pull.ts';
 import type { BlobTarget } from '../../routing/target.ts';
 import type { Answer, StreamedBody } from './answer.ts';
-import { contentRange, parseRange, planRanges } from './byte-range.ts';
+import { parseRange, planRanges } from './byte-range.ts';
 import { contentHeaders, isNotModified, rangeApplies } from './conditional.ts';
 import { multipartByteranges } from './multipart.ts';
 import { rangeAnswer, verdictAnswer } from './registry-error.ts';

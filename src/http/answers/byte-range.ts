@@ -3,13 +3,8 @@
  * answer is then the whole content with 200, which every client can use. Ranges are neither merged nor sorted, because podman
  * expects the parts of a multipart answer in the order of its request.
  */
+import type { ByteRange } from '../../lib/byte-range.ts';
 import type { RangeSpec } from '../../routing/target.ts';
-
-/** Bytes from `start` to before `end`. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
 
 export type RangePlan =
   | { readonly kind: 'whole' }
@@ -49,11 +44,6 @@ export function planRanges(specs: readonly RangeSpec[] | undefined, size: number
   if (first === undefined) return { kind: 'unsatisfiable' };
   if (ranges.length === 1) return { kind: 'single', range: first };
   return overlap(ranges) ? { kind: 'whole' } : { kind: 'multiple', ranges };
-}
-
-/** The value of a Content-Range header. */
-export function contentRange(range: ByteRange, size: number): string {
-  return `bytes ${range.start}-${range.end - 1}/${size}`;
 }
 
 function parseSpec(text: string): RangeSpec | undefined {

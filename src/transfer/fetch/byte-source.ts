@@ -1,4 +1,5 @@
 /** Where a transfer gets its bytes: one image's endpoints, tried in order, asked for one blob. */
+import type { OpenRange } from '../../lib/byte-range.ts';
 import type { Trail } from '../../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob, Verdict } from '../../upstream/upstream.ts';
 
@@ -8,10 +9,7 @@ export interface ByteSource {
   /** The image's registry and its endpoints' hosts, as they are configured now. Images that have the same trust the same hosts. */
   readonly endpointSet: string;
   /** Asks for the bytes from `start` to before `end`, or to the blob's end. */
-  open(
-    range: { readonly start: number; readonly end?: number },
-    options: AskOptions,
-  ): Promise<Answer<OpenedBlob>>;
+  open(range: OpenRange, options: AskOptions): Promise<Answer<OpenedBlob>>;
 }
 
 /** The images that read one transfer. The first one has started it; the others have the same endpoint set. */
@@ -45,10 +43,7 @@ export class ByteSources {
   }
 
   /** Asks one image's endpoints after another's; the first that gives the bytes is the answer, with the whole trail. */
-  async open(
-    range: { readonly start: number; readonly end?: number },
-    options: AskOptions,
-  ): Promise<Answer<OpenedBlob>> {
+  async open(range: OpenRange, options: AskOptions): Promise<Answer<OpenedBlob>> {
     let trail: Trail = [];
     let verdict: Verdict = { kind: 'unavailable' };
     for (const source of this.#trusted()) {

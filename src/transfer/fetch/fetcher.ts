@@ -9,7 +9,7 @@
  * An endpoint that broke is asked again only after the others, and not at all once it broke twice without a mebibyte
  * of progress in between: a front door that cuts every body at 8 MiB can be lived with, a dripping one cannot.
  */
-
+import type { OpenRange } from '../../lib/byte-range.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
@@ -21,7 +21,7 @@ import type { TransferLimits } from '../limits.ts';
 
 export interface FetcherHost {
   readonly digest: Digest;
-  open(range: { start: number; end?: number }, options: AskOptions): Promise<Answer<OpenedBlob>>;
+  open(range: OpenRange, options: AskOptions): Promise<Answer<OpenedBlob>>;
   /** Headers are in: take the answer, refuse it with a reason that counts against the endpoint, or end the fetch. */
   accept(
     fetcher: Fetcher,
@@ -80,7 +80,7 @@ export class Fetcher {
   constructor(
     host: FetcherHost,
     deps: FetcherDeps,
-    range: { start: number; end?: number | undefined },
+    range: OpenRange,
     known: { exclude: ReadonlySet<string>; distrust: ReadonlySet<string> },
   ) {
     this.#host = host;

@@ -8,6 +8,7 @@
  *
  * A fetch ends at the first of: the end that was asked for, bytes that are here, the start of another fetch.
  */
+import type { OpenRange } from '../../lib/byte-range.ts';
 import type { RangeSet } from '../file/range-set.ts';
 
 /** A fetch under way: it started at `start`, has come to `position`, and will stop at `end` where that is known. */
@@ -73,7 +74,7 @@ export function fetchEnd(
  * then are lost: such a reader is fetched for in steps, each as long as all before it together.
  */
 export function wishOf(
-  { start, end }: { readonly start: number; readonly end: number | undefined },
+  { start, end }: OpenRange,
   wanted: number,
   size: number | undefined,
   piece: number,

@@ -2,10 +2,7 @@
  * A set of bytes as sorted, disjoint, non-touching ranges. Offsets are bytes; `end` is exclusive everywhere.
  * It stays small: a blob that is read from front to back has one range, whatever its size.
  */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
+import type { ByteRange } from '../../lib/byte-range.ts';
 
 export class RangeSet {
   #ranges: { start: number; end: number }[] = [];

@@ -3,15 +3,10 @@
  * past the disk where that has no room. It may be slow, or leave: that changes nothing for the others.
  */
 import { renew } from '../../lib/buffer-pool.ts';
+import type { OpenRange } from '../../lib/byte-range.ts';
 import type { ByteStream } from '../../lib/byte-stream.ts';
 import type { Transfer } from '../transfer.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
-
-/** `end` is exclusive; undefined: to the blob's end. */
-export interface WantedRange {
-  readonly start: number;
-  readonly end: number | undefined;
-}
 
 export class TransferReader implements ByteStream {
   /** Bytes handed out so far. */
@@ -39,7 +34,7 @@ export class TransferReader implements ByteStream {
   constructor(
     transfer: Transfer,
     deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>,
-    range: WantedRange,
+    range: OpenRange,
     promised: number | undefined,
   ) {
     this.#transfer = transfer;

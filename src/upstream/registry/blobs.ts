@@ -1,4 +1,5 @@
 /** Blobs from one endpoint. The headers are judged here; the bytes go straight to whoever writes and hashes them. */
+import { type OpenRange, parseContentRange, rangeHeader } from '../../lib/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';
@@ -13,15 +14,9 @@ import { createHeadHabits } from './head-habits.ts';
 import { contentLength, digestProblem, encodingProblem, htmlProblem } from './manifests.ts';
 import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
-export interface Span {
-  readonly start: number;
-  /** Exclusive. */
-  readonly end?: number | undefined;
-}
-
 export interface Blobs {
   head(digest: Digest): Ask<{ size: number | undefined }>;
-  open(digest: Digest, span: Span): Ask<OpenedBlob>;
+  open(digest: Digest, span: OpenRange): Ask<OpenedBlob>;
 }
 
 export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blobs {
@@ -41,7 +36,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
   async function open(
     endpoint: Endpoint,
     digest: Digest,
-    span: Span,
+    span: OpenRange,
     context: AttemptContext,
   ): Promise<Outcome<OpenedBlob>> {
     const range = rangeHeader(span);
@@ -95,16 +90,11 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
   }
 }
 
-function rangeHeader({ start, end }: Span): string | undefined {
-  if (start === 0 && end === undefined) return undefined;
-  return `bytes=${start}-${end === undefined ? '' : end - 1}`;
-}
-
 /** What the headers of a blob's answer promise. `span` is what was asked with a Range. */
 export function judgeBlob(
   response: HttpResponse,
   digest: Digest,
-  span: Span | undefined,
+  span: OpenRange | undefined,
 ): Outcome<OpenedBlob> {
   const { status, headers, body } = response;
   const problem = headerProblem(headers, digest);
@@ -128,16 +118,4 @@ export function judgeBlob(
 function headerProblem(headers: ResponseHeaders, digest: Digest): string | undefined {
   const told = parseDigest(single(headers['docker-content-digest']) ?? '');
   return htmlProblem(headers) ?? encodingProblem(headers) ?? digestProblem(told, digest);
-}
-
-/** `bytes 5-9/20` -> 5, 10, 20 (RFC 9110, section 14.4). */
-export function parseContentRange(
-  text: string | undefined,
-): { start: number; end: number; size: number | undefined } | undefined {
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(text?.trim() ?? '');
-  if (!match) return undefined;
-  const start = Number(match[1]);
-  const end = Number(match[2]) + 1;
-  const size = match[3] === '*' ? undefined : Number(match[3]);
-  return end <= start || (size !== undefined && end > size) ? undefined : { start, end, size };
 }
