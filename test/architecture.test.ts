@@ -121,7 +121,6 @@ const stillTooLong = {
     'src/cache/local-cache.ts: createLocalCache',
     'src/pull/pull-blob.ts: createPullBlob',
     'src/pull/pull-manifest.ts: createPullManifest',
-    'src/upstream/auth/negotiation.ts: createNegotiation',
   ] as readonly string[],
 };
 

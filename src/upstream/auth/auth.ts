@@ -1,28 +1,33 @@
 /**
- * How an endpoint is asked in a name. Nothing is sent before a registry has asked for it: its 401 carries the challenge,
- * the answer to it is kept for the endpoint (host, repository and so account), and a token is renewed before it ends.
- * What happens after a refusal is in `negotiation.ts`.
+ * Authentication at an endpoint. Nothing is sent before a registry has asked for it: its 401 carries the challenge, the answer to
+ * it is kept for the endpoint (host, repository and so account), and a token is renewed before it ends. `negotiation.ts` decides
+ * what happens after a refusal.
  */
 import type { Clock } from '../../lib/clock.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
-import { type Endpoint, endpointKey } from '../endpoint.ts';
+import type { Endpoint } from '../endpoint.ts';
 import { anonymous, type RateLimits } from '../health/rate-limits.ts';
 import type { Sender } from '../http/sender.ts';
-import type { Outcome } from '../outcome.ts';
-import { createAuthMemory, type Kept } from './auth-memory.ts';
+import { createAuthMemory } from './auth-memory.ts';
+import { type AuthPlace, authKey } from './auth-place.ts';
 import type { Credentials } from './credentials.ts';
-import { type AuthPlace, createNegotiation, type Negotiation } from './negotiation.ts';
+import { createNegotiation, type Negotiation } from './negotiation.ts';
+import type { Purchased } from './purchase.ts';
 
 export interface Auth {
   /**
-   * For one request to the endpoint. The token server is asked once for all requests that wait for the same token; when
-   * `leaves` is aborted, one of them does not any more.
+   * For one request to the endpoint. The token server is asked once for all requests that wait for the same token. `leaves` is
+   * aborted when this request is given up.
    */
   begin(place: AuthPlace, leaves: AbortSignal): Negotiation;
-  /** Whose name the endpoint is asked in, where that is known: empty for anonymous. */
-  account(endpoint: Endpoint): string | undefined;
+  /**
+   * The account that requests to the endpoint use, if that is known: empty for anonymous. `mayHaveCredentials` is that of the
+   * place: a redirect may lead to an endpoint that has credentials for others.
+   */
+  account(endpoint: Endpoint, mayHaveCredentials: boolean): string | undefined;
 }
 
+/** Its memory begins empty: a new configuration may have other credentials. */
 export function createAuth(deps: {
   credentials: Credentials;
   sender: Sender;
@@ -33,11 +38,11 @@ export function createAuth(deps: {
   searched: readonly string[];
 }): Auth {
   const memory = createAuthMemory(deps.clock);
-  const flights = new SingleFlight<Outcome<Kept>>();
+  const flights = new SingleFlight<Purchased>();
   return {
     begin: (place, leaves) => createNegotiation(place, { ...deps, memory, flights }, leaves),
-    account(endpoint) {
-      const kept = memory.kept(endpointKey(endpoint));
+    account(endpoint, mayHaveCredentials) {
+      const kept = memory.kept(authKey(endpoint, mayHaveCredentials));
       return kept && (kept.authorization.credentials?.username ?? anonymous);
     },
   };

@@ -27,7 +27,7 @@ export function createCooling(deps: {
   const { rateLimits, auth, credentials, clock } = deps;
 
   async function accountOf(endpoint: Endpoint, mayHaveCredentials: boolean): Promise<string> {
-    const known = auth.account(endpoint);
+    const known = auth.account(endpoint, mayHaveCredentials);
     if (known !== undefined) return known;
     const found = mayHaveCredentials ? await credentials.find(endpoint).catch(() => undefined) : undefined;
     return found?.username ?? anonymous;
@@ -42,7 +42,7 @@ export function createCooling(deps: {
 
     observe({ place: { endpoint, redirectedBy }, isAway, response }) {
       if (isAway || redirectedBy) return;
-      rateLimits.observe(endpoint.host, auth.account(endpoint) ?? anonymous, response.headers);
+      rateLimits.observe(endpoint.host, auth.account(endpoint, true) ?? anonymous, response.headers);
     },
 
     async begin({ place, isAway, response }, words) {
@@ -67,7 +67,9 @@ export function cooled(
     const { place, isAway, route } = hop;
     const where = whereOf(place, isAway, route.url);
     if (where !== '') {
-      const account = isAway ? anonymous : (auth.account(place.endpoint) ?? anonymous);
+      const account = isAway
+        ? anonymous
+        : (auth.account(place.endpoint, place.mayHaveCredentials) ?? anonymous);
       const until = rateLimits.coolingUntil(route.url.host, account);
       if (until !== undefined) return notAsked(where, until);
     }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { FoundCredentials } from '../../../../src/config/credentials/auth-lookup.ts';
 import { EntrepotError } from '../../../../src/errors.ts';
+import { endpointKey } from '../../../../src/upstream/endpoint.ts';
 import type { Upstream } from '../../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import {
@@ -13,7 +14,14 @@ import {
   type FakeRegistryOptions,
   startFakeRegistry,
 } from '../../../support/fake-registry.ts';
-import { holdHeaders, stallAfter, status, withHeaders } from '../../../support/fake-registry-faults.ts';
+import { errorAnswer } from '../../../support/fake-registry-content.ts';
+import {
+  holdHeaders,
+  redirect,
+  stallAfter,
+  status,
+  withHeaders,
+} from '../../../support/fake-registry-faults.ts';
 import { gate } from '../../../support/gate.ts';
 import { buildImage } from '../../../support/images.ts';
 import {
@@ -408,5 +416,25 @@ describe('asking in somebody’s name', () => {
     found = { ...joe, username: 'ann' };
     const other = { ...image(), repository: 'team/other' as never };
     assert.equal(outline(await upstream.getManifest(other)), 'source unauthorized', 'ann is asked for');
+  });
+
+  it('cools down no account for the answer to an anonymous request that a redirect brought', async () => {
+    let refusal = () => errorAnswer(401, 'UNAUTHORIZED', '', { 'www-authenticate': 'Basic realm="x"' });
+    const registry = await start(({ headers }) => (headers.authorization ? undefined : refusal()));
+    const hostile = await start(undefined);
+    hostile.on(
+      { kind: 'manifest' },
+      redirect(({ path }) => `${registry.url}${path}`),
+    );
+    const upstream = upstreamOf([hostile, registry], { deps: { authLookup: async () => joe } });
+    stops.push(upstream.close);
+    const [first, second] = upstream.endpoints(image()).map(endpointKey);
+    assert.ok(first && second);
+    const ownOnly = { exclude: new Set([first]) };
+    good(await upstream.getManifest(image(), ownOnly));
+    refusal = () => errorAnswer(429, 'TOOMANYREQUESTS', '', { 'retry-after': '60' });
+    const sent = await upstream.getManifest(image(), { exclude: new Set([second]) });
+    assert.equal(outline(sent), 'mirror rateLimited, source invalid');
+    good(await upstream.getManifest(image(), ownOnly));
   });
 });
