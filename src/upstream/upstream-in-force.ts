@@ -1,14 +1,14 @@
 /**
  * The upstream of the configuration in force. A transfer may outlive several configurations: each request that it sends goes by
- * the one that is in force at that moment.
+ * the one that is in force at that moment. A reload may come
  *
- *   a reload comes ...
- *   before the answer's headers   -> if the image's endpoints have changed, the question is given up and asked anew
- *   in the middle of a body       -> the body comes to its end, unless its endpoint is now blocked or `upstream.offline` is set
+ *   before the answer's headers ... if the image's endpoints have changed, the question is given up and asked again
+ *   in the middle of a body ....... the body goes on, unless its endpoint is now blocked or `upstream.offline` is set: then it fails
  */
+import { EntrepotError } from '../errors.ts';
 import type { Reference } from '../oci/reference.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
-import type { Answer, Upstream, UpstreamBody } from './upstream.ts';
+import type { Answer, BodySink, Upstream, UpstreamBody } from './upstream.ts';
 
 export interface UpstreamInForce {
   readonly current: Upstream;
@@ -18,16 +18,17 @@ export interface UpstreamInForce {
     question: (upstream: Upstream, signal: AbortSignal) => Promise<Answer<T>>,
     options: {
       readonly signal?: AbortSignal | undefined;
-      /** Gets a good answer that came under the configuration before. */
+      /** Gets a good answer that came after the reload, from endpoints that may not be asked any more. */
       readonly discard?: (value: T) => void;
     },
   ): Promise<Answer<T>>;
-  /** The body of this endpoint's answer; it fails when the endpoint may be asked no more. */
+  /** The body of this endpoint's answer. It fails when a reload forbids the endpoint, also if that comes before `consume`. */
   revocable(reference: Reference, endpoint: Endpoint, body: UpstreamBody): UpstreamBody;
   /** Another upstream is in force now. */
   changed(): void;
 }
 
+/** `current`: the upstream of the configuration that is in force when it is called. */
 export function createUpstreamInForce(current: () => Upstream): UpstreamInForce {
   const watching = new Set<() => void>();
 
@@ -54,7 +55,8 @@ export function createUpstreamInForce(current: () => Upstream): UpstreamInForce 
           if (!reload.signal.aborted) return answer;
           if (answer.ok) discard?.(answer.value);
         } catch (error) {
-          if (!reload.signal.aborted || signal?.aborted) throw error;
+          if (signal?.aborted) throw signal.reason;
+          if (!reload.signal.aborted) throw error;
         } finally {
           unwatch();
         }
@@ -62,25 +64,28 @@ export function createUpstreamInForce(current: () => Upstream): UpstreamInForce 
     },
 
     revocable(reference, endpoint, body) {
-      let fail: ((reason: string) => void) | undefined;
+      let sink: BodySink | undefined;
+      let isRevoked = false;
       const unwatch = watch(() => {
         if (mayGoOn(current(), reference, endpoint)) return;
         unwatch();
+        isRevoked = true;
         body.cancel();
-        fail?.('the configuration lets nothing come from there any more');
+        sink?.fail(revoked);
       });
       return {
-        consume(sink) {
-          fail = (reason) => sink.fail(reason);
+        consume(given) {
+          sink = given;
+          if (isRevoked) return queueMicrotask(() => given.fail(revoked));
           body.consume({
-            data: (chunk) => sink.data(chunk),
+            data: (chunk) => given.data(chunk),
             end() {
               unwatch();
-              sink.end();
+              given.end();
             },
             fail(reason) {
               unwatch();
-              sink.fail(reason);
+              given.fail(reason);
             },
           });
         },
@@ -93,12 +98,15 @@ export function createUpstreamInForce(current: () => Upstream): UpstreamInForce 
     },
 
     changed() {
-      for (const run of [...watching]) run();
+      // One run may end the watch of another, such as that of a body that the same transfer reads.
+      for (const run of [...watching]) if (watching.has(run)) run();
     },
   };
 }
 
-/** What decides who is asked for this reference, as one text. */
+const revoked = 'the configuration no longer allows anything from there';
+
+/** What decides which endpoints are asked for this reference, as one text. */
 function wayOf(upstream: Upstream, reference: Reference): string {
   if (upstream.isOffline) return 'offline';
   const endpoints = endpointsOf(upstream, reference);
@@ -116,11 +124,12 @@ function mayGoOn(upstream: Upstream, reference: Reference, endpoint: Endpoint): 
   return itself?.blockedBy === undefined;
 }
 
-/** None if the configuration makes no valid name of the reference: the next request says so. */
+/** None if the configuration makes no valid name of the reference: the next request reports it. */
 function endpointsOf(upstream: Upstream, reference: Reference): readonly Endpoint[] {
   try {
     return upstream.endpoints(reference);
-  } catch {
-    return [];
+  } catch (error) {
+    if (error instanceof EntrepotError) return [];
+    throw error;
   }
 }
