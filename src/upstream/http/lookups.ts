@@ -2,12 +2,12 @@
  * Host names become addresses here, once for all connections of the process.
  *
  *   known, up to 30 s old ............... its addresses, at once
- *   known, up to an hour old ............ asked again; the old addresses if DNS fails or says nothing for a second
- *   not known ........................... asked; the caller waits up to its own limit
- *   asked about already ................. the same question, also by the next caller after the first has given up
+ *   known, up to an hour old ............ looked up again; the old addresses if DNS fails or has no answer within a second
+ *   not known ........................... looked up; the caller waits up to its own limit
+ *   look-up under way ................... shared, also with a caller that comes after the first has given up
  *
- * getaddrinfo holds a thread of libuv's pool until DNS answers, and libuv gives such calls half of the pool. A name that DNS
- * is silent about would hold a thread for ten seconds and more. Such names wait behind the others and get half of the threads
+ * getaddrinfo holds a thread of libuv's pool until DNS answers, and libuv gives such calls half of the pool. A name without an
+ * answer would hold a thread for ten seconds and more. Such slow names wait behind the others and get half of the threads
  * at most, so that they cannot keep healthy names from being looked up.
  */
 import { ADDRCONFIG, lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
@@ -25,7 +25,7 @@ export type ResolveAll = (
 export interface Lookups {
   /** Rejects with the resolver's error, or with LookupTimeoutError when there is no answer within `timeout` ms. */
   addressesOf(hostname: string, timeout: number): Promise<readonly LookupAddress[]>;
-  /** No address of the name could be connected to: DNS is asked again before they are used again. */
+  /** Call when no address of the name could be connected to: the name is looked up again before they are used again. */
   doubt(hostname: string): void;
 }
 
@@ -37,13 +37,16 @@ export interface LookupsDeps {
   readonly threads?: number | undefined;
 }
 
+/** DNS had no answer in time. */
 export class LookupTimeoutError extends Error {
   readonly code = 'LOOKUP_TIMEOUT';
 }
 
+/** ms. */
 const freshFor = 30_000;
+/** ms. */
 const keptFor = 3_600_000;
-/** A look-up that takes longer has its name counted as silent. */
+/** ms. A name counts as slow if its look-up takes longer. */
 const usualTime = 1000;
 const maxNames = 2000;
 
@@ -60,10 +63,11 @@ export function lookupThreads(poolSize: string | undefined): number {
   return Number.isInteger(size) && size > 0 ? Math.floor((Math.min(size, 1024) + 1) / 2) : 2;
 }
 
+/** Keeps at most 2000 names, those used last. */
 export function createLookups(deps: LookupsDeps): Lookups {
   const { clock, resolve = dnsLookup, threads = lookupThreads(undefined) } = deps;
   const known = new LRUCache<string, Known>({ max: maxNames });
-  const silent = new LRUCache<string, true>({ max: maxNames });
+  const slow = new LRUCache<string, true>({ max: maxNames });
   const flights = new SingleFlight<readonly LookupAddress[]>();
   const running = new Set<string>();
   const waiting = new Map<string, () => void>();
@@ -80,12 +84,12 @@ export function createLookups(deps: LookupsDeps): Lookups {
   }
 
   function nextName(): string | undefined {
-    const ofSilent = [...running].filter((name) => silent.has(name)).length;
-    const mayBeSilent = ofSilent < Math.max(1, Math.floor(threads / 2));
+    const slowOnes = [...running].filter((name) => slow.has(name)).length;
+    const mayBeSlow = slowOnes < Math.max(1, Math.floor(threads / 2));
     let first: string | undefined;
     for (const name of waiting.keys()) {
-      if (!silent.has(name)) return name;
-      if (mayBeSilent) first ??= name;
+      if (!slow.has(name)) return name;
+      if (mayBeSlow) first ??= name;
     }
     return first;
   }
@@ -100,24 +104,24 @@ export function createLookups(deps: LookupsDeps): Lookups {
   }
 
   async function lookUp(hostname: string): Promise<readonly LookupAddress[]> {
-    const slow = clock.after(usualTime, () => {
-      silent.set(hostname, true);
+    const late = clock.after(usualTime, () => {
+      slow.set(hostname, true);
       advance();
     });
     try {
       const addresses = await resolved(hostname);
-      silent.delete(hostname);
+      slow.delete(hostname);
       const now = clock.monotonic();
       known.set(hostname, { addresses, freshUntil: now + freshFor, keptUntil: now + keptFor });
       return addresses;
     } catch (error) {
       if (isAnswer(error)) {
-        silent.delete(hostname);
+        slow.delete(hostname);
         known.delete(hostname);
-      } else silent.set(hostname, true);
+      } else slow.set(hostname, true);
       throw error;
     } finally {
-      slow.cancel();
+      late.cancel();
       running.delete(hostname);
       advance();
     }
@@ -161,7 +165,7 @@ export function createLookups(deps: LookupsDeps): Lookups {
         if (isAnswer(error)) throw error;
         return kept.addresses;
       });
-      return within(orKept, usualTime, () => kept.addresses);
+      return within(orKept, Math.min(usualTime, timeout), () => kept.addresses);
     },
     doubt(hostname) {
       const kept = known.get(hostname);
@@ -170,7 +174,7 @@ export function createLookups(deps: LookupsDeps): Lookups {
   };
 }
 
-/** DNS has said that there is no such name: no old address is good any more. */
+/** DNS has said that there is no such name: the old addresses are no longer valid. */
 function isAnswer(error: unknown): boolean {
   return systemCode(error) === 'ENOTFOUND';
 }

@@ -56,7 +56,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
     open: (digest, span) => (endpoint, context) => open(endpoint, digest, span, context),
     head: (digest) => (endpoint, context) =>
       habits.ask(
-        endpoint.host,
+        endpoint,
         () => sizeByHead(endpoint, digest, context),
         () => sizeByGet(endpoint, digest, context),
       ),

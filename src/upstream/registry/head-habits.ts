@@ -5,35 +5,50 @@
  *
  *   HEAD: yes ....................... used
  *   HEAD: 429, or not connected ..... the answer: a GET would meet the same, and may cost more of the allowance
- *   HEAD: anything else ............. GET decides; if GET says yes, the host is asked with GET alone for a while
+ *   HEAD: anything else ............. GET decides; if GET says yes, only GET is used for a while
+ *
+ * The last row holds for the whole host. An answer to HEAD that is `invalid` may be due to the content, which the owner of a
+ * repository chooses: then it holds for that repository alone.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
+import { type Endpoint, endpointKey } from '../endpoint.ts';
 import type { Outcome } from '../outcome.ts';
 
 export interface HeadHabits {
-  /** The outcome of `head`, or that of `get` if HEAD is no use at this host. */
-  ask<T>(host: string, head: () => Promise<Outcome<T>>, get: () => Promise<Outcome<T>>): Promise<Outcome<T>>;
+  /** The outcome of `head`, or that of `get` if HEAD is of no use at this endpoint. */
+  ask<T>(
+    endpoint: Endpoint,
+    head: () => Promise<Outcome<T>>,
+    get: () => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>>;
 }
 
 const maxHosts = 1000;
+const maxRepositories = 1000;
+/** ms. */
 const habitFor = 10 * 60_000;
-/** An error of the server may be over soon, and a GET counts against rate limits where a HEAD does not. */
+/** ms. An error of the server may be over soon, and a GET counts against rate limits where a HEAD does not. */
 const errorFor = 60_000;
 
+/** One for manifests and one for blobs: registries treat the two differently. */
 export function createHeadHabits(clock: Clock): HeadHabits {
   /** Monotonic ms until which HEAD is not used. */
-  const avoided = new LRUCache<string, number>({ max: maxHosts });
+  const hosts = new LRUCache<string, number>({ max: maxHosts });
+  const repositories = new LRUCache<string, number>({ max: maxRepositories });
 
   return {
-    async ask(host, head, get) {
-      if (clock.monotonic() < (avoided.get(host) ?? 0)) return get();
+    async ask(endpoint, head, get) {
+      const key = endpointKey(endpoint);
+      const now = clock.monotonic();
+      if (now < (hosts.get(endpoint.host) ?? 0) || now < (repositories.get(key) ?? 0)) return get();
       const headed = await head();
       if (headed.kind === 'ok' || !mayDiffer(headed)) return headed;
       const got = await get();
-      if (got.kind === 'ok') {
-        avoided.set(host, clock.monotonic() + (headed.kind === 'unreachable' ? errorFor : habitFor));
-      }
+      if (got.kind !== 'ok') return got;
+      const until = clock.monotonic() + (headed.kind === 'unreachable' ? errorFor : habitFor);
+      if (headed.kind === 'invalid') repositories.set(key, until);
+      else hosts.set(endpoint.host, until);
       return got;
     },
   };

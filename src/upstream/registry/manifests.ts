@@ -76,7 +76,7 @@ export function createManifests(deps: {
 
   const head: Ask<ManifestHead> = (endpoint, context) =>
     habits.ask(
-      endpoint.host,
+      endpoint,
       () => headOnly(endpoint, context),
       () => headByGet(endpoint, context),
     );

@@ -25,7 +25,7 @@ function scripted(threads = 4) {
   const lookups = createLookups({ clock, resolve, threads });
   return {
     ...{ clock, all, asked },
-    of: (name: string) => lookups.addressesOf(name, timeout),
+    of: (name: string, limit = timeout) => lookups.addressesOf(name, limit),
     doubt: lookups.doubt,
     answer(name: string, result: LookupAddress[] | string) {
       const answer = asked.get(name);
@@ -83,6 +83,22 @@ describe('looking names up', () => {
     dns.answer('a.test', 'ENOTFOUND');
     await assert.rejects(dns.of('a.test'), { code: 'ENOTFOUND' });
     assert.equal(dns.all.length, 3);
+  });
+
+  it('waits for a new answer no longer than its caller does', async () => {
+    const dns = scripted();
+    const first = dns.of('a.test');
+    dns.answer('a.test', ours);
+    await first;
+    await dns.clock.advance(60_000);
+    let given: readonly LookupAddress[] | undefined;
+    dns.of('a.test', 300).then((addresses) => {
+      given = addresses;
+    });
+    await dns.clock.advance(299);
+    assert.equal(given, undefined);
+    await dns.clock.advance(1);
+    assert.deepEqual(given, ours);
   });
 
   it('forgets an old answer after an hour', async () => {
