@@ -14,6 +14,7 @@ import { readCaFile } from './files/pem.ts';
 import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
 import type { Environment } from './proxy-env.ts';
+import { hasBuiltInList } from './registries-conf/built-in.ts';
 import { authFilesHelper, hostOf, type RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
 
@@ -25,6 +26,11 @@ export interface ConfigCheck {
   readonly files: readonly string[];
   /** Every key of entrepot.toml as it is in force. */
   readonly settings: readonly SettingInForce[];
+  /** The registries that are served; undefined if registries.conf cannot be used. */
+  readonly registries: RegistriesConf | undefined;
+  /** `registries` is the built-in list. */
+  readonly builtInList: boolean;
+  readonly server: ServerConfig;
 }
 
 interface Findings {
@@ -49,7 +55,8 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
     checkCertificates(hostsOf(registries), paths.certDirectories, findings);
     if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
   }
-  return { ...findings, settings };
+  const builtInList = registries !== undefined && hasBuiltInList(registries);
+  return { ...findings, settings, registries, builtInList, server };
 }
 
 function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {

@@ -1,18 +1,24 @@
-/** `entrepot check`: errors and warnings of the configuration, and the settings in force with their sources. Contacts no host. */
+/**
+ * `entrepot check`: errors and warnings of the configuration, the registries that are served, and the settings in force with their
+ * sources. Contacts no host.
+ */
 import { checkConfig } from '../../config/check.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
+import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
 
-/** Exit code 2 if the configuration cannot be used. */
+/** Exit code 2 if the configuration cannot be used. Throws nothing that a user can cause. */
 export function check(options: LoadOptions): Result {
-  const { files, settings, warnings, errors } = checkConfig(options);
+  const found = checkConfig(options);
+  const { files, settings, warnings, errors } = found;
   const lines = [
     ...errors.map((error) => located(error, 'error')),
     ...warnings.map((warning) => located(warning, 'warning')),
     ...files.map((file) => `read ${file}`),
     '',
+    registriesAsText(found),
     formatTable(settingColumns, settings),
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
   ];
@@ -22,6 +28,7 @@ export function check(options: LoadOptions): Result {
       files,
       warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
       errors: errors.map(errorAsJson),
+      registries: registriesAsJson(found),
       settings,
     },
     text: `${lines.join('\n')}\n`,

@@ -3,7 +3,7 @@
  * registry.
  */
 import { dockerHub } from '../../oci/docker-hub.ts';
-import type { RegistryEntry } from './registries.ts';
+import type { RegistriesConf, RegistryEntry } from './registries.ts';
 
 const publicRegistries = [
   dockerHub,
@@ -28,3 +28,8 @@ export const builtInEntries: readonly RegistryEntry[] = publicRegistries.map((re
   mirrors: [],
   origin: { file: 'built-in', line: index + 1 },
 }));
+
+/** True if the built-in list is in force. */
+export function hasBuiltInList({ entries }: RegistriesConf): boolean {
+  return entries === builtInEntries;
+}

@@ -23,12 +23,22 @@ test('a configuration without fault exits with 0 and tells the files that were r
   const files = [join(folder, 'registries.conf'), join(folder, 'entrepot.toml')];
   const asJson = await check(folder, '--json');
   assert.equal(asJson.code, 0);
-  const { settings, ...found } = JSON.parse(asJson.stdout);
+  const { settings, registries, ...found } = JSON.parse(asJson.stdout);
   assert.deepEqual(found, { files, warnings: [], errors: [] });
   assert.ok(settings.length > 30);
+  assert.deepEqual(registries, {
+    builtInList: false,
+    unlisted: 'refuse',
+    entries: [
+      { prefix: 'docker.io', location: 'docker.io', blocked: false, mirrors: [], file: files[0], line: 2 },
+    ],
+  });
   const { code, stdout, stderr } = await check(folder);
   assert.deepEqual([code, stderr], [0, '']);
-  assert.ok(stdout.startsWith(`read ${files[0]}\nread ${files[1]}\n\nsetting `), stdout);
+  assert.ok(
+    stdout.startsWith(`read ${files[0]}\nread ${files[1]}\n\nregistries: those of ${files[0]}\n`),
+    stdout,
+  );
   assert.match(stdout, /\n\n0 errors, 0 warnings\n$/);
 });
 
@@ -145,4 +155,60 @@ test('the settings in force are told with where each comes from, as text and as 
   assert.ok(inWords.includes(`"5m"`) && inWords.includes(`${file}:5\n`), inWords);
   assert.match(inWords, /^freshness\.missing +"10s" +default$/m);
   assert.match(inWords, /^tls\.certificate +- +default$/m);
+});
+
+test('the registries that are served are listed with what is asked, in order', async (t) => {
+  const text = [
+    '[[registry]]\nlocation = "docker.io"',
+    '[[registry.mirror]]\nlocation = "m1.corp:5001/hub"\n[[registry.mirror]]\nlocation = "m2.corp"\npull-from-mirror = "tag-only"',
+    '[[registry]]\nprefix = "*.bad.io"\nblocked = true',
+    '[[registry]]\nprefix = "*.wild.io"',
+  ];
+  const folder = place(t, { 'registries.conf': `${text.join('\n')}\n`, 'entrepot.toml': '' });
+  const file = join(folder, 'registries.conf');
+  const { stdout } = await check(folder);
+  const table = stdout.slice(stdout.indexOf('registries: '), stdout.indexOf('\nsetting '));
+  assert.deepEqual(
+    table.split('\n').map((line) => line.split(/ {2,}/)),
+    [
+      [`registries: those of ${file}`],
+      ['registry', 'asked, in order', 'from'],
+      ['*.bad.io', 'blocked', `${file}:8`],
+      ['*.wild.io', '*.wild.io', `${file}:11`],
+      ['docker.io', 'm1.corp:5001/hub, m2.corp (tag-only), docker.io', `${file}:2`],
+      ['any other registry is refused (routing.unlisted = "refuse")'],
+      [''],
+    ],
+  );
+  const [blocked, wild, hub] = JSON.parse((await check(folder, '--json')).stdout).registries.entries;
+  assert.deepEqual([blocked.blocked, wild.location], [true, null]);
+  assert.deepEqual(hub.mirrors[1], { location: 'm2.corp', pullFromMirror: 'tag-only' });
+});
+
+test('of thousands of registries the text shows some, and JSON all', async (t) => {
+  const text = Array.from({ length: 2000 }, (_, at) => `[[registry]]\nlocation = "r${at}.corp"\n`).join('');
+  const folder = place(t, { 'registries.conf': text });
+  const { stdout } = await check(folder);
+  assert.match(stdout, /\n\.\.\. and 1950 more: --json prints all\nany other registry/);
+  assert.equal(JSON.parse((await check(folder, '--json')).stdout).registries.entries.length, 2000);
+});
+
+test('that the built-in list is in force is said, with the reason', async (t) => {
+  const folder = place(t, { 'entrepot.toml': '[routing]\nunlisted = "direct"\n' });
+  const env = { HOME: folder, XDG_CONFIG_HOME: folder };
+  const { stdout } = await runEntrepot(['check'], { cwd: folder, env });
+  assert.match(
+    stdout,
+    /^registries: the built-in list of public registries is in force, because (?:no registries\.conf was found|.* list no registry)\n/m,
+  );
+  assert.match(stdout, /^docker\.io +docker\.io +built-in$/m);
+  assert.match(stdout, /^any other registry is asked directly \(routing\.unlisted = "direct"\)$/m);
+  const { registries } = JSON.parse((await runEntrepot(['check', '--json'], { cwd: folder, env })).stdout);
+  assert.deepEqual([registries.builtInList, registries.entries.length], [true, 10]);
+});
+
+test('without a usable registries.conf no registry is listed', async (t) => {
+  const folder = place(t, { 'registries.conf': '[[registry\n' });
+  assert.match((await check(folder)).stdout, /\nregistries: none, because of the errors above\n/);
+  assert.equal(JSON.parse((await check(folder, '--json')).stdout).registries, null);
 });

@@ -1,0 +1,64 @@
+/** The registries that a configuration serves, for `check`. */
+import type { ConfigCheck } from '../../config/check.ts';
+import type { MirrorEntry, RegistryEntry } from '../../config/registries-conf/registries.ts';
+import { type Column, formatTable } from './table.ts';
+
+/** Rows of the text. A configuration may list thousands of registries; JSON has all of them. */
+const mostRows = 50;
+
+/** Paragraphs for people: the source of the list, a table, and what happens to other registries. */
+export function registriesAsText({ registries, builtInList, server }: ConfigCheck): string {
+  if (!registries) return 'registries: none, because of the errors above\n';
+  const { entries, files } = registries;
+  const shown = entries.slice(0, mostRows);
+  const left = entries.length - shown.length;
+  const { unlisted } = server.routing;
+  return [
+    builtInList
+      ? `registries: the built-in list of public registries is in force, because ${builtInReason(files)}`
+      : `registries: those of ${files.length === 0 ? 'no file' : files.join(', ')}`,
+    ...(shown.length === 0 ? [] : [formatTable(columns, shown).trimEnd()]),
+    ...(left > 0 ? [`... and ${left} more: --json prints all`] : []),
+    `any other registry is ${unlisted === 'direct' ? 'asked directly' : 'refused'} (routing.unlisted = "${unlisted}")`,
+    '',
+  ].join('\n');
+}
+
+/** The same as one JSON value; null if registries.conf cannot be used. */
+export function registriesAsJson({ registries, builtInList, server }: ConfigCheck): unknown {
+  if (!registries) return null;
+  return {
+    builtInList,
+    unlisted: server.routing.unlisted,
+    entries: registries.entries.map(({ prefix, location, blocked, mirrors, origin }) => ({
+      prefix,
+      location: location || null,
+      blocked,
+      mirrors: mirrors.map((mirror) => ({
+        location: mirror.location,
+        pullFromMirror: mirror.pullFromMirror,
+      })),
+      file: origin.file,
+      line: origin.line,
+    })),
+  };
+}
+
+function builtInReason(files: readonly string[]): string {
+  return files.length === 0 ? 'no registries.conf was found' : `${files.join(', ')} list no registry`;
+}
+
+const columns: readonly Column<RegistryEntry>[] = [
+  { head: 'registry', cell: ({ prefix }) => prefix },
+  { head: 'asked, in order', cell: askedInOrder },
+  { head: 'from', cell: ({ origin: { file, line } }) => (file === 'built-in' ? file : `${file}:${line}`) },
+];
+
+function askedInOrder({ prefix, location, blocked, mirrors }: RegistryEntry): string {
+  if (blocked) return 'blocked';
+  return [...mirrors.map(mirrorText), location || prefix].join(', ');
+}
+
+function mirrorText({ location, pullFromMirror }: MirrorEntry): string {
+  return pullFromMirror === 'all' ? location : `${location} (${pullFromMirror})`;
+}
