@@ -1,6 +1,6 @@
 /** How well a cache that is too small chooses what to keep: the real one, and a list that knows each use at once. */
 import { openCache } from '../src/cache/open-cache.ts';
-import { createBufferPool } from '../src/lib/buffer-pool.ts';
+import { createBufferPool } from '../src/lib/bytes/buffer-pool.ts';
 import { createManualClock } from '../test/support/clock.ts';
 import { type AccessPattern, blobPattern, imagePattern, replay, replayOnLru } from './access-pattern.ts';
 import type { Line } from './measure.ts';

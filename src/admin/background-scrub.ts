@@ -4,10 +4,9 @@
  * the folder of the current slot and misses none. If a folder takes longer than its slot, the next folders follow at once;
  * such a pass takes longer than the period.
  */
-
 import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { Clock } from '../lib/clock.ts';
-import { pause } from '../lib/pause.ts';
+import { pause } from '../lib/flow/pause.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Scrubs } from './scrubs.ts';
 

@@ -3,13 +3,12 @@
  * (`cache/integrity/scrub.ts`); then it is fetched again (`repair.ts`). The command scrubs all folders, the background scrub
  * one at a time.
  */
-
 import { folderCount } from '../cache/blobs/blob-store.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { DamagedContent } from '../cache/integrity/damaged-content.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createPace } from '../lib/flow/pace.ts';
 import type { NamePattern } from '../lib/name-patterns.ts';
-import { createPace } from '../lib/pace.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { createRepair } from './repair.ts';
 

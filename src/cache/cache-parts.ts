@@ -2,9 +2,9 @@
  * The parts of the cache, made in an order in which each refers only to parts before it. Nothing happens in the background yet:
  * `open-cache.ts` starts that, once all of them exist.
  */
-import type { BufferPool } from '../lib/buffer-pool.ts';
+import type { BufferPool } from '../lib/bytes/buffer-pool.ts';
+import { createHasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createHasher } from '../lib/hasher.ts';
 import type { Digest } from '../oci/digest.ts';
 import { createDiskStore } from './blobs/disk-store.ts';
 import { createAccessTimes } from './capacity/access-times.ts';

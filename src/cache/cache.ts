@@ -2,7 +2,7 @@
  * What we have. The facade over content on disk (`blobs/`) and the index that makes it findable (`index/`): nothing else
  * in the program knows how either is kept. An image name is `registry/repository` as clients mean it, never as an endpoint has it.
  */
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';

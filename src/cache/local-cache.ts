@@ -3,9 +3,9 @@
  * broken on the way is dropped and counts as absent, so that it is fetched again.
  */
 import { LRUCache } from 'lru-cache';
+import { hexHash } from '../lib/bytes/hex-hash.ts';
 import type { Clock } from '../lib/clock.ts';
-import { hexHash } from '../lib/hex-hash.ts';
-import { SingleFlight } from '../lib/single-flight.ts';
+import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isSchema1Type } from '../oci/media-types.ts';
 import { isNamedBy } from '../oci/signed-schema1.ts';

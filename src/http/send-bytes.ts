@@ -10,7 +10,7 @@
  *   the client takes nothing for too long   -> the connection is destroyed: a dead client must not hold buffers
  */
 import type { ServerResponse } from 'node:http';
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { StreamedBody } from './answers/answer.ts';
 import { cutOff } from './cut-off.ts';

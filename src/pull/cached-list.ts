@@ -14,7 +14,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Cache, CachedList } from '../cache/cache.ts';
 import type { Clock } from '../lib/clock.ts';
-import { SingleFlight } from '../lib/single-flight.ts';
+import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { ImageName } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Answer } from '../upstream/upstream.ts';

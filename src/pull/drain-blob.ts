@@ -1,5 +1,5 @@
 /** A blob as a client takes it: from the cache, or to its last byte from whoever has it, which brings it into the cache. */
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { BlobTarget } from '../routing/target.ts';
 import type { Pull } from './pull.ts';
 import { verdictText } from './verdict-text.ts';

@@ -6,8 +6,8 @@
  * starts its own. Nothing else makes a link: anybody can push a manifest that names a foreign blob.
  */
 import type { Cache, KnownDescriptor } from '../cache/cache.ts';
-import type { OpenRange } from '../lib/byte-range.ts';
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { OpenRange } from '../lib/bytes/byte-range.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';

@@ -10,10 +10,9 @@
  *   nothing here ................................... GET, fetched; joined for those who wait for the same GET
  *   attached tag, absent before, nobody can say .... 404, stale
  */
-
 import type { Cache, CachedManifest, CachedTag } from '../cache/cache.ts';
 import type { Clock } from '../lib/clock.ts';
-import { SingleFlight } from '../lib/single-flight.ts';
+import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Tag } from '../oci/reference.ts';
 import type { ManifestTarget } from '../routing/target.ts';

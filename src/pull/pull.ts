@@ -1,5 +1,5 @@
 /** The use case: a target is answered from the cache, or from the first endpoint that can, through the cache. */
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobTarget, ManifestTarget, ReferrersTarget, TagsTarget } from '../routing/target.ts';
 import type { Trail } from '../upstream/outcome.ts';

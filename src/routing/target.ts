@@ -1,5 +1,5 @@
 /** What one client request means, whichever of the four ways it was addressed. */
-import type { OpenRange } from '../lib/byte-range.ts';
+import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 

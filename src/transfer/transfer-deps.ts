@@ -1,10 +1,9 @@
 /** What transfers stand on: the outside (`TransfersDeps`), and what they share among themselves (`TransferDeps`). */
-
 import type { Cache } from '../cache/cache.ts';
-import type { BufferPool } from '../lib/buffer-pool.ts';
+import type { BufferPool } from '../lib/bytes/buffer-pool.ts';
+import type { Hasher } from '../lib/bytes/hasher.ts';
+import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Hasher } from '../lib/hasher.ts';
-import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';

@@ -11,8 +11,8 @@
  * It ends when nobody reads any more and nothing is left to do; what is on disk then is resumed by the next one.
  * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
  */
-import type { OpenRange } from '../lib/byte-range.ts';
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { OpenRange } from '../lib/bytes/byte-range.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import { asError } from '../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';

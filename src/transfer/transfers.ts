@@ -5,7 +5,7 @@
  */
 import { writev } from 'node:fs';
 import type { PartialFile } from '../cache/incoming/partial-file.ts';
-import type { ByteStream } from '../lib/byte-stream.ts';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Trail } from '../upstream/outcome.ts';

@@ -1,12 +1,11 @@
 /** Puts the upstream side together: what the rest of the program asks for becomes questions to endpoints in order. */
-
 import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
 import type { AuthLookup } from '../config/credentials/auth-lookup.ts';
 import type { CertLookup } from '../config/files/certs-d.ts';
 import { readCaFile } from '../config/files/pem.ts';
 import { EntrepotError } from '../errors.ts';
+import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { ReadBlocks } from '../lib/read-blocks.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference } from '../oci/reference.ts';
 import { type Ask, askInOrder, type QuestionOptions } from './ask-in-order.ts';

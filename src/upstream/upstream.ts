@@ -2,7 +2,7 @@
  * The upstream side as the rest of the program sees it: ask for something of an image, and the endpoints of
  * registries.conf are tried in order by the fallback table (`fallback.ts`).
  */
-import type { OpenRange } from '../lib/byte-range.ts';
+import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';

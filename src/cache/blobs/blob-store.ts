@@ -1,5 +1,5 @@
 /** Verified content by digest: files that are whole, or not there. */
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 
 /** First bytes that a digest can have: contents are gone through by them, a *folder* at a time. */

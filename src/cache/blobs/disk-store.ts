@@ -18,8 +18,8 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BufferPool } from '../../lib/buffer-pool.ts';
-import { Turns } from '../../lib/keyed-lock.ts';
+import type { BufferPool } from '../../lib/bytes/buffer-pool.ts';
+import { Turns } from '../../lib/flow/keyed-lock.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import {

@@ -6,8 +6,8 @@
  * which is 1.7 times as fast; less where the pool says that too many are out.
  */
 import { read } from 'node:fs';
-import { type BufferPool, renew } from '../../lib/buffer-pool.ts';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import { type BufferPool, renew } from '../../lib/bytes/buffer-pool.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 
 export const smallRead = 256 * 1024;
 export const largeRead = 1024 * 1024;

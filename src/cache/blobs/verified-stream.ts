@@ -3,7 +3,7 @@
  * bytes are given, so nobody takes a damaged blob for a whole one.
  */
 import { createHash } from 'node:crypto';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 
 export interface VerifiedStreamOptions {

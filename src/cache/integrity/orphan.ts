@@ -1,6 +1,6 @@
 /** A stored file that the index does not know: whole or not, and a manifest or not, by its own bytes alone. */
 import { createHash } from 'node:crypto';
-import { hexHash } from '../../lib/hex-hash.ts';
+import { hexHash } from '../../lib/bytes/hex-hash.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { type Manifest, maxManifestBytes, readManifest } from '../../oci/manifest.ts';
 import { isNamedBy } from '../../oci/signed-schema1.ts';

@@ -10,10 +10,10 @@
  * of a content: eviction sees nothing of it, but leaves the one alone that is being read.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Hasher } from '../../lib/hasher.ts';
-import { hexHash } from '../../lib/hex-hash.ts';
+import type { Hasher } from '../../lib/bytes/hasher.ts';
+import { hexHash } from '../../lib/bytes/hex-hash.ts';
+import type { Pace } from '../../lib/flow/pace.ts';
 import type { NamePattern } from '../../lib/name-patterns.ts';
-import type { Pace } from '../../lib/pace.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestAlgorithms, digestHex } from '../../oci/digest.ts';
 import { isSchema1Type } from '../../oci/media-types.ts';

@@ -3,7 +3,7 @@
  * the file system says that nobody has touched them since.
  */
 import { LRUCache } from 'lru-cache';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredFile } from '../blobs/blob-store.ts';
 import { createVerifiedStream } from '../blobs/verified-stream.ts';

@@ -2,13 +2,12 @@
  * Asks each endpoint of an explanation for the manifest's HEAD, with the code that serves clients. The endpoints are asked one
  * after the other, each by an upstream of its own: the failure, breaker or credentials of one cannot influence another.
  */
-
 import { createAuthLookup } from '../../config/credentials/auth-lookup.ts';
 import { createCredentialHelper } from '../../config/credentials/credential-helper.ts';
 import { createCertLookup } from '../../config/files/certs-d.ts';
 import type { Environment } from '../../config/proxy-env.ts';
+import { createReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { createReadBlocks } from '../../lib/read-blocks.ts';
 import { createUpstream } from '../../upstream/create-upstream.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
 import type { Attempt } from '../../upstream/outcome.ts';

@@ -3,7 +3,7 @@
  * status, length and headers are the same for GET and HEAD, and nothing is written before all of it is known.
  */
 import type { OutgoingHttpHeaders } from 'node:http';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import type { CacheResult } from '../../pull/pull.ts';
 import type { Trail } from '../../upstream/outcome.ts';
 

@@ -1,6 +1,6 @@
 /** `/v2/<name>/blobs/<digest>`: the whole blob, one range of it, several ranges, or the headers for HEAD. */
 import type { OutgoingHttpHeaders } from 'node:http';
-import { contentRange } from '../../lib/byte-range.ts';
+import { contentRange } from '../../lib/bytes/byte-range.ts';
 import type { BlobContent, Pull } from '../../pull/pull.ts';
 import type { BlobTarget } from '../../routing/target.ts';
 import type { Answer, StreamedBody } from './answer.ts';

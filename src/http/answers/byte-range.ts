@@ -3,7 +3,7 @@
  * answer is then the whole content with 200, which every client can use. Ranges are neither merged nor sorted, because podman
  * expects the parts of a multipart answer in the order of its request.
  */
-import type { ByteRange } from '../../lib/byte-range.ts';
+import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 import type { RangeSpec } from '../../routing/target.ts';
 
 export type RangePlan =

@@ -1,6 +1,6 @@
 /** The body of a 206 with several ranges: multipart/byteranges (RFC 9110, section 14.6; RFC 2046, section 5.1). */
-import { type ByteRange, contentRange } from '../../lib/byte-range.ts';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import { type ByteRange, contentRange } from '../../lib/bytes/byte-range.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import type { BodyPart } from './answer.ts';
 import { openAhead } from './open-ahead.ts';
 

@@ -2,7 +2,7 @@
  * The streams of a multipart answer, opened a few parts ahead. Each part of a cold blob costs a round trip to its registry: a
  * client that asks for a hundred parts (zstd:chunked) would otherwise wait for a hundred round trips in a row.
  */
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 
 export interface StreamsAhead {
   /** The stream at `index`; the caller closes it. Call once for each index, in order. */

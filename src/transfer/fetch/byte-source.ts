@@ -1,5 +1,5 @@
 /** Where a transfer gets its bytes: one image's endpoints, tried in order, asked for one blob. */
-import type { OpenRange } from '../../lib/byte-range.ts';
+import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { Trail } from '../../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob, Verdict } from '../../upstream/upstream.ts';
 

@@ -9,7 +9,7 @@
  * An endpoint that broke is asked again only after the others, and not at all once it broke twice without a mebibyte
  * of progress in between: a front door that cuts every body at 8 MiB can be lived with, a dripping one cannot.
  */
-import type { OpenRange } from '../../lib/byte-range.ts';
+import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';

@@ -8,7 +8,7 @@
  *
  * A fetch ends at the first of: the end that was asked for, bytes that are here, the start of another fetch.
  */
-import type { OpenRange } from '../../lib/byte-range.ts';
+import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { RangeSet } from '../file/range-set.ts';
 
 /** A fetch under way: it started at `start`, has come to `position`, and will stop at `end` where that is known. */

@@ -5,7 +5,7 @@
  *      #chunks  | kept for readers | being written | waiting |
  *               first          #written        #inFlight     end
  */
-import type { ReadBlocks } from '../../lib/read-blocks.ts';
+import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { BudgetMember, MemoryBudget } from './memory-budget.ts';
 
 /** The one call that may meet a full or broken disk; tests put a faulty one in its place. */

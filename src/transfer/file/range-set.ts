@@ -2,7 +2,7 @@
  * A set of bytes as sorted, disjoint, non-touching ranges. Offsets are bytes; `end` is exclusive everywhere.
  * It stays small: a blob that is read from front to back has one range, whatever its size.
  */
-import type { ByteRange } from '../../lib/byte-range.ts';
+import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 
 export class RangeSet {
   #ranges: { start: number; end: number }[] = [];

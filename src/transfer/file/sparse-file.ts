@@ -5,9 +5,9 @@
  */
 import { read } from 'node:fs';
 import type { PartialFile } from '../../cache/incoming/partial-file.ts';
+import type { Hasher, PrefixHash } from '../../lib/bytes/hasher.ts';
+import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { Hasher, PrefixHash } from '../../lib/hasher.ts';
-import type { ReadBlocks } from '../../lib/read-blocks.ts';
 import type { DigestAlgorithm } from '../../oci/digest.ts';
 import type { BlobSize } from '../blob-size.ts';
 import type { TransferLimits } from '../limits.ts';

@@ -4,7 +4,7 @@
  * A reader that comes here in the middle has what it has had hashed first: from the file, which is still open, and from memory.
  */
 import { createHash, type Hash } from 'node:crypto';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import { asError } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';

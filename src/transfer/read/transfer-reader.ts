@@ -2,9 +2,9 @@
  * One reader of a transfer: its bytes come from memory where it has caught up, from the file where it is behind, and
  * past the disk where that has no room. It may be slow, or leave: that changes nothing for the others.
  */
-import { renew } from '../../lib/buffer-pool.ts';
-import type { OpenRange } from '../../lib/byte-range.ts';
-import type { ByteStream } from '../../lib/byte-stream.ts';
+import { renew } from '../../lib/bytes/buffer-pool.ts';
+import type { OpenRange } from '../../lib/bytes/byte-range.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import type { Transfer } from '../transfer.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
 

@@ -4,7 +4,7 @@
  * what happens after a refusal.
  */
 import type { Clock } from '../../lib/clock.ts';
-import { SingleFlight } from '../../lib/single-flight.ts';
+import { SingleFlight } from '../../lib/flow/single-flight.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { anonymous, type RateLimits } from '../health/rate-limits.ts';
 import type { Sender } from '../http/sender.ts';

@@ -14,7 +14,7 @@
  */
 import type { FoundCredentials } from '../../config/credentials/auth-lookup.ts';
 import { EntrepotError } from '../../errors.ts';
-import type { SingleFlight } from '../../lib/single-flight.ts';
+import type { SingleFlight } from '../../lib/flow/single-flight.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Authorization, Kept } from './auth-memory.ts';
 import { type AuthPlace, type AuthSubject, subjectOf } from './auth-place.ts';

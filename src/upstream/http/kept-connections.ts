@@ -10,8 +10,8 @@
 import { LRUCache } from 'lru-cache';
 import { type Dispatcher, Pool } from 'undici';
 import { EntrepotError } from '../../errors.ts';
+import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { ReadBlocks } from '../../lib/read-blocks.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { Dispatchers, Route } from './dispatchers.ts';
 import { type Exchanged, exchange, type HttpRequest } from './exchange.ts';

@@ -13,7 +13,7 @@
 import { ADDRCONFIG, lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
-import { SingleFlight } from '../../lib/single-flight.ts';
+import { SingleFlight } from '../../lib/flow/single-flight.ts';
 import { systemCode } from '../../lib/thrown.ts';
 
 export type ResolveAll = (

@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
-import { SingleFlight } from '../../lib/single-flight.ts';
+import { SingleFlight } from '../../lib/flow/single-flight.ts';
 import type { AttemptContext } from '../ask-in-order.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { apiHost } from '../host-settings.ts';

@@ -5,8 +5,8 @@
  *   answered with the length of the body twice .... with a parser that accepts that (`lenient-lengths.ts`)
  *   refused in the TLS handshake .................. with the host's next client certificate, as long as there is one
  */
+import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { ReadBlocks } from '../../lib/read-blocks.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import type { Dispatchers, Route } from './dispatchers.ts';

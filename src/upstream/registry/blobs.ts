@@ -1,5 +1,5 @@
 /** Blobs from one endpoint. The headers are judged here; the bytes go straight to whoever writes and hashes them. */
-import { type OpenRange, parseContentRange, rangeHeader } from '../../lib/byte-range.ts';
+import { type OpenRange, parseContentRange, rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';

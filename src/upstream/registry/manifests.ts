@@ -1,6 +1,6 @@
 /** Manifests from one endpoint: read whole, and believed only when digest, type and content agree. */
+import { hexHash } from '../../lib/bytes/hex-hash.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { hexHash } from '../../lib/hex-hash.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../oci/digest.ts';
 import { type Manifest, maxManifestBytes, readManifest } from '../../oci/manifest.ts';
 import {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBackgroundScrub } from '../../../src/admin/background-scrub.ts';
 import type { ScrubReport, ScrubRun } from '../../../src/admin/scrubs.ts';
-import { pause } from '../../../src/lib/pause.ts';
+import { pause } from '../../../src/lib/flow/pause.ts';
 import { createManualClock } from '../../support/clock.ts';
 
 const hour = 3_600_000;

@@ -1,6 +1,6 @@
 /** A Pull that has what the test put in, and notes what it was asked. */
 import { createHash } from 'node:crypto';
-import type { ByteStream } from '../../../src/lib/byte-stream.ts';
+import type { ByteStream } from '../../../src/lib/bytes/byte-stream.ts';
 import { type Digest, parseDigest } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/media-types.ts';
 import type { BlobContent, CacheResult, Pull, Pulled } from '../../../src/pull/pull.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
-import type { ByteStream } from '../../../src/lib/byte-stream.ts';
+import type { ByteStream } from '../../../src/lib/bytes/byte-stream.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { pooledStream } from './memory-pull.ts';
 import { type Running, running } from './running-server.ts';

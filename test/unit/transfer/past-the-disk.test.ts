@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { IncomingFolder } from '../../../src/cache/incoming/incoming-folder.ts';
-import type { Hasher } from '../../../src/lib/hasher.ts';
+import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { findPartialDownload, partialFileOf } from '../../../src/transfer/file/partial-download.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';

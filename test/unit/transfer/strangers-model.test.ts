@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Hasher } from '../../../src/lib/hasher.ts';
+import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { type ScriptedEndpoint, type ScriptedSource, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { createHasher, digestOf, seededBytes, transferBench } from '../../support/transfer-bench.ts';

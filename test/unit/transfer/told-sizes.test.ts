@@ -1,7 +1,7 @@
 /** Endpoints that do not agree on how many bytes a blob has, or do not say: no reader takes a part for the whole, or waits for ever. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Hasher } from '../../../src/lib/hasher.ts';
+import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';

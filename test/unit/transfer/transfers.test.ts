@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { Hasher } from '../../../src/lib/hasher.ts';
+import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { TransferReader } from '../../../src/transfer/read/transfer-reader.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';

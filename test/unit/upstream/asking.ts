@@ -2,8 +2,8 @@
 
 import { after } from 'node:test';
 import type { UpstreamConfig, UpstreamHostConfig } from '../../../src/config/config.ts';
+import { createReadBlocks } from '../../../src/lib/bytes/read-blocks.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { createReadBlocks } from '../../../src/lib/read-blocks.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseReference, type Reference, type Repository } from '../../../src/oci/reference.ts';
 import {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { largeRead, StoredFileStream, smallRead } from '../../../../src/cache/blobs/stored-file-stream.ts';
-import { type BufferPool, createBufferPool, smallestBuffer } from '../../../../src/lib/buffer-pool.ts';
+import { type BufferPool, createBufferPool, smallestBuffer } from '../../../../src/lib/bytes/buffer-pool.ts';
 import { dataFolder } from '../data-folder-fixture.ts';
 
 /** Buffers that are counted, and overwritten the moment they are taken or given back. */

@@ -6,7 +6,7 @@ import { folderCount } from '../../../../src/cache/blobs/blob-store.ts';
 import type { ScrubOptions, ScrubStep } from '../../../../src/cache/integrity/scrub.ts';
 import type { OpenCache } from '../../../../src/cache/open-cache.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
-import { createPace } from '../../../../src/lib/pace.ts';
+import { createPace } from '../../../../src/lib/flow/pace.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { flipByte, storedFile } from '../../../support/stored-files.ts';
 import {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync, writev } from 'no
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
-import { createHasher, type Hasher } from '../../../../src/lib/hasher.ts';
+import { createHasher, type Hasher } from '../../../../src/lib/bytes/hasher.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
 import { MemoryBudget } from '../../../../src/transfer/file/memory-budget.ts';
 import { findPartialDownload } from '../../../../src/transfer/file/partial-download.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { OpenRange } from '../../../../src/lib/byte-range.ts';
+import type { OpenRange } from '../../../../src/lib/bytes/byte-range.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { judgeBlob } from '../../../../src/upstream/registry/blobs.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createReleases } from '../../../src/lib/releases.ts';
+import { createReleases } from '../../../../src/lib/flow/releases.ts';
 
 describe('a stack of releases', () => {
   it('releases the last part first, one after the other', async () => {

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Agent } from 'undici';
-import { createReadBlocks, type ReadBlocks } from '../../../src/lib/read-blocks.ts';
+import { createReadBlocks, type ReadBlocks } from '../../../../src/lib/bytes/read-blocks.ts';
 
 const KiB = 1024;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createBufferPool, smallestBuffer } from '../../../src/lib/buffer-pool.ts';
+import { createBufferPool, smallestBuffer } from '../../../../src/lib/bytes/buffer-pool.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

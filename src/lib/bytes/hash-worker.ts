@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { reasonOf, systemCode } from './thrown.ts';
+import { reasonOf, systemCode } from '../thrown.ts';
 
 export type HashRequest =
   | { readonly op: 'begin'; readonly id: number; readonly path: string; readonly algorithm: string }

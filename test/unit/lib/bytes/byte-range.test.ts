@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { contentRange, parseContentRange } from '../../../src/lib/byte-range.ts';
+import { contentRange, parseContentRange } from '../../../../src/lib/bytes/byte-range.ts';
 
 describe('Content-Range', () => {
   it('reads back what a server writes', () => {

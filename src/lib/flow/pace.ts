@@ -2,7 +2,7 @@
  * Keeps work to a rate. What was taken is paid for by waiting before the next: so the first is had at once, and in any
  * time no more than the rate allows and one piece beyond it.
  */
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import { pause } from './pause.ts';
 
 export interface Pace {

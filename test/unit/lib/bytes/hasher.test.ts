@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { createHasher, type Hasher } from '../../../src/lib/hasher.ts';
-import { generateBlob } from '../../support/byte-source.ts';
-import { tempFolder } from '../../support/temp-folder.ts';
+import { createHasher, type Hasher } from '../../../../src/lib/bytes/hasher.ts';
+import { generateBlob } from '../../../support/byte-source.ts';
+import { tempFolder } from '../../../support/temp-folder.ts';
 
 const MiB = 1024 * 1024;
 
@@ -121,7 +121,7 @@ describe('the hasher', () => {
 
   it('keeps no process up in which nobody waits for it', (t) => {
     const program = join(tempFolder(t), 'program.mjs');
-    const hasherUrl = new URL('../../../src/lib/hasher.ts', import.meta.url);
+    const hasherUrl = new URL('../../../../src/lib/bytes/hasher.ts', import.meta.url);
     writeFileSync(program, `import { createHasher } from '${hasherUrl}';\ncreateHasher().start();\n`);
     assert.equal(spawnSync(process.execPath, [program], { timeout: 300_000 }).status, 0);
   });

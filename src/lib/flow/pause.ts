@@ -1,5 +1,5 @@
 /** Waiting that can be called off. */
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 
 /** Resolves after `ms`, or as soon as the signal is aborted. */
 export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

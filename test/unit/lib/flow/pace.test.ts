@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createPace } from '../../../src/lib/pace.ts';
-import { createManualClock } from '../../support/clock.ts';
+import { createPace } from '../../../../src/lib/flow/pace.ts';
+import { createManualClock } from '../../../support/clock.ts';
 
 function paced(perSecond: number | undefined) {
   const clock = createManualClock();
