@@ -46,6 +46,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'jsonc-parser': ['src/config/credentials/'],
   pino: ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
+  tldts: ['src/upstream/auth/'],
   'lru-cache': ['src/cache/', 'src/upstream/', 'src/transfer/', 'src/pull/'],
   picomatch: ['src/config/toml/', 'src/lib/'],
 };

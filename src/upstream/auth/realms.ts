@@ -3,7 +3,7 @@
  * broken mirror could name any host and be handed the password (CVE-2026-33540, CVE-2020-15157). Credentials go to
  *
  *   - the registry's own host name,
- *   - a host of the same owner (`owners.ts`),
+ *   - a host of the same site (`same-site.ts`),
  *   - a host in `upstream.token_realms` (`host`, `host:port` or `*.domain`).
  *
  * Any other realm is asked without credentials, and one that lies nearer to us than the registry (loopback, private,

@@ -25,12 +25,17 @@ function judge(location: string | undefined, more: Partial<RedirectContext> = {}
 
 describe('where a redirect may lead', () => {
   it('to another host on the internet, from there on without the registry’s name', () => {
-    const judged = judge('https://cdn.quay.io/blob?sig=1#part');
+    const judged = judge('https://cdn.example.com/blob?sig=1#part');
     assert.ok(judged.ok);
     assert.deepEqual(
       [judged.url.href, judged.sameHost, judged.addressScope],
-      ['https://cdn.quay.io/blob?sig=1', false, 'public'],
+      ['https://cdn.example.com/blob?sig=1', false, 'public'],
     );
+  });
+
+  it('to a host of the same site, whose name may lead into our network where the registry’s does not', () => {
+    const judged = judge('https://cdn.quay.io/blob');
+    assert.deepEqual(judged.ok && [judged.sameHost, judged.addressScope], [false, 'private']);
   });
 
   it('to the same host, relative or not', () => {
