@@ -58,6 +58,14 @@ function blocks(page: string, language: string): readonly string[] {
   );
 }
 
+/** All of src, without comments. */
+function sources(): string {
+  return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => read(join('src', name)).replaceAll(/\/\*.*?\*\//gs, ''))
+    .join('\n');
+}
+
 describe('the documentation', () => {
   it('links to pages and headings that exist', () => {
     assert.ok(pages.length > 20);
@@ -150,13 +158,16 @@ describe('the documentation', () => {
       .flatMap(([, cell = '']) => [...cell.replaceAll(/\([^)]*\)/g, '').matchAll(/`([^`]+)`/g)])
       .map(([, text = '']) => text.replace(/: \.\.\.$/, ''));
     assert.ok(quoted.length > 10);
-    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => read(join('src', name)))
-      .join('\n');
+    const source = sources();
     assert.deepEqual(
-      quoted.filter((text) => !sources.includes(text)),
+      quoted.filter((text) => !source.includes(text)),
       [],
     );
+  });
+
+  it('lists in log-events.md every event of the log, and no other', () => {
+    const written = [...sources().matchAll(/\bevent: '([^']+)'/g)].map(([, id]) => id);
+    const listed = [...read('docs/log-events.md').matchAll(/^\| `([^`]+)` +\|/gm)].map(([, id]) => id);
+    assert.deepEqual(listed, [...new Set(written)].toSorted());
   });
 });
