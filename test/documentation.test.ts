@@ -8,7 +8,7 @@ import { readServerToml } from '../src/config/server-toml.ts';
 import { tempFolder } from './support/temp-folder.ts';
 
 const root = join(import.meta.dirname, '..');
-const pages = ['.', 'docs', 'docs/decisions', 'bench'].flatMap((folder) =>
+const pages = ['.', 'docs', 'docs/decisions', 'bench', 'deploy'].flatMap((folder) =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(root, folder, name)),
