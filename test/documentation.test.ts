@@ -100,15 +100,28 @@ describe('the documentation', () => {
     }
   });
 
-  it('shows in sizing.md a registries.conf and an entrepot.toml without a fault', (t) => {
-    const [conf = '', toml = ''] = blocks('docs/sizing.md', 'toml');
-    const file = join(tempFolder(t), 'registries.conf');
-    writeFileSync(file, conf);
-    const { registries, warnings } = loadRegistries({
-      ...{ registries: file, registriesDir: undefined, env: {}, home: '/', uid: 1 },
-    });
-    assert.deepEqual(warnings, []);
-    assert.equal(registries.entries.length, 4);
+  it('shows in README.md and sizing.md a registries.conf without a fault', (t) => {
+    for (const [page, entries] of [
+      ['README.md', 1],
+      ['docs/sizing.md', 4],
+    ] as const) {
+      const [conf = ''] = blocks(page, 'toml');
+      const file = join(tempFolder(t), 'registries.conf');
+      writeFileSync(file, conf);
+      const { registries, warnings } = loadRegistries({
+        registries: file,
+        registriesDir: undefined,
+        env: {},
+        home: '/',
+        uid: 1,
+      });
+      assert.deepEqual(warnings, [], page);
+      assert.equal(registries.entries.length, entries, page);
+    }
+  });
+
+  it('shows in sizing.md an entrepot.toml without a fault', () => {
+    const [, toml = ''] = blocks('docs/sizing.md', 'toml');
     assert.deepEqual(readServerToml({ file: 'entrepot.toml', text: toml }, '/').problems, []);
   });
 
