@@ -120,7 +120,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       const wanted = next.server;
       const tls = readTlsFiles(wanted.tls, clock.now());
       const swap = routes.prepare(next);
-      parts.cache.configure(wanted.cache);
+      await parts.cache.configure(wanted.cache);
       // From here on nothing can fail.
       swap();
       parts.transfers.configure(wanted.transfer);

@@ -66,12 +66,12 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
     pins: async () => pinList(),
     async pin(what) {
       const pattern = readPin(what);
-      cache.pins.add(pattern);
+      await cache.pins.add(pattern);
       return { ...pinList(), matches: await isCached(pattern) };
     },
     async unpin(what) {
       const pin = readPin(what);
-      if (!cache.pins.remove(pin)) {
+      if (!(await cache.pins.remove(pin))) {
         const way = cache.pins.configured.includes(pin)
           ? 'entrepot.toml pins it: remove its [[cache.pin]] there'
           : `the pins made by command are ${cache.pins.added.join(', ') || 'none'}`;

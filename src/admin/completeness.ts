@@ -14,28 +14,30 @@ export interface Completeness {
 }
 
 /** `image`: `registry/repository`. `digest`: of a cached manifest. */
-export function completenessOf(
+export async function completenessOf(
   cache: Pick<CacheAdmin, 'children' | 'serves'>,
   image: string,
   digest: Digest,
-): Completeness {
-  const needs = (root: Digest): Set<Digest> => {
+): Promise<Completeness> {
+  const needs = async (root: Digest): Promise<Set<Digest>> => {
     const found = new Set([root]);
     for (const one of found) {
-      for (const child of cache.children(one)) {
+      for (const child of await cache.children(one)) {
         if (child.platform !== attestationPlatform && !isElsewhere(child)) found.add(child.digest);
       }
     }
     return found;
   };
-  const count = (needed: ReadonlySet<Digest>) => {
-    const here = [...needed].filter((one) => cache.serves(image, one)).length;
+  const count = async (root: Digest) => {
+    const needed = await needs(root);
+    let here = 0;
+    for (const one of needed) if (await cache.serves(image, one)) here += 1;
     return { needed: needed.size, here, complete: here === needed.size };
   };
-  const platforms = cache.children(digest).flatMap((child) => {
-    const { platform } = child;
-    if (platform === undefined || platform === attestationPlatform) return [];
-    return [{ platform, ...count(needs(child.digest)) }];
-  });
-  return { ...count(needs(digest)), platforms };
+  const platforms = [];
+  for (const { digest: child, platform } of await cache.children(digest)) {
+    if (platform === undefined || platform === attestationPlatform) continue;
+    platforms.push({ platform, ...(await count(child)) });
+  }
+  return { ...(await count(digest)), platforms };
 }

@@ -27,7 +27,7 @@ export async function* listImages(
   matches: NamePattern | undefined,
 ): AsyncGenerator<ListedImage> {
   for await (const { image } of cache.eachImage()) {
-    for (const kept of cache.manifests(image)) {
+    for (const kept of await cache.manifests(image)) {
       const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
       if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
       yield {
@@ -40,7 +40,7 @@ export async function* listImages(
         from: endpoint,
         checked: checkedAt === undefined ? null : isoTime(checkedAt),
         pinned,
-        ...completenessOf(cache, image, digest),
+        ...(await completenessOf(cache, image, digest)),
       };
     }
     await turn();

@@ -32,7 +32,7 @@ const nothing: PurgeReport = { tags: 0, unlinked: 0, removed: 0, bytes: 0 };
 export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): PurgeImages {
   async function purge(target: PurgeTarget, options: PurgeOptions): Promise<PurgedImage> {
     const reference = nameOf(target);
-    const named = cache.manifests(target.image).filter(({ tag, digest }) => {
+    const named = (await cache.manifests(target.image)).filter(({ tag, digest }) => {
       if (target.digest !== undefined) return digest === target.digest;
       return target.tag === undefined || tag === target.tag;
     });
@@ -50,7 +50,7 @@ export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): Pu
     const matches = readGlob(glob);
     const reports: PurgedImage[] = [];
     for await (const { image } of cache.eachImage()) {
-      const tags = cache.manifests(image).flatMap(({ tag }) => parseTag(tag ?? '') ?? []);
+      const tags = (await cache.manifests(image)).flatMap(({ tag }) => parseTag(tag ?? '') ?? []);
       const targets: PurgeTarget[] = matches(image)
         ? [{ image }]
         : tags.filter((tag) => matches(`${image}:${tag}`)).map((tag) => ({ image, tag }));

@@ -68,16 +68,16 @@ export function createRepair(
 
   return async (loss, signal) => {
     const { digest } = loss;
-    const images = cache.imagesOf(digest);
+    const images = await cache.imagesOf(digest);
     const failures: string[] = [];
     for (const image of images) {
       if (signal.aborted) break;
       const failure = await attempt(image, loss).catch((error: unknown) => reasonOf(error));
-      if (cache.isStored(digest)) return { repaired: true, image };
+      if (await cache.isStored(digest)) return { repaired: true, image };
       failures.push(`${image}: ${failure}`);
     }
     // A repair that was aborted has not asked for every image.
-    if (!signal.aborted && !loss.keepsFile) cache.forget(digest);
+    if (!signal.aborted && !loss.keepsFile) await cache.forget(digest);
     const more = failures.length - mostNamed;
     const failure = [
       ...failures.slice(0, mostNamed),

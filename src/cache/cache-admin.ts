@@ -6,10 +6,9 @@ import type { Pins } from './capacity/pins.ts';
 import { createPurge, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
 import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
+import type { CacheIndex } from './index/cache-index.ts';
 import type { Child } from './index/catalogue.ts';
-import type { IndexStore } from './index/index-store.ts';
 import type { ImageSummary, KeptManifest } from './index/listing.ts';
-import { createSqliteInventory } from './index/sqlite-inventory.ts';
 import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
 
@@ -23,15 +22,15 @@ export interface CacheAdmin {
   /** The most that an image can have in the cache, and what limits it, for a sentence. */
   bound(image: string): { readonly bytes: number; readonly what: string };
   /** Images that may serve something, by name, from after `after`. */
-  images(after: string, limit: number): ImageSummary[];
+  images(after: string, limit: number): Promise<readonly ImageSummary[]>;
   /** The same, all of them, without keeping anybody waiting for long. */
   eachImage(): AsyncGenerator<ImageSummary>;
   /** What an image can be pulled by: its tags, and manifests without one. */
-  manifests(image: string): readonly ListedManifest[];
+  manifests(image: string): Promise<readonly ListedManifest[]>;
   /** What a manifest lists. */
-  children(digest: Digest): readonly Child[];
+  children(digest: Digest): Promise<readonly Child[]>;
   /** Whether the image can serve the content from the cache. */
-  serves(image: string, digest: Digest): boolean;
+  serves(image: string, digest: Digest): Promise<boolean>;
   /** Resolves when the files are gone. */
   purge(target: PurgeTarget): Promise<PurgeReport>;
   readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
@@ -39,11 +38,11 @@ export interface CacheAdmin {
   collect(): Promise<CollectReport>;
   /** Finds what is damaged and drops it; who brings it back asks the following. */
   readonly scrub: Scrub;
-  isStored(digest: Digest): boolean;
+  isStored(digest: Digest): Promise<boolean>;
   /** Every image that links the content, stored or not. */
-  imagesOf(digest: Digest): readonly string[];
+  imagesOf(digest: Digest): Promise<readonly string[]>;
   /** A content that is not stored is given up: its tags go, and its links unless a manifest lists it. */
-  forget(digest: Digest): void;
+  forget(digest: Digest): Promise<void>;
   /** What the look through all content after the start found; undefined if the cache was closed before. */
   readonly reconciled: Promise<ReconcileReport | undefined>;
 }
@@ -71,20 +70,23 @@ export interface CollectReport extends ReconcileReport {
 }
 
 export interface CacheAdminDeps {
-  readonly index: IndexStore;
+  readonly catalogue: CacheIndex['catalogue'];
+  readonly inventory: CacheIndex['inventory'];
+  readonly listing: CacheIndex['listing'];
   readonly room: Room;
   readonly quotas: Quotas;
   readonly pins: Pins;
   /** The one in force now. */
   readonly maxSize: () => number | undefined;
   readonly minFree: () => number;
-  readonly scrub: Omit<ScrubDeps, 'index' | 'contents' | 'eachImage'>;
+  readonly scrub: Pick<ScrubDeps, 'store' | 'hasher'>;
   readonly contents: Contents;
   readonly disk: CacheAdmin['disk'];
   readonly problem: CacheAdmin['problem'];
   /** What a person is told of an index that cannot be written. */
   readonly explain: (error: unknown) => unknown;
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
+  readonly isStopped: () => boolean;
   readonly reconciled: Promise<ReconcileReport | undefined>;
 }
 
@@ -92,16 +94,16 @@ export interface CacheAdminDeps {
 const imagesAtOnce = 10;
 
 export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
-  const { index, room, quotas, pins, contents } = deps;
+  const { catalogue, inventory, listing, room, quotas, pins, contents } = deps;
   const matchesPin = (name: string) => pins.pattern?.(name) ?? false;
   const isPinned = (image: string, tag: string | undefined) =>
     matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
-  const purge = createPurge({ index, contents, isPinned });
+  const purge = createPurge({ inventory, listing, contents, isPinned });
 
-  /** Does what writes the index. */
-  function write<T>(work: () => T): T {
+  /** Says what the matter is where the index cannot be written. */
+  async function written<T>(work: Promise<T>): Promise<T> {
     try {
-      return work();
+      return await work;
     } catch (error) {
       throw deps.explain(error);
     }
@@ -109,7 +111,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
 
   async function* eachImage(): AsyncGenerator<ImageSummary> {
     for (let after = ''; ; ) {
-      const some = index.images(after, imagesAtOnce);
+      const some = await listing.images(after, imagesAtOnce);
       yield* some;
       const last = some.at(-1);
       if (!last || some.length < imagesAtOnce) return;
@@ -120,7 +122,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
 
   return {
     usage: () => ({
-      ...index.totals(),
+      ...inventory.totals(),
       reserved: room.reserved,
       maxSize: deps.maxSize(),
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
@@ -128,7 +130,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     disk: deps.disk,
     problem: deps.problem,
     bound(image) {
-      const disk = deps.disk().free + index.totals().bytes - deps.minFree();
+      const disk = deps.disk().free + inventory.totals().bytes - deps.minFree();
       const bounds = [
         { bytes: Math.max(0, disk), what: 'the disk' },
         { bytes: deps.maxSize() ?? Number.POSITIVE_INFINITY, what: 'cache.max_size' },
@@ -138,17 +140,19 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       ];
       return bounds.reduce((least, one) => (one.bytes < least.bytes ? one : least));
     },
-    images: index.images,
+    images: listing.images,
     eachImage,
-    manifests: (image) =>
-      index.keptManifests(image).map((kept) => ({
-        ...kept,
-        pinned: isPinned(image, kept.tag),
-      })),
-    children: index.children,
-    serves: (image, digest) => index.linkedContent(image, digest) !== undefined,
+    async manifests(image) {
+      const kept = await listing.keptManifests(image);
+      return kept.map((one) => ({ ...one, pinned: isPinned(image, one.tag) }));
+    },
+    children: catalogue.children,
+    async serves(image, digest) {
+      const { content, linked } = await catalogue.find(image, digest);
+      return linked && content !== undefined;
+    },
     async purge(target) {
-      const report = write(() => purge(target));
+      const report = await written(purge(target));
       await contents.deletionsOver();
       return report;
     },
@@ -159,17 +163,15 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       get added() {
         return pins.added;
       },
-      add: (pattern) => write(() => pins.add(pattern)),
-      remove: (pattern) => write(() => pins.remove(pattern)),
+      add: (pattern) => written(pins.add(pattern)),
+      remove: (pattern) => written(pins.remove(pattern)),
     },
-    scrub: createScrub({ ...deps.scrub, index, contents, eachImage }),
-    isStored: (digest) => index.content(digest) !== undefined,
-    imagesOf: index.imagesOf,
-    forget(digest) {
-      if (!index.content(digest)) index.dropContent(digest);
-    },
+    scrub: createScrub({ ...deps.scrub, catalogue, inventory, contents, eachImage }),
+    isStored: async (digest) => (await inventory.content(digest)) !== undefined,
+    imagesOf: catalogue.imagesOf,
+    forget: inventory.forget,
     async collect() {
-      const bytesBefore = index.totals().bytes;
+      const bytesBefore = inventory.totals().bytes;
       const report = (await deps.reconcile()) ?? {
         added: 0,
         dropped: 0,
@@ -178,13 +180,9 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         unreadable: 0,
       };
       await room.settled();
-      const forgotten = await createSqliteInventory(index)
-        .forgetUnused(() => false)
-        .catch((error: unknown) => {
-          throw deps.explain(error);
-        });
+      const forgotten = await written(inventory.forgetUnused(deps.isStopped));
       await contents.deletionsOver();
-      return { ...report, forgotten, bytesBefore, bytes: index.totals().bytes };
+      return { ...report, forgotten, bytesBefore, bytes: inventory.totals().bytes };
     },
     reconciled: deps.reconciled,
   };

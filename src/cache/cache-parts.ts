@@ -17,6 +17,7 @@ import type { ReserveFile } from './capacity/reserve-file.ts';
 import { Contents } from './contents.ts';
 import type { DataFolder } from './data-folder.ts';
 import { freeOnDisk } from './disk-space.ts';
+import { createCacheIndex } from './index/cache-index.ts';
 import { createRememberedIndex } from './index/caching-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import type { DataLock } from './index/data-lock.ts';
@@ -77,7 +78,8 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const failed = (what: string) => (error: unknown) => rareLog.error({ err: error }, what);
   const index = createRememberedIndex(repairing);
   repairing.whenReplaced(index.forgetAll);
-  const pins = createPins(index, options.pins);
+  const seams = createCacheIndex(index);
+  const pins = createPins(seams);
   const quotas = createQuotas({ index }, options.quotas);
   const store = createDiskStore({
     buffers,
@@ -137,7 +139,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const hasher = createHasher();
   const onError = failed('the index could not be checkpointed');
   const checkpointer = createCheckpointer({ clock, onError }, folder.index);
-  const stored = { index, store, contents, quotas, pins, verified };
+  const stored = { index, ...seams, store, contents, quotas, pins, verified };
   const capacity = { room, leftovers, times };
   const background = { maintenance, hasher, checkpointer };
   return {

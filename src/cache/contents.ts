@@ -6,7 +6,7 @@
  *   evict .... row, then file, queued     the same; the file is kept if the content came back meanwhile
  *   lose ..... row only                   links, tags and children wait for the content to come back (docs/decisions/0013)
  *   discard .. lose, then file, queued
- *   remove ... row with its links and tags, then file, queued
+ *   purge .... row with its links and tags, then file, queued
  *
  * It also counts who uses a content: eviction and scrubbing leave alone what is read or written at the moment.
  */
@@ -19,6 +19,7 @@ import type { NewManifest } from './cache.ts';
 import { createDeletionQueue, type DeletionQueue } from './capacity/deletion-queue.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { IndexStore } from './index/index-store.ts';
+import type { Unlinked } from './index/inventory.ts';
 import { createDamagedContents, type DamagedContents } from './integrity/damaged-content.ts';
 import type { RareLog } from './rare-log.ts';
 import { UseCounts } from './use-counts.ts';
@@ -182,20 +183,14 @@ export class Contents {
     this.lose(digest, reason, true);
   }
 
-  /**
-   * Forgets the content with its links and tags, also within a transaction. Gives the function that removes the file, to be called
-   * once the index is written.
-   */
-  remove(digest: Digest): () => void {
-    const { index, quotas } = this.#deps;
-    const size = index.content(digest)?.size;
-    const charged = quotas.chargedTo(digest);
-    index.dropContent(digest);
-    return () => {
-      if (size === undefined) return;
-      quotas.discharge(charged, size);
-      this.#delete(digest, size);
-    };
+  /** A purge of the image has taken its links to these, and the index has forgotten those that no other image links. */
+  unlinked(image: string, contents: readonly Unlinked[]): void {
+    for (const { digest, size, images, isGone } of contents) {
+      if (size === undefined) continue;
+      const after = isGone ? [] : images.filter((other) => other !== image);
+      this.#deps.quotas.recharge({ digest, size, before: images, after });
+      if (isGone) this.#delete(digest, size);
+    }
   }
 
   /** From here on no content is lost or discarded: the end of the process is no fault of a file. */

@@ -24,10 +24,10 @@ import type { RareLog } from './rare-log.ts';
 export interface OpenCache extends Cache {
   readonly admin: CacheAdmin;
   /**
-   * Puts other settings in force. What no longer fits goes in the background, at once. Throws what the index throws when it
-   * cannot be written; then the old ones stay.
+   * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
+   * the old ones stay.
    */
-  configure(settings: CacheSettings): void;
+  configure(settings: CacheSettings): Promise<void>;
 }
 
 /** Throws EntrepotError: DATA_LOCKED, DATA_UNUSABLE, INDEX_TOO_NEW. */
@@ -36,17 +36,17 @@ export async function openCache(deps: CacheDeps, options: CacheOptions): Promise
   const { clock, freeBytes = freeOnDisk } = deps;
   const free = () => freeBytes(options.data);
   const reserve = createReserveFile({ path: folder.reserve, clock, free });
-  const cache = openFolder(deps, options, folder, reserve);
+  const cache = await openFolder(deps, options, folder, reserve);
   await reserve.restore();
   return cache;
 }
 
-function openFolder(
+async function openFolder(
   deps: CacheDeps,
   options: CacheOptions,
   folder: DataFolder,
   reserve: ReserveFile,
-): OpenCache {
+): Promise<OpenCache> {
   let lock: DataLock | undefined;
   try {
     const { clock, log, boot = bootOfLinux } = deps;
@@ -56,11 +56,13 @@ function openFolder(
       replace: () => replaceIndex(folder.index, clock.now()),
       makeRoom: reserve.spend,
     });
-    return start(createCacheParts(deps, options, { folder, reserve, lock, repairing }), deps, options);
+    const parts = createCacheParts(deps, options, { folder, reserve, lock, repairing });
+    await parts.pins.configure(options.pins);
+    return start(parts, deps, options);
   } catch (error) {
     lock?.release(false);
     // A server that comes back on a full disk serves what is there.
-    if (isDiskFull(error) && reserve.spend()) return openFolder(deps, options, folder, reserve);
+    if (isDiskFull(error) && reserve.spend()) return await openFolder(deps, options, folder, reserve);
     reserve.stop();
     throw unusable(options.data, error);
   }
@@ -77,7 +79,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, options: CacheO
       'the index was damaged: it was set aside and is being rebuilt',
     );
     parts.checkpointer.reopen();
-    attempt('the pins could not be written', pins.rewrite);
+    pins.rewrite().catch(parts.failed('the pins could not be written'));
     maintenance.salvage(setAside);
   }
 
@@ -87,8 +89,8 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, options: CacheO
   const reconciled = maintenance.run();
 
   let recounted: Promise<void> | undefined;
-  function configure(next: CacheSettings): void {
-    pins.configure(next.pins);
+  async function configure(next: CacheSettings): Promise<void> {
+    await pins.configure(next.pins);
     state.settings = next;
     if (quotas.replace(next.quotas)) {
       recounted = quotas
@@ -137,11 +139,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, options: CacheO
     },
   });
   const admin = createCacheAdmin({
-    index,
-    room,
-    quotas,
-    pins,
-    contents,
+    ...parts,
     reconciled,
     explain: (error) => unusable(folder.index, error),
     problem: () => problemOf(folder),

@@ -149,10 +149,11 @@ export function createWarmImage({
     }
 
     /** What came may have had no room, or may have gone again for the sake of what came after it. */
-    function checkKept(): void {
+    async function checkKept(): Promise<void> {
       const needed = [...blobs.values()].filter(({ isExtra }) => !isExtra);
       const all = [...manifests, ...needed.map(({ descriptor }) => descriptor.digest)];
-      const lost = all.filter((digest) => !cache.isStored(digest)).length;
+      const stored = await Promise.all(all.map(cache.isStored));
+      const lost = stored.filter((isStored) => !isStored).length;
       if (lost === 0 || failures.length > 0) return;
       failures.push(
         `${name}: ${lost} of ${all.length} contents were fetched but could not be kept in the cache`,
@@ -163,7 +164,7 @@ export function createWarmImage({
     if (fits()) {
       const waiting = blobs.values();
       await Promise.all(Array.from({ length: blobsAtOnce }, () => takeBlobs(waiting)));
-      checkKept();
+      await checkKept();
     }
     return { reference: name, ...report, failures, notes };
   };

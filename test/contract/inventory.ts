@@ -77,6 +77,16 @@ export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.deepEqual({ ...inventory.totals() }, { bytes: 15, contents: 2, manifests: 1 });
     });
 
+    it('forgets a content only if it is not stored', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addBlob(inventory, 'a', 5, { links: here });
+      await inventory.forget(named('a'));
+      assert.equal((await inventory.content(named('a')))?.size, 5);
+      await inventory.lose(named('a'));
+      await inventory.forget(named('a'));
+      assert.deepEqual(await catalogue.linkedBy(image), []);
+    });
+
     it('gives the contents of a shard in the order of their digests, some at a time', async (t) => {
       const { inventory } = await open(t);
       const all = Array.from({ length: 300 }, (_, n) => String(n));
@@ -156,6 +166,16 @@ function testPurge(open: OpenIndex<'catalogue' | 'inventory'>): void {
       await inventory.purge({ image, digest: named('one') });
       assert.deepEqual(await catalogue.tags(image), ['two']);
       assert.equal(await inventory.content(named('one')), undefined);
+    });
+
+    it('of the rest of an image leaves what is to be kept, and the lists', async (t) => {
+      const { catalogue, inventory } = await twoTags(t);
+      await catalogue.setList(image, 'tags', '', { bytes: Buffer.from('[]'), checkedAt: 1 });
+      const keep = { tags: ['two'], digests: [named('two')] };
+      assert.equal((await inventory.purge({ image, keep })).tags, 1);
+      assert.deepEqual(await catalogue.tags(image), ['two']);
+      assert.deepEqual((await catalogue.linkedBy(image)).length, 3, 'the manifest, its layer and the base');
+      assert.ok(await catalogue.list(image, 'tags', ''));
     });
 
     it('of what is not there changes nothing', async (t) => {

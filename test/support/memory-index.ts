@@ -5,7 +5,7 @@
 import type { CachedList, CachedTag, Found, KnownDescriptor } from '../../src/cache/cache.ts';
 import type { Catalogue, Child, NewLink } from '../../src/cache/index/catalogue.ts';
 import type { Candidate, EvictionOrder, Position, Root } from '../../src/cache/index/eviction-order.ts';
-import type { Inventory, NewContent, PurgeTarget, Unlinked } from '../../src/cache/index/inventory.ts';
+import type { Inventory, NewContent, PurgeCommand, Unlinked } from '../../src/cache/index/inventory.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../src/oci/digest.ts';
 import type { Descriptor, Manifest } from '../../src/oci/manifest.ts';
 
@@ -179,9 +179,10 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
     for (const child of row.children) index.row(child.digest, at);
   }
 
-  function chosen({ image, tag, digest }: PurgeTarget): Digest[] {
+  function chosen({ image, tag, digest, keep }: PurgeCommand): Digest[] {
     const linked = [...(index.links.get(image)?.keys() ?? [])];
-    if (!tag && !digest) return linked;
+    const kept = index.below(keep?.digests ?? []);
+    if (!tag && !digest) return linked.filter((d) => !kept.has(d));
     const named = digest ?? index.tags.get(image)?.get(tag!)?.digest;
     const others = named ? index.tagsOf(named).filter(([i, name]) => i === image && name !== tag) : [];
     if (!named || (tag && others.length > 0)) return [];
@@ -206,10 +207,14 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
       index.drop(digest);
       return content;
     },
-    async purge(target) {
-      const { image, tag, digest } = target;
-      const going = chosen(target);
-      const isGoing = ([name, to]: [string, CachedTag]) => name === tag || going.includes(to.digest);
+    async forget(digest) {
+      if (!index.content(digest)) index.drop(digest);
+    },
+    async purge(command) {
+      const { image, tag, digest, keep } = command;
+      const going = chosen(command);
+      const isGoing = ([name, to]: [string, CachedTag]) =>
+        keep ? !keep.tags.includes(name) : name === tag || going.includes(to.digest);
       const tags = [...(index.tags.get(image) ?? [])].filter(isGoing);
       for (const [name] of tags) index.dropTag(image, name);
       const unlinked: Unlinked[] = [];
@@ -221,7 +226,7 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
         unlinked.push({ digest: one, size, images, isGone: images.length === 1 });
       }
       for (const key of index.lists.keys()) {
-        if (!tag && !digest && key.startsWith(`${image} `)) index.lists.delete(key);
+        if (!tag && !digest && !keep && key.startsWith(`${image} `)) index.lists.delete(key);
       }
       return { tags: tags.length, unlinked };
     },

@@ -5,7 +5,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { namePattern } from '../../lib/name-patterns.ts';
-import type { Digest } from '../../oci/digest.ts';
+import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../../oci/digest.ts';
 import type { IndexStore } from '../index/index-store.ts';
 
 export interface QuotaSetting {
@@ -21,6 +21,16 @@ export interface Quota {
   reserved: number;
 }
 
+/** A content that is linked by other images than before. */
+export interface Recharge {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly before: readonly string[];
+  /** Empty: it is no longer stored. */
+  readonly after: readonly string[];
+}
+
 export interface Quotas {
   /** The quotas that what all these images link is charged to. */
   of(images: readonly string[]): readonly Quota[];
@@ -30,6 +40,8 @@ export interface Quotas {
   update(digest: Digest, change: () => void): void;
   /** The content is gone from the quotas that it was charged to. */
   discharge(from: readonly Quota[], size: number): void;
+  /** The links of a stored content have changed. */
+  recharge(change: Recharge): void;
   /** Those that hold more than they may. */
   exceeded(): Quota[];
   all(): readonly Quota[];
@@ -40,11 +52,18 @@ export interface Quotas {
 }
 
 const countedAtOnce = 500;
+/** After all digests. */
+const end = '~';
+
+/** After all digests that begin with the byte `first`. */
+const endOf = (algorithm: DigestAlgorithm, first: number) =>
+  `${algorithm}:${first.toString(16).padStart(2, '0')}${end}`;
 
 export function createQuotas(deps: { index: IndexStore }, settings: readonly QuotaSetting[]): Quotas {
   const { index } = deps;
   let quotas = settings.map(create);
-  let countedRow = 0;
+  /** Contents up to this digest are counted. */
+  let counted = '';
   let counts = 0;
 
   function create({ match, maxSize }: QuotaSetting) {
@@ -57,11 +76,12 @@ export function createQuotas(deps: { index: IndexStore }, settings: readonly Quo
     return quotas.filter(({ matches }) => matches && images.every(matches)).map(({ quota }) => quota);
   }
 
+  const isCounted = (digest: Digest) => digest <= counted;
   const matching = (digest: Digest) => of(index.imagesOf(digest));
 
   function entry(digest: Digest): { charged: readonly Quota[]; size: number } {
     const content = quotas.length === 0 ? undefined : index.content(digest);
-    if (quotas.length === 0 || (content && content.row > countedRow)) return { charged: [], size: 0 };
+    if (quotas.length === 0 || (content && !isCounted(digest))) return { charged: [], size: 0 };
     return { charged: matching(digest), size: content?.size ?? 0 };
   }
 
@@ -80,6 +100,11 @@ export function createQuotas(deps: { index: IndexStore }, settings: readonly Quo
       add(after.charged, after.size);
     },
     discharge: (from, size) => add(from, -size),
+    recharge({ digest, size, before, after }) {
+      if (!isCounted(digest)) return;
+      add(of(before), -size);
+      add(of(after), size);
+    },
     exceeded: () => quotas.map(({ quota }) => quota).filter(({ bytes, maxSize }) => bytes > maxSize),
     all: () => quotas.map(({ quota }) => quota),
     replace(wanted) {
@@ -99,18 +124,23 @@ export function createQuotas(deps: { index: IndexStore }, settings: readonly Quo
       counts += 1;
       const mine = counts;
       const isOver = () => mine !== counts || isStopped();
-      countedRow = 0;
+      counted = '';
       for (const { quota } of quotas) quota.bytes = 0;
-      while (quotas.length > 0 && !isOver()) {
-        const rows = index.storedAfter(countedRow, countedAtOnce);
-        for (const { digest, size = 0, row } of rows) {
-          add(matching(digest), size);
-          countedRow = row;
+      for (const algorithm of digestAlgorithms) {
+        for (let first = 0; first < 256 && quotas.length > 0; first += 1) {
+          for (let after: Digest | undefined; !isOver(); ) {
+            const rows = index.storedIn(algorithm, first, after, countedAtOnce);
+            for (const { digest, size } of rows) add(matching(digest), size);
+            after = rows.at(-1)?.digest;
+            const isEnd = rows.length < countedAtOnce;
+            counted = isEnd || !after ? endOf(algorithm, first) : after;
+            if (isEnd) break;
+            await turn();
+          }
+          if (first % 16 === 0) await turn();
         }
-        if (rows.length < countedAtOnce) break;
-        await turn();
       }
-      if (!isOver()) countedRow = Number.POSITIVE_INFINITY;
+      if (!isOver()) counted = end;
     },
   };
 }

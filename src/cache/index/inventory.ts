@@ -26,12 +26,14 @@ export interface Shard {
   readonly first: number;
 }
 
-/** With neither tag nor digest: the whole repository, with its lists. */
-export interface PurgeTarget {
+/** With neither tag nor digest: the whole repository. */
+export interface PurgeCommand {
   /** `registry/repository`. */
   readonly image: string;
   readonly tag?: Tag | undefined;
   readonly digest?: Digest | undefined;
+  /** Of a whole repository: these tags stay, and these manifests with all that they need. Without it the lists go as well. */
+  readonly keep?: { readonly tags: readonly string[]; readonly digests: readonly Digest[] } | undefined;
 }
 
 /** A content that the purged image no longer links. */
@@ -66,11 +68,13 @@ export interface Inventory {
   lose(digest: Digest): Promise<StoredContent | undefined>;
   /** Forgets a content and its tags, and its links unless a manifest lists it. Gives what was stored. */
   drop(digest: Digest): Promise<StoredContent | undefined>;
+  /** Drops the content if it is not stored. */
+  forget(digest: Digest): Promise<void>;
   /**
    * Takes an image, or one tag or digest of it, out of the cache. What the image's other manifests list stays visible to it;
    * a content goes when no other image links it either.
    */
-  purge(target: PurgeTarget): Promise<Purged>;
+  purge(command: PurgeCommand): Promise<Purged>;
   /** Kept up to date with every write, so it costs no search. */
   totals(): Totals;
   /** Stored contents of a shard in the order of their digests, from after `after`, at most `limit`. */

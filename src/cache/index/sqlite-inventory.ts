@@ -2,10 +2,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredContent } from '../cache.ts';
-import { descendants } from '../descendants.ts';
 import type { NewLink } from './catalogue.ts';
 import type { IndexStore } from './index-store.ts';
-import type { Inventory, NewContent, Purged, PurgeTarget, Unlinked } from './inventory.ts';
+import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
 
 export function createSqliteInventory(rows: IndexStore): Inventory {
   function add({ digest, size, manifest }: NewContent, links: readonly NewLink[], at: number): void {
@@ -30,7 +29,11 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
         return content;
       }),
     drop: async (digest) => rows.transaction(() => drop(digest)),
-    purge: async (target) => rows.transaction(() => purge(rows, target)),
+    forget: async (digest) =>
+      rows.transaction(() => {
+        if (!rows.content(digest)) rows.dropContent(digest);
+      }),
+    purge: async (command) => rows.transaction(() => purge(rows, command)),
     totals: rows.totals,
     async within({ algorithm, first }, after, limit) {
       return rows.storedIn(algorithm, first, after, limit);
@@ -48,10 +51,10 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
   };
 }
 
-function purge(rows: IndexStore, target: PurgeTarget): Purged {
-  const { image } = target;
-  const going = chosenBy(rows, target);
-  const tags = dropTags(rows, target, going);
+function purge(rows: IndexStore, command: PurgeCommand): Purged {
+  const { image, tag, digest: named, keep } = command;
+  const going = chosenBy(rows, command);
+  const tags = dropTags(rows, command, going);
   const unlinked: Unlinked[] = [];
   for (const digest of going) {
     const images = rows.imagesOf(digest);
@@ -61,14 +64,17 @@ function purge(rows: IndexStore, target: PurgeTarget): Purged {
     if (isGone) rows.dropContent(digest);
     unlinked.push({ digest, size, images, isGone });
   }
-  if (target.tag === undefined && target.digest === undefined) rows.dropLists(image);
+  if (tag === undefined && named === undefined && !keep) rows.dropLists(image);
   return { tags, unlinked };
 }
 
-/** What the image links on behalf of the target alone. */
-function chosenBy(rows: IndexStore, { image, tag, digest }: PurgeTarget): Set<Digest> {
+/** What the image links for the named manifests alone. */
+function chosenBy(rows: IndexStore, { image, tag, digest, keep }: PurgeCommand): Set<Digest> {
   const linked = rows.linkedBy(image);
-  if (tag === undefined && digest === undefined) return new Set(linked);
+  if (tag === undefined && digest === undefined) {
+    const staying = descendants(rows, keep?.digests ?? []);
+    return new Set(linked.filter((one) => !staying.has(one)));
+  }
   const named = digest ?? (tag === undefined ? undefined : rows.tag(image, tag)?.digest);
   if (named === undefined) return new Set();
   const otherTags = rows.tags(image).filter((name) => name !== tag && digest === undefined);
@@ -80,12 +86,19 @@ function chosenBy(rows: IndexStore, { image, tag, digest }: PurgeTarget): Set<Di
   return new Set(linked.filter((other) => going.has(other) && !staying.has(other)));
 }
 
-function dropTags(rows: IndexStore, target: PurgeTarget, going: ReadonlySet<Digest>): number {
-  const { image } = target;
+function dropTags(rows: IndexStore, command: PurgeCommand, going: ReadonlySet<Digest>): number {
+  const { image, tag, keep } = command;
   const names = rows.tags(image).filter((name) => {
+    if (keep) return !keep.tags.includes(name);
     const known = rows.tag(image, name)?.digest;
-    return name === target.tag || (known !== undefined && going.has(known));
+    return name === tag || (known !== undefined && going.has(known));
   });
   for (const name of names) rows.dropTag(image, name);
   return names.length;
+}
+
+function descendants(rows: IndexStore, roots: readonly Digest[]): Set<Digest> {
+  const found = new Set(roots);
+  for (const digest of found) for (const child of rows.children(digest)) found.add(child.digest);
+  return found;
 }

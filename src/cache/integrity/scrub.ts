@@ -21,7 +21,8 @@ import { isNamedBy } from '../../oci/signed-schema1.ts';
 import type { BlobStore, StoredFile } from '../blobs/blob-store.ts';
 import type { Contents } from '../contents.ts';
 import { descendants } from '../descendants.ts';
-import type { IndexStore } from '../index/index-store.ts';
+import type { Catalogue } from '../index/catalogue.ts';
+import type { Inventory } from '../index/inventory.ts';
 import type { ImageSummary } from '../index/listing.ts';
 import type { DamagedContent } from './damaged-content.ts';
 
@@ -56,7 +57,8 @@ export interface Selection {
 }
 
 export interface ScrubDeps {
-  readonly index: IndexStore;
+  readonly catalogue: Catalogue;
+  readonly inventory: Inventory;
   readonly store: BlobStore;
   readonly hasher: Hasher;
   readonly contents: Contents;
@@ -68,7 +70,7 @@ const step = 1024 * 1024;
 const atOnce = 500;
 
 export function createScrub(deps: ScrubDeps): Scrub {
-  const { index, store, hasher, contents } = deps;
+  const { inventory, store, hasher, contents } = deps;
 
   /** Gives what is wrong with the file. */
   async function* read(
@@ -99,17 +101,20 @@ export function createScrub(deps: ScrubDeps): Scrub {
 
   /** Schema 1 has the digest of a part of its bytes. */
   async function isSignedManifest(digest: Digest): Promise<boolean> {
-    if (!isSchema1Type(index.content(digest)?.mediaType ?? '')) return false;
+    const type = (await inventory.content(digest))?.mediaType;
+    if (!isSchema1Type(type ?? '')) return false;
     const bytes = await store.read(digest);
     return bytes !== undefined && isNamedBy(bytes, digest, hexHash);
   }
 
   async function* check(digest: Digest, options: ScrubOptions): AsyncGenerator<ScrubStep> {
-    const size = index.content(digest)?.size;
-    if (size === undefined || contents.arriving.has(digest)) return;
+    if (contents.arriving.has(digest)) return;
+    // Before its row is read: from here on eviction leaves it alone.
     const release = contents.reading.take(digest);
     let file: StoredFile | undefined;
     try {
+      const size = (await inventory.content(digest))?.size;
+      if (size === undefined || contents.arriving.has(digest)) return;
       file = await store.open(digest);
       let fault = file ? undefined : 'its file is missing';
       if (file?.size === size) fault = yield* read(digest, file, options);
@@ -122,7 +127,7 @@ export function createScrub(deps: ScrubDeps): Scrub {
       if (options.signal.aborted) return;
       contents.unreadable(digest, error);
       const reason = reasonOf(error);
-      if (index.content(digest)) yield { kind: 'unreadable', digest, reason };
+      if (await inventory.content(digest)) yield { kind: 'unreadable', digest, reason };
       else yield { kind: 'checked' };
     } finally {
       file?.close();
@@ -143,7 +148,9 @@ export function createScrub(deps: ScrubDeps): Scrub {
       const { isWanted, signal } = options;
       for (const algorithm of digestAlgorithms) {
         for (let after: Digest | undefined; !signal.aborted; ) {
-          const some = index.storedIn(algorithm, first, after, atOnce).map(({ digest }) => digest);
+          const some = (await inventory.within({ algorithm, first }, after, atOnce)).map(
+            ({ digest }) => digest,
+          );
           for (const digest of some.filter(isWanted)) {
             if (signal.aborted) return;
             yield* check(digest, options);
@@ -159,26 +166,41 @@ export function createScrub(deps: ScrubDeps): Scrub {
 
     keep: (loss) => void contents.damaged.add(loss),
 
-    async select(matches) {
-      const chosen = new Set<Digest>();
-      let bytes = 0;
-      const choose = (digest: Digest) => {
-        if (!chosen.has(digest)) bytes += index.content(digest)?.size ?? 0;
-        chosen.add(digest);
-      };
-      for await (const { image } of deps.eachImage()) {
-        await turn();
-        if (matches(image)) {
-          index.linkedBy(image).forEach(choose);
-          continue;
-        }
-        const tags = index.tags(image).filter((tag) => matches(`${image}:${tag}`));
-        const named = tags
-          .map((tag) => index.tag(image, tag)?.digest)
-          .filter((digest) => digest !== undefined);
-        for (const digest of descendants(index, named)) if (index.isLinked(image, digest)) choose(digest);
-      }
-      return { has: (digest) => chosen.has(digest), bytes };
-    },
+    select: (matches) => select(deps, matches),
   };
+}
+
+async function select(
+  { catalogue, inventory, eachImage }: ScrubDeps,
+  matches: NamePattern,
+): Promise<Selection> {
+  const chosen = new Set<Digest>();
+  let bytes = 0;
+  for await (const { image } of eachImage()) {
+    await turn();
+    const found = matches(image)
+      ? await catalogue.linkedBy(image)
+      : await taggedIn(catalogue, image, matches);
+    for (const digest of found) {
+      if (!chosen.has(digest)) bytes += (await inventory.content(digest))?.size ?? 0;
+      chosen.add(digest);
+    }
+  }
+  return { has: (digest) => chosen.has(digest), bytes };
+}
+
+/** What the image links below its tags that match. */
+async function taggedIn(
+  catalogue: Catalogue,
+  image: string,
+  matches: NamePattern,
+): Promise<readonly Digest[]> {
+  const tags = (await catalogue.tags(image)).filter((tag) => matches(`${image}:${tag}`));
+  if (tags.length === 0) return [];
+  const found = await Promise.all(tags.map((tag) => catalogue.tag(image, tag)));
+  const below = await descendants(
+    catalogue,
+    found.flatMap((tag) => tag?.digest ?? []),
+  );
+  return (await catalogue.linkedBy(image)).filter((digest) => below.has(digest));
 }

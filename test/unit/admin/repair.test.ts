@@ -14,9 +14,9 @@ function repairOf(images: readonly string[], has: (image: string) => boolean = (
   const forgotten: string[] = [];
   const deps: RepairDeps = {
     cache: {
-      imagesOf: () => images,
-      isStored: (one) => stored.has(one),
-      forget: (one) => void forgotten.push(one),
+      imagesOf: async () => images,
+      isStored: async (one) => stored.has(one),
+      forget: async (one) => void forgotten.push(one),
     },
     pull: {
       manifest: () => assert.fail('it is a blob'),

@@ -319,7 +319,7 @@ test('usage and images are told', async (t) => {
     quotas: [{ match: 'docker.io/**', maxSize: 5e5, bytes }],
   });
   reservation?.release();
-  assert.deepEqual(cache.admin.images('', 10), [{ image, tags: 1, contents: 2, bytes }]);
+  assert.deepEqual(await cache.admin.images('', 10), [{ image, tags: 1, contents: 2, bytes }]);
 });
 
 test('a blob that eviction forgot while it was on its way is linked when it comes', async (t) => {

@@ -233,7 +233,7 @@ test('a quota holds over many images, and the latest ones are there', async (t) 
   const here = layers.map(cache.hasBlob);
   assert.deepEqual(here.slice(-4), [true, true, true, true]);
   assert.equal(here.filter(Boolean).length, 4);
-  const others = cache.admin.images('', 100).filter((one) => one.image.startsWith('a.test/other/'));
+  const others = (await cache.admin.images('', 100)).filter((one) => one.image.startsWith('a.test/other/'));
   assert.ok(others.length === 30 && others.every(({ contents }) => contents === 2));
 });
 

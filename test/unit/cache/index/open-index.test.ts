@@ -150,7 +150,7 @@ async function fill(t: TestContext, data: string): Promise<Digest[]> {
     cache.setTag(image, tagOf(`v${n}`), { digest: manifest.digest, endpoint });
     layers.push(layer);
   }
-  cache.admin.pins.add('quay.io/**');
+  await cache.admin.pins.add('quay.io/**');
   await cache.close();
   return layers;
 }
@@ -192,7 +192,7 @@ describe('an index whose damage is in the first page of a table gives its tags a
       // The start itself meets what it reads; a request meets the rest.
       await second.admin.reconciled;
       second.tags(image);
-      second.admin.children(layers[0]!);
+      await second.admin.children(layers[0]!);
       (await second.blob(image, layers[0]!))?.close();
       while (!log.lines.some(({ message }) => message.startsWith('links and tags'))) await turn();
       await second.admin.collect();
