@@ -12,6 +12,7 @@ import { nearest } from './nearest.ts';
 import type { TomlTable, TomlValue } from './toml-document.ts';
 import type { ValueKind } from './value-kinds.ts';
 
+/** One table, read key by key. */
 export interface StrictTable {
   /** The value of a flag or variable, else of the file; `otherwise` if the key is absent or its value is wrong. */
   value<T>(key: string, kind: ValueKind<T>): T | undefined;
@@ -19,7 +20,8 @@ export interface StrictTable {
   value<T>(key: string, kind: ValueKind<T>, otherwise: T | undefined, sources: OtherSources): T | undefined;
   /** As `value`; absence is a problem. */
   required<T>(key: string, kind: ValueKind<T>): T | undefined;
-  list<T>(key: string, kind: ValueKind<T>): readonly T[];
+  /** A list; `otherwise` (by default an empty one) if the key is absent. */
+  list<T>(key: string, kind: ValueKind<T>, otherwise?: readonly T[]): readonly T[];
   /** `[key]`: empty if it is absent. */
   table(key: string): StrictTable;
   /** `[[key]]`. */
@@ -30,6 +32,7 @@ export interface StrictTable {
   problem(key: string, message: string): void;
 }
 
+/** What is read: a document, and what stands over it. */
 export interface StrictSource {
   /** Undefined if there is no file. */
   readonly file: string | undefined;
@@ -38,6 +41,7 @@ export interface StrictSource {
   readonly overrides?: Overrides | undefined;
 }
 
+/** What a reading gives. */
 export interface StrictlyRead<T> {
   readonly result: T;
   /** In the order of the lines, unknown keys included. */
@@ -51,7 +55,7 @@ export interface StrictlyRead<T> {
 /** Calls `read` with the top table. Throws nothing of its own: what is wrong is in the result. */
 export function readStrictly<T>(source: StrictSource, read: (top: StrictTable) => T): StrictlyRead<T> {
   const run = new Run(source);
-  const result = read(new OpenTable(run, '', source.root));
+  const result = read(new OpenTable(run, { name: '', path: '', isOfList: false }, source.root));
   run.noteUnknownKeys();
   const { settings, warnings, problems } = run;
   return { result, settings, warnings, problems: problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) };
@@ -104,21 +108,31 @@ class Run {
   }
 }
 
-class OpenTable implements StrictTable {
+/** Where a table stands. */
+interface TablePlace {
   /** As in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`. */
+  readonly name: string;
+  /** Before its keys, with places in lists: `upstream.host[1]`; empty at the top. */
+  readonly path: string;
+  /** It is in a list of tables, or in a table of one. */
+  readonly isOfList: boolean;
+}
+
+class OpenTable implements StrictTable {
   readonly name: string;
   readonly content: TomlTable;
   /** The keys that were asked for. */
   readonly keys = new Set<string>();
   readonly #run: Run;
-  /** Its place in a list of tables, from 0. */
-  readonly #index: number | undefined;
+  readonly #path: string;
+  readonly #isOfList: boolean;
 
-  constructor(run: Run, name: string, content: TomlTable, index?: number) {
+  constructor(run: Run, { name, path, isOfList }: TablePlace, content: TomlTable) {
     this.name = name;
     this.content = content;
     this.#run = run;
-    this.#index = index;
+    this.#path = path;
+    this.#isOfList = isOfList;
     run.tables.push(this);
   }
 
@@ -150,14 +164,14 @@ class OpenTable implements StrictTable {
     return read;
   }
 
-  list<V>(key: string, kind: ValueKind<V>): readonly V[] {
+  list<V>(key: string, kind: ValueKind<V>, otherwise: readonly V[] = []): readonly V[] {
     const name = this.#dotted(key);
     const value = this.#take(key);
     if (value && value.kind !== 'array') {
       this.#run.note(value.line, `${name} must be a list in brackets, not ${show(value)}`);
-      return [];
+      return otherwise;
     }
-    const read = value?.items.map((item) => this.#checked(`each item of ${name}`, kind, item)) ?? [];
+    const read = value?.items.map((item) => this.#checked(`each item of ${name}`, kind, item)) ?? otherwise;
     const items = read.filter((item) => item !== undefined);
     const texts = items.map((item) => shown(kind, item));
     this.#set(key, texts, this.#run.sourceOf(value?.line));
@@ -167,9 +181,10 @@ class OpenTable implements StrictTable {
   table(key: string): StrictTable {
     const name = this.#dotted(key);
     const value = this.#take(key);
-    if (value?.kind === 'table') return new OpenTable(this.#run, name, value);
+    const place = { name, path: this.#pathOf(key), isOfList: this.#isOfList };
+    if (value?.kind === 'table') return new OpenTable(this.#run, place, value);
     if (value) this.#run.note(value.line, `${name} must be a table, [${name}], not ${show(value)}`);
-    return new OpenTable(this.#run, name, { kind: 'table', line: this.content.line, entries: new Map() });
+    return new OpenTable(this.#run, place, { kind: 'table', line: this.content.line, entries: new Map() });
   }
 
   tables(key: string): readonly StrictTable[] {
@@ -181,7 +196,10 @@ class OpenTable implements StrictTable {
     if (value.kind !== 'array' || tables.length < items.length) {
       this.#run.note(value.line, `${name} must be a list of tables, [[${name}]], not ${show(value)}`);
     }
-    return tables.map((item, at) => new OpenTable(this.#run, `[${name}]`, item, at));
+    return tables.map((item, at) => {
+      const place = { name: `[${name}]`, path: `${this.#pathOf(key)}[${at}]`, isOfList: true };
+      return new OpenTable(this.#run, place, item);
+    });
   }
 
   map<V>(key: string, keyKind: ValueKind<string>, kind: ValueKind<V>): ReadonlyMap<string, V> {
@@ -223,19 +241,20 @@ class OpenTable implements StrictTable {
     return undefined;
   }
 
+  /** The key in messages: `upstream.host.proxy`. */
   #dotted(key: string): string {
     return this.name === '' ? key : `${this.name.replaceAll(/[[\]]/g, '')}.${key}`;
   }
 
-  /** Of a list of tables, defaults are left out: they would be told once for each table. */
+  /** The key among the settings: `upstream.host[1].proxy`. */
+  #pathOf(key: string): string {
+    return this.#path === '' ? key : `${this.#path}.${key}`;
+  }
+
+  /** Of a list of tables, defaults are left out: each table would repeat them. */
   #set(key: string, value: unknown, from: SettingSource): SettingInForce {
-    const ofList = this.#index !== undefined;
-    const setting = {
-      key: ofList ? `${this.name.slice(1, -1)}[${this.#index}].${key}` : this.#dotted(key),
-      value,
-      from,
-    };
-    if (!ofList || from.kind !== 'default') this.#run.settings.push(setting);
+    const setting = { key: this.#pathOf(key), value, from };
+    if (!this.#isOfList || from.kind !== 'default') this.#run.settings.push(setting);
     return setting;
   }
 
