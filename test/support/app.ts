@@ -5,6 +5,7 @@ import { type App, type AppDeps, createApp } from '../../src/app.ts';
 import type { Config } from '../../src/config/config.ts';
 import { type LoadOptions, loadConfig } from '../../src/config/load.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { patientClock } from './clock.ts';
 import { type Cleanup, tempFolder } from './temp-folder.ts';
 
 export interface RunningApp {
@@ -44,7 +45,10 @@ export interface AppFiles {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Starts an app; it is stopped when the test is over. */
+/**
+ * Starts an app; it is stopped when the test is over. Its clock is patient: a test that waits for a hedge, a timeout or a breaker
+ * moves a manual clock, or asks for the system clock.
+ */
 export async function startApp(
   test: Cleanup,
   files: AppFiles,
@@ -84,7 +88,7 @@ export async function startApp(
     return loadConfig(optionsFor(wanted));
   };
   const config = load({ toml: '', ...files });
-  const app = await createApp(config, { log, env: {}, ...deps });
+  const app = await createApp(config, { log, env: {}, clock: patientClock, ...deps });
   let stopping: Promise<{ cut: number }> | undefined;
   const stop = (): Promise<{ cut: number }> => {
     stopping ??= app.stop();
