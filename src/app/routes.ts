@@ -67,6 +67,12 @@ export function createRoutes({ registries, server, paths, proxies }: Config, dep
         metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
         log.debug({ event: 'upstream.asked', ...attempt }, 'asked an endpoint');
       },
+      onSecretRewrite(file, problem) {
+        log.warn(
+          { event: 'credentials.rewritten', file, problem },
+          'a secret file cannot be used: in case it is being rewritten, its last good secret is used for some seconds',
+        );
+      },
       onFault({ host }, err) {
         log.error({ event: 'upstream.fault', err, host }, 'the answer of an endpoint could not be judged');
       },

@@ -46,6 +46,8 @@ export interface UpstreamDeps {
   readonly onFault?: (endpoint: Endpoint, error: unknown) => void;
   /** Told when a host is skipped from now on, and when it is asked again. */
   readonly onBreaker?: (change: BreakerChange) => void;
+  /** Called when a password_file or identity_token_file becomes unusable, and its last good secret is used for some seconds. */
+  readonly onSecretRewrite?: (file: string, problem: string) => void;
   /** What earlier configurations have learnt of hosts. Default: nothing. */
   readonly memory?: UpstreamMemory;
 }
@@ -86,7 +88,12 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     userAgent: options.userAgent ?? 'entrepot',
     via: options.via ?? '1.1 entrepot',
   });
-  const credentials = createCredentials({ authLookup: deps.authLookup, settings });
+  const credentials = createCredentials({
+    authLookup: deps.authLookup,
+    settings,
+    clock,
+    onRewrite: deps.onSecretRewrite,
+  });
   const schemes = createSchemes({ sender, addressScopeOf: settings.addressScope, clock });
   const ping = createPing({ sender, schemes, settings, clock });
   const health = createHealth({ clock, ping, records: memory.hosts, onChange: deps.onBreaker });

@@ -271,7 +271,8 @@ describe('of several challenges', () => {
     const { ask } = await proxyFor(t, registry, { authJson: auths(registry.host, 'joe:right') });
     assert.equal((await ask('manifests/1')).status, 200);
     assert.equal((await ask('manifests/2')).status, 200);
-    assert.equal(tokens.requests.length, 1, 'what worked comes first the next time');
+    const methods = tokens.requests.map(({ method }) => method);
+    assert.deepEqual(methods, ['GET', 'POST'], 'what worked comes first the next time');
   });
 
   it('what worked last is tried again when an ended token is refused in the name of another realm', async (t) => {
@@ -347,6 +348,130 @@ describe('a registry that challenges at its ping only', () => {
     // One ping finds out whether it speaks HTTPS.
     assert.ok(registry.count({ kind: 'ping' }) <= 2);
     assert.ok(registry.requests.every(({ headers }) => headers.authorization === undefined));
+  });
+});
+
+describe('a token server that answers 405 to GET', () => {
+  const accounts = { joe: { password: 'right & wrong=1' } };
+
+  it('gets the password by the OAuth2 form', async (t) => {
+    const registry = await start(t);
+    const tokens = await startTokens(t, { accounts, get: false });
+    guard(registry, (sent) => tokens.judge(tokenOf(sent), 'team/app') === 'ok', bearer(tokens));
+    const { ask } = await proxyFor(t, registry, { authJson: auths(registry.host, 'joe:right & wrong=1') });
+    assert.equal((await ask()).status, 200);
+    assert.deepEqual(
+      tokens.requests.map(({ method, status }) => [method, status]),
+      [
+        ['GET', 405],
+        ['POST', 200],
+      ],
+    );
+    const form = Object.fromEntries(tokens.requests.at(-1)?.parameters ?? []);
+    assert.deepEqual(form, {
+      grant_type: 'password',
+      username: 'joe',
+      password: 'right & wrong=1',
+      client_id: 'entrepot',
+      service: 'fake',
+      scope: 'repository:team/app:pull',
+    });
+    assert.equal(tokens.requests.at(-1)?.authorization, undefined);
+  });
+
+  it('gets it after a redirect, too, and is told as refusing where it refuses both', async (t) => {
+    const registry = await start(t);
+    const tokens = await startTokens(t, { accounts, get: false });
+    tokens.move('/old', '/token/new', 308);
+    const challenge = `Bearer realm="${tokens.url}/old",service="fake"`;
+    guard(registry, (sent) => tokens.judge(tokenOf(sent), 'team/app') === 'ok', challenge);
+    const { ask, proxy } = await proxyFor(t, registry, { authJson: auths(registry.host, 'joe:wrong') });
+    const reason = readError(await ask()).trail[0]?.reason ?? '';
+    assert.match(reason, /^token server 127\.0\.0\.1:\d+: HTTP 401 with the credentials of .+ \(entry .+\)/);
+    assert.doesNotMatch(reason, /wrong/);
+    writeFileSync(join(proxy.folder, 'auth.json'), auths(registry.host, 'joe:right & wrong=1'));
+    assert.equal((await ask()).status, 200);
+    assert.equal(tokens.requests.at(-1)?.method, 'POST');
+  });
+
+  it('gets no POST where there are no credentials', async (t) => {
+    const registry = await start(t);
+    const tokens = await startTokens(t, { get: false });
+    guard(registry, () => false, bearer(tokens));
+    const { ask } = await proxyFor(t, registry);
+    assert.match(readError(await ask()).trail[0]?.reason ?? '', /: HTTP 405 without credentials for /);
+    assert.ok(tokens.requests.every(({ method }) => method === 'GET'));
+  });
+});
+
+describe('a password_file that is being rewritten', () => {
+  async function withFile(t: TestContext) {
+    const clock = createManualClock();
+    const registry = await start(t);
+    let password = 'monday';
+    guard(registry, (sent) => sent === basic(`joe:${password}`), 'Basic realm="x"');
+    const folder = tempFolder(t);
+    const file = join(folder, 'password');
+    writeFileSync(file, password);
+    const toml = `[[upstream.host]]\nhost = "${registry.host}"\nusername = "joe"\npassword_file = "${file}"\n`;
+    const registries = entry('ex.test', { source: registry.host });
+    const proxy = await startApp(t, { registries, folder, toml }, { clock });
+    // Each repository has its credentials looked up anew.
+    const ask = async (repository: string) => {
+      registry.putImage(repository, '1', first);
+      return get(`${proxy.url}/v2/ex.test/${repository}/manifests/1`);
+    };
+    const warnings = () => proxy.log.filter(({ event }) => event === 'credentials.rewritten');
+    const rotate = (to: string) => {
+      password = to;
+    };
+    return { clock, file, ask, warnings, rotate };
+  }
+
+  for (const [state, text] of [
+    ['empty', ''],
+    ['cut short', 'mon'],
+  ] as const) {
+    it(`is ${state} for a moment: the last good password is used, and the log says so once`, async (t) => {
+      const { clock, file, ask, warnings, rotate } = await withFile(t);
+      assert.equal((await ask('team/one')).status, 200);
+      writeFileSync(file, text);
+      assert.equal((await ask('team/two')).status, 200);
+      assert.equal((await ask('team/three')).status, 200);
+      assert.deepEqual(
+        warnings().map(({ file }) => file),
+        [file],
+      );
+      await clock.advance(4999);
+      assert.equal((await ask('team/four')).status, 200);
+      rotate('tuesday');
+      writeFileSync(file, 'tuesday');
+      assert.equal((await ask('team/five')).status, 200);
+      assert.equal(warnings().length, 1);
+    });
+  }
+
+  it('is empty for longer: then it is told of', async (t) => {
+    const { clock, file, ask } = await withFile(t);
+    assert.equal((await ask('team/one')).status, 200);
+    writeFileSync(file, '');
+    assert.equal((await ask('team/two')).status, 200);
+    await clock.advance(5000);
+    const reason = readError(await ask('team/three')).trail[0]?.reason ?? '';
+    assert.match(
+      reason,
+      /the file is empty: it must hold the secret \(password_file of \[\[upstream\.host\]\]/,
+    );
+  });
+
+  it('is shorter for good: then that is the password', async (t) => {
+    const { clock, file, ask, rotate } = await withFile(t);
+    assert.equal((await ask('team/one')).status, 200);
+    rotate('mon');
+    writeFileSync(file, 'mon');
+    assert.equal((await ask('team/two')).status, 502);
+    await clock.advance(5000);
+    assert.equal((await ask('team/three')).status, 200);
   });
 });
 

@@ -31,6 +31,8 @@ export interface TokenServerOptions extends ListenerOptions {
   readonly tellExpiry?: boolean;
   /** The field of the answer that bears the token. Default `token`. */
   readonly field?: 'token' | 'access_token' | 'both';
+  /** Whether GET exists; without it 405, as where only the OAuth2 form is spoken. Default true. */
+  readonly get?: boolean;
   /** Whether the OAuth2 POST exists; without it 404, as on many registries. Default true. */
   readonly post?: boolean;
   /** What scopes get of which none is granted. Default: a token that is worth nothing. */
@@ -121,6 +123,7 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
   function decide(method: string, asked: Asked, scopes: readonly string[]): { status: number; body: string } {
     if (failure) return failure;
     if (method === 'POST' && options.post === false) return refused(404, 'no such page');
+    if (method === 'GET' && options.get === false) return refused(405, 'method not allowed');
     if (asked === 'wrong') return refused(401, 'incorrect username or password');
     const pulls = asked === 'anonymous' ? anonymous : (accounts[asked.account]?.pulls ?? /.*/);
     const repositories = scopes

@@ -1,23 +1,31 @@
-/** Whose name an endpoint is asked in: a file that entrepot.toml names for the host, else the ecosystem's auth files. */
-
+/** Which credentials an endpoint gets: from a file that entrepot.toml names for the host, else from the ecosystem's auth files. */
 import type { UpstreamHostConfig } from '../../config/config.ts';
 import type { AuthLookup, CredentialSource, FoundCredentials } from '../../config/credentials/auth-lookup.ts';
-import { readSecretFile } from '../../config/credentials/secret-file.ts';
 import { EntrepotError } from '../../errors.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { referenceName } from '../../oci/reference.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
+import { createSecretFiles, type SecretFiles, type SecretFilesDeps } from './secret-files.ts';
 
 export interface Credentials {
   /** Rejects with EntrepotError CREDENTIALS_UNUSABLE. */
   find(endpoint: Endpoint): Promise<FoundCredentials | undefined>;
 }
 
-export function createCredentials(deps: { authLookup: AuthLookup; settings: HostSettings }): Credentials {
+export interface CredentialsDeps extends Partial<SecretFilesDeps> {
+  readonly authLookup: AuthLookup;
+  readonly settings: HostSettings;
+}
+
+/** Reads files again when they have changed. `onRewrite` is called when one of entrepot.toml's files becomes unusable. */
+export function createCredentials(deps: CredentialsDeps): Credentials {
+  const { authLookup, settings, clock = systemClock, onRewrite } = deps;
+  const secrets = createSecretFiles({ clock, onRewrite });
   return {
     async find(endpoint) {
-      const own = deps.settings.of(endpoint.host);
-      return (own && fromFiles(own)) ?? (await deps.authLookup(referenceName(endpoint.reference)));
+      const own = settings.of(endpoint.host);
+      return (own && fromFiles(own, secrets)) ?? (await authLookup(referenceName(endpoint.reference)));
     },
   };
 }
@@ -28,27 +36,24 @@ export function describeSource(source: CredentialSource): string {
   return place === undefined ? `the entry for ${source.key}` : `${place} (entry ${source.key})`;
 }
 
-function fromFiles(host: UpstreamHostConfig): FoundCredentials | undefined {
+function fromFiles(host: UpstreamHostConfig, secrets: SecretFiles): FoundCredentials | undefined {
   const { username = '', passwordFile, identityTokenFile } = host;
   const file = identityTokenFile ?? passwordFile;
   if (file === undefined) return undefined;
   const source = { file, helper: undefined, key: host.host };
-  const secret = readNamed(
-    file,
-    identityTokenFile === undefined ? 'password_file' : 'identity_token_file',
-    host.host,
-  );
+  const key = identityTokenFile === undefined ? 'password_file' : 'identity_token_file';
+  const secret = readNamed(file, `${key} of [[upstream.host]] ${host.host}`, secrets);
   return identityTokenFile === undefined
     ? { kind: 'basic', username, password: secret, source }
     : { kind: 'identityToken', username, token: secret, source };
 }
 
-function readNamed(file: string, key: string, host: string): string {
+/** `name`: the key that names the file, for the words of an error. */
+function readNamed(file: string, name: string, secrets: SecretFiles): string {
   try {
-    return readSecretFile(file);
+    return secrets.get(file);
   } catch (error) {
     if (!(error instanceof EntrepotError)) throw error;
-    const message = `${error.message} (${key} of [[upstream.host]] ${host})`;
-    throw new EntrepotError(error.code, message, { file: error.file, cause: error });
+    throw new EntrepotError(error.code, `${error.message} (${name})`, { file: error.file, cause: error });
   }
 }

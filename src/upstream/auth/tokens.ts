@@ -1,6 +1,10 @@
 /**
- * Asks a token server for a bearer token (distribution, "Token Authentication"): GET with the user's name and
- * password or with nothing, POST with an identity token (OAuth2 refresh_token grant).
+ * Asks a token server for a bearer token.
+ *
+ *   no credentials .......... GET (distribution, "Token Authentication Specification")
+ *   name and password ....... GET with Basic; if the server answers 405, POST with grant_type=password (distribution, "OAuth2 Token
+ *                             Authentication")
+ *   identity token .......... POST with grant_type=refresh_token
  *
  * Redirects are followed. Each Location is judged as a realm is: credentials go on only to a host that may have
  * them, and once a host may not have them, no later one gets them.
@@ -25,7 +29,7 @@ export interface Token {
   readonly lifetime: number;
 }
 
-/** `status`: what the token server said, where it said no. */
+/** `status`: that of the token server's refusal. */
 export type TokenOutcome = Outcome<Token> & { readonly status?: number };
 
 type Realm = Exclude<RealmJudgement, { kind: 'refused' }>;
@@ -39,13 +43,17 @@ export interface TokenRequest {
   readonly verify: boolean;
   /** The registry that named the token server: its certificates are used there too. */
   readonly registry: string;
+  /** The token server refuses GET. */
+  readonly byPost?: true;
   /** Whether another URL may be asked, and what it may be given. */
   judge(realm: string): RealmJudgement;
 }
 
+/** Bytes. */
 const maxTokenBody = 1024 * 1024;
+/** ms. */
 const bodyTimeout = 15_000;
-/** A shorter lifetime is taken for this one, as every client does (distribution, "Requesting a Token"). */
+/** ms. A shorter lifetime is taken for this one, as every client does (distribution, "Requesting a Token"). */
 const shortestLifetime = 60_000;
 const clientId = 'entrepot';
 
@@ -55,13 +63,20 @@ export interface TokenDeps {
   readonly rateLimits: RateLimits;
 }
 
+/** Follows redirects. The reason of a failure begins with the name of the token server. */
 export async function fetchToken(wanted: TokenRequest, deps: TokenDeps): Promise<TokenOutcome> {
   let hop = wanted;
-  let { url, request } = buildRequest(hop);
-  for (let hops = 0; ; hops += 1) {
+  let keepsQuery = false;
+  for (let hops = 0; ; ) {
+    const { url, request } = buildRequest(hop, keepsQuery);
     const got = await send(hop, url, request, deps);
     if (got.kind !== 'ok') return got;
     const response = got.value;
+    if (response.status === 405 && request.method === 'GET' && hop.credentials) {
+      dropBody(response.body, deps.clock);
+      hop = { ...hop, byPost: true };
+      continue;
+    }
     if (!isRedirect(response.status)) return judgeAnswer(hop, response, deps);
 
     dropBody(response.body, deps.clock);
@@ -69,12 +84,12 @@ export async function fetchToken(wanted: TokenRequest, deps: TokenDeps): Promise
     if (hops === maxRedirects) {
       return { kind: 'unauthorized', reason: `${server} redirects more than ${maxRedirects} times` };
     }
+    hops += 1;
     const next = redirected(url, single(response.headers.location), hop);
     if ('problem' in next) {
       return { kind: 'unauthorized', reason: `${server}: HTTP ${response.status}, ${next.problem}` };
     }
-    hop = next;
-    ({ url, request } = buildRequest(hop, next.keepsQuery));
+    ({ hop, keepsQuery } = next);
   }
 }
 
@@ -125,7 +140,7 @@ async function judgeAnswer(
     return { kind: 'rateLimited', reason: `${server}: ${tooMany(until, words)}`, until };
   }
   if (status >= 500) return { kind: 'unreachable', reason: `${server}: HTTP ${status}${words}` };
-  const refused = `HTTP ${status}${inWhoseName(hop)} for ${hop.scope}${words}`;
+  const refused = `HTTP ${status}${asAccount(hop)} for ${hop.scope}${words}`;
   return { kind: 'unauthorized', reason: `${server}: ${refused}`, status };
 }
 
@@ -138,7 +153,7 @@ function redirected(
   from: URL,
   location: string | undefined,
   hop: TokenRequest,
-): (TokenRequest & { readonly keepsQuery: boolean }) | { readonly problem: string } {
+): { readonly hop: TokenRequest; readonly keepsQuery: boolean } | { readonly problem: string } {
   const target = location === undefined || location === '' ? undefined : URL.parse(location, from.href);
   if (!target) return { problem: 'redirects without a usable Location' };
   const judged = hop.judge(target.href);
@@ -147,29 +162,27 @@ function redirected(
   const realm: Realm =
     before.kind === 'anonymous' ? { ...before, url: judged.url, addressScope: judged.addressScope } : judged;
   const credentials = realm.kind === 'trusted' ? hop.credentials : undefined;
-  return { ...hop, realm, credentials, keepsQuery: target.search !== '' };
+  return { hop: { ...hop, realm, credentials }, keepsQuery: target.search !== '' };
 }
 
 /** `keepsQuery`: the URL says what is asked for, as a server wrote it into its redirect. */
-function buildRequest(
-  { realm, service, scope, credentials }: TokenRequest,
-  keepsQuery = false,
-): { url: URL; request: HttpRequest } {
+function buildRequest(hop: TokenRequest, keepsQuery: boolean): { url: URL; request: HttpRequest } {
+  const { realm, service, scope, credentials } = hop;
   const url = new URL(realm.url);
-  // A realm may have a query of its own. What we ask for is ours to say.
+  // A realm may have a query of its own. Its scope gives way to the one that we ask for.
   if (!keepsQuery) url.searchParams.delete('scope');
-  if (credentials?.kind === 'identityToken') {
+  const grant = grantOf(hop);
+  if (grant) {
     const form = new URLSearchParams({
-      grant_type: 'refresh_token',
+      ...grant,
       client_id: clientId,
-      refresh_token: credentials.token,
       scope,
       ...(service !== undefined && { service }),
     });
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     return { url, request: { method: 'POST', headers, body: form.toString() } };
   }
-  const headers = credentials === undefined ? {} : { authorization: basicHeader(credentials) };
+  const headers = credentials?.kind === 'basic' ? { authorization: basicHeader(credentials) } : {};
   if (!keepsQuery) {
     if (service !== undefined) url.searchParams.set('service', service);
     for (const one of scope.split(' ')) url.searchParams.append('scope', one);
@@ -178,18 +191,28 @@ function buildRequest(
   return { url, request: { method: 'GET', headers } };
 }
 
+/** The fields of an OAuth2 grant (RFC 6749, sections 4.3.2 and 6); undefined if GET is to be used. */
+function grantOf({ credentials, byPost }: TokenRequest): Record<string, string> | undefined {
+  if (credentials?.kind === 'identityToken') {
+    return { grant_type: 'refresh_token', refresh_token: credentials.token };
+  }
+  if (!byPost || !credentials) return undefined;
+  return { grant_type: 'password', username: credentials.username, password: credentials.password };
+}
+
+/** `Basic` and the user's name and password in base64 (RFC 7617). */
 export function basicHeader(credentials: { username: string; password: string }): string {
   return `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
 }
 
-/** What a server may not be quoted with. */
+/** What the words of a server may not repeat. */
 export function secretsOf(credentials: FoundCredentials | undefined): readonly string[] {
   if (credentials === undefined) return [];
   if (credentials.kind === 'identityToken') return [credentials.token];
   return [credentials.password, basicHeader(credentials).slice('Basic '.length)];
 }
 
-function inWhoseName({ realm, credentials }: TokenRequest): string {
+function asAccount({ realm, credentials }: TokenRequest): string {
   if (credentials) return ` with the credentials of ${describeSource(credentials.source)}`;
   return realm.kind === 'anonymous' ? ` without credentials (${realm.reason})` : ' without credentials';
 }
