@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Catalogue } from '../../src/cache/index/catalogue.ts';
+import { mediaTypes } from '../../src/oci/media-types.ts';
 import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
 
 const image = 'docker.io/library/alpine';
@@ -108,6 +109,24 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
         { images: [other], tags: [] },
       ]);
       assert.deepEqual(await catalogue.namesOf([]), []);
+    });
+
+    it('knows the manifests of an image that are attached to another, and those that list a content', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      const signature = { mediaType: mediaTypes.ociManifest, children: [], subject: named('m') };
+      const add = (name: string, link: string) =>
+        inventory.add(
+          { digest: named(name), size: 1, manifest: signature },
+          [{ image: link, origin: endpoint }],
+          1,
+        );
+      await addManifest(inventory, 'index', ['m'], { links: [{ image, origin: endpoint }] });
+      await add('signature', image);
+      await add('elsewhere', other);
+      assert.deepEqual(await catalogue.referrersOf(image, named('m')), [named('signature')]);
+      assert.deepEqual(await catalogue.referrersOf(image, named('index')), []);
+      assert.deepEqual(await catalogue.parentsOf(image, named('m')), [named('index')]);
+      assert.deepEqual(await catalogue.parentsOf(other, named('m')), []);
     });
 
     it('lists what a manifest lists, and says what of it is stored', async (t) => {

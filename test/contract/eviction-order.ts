@@ -106,6 +106,23 @@ export function testEvictionOrder(open: OpenIndex<'catalogue' | 'inventory' | 'o
       assert.deepEqual(await order.evict([]), []);
     });
 
+    it('never holds what an image hosts, and evicts none of it', async (t) => {
+      const { inventory, order } = await open(t);
+      const push = { links: [{ image, origin: 'push' }] };
+      await addManifest(inventory, 'hosted', ['below'], push);
+      await addBlob(inventory, 'below', 1);
+      await addBlob(inventory, 'upload', 1, push);
+      await addManifest(inventory, 'cached', ['shared']);
+      await addBlob(inventory, 'shared', 1, push);
+      assert.deepEqual(await allOf(order), [named('cached')]);
+      await order.pin([named('upload')]);
+      await order.pinsAre(['other/**']);
+      const all = ['hosted', 'below', 'upload', 'cached', 'shared'].map((name) => [named(name), 9] as const);
+      assert.deepEqual(await order.evict(all), [named('cached')]);
+      await inventory.unlink(image, named('upload'));
+      assert.equal(await inventory.content(named('upload')), undefined, 'no other image links it');
+    });
+
     it('evicts what is only referenced', async (t) => {
       const { catalogue, order } = await open(t);
       await catalogue.link(named('a'), { image, origin }, 7);

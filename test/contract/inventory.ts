@@ -31,6 +31,49 @@ export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.equal(inventory.totals().contents, 2, 'the same content counts once');
     });
 
+    it('keeps a hosted link hosted, and counts hosted contents apart', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      const tag = parseTag('v1')!;
+      const links = [{ image, origin: 'push', tags: [tag] }];
+      await addManifest(inventory, 'm', ['a'], { links });
+      await addBlob(inventory, 'a', 5, {
+        links: [
+          { image, origin: 'push' },
+          { image: other, origin: 'bundle' },
+        ],
+      });
+      await addBlob(inventory, 'cached', 7, { links: here });
+      assert.deepEqual({ ...inventory.hosted() }, { bytes: 15, contents: 2 });
+      assert.equal((await catalogue.tag(image, tag))?.endpoint, 'push');
+      await catalogue.link(named('a'), { image, origin }, now);
+      await inventory.unlink(other, named('a'));
+      assert.deepEqual(
+        { ...inventory.hosted() },
+        { bytes: 15, contents: 2 },
+        'an endpoint answered for it as well',
+      );
+    });
+
+    it('takes one content out of an image, with its tags', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      const tags = [parseTag('v1')!, parseTag('v2')!];
+      await addManifest(inventory, 'm', ['a'], { links: [{ image, origin: 'push', tags }] });
+      await addBlob(inventory, 'a', 5, {
+        links: [
+          { image, origin: 'push' },
+          { image: other, origin: 'push' },
+        ],
+      });
+      const gone = await inventory.unlink(image, named('m'));
+      assert.deepEqual([gone?.isGone, gone?.size, gone?.images], [true, 10, [image]]);
+      assert.deepEqual(await catalogue.tags(image), []);
+      const kept = await inventory.unlink(image, named('a'));
+      assert.deepEqual([kept?.isGone, kept?.images.toSorted()], [false, [image, other]]);
+      assert.equal((await catalogue.find(image, named('a'))).linked, false);
+      assert.equal((await inventory.content(named('a')))?.size, 5);
+      assert.equal(await inventory.unlink(image, named('a')), undefined);
+    });
+
     it('forgets what it drops, with its tags and links, and what only that referenced', async (t) => {
       const { catalogue, inventory } = await open(t);
       await addManifest(inventory, 'm', ['own', 'shared', 'unseen'], { links: here });

@@ -3,7 +3,7 @@
  * seams, and serves tests that need no file.
  */
 import type { CachedList, CachedTag, Found, KnownDescriptor } from '../../src/cache/cache.ts';
-import type { Catalogue, Child, NewLink } from '../../src/cache/index/catalogue.ts';
+import { type Catalogue, type Child, isHosted, type NewLink } from '../../src/cache/index/catalogue.ts';
 import type { Candidate, EvictionOrder, Position, Root } from '../../src/cache/index/eviction-order.ts';
 import type { Inventory, NewContent, PurgeCommand, Unlinked } from '../../src/cache/index/inventory.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../src/oci/digest.ts';
@@ -14,6 +14,7 @@ interface Row {
   mediaType: string | undefined;
   used: number;
   isPinned: boolean;
+  subject?: Digest | undefined;
   children: readonly Descriptor[];
 }
 
@@ -42,6 +43,10 @@ class MemoryIndex {
 
   imagesOf(digest: Digest): string[] {
     return [...this.links].filter(([, its]) => its.has(digest)).map(([image]) => image);
+  }
+
+  isHosted(digest: Digest): boolean {
+    return [...this.links.values()].some((its) => isHosted(its.get(digest)?.origin ?? ''));
   }
 
   tagsOf(digest: Digest): [image: string, tag: string][] {
@@ -129,8 +134,14 @@ function catalogueOf(index: MemoryIndex): Catalogue {
     },
     async link(digest, link, at) {
       index.row(digest, at);
+      const { tags = [], ...rest } = link;
       const its = mapOf(index.links, link.image) as Map<Digest, NewLink>;
-      its.set(digest, { ...its.get(digest), ...link });
+      const known = its.get(digest);
+      const origin = known && isHosted(known.origin) ? known.origin : rest.origin;
+      its.set(digest, { ...known, ...rest, origin });
+      for (const tag of tags) {
+        await this.setTag(link.image, tag, { digest, endpoint: rest.origin, checkedAt: at }, at);
+      }
     },
     async find(image, digest): Promise<Found> {
       const link = index.links.get(image)?.get(digest);
@@ -150,6 +161,12 @@ function catalogueOf(index: MemoryIndex): Catalogue {
         images: index.imagesOf(digest),
         tags: index.tagsOf(digest).map((name) => name.join(':')),
       })),
+    async referrersOf(image, subject) {
+      const linked = [...(index.links.get(image)?.keys() ?? [])];
+      return linked.filter((one) => index.content(one) && index.rows.get(one)?.subject === subject);
+    },
+    parentsOf: async (image, digest) =>
+      index.parents(digest).filter((one) => index.content(one) && index.links.get(image)?.has(one)),
     async children(digest) {
       const children = new Map<Digest, Child>();
       for (const { platform, isElsewhere: _, ...child } of index.rows.get(digest)?.children ?? [])
@@ -175,6 +192,7 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
     Object.assign(row, { size, used: Math.max(row.used, at) });
     if (!manifest) return;
     row.mediaType ??= manifest.mediaType;
+    row.subject = manifest.subject;
     if (row.children.length === 0) row.children = (manifest as Manifest).children;
     for (const child of row.children) index.row(child.digest, at);
   }
@@ -206,6 +224,25 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
       const content = index.content(digest);
       index.drop(digest);
       return content;
+    },
+    async unlink(image, digest) {
+      const images = index.imagesOf(digest);
+      if (!images.includes(image)) return undefined;
+      for (const [name, tag] of index.tagsOf(digest)) if (name === image) index.dropTag(image, tag);
+      const size = index.content(digest)?.size;
+      index.links.get(image)?.delete(digest);
+      const isGone = images.length === 1;
+      if (isGone) index.drop(digest);
+      return { digest, size, images, isGone };
+    },
+    hosted() {
+      const hosted = [...index.rows.keys()].filter(
+        (digest) => index.isHosted(digest) && index.content(digest),
+      );
+      return {
+        bytes: hosted.reduce((sum, one) => sum + (index.content(one)?.size ?? 0), 0),
+        contents: hosted.length,
+      };
     },
     async forget(digest) {
       if (!index.content(digest)) index.drop(digest);
@@ -253,7 +290,9 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
 
 function orderOf(index: MemoryIndex): EvictionOrder {
   const rootsOf = () =>
-    [...index.rows].filter(([digest, row]) => !row.isPinned && index.parents(digest).length === 0);
+    [...index.rows].filter(
+      ([digest, row]) => !row.isPinned && !index.isHosted(digest) && index.parents(digest).length === 0,
+    );
   const positionOf = (digest: Digest, used: number) =>
     `${String(used).padStart(16, '0')} ${digest}` as Position;
 
@@ -288,7 +327,7 @@ function orderOf(index: MemoryIndex): EvictionOrder {
     async evict(chosen) {
       const isFree = ([digest, used]: (typeof chosen)[number]) => {
         const row = index.rows.get(digest);
-        return row !== undefined && !row.isPinned && row.used <= used;
+        return row !== undefined && !row.isPinned && !index.isHosted(digest) && row.used <= used;
       };
       const left = new Set(chosen.filter(isFree).map(([digest]) => digest));
       const gone: Digest[] = [];

@@ -6,19 +6,29 @@
  * An image is `registry/repository` as clients mean it. Every method rejects when the index cannot be read or written.
  */
 import type { Digest } from '../../oci/digest.ts';
+import type { Tag } from '../../oci/reference.ts';
 import type { CachedList, CachedTag, Found } from '../cache.ts';
 
 /**
  * Where a link comes from: the `endpointKey` of the endpoint that answered for the content, `push` for a client that pushed it,
- * `bundle` for an import. An `endpointKey` always has a slash.
+ * `bundle` for an import, `fill` for a push that only fills the cache. An `endpointKey` always has a slash.
  */
 export type Origin = string;
+
+/** What is linked from here is *hosted*: it has no other home, so it is never evicted, and each write of it is durable at once. */
+export const hostedOrigins: readonly Origin[] = ['push', 'bundle'];
+
+export function isHosted(origin: Origin): boolean {
+  return hostedOrigins.includes(origin);
+}
 
 export interface NewLink {
   readonly image: string;
   readonly origin: Origin;
   /** Of a manifest, as the registry of this image says. What other images say of the same bytes does not change it. */
   readonly mediaType?: string | undefined;
+  /** Tags of the image that point to the content from now on. */
+  readonly tags?: readonly Tag[] | undefined;
 }
 
 /** Lists of upstreams: the tags of an image (one list under each key), and the referrers of one subject. */
@@ -56,7 +66,10 @@ export interface Catalogue {
   /** Removes the tag, unless an endpoint has confirmed it after `at` and not after `now` (both epoch ms). */
   dropTag(image: string, tag: string, at: number, now: number): Promise<void>;
 
-  /** Lets the image serve the content, also before the content is stored. `at`: epoch ms. */
+  /**
+   * Lets the image serve the content, also before the content is stored. `at`: epoch ms. A hosted link stays hosted whatever endpoint
+   * answers for the content later.
+   */
   link(digest: Digest, link: NewLink, at: number): Promise<void>;
   find(image: string, digest: Digest): Promise<Found>;
   /** All that the image links, stored or only referenced. */
@@ -65,6 +78,10 @@ export interface Catalogue {
   imagesOf(digest: Digest): Promise<readonly string[]>;
   /** The names of each of the contents, in the same order. */
   namesOf(digests: readonly Digest[]): Promise<readonly Names[]>;
+  /** Stored manifests that the image links and that are attached to `subject`. */
+  referrersOf(image: string, subject: Digest): Promise<readonly Digest[]>;
+  /** Stored manifests that the image links and that list the content. */
+  parentsOf(image: string, digest: Digest): Promise<readonly Digest[]>;
   /** What the manifest lists; empty for a blob and for an unknown digest. */
   children(digest: Digest): Promise<readonly Child[]>;
 

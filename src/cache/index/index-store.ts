@@ -17,6 +17,8 @@ import type { ImageSummary, KeptManifest } from './listing.ts';
 export interface IndexStore {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
+  /** A transaction that is on the disk when this returns. Not within another one. */
+  durably<T>(work: () => T): T;
 
   tag(image: string, tag: string): CachedTag | undefined;
   /** A `checkedAt` before the known one changes nothing, unless that one is later than `now`. */
@@ -45,6 +47,8 @@ export interface IndexStore {
   /** `mediaType`: of a manifest, as this image's registry says. What others say of the same bytes does not change it. */
   link(image: string, digest: Digest, endpoint: string, used: number, mediaType?: string): void;
   isLinked(image: string, digest: Digest): boolean;
+  referrersOf(image: string, subject: Digest): Digest[];
+  parentsOf(image: string, digest: Digest): Digest[];
   unlink(image: string, digest: Digest): void;
   /** All that the image links, stored or only heard of. */
   linkedBy(image: string): Digest[];
@@ -81,6 +85,7 @@ export interface IndexStore {
   unpinAll(): void;
 
   totals(): Totals;
+  hosted(): Pick<Totals, 'bytes' | 'contents'>;
   /** Stored contents whose digest begins with the byte `first`, ascending, from after `after`. */
   storedIn(
     algorithm: DigestAlgorithm,

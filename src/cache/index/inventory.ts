@@ -62,7 +62,7 @@ export interface Totals {
 export interface Inventory {
   /** The content if it is stored. A manifest has the type under which it first came. */
   content(digest: Digest): Promise<StoredContent | undefined>;
-  /** Writes a stored content and its links in one transaction. `at`: epoch ms, counts as a use. */
+  /** Writes a stored content, its links and their tags in one transaction, durable if a link is hosted. `at`: epoch ms, counts as a use. */
   add(content: NewContent, links: readonly NewLink[], at: number): Promise<void>;
   /** The file is gone. Links, tags and what the content lists stay, for when it comes back. Gives what was stored. */
   lose(digest: Digest): Promise<StoredContent | undefined>;
@@ -70,11 +70,15 @@ export interface Inventory {
   drop(digest: Digest): Promise<StoredContent | undefined>;
   /** Drops the content if it is not stored. */
   forget(digest: Digest): Promise<void>;
+  /** Takes one content out of an image, with the tags of the image that point to it. Undefined where the image does not link it. */
+  unlink(image: string, digest: Digest): Promise<Unlinked | undefined>;
   /**
    * Takes an image, or one tag or digest of it, out of the cache. What the image's other manifests list stays visible to it;
    * a content goes when no other image links it either.
    */
   purge(command: PurgeCommand): Promise<Purged>;
+  /** Of that, what is hosted. */
+  hosted(): Pick<Totals, 'bytes' | 'contents'>;
   /** Kept up to date with every write, so it costs no search. */
   totals(): Totals;
   /** Stored contents of a shard in the order of their digests, from after `after`, at most `limit`. */

@@ -9,7 +9,16 @@ import type { Names } from './string-table.ts';
 
 type LinkRows = Pick<
   IndexStore,
-  'linkedContent' | 'link' | 'isLinked' | 'unlink' | 'linkedBy' | 'descriptor' | 'namesOf' | 'imagesOf'
+  | 'linkedContent'
+  | 'referrersOf'
+  | 'parentsOf'
+  | 'link'
+  | 'isLinked'
+  | 'unlink'
+  | 'linkedBy'
+  | 'descriptor'
+  | 'namesOf'
+  | 'imagesOf'
 >;
 
 interface Linked {
@@ -31,7 +40,9 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     WHERE l.image = ? AND c.digest = ?`);
   const upsert = db.prepare<[number, number, number, number | null]>(`
     INSERT INTO links (image, content, endpoint, media_type) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET endpoint = excluded.endpoint, media_type = coalesce(excluded.media_type, media_type)`);
+    ON CONFLICT DO UPDATE SET
+      endpoint = iif(endpoint IN (SELECT id FROM names WHERE name IN ('push', 'bundle')), endpoint, excluded.endpoint),
+      media_type = coalesce(excluded.media_type, media_type)`);
   const selectDescriptor = db.prepare<
     [Buffer, number],
     Omit<KnownDescriptor, 'isElsewhere'> & { elsewhere: number }
@@ -56,6 +67,17 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     .prepare<[Buffer], string>(`
     SELECT n.name FROM links l JOIN names n ON n.id = l.image
     WHERE l.content = (SELECT id FROM contents WHERE digest = ?)`)
+    .pluck();
+
+  const selectReferrers = db
+    .prepare<[number, Buffer], Buffer>(`
+    SELECT c.digest FROM contents c JOIN links l ON l.image = ? AND l.content = c.id
+    WHERE c.subject = (SELECT id FROM contents WHERE digest = ?) AND c.size IS NOT NULL ORDER BY c.id`)
+    .pluck();
+  const selectParents = db
+    .prepare<[number, Buffer], Buffer>(`
+    SELECT p.digest FROM children r JOIN contents p ON p.id = r.parent JOIN links l ON l.image = ? AND l.content = p.id
+    WHERE r.child = (SELECT id FROM contents WHERE digest = ?) AND p.size IS NOT NULL LIMIT 10`)
     .pluck();
 
   // What the image's name had pinned is not any more.
@@ -96,6 +118,14 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
       return imageId === undefined ? [] : selectLinked.all(imageId).map(keyDigest);
     },
     isLinked: (image, digest) => find(image, digest) !== undefined,
+    referrersOf(image, subject) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : selectReferrers.all(imageId, digestKey(subject)).map(keyDigest);
+    },
+    parentsOf(image, digest) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : selectParents.all(imageId, digestKey(digest)).map(keyDigest);
+    },
     descriptor(image, digest) {
       const imageId = names.find(image);
       const row = imageId === undefined ? undefined : selectDescriptor.get(digestKey(digest), imageId);

@@ -101,4 +101,33 @@ export const migrations: readonly string[] = [
   ALTER TABLE links ADD COLUMN media_type INTEGER REFERENCES names;  -- of a manifest, as the image's own registry says
   ALTER TABLE children ADD COLUMN elsewhere INTEGER NOT NULL DEFAULT 0;  -- 1: its bytes lie at URLs of their own
   `,
+  // 'pinned = 2': some image hosts the content (catalogue.ts, 'hostedOrigins'), so no order of eviction holds it.
+  `
+  ALTER TABLE totals ADD COLUMN hosted_bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE totals ADD COLUMN hosted_contents INTEGER NOT NULL DEFAULT 0;
+  CREATE TRIGGER hosted_changed AFTER UPDATE OF pinned, size ON contents WHEN new.pinned = 2 OR old.pinned = 2 BEGIN
+    UPDATE totals SET
+      hosted_bytes = hosted_bytes + iif(new.pinned = 2, coalesce(new.size, 0), 0) - iif(old.pinned = 2, coalesce(old.size, 0), 0),
+      hosted_contents = hosted_contents + (new.pinned = 2 AND new.size IS NOT NULL) - (old.pinned = 2 AND old.size IS NOT NULL);
+  END;
+  CREATE TRIGGER hosted_removed AFTER DELETE ON contents WHEN old.pinned = 2 AND old.size IS NOT NULL BEGIN
+    UPDATE totals SET hosted_bytes = hosted_bytes - old.size, hosted_contents = hosted_contents - 1;
+  END;
+  CREATE TRIGGER links_hosted AFTER INSERT ON links
+    WHEN new.endpoint IN (SELECT id FROM names WHERE name IN ('push', 'bundle'))
+  BEGIN
+    UPDATE contents SET pinned = 2 WHERE id = new.content;
+  END;
+  CREATE TRIGGER links_now_hosted AFTER UPDATE OF endpoint ON links
+    WHEN new.endpoint IN (SELECT id FROM names WHERE name IN ('push', 'bundle'))
+  BEGIN
+    UPDATE contents SET pinned = 2 WHERE id = new.content;
+  END;
+  CREATE TRIGGER links_not_hosted AFTER DELETE ON links
+    WHEN old.endpoint IN (SELECT id FROM names WHERE name IN ('push', 'bundle'))
+  BEGIN
+    UPDATE contents SET pinned = 0 WHERE id = old.content AND pinned = 2 AND NOT EXISTS (
+      SELECT 1 FROM links WHERE content = old.content AND endpoint IN (SELECT id FROM names WHERE name IN ('push', 'bundle')));
+  END;
+  `,
 ];

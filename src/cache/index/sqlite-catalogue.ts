@@ -1,6 +1,8 @@
 /** The catalogue over the rows of SQLite. Each method does its statements in one turn, so no two calls mix. */
+
+import type { Digest } from '../../oci/digest.ts';
 import type { Found } from '../cache.ts';
-import type { Catalogue } from './catalogue.ts';
+import { type Catalogue, isHosted, type NewLink } from './catalogue.ts';
 import type { IndexStore } from './index-store.ts';
 
 const pinsKey = 'added-pins';
@@ -12,10 +14,12 @@ export function createSqliteCatalogue(rows: IndexStore): Catalogue {
   return {
     tag: async (image, tag) => rows.tag(image, tag),
     tags: async (image) => rows.tags(image),
-    setTag: async (image, tag, value, now) => rows.setTag(image, tag, value, now),
+    setTag: async (image, tag, value, now) =>
+      write(rows, isHosted(value.endpoint), () => rows.setTag(image, tag, value, now)),
     dropTag: async (image, tag, at, now) => rows.dropTag(image, tag, at, now),
 
-    link: async (digest, { image, origin, mediaType }, at) => rows.link(image, digest, origin, at, mediaType),
+    link: async (digest, link, at) =>
+      write(rows, isHosted(link.origin), () => writeLink(rows, digest, link, at)),
     async find(image, digest): Promise<Found> {
       const served = rows.linkedContent(image, digest);
       if (served) return { content: served, linked: true, described: undefined };
@@ -28,6 +32,8 @@ export function createSqliteCatalogue(rows: IndexStore): Catalogue {
     linkedBy: async (image) => rows.linkedBy(image),
     imagesOf: async (digest) => rows.imagesOf(digest),
     namesOf: async (digests) => rows.namesOfAll(digests),
+    referrersOf: async (image, subject) => rows.referrersOf(image, subject),
+    parentsOf: async (image, digest) => rows.parentsOf(image, digest),
     children: async (digest) => rows.children(digest),
 
     list: async (image, kind, key) => rows.list(image, kind, key),
@@ -38,4 +44,16 @@ export function createSqliteCatalogue(rows: IndexStore): Catalogue {
     pin: async (pattern) => rows.transaction(() => setPins([...new Set([...pins(), pattern])])),
     unpin: async (pattern) => rows.transaction(() => setPins(pins().filter((other) => other !== pattern))),
   };
+}
+
+/** A transaction; a durable one where the content is hosted. */
+export function write<T>(rows: IndexStore, durable: boolean, work: () => T): T {
+  return durable ? rows.durably(work) : rows.transaction(work);
+}
+
+/** A link with its tags. */
+export function writeLink(rows: IndexStore, digest: Digest, link: NewLink, at: number): void {
+  const { image, origin, mediaType, tags = [] } = link;
+  rows.link(image, digest, origin, at, mediaType);
+  for (const tag of tags) rows.setTag(image, tag, { digest, endpoint: origin, checkedAt: at });
 }

@@ -28,6 +28,15 @@ export function createSqliteIndex(db: Database): IndexStore {
     ...createBatchRows(db),
     ...createInventoryRows(db, names),
     transaction: <T>(work: () => T) => atomically(work) as T,
+    durably<T>(work: () => T): T {
+      // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.
+      db.pragma('synchronous = FULL');
+      try {
+        return atomically(work) as T;
+      } finally {
+        db.pragma('synchronous = NORMAL');
+      }
+    },
     meta: (key) => selectMeta.get(key),
     setMeta: (key, value) => upsertMeta.run(key, value),
     close: () => db.close(),

@@ -2,15 +2,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredContent } from '../cache.ts';
-import type { NewLink } from './catalogue.ts';
+import { isHosted, type NewLink } from './catalogue.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
+import { write, writeLink } from './sqlite-catalogue.ts';
 
 export function createSqliteInventory(rows: IndexStore): Inventory {
   function add({ digest, size, manifest }: NewContent, links: readonly NewLink[], at: number): void {
     if (manifest) rows.addManifest(digest, size, manifest, at);
     else rows.addBlob(digest, size, at);
-    for (const { image, origin, mediaType } of links) rows.link(image, digest, origin, at, mediaType);
+    for (const link of links) writeLink(rows, digest, link, at);
   }
 
   function drop(digest: Digest): StoredContent | undefined {
@@ -21,7 +22,10 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
 
   return {
     content: async (digest) => rows.content(digest),
-    add: async (content, links, at) => rows.transaction(() => add(content, links, at)),
+    async add(content, links, at) {
+      const durable = links.some(({ origin }) => isHosted(origin));
+      write(rows, durable, () => add(content, links, at));
+    },
     lose: async (digest) =>
       rows.transaction(() => {
         const content = rows.content(digest);
@@ -29,12 +33,14 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
         return content;
       }),
     drop: async (digest) => rows.transaction(() => drop(digest)),
+    unlink: async (image, digest) => rows.durably(() => unlink(rows, image, digest)),
     forget: async (digest) =>
       rows.transaction(() => {
         if (!rows.content(digest)) rows.dropContent(digest);
       }),
     purge: async (command) => rows.transaction(() => purge(rows, command)),
     totals: rows.totals,
+    hosted: rows.hosted,
     async within({ algorithm, first }, after, limit) {
       return rows.storedIn(algorithm, first, after, limit);
     },
@@ -49,6 +55,17 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
       return forgotten;
     },
   };
+}
+
+function unlink(rows: IndexStore, image: string, digest: Digest): Unlinked | undefined {
+  if (!rows.isLinked(image, digest)) return undefined;
+  for (const tag of rows.tags(image)) if (rows.tag(image, tag)?.digest === digest) rows.dropTag(image, tag);
+  const images = rows.imagesOf(digest);
+  const size = rows.content(digest)?.size;
+  rows.unlink(image, digest);
+  const isGone = images.every((other) => other === image);
+  if (isGone) rows.dropContent(digest);
+  return { digest, size, images, isGone };
 }
 
 function purge(rows: IndexStore, command: PurgeCommand): Purged {
