@@ -79,7 +79,7 @@ export interface CacheAdminDeps {
   /** The one in force now. */
   readonly maxSize: () => number | undefined;
   readonly minFree: () => number;
-  readonly scrub: Pick<ScrubDeps, 'store' | 'hasher'>;
+  readonly store: ScrubDeps['store'];
   readonly contents: Contents;
   readonly disk: CacheAdmin['disk'];
   readonly problem: CacheAdmin['problem'];
@@ -166,7 +166,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       add: (pattern) => written(pins.add(pattern)),
       remove: (pattern) => written(pins.remove(pattern)),
     },
-    scrub: createScrub({ ...deps.scrub, catalogue, inventory, contents, eachImage }),
+    scrub: createScrub({ store: deps.store, catalogue, inventory, contents, eachImage }),
     isStored: async (digest) => (await inventory.content(digest)) !== undefined,
     imagesOf: catalogue.imagesOf,
     forget: inventory.forget,

@@ -3,10 +3,10 @@
  * `open-cache.ts` starts that, once all of them exist.
  */
 import type { BufferPool } from '../lib/bytes/buffer-pool.ts';
-import { createHasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
-import { createDiskStore } from './blobs/disk-store.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import { DiskStore } from './blobs/disk-store.ts';
 import { createAccessTimes } from './capacity/access-times.ts';
 import { createRoom } from './capacity/capacity.ts';
 import { createEviction } from './capacity/eviction.ts';
@@ -16,15 +16,14 @@ import { createQuotas, type QuotaSetting } from './capacity/quotas.ts';
 import type { ReserveFile } from './capacity/reserve-file.ts';
 import { Contents } from './contents.ts';
 import type { DataFolder } from './data-folder.ts';
-import { freeOnDisk } from './disk-space.ts';
 import { createCacheIndex } from './index/cache-index.ts';
 import { createRememberedIndex } from './index/caching-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import type { DataLock } from './index/data-lock.ts';
 import { forgetUnsalvaged } from './index/open-index.ts';
 import type { SelfRepairingIndex } from './index/self-repairing-index.ts';
+import { createCheckedStreams } from './integrity/checked-streams.ts';
 import { createMaintenance } from './integrity/maintenance.ts';
-import { createVerifiedFiles } from './integrity/verified-files.ts';
 import { createRareLog, type RareLog } from './rare-log.ts';
 
 export interface CacheDeps {
@@ -69,11 +68,10 @@ export type CacheParts = ReturnType<typeof createCacheParts>;
 
 /** Throws what the index throws when it cannot be read or written. */
 export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened: OpenedFolder) {
-  const { clock, log, buffers, onDamaged, onEvicted, freeBytes = freeOnDisk } = deps;
+  const { clock, log, buffers, onDamaged, onEvicted } = deps;
   const { folder, reserve, repairing } = opened;
   const state = { settings: options as CacheSettings, isStopped: false };
   const isStopped = () => state.isStopped;
-  const free = () => freeBytes(options.data);
   const rareLog = createRareLog({ log, clock });
   const failed = (what: string) => (error: unknown) => rareLog.error({ err: error }, what);
   const index = createRememberedIndex(repairing);
@@ -81,12 +79,8 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const seams = createCacheIndex(index);
   const pins = createPins(seams);
   const quotas = createQuotas({ index }, options.quotas);
-  const store = createDiskStore({
-    buffers,
-    content: folder.content,
-    incoming: folder.incoming,
-    onFault: (digest, error) => contents.discard(digest, error.message),
-  });
+  const { content, incoming } = folder;
+  const store: BlobStore = new DiskStore({ buffers, content, incoming, freeBytes: deps.freeBytes });
   const contents = new Contents({ index, store, quotas, clock, log, rareLog, onDamaged, onEvicted });
   const leftovers = createLeftovers((path, error) =>
     log.error({ err: error, path }, 'what a transfer has left cannot be removed'),
@@ -117,7 +111,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     quotas,
     leftovers,
     limits: () => state.settings,
-    free: () => free() - reserve.owed,
+    free: () => store.space().free - reserve.owed,
     leaving: () => contents.leaving,
     onError: failed('eviction failed'),
     onFull: (bytes, quota) =>
@@ -134,14 +128,14 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     salvaged: (file) => forgetUnsalvaged(folder.index, file),
     isStopped,
   });
-  const verified = createVerifiedFiles((digest, reason) => contents.discard(digest, reason));
-  // For scrubbing alone, so that it never keeps a transfer waiting. The thread starts with the first scrub.
-  const hasher = createHasher();
+  const streams = createCheckedStreams((digest, blob, reason) =>
+    contents.discardIfCurrent(digest, blob, reason),
+  );
   const onError = failed('the index could not be checkpointed');
   const checkpointer = createCheckpointer({ clock, onError }, folder.index);
-  const stored = { index, ...seams, store, contents, quotas, pins, verified };
+  const stored = { index, ...seams, store, contents, quotas, pins, streams };
   const capacity = { room, leftovers, times };
-  const background = { maintenance, hasher, checkpointer };
+  const background = { maintenance, checkpointer };
   return {
     ...opened,
     ...stored,
@@ -149,7 +143,6 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     ...background,
     state,
     isStopped,
-    free,
     log,
     rareLog,
     failed,

@@ -13,8 +13,7 @@
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { BlobStore } from './blobs/blob-store.ts';
-import { isUnreadable } from './blobs/disk-store.ts';
+import { type BlobStore, type StoredBlob, UnreadableContent, type Version } from './blobs/blob-store.ts';
 import type { NewManifest } from './cache.ts';
 import { createDeletionQueue, type DeletionQueue } from './capacity/deletion-queue.ts';
 import type { Quotas } from './capacity/quotas.ts';
@@ -88,20 +87,25 @@ export class Contents {
   }
 
   /**
-   * Takes a verified blob from `file`, which is gone when this resolves, and links it for the images that wait for it. Rejects with
-   * the file system's error if the store cannot take it.
+   * Takes a verified blob from `file`, which is gone when this resolves, and links it for the images that wait for it. Gives the version
+   * that was stored; undefined if the blob was here before. Rejects with the store's error if it cannot take the blob.
    */
-  async commitBlob(digest: Digest, size: number, file: string, links: WaitingLinks): Promise<void> {
+  async commitBlob(
+    digest: Digest,
+    size: number,
+    file: string,
+    links: WaitingLinks,
+  ): Promise<Version | undefined> {
     const { index, store, quotas, clock } = this.#deps;
     const arrived = this.arriving.take(digest);
     try {
       if (index.content(digest)) {
         await rm(file, { force: true });
-        return;
+        return undefined;
       }
       // Space that was freed for it may still be taken by files in the queue.
       await this.deletionsOver();
-      await store.adopt(digest, size, file);
+      const version = await store.commit(digest, size, file);
       const now = clock.now();
       quotas.update(digest, () => {
         index.addBlob(digest, size, now);
@@ -109,6 +113,7 @@ export class Contents {
           if (!index.isLinked(image, digest)) index.link(image, digest, endpoint, now);
         }
       });
+      return version;
     } finally {
       arrived();
     }
@@ -163,18 +168,23 @@ export class Contents {
     this.#delete(digest, this.lose(digest, reason));
   }
 
+  /** A reader got wrong bytes from `blob`: the content is discarded, unless it has been stored anew since. Never rejects. */
+  async discardIfCurrent(digest: Digest, blob: Pick<StoredBlob, 'isCurrent'>, reason: string): Promise<void> {
+    if (await blob.isCurrent()) this.discard(digest, reason);
+  }
+
   /**
    * A stored file could not be opened. If the file is the cause, its content is lost, and the file stays: once its rights are right
    * again, the next start or `gc` finds it.
    */
   unreadable(digest: Digest, error: unknown): void {
     const { index, log, rareLog, onDamaged } = this.#deps;
-    if (!isUnreadable(error)) {
+    if (!(error instanceof UnreadableContent)) {
       rareLog.error({ err: error }, 'a stored file cannot be opened for now');
       return;
     }
     if (this.#isStopped || !index.content(digest)) return;
-    const { message: reason } = error as Error;
+    const { message: reason } = error;
     log.warn(
       { event: 'cache.content-unreadable', digest, reason },
       'a stored content cannot be opened: it counts as missing, its file stays',

@@ -1,5 +1,6 @@
 /** Space of the file system that a folder is on, in bytes. */
 import { statfsSync } from 'node:fs';
+import { systemCode } from '../lib/thrown.ts';
 
 /** Free for this process. */
 export function freeOnDisk(folder: string): number {
@@ -11,4 +12,9 @@ export function freeOnDisk(folder: string): number {
 export function sizeOfDisk(folder: string): number {
   const { blocks, bsize } = statfsSync(folder);
   return blocks * bsize;
+}
+
+/** Whether the file system refused a write for want of space, of whatever kind: bytes, inodes, a quota. */
+export function isNoRoom(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '');
 }

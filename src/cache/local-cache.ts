@@ -10,15 +10,15 @@ import type { Digest } from '../oci/digest.ts';
 import { isSchema1Type } from '../oci/media-types.ts';
 import { isNamedBy } from '../oci/signed-schema1.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
-import { isNoRoom } from './blobs/disk-store.ts';
 import type { Cache, CachedManifest, NewManifest, StoredBlob } from './cache.ts';
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Room } from './capacity/capacity.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
+import { isNoRoom } from './disk-space.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { IndexStore } from './index/index-store.ts';
-import type { VerifiedFiles } from './integrity/verified-files.ts';
+import type { CheckedStreams } from './integrity/checked-streams.ts';
 import type { RareLog } from './rare-log.ts';
 
 export interface LocalCacheDeps {
@@ -30,7 +30,7 @@ export interface LocalCacheDeps {
   readonly times: AccessTimes;
   readonly quotas: Quotas;
   readonly room: Room;
-  readonly verified: VerifiedFiles;
+  readonly streams: CheckedStreams;
   readonly contents: Contents;
   readonly incoming: IncomingFolder;
   readonly leftovers: Cache['leftovers'];
@@ -43,7 +43,7 @@ const earlyLinks = 1000;
 const manifestMemory = 32 * 1024 * 1024;
 
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { index, store, clock, rareLog, times, quotas, room, verified, contents } = deps;
+  const { index, store, clock, rareLog, times, quotas, room, streams, contents } = deps;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -93,9 +93,9 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     if (isNoRoom(error)) room.refused();
   }
 
-  async function keep(write: () => Promise<void>): Promise<void> {
+  async function keep<T>(write: () => Promise<T>): Promise<T> {
     try {
-      await write();
+      return await write();
     } catch (error) {
       writeFailed(error);
       throw error;
@@ -109,7 +109,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     const reservation = isNew ? room.reserve(bytes.length, [image]) : undefined;
     try {
       if (isNew && !reservation) throw new Error('there is no room in the cache');
-      if (isNew) await keep(() => writing.run(digest, () => store.write(digest, bytes)));
+      if (isNew) await keep(() => writing.run(digest, () => store.put(digest, bytes)));
       contents.recordManifest(image, value);
       // `bytes` may be a part of one of Node's 64 KiB pools, which it would keep in memory as a whole.
       const own = Buffer.allocUnsafeSlow(bytes.length);
@@ -138,7 +138,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
           release();
         };
         const stream = (start: number, end: number) =>
-          verified.stream(digest, file, start, Math.min(end, size));
+          streams.stream(digest, file, start, Math.min(end, size));
         return { digest, size, stream, close };
       }
       file?.close();
@@ -154,11 +154,9 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
   }
 
   async function adoptBlob(digest: Digest, size: number, file: string): Promise<void> {
-    await keep(() => contents.commitBlob(digest, size, file, () => early.get(digest) ?? []));
+    const version = await keep(() => contents.commitBlob(digest, size, file, () => early.get(digest) ?? []));
     early.delete(digest);
-    const stored = await store.open(digest);
-    if (stored) verified.trust(digest, stored);
-    stored?.close();
+    if (version !== undefined) streams.trust(digest, version);
     room.check();
   }
 

@@ -14,7 +14,7 @@ import {
 } from './cache-parts.ts';
 import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts';
 import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
-import { freeOnDisk, sizeOfDisk } from './disk-space.ts';
+import { freeOnDisk } from './disk-space.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
@@ -58,7 +58,7 @@ async function openFolder(
     });
     const parts = createCacheParts(deps, options, { folder, reserve, lock, repairing });
     await parts.pins.configure(options.pins);
-    return start(parts, deps, options);
+    return start(parts, deps);
   } catch (error) {
     lock?.release(false);
     // A server that comes back on a full disk serves what is there.
@@ -69,7 +69,7 @@ async function openFolder(
 }
 
 /** Registers the listeners, starts the work in the background, and gives the cache. */
-function start(parts: CacheParts, { log, onDamaged }: CacheDeps, options: CacheOptions): OpenCache {
+function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
   const { folder, index, contents, store, quotas, pins, room, maintenance, state, isStopped } = parts;
 
   function replaced({ setAside, damage }: Replacement): void {
@@ -106,9 +106,10 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, options: CacheO
     state.isStopped = true;
     contents.stop();
     parts.reserve.stop();
-    const { checkpointer, hasher } = parts;
-    await Promise.all([maintenance.idle(), recounted, room.stop(), checkpointer.stop(), hasher.close()]);
+    const { checkpointer } = parts;
+    await Promise.all([maintenance.idle(), recounted, room.stop(), checkpointer.stop()]);
     await contents.deletionsOver();
+    await store.close();
     parts.times.close();
     attempt('the index could not be closed in order', index.close);
     const isFlushed = await folder.incoming.flush().then(
@@ -145,8 +146,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, options: CacheO
     problem: () => problemOf(folder),
     maxSize: () => state.settings.maxSize,
     minFree: () => state.settings.minFree,
-    scrub: { store, hasher: parts.hasher },
-    disk: () => ({ free: parts.free(), size: sizeOfDisk(options.data) }),
+    disk: () => store.space(),
     reconcile: maintenance.run,
   });
   return { ...cache, admin, configure };

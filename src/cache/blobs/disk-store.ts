@@ -5,7 +5,7 @@
  *
  * so a name that is there after a kill or a power cut has the right bytes behind it.
  */
-import { close, fstatSync, open as openFd, statSync } from 'node:fs';
+import { close, fstatSync, open as openFd } from 'node:fs';
 import {
   access,
   type FileHandle,
@@ -15,10 +15,12 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   unlink,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BufferPool } from '../../lib/bytes/buffer-pool.ts';
+import { createHasher, type Hasher } from '../../lib/bytes/hasher.ts';
 import { Turns } from '../../lib/flow/keyed-lock.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { systemCode } from '../../lib/thrown.ts';
@@ -29,9 +31,10 @@ import {
   digestHex,
   parseDigest,
 } from '../../oci/digest.ts';
+import { freeOnDisk, sizeOfDisk } from '../disk-space.ts';
 import type { IncomingFolder } from '../incoming/incoming-folder.ts';
-import type { BlobStore, StoredFile } from './blob-store.ts';
-import { StoredFileStream } from './stored-file-stream.ts';
+import { type BlobStore, type Fault, type Space, UnreadableContent, type Version } from './blob-store.ts';
+import { StoredFile } from './stored-file.ts';
 
 export interface DiskStoreOptions {
   /** What files are read into. */
@@ -40,157 +43,213 @@ export interface DiskStoreOptions {
   readonly content: string;
   /** On the same file system; must exist. */
   readonly incoming: IncomingFolder;
-  /** A file that was opened did not give what it should. */
-  readonly onFault: (digest: Digest, error: Error) => void;
+  /** Bytes free for this process on the file system of the folder. */
+  readonly freeBytes?: ((folder: string) => number) | undefined;
 }
 
-export function createDiskStore({ buffers, content, incoming, onFault }: DiskStoreOptions): BlobStore {
-  const turns = new Turns();
+/** Bytes that `verify` hashes at once. */
+const step = 1024 * 1024;
+
+/** See the head of the file. */
+export class DiskStore implements BlobStore {
+  readonly #options: DiskStoreOptions;
+  readonly #turns = new Turns();
+  /** For `verify` alone, so that it never keeps a transfer waiting. Its thread starts with the first use. */
+  readonly #hasher: Hasher = createHasher();
   /** Folders that exist and are named on the disk, or are about to be. */
-  const lasting = new Map<string, Promise<void>>();
+  readonly #lasting = new Map<string, Promise<void>>();
 
-  const shard = (algorithm: DigestAlgorithm, first: string) => join(content, algorithm, first);
-  const folderOf = (digest: Digest) => shard(digestAlgorithm(digest), digestHex(digest).slice(0, 2));
-  const pathOf = (digest: Digest) => join(folderOf(digest), digestHex(digest));
+  constructor(options: DiskStoreOptions) {
+    this.#options = options;
+  }
 
-  /**
-   * The folder of the digest, there to stay. All who need it wait for the same flush of what is above it: to find it made
-   * is not enough.
-   */
-  async function lastingFolder(digest: Digest): Promise<string> {
-    const folder = folderOf(digest);
+  async open(digest: Digest): Promise<StoredFile | undefined> {
+    const path = this.#path(digest);
+    const fd = await openForRead(path);
+    if (fd === undefined) return undefined;
+    // Opening has brought the inode into memory: this call does not wait for the disk.
+    const { size, mtimeMs, ctimeMs, ino } = fstatSync(fd);
+    const { buffers } = this.#options;
+    return new StoredFile(fd, {
+      path,
+      buffers,
+      ino,
+      size,
+      modified: Math.trunc(mtimeMs),
+      version: versionOf(ino, ctimeMs),
+      release: () => close(fd),
+    });
+  }
+
+  async read(digest: Digest): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.#path(digest));
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw explained(error);
+    }
+  }
+
+  has(digest: Digest): Promise<boolean> {
+    return access(this.#path(digest)).then(
+      () => true,
+      (error: unknown) => systemCode(error) !== 'ENOENT',
+    );
+  }
+
+  put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const { incoming } = this.#options;
+    return this.#turns.take(digest, async () => {
+      const file = incoming.pathForWrite(digest);
+      const fill = async (handle: FileHandle) => {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      };
+      try {
+        await withFile(file, 'wx', fill).catch(async (error: unknown) => {
+          if (systemCode(error) !== 'ENOENT') throw error;
+          // The folder was removed while this process runs.
+          await incoming.make();
+          await withFile(file, 'wx', fill);
+        });
+        await this.#place(digest, file);
+      } catch (error) {
+        await rm(file, { force: true });
+        throw error;
+      }
+    });
+  }
+
+  commit(digest: Digest, size: number, file: string): Promise<Version> {
+    return this.#turns.take(digest, async () => {
+      await withFile(file, 'r+', async (handle) => {
+        const found = (await handle.stat()).size;
+        if (found !== size) throw new Error(`${file} has ${found} bytes, ${digest} should have ${size}`);
+        await handle.sync();
+      });
+      await this.#place(digest, file);
+      const { ino, ctimeMs } = await stat(this.#path(digest));
+      return versionOf(ino, ctimeMs);
+    });
+  }
+
+  async makeDurable(digest: Digest): Promise<void> {
+    await syncPath(this.#path(digest));
+    await syncPath(await this.#lastingFolder(digest));
+  }
+
+  remove(digest: Digest, isWanted: () => boolean): Promise<void> {
+    return this.#turns.take(digest, async () => {
+      if (isWanted()) return;
+      // Not `rm`, which asks first what it is: twice the work, ten thousand times.
+      await unlink(this.#path(digest)).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      });
+    });
+  }
+
+  async list(algorithm: DigestAlgorithm, first: number): Promise<{ digests: Digest[]; foreign: number }> {
+    const prefix = first.toString(16).padStart(2, '0');
+    const names = await readdir(this.#shard(algorithm, prefix)).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw explained(error);
+    });
+    const digests = names
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => parseDigest(`${algorithm}:${name}`))
+      .filter((digest) => digest !== undefined);
+    return { digests, foreign: names.length - digests.length };
+  }
+
+  async *verify(digest: Digest, size: number): AsyncGenerator<number, Fault | undefined> {
+    const file = await this.open(digest);
+    if (!file) {
+      return (await this.has(digest)) ? undefined : { kind: 'missing', reason: 'its file is missing' };
+    }
+    try {
+      const fault: Fault | undefined =
+        file.size === size
+          ? yield* this.#hash(digest, size)
+          : { kind: 'size', reason: `its file has ${file.size} bytes, not ${size}` };
+      return fault && (await file.isCurrent()) ? fault : undefined;
+    } finally {
+      file.close();
+    }
+  }
+
+  async *#hash(digest: Digest, size: number): AsyncGenerator<number, Fault | undefined> {
+    const hash = this.#hasher.begin(this.#path(digest), digestAlgorithm(digest));
+    try {
+      for (let at = 0; at < size; ) {
+        const bytes = Math.min(step, size - at);
+        at += bytes;
+        await hash.reach(at);
+        yield bytes;
+      }
+      if ((await hash.finish(size)) === digestHex(digest)) return undefined;
+      return { kind: 'bytes', reason: 'its file has other bytes' };
+    } catch (error) {
+      if (systemCode(error) !== 'EIO') throw explained(error);
+      return { kind: 'device', reason: `its file cannot be read: ${(error as Error).message}` };
+    } finally {
+      hash.abandon();
+    }
+  }
+
+  space(): Space {
+    const { content, freeBytes = freeOnDisk } = this.#options;
+    return { free: freeBytes(content), size: sizeOfDisk(content) };
+  }
+
+  close(): Promise<void> {
+    return this.#hasher.close();
+  }
+
+  #shard(algorithm: DigestAlgorithm, first: string): string {
+    return join(this.#options.content, algorithm, first);
+  }
+
+  #folder(digest: Digest): string {
+    return this.#shard(digestAlgorithm(digest), digestHex(digest).slice(0, 2));
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#folder(digest), digestHex(digest));
+  }
+
+  /** The folder of the digest, durable. All callers wait for the same flush of the folders above: that it exists is not enough. */
+  async #lastingFolder(digest: Digest): Promise<string> {
+    const folder = this.#folder(digest);
     const make = async () => {
       await mkdir(folder, { recursive: true });
       await syncPath(dirname(folder));
-      await syncPath(content);
+      await syncPath(this.#options.content);
     };
-    const made = lasting.get(folder) ?? make();
-    lasting.set(folder, made);
-    made.catch(() => lasting.delete(folder));
+    const made = this.#lasting.get(folder) ?? make();
+    this.#lasting.set(folder, made);
+    made.catch(() => this.#lasting.delete(folder));
     await made;
     return folder;
   }
 
-  /** Renames what is on the disk already, and makes the new name last. */
-  async function place(digest: Digest, file: string): Promise<void> {
-    let folder = await lastingFolder(digest);
+  /** Renames a file that is on the disk already, and makes the new name durable. */
+  async #place(digest: Digest, file: string): Promise<void> {
+    let folder = await this.#lastingFolder(digest);
     try {
-      await rename(file, pathOf(digest));
+      await rename(file, this.#path(digest));
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
-      // Somebody has removed it since.
-      lasting.delete(folder);
-      folder = await lastingFolder(digest);
-      await rename(file, pathOf(digest));
+      // The folder was removed while this process runs.
+      this.#lasting.delete(folder);
+      folder = await this.#lastingFolder(digest);
+      await rename(file, this.#path(digest));
     }
     await syncPath(folder);
   }
+}
 
-  return {
-    async open(digest) {
-      const path = pathOf(digest);
-      const fd = await openForRead(path);
-      if (fd === undefined) return undefined;
-      // Opening has brought the inode into memory: this call does not wait for the disk.
-      const { size, mtimeMs, ctimeMs, ino } = fstatSync(fd);
-      let users = 1;
-      const release = () => {
-        users -= 1;
-        if (users === 0) close(fd);
-      };
-      let isClosed = false;
-      const file: StoredFile = {
-        path,
-        size,
-        modified: Math.trunc(mtimeMs),
-        changed: ctimeMs,
-        isCurrent: () => statSync(path, { throwIfNoEntry: false })?.ino === ino,
-        stream(start, end) {
-          users += 1;
-          const fault = (error: Error) => {
-            if (file.isCurrent()) onFault(digest, error);
-          };
-          return new StoredFileStream({ fd, path, buffers, release, onFault: fault }, start, end);
-        },
-        close() {
-          if (isClosed) return;
-          isClosed = true;
-          release();
-        },
-      };
-      return file;
-    },
-    async read(digest) {
-      try {
-        return await readFile(pathOf(digest));
-      } catch (error) {
-        if (systemCode(error) === 'ENOENT') return undefined;
-        throw error;
-      }
-    },
-    write(digest, bytes) {
-      return turns.take(digest, async () => {
-        const file = incoming.pathForWrite(digest);
-        const fill = async (handle: FileHandle) => {
-          await handle.writeFile(bytes);
-          await handle.sync();
-        };
-        try {
-          await withFile(file, 'wx', fill).catch(async (error: unknown) => {
-            if (systemCode(error) !== 'ENOENT') throw error;
-            // The folder was removed while this process runs.
-            await incoming.make();
-            await withFile(file, 'wx', fill);
-          });
-          await place(digest, file);
-        } catch (error) {
-          await rm(file, { force: true });
-          throw error;
-        }
-      });
-    },
-    adopt(digest, size, file) {
-      return turns.take(digest, async () => {
-        await withFile(file, 'r+', async (handle) => {
-          const found = (await handle.stat()).size;
-          if (found !== size) throw new Error(`${file} has ${found} bytes, ${digest} should have ${size}`);
-          await handle.sync();
-        });
-        await place(digest, file);
-      });
-    },
-    async flush(digest) {
-      await syncPath(pathOf(digest));
-      await syncPath(await lastingFolder(digest));
-    },
-    remove(digest, isWanted) {
-      return turns.take(digest, async () => {
-        if (isWanted()) return;
-        // Not `rm`, which asks first what it is: twice the work, ten thousand times.
-        await unlink(pathOf(digest)).catch((error: unknown) => {
-          if (systemCode(error) !== 'ENOENT') throw error;
-        });
-      });
-    },
-    async filesIn(algorithm, first) {
-      const prefix = first.toString(16).padStart(2, '0');
-      const names = await readdir(shard(algorithm, prefix)).catch((error: unknown) => {
-        if (systemCode(error) === 'ENOENT') return [];
-        throw error;
-      });
-      const digests = names
-        .filter((name) => name.startsWith(prefix))
-        .map((name) => parseDigest(`${algorithm}:${name}`))
-        .filter((digest) => digest !== undefined);
-      return { digests, foreign: names.length - digests.length };
-    },
-    async has(digest) {
-      return access(pathOf(digest)).then(
-        () => true,
-        (error: unknown) => systemCode(error) !== 'ENOENT',
-      );
-    },
-  };
+function versionOf(ino: number, ctimeMs: number): Version {
+  return `${ino}:${ctimeMs}`;
 }
 
 /** Callbacks on a bare descriptor: a FileHandle costs several times as much for a small blob. */
@@ -199,7 +258,7 @@ function openForRead(path: string): Promise<number | undefined> {
     openFd(path, 'r', (error, fd) => {
       if (!error) resolve(fd);
       else if (error.code === 'ENOENT') resolve(undefined);
-      else reject(error);
+      else reject(explained(error));
     });
   });
 }
@@ -217,13 +276,12 @@ async function withFile(
   }
 }
 
-/** Whether the file system refused a write for want of room, of whatever kind: bytes, inodes, a quota. */
-export function isNoRoom(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '');
-}
+/** Codes of errors that pass: they say nothing about the file. */
+const passing = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'ENOENT'];
 
-/** Whether a stored file is to blame that it cannot be opened, and not the moment (too many open files). */
-export function isUnreadable(error: unknown): boolean {
+/** UnreadableContent if the file is the cause of the error. */
+function explained(error: unknown): unknown {
   const code = systemCode(error);
-  return code !== undefined && !['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'ENOENT'].includes(code);
+  if (code === undefined || passing.includes(code)) return error;
+  return new UnreadableContent((error as Error).message, { cause: error });
 }

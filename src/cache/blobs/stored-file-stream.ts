@@ -20,8 +20,6 @@ export interface StreamSource {
   readonly buffers: BufferPool;
   /** Called once, when the stream needs the file no more. */
   release(): void;
-  /** The file did not give what it should. */
-  onFault(error: Error): void;
 }
 
 export class StoredFileStream implements ByteStream {
@@ -52,9 +50,6 @@ export class StoredFileStream implements ByteStream {
       if (got === 0) throw new Error(`${this.#source.path} ends at ${this.#position}, before ${this.#end}`);
       this.#position += got;
       return got === buffer.length ? buffer : buffer.subarray(0, got);
-    } catch (error) {
-      this.#source.onFault(error as Error);
-      throw error;
     } finally {
       this.#reading = false;
       if (this.#closed) this.#release();

@@ -1,36 +1,42 @@
-/** A stored file that the index does not know: whole or not, and a manifest or not, by its own bytes alone. */
-import { createHash } from 'node:crypto';
-import { hexHash } from '../../lib/bytes/hex-hash.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
+/** A stored content that the index does not know: whole or not, and a manifest or not, by its own bytes alone. */
+import type { Digest } from '../../oci/digest.ts';
 import { type Manifest, maxManifestBytes, readManifest } from '../../oci/manifest.ts';
-import { isNamedBy } from '../../oci/signed-schema1.ts';
-import type { StoredFile } from '../blobs/blob-store.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import { verifyContent } from './verify-content.ts';
 
 export interface Orphan {
   readonly size: number;
   /** Epoch ms. */
   readonly modified: number;
+  /** Undefined for a blob. */
   readonly manifest: Manifest | undefined;
 }
 
-/** Undefined where the bytes are not those that the digest promises. */
-export async function readOrphan(digest: Digest, file: StoredFile): Promise<Orphan | undefined> {
-  const hash = createHash(digestAlgorithm(digest));
-  const kept: Uint8Array[] | undefined = file.size <= maxManifestBytes ? [] : undefined;
-  const stream = file.stream(0, file.size);
-  try {
-    for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
-      hash.update(chunk);
-      kept?.push(Buffer.from(chunk));
-    }
-  } finally {
-    stream.close();
-  }
-  const bytes = kept && Buffer.concat(kept);
-  if (hash.digest('hex') !== digestHex(digest) && !(bytes && isNamedBy(bytes, digest, hexHash)))
+/**
+ * Undefined if there is no such content any more, or if it was stopped; `damaged` if its bytes are not those of the digest. What is whole is durable when
+ * this resolves. Throws what `BlobStore.verify` throws.
+ */
+export async function readOrphan(
+  store: BlobStore,
+  digest: Digest,
+  isStopped: () => boolean,
+): Promise<Orphan | 'damaged' | undefined> {
+  const blob = await store.open(digest);
+  if (!blob) return undefined;
+  const { size, modified } = blob;
+  blob.close();
+  const verifying = verifyContent(store, digest, size);
+  let step = await verifying.next();
+  while (!step.done && !isStopped()) step = await verifying.next();
+  if (!step.done) {
+    await verifying.return(undefined);
     return undefined;
-  const manifest = bytes && recogniseManifest(bytes);
-  return { size: file.size, modified: file.modified, manifest };
+  }
+  if (step.value) return 'damaged';
+  const bytes = size <= maxManifestBytes ? await store.read(digest) : undefined;
+  // Copied here by hand, its bytes may be in memory alone: with a row, a file of zeros would pass for it after a power cut.
+  await store.makeDurable(digest);
+  return { size, modified, manifest: bytes && recogniseManifest(Buffer.from(bytes)) };
 }
 
 function recogniseManifest(bytes: Buffer): Manifest | undefined {

@@ -5,8 +5,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../../oci/digest.ts';
-import { type BlobStore, folderCount } from '../blobs/blob-store.ts';
-import { isUnreadable } from '../blobs/disk-store.ts';
+import { type BlobStore, folderCount, UnreadableContent } from '../blobs/blob-store.ts';
 import type { Contents } from '../contents.ts';
 import type { IndexStore } from '../index/index-store.ts';
 import { readOrphan } from './orphan.ts';
@@ -54,8 +53,8 @@ async function reconcileFolder(
   report: ReconcileReport,
 ): Promise<void> {
   const { index, store, contents, isStopped } = deps;
-  const files = await store.filesIn(algorithm, first).catch((error: unknown) => {
-    if (isUnreadable(error)) return undefined;
+  const files = await store.list(algorithm, first).catch((error: unknown) => {
+    if (error instanceof UnreadableContent) return undefined;
     throw error;
   });
   if (!files) {
@@ -94,30 +93,22 @@ async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: numb
 }
 
 async function takeIn(
-  { index, store, contents }: ReconcileDeps,
+  { index, store, contents, isStopped }: ReconcileDeps,
   digest: Digest,
   report: ReconcileReport,
 ): Promise<void> {
-  const file = await store.open(digest).catch((error: unknown) => {
+  const orphan = await readOrphan(store, digest, isStopped).catch((error: unknown) => {
     report.unreadable += 1;
     contents.unreadable(digest, error);
     return undefined;
   });
-  if (!file) return;
-  try {
-    const orphan = await readOrphan(digest, file);
-    // Copied here by hand, its bytes may be in memory alone: with a row, a file of zeros would pass for it after a power cut.
-    if (orphan) await store.flush(digest);
-    if (contents.isMoving(digest) || index.content(digest)) return;
-    if (!orphan) {
-      await store.remove(digest, () => contents.isMoving(digest) || index.content(digest) !== undefined);
-      report.removed += 1;
-    } else {
-      if (orphan.manifest) index.addManifest(digest, orphan.size, orphan.manifest, orphan.modified);
-      else index.addBlob(digest, orphan.size, orphan.modified);
-      report.added += 1;
-    }
-  } finally {
-    file.close();
+  if (!orphan || contents.isMoving(digest) || index.content(digest)) return;
+  if (orphan === 'damaged') {
+    await store.remove(digest, () => contents.isMoving(digest) || index.content(digest) !== undefined);
+    report.removed += 1;
+    return;
   }
+  if (orphan.manifest) index.addManifest(digest, orphan.size, orphan.manifest, orphan.modified);
+  else index.addBlob(digest, orphan.size, orphan.modified);
+  report.added += 1;
 }

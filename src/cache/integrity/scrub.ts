@@ -10,21 +10,18 @@
  * of a content: eviction sees nothing of it, but leaves the one alone that is being read.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Hasher } from '../../lib/bytes/hasher.ts';
-import { hexHash } from '../../lib/bytes/hex-hash.ts';
 import type { Pace } from '../../lib/flow/pace.ts';
 import type { NamePattern } from '../../lib/name-patterns.ts';
 import { reasonOf } from '../../lib/thrown.ts';
-import { type Digest, digestAlgorithm, digestAlgorithms, digestHex } from '../../oci/digest.ts';
-import { isSchema1Type } from '../../oci/media-types.ts';
-import { isNamedBy } from '../../oci/signed-schema1.ts';
-import type { BlobStore, StoredFile } from '../blobs/blob-store.ts';
+import { type Digest, digestAlgorithms } from '../../oci/digest.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Contents } from '../contents.ts';
 import { descendants } from '../descendants.ts';
 import type { Catalogue } from '../index/catalogue.ts';
 import type { Inventory } from '../index/inventory.ts';
 import type { ImageSummary } from '../index/listing.ts';
 import type { DamagedContent } from './damaged-content.ts';
+import { verifyContent } from './verify-content.ts';
 
 export interface Scrub {
   /** Checks the folder of the byte `first`, and ends early when the signal is aborted. */
@@ -60,77 +57,39 @@ export interface ScrubDeps {
   readonly catalogue: Catalogue;
   readonly inventory: Inventory;
   readonly store: BlobStore;
-  readonly hasher: Hasher;
   readonly contents: Contents;
   readonly eachImage: () => AsyncGenerator<ImageSummary>;
 }
 
-/** Bytes that are hashed before the pace is asked again. */
-const step = 1024 * 1024;
 const atOnce = 500;
 
 export function createScrub(deps: ScrubDeps): Scrub {
-  const { inventory, store, hasher, contents } = deps;
+  const { inventory, store, contents } = deps;
 
-  /** Gives what is wrong with the file. */
-  async function* read(
-    digest: Digest,
-    { path, size }: StoredFile,
-    { pace, signal }: ScrubOptions,
-  ): AsyncGenerator<ScrubStep, string | undefined> {
-    const hash = hasher.begin(path, digestAlgorithm(digest));
-    try {
-      for (let at = 0; at < size; ) {
-        const bytes = Math.min(step, size - at);
-        await pace.take(bytes);
-        if (signal.aborted) return undefined;
-        at += bytes;
-        await hash.reach(at);
-        yield { kind: 'read', bytes };
-      }
-      if ((await hash.finish(size)) === digestHex(digest)) return undefined;
-      return (await isSignedManifest(digest)) ? undefined : 'its file has other bytes';
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'EIO') return `its file cannot be read: ${message}`;
-      throw error;
-    } finally {
-      hash.abandon();
-    }
-  }
-
-  /** Schema 1 has the digest of a part of its bytes. */
-  async function isSignedManifest(digest: Digest): Promise<boolean> {
-    const type = (await inventory.content(digest))?.mediaType;
-    if (!isSchema1Type(type ?? '')) return false;
-    const bytes = await store.read(digest);
-    return bytes !== undefined && isNamedBy(bytes, digest, hexHash);
-  }
-
-  async function* check(digest: Digest, options: ScrubOptions): AsyncGenerator<ScrubStep> {
+  async function* check(digest: Digest, { pace, signal }: ScrubOptions): AsyncGenerator<ScrubStep> {
     if (contents.arriving.has(digest)) return;
     // Before its row is read: from here on eviction leaves it alone.
     const release = contents.reading.take(digest);
-    let file: StoredFile | undefined;
+    let verifying: ReturnType<typeof verifyContent> | undefined;
     try {
       const size = (await inventory.content(digest))?.size;
       if (size === undefined || contents.arriving.has(digest)) return;
-      file = await store.open(digest);
-      let fault = file ? undefined : 'its file is missing';
-      if (file?.size === size) fault = yield* read(digest, file, options);
-      else if (file) fault = `its file has ${file.size} bytes, not ${size}`;
-      if (options.signal.aborted) return;
-      const isStill = file ? file.isCurrent() : !(await store.has(digest));
-      if (fault !== undefined && isStill) contents.discard(digest, fault);
+      verifying = verifyContent(store, digest, size);
+      let step = await verifying.next();
+      for (; !step.done; step = await verifying.next()) {
+        yield { kind: 'read', bytes: step.value };
+        await pace.take(step.value);
+        if (signal.aborted) return;
+      }
+      if (step.value) contents.discard(digest, step.value.reason);
       yield { kind: 'checked' };
     } catch (error) {
-      if (options.signal.aborted) return;
+      if (signal.aborted) return;
       contents.unreadable(digest, error);
-      const reason = reasonOf(error);
-      if (await inventory.content(digest)) yield { kind: 'unreadable', digest, reason };
+      if (await inventory.content(digest)) yield { kind: 'unreadable', digest, reason: reasonOf(error) };
       else yield { kind: 'checked' };
     } finally {
-      file?.close();
+      await verifying?.return(undefined);
       release();
     }
   }

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StoredFile } from '../../../../src/cache/blobs/blob-store.ts';
-import { createVerifiedFiles } from '../../../../src/cache/integrity/verified-files.ts';
+import type { StoredBlob } from '../../../../src/cache/blobs/blob-store.ts';
+import { createCheckedStreams } from '../../../../src/cache/integrity/checked-streams.ts';
 import { blobOf } from '../../../support/byte-source.ts';
 import { readAll } from '../data-folder-fixture.ts';
 
 const content = blobOf('0123456789');
 
-/** A file that gives `bytes` three at a time. */
-function fileOf(bytes: Buffer, changed = 1): StoredFile {
+/** A blob that gives `bytes` three at a time. */
+function fileOf(bytes: Buffer, version = 'v1'): StoredBlob {
   return {
-    ...{ path: '', size: bytes.length, modified: 0, changed, isCurrent: () => true },
+    size: bytes.length,
+    modified: 0,
+    version,
+    isCurrent: async () => true,
     close() {},
     stream(start, end) {
       let at = start;
@@ -26,24 +29,27 @@ function fileOf(bytes: Buffer, changed = 1): StoredFile {
   };
 }
 
-function verifiedFiles() {
+function checkedStreams() {
   const faults: string[] = [];
-  return { faults, files: createVerifiedFiles((digest, reason) => faults.push(`${digest}: ${reason}`)) };
+  const files = createCheckedStreams(async (digest, _blob, reason) => {
+    faults.push(`${digest}: ${reason}`);
+  });
+  return { faults, files };
 }
 
 const right = content.bytes();
 const wrong = Buffer.from('0123456780');
 
 test('right bytes pass whole, and are believed from then on until the file is touched', async () => {
-  const { files, faults } = verifiedFiles();
+  const { files, faults } = checkedStreams();
   assert.deepEqual(await readAll(files.stream(content.digest, fileOf(right), 0, 10)), right);
   assert.deepEqual(await readAll(files.stream(content.digest, fileOf(wrong), 0, 10)), wrong);
-  await assert.rejects(readAll(files.stream(content.digest, fileOf(wrong, 2), 0, 10)), /have changed/);
+  await assert.rejects(readAll(files.stream(content.digest, fileOf(wrong, 'v2'), 0, 10)), /have changed/);
   assert.equal(faults.length, 1);
 });
 
 test('wrong bytes are never given to the end', async () => {
-  const { files, faults } = verifiedFiles();
+  const { files, faults } = checkedStreams();
   const stream = files.stream(content.digest, fileOf(wrong), 0, 10);
   let given = 0;
   await assert.rejects(async () => {
@@ -54,8 +60,24 @@ test('wrong bytes are never given to the end', async () => {
 });
 
 test('a part is given as it is: its reader verifies in its own way', async () => {
-  const { files, faults } = verifiedFiles();
+  const { files, faults } = checkedStreams();
   assert.deepEqual(await readAll(files.stream(content.digest, fileOf(wrong), 8, 10)), wrong.subarray(8));
   assert.deepEqual(await readAll(files.stream(content.digest, fileOf(wrong), 0, 9)), wrong.subarray(0, 9));
   assert.deepEqual(faults, []);
+});
+
+test('a stream that breaks off is a fault, told before its reader knows', async () => {
+  const { files, faults } = checkedStreams();
+  const broken: StoredBlob = {
+    ...fileOf(right),
+    stream: () => ({ next: () => Promise.reject(new Error('it ends here')), close() {} }),
+  };
+  await assert.rejects(files.stream(content.digest, broken, 2, 10).next(), /it ends here/);
+  assert.deepEqual(faults, [`${content.digest}: it ends here`]);
+});
+
+test('a version that was trusted when it was stored is not hashed', async () => {
+  const { files } = checkedStreams();
+  files.trust(content.digest, 'v1');
+  assert.deepEqual(await readAll(files.stream(content.digest, fileOf(wrong), 0, 10)), wrong);
 });
