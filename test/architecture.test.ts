@@ -127,7 +127,6 @@ const stillTooLong = {
 /** Areas whose comments are not plain English yet. Entries only go. */
 const notYetPlain: readonly string[] = [
   'cache',
-  'upstream',
   'transfer',
   'pull',
   'routing',

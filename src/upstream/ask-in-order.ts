@@ -6,7 +6,7 @@
  *   - A hedged endpoint that loses without a sign of life, to another endpoint or because the caller stopped waiting, has timed
  *     out: its breaker opens, unless its host answers for itself (`health.ts`). One that had begun to answer (a challenge, the
  *     first bytes) and lost to another has failed. Neither would ever fail by itself.
- *   - An endpoint whose breaker is half-open is probed beside the next one, and may finish even if it loses: a dead
+ *   - An endpoint with a half-open breaker is probed beside the next one, and may finish even if it loses: a dead
  *     mirror costs nothing, a healed one is noticed.
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
  *   - All of it together has a budget. When it is spent, running attempts are given up and the other endpoints are not asked.
@@ -47,7 +47,7 @@ export interface AskDeps {
   readonly clock: Clock;
   /** ms for all endpoints together (`upstream.total_timeout`). */
   readonly budget?: number;
-  /** Called for every attempt when it is over, also for one whose answer is no longer wanted. */
+  /** Called for every attempt when it is over, even if its answer is no longer wanted. */
   onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
   /** Called for every exception that judging an endpoint's answer ended in. */
   onFault?(endpoint: Endpoint, error: unknown): void;

@@ -1,4 +1,4 @@
-/** Puts the upstream side together: what the rest of the program asks for becomes questions to endpoints in order. */
+/** Puts the upstream side together: a call becomes a question to the endpoints in their order. */
 import type { ProxyEnvironment, UpstreamConfig } from '../config/config.ts';
 import type { AuthLookup } from '../config/credentials/auth-lookup.ts';
 import type { CertLookup } from '../config/files/certs-d.ts';
@@ -31,20 +31,20 @@ import { createUpstreamMemory, type UpstreamMemory } from './upstream-memory.ts'
 
 export interface UpstreamDeps {
   readonly endpoints: (reference: Reference) => readonly Endpoint[];
-  /** Whether registries.conf lists a registry: only such a one gets its own credentials after a redirect. Default: none. */
+  /** Whether registries.conf lists a registry: only listed ones get their own credentials after a redirect. Default: none is. */
   readonly isListed?: (registry: string) => boolean;
   readonly authLookup: AuthLookup;
   readonly certLookup: CertLookup;
   readonly clock: Clock;
-  /** What sockets read into. Whoever has done with a chunk of a blob gives it back there. */
+  /** What sockets read into. The reader of a blob gives each chunk back there. */
   readonly blocks: ReadBlocks;
-  /** Where `authLookup` looks, for the words of a refusal. */
+  /** The files that `authLookup` reads, for the words of a refusal. */
   readonly authFiles?: readonly string[];
-  /** Told of every attempt when it is over, for the log and metrics. */
+  /** Called for every attempt when it is over, for the log and metrics. */
   readonly onAttempt?: (endpoint: Endpoint, attempt: Attempt) => void;
-  /** Told of every exception that judging an endpoint's answer ended in: a bug, for the log. */
+  /** Called for every exception that judging an endpoint's answer ended in: a bug, for the log. */
   readonly onFault?: (endpoint: Endpoint, error: unknown) => void;
-  /** Told when a host is skipped from now on, and when it is asked again. */
+  /** Called when a host is skipped from now on, and when it is asked again. */
   readonly onBreaker?: (change: BreakerChange) => void;
   /** Called when a password_file or identity_token_file becomes unusable, and its last good secret is used for some seconds. */
   readonly onSecretRewrite?: (file: string, problem: string) => void;
@@ -57,7 +57,7 @@ export interface UpstreamOptions {
   readonly proxies: ProxyEnvironment;
   /** `entrepot/VERSION`. */
   readonly userAgent?: string;
-  /** What every request bears as `Via`: by it a request that comes back to us is known. */
+  /** Every request carries it as `Via`, so that a request that comes back to us is recognized. */
   readonly via?: string;
 }
 
@@ -192,12 +192,12 @@ function isMarkedInsecure(reference: Reference, endpoints: UpstreamDeps['endpoin
   }
 }
 
-/** A host that is no endpoint: a registry has sent us there. */
+/** A host that is not an endpoint: a registry redirected there. */
 function neverFailed(host: string): HostHealth {
   return { host, breaker: 'closed', usualMs: undefined, lastFailure: undefined };
 }
 
-/** What is asked for by digest takes the endpoints of a digest pull. */
+/** Content that is asked for by digest takes the endpoints of a digest pull. */
 function byDigest({ registry, repository }: Reference, digest: Digest): Reference {
   return { registry, repository, digest };
 }

@@ -6,9 +6,9 @@
  *   prefix ex.io/app   location hub.corp/apps   ex.io/app/web:1       -> hub.corp/apps/web:1
  *   prefix *.ex.io     location hub.corp        eu.ex.io:5000/web:1   -> hub.corp:5000/web:1   (the port is left over)
  *
- * A result that is no canonical reference is an error for the whole pull, before anybody is asked. An endpoint whose own
- * name matches a blocked entry may not be asked; nor may the source of a matching entry that is blocked, even where its
- * location lies elsewhere (there runtimes look at the location alone: this is the safer reading).
+ * A result that is not a canonical reference is an error for the whole pull, and no endpoint is asked. An endpoint is blocked if its
+ * own name matches a blocked entry. The source of a matching entry that is blocked is blocked too, even if its location lies
+ * elsewhere (runtimes look only at the location there: this is the safer reading).
  */
 import { findEntry } from '../config/registries-conf/match.ts';
 import type { MirrorEntry, RegistriesConf, RegistryEntry } from '../config/registries-conf/registries.ts';
@@ -16,13 +16,14 @@ import { EntrepotError } from '../errors.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../oci/reference.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** Throws EntrepotError REWRITE_INVALID with the file and line of the location that is to blame. */
+/** Throws EntrepotError REWRITE_INVALID with the file and line of the location that makes the invalid name. */
 export type EndpointsOf = (reference: Reference) => readonly Endpoint[];
 
+/** The rewriting of one configuration. */
 export function createEndpoints(
   registries: RegistriesConf,
   options: {
-    /** `upstream.insecure`: for endpoints whose own table does not say. */
+    /** `upstream.insecure`: for endpoints without `insecure` in their own table. */
     readonly insecureDefault: boolean;
   },
 ): EndpointsOf {
@@ -63,7 +64,7 @@ export function createEndpoints(
   }
 }
 
-/** The mirrors of an entry that are for this reference. One with both tag and digest counts as one with a digest. */
+/** The mirrors of an entry that are for this reference. A reference with both tag and digest counts as one with a digest. */
 export function mirrorsFor(entry: RegistryEntry, reference: Reference): readonly MirrorEntry[] {
   const other = reference.digest === undefined ? 'digest-only' : 'tag-only';
   if (entry.mirrorByDigestOnly && reference.digest === undefined) return [];

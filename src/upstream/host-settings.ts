@@ -1,4 +1,4 @@
-/** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are one. */
+/** What entrepot.toml says of one host, over the general values. `docker.io` and its API host are the same host here. */
 import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
 import { canonicalRegistry, dockerHub, dockerHubApi } from '../oci/docker-hub.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -17,10 +17,11 @@ export interface HostSettings {
   stallTimeout(name: string): number;
   /** Milliseconds that a request waits for one of a host's connections. */
   readonly queueTimeout: number;
-  /** How near the endpoint's own host may be: anywhere where the configuration names it. */
+  /** Which addresses the endpoint's own host may have: any, if the configuration names the host. */
   addressScope(endpoint: Endpoint): AddressScope;
 }
 
+/** The settings of one configuration. */
 export function createHostSettings(upstream: UpstreamConfig): HostSettings {
   const byName = new Map(upstream.hosts.map((host) => [canonicalHost(host.host), host]));
   const of = (name: string) => byName.get(canonicalHost(name));

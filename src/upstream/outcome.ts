@@ -1,5 +1,5 @@
 /**
- * What asking one endpoint gave. A closed union: whoever takes an outcome switches over all of it.
+ * What asking one endpoint gave. A closed union: code that takes an outcome switches over all of it.
  * `reason` is one sentence fragment that an operator can act on: `certificate expired on 2026-01-02`,
  * `HTTP 503`, `no credentials in /root/.docker/config.json for quay.io/team`. It never holds a secret.
  */
@@ -13,9 +13,9 @@ export type Outcome<T> =
   | {
       readonly kind: FailureKind;
       readonly reason: string;
-      /** Whose were refused, where the registry itself has not seen them: by its token server, or a moment ago. */
+      /** Where the refused credentials are written, if the registry itself was not sent them: its token server refused them. */
       readonly credentials?: CredentialSource;
-      /** What kept an HTTP answer from coming; undefined if one came. */
+      /** Why no HTTP answer came; undefined if one came. */
       readonly fault?: FaultKind;
     };
 
@@ -32,7 +32,7 @@ export interface Attempt {
   readonly ms: number;
   /** Epoch ms, with rateLimited. */
   readonly until?: number;
-  /** Whose credentials were used: where they are written, never the secret. */
+  /** Where the credentials that were used are written; never the secret. */
   readonly credentials?: CredentialSource;
   /** `host[:port]` that it sent the request to, if that was another host. */
   readonly redirectedTo?: string;

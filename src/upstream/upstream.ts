@@ -11,20 +11,20 @@ import type { Trail } from './outcome.ts';
 
 export interface Upstream {
   /**
-   * The endpoints for a reference, in trying order, blocked ones included. With a digest in the reference, those of a digest
-   * pull. Throws EntrepotError REWRITE_INVALID where the configuration makes no valid name of it.
+   * The endpoints for a reference in the order of asking, blocked ones included. A digest in the reference makes it a digest pull.
+   * Throws EntrepotError REWRITE_INVALID if the configuration makes no valid name of the reference.
    */
   endpoints(reference: Reference): readonly Endpoint[];
 
-  /** `upstream.offline` is set: every question is answered at once, and no host is asked. */
+  /** `upstream.offline` is set: every call returns the verdict `offline` at once, and no host is asked. */
   readonly isOffline: boolean;
 
-  /** Whether the breaker of each of them is open, and no probe is due: who has an older answer need not ask. */
+  /** Whether the breaker of each of them is open and no probe is due: a caller with an older answer need not ask. */
   isDown(endpoints: readonly Endpoint[]): boolean;
-  /** Whether the host of one of them has answered for itself, whatever its content does, since then (monotonic ms). */
+  /** Whether the host of one of them has answered `/v2/` since then (monotonic ms), even if its content does not come. */
   hasAnswered(endpoints: readonly Endpoint[], since: number): boolean;
 
-  /** GET by digest where the reference has one, else by tag. The digest is verified, the bytes are capped. */
+  /** GET by digest if the reference has one, else by tag. The digest is verified, the bytes are capped. */
   getManifest(reference: Reference, options?: AskOptions): Promise<Answer<FetchedManifest>>;
   /** HEAD, or GET if HEAD says no or gives no digest: only GET decides that a manifest is absent. */
   headManifest(reference: Reference, options?: AskOptions): Promise<Answer<ManifestHead>>;
@@ -46,24 +46,25 @@ export interface Upstream {
   /** The referrers index as bytes; falls back to the referrers tag schema. */
   listReferrers(reference: Reference, subject: Digest, options?: AskOptions): Promise<Answer<Uint8Array>>;
 
-  /** A fault that shows only after good headers. Wrong bytes say nothing of the host. */
+  /** Call for a fault that shows only after good headers. Wrong bytes (`invalid`) say nothing of the host. */
   report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void;
   /** Breakers, cooling and last outcomes, for `explain --probe`, the log and metrics. */
   health(): readonly EndpointHealth[];
   /**
-   * Another one has taken its place: what is under way may come to its end within `upstream.total_timeout`, and what is
-   * then left, which is bodies of blobs, is cut. Whoever still asks is answered, over new connections.
+   * Call when a reload has replaced this instance. Requests under way get `upstream.total_timeout` to finish; remaining blob bodies
+   * are then cut (their transfers resume through the new instance). Requests made after `retire()` still work, on new connections.
    */
   retire(): Promise<void>;
-  /** Cuts what is under way. */
+  /** Cuts all requests and bodies under way. */
   close(): Promise<void>;
 }
 
 export interface AskOptions {
-  /** endpointKey of the endpoint to ask first, out of its order: the one that gave the manifest. */
+  /** endpointKey of the endpoint to ask first, before its turn: the one that gave the manifest. */
   readonly prefer?: string | undefined;
-  /** endpointKeys that are not asked, or only when nothing else is left, in their order (`distrust`). */
+  /** endpointKeys that are not asked. */
   readonly exclude?: ReadonlySet<string>;
+  /** endpointKeys that are asked last, in their order. */
   readonly distrust?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
   /** Called when a part of a long answer is here, such as a page of a list. */
@@ -74,10 +75,7 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T; readonly endpoint: Endpoint; readonly trail: Trail }
   | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
 
-/**
- * What a trail without an ok means for the client: `notFound` only if every endpoint said so (blocked and skipped ones
- * do not count as having said anything, unless nobody else was asked).
- */
+/** What a trail without an ok means for the client: `notFound` only if every endpoint that was asked said so, and one was asked. */
 export type Verdict =
   | { readonly kind: 'notFound' }
   | { readonly kind: 'unavailable' }
@@ -98,32 +96,32 @@ export interface ManifestHead {
 }
 
 export interface OpenedBlob {
-  /** Offset of the body's first byte: 0 where the endpoint ignored the range. */
+  /** Offset of the body's first byte: 0 if the endpoint ignored the range. */
   readonly start: number;
-  /** Offset after the body's last byte, where the headers tell. */
+  /** Offset after the body's last byte, if the headers say it. */
   readonly end: number | undefined;
-  /** Size of the whole blob, where the headers tell. */
+  /** Size of the whole blob, if the headers say it. */
   readonly size: number | undefined;
   readonly body: UpstreamBody;
 }
 
 /** A body that is pushed to one sink, without a stream in between. */
 export interface UpstreamBody {
-  /** Starts the delivery; called once. Without it nothing is read, so every body is consumed or cancelled. */
+  /** Starts the delivery; called once. Nothing is read before it, so every body must be consumed or cancelled. */
   consume(sink: BodySink): void;
-  /** After the sink asked for a pause. */
+  /** Ends a pause that the sink asked for. */
   resume(): void;
-  /** Closes the exchange; the sink hears no more of it. May be called at any time. */
+  /** Closes the exchange; the sink is not called any more. May be called at any time. */
   cancel(): void;
 }
 
 export interface BodySink {
   /**
-   * The sink owns `chunk` from now on, and may give it back to the blocks that sockets read into when it has done
-   * with it (`lib/read-blocks.ts`). False asks for a pause until `resume()`.
+   * The sink owns `chunk` from now on, and may give it back to the blocks that sockets read into (`lib/read-blocks.ts`). False asks
+   * for a pause until `resume()`.
    */
   data(chunk: Buffer): boolean;
-  /** The body ended as its framing says; whether that is enough is the sink's to judge. */
+  /** The body ended as its framing says. The sink judges whether that is enough. */
   end(): void;
   fail(reason: string): void;
 }
@@ -131,7 +129,7 @@ export interface BodySink {
 export interface EndpointHealth {
   readonly host: string;
   readonly breaker: 'closed' | 'open' | 'half-open';
-  /** Epoch ms until which the host is not asked (429), where it is. */
+  /** Epoch ms until which the host is not asked (429); undefined if it may be asked. */
   readonly coolingUntil: number | undefined;
   /** Estimate of the usual time to headers, ms. */
   readonly usualMs: number | undefined;

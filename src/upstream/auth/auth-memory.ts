@@ -1,4 +1,4 @@
-/** What is known about asking in a name: by endpoint, what worked last, and what was refused a moment ago. */
+/** What is remembered of each endpoint: which `Authorization` worked last, and what was refused a moment ago. */
 import { isDeepStrictEqual } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import type { FoundCredentials } from '../../config/credentials/auth-lookup.ts';
@@ -11,7 +11,7 @@ export interface Authorization {
   readonly header: string;
   /** Undefined for anonymous. */
   readonly credentials: FoundCredentials | undefined;
-  /** What it answers: it is answered again when the token ends. */
+  /** The challenge that it answers. It is answered again when the token ends. */
   readonly challenge: Challenge;
   readonly scope: string | undefined;
   /** Why credentials that exist were not used. */
@@ -24,20 +24,22 @@ export interface Kept {
   readonly renewAt: number;
 }
 
-/** Keys are of one endpoint; `what` names one way of asking there. */
+/** `key` names an endpoint (`authKey`), `what` one way of asking there. */
 export interface AuthMemory {
   kept(key: string): Kept | undefined;
   keep(key: string, kept: Kept): void;
-  /** Forgets what is kept, unless it is another one by now. */
+  /** Forgets what is kept, unless its header is another one by now. */
   drop(key: string, header: string): void;
   /** Notes that `what` failed with these credentials. It is not done again for half a minute, or until they change. */
   refuse(key: string, what: string, found: FoundCredentials | undefined, failure: Outcome<never>): void;
+  /** The failure that `refuse` noted, if it still holds for these credentials. */
   lately(key: string, what: string, found: FoundCredentials | undefined): Outcome<never> | undefined;
 }
 
-/** Registries lock accounts for wrong passwords. */
+/** ms. Registries lock accounts for wrong passwords. */
 const refusalMemory = 30_000;
 
+/** Keeps at most 10,000 endpoints and 64 MiB of headers, those used last. */
 export function createAuthMemory(clock: Clock): AuthMemory {
   const kept = new LRUCache<string, Kept>({
     max: 10_000,

@@ -1,11 +1,11 @@
-/** The ways to answer the challenges of a registry: all of them are candidates (RFC 9110, section 11.6.1). */
+/** The ways to answer the challenges of a registry. All challenges are candidates (RFC 9110, section 11.6.1). */
 import type { FoundCredentials } from '../../config/credentials/auth-lookup.ts';
 import type { Challenge } from './challenge.ts';
 import type { RealmJudgement } from './realms.ts';
 
 /** One way to get a value for `Authorization`. */
 export interface Way {
-  /** Names it among all ways at one endpoint. */
+  /** Its name among all ways at one endpoint. */
   readonly what: string;
   readonly challenge: Challenge;
   /** Undefined: an anonymous token. */
@@ -13,11 +13,11 @@ export interface Way {
   /** Undefined for Basic, as is `realm`. */
   readonly scope: string | undefined;
   readonly realm: Exclude<RealmJudgement, { kind: 'refused' }> | undefined;
-  /** Credentials are the better way, but they do not help. */
+  /** It is anonymous although there are credentials: those did not help. */
   readonly lastResort: boolean;
 }
 
-/** What `Credentials.find` gave. */
+/** The result of `Credentials.find`. */
 export interface Found {
   readonly credentials: FoundCredentials | undefined;
   /** Why they cannot be read. */
@@ -25,8 +25,8 @@ export interface Found {
 }
 
 /**
- * The best first: those with credentials in the order of the challenges, then anonymous tokens. An identity token buys bearer
- * tokens only, and no credentials nothing but anonymous ones, wherever a Basic challenge may be in that order.
+ * The best first: ways with credentials in the order of the challenges, then anonymous tokens. An identity token answers Bearer
+ * challenges only; without credentials, only anonymous tokens are left. `refused`: why token servers may not be asked.
  */
 export function waysOf(
   challenges: readonly Challenge[],
@@ -61,16 +61,17 @@ export function waysOf(
   return { ways: [...named, ...anonymous], refused };
 }
 
-/** A registry may widen what we ask for, but not to a token that could change anything. */
+/** A registry may widen the scope that we ask for, but not to a token that could change anything. */
 const readingScope =
   /^(?:(?:repository|registry):[A-Za-z0-9._\-/:]+:(?:pull|metadata_read|catalog)(?:,(?:pull|metadata_read|catalog))*(?: |$))+$/;
 
-/** Our own, then the one that the registry names. */
+/** Our own scope, then the one that the registry names. */
 function scopesOf(challenge: Challenge, own: string): readonly string[] {
   const named = challenge.parameters.get('scope');
   return named === undefined || named === own || !readingScope.test(named) ? [own] : [own, named];
 }
 
+/** Whether both are answered in the same way. */
 export function isSameChallenge(one: Challenge, other: Challenge): boolean {
   if (one.scheme !== other.scheme) return false;
   if (one.scheme === 'basic') return true;

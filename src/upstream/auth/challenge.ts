@@ -1,7 +1,6 @@
 /**
- * WWW-Authenticate (RFC 9110, section 11.6.1): several challenges may stand in one header or in several, and
- * a comma separates both challenges and parameters, so only what follows tells them apart: `token =` is a
- * parameter, `token` alone begins a challenge.
+ * WWW-Authenticate (RFC 9110, section 11.6.1). There may be several challenges in one header, and several headers. A comma separates
+ * both challenges and parameters, so what follows it decides: `token =` is a parameter, `token` alone begins a challenge.
  */
 export interface Challenge {
   /** Lower case. */
@@ -17,7 +16,7 @@ const equals = /[ \t]*=[ \t]*/y;
 const spaces = /[ \t]+/y;
 const quotedForm = /"((?:[^"\\]|\\.)*)"/sy;
 
-/** Never throws: what cannot be read ends the header it is in. At most 16 challenges. */
+/** Never throws: a header is read up to the first thing that makes no sense. At most 16 challenges. */
 export function parseChallenges(headers: string | readonly string[] | undefined): readonly Challenge[] {
   if (headers === undefined) return [];
   const found: Challenge[] = [];

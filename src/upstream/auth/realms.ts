@@ -1,12 +1,12 @@
 /**
- * Which token server may be given a registry's credentials. A registry names its token server in a header, so a hostile or
+ * Decides which token server may be given a registry's credentials. A registry names its token server in a header, so a hostile or
  * broken mirror could name any host and be handed the password (CVE-2026-33540, CVE-2020-15157). Credentials go to
  *
  *   - the registry's own host name,
  *   - a host of the same site (`same-site.ts`),
  *   - a host in `upstream.token_realms` (`host`, `host:port` or `*.domain`).
  *
- * Any other realm is asked without credentials, and one that lies nearer to us than the registry (loopback, private,
+ * Any other realm is asked without credentials. A realm with an address nearer to us than the registry's (loopback, private,
  * metadata) is not asked at all.
  */
 import { type AddressKind, literalKind } from '../../lib/address-kind.ts';
@@ -19,7 +19,7 @@ export interface RealmContext {
   /** As the configuration calls the registry. */
   readonly host: string;
   readonly insecure: boolean;
-  /** How near the registry's own host may be. */
+  /** Which addresses the registry's own host may have. */
   readonly ownAddressScope: AddressScope;
   readonly registryKind: AddressKind | undefined;
   readonly tokenRealms: readonly string[];
@@ -36,6 +36,7 @@ export type RealmJudgement =
     }
   | { readonly kind: 'refused'; readonly reason: string };
 
+/** `realm`: the URL as it stands in the challenge. */
 export function judgeRealm(realm: string, context: RealmContext): RealmJudgement {
   const url = URL.parse(realm);
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {

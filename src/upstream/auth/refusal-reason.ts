@@ -1,5 +1,4 @@
-/** What a registry's refusal means in words: what it refused, and whose it was. */
-
+/** A registry's refusal in words: which credentials or token it refused, and where they came from. */
 import { kindOfStatus } from '../http/status.ts';
 import type { Outcome } from '../outcome.ts';
 import type { Authorization } from './auth-memory.ts';
@@ -14,7 +13,7 @@ export interface Refusal {
   readonly words: Promise<string>;
 }
 
-/** `noneFound`: that there are no credentials, and where they were looked for. */
+/** The outcome of a refusal. `noneFound`: that there are no credentials, and where they were looked for. */
 export async function refusalOf(
   { status, words }: Refusal,
   sent: Authorization | undefined,

@@ -1,6 +1,6 @@
 /**
  * Whether two host names belong to the same site: one registrable domain of the Public Suffix List (publicsuffix.org), with its
- * private section. It decides which token server may have a registry's password, so a domain whose subdomains belong to many
+ * private section. It decides which token server may have a registry's password, so a domain with subdomains of many
  * owners must not count as a site. The list leaves out some of those; they are named here. A host that is not of the same site can
  * still be listed in the configuration.
  */

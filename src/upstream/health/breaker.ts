@@ -1,5 +1,5 @@
 /**
- * One circuit breaker. An endpoint whose breaker is open is asked last; later it is probed by one request at a time.
+ * One circuit breaker. An endpoint with an open breaker is asked last; later it is probed by one request at a time.
  *
  *   closed --3 failures in a row, or told to--> open --backoff over--> half-open (one probe)
  *     ^                                          ^                        |

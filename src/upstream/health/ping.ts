@@ -1,4 +1,4 @@
-/** Whether a host answers for itself: `GET /v2/`, which belongs to no content and which no client chooses. */
+/** Whether a host answers for itself: `GET /v2/`, which belongs to no content and which clients cannot choose. */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { AttemptContext } from '../ask-in-order.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -11,6 +11,7 @@ import { kindOfStatus } from '../http/status.ts';
 /** True if any answer but a server's error comes within so many ms, not counting waits for one of our own connections. */
 export type Ping = (endpoint: Endpoint, within: number) => Promise<boolean>;
 
+/** The ping of one configuration's upstream. */
 export function createPing(deps: {
   sender: Sender;
   schemes: Schemes;

@@ -1,6 +1,6 @@
 /**
- * What hosts say about how often they may be asked: a 429 makes host and account cool down until Retry-After, and
- * `ratelimit-limit`/`ratelimit-remaining` (Docker Hub: `100;w=21600`) are kept to be shown.
+ * How often hosts may be asked, as they say themselves. After a 429, the host is left alone for that account until Retry-After.
+ * `ratelimit-limit` and `ratelimit-remaining` (Docker Hub: `100;w=21600`) are kept to be shown.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
@@ -16,7 +16,7 @@ export interface RateLimits {
   hosts(): readonly string[];
   /** The host is not asked by this account until then, epoch ms. */
   cool(host: string, account: string, until: number): void;
-  /** Notes what the headers of any answer to this account tell. */
+  /** Keeps the allowance that the headers of any answer to this account announce. */
   observe(host: string, account: string, headers: ResponseHeaders): void;
   /** Of the account that has the least left. */
   allowance(host: string): Allowance | undefined;
@@ -27,14 +27,17 @@ export interface Allowance {
   readonly remaining: number | undefined;
 }
 
+/** ms, without Retry-After. */
 const defaultCooling = 30_000;
+/** ms. */
 const shortestCooling = 1000;
-/** However long a host says: one wrong header must not shut it out for a day. */
+/** ms, even if a host asks for more: one wrong header must not shut it out for a day. */
 const longestCooling = 15 * 60_000;
 
-/** Whoever is asked without credentials: the hosts that registries redirect to, and token servers of strangers. */
+/** The account of requests without credentials, such as those to hosts that registries redirect to. */
 export const anonymous = '';
 
+/** Keeps at most 1000 hosts, those used last. */
 export function createRateLimits(clock: Clock): RateLimits {
   const cooling = new LRUCache<string, Map<string, number>>({ max: 1000 });
   const allowances = new LRUCache<string, Map<string, Allowance>>({ max: 1000 });
@@ -81,7 +84,7 @@ export function tooMany(until: number, words = ''): string {
   return `HTTP 429 until ${new Date(until).toISOString()}${words}`;
 }
 
-/** The outcome of one that is cooling. `where` begins the reason. */
+/** The outcome of a host that is cooling. `where` begins the reason. */
 export function notAsked(where: string, until: number): Outcome<never> {
   return { kind: 'rateLimited', reason: `${where}not asked: ${tooMany(until)}`, until };
 }

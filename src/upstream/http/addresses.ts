@@ -1,16 +1,16 @@
 /**
- * How far an address reaches. What a registry sends us to (a redirect, a token realm) may not lie nearer to us than the
- * registry itself does: a registry on the internet has no business with our loopback, our network or a cloud's
- * metadata service.
+ * Which kinds of address a registry may send us to. A redirect or a token realm may not lead to an address that is nearer to us than
+ * the registry's own: a registry on the internet has no business with our loopback, our network or a cloud's metadata service.
  *
  *   public  <  private  <  loopback          (nearer to us to the right)
- *   linkLocal: metadata services live there; only a host that the configuration itself names is asked there
+ *   linkLocal: metadata services have such addresses; only a host that the configuration itself names is asked there
  */
 import type { AddressKind } from '../../lib/address-kind.ts';
 
-/** The nearest kind of address that may be connected to; `any` for hosts that the configuration names. */
+/** The nearest kind of address that may be connected to; `any` is for hosts that the configuration names. */
 export type AddressScope = 'public' | 'private' | 'loopback' | 'any';
 
+/** Whether an address of this kind may be connected to. */
 export function isWithinScope(kind: AddressKind, addressScope: AddressScope): boolean {
   switch (addressScope) {
     case 'any':
@@ -25,8 +25,8 @@ export function isWithinScope(kind: AddressKind, addressScope: AddressScope): bo
 }
 
 /**
- * How near a host may send us. `related`: to a host of the same owner, whose names may lead into a private network where the
- * registry's own does not (split DNS, a registry behind a proxy).
+ * The scope for a host that a registry sends us to. `kind`: the registry's own kind of address. `related`: the host is of the same
+ * site, so it may have a private address though the registry has a public one (split DNS, a registry behind a proxy).
  */
 export function scopeFrom(kind: AddressKind | undefined, related: boolean): Exclude<AddressScope, 'any'> {
   if (kind === 'loopback' || kind === 'private') return kind;

@@ -1,4 +1,4 @@
-/** Small bodies: read whole as long as they come, or dropped so that their connection can be used again. */
+/** Small bodies: read whole, or dropped so that their connection can be used again. */
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { UpstreamBody } from '../upstream.ts';
 
@@ -10,16 +10,17 @@ export interface ReadBodyOptions {
   /** Bytes. */
   readonly cap: number;
   readonly clock: Clock;
-  /** Milliseconds in which at least one byte comes. The whole may take ten times as long. */
+  /** Milliseconds in which at least one byte must come. The whole body may take ten times as long. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 const mostTimeouts = 10;
 
+/** Reads a body whole. Never rejects. Cancels a body that it gives up. */
 export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<ReadBody> {
   const { promise, resolve } = Promise.withResolvers<ReadBody>();
-  /** Copied into one piece: of a body that comes in chunks of one byte, each would cost a hundred. */
+  /** Chunks are copied into one piece: a chunk of one byte would otherwise cost a hundred bytes. */
   let held = Buffer.alloc(0);
   let size = 0;
   const finish = (result: ReadBody) => {
@@ -65,10 +66,10 @@ export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<
   return promise;
 }
 
-/** ms that the rest of an unwanted body may take: it holds a connection, and one of those that the host allows. */
+/** ms that the rest of an unwanted body may take: it holds one of the connections that the host allows. */
 const dropTimeout = 5000;
 
-/** Reads up to 64 KiB to save the connection, and closes it where there is more, or it does not come. */
+/** Reads up to 64 KiB to save the connection. Closes it if there is more, or if the rest does not come. */
 export function dropBody(body: UpstreamBody, clock: Clock): void {
   let left = 64 * 1024;
   const close = () => {

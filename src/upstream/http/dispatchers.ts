@@ -25,21 +25,21 @@ export interface Route {
   readonly name: string;
   readonly verify: boolean;
   readonly addressScope: AddressScope;
-  /** The registry on whose behalf another host is asked: what certs.d has for it is used there too. */
+  /** If another host than the registry's is asked for the registry: what certs.d has for the registry is used there too. */
   readonly lent?: LentCertificates | undefined;
 }
 
 export interface LentCertificates {
-  /** Names the registry. Its CAs are trusted. */
+  /** The registry. Its CAs are trusted. */
   readonly from: string;
-  /** Whether its client certificates may be shown, as its credentials might be given. */
+  /** Whether its client certificates may be shown: the rule for credentials applies to them too. */
   readonly withPairs: boolean;
 }
 
 export interface Dispatchers {
   /** Throws EntrepotError TLS_UNUSABLE if the host's certificates cannot be used. */
   of(route: Route): Dispatcher;
-  /** `host:port` of the proxy that stands between, if one does. */
+  /** `host:port` of the proxy that is used, if one is. */
   proxyOf(route: Route): string | undefined;
   /** Certificates are read again by the next `of`. */
   forget(route: Route): void;

@@ -32,9 +32,9 @@ export interface ExchangeOptions {
   readonly clock: Clock;
   /** Milliseconds until the headers are in. */
   readonly headerTimeout: number;
-  /** Asked when that time is over: whether `signal` alone ends the wait. */
+  /** Called when that time is over: whether only `signal` ends the wait from then on. */
   mayOutlast?(): boolean;
-  /** Gives up before the headers; a body is cancelled by its owner. */
+  /** Gives up before the headers are in. After that, the owner of the body cancels it. */
   readonly signal?: AbortSignal | undefined;
   /** Called for each chunk that a sink is given: its memory is the sink's from then on. */
   readonly retain: (chunk: Buffer) => void;
@@ -44,6 +44,7 @@ export interface ExchangeOptions {
   released(): void;
 }
 
+/** Never rejects: what keeps an answer from coming is a fault. The body is paused until it is consumed. */
 export function exchange(
   dispatcher: Dispatcher,
   url: URL,
@@ -116,7 +117,7 @@ export function exchange(
   return promise;
 }
 
-/** Bytes. Smaller ones that come at once are handed on in one piece. */
+/** Bytes. Smaller chunks that come at once are handed on in one piece. */
 const smallChunk = 4096;
 
 class ExchangeBody implements UpstreamBody {
@@ -185,7 +186,7 @@ class ExchangeBody implements UpstreamBody {
     this.#finish(reason);
   }
 
-  /** Those of one read of the socket together: whoever sends chunks of one byte would keep us busy with nothing else. */
+  /** Hands on the small chunks of one read of the socket together: a server that sends single bytes would else keep us busy. */
   #deliverSmall(): void {
     const small = this.#small;
     const [only] = small;

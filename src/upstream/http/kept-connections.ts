@@ -30,11 +30,11 @@ export interface KeptConnectionsDeps {
   readonly blocks: Pick<ReadBlocks, 'retain'>;
 }
 
-/** ms without a sign of life after which a kept connection is doubted. */
+/** ms without an answer after which the request is sent again over a new connection. */
 const longestSilence = 3000;
 /** ms of silence, ended by the caller, after which the kept connections of a host are not used again. */
 const suspiciousSilence = 1000;
-/** The most that `longestSilence` becomes for a host whose answers take long, ms. */
+/** ms. The most that `longestSilence` becomes for a host with slow answers. */
 const mostSlowness = 60_000;
 
 interface Try {
@@ -47,7 +47,7 @@ interface Try {
   cut(): void;
 }
 
-/** Remembers hosts that begin to answer late, so that their kept connections are doubted later. */
+/** Remembers hosts that begin to answer late, so that their requests are sent again later. */
 export function createKeptConnections(deps: KeptConnectionsDeps): KeptConnections {
   const { dispatchers, settings, clock } = deps;
   /** ms of silence that are usual at a host. */

@@ -9,7 +9,7 @@
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 
-/** An answer whose lengths contradict each other: nobody can know where its body ends. */
+/** The lengths of an answer contradict each other: the end of its body is unknown. */
 export class DifferentLengthsError extends Error {
   readonly code = 'DIFFERENT_LENGTHS';
 }

@@ -1,5 +1,5 @@
 /**
- * Which proxy, if any, stands between us and a host. HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean what they mean to every
+ * Which proxy a host is asked through. HTTP_PROXY, HTTPS_PROXY and NO_PROXY mean what they mean to every
  * container runtime (golang.org/x/net/http/httpproxy): each scheme has its own variable, `corp.example` covers its subdomains, an entry
  * may have a port, be an address or a CIDR block, `*` means everything, and loopback is never proxied.
  */
@@ -15,6 +15,7 @@ export interface Proxies {
 
 type Matcher = (hostname: string, port: string) => boolean;
 
+/** A host's own `proxy` in entrepot.toml wins over the environment. */
 export function createProxies(environment: ProxyEnvironment, settings: HostSettings): Proxies {
   const http = toUrl(environment.http);
   const https = toUrl(environment.https);

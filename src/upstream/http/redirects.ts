@@ -1,8 +1,7 @@
 /**
- * Where a redirect may lead. The Location is resolved first, then judged: a scheme that is no worse, an address that is no
- * nearer to us than the registry itself. The registry's credentials stay with the registry's own host.
+ * Where a redirect may lead. The Location is resolved first, then judged: its scheme may not be worse, its address not nearer to us
+ * than the registry's own. The registry's credentials stay with the registry's own host.
  */
-
 import { type AddressKind, literalKind } from '../../lib/address-kind.ts';
 import { areSameSite } from '../auth/same-site.ts';
 import { type AddressScope, isWithinScope, scopeFrom, tooNearReason } from './addresses.ts';
@@ -11,7 +10,7 @@ export const maxRedirects = 5;
 
 export interface RedirectContext {
   readonly from: URL;
-  /** Of the registry that was asked at first. */
+  /** The registry that was asked first. */
   readonly origin: URL;
   readonly insecure: boolean;
   readonly originKind: AddressKind | undefined;
@@ -23,10 +22,12 @@ export type RedirectJudgement =
   | { readonly ok: true; readonly url: URL; readonly sameHost: boolean; readonly addressScope: AddressScope }
   | { readonly ok: false; readonly reason: string };
 
+/** Statuses with a Location to follow (RFC 9110, section 15.4). */
 export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
+/** `location`: as it stands in the header. */
 export function judgeRedirect(location: string | undefined, context: RedirectContext): RedirectJudgement {
   const url = location === undefined || location === '' ? undefined : URL.parse(location, context.from.href);
   if (!url) return refused('redirects without a usable Location');

@@ -1,7 +1,7 @@
 /**
- * HTTPS or HTTP. A host that is not marked insecure is asked by verified HTTPS and nothing else. An insecure one is
- * pinged once, as the ecosystem does it: HTTPS without verification, then plain HTTP; what answers properly (200 or 401) is
- * kept until it fails. HTTP is not tried where it would reach the same closed or silent port.
+ * HTTPS or HTTP. A host that is not marked insecure is asked by verified HTTPS only. An insecure one is
+ * pinged once, as the ecosystem does it: HTTPS without verification, then plain HTTP. The one with a proper answer (200 or 401) is
+ * kept until it fails. HTTP is not tried if it would reach the same closed or silent port.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
@@ -22,9 +22,9 @@ export interface Base {
 }
 
 export interface Schemes {
-  /** `sent` is called when the host has to be asked for it. */
+  /** `sent` is called if the host has to be asked for it. */
   of(endpoint: Endpoint, context: Pick<AttemptContext, 'sent' | 'signal'>): Promise<Outcome<Base>>;
-  /** The remembered one failed below HTTP: it is found out anew next time. */
+  /** Call when the remembered scheme failed below HTTP: it is detected again next time. */
   forget(endpoint: Endpoint): void;
 }
 
@@ -32,6 +32,7 @@ type Ping =
   | { readonly kind: 'answered'; readonly properly: boolean }
   | { readonly kind: 'failed'; readonly fault: TransportFault };
 
+/** Remembers at most 1000 insecure hosts, those used last. */
 export function createSchemes(deps: {
   sender: Sender;
   addressScopeOf: (endpoint: Endpoint) => AddressScope;
@@ -80,7 +81,7 @@ export function createSchemes(deps: {
       context.sent();
       const work = async () => {
         const result = await detect(endpoint.host, deps.addressScopeOf(endpoint));
-        // One that nobody waits for any more must not overrule the one after it.
+        // A detection that all callers have given up must not overrule the one after it.
         if (result.kind === 'ok' && !found.has(endpoint.host)) found.set(endpoint.host, result.value);
         return result;
       };

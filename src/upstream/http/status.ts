@@ -1,4 +1,4 @@
-/** What an HTTP answer that is no success means, as an outcome, and the server's own words about it. */
+/** What an HTTP answer that is not a success means, as an outcome, and the server's own words about it. */
 import type { Clock } from '../../lib/clock.ts';
 import { foreignWords } from '../../lib/foreign-words.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
@@ -14,17 +14,18 @@ const wordsTimeout = 2000;
 export interface WordsOptions {
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
-  /** What the request carried: servers repeat it in their messages. */
+  /** The secrets that the request carried: servers repeat them in their messages. */
   readonly secrets?: readonly string[] | undefined;
 }
 
-/** 429 is not for here: it needs to know the account. */
+/** For any status but 429, which depends on the account. */
 export async function failureOf(response: HttpResponse, options: WordsOptions): Promise<Outcome<never>> {
   const { status } = response;
   const words = await serverWords(response, options);
   return { kind: kindOfStatus(status), reason: `HTTP ${status}${words}` };
 }
 
+/** For any status that is not a success. */
 export function kindOfStatus(status: number): FailureKind {
   if (status === 404 || status === 410) return 'notFound';
   if (status === 401 || status === 407) return 'unauthorized';
@@ -37,12 +38,12 @@ export function kindOfStatus(status: number): FailureKind {
 /** Statuses by which registries refuse a credential that has ended: ECR Public says 400, ECR 403, and some say neither. */
 const refusals: ReadonlySet<number> = new Set([400, 401, 402, 403, 407, 419, 440, 498]);
 
-/** Whether the answer may be to the credential that the request carried, and another one may help. */
+/** Whether the answer may be due to the credential that the request carried, so that another one may help. */
 export function mayRefuseCredential(status: number): boolean {
   return refusals.has(status);
 }
 
-/** Statuses that registries give to strangers in the place of 401: they challenge at their ping only. */
+/** Statuses that some registries give to anonymous requests instead of 401: they challenge at their ping only. */
 export function answersAnonymousWith(status: number): boolean {
   return status === 400 || status === 403 || status === 404;
 }
@@ -51,7 +52,7 @@ export function answersAnonymousWith(status: number): boolean {
 export async function serverWords(response: HttpResponse, options: WordsOptions): Promise<string> {
   const type = single(response.headers['content-type'])?.toLowerCase() ?? '';
   const isJson = type.includes('json');
-  // A plain "not found" says nothing that is worth a wait for its text.
+  // The text of a plain "not found" is not worth a wait.
   const isText =
     (type === '' || type.startsWith('text/plain')) && kindOfStatus(response.status) !== 'notFound';
   if (!isJson && !isText) {
@@ -90,7 +91,7 @@ function joined(...parts: readonly unknown[]): string {
   return parts.filter((part) => typeof part === 'string' && part !== '').join(': ');
 }
 
-/** Nothing of a page, nor of JSON that is cut off. */
+/** Empty for a web page and for JSON that is cut off. */
 function firstLine(bytes: Buffer): string {
   const line =
     bytes

@@ -1,6 +1,6 @@
 /**
- * What TLS connections trust and show: Node's and the system's CAs, `upstream.ca_file`, and what certs.d has for the host or for
- * the registry on whose behalf the host is asked. `client-pairs.ts` says why there may be several sets of client certificates.
+ * What TLS connections trust and show: Node's and the system's CAs, `upstream.ca_file`, and what certs.d has for the host, or for
+ * the registry that sent us to the host. `client-pairs.ts` says why there may be several sets of client certificates.
  */
 import tls, { type SecureContext } from 'node:tls';
 import { LRUCache } from 'lru-cache';

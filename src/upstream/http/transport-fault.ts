@@ -12,17 +12,17 @@ export type FaultKind =
   | 'tls'
   | 'notTls'
   | 'forbidden'
-  /** The connection, by the other side: it may be that it was an old one. */
+  /** The other side closed the connection, which may have been an old one. */
   | 'closed'
   | 'broken'
   | 'aborted'
-  /** No connection of those that the configuration allows came free in time. */
+  /** None of the connections that the configuration allows came free in time. */
   | 'busy';
 
 export interface TransportFault {
   readonly kind: FaultKind;
   readonly reason: string;
-  /** Epoch ms when it may be tried again, with `busy`. */
+  /** With `busy`: epoch ms when it may be tried again. */
   readonly until?: number;
   /** The parser refused the lengths in the head: they may be acceptable to `lenient-lengths.ts`. */
   readonly lengths?: true;
@@ -35,7 +35,7 @@ export function outcomeOfFault(fault: TransportFault, where = ''): Outcome<never
   return { kind: fault.kind === 'forbidden' ? 'invalid' : 'unreachable', reason, fault: fault.kind };
 }
 
-/** Thrown by the look-up where a name leads to an address that the sender of the name may not send us to. */
+/** A host has an address that the registry that named the host may not send us to. */
 export class ForbiddenAddressError extends Error {
   readonly code = 'FORBIDDEN_ADDRESS';
 }
@@ -45,7 +45,7 @@ export interface FaultContext {
   readonly host: string;
   /** Milliseconds. */
   readonly connectTimeout: number;
-  /** `host:port` of the proxy that stands between. */
+  /** `host:port` of the proxy that is used. */
   readonly proxy?: string | undefined;
   /** Whether the head of the answer was in before. */
   readonly hasHead?: boolean;
@@ -65,7 +65,7 @@ export function describeFault(error: unknown, context: FaultContext): TransportF
   const fault = describe(error, context);
   const { proxy } = context;
   if (proxy === undefined) return fault;
-  // Through a tunnel, these can only be about the proxy itself: what lies behind it is tried by the proxy.
+  // Through a tunnel, these can only be about the proxy itself: the proxy connects to what lies behind it.
   const isProxys = fault.kind === 'refused' || fault.kind === 'dns' || fault.kind === 'timeout';
   if (isProxys) return { ...fault, reason: `proxy ${proxy}: ${fault.reason}` };
   // The proxy or the host behind it may have closed.

@@ -1,4 +1,4 @@
-/** Blobs from one endpoint. The headers are judged here; the bytes go straight to whoever writes and hashes them. */
+/** Blobs from one endpoint. The headers are judged here; the transfer writes and verifies the bytes. */
 import { type OpenRange, parseContentRange, rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -15,10 +15,12 @@ import { contentLength, digestProblem, encodingProblem, htmlProblem } from './ma
 import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
 export interface Blobs {
+  /** The size, by HEAD or by a GET of the first byte. */
   head(digest: Digest): Ask<{ size: number | undefined }>;
   open(digest: Digest, span: OpenRange): Ask<OpenedBlob>;
 }
 
+/** Has its own memory of hosts where HEAD is of no use. */
 export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blobs {
   const { client, clock } = deps;
   const habits = createHeadHabits(clock);
@@ -44,7 +46,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
     if (got.kind !== 'ok') return got;
     const response = got.value;
     if (response.status === 416) {
-      // The blob is shorter than thought: from the start, its size is told and the caller can judge.
+      // The blob is shorter than expected. From the start, the answer says its size, and the caller can judge.
       return open(endpoint, digest, { start: 0 }, context);
     }
     const opened = judgeBlob(response, digest, range === undefined ? undefined : span);
@@ -77,7 +79,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
     return { kind: 'ok', value: { size: contentLength(headers) } };
   }
 
-  /** By its first byte. The whole, where the range is ignored, is closed early. */
+  /** Asks for the first byte. If the range is ignored, the whole is closed early. */
   async function sizeByGet(
     endpoint: Endpoint,
     digest: Digest,
@@ -90,7 +92,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
   }
 }
 
-/** What the headers of a blob's answer promise. `span` is what was asked with a Range. */
+/** What the headers of a blob's answer announce. `span`: the Range that was asked for. */
 export function judgeBlob(
   response: HttpResponse,
   digest: Digest,

@@ -1,4 +1,4 @@
-/** Pauses that hosts ask for by 429: which account they count for, and the layer that keeps requests from being sent meanwhile. */
+/** Pauses that hosts ask for by 429: the account that they count for, and the layer that sends no request meanwhile. */
 import type { Clock } from '../../lib/clock.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Credentials } from '../auth/credentials.ts';
@@ -9,7 +9,7 @@ import type { Outcome } from '../outcome.ts';
 import { type Answered, type Hop, type Send, whereOf } from './call.ts';
 
 export interface Cooling {
-  /** The outcome for an endpoint whose host is to be left alone for our account there; undefined if it may be asked. */
+  /** The outcome for an endpoint that is cooling for our account there; undefined if it may be asked. */
   ofEndpoint(endpoint: Endpoint): Promise<Outcome<never> | undefined>;
   /** Keeps the allowance that an answer of the endpoint's own host announces. */
   observe(answered: Answered): void;

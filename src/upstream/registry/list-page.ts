@@ -20,9 +20,10 @@ export type NextPage =
   | { readonly kind: 'none' }
   /** Path and query, for the registry's own host. */
   | { readonly kind: 'page'; readonly path: string }
-  /** There is one, and the link to it makes no sense. */
+  /** There is one, but the link to it makes no sense. */
   | { readonly kind: 'unreadable' };
 
+/** Reads one page whole, under the caps of `options`. */
 export async function readPage(
   response: HttpResponse,
   options: Parameters<typeof wholeBody>[1],

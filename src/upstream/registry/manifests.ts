@@ -24,12 +24,15 @@ import { createHeadHabits } from './head-habits.ts';
 import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
 export interface Manifests {
+  /** By digest if the endpoint's reference has one, else by tag. */
   get: Ask<FetchedManifest>;
+  /** By HEAD, or by GET if HEAD is of no use. */
   head: Ask<ManifestHead>;
 }
 
 const accept = manifestAccept.join(', ');
 
+/** Has its own memory of hosts where HEAD is of no use. */
 export function createManifests(deps: {
   client: RegistryClient;
   settings: HostSettings;
@@ -89,7 +92,7 @@ function manifestPath(endpoint: Endpoint): string {
   return repositoryPath(endpoint, `manifests/${digest ?? tag ?? 'latest'}`);
 }
 
-/** A small body, whole; `invalid` where it is too large or encoded. */
+/** A small body, whole; `invalid` if it is too large or encoded. */
 export async function wholeBody(
   response: HttpResponse,
   options: Parameters<typeof readBody>[1],
@@ -141,12 +144,12 @@ export function checkManifest(
   return { kind: 'ok', value: { digest, mediaType: manifest.mediaType, bytes, manifest } };
 }
 
-/** Content whose fields mean nothing here. */
+/** A manifest of an unknown type: its fields are not read. */
 function opaque(type: string, bytes: Uint8Array): Manifest {
   return { mediaType: servableType(type === '' ? (declaredType(bytes) ?? '') : type), children: [] };
 }
 
-/** Named by a tag alone, content of an unknown type must at least be JSON of a vendor's type: a login page may say anything else. */
+/** Content of an unknown type that only a tag names. It must be JSON of a vendor's type: a login page may have any other type. */
 function vendorManifest(type: string, bytes: Uint8Array): Manifest | undefined {
   const declared = declaredType(bytes);
   if (declared === undefined || isManifestType(type) || isManifestType(declared)) return undefined;
@@ -166,6 +169,7 @@ function sha256(bytes: Uint8Array): Digest {
   return `sha256:${hexHash('sha256', bytes)}` as Digest;
 }
 
+/** Continues the sentence "ENDPOINT ...". Digests of different algorithms cannot be compared. */
 export function digestProblem(told: Digest | undefined, asked: Digest | undefined): string | undefined {
   if (told === undefined || asked === undefined || told === asked) return undefined;
   return digestAlgorithm(told) === digestAlgorithm(asked)
@@ -173,19 +177,20 @@ export function digestProblem(told: Digest | undefined, asked: Digest | undefine
     : undefined;
 }
 
-/** A login page or a captive portal says 200, too. */
+/** Login pages and captive portals answer 200, too. */
 export function htmlProblem(headers: ResponseHeaders): string | undefined {
   const type = bareMediaType(single(headers['content-type']) ?? '');
   return type === 'text/html' || type === 'application/xhtml+xml' ? 'sent a web page (text/html)' : undefined;
 }
 
-/** The bytes would not be those that the digest is of. */
+/** The digest is that of the bytes without an encoding. */
 export function encodingProblem(headers: ResponseHeaders): string | undefined {
   const encoding = single(headers['content-encoding'])?.trim().toLowerCase();
   if (encoding === undefined || encoding === '' || encoding === 'identity') return undefined;
   return `sent the body encoded (${encoding.slice(0, 20)}), though asked not to`;
 }
 
+/** Bytes; undefined without a usable header. */
 export function contentLength(headers: ResponseHeaders): number | undefined {
   const text = single(headers['content-length']);
   if (text === undefined || !/^\d+$/.test(text)) return undefined;

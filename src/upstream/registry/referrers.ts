@@ -23,6 +23,7 @@ export type Referrers = (subject: Digest) => Ask<Uint8Array>;
 const unsupported = [400, 404, 405, 406, 501];
 const accept = mediaTypes.ociIndex;
 
+/** One question for each subject. */
 export function createReferrers(deps: {
   client: RegistryClient;
   settings: HostSettings;
@@ -87,7 +88,7 @@ export function createReferrers(deps: {
         context,
       );
       const read = got.kind === 'ok' ? await readPage(got.value, readOptions(endpoint, context, left)) : got;
-      // The first page has told that there are referrers.
+      // The first page has shown that there are referrers.
       if (read.kind === 'notFound') return { ...read, kind: 'invalid', reason: `next page: ${read.reason}` };
       if (read.kind !== 'ok') return read;
       context.progressed();
@@ -111,7 +112,7 @@ export function createReferrers(deps: {
   };
 }
 
-/** The next endpoint may have some. */
+/** `notFound`: the next endpoint may have some. */
 function noReferrers(reason: string): Outcome<never> {
   return { kind: 'notFound', reason };
 }

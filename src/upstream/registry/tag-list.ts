@@ -6,7 +6,6 @@
  *   no link, and the page is full .......... `?last=LAST_TAG`, too: some registries send no link
  *   that leads to nothing new either ....... an error if a link has announced more
  */
-
 import type { Clock } from '../../lib/clock.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { parseTag } from '../../oci/reference.ts';
@@ -23,7 +22,7 @@ import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
 interface TagPage {
   readonly tags: readonly string[];
-  /** Entries, those that are no tags too. */
+  /** Entries, including those that are not valid tags. */
   readonly length: number;
   readonly next: NextPage;
 }
@@ -34,6 +33,7 @@ const headers = { accept: 'application/json' };
 /** How a registry may refuse `n`. */
 const sizeRefused = [400, 405, 406, 414, 416, 422, 501];
 
+/** Resolves with the tags in the order of the registry, each once. */
 export function createTagList(deps: {
   client: RegistryClient;
   settings: HostSettings;
