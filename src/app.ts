@@ -39,18 +39,18 @@ import type { EndpointHealth } from './upstream/upstream.ts';
 import { createUpstreamMemory } from './upstream/upstream-memory.ts';
 
 export interface App {
-  /** Resolves once clients are served. Throws EntrepotError: LISTEN_FAILED, TLS_UNUSABLE; then nobody is served. */
+  /** Resolves once clients are served. Throws EntrepotError LISTEN_FAILED or TLS_UNUSABLE; no client is served then. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
-  /** Lets answers under way finish for `limits.stopGrace`, then cuts the rest and tells how many. */
+  /** Lets answers in flight finish for `limits.stopGrace`, then cuts the rest. `cut` is their number. */
   stop(): Promise<{ readonly cut: number }>;
-  /** What the commands ask of the cache; works without a start, too. */
+  /** What the commands do to the cache. It works without a start, too. */
   readonly administration: Administration;
   /**
-   * Puts a new configuration in force, for requests that come from now on, and for what blobs under way still ask. All of it or nothing: throws EntrepotError
-   * TLS_UNUSABLE, or what the index throws when it cannot be written, and then the old one stays.
+   * Puts a new configuration in force as a whole, for new requests and for the further requests of transfers in flight. Throws
+   * EntrepotError TLS_UNUSABLE, or what the index throws if it cannot be written; the old configuration then stays in force.
    */
   reload(config: Config): Promise<void>;
-  /** A new configuration could not be read or put in force: tells the metrics. */
+  /** Records in the metrics that a new configuration could not be read or put in force. */
   reloadRefused(): void;
 }
 
@@ -59,20 +59,20 @@ export interface AppDeps {
   /** For credential helper programs. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
-  /** Of the program, for the requests that it makes and for `/metrics`. */
+  /** Version of the program, for `User-Agent` and `/metrics`. */
   readonly version?: string;
-  /** Lines that the log has lost so far, for `/metrics`. */
+  /** Number of log lines that were dropped so far, for `/metrics`. */
   readonly droppedLogLines?: () => number;
-  /** Test seams: how names become addresses, a disk that is full or broken, a machine that is started anew. */
+  /** Test seams: how names become addresses, a full or broken disk, a restart of the machine. */
   readonly resolve?: ResolveAll;
   readonly writev?: WriteVector;
   readonly freeBytes?: (folder: string) => number;
   readonly boot?: () => string | undefined;
 }
 
-/** Bytes that a socket reads at once, how many sockets may have so much, how many such blocks are kept for the next ones, and how many slow readers may hold. */
+/** Bytes of a block, sockets that may read into whole blocks, idle blocks that are kept, and blocks that slow readers may hold. */
 const readBlocks = { size: 512 * 1024, sockets: 64, keep: 24, lend: 32 };
-/** Bytes of files on their way to clients, and of those what is kept when there are none. */
+/** Bytes of buffers for reading files, and bytes of idle ones that are kept. */
 const fileBuffers = { budget: 128 * 1024 * 1024, keep: 24 * 1024 * 1024 };
 
 /**

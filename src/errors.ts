@@ -1,6 +1,6 @@
 /**
- * The one error class that a user can meet, and the closed list of its codes.
- * Anything else that is thrown is a bug. Upstream outcomes are values (`upstream/outcome.ts`), not errors.
+ * The one class of errors that users see, and the closed list of its codes. Any other error that is thrown is a bug. Upstream outcomes
+ * are values (`upstream/outcome.ts`), not errors.
  */
 export const errorCodes = {
   USAGE: 'the command line is wrong',
@@ -19,7 +19,7 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes;
 
 export interface ErrorContext {
-  /** The file that the error is about, as the user named it or as it was found. */
+  /** The file that the error is about, as the user wrote it or as the search found it. */
   readonly file?: string | undefined;
   /** 1-based. */
   readonly line?: number | undefined;
@@ -31,7 +31,7 @@ export class EntrepotError extends Error {
   readonly file: string | undefined;
   readonly line: number | undefined;
 
-  /** `message` says what is wrong with which value and what to do; file and line go in `context`. */
+  /** `message` says what is wrong with which value, and what to do; file and line belong in `context`. */
   constructor(code: ErrorCode, message: string, context: ErrorContext = {}) {
     super(message, context.cause === undefined ? undefined : { cause: context.cause });
     this.name = 'EntrepotError';
@@ -49,7 +49,7 @@ export class EntrepotError extends Error {
   }
 }
 
-/** One error that tells all of `errors`, at least one; code, file and line are those of the first. */
+/** One error with the messages of all `errors`; code, file and line are those of the first. Throws TypeError if there is none. */
 export function joinErrors(errors: readonly EntrepotError[]): EntrepotError {
   const [first, ...others] = errors;
   if (!first) throw new TypeError('there is no error to tell');

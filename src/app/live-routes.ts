@@ -25,7 +25,7 @@ export interface Routes {
 export interface LiveRoutes {
   /** The routes in force. A request reads them once. */
   readonly current: Routes;
-  /** For what outlives a reload and sends its requests by the configuration of the moment. */
+  /** For transfers, which outlive a reload and send each request by the configuration of that moment. */
   readonly inForce: UpstreamInForce;
   /** A function that gives what `make` made of the routes in force. `make` runs once for each routes, when they are first used. */
   each<T>(make: (routes: Routes) => T): () => T;
@@ -45,7 +45,7 @@ export function createLiveRoutes(
   const inForce = createUpstreamInForce(() => current.upstream);
   const retired = new Set<Upstream>();
 
-  /** A transfer that outlives it goes on over new connections, from the byte reached. */
+  /** A transfer that outlives it continues over new connections, from the byte that it has reached. */
   function retire(upstream: Upstream): void {
     retired.add(upstream);
     upstream
@@ -86,7 +86,7 @@ export function createLiveRoutes(
   };
 }
 
-/** Each request takes the use case of the routes that are in force when it comes. */
+/** A `Pull` that passes each request on to the one that is in force at that moment. */
 export function livePull(current: () => Pull): Pull {
   return {
     manifest: (target) => current().manifest(target),

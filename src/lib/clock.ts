@@ -1,4 +1,4 @@
-/** Time as a dependency: tests pass a clock that they move by hand. */
+/** Time as a dependency: tests pass a clock that they move themselves. */
 export interface Timer {
   cancel(): void;
 }
@@ -6,12 +6,13 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch, for what is stored or shown. */
   now(): number;
-  /** Milliseconds that never run backwards, for measuring and for deadlines. */
+  /** Milliseconds that never run backwards, for durations and deadlines. */
   monotonic(): number;
   /** Calls `fn` once after `ms`. The timer does not keep the process alive. */
   after(ms: number, fn: () => void): Timer;
 }
 
+/** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -1,6 +1,6 @@
 /**
- * Text that another program or server gave as its reason, fit for one line of a log or an error: printable ASCII, bounded,
- * and without anything that has the form of a secret. `secrets` are values that must not be repeated.
+ * Makes text that another program or server gave as its reason fit for one line of a log or an error: printable ASCII, at most `max`
+ * characters, without anything that has the form of a secret and without the values in `secrets`.
  */
 export function foreignWords(
   text: string,
@@ -19,6 +19,7 @@ export function foreignWords(
 }
 
 const hidden = '...';
-/** Characters. A shorter value is found in any sentence. */
+/** Characters. A shorter value would match ordinary words. */
 const shortestSecret = 3;
+/** Characters of `text` that are looked at. */
 const longestRead = 16 * 1024;

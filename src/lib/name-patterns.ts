@@ -1,17 +1,17 @@
 /**
- * Globs over `registry/repository` and `registry/repository:tag`, as pins and quotas have them: `*` stays within a path
- * component, `**` crosses them.
+ * Globs over `registry/repository` and `registry/repository:tag`, for pins and quotas. `*` matches within a path component, `**`
+ * matches across components.
  */
 import picomatch from 'picomatch';
 
 export type NamePattern = (name: string) => boolean;
 
-/** Matches a name that any of the patterns matches; undefined where there is none. */
+/** A function that tells whether any of the patterns matches a name; undefined if there is no pattern. */
 export function namePattern(patterns: readonly string[]): NamePattern | undefined {
   return patterns.length === 0 ? undefined : picomatch(patterns.map(crossing), { dot: true, nonegate: true });
 }
 
-/** picomatch takes `**` for two stars of one component unless it stands alone in it: `**:latest` would match no image. */
+/** picomatch reads `**` as two stars of one component unless it is the whole component: `**:latest` would match no image. */
 function crossing(pattern: string): string {
   return pattern.replaceAll(/(?<=^|\/)\*\*(?=[^/*])/g, '{,**/}*');
 }

@@ -1,4 +1,3 @@
-/** Flushes to the disk what a power cut must not undo. */
 import { open } from 'node:fs/promises';
 
 /** Flushes a file's bytes, or the names in a folder. Rejects with the code of the system, such as ENOENT. */

@@ -9,10 +9,10 @@ export const dockerHub = 'docker.io';
 export const dockerHubIndex = 'index.docker.io';
 export const dockerHubApi = 'registry-1.docker.io';
 
-/** In lower case, as they are compared everywhere but in entrepot.toml. */
+/** All in lower case. Callers compare them as they are, except in entrepot.toml, where case does not count. */
 export const dockerHubNames: ReadonlySet<string> = new Set([dockerHub, dockerHubIndex, dockerHubApi]);
 
-/** `docker.io` for each name of Docker Hub, and any other `host[:port]` as it is. */
+/** `docker.io` for each name of Docker Hub; any other `host[:port]` unchanged. */
 export function canonicalRegistry(registry: string): string {
   return dockerHubNames.has(registry) ? dockerHub : registry;
 }

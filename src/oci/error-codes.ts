@@ -1,4 +1,4 @@
-/** Error codes of the OCI distribution specification ("Error Codes"), and those that everybody adds. */
+/** Error codes of the OCI distribution specification ("Error Codes"), and those that all registries add. */
 export type OciErrorCode =
   | 'BLOB_UNKNOWN'
   | 'DIGEST_INVALID'

@@ -1,6 +1,6 @@
 /**
- * What a manifest says about other content. The bytes themselves are never changed: their digest is their name.
- * Reads OCI image manifests and indexes, Docker schema 2 and lists; schema 1 passes through as opaque bytes.
+ * Reads what a manifest says about other content: OCI image manifests and indexes, Docker schema 2 and lists. Schema 1 passes through
+ * as opaque bytes. The bytes of a manifest are never changed, because their digest is their name.
  */
 import { type Digest, parseDigest } from './digest.ts';
 import { isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts';
@@ -13,12 +13,12 @@ export interface Descriptor {
   readonly mediaType: string;
   /** Only in an index: `linux/amd64`, `linux/arm/v7`. */
   readonly platform?: string;
-  /** Its bytes lie at URLs of their own: the registry need not have it (image-spec, "Descriptors"). */
+  /** The content has URLs of its own: the registry need not have it (image-spec, "Descriptors"). */
   readonly isElsewhere?: true;
 }
 
 const dockerConfigType = 'application/vnd.docker.container.image.v1+json';
-/** Layers that a registry must not distribute. */
+/** Media types of layers that a registry must not distribute. */
 const foreignLayer = /\.foreign\.|\.nondistributable\./;
 
 export interface Manifest {
@@ -31,16 +31,15 @@ export interface Manifest {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** 4 MiB, as every client and registry has it (distribution-spec, "Pushing Manifests"). */
+/** The limit of all clients and registries (distribution-spec, "Pushing Manifests"). */
 export const maxManifestBytes = 4 * 1024 * 1024;
 
 export type ManifestProblem = { readonly problem: string };
 
 /**
  * Reads `bytes` as the manifest that `contentType` (parameters dropped) says it is. If the registry sends no usable type, the
- * `mediaType` of the manifest counts, and without that its shape, as for Jib and regclient. Anything that is no manifest gives a
- * problem: an HTML page with status 200 must not become an image. Programs in Go write a list without items as null and a missing
- * type as "".
+ * `mediaType` in the manifest counts, else its shape, as in Jib and regclient. Gives a problem for anything that is no manifest: an
+ * HTML page with status 200 must not become an image. Programs in Go write an empty list as null and a missing type as "".
  */
 export function readManifest(bytes: Uint8Array, contentType: string): Manifest | ManifestProblem {
   if (isSchema1Type(contentType)) return { mediaType: contentType, children: [] };
@@ -83,7 +82,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   };
 }
 
-/** Only of what can be nothing else. */
+/** The type of a manifest, if its members fit one type only. */
 function typeByShape(json: Record<string, unknown>): string | undefined {
   const { config, layers, manifests, fsLayers, signatures } = json;
   const shapes = [layers, manifests, fsLayers].filter((field) => field !== undefined);

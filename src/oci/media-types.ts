@@ -9,8 +9,8 @@ export const mediaTypes = {
 } as const;
 
 /**
- * What to ask an upstream for. Every type that a client may want, so that what is cached does not depend on who
- * asked first: a list without the index types makes registries answer 404, or with one platform's manifest.
+ * What to ask an upstream for: every type that a client may want, so that the cached manifest does not depend on the client that
+ * asked first. To a list without the index types, registries answer 404 or one platform's manifest.
  */
 export const manifestAccept: readonly string[] = [
   mediaTypes.ociIndex,
@@ -30,20 +30,23 @@ export function bareMediaType(contentType: string): string {
 /** The form of a media type (RFC 6838, section 4.2), without parameters. */
 const mediaTypeForm = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
 
-/** `mediaType` as a header may say it; a page that a browser would run is bytes. */
+/** The media type for the header of an answer: `application/octet-stream` for a malformed type, and for a page that a browser would run. */
 export function servableType(mediaType: string): string {
   const isPage = /^text\/html$|[/+]xml$|xhtml|svg/.test(mediaType);
   return mediaTypeForm.test(mediaType) && !isPage ? mediaType : 'application/octet-stream';
 }
 
+/** Whether manifests of this type list manifests of platforms. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
+/** Whether it is Docker's schema 1, signed or not. */
 export function isSchema1Type(mediaType: string): boolean {
   return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
 }
 
+/** Whether content of this type is a manifest that this program reads or passes through. */
 export function isManifestType(mediaType: string): boolean {
   return manifestAccept.includes(mediaType);
 }

@@ -1,13 +1,13 @@
 /**
- * JSON from outside: registries, token servers, credential helpers, auth files. JSON.parse reads any nesting, but JSON.stringify
- * and every recursive reader of the result then overflow the stack, and `{},{},...` takes fifty times its bytes of memory.
- * So one pass over the bytes counts brackets and values first, and what is over a limit is never parsed.
+ * JSON from outside: registries, token servers, credential helpers, auth files. JSON.parse reads any nesting, but JSON.stringify and
+ * every recursive reader of the result then overflow the stack, and `{},{},...` takes fifty times its bytes of memory. So one pass
+ * over the bytes counts brackets and values first. Text above a limit is not parsed.
  */
 
 export interface JsonLimits {
   /** Arrays and objects inside each other. */
   readonly depth?: number;
-  /** Values of arrays and members of objects, all together. */
+  /** Values of arrays plus members of objects. */
   readonly values?: number;
 }
 
@@ -21,12 +21,12 @@ export const notJson = 'is no JSON';
 
 /** A real manifest is about six levels deep. Other readers stop at a hundred or more. */
 const deepest = 100;
-/** A repository with so many tags gives them in pages. */
+/** A repository with so many tags lists them in pages. */
 const mostValues = 1_000_000;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** `text` as bytes in UTF-8 or as a string. The caller has capped its length. */
+/** Parses `text`, which is a string or bytes in UTF-8. The caller has capped its length. Never throws. */
 export function parseJson(text: Uint8Array | string, limits: JsonLimits = {}): ParsedJson {
   const { depth = deepest, values = mostValues } = limits;
   const bytes = typeof text === 'string' ? Buffer.from(text) : text;
@@ -39,6 +39,7 @@ export function parseJson(text: Uint8Array | string, limits: JsonLimits = {}): P
   }
 }
 
+/** Whether a parsed value is an object, not an array or null. */
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -51,7 +52,7 @@ const bracketClose = 0x5d;
 const braceOpen = 0x7b;
 const braceClose = 0x7d;
 
-/** Brackets and commas outside strings. Text that is no JSON may give any result: JSON.parse refuses it. */
+/** Counts brackets and commas outside strings; gives the problem, if any. Text that is no JSON may give any result, as JSON.parse refuses it. */
 function excess(bytes: Uint8Array, deepestAllowed: number, mostAllowed: number): string | undefined {
   let depth = 0;
   let values = 1;

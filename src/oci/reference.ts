@@ -1,6 +1,6 @@
 /**
- * Image references: `registry/repository:tag@digest`. The grammar and its normalisation are those of package
- * docker/reference in github.com/containers/image, so that what registries.conf says means here what it means there:
+ * Image references: `registry/repository:tag@digest`. Grammar and normalisation are those of package docker/reference in
+ * github.com/containers/image, so that registries.conf means the same here as there:
  *
  *   domain      labels of [A-Za-z0-9-] joined by dots, no dash at either end; optional `:digits`; no IPv6
  *   repository  components of [a-z0-9]+ joined by `.`, `_`, `__` or dashes; components joined by `/`
@@ -22,7 +22,7 @@ export type Repository = string & { readonly [repositoryBrand]: true };
 export type Tag = string & { readonly [tagBrand]: true };
 
 export interface Reference {
-  /** `host` or `host:port`, as written (docker.io's other name is normalised). */
+  /** `host` or `host:port`, as written, but docker.io for index.docker.io. */
   readonly registry: string;
   readonly repository: Repository;
   readonly tag?: Tag;
@@ -34,7 +34,7 @@ export type Parsed<T> =
   /** `problem` continues the sentence "REFERENCE ...": it names what is wrong. */
   | { readonly ok: false; readonly problem: string };
 
-/** Domain and repository together: characters (distribution/reference, RepositoryNameTotalLengthMax). */
+/** Characters of domain and repository together (distribution/reference, RepositoryNameTotalLengthMax). */
 export const maxNameLength = 255;
 
 const label = '(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])';
@@ -49,24 +49,24 @@ export function isDomain(text: string): boolean {
   return text.length <= maxNameLength && domainForm.test(text);
 }
 
-/** The repository path in `text`, or undefined where it is none. */
+/** `text` as a repository path; undefined if it is none. */
 export function parseRepository(text: string): Repository | undefined {
   return text.length <= maxNameLength && repositoryForm.test(text) ? (text as Repository) : undefined;
 }
 
-/** The tag in `text`, or undefined where it is none. */
+/** `text` as a tag; undefined if it is none. */
 export function parseTag(text: string): Tag | undefined {
   return tagForm.test(text) ? (text as Tag) : undefined;
 }
 
-/** Reads a reference as a user writes it (`alpine`, `quay.io/a/b:1`) and normalises it. Adds no `:latest`. */
+/** Reads and normalises a reference as people write it (`alpine`, `quay.io/a/b:1`). Adds no `:latest`. */
 export function parseReference(text: string): Parsed<Reference> {
   if (text === '') return failed('is empty');
   if (bareHex.test(text)) return failed('is a bare 64-character hex string: write it as name@sha256:...');
 
   const { name, tag: tagText, digest: digestText } = split(text);
   const { registry, path } = splitDomain(name);
-  // A host with an underscore is no domain but a path component, and the whole still parses: so it does there, too.
+  // A host with an underscore is no domain, but the first component of a path, as in docker/reference.
   if (!isDomain(registry) && !parseRepository(registry)) {
     return failed(`has an invalid registry "${registry}"`);
   }
@@ -89,7 +89,7 @@ export function referenceName(reference: Reference): string {
   return `${reference.registry}/${reference.repository}`;
 }
 
-/** The reference as text, which parses to the same value. */
+/** The reference as text. `parseReference` gives the same value for it. */
 export function formatReference(reference: Reference): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`;
   const digest = reference.digest === undefined ? '' : `@${reference.digest}`;

@@ -1,15 +1,14 @@
 /**
- * Which registry a request means. The first that says it, wins:
+ * Which registry a request means. The first of these that names one counts:
  *
  *   1. `?ns=HOST[:PORT]`                                         containerd
  *   2. a first path component that names a registry              podman, CRI-O, skopeo: /v2/docker.io/library/alpine/...
- *   3. the `Host` header, where `routing.hosts` maps it
+ *   3. the `Host` header, if `routing.hosts` maps it
  *   4. `routing.default_registry`                                Docker's registry-mirrors
  *
- * The world is closed: what a client sends is looked up in the configuration, never dialled. A registry is listed
- * when an entry of registries.conf has its host or a wildcard for it, or when entrepot.toml maps something to it.
- * (`default_registry = "docker.io"` is the default and says nothing.) Prefix matching lets `quay.io` match
- * `quay.io:8443`, so a port is refused unless the matched entry itself has it.
+ * A name from a client is looked up in the configuration, never dialled. A registry is listed if an entry of registries.conf has its
+ * host or a wildcard for it, or if entrepot.toml maps something to it. (`default_registry = "docker.io"` is the default and lists
+ * nothing.) Prefix matching lets `quay.io` match `quay.io:8443`, so a port is refused unless the matched entry itself has it.
  */
 import type { ServerConfig } from '../config/config.ts';
 import { findEntry } from '../config/registries-conf/match.ts';
@@ -20,11 +19,11 @@ import { isDialable } from './dialable.ts';
 import { quoted, type Refusal, refused } from './refusal.ts';
 
 export interface Namespaces {
-  /** Splits a decoded `<name>` into the registry that is meant and the path there, which is not checked yet. */
+  /** Splits a decoded `<name>` into the registry that is meant and the path there. The path is not checked yet. */
   resolve(name: string, ns: string | undefined, host: string | undefined): Meant;
-  /** Why this image may not be asked for; undefined where it may. */
+  /** Why a client may not ask for this image; undefined if it may. */
   refusal(registry: string, repository: string): Refusal | undefined;
-  /** Whether the configuration names this registry, whatever becomes of those that it does not name. */
+  /** Whether the configuration names this registry, whatever `routing.unlisted` says. */
   isListed(name: string): boolean;
 }
 
@@ -32,6 +31,7 @@ export type Meant =
   | { readonly ok: true; readonly registry: string; readonly path: string }
   | { readonly ok: false; readonly refusal: Refusal };
 
+/** Namespaces of one configuration. */
 export function createNamespaces(registries: RegistriesConf, routing: ServerConfig['routing']): Namespaces {
   const mappedHosts = new Map(
     [...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonicalRegistry(to)]),
@@ -104,7 +104,7 @@ function meant(registry: string, path: string): Meant {
   return { ok: true, registry, path: withLibrary(registry, path) };
 }
 
-/** As in an image reference: only these can be a domain there. */
+/** Whether the component could be a domain in an image reference. */
 function looksLikeRegistry(component: string): boolean {
   return component.includes('.') || component.includes(':') || component === 'localhost';
 }

@@ -1,12 +1,12 @@
 /**
- * The distribution API's paths (distribution-spec, "Endpoints"), taken apart by hand from the raw URL:
+ * Takes the paths of the distribution API (distribution-spec, "Endpoints") apart, from the URL exactly as sent:
  *
  *   /v2/<name>/manifests/<tag or digest>   /v2/<name>/tags/list
  *   /v2/<name>/blobs/<digest>              /v2/<name>/referrers/<digest>
  *
- * The keyword is looked for from the end, so that a name may itself hold a component `manifests`. Each piece is
- * percent-decoded once, after the path was split: `%2f` never makes a new path segment, and what is encoded twice
- * still holds a `%`, which no grammar allows. Pieces are not checked here beyond their length.
+ * The keyword is searched from the end, so that a name may contain a component `manifests`. Each piece is percent-decoded once, after
+ * the path was split: `%2f` never makes a new path segment, and a piece that was encoded twice still has a `%`, which no grammar
+ * allows. Only the length of pieces is checked here.
  */
 import { quoted, type Refusal, refused } from './refusal.ts';
 
@@ -14,11 +14,11 @@ export interface AddressedPath {
   /** `<name>`, decoded. It may begin with a registry (`namespaces.ts`). */
   readonly name: string;
   readonly kind: 'manifest' | 'blob' | 'tags' | 'referrers';
-  /** What follows the keyword, decoded; empty for tags. */
+  /** The part after the keyword, decoded; empty for tags. */
   readonly reference: string;
 }
 
-/** The parts of the query that mean something here, decoded. */
+/** The parameters of the query that this program knows, decoded. */
 export interface AddressedQuery {
   readonly ns?: string;
   readonly n?: string;
@@ -30,7 +30,7 @@ export type Addressed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** A name of 255 characters and a digest of 135, each character percent-encoded, fit in. */
+/** Enough for a name of 255 characters and a digest of 135, with each character percent-encoded. */
 const maxPathLength = 1400;
 const maxQueryLength = 2048;
 
@@ -41,11 +41,11 @@ const kinds: ReadonlyMap<string, AddressedPath['kind']> = new Map([
   ['tags', 'tags'],
 ]);
 
-/** containerd puts a second `/v2` behind the path of a host in hosts.toml, unless it is told that there is one. */
+/** containerd appends `/v2` to the path of a host in hosts.toml even if the path ends with it, unless `override_path` is set. */
 export const overridePathHint =
   'if containerd asks, write override_path = true below the host with this path in its hosts.toml';
 
-/** `rawPath` is the path of the URL as sent, without the query. */
+/** `rawPath` is the path of the URL as sent, without the query. Refuses paths that are not part of the API. */
 export function parsePath(rawPath: string): Addressed<AddressedPath> {
   if (rawPath.length > maxPathLength) {
     return refused('name', `the path has ${rawPath.length} characters, more than any image name needs`);
@@ -74,7 +74,7 @@ export function parsePath(rawPath: string): Addressed<AddressedPath> {
   return { ok: true, value: { name, kind, reference } };
 }
 
-/** `rawQuery` is what follows the question mark. Unknown parameters are ignored, a known one may come once. */
+/** `rawQuery` is the part after the question mark. Unknown parameters are ignored; a known one may occur once. */
 export function parseQuery(rawQuery: string): Addressed<AddressedQuery> {
   if (rawQuery === '') return { ok: true, value: {} };
   if (rawQuery.length > maxQueryLength) {
@@ -91,7 +91,7 @@ export function parseQuery(rawQuery: string): Addressed<AddressedQuery> {
     if (value === undefined) return refused(reason, `${key} in the query is not percent-encoded UTF-8`);
     found[key] = value;
   }
-  // `+` is a space in a form's query, but media types hold it and clients often send it bare.
+  // `+` is a space in the query of a form, but media types contain it, and clients often send it unescaped.
   if (found.artifactType !== undefined) found.artifactType = found.artifactType.replaceAll(' ', '+');
   return { ok: true, value: found };
 }

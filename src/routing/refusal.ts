@@ -1,7 +1,7 @@
-/** Why a request is not looked at any further. Nobody is contacted for it. */
+/** Why a request is refused before any host is contacted. */
 export interface Refusal {
   readonly reason: RefusalReason;
-  /** A sentence for the client, with the value (shortened) and the way out. */
+  /** A sentence for the client: the value, shortened, and what to do. */
   readonly message: string;
 }
 
@@ -17,6 +17,7 @@ export type RefusalReason =
   /** The path belongs to no part of the distribution API. */
   | 'path';
 
+/** A refusal as a result. */
 export function refused(
   reason: RefusalReason,
   message: string,
@@ -24,7 +25,7 @@ export function refused(
   return { ok: false, refusal: { reason, message } };
 }
 
-/** Text that a client sent, fit for a message: quoted, escaped and cut. */
+/** Text from a client, fit for a message: quoted, escaped, and cut after 80 characters. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
 }

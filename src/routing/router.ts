@@ -1,4 +1,4 @@
-/** From the request line and the Host header to a checked target, or to the reason why there is none. */
+/** Turns the request line and the Host header into a checked target, or into the reason why there is none. */
 import type { ServerConfig } from '../config/config.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
 import { parseDigest } from '../oci/digest.ts';
@@ -17,7 +17,7 @@ export interface Router {
 export interface RequestLine {
   /** The path of the URL as sent, without the query. */
   readonly rawPath: string;
-  /** What follows the question mark, as sent; empty where there is none. */
+  /** The part after the question mark, as sent; empty if there is none. */
   readonly rawQuery: string;
   /** The Host header. */
   readonly host: string | undefined;
@@ -29,16 +29,17 @@ export type Routed =
       readonly target: Target;
       /** `<name>` as the client addressed it. */
       readonly name: string;
-      /** `ns`, where it was used: a checked `host[:port]`, as sent. */
+      /** `ns`, if the request had it: a checked `host[:port]`, as sent. */
       readonly namespace: string | undefined;
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
-/** Page sizes beyond this are cut: no upstream gives more at once. */
+/** Larger page sizes are cut to this one: no upstream gives more at once. */
 const maxPageSize = 10_000;
 const maxLastLength = 256;
 const mediaTypeForm = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
+/** The router of one configuration. It contacts no host. */
 export function createRouter(registries: RegistriesConf, routing: ServerConfig['routing']): Router {
   const namespaces = createNamespaces(registries, routing);
 
@@ -101,7 +102,7 @@ function checkedTarget(image: ImageName, path: AddressedPath, query: AddressedQu
       return { kind: 'blob', image, digest };
     case 'referrers': {
       const { artifactType } = query;
-      // A filter is the client's wish (distribution-spec, "Listing Referrers"): one that is no media type is not applied.
+      // Servers need not filter (distribution-spec, "Listing Referrers"), so a filter that is no media type is ignored.
       const isFilter = artifactType !== undefined && mediaTypeForm.test(artifactType);
       return { kind: 'referrers', image, subject: digest, ...(isFilter && { artifactType }) };
     }

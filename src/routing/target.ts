@@ -1,4 +1,4 @@
-/** What one client request means, whichever of the four ways it was addressed. */
+/** What one client request means, in whichever of the four ways the client named the registry (`namespaces.ts`). */
 import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
@@ -24,14 +24,16 @@ export interface BlobTarget {
   readonly kind: 'blob';
   readonly image: ImageName;
   readonly digest: Digest;
-  /** From the Range header; undefined for the whole. Several only for a multi-range request. */
+  /** From the Range header, several for a multi-range request; undefined for the whole blob. */
   readonly ranges?: readonly RangeSpec[];
 }
 
 export interface TagsTarget {
   readonly kind: 'tags';
   readonly image: ImageName;
+  /** Largest number of tags (`n`). */
   readonly limit?: number;
+  /** Only tags after this one, in the order of the list (`last`). */
   readonly after?: string;
 }
 

@@ -1,11 +1,11 @@
 /**
- * Where log lines leave the process. A log may cost lines, never service: what cannot be written (a full disk, a pipe that is
- * not read) is dropped and counted.
+ * Where log lines leave the process. Trouble with the log may cost lines, never service: lines that cannot be written (a full disk, a
+ * pipe that is not read) are dropped and counted.
  *
  *   write   gathers lines; a batch goes out after 50 ms or 4 KiB, one batch at a time, without blocking
- *   full    more than 1 MiB waits: the newest lines are dropped
+ *   full    if more than 1 MiB waits, the newest lines are dropped
  *   error   the lines of the batch are dropped; later ones are tried again
- *   exit    what waits is written at once, for a moment at most
+ *   exit    waiting lines are written at once, for 200 ms at most
  */
 import { constants, fstatSync, openSync, write as writeFd, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -17,7 +17,7 @@ export interface LogOutput {
   readonly dropped: number;
   /** Resolves when all lines so far are written or dropped, or after `ms`. */
   flush(ms: number): Promise<void>;
-  /** Writes what waits, now. Lines that the descriptor does not take within a moment are dropped. */
+  /** Writes all waiting lines now. Lines that the descriptor does not take within 200 ms are dropped. */
   flushSync(): void;
 }
 
@@ -25,32 +25,32 @@ interface Batch {
   readonly bytes: Buffer;
   /** Bytes before the first line: 1 for the line end of a torn line before it. */
   readonly lead: 0 | 1;
-  /** Bytes of it that are written. */
+  /** Bytes of the batch that are written. */
   written: number;
 }
 
-/** ms and characters that lines are gathered for. */
+/** A batch is written after so many ms, or when it has so many characters. */
 const gatherTime = 50;
 const gatherLength = 4096;
-/** Characters that may wait. */
+/** Characters that may wait for their turn. */
 const mostWaiting = 1024 * 1024;
 /** ms after which a pipe that was full is tried again. */
 const retryTime = 100;
-/** ms that the end of the process waits for a full pipe. */
-const lastPatience = 200;
+/** ms for which the end of the process waits for a full pipe. */
+const exitTimeout = 200;
 const newline = 0x0a;
 
-/** Writes to the descriptor, which stays open until the end of the process. */
+/** Writes to `descriptor`, which stays open until the end of the process. */
 export function createLogOutput(descriptor: number): LogOutput {
   const fd = nonBlocking(descriptor);
   let waiting: string[] = [];
   let waitingLength = 0;
   let inFlight: Batch | undefined;
-  /** A thread of the pool has the batch in flight. */
+  /** A thread of the pool is writing the batch. */
   let isWriting = false;
   let timer: NodeJS.Timeout | undefined;
   let dropped = 0;
-  /** A batch broke off within a line: the next one begins a new line. */
+  /** A batch broke off within a line, so the next one begins with a line end. */
   let isTorn = false;
   let idle: (() => void)[] = [];
 
@@ -142,7 +142,7 @@ export function createLogOutput(descriptor: number): LogOutput {
       });
     },
     flushSync() {
-      const until = performance.now() + lastPatience;
+      const until = performance.now() + exitTimeout;
       const retried = isWriting ? undefined : inFlight;
       if (retried) {
         inFlight = undefined;
@@ -155,18 +155,18 @@ export function createLogOutput(descriptor: number): LogOutput {
 }
 
 /**
- * A descriptor of the same file, pipe, socket or terminal that never blocks. A write that blocks would keep a thread of the pool for
- * ever, and with it the end of the process.
+ * A descriptor of the same file, pipe, socket or terminal that never blocks. A blocking write could hold a thread of the pool for ever,
+ * and the process would then never end.
  */
 function nonBlocking(fd: number): number {
   const stats = fstatSync(fd);
   if (stats.isFile()) return fd;
   try {
-    // A description of its own: other processes that share the first one do not notice.
+    // A new open file description, so that processes that share the first one are not affected.
     const { O_WRONLY, O_NONBLOCK, O_NOCTTY, O_APPEND } = constants;
     return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_APPEND);
   } catch {
-    // A socket cannot be opened by a path. Node makes the descriptor of a Socket non-blocking.
+    // A socket cannot be opened by a path, but Node makes the descriptor of a Socket non-blocking.
     if (stats.isFIFO() || stats.isSocket()) new Socket({ fd, readable: false, writable: true }).unref();
     return fd;
   }

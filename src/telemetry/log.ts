@@ -23,7 +23,7 @@ export interface LogOptions {
 /** Fields that never reach the log, even if a part passes them by mistake. (Wildcards would cost 8 us per line.) */
 const secretFields = ['authorization', 'password', 'token', 'identityToken', 'secret', 'cookie'];
 
-/** A log of lines from `options.level` up. Fields whose name says that they hold a secret are written as `[secret]`. */
+/** A log of lines from `options.level` up. Fields with the name of a secret, such as `password`, are written as `[secret]`. */
 export function createLog(options: LogOptions): ProgramLog {
   return pino(
     {

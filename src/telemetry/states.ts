@@ -1,6 +1,6 @@
 /**
- * The metrics that show a state: gauges, each state read once per scrape for all of its own. One that cannot be read (an index
- * on a failing disk) has no samples then; the rest of the scrape stands.
+ * The metrics that show a state: gauges. Each state is read once per scrape, for all gauges of it. If it cannot be read (an index on a
+ * failing disk), its gauges have no samples; the other metrics are not affected.
  */
 import { Gauge, type Registry } from 'prom-client';
 
@@ -11,14 +11,14 @@ export interface WatchedStates {
   readonly hosts?: () => readonly HostState[];
 }
 
-/** All in bytes but for the two counts. */
+/** Bytes, except for the two counts. */
 export interface CacheState {
   readonly bytes: number;
   readonly contents: number;
   readonly manifests: number;
-  /** For transfers in flight, and what others have left. */
+  /** Reserved for transfers in flight, and taken by partial downloads. */
   readonly reserved: number;
-  /** Undefined for no bound. */
+  /** Undefined for no limit. */
   readonly maxSize: number | undefined;
   readonly quotas: readonly { readonly match: string; readonly bytes: number; readonly maxSize: number }[];
 }
@@ -27,21 +27,21 @@ export interface CacheState {
 export interface DiskState {
   readonly free: number;
   readonly size: number;
-  /** What the cache leaves free. */
+  /** `cache.min_free`. */
   readonly minFree: number;
 }
 
 export interface HostState {
   readonly host: string;
   readonly isOpen: boolean;
-  /** Seconds until a host that said 429 is asked again. */
+  /** Seconds until a host that answered 429 is asked again; 0 if it is asked now. */
   readonly cooling: number;
-  /** Requests that the host allows and that are left, as its headers last told. */
+  /** Requests that the host allows, and those that are left, as its headers last said. */
   readonly limit: number | undefined;
   readonly remaining: number | undefined;
 }
 
-/** Label value and number; undefined where nobody knows. */
+/** Label value and number; undefined if it is not known. */
 type Sample = readonly [label: string, value: number | undefined];
 
 interface Shown<State> {
@@ -52,12 +52,13 @@ interface Shown<State> {
 }
 
 export interface States {
-  /** Once, when everything stands. What is not given has no metrics. */
+  /** Called once, when every part is made. A state that is not given has no metrics. */
   watch(states: WatchedStates): void;
-  /** Reads them all. */
+  /** Reads all states, for a scrape. */
   refresh(): void;
 }
 
+/** Gauges in `registry`. `onUnreadable` is called for each state that cannot be read. */
 export function createStates(deps: {
   readonly registry: Registry;
   readonly onUnreadable: (error: unknown) => void;
@@ -99,12 +100,12 @@ export function createStates(deps: {
         one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
         one(
           'entrepot_cache_limit_bytes',
-          'cache.max_size, 0 for no bound but the disk',
+          'cache.max_size, 0 if only the disk limits the cache',
           ({ maxSize }) => maxSize ?? 0,
         ),
         one(
           'entrepot_cache_reserved_bytes',
-          'Room that is kept for transfers in flight and what others have left',
+          'Reserved for transfers in flight, and taken by partial downloads',
           ({ reserved }) => reserved,
         ),
         one(
@@ -135,7 +136,7 @@ export function createStates(deps: {
         by(
           'host',
           'entrepot_upstream_cooling_seconds',
-          'Until a host that limited our requests (429) is asked again, 0 where it is asked now',
+          'Seconds until a host that limited our requests (429) is asked again, 0 if it is asked now',
           (all) => all.map(({ host, cooling }) => [host, cooling]),
         ),
         by(

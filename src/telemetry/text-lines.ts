@@ -17,11 +17,11 @@ interface LineSink {
   write(line: string): void;
 }
 
-/** Fields of a request's line that are told before the others. */
-const told = new Set(['method', 'status', 'path', 'ms']);
-/** Before the second line of a message: below the first word of the first line. */
+/** Fields that begin the line of a request. */
+const leading = new Set(['method', 'status', 'path', 'ms']);
+/** Indentation of further lines: they begin below the first word of the message. */
 const indent = ' '.repeat('18:03:12 error '.length);
-/** Fields that every line has, or that are for programs. */
+/** Fields that are not printed as NAME=VALUE: every line has them, or they are for programs. */
 const common = new Set(['level', 'time', 'event', 'msg']);
 
 /** `write` takes JSON lines of the log; `to` gets text. */
@@ -38,7 +38,7 @@ function asText(line: string): string {
     ? `${plain(fields.method)} ${plain(fields.status)} ${plain(fields.path)} in ${plain(fields.ms)} ms`
     : escaped(first);
   const rest = Object.entries(fields)
-    .filter(([name]) => !common.has(name) && !(isRequest && told.has(name)))
+    .filter(([name]) => !common.has(name) && !(isRequest && leading.has(name)))
     .map(([name, value]) => `${name}=${name === 'trail' ? trailText(value) : plain(value)}`);
   const clock = new Date(String(time)).toTimeString().slice(0, 8);
   const head = `${clock} ${String(level).padEnd(5)} ${what}`;
@@ -57,14 +57,14 @@ function trailText(trail: unknown): string {
   );
 }
 
-/** As it is, if that is one word of printable characters; else quoted and escaped. */
+/** Unchanged if it is one word of printable characters, else quoted and escaped. */
 function plain(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   if (typeof value !== 'string' || /^[\x21\x23-\x7e]+$/.test(text)) return escaped(text);
   return escaped(JSON.stringify(text));
 }
 
-/** Printable ASCII as it is, all else as \u escapes. */
+/** Printable ASCII unchanged, every other character as a \u escape. */
 function escaped(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import type { BlobStore, Fault, StoredBlob, Version } from '../../src/cache/blobs/blob-store.ts';
-import { Turns } from '../../src/lib/flow/keyed-lock.ts';
+import { KeyedLock } from '../../src/lib/flow/keyed-lock.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../src/oci/digest.ts';
 
 interface StoredObject {
@@ -13,7 +13,7 @@ interface StoredObject {
 
 export class MemoryStore implements BlobStore {
   readonly #objects = new Map<Digest, StoredObject>();
-  readonly #turns = new Turns();
+  readonly #locks = new KeyedLock();
   #versions = 0;
 
   /** Puts any bytes under the digest, as damage or another program would. */
@@ -47,11 +47,11 @@ export class MemoryStore implements BlobStore {
   }
 
   put(digest: Digest, bytes: Uint8Array): Promise<void> {
-    return this.#turns.take(digest, async () => void this.plant(digest, bytes));
+    return this.#locks.run(digest, async () => void this.plant(digest, bytes));
   }
 
   commit(digest: Digest, size: number, file: string): Promise<Version> {
-    return this.#turns.take(digest, async () => {
+    return this.#locks.run(digest, async () => {
       const bytes = await readFile(file);
       if (bytes.length !== size) throw new Error(`${digest} has ${bytes.length} bytes, not ${size}`);
       await rm(file);
@@ -62,7 +62,7 @@ export class MemoryStore implements BlobStore {
   async makeDurable(): Promise<void> {}
 
   remove(digest: Digest, isWanted: () => boolean): Promise<void> {
-    return this.#turns.take(digest, async () => {
+    return this.#locks.run(digest, async () => {
       if (!isWanted()) this.#objects.delete(digest);
     });
   }

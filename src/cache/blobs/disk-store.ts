@@ -21,7 +21,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { BufferPool } from '../../lib/bytes/buffer-pool.ts';
 import { createHasher, type Hasher } from '../../lib/bytes/hasher.ts';
-import { Turns } from '../../lib/flow/keyed-lock.ts';
+import { KeyedLock } from '../../lib/flow/keyed-lock.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import {
@@ -53,7 +53,7 @@ const step = 1024 * 1024;
 /** See the head of the file. */
 export class DiskStore implements BlobStore {
   readonly #options: DiskStoreOptions;
-  readonly #turns = new Turns();
+  readonly #locks = new KeyedLock();
   /** For `verify` alone, so that it never keeps a transfer waiting. Its thread starts with the first use. */
   readonly #hasher: Hasher = createHasher();
   /** Folders that exist and are named on the disk, or are about to be. */
@@ -99,7 +99,7 @@ export class DiskStore implements BlobStore {
 
   put(digest: Digest, bytes: Uint8Array): Promise<void> {
     const { incoming } = this.#options;
-    return this.#turns.take(digest, async () => {
+    return this.#locks.run(digest, async () => {
       const file = incoming.pathForWrite(digest);
       const fill = async (handle: FileHandle) => {
         await handle.writeFile(bytes);
@@ -121,7 +121,7 @@ export class DiskStore implements BlobStore {
   }
 
   commit(digest: Digest, size: number, file: string): Promise<Version> {
-    return this.#turns.take(digest, async () => {
+    return this.#locks.run(digest, async () => {
       await withFile(file, 'r+', async (handle) => {
         const found = (await handle.stat()).size;
         if (found !== size) throw new Error(`${file} has ${found} bytes, ${digest} should have ${size}`);
@@ -139,7 +139,7 @@ export class DiskStore implements BlobStore {
   }
 
   remove(digest: Digest, isWanted: () => boolean): Promise<void> {
-    return this.#turns.take(digest, async () => {
+    return this.#locks.run(digest, async () => {
       if (isWanted()) return;
       // Not `rm`, which asks first what it is: twice the work, ten thousand times.
       await unlink(this.#path(digest)).catch((error: unknown) => {

@@ -1,26 +1,26 @@
 /**
- * Buffers that are used again. The more of them are out, the smaller the next one is: few readers get large ones, with
- * which they are quick, and the ten thousandth slow one costs little more than its socket does.
+ * Reuses buffers. The more bytes are in use, the smaller the next buffer is: few readers get large buffers, which are fast; with ten
+ * thousand slow readers, each costs little more than its socket.
  *
- *   out of the budget       the next one has at most
+ *   in use, of the budget   the next buffer has at most
  *   less than a quarter ... 1 MiB
  *   less than half ........ 256 KiB
  *   less than all ......... 64 KiB
  *   all ................... 32 KiB
  */
 export interface BufferPool {
-  /** What `take` would give now. */
+  /** Bytes of the buffer that `take` would give now. */
   sizeFor(wanted: number): number;
-  /** Of `wanted` bytes, rounded up to a power of two; of less where many are out. */
+  /** A buffer of `wanted` bytes, rounded up to a power of two; a smaller one if many are in use. */
   take(wanted: number): Buffer;
-  /** Nobody may write into it any more, nor read it. */
+  /** Returns a buffer. No code may read or write it afterwards. */
   give(buffer: Buffer): void;
 }
 
 export interface BufferPoolOptions {
-  /** Bytes that may be out before all who come get the smallest. */
+  /** Bytes in use from which on every new buffer has the smallest size. */
   readonly budget: number;
-  /** Bytes that are kept for the next ones when nobody uses them. */
+  /** Bytes of idle buffers that are kept for reuse. */
   readonly keep: number;
 }
 
@@ -32,13 +32,15 @@ const tiers = [
   { below: 1, size: 64 * KiB },
 ];
 
+/** An empty pool. */
 export function createBufferPool({ budget, keep }: BufferPoolOptions): BufferPool {
-  /** By their size. */
+  /** Idle buffers by their size. */
   const idle = new Map<number, Buffer[]>();
+  /** Bytes in use, and bytes that are idle. */
   let out = 0;
   let kept = 0;
 
-  /** The cheapest to make again goes first. */
+  /** Drops a buffer of the smallest size, which is the cheapest to allocate again. */
   function dropOne(): void {
     const smallest = Math.min(...[...idle].filter(([, some]) => some.length > 0).map(([size]) => size));
     idle.get(smallest)?.shift();
@@ -72,7 +74,7 @@ export function createBufferPool({ budget, keep }: BufferPoolOptions): BufferPoo
   };
 }
 
-/** `held`, or a larger one in its place where `wanted` bytes are more and one is now to be had. */
+/** `held`, or a larger buffer in its place if `wanted` is more than it has and the pool gives larger ones now. */
 export function renew(pool: BufferPool, held: Buffer | undefined, wanted: number): Buffer {
   if (held && held.length >= pool.sizeFor(wanted)) return held;
   if (held) pool.give(held);

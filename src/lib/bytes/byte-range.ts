@@ -6,7 +6,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** A range whose end may be open: undefined stands for the end of the content, whose size may not be known yet. */
+/** A range that may have an open end: undefined stands for the end of the content, even if its size is not known yet. */
 export interface OpenRange {
   readonly start: number;
   readonly end?: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * Hashes growing files on a thread of its own: it follows the contiguous prefix of each through the page cache, a slice
- * at a time, so that a long re-hash after a restart does not hold up a small blob.
+ * The thread that hashes growing files. It reads the contiguous prefix of each file from the page cache, one slice of each in turn,
+ * so that a long re-hash after a restart does not delay a small blob.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -24,7 +24,7 @@ interface Job {
   readonly hash: Hash;
   position: number;
   goal: number;
-  /** Somebody waits until so much is hashed. */
+  /** A reply is sent when so many bytes are hashed. */
   tellAt: number | undefined;
   finishAt: number | undefined;
 }
@@ -58,7 +58,7 @@ function take(request: HashRequest): void {
   }
   const job = jobs.get(request.id);
   if (!job) {
-    // The thread that had begun it is gone.
+    // An earlier thread began this hash and has died.
     if (request.op === 'finish' || (request.op === 'advance' && request.tells))
       fail(request.id, new Error('the hash was lost'));
     return;
@@ -76,7 +76,7 @@ function take(request: HashRequest): void {
   }
 }
 
-/** One slice of every file that has something to hash, then back to the messages. */
+/** Hashes one slice of every file that has new bytes, then lets messages in. */
 function work(): void {
   let more = false;
   for (const [id, job] of jobs) {

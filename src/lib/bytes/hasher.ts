@@ -1,34 +1,36 @@
-/** The running digest of growing files, computed on another thread (`hash-worker.ts`): 1.7 GB/s would cost this one 40 %. */
+/** The running digest of growing files, computed on another thread (`hash-worker.ts`): at 1.7 GB/s it would take 40 % of this one. */
 import { Worker } from 'node:worker_threads';
 import type { HashReply, HashRequest } from './hash-worker.ts';
 
 export interface Hasher {
-  /** Starts the thread, for which the first hash would have to wait. */
+  /** Starts the thread now, so that the first hash does not wait for it. */
   start(): void;
-  /** Starts at byte 0 of the file at `path`, which must exist; `algorithm` is one of OpenSSL's. */
+  /** Begins a hash at byte 0 of the file at `path`, which must exist. `algorithm` is a name that OpenSSL knows. */
   begin(path: string, algorithm: string): PrefixHash;
   close(): Promise<void>;
 }
 
 export interface PrefixHash {
-  /** The file's bytes before `to` are final: hash them when there is time. */
+  /** Bytes of the file before `to` are final: they are hashed when there is time. */
   advance(to: number): void;
-  /** The same; resolves when they are hashed. Rejects when the file cannot be read, with the code of the system. */
+  /** As `advance`, and resolves when they are hashed. Rejects with the code of the system if the file cannot be read. */
   reach(to: number): Promise<void>;
-  /** Hex digest of the first `size` bytes. Rejects when the file cannot be read. Ends this hash. */
+  /** Hex digest of the first `size` bytes; ends this hash. Rejects with the code of the system if the file cannot be read. */
   finish(size: number): Promise<string>;
+  /** Ends this hash without a result. */
   abandon(): void;
 }
 
 interface Waiter {
-  /** Nothing where only a point in the file was waited for. */
+  /** `hex` is empty if the call waited for a position only. */
   resolve(hex: string): void;
   reject(error: Error): void;
 }
 
-/** MiB of JavaScript's heap: its bytes are outside of that, in one buffer. */
+/** MiB of the thread's JavaScript heap. The buffer that it reads into lies outside. */
 const resourceLimits = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 };
 
+/** No thread runs before `start` or the first hash. */
 export function createHasher(): Hasher {
   const source = import.meta.url.endsWith('.ts') ? './hash-worker.ts' : './hash-worker.js';
   const waiters = new Map<number, Waiter>();
@@ -56,11 +58,11 @@ export function createHasher(): Hasher {
     const started = new Worker(new URL(source, import.meta.url), { resourceLimits });
     started.on('message', settle);
     started.on('error', (error: Error) => {
-      // Everything in its hands is lost with it; the next hash gets a new thread.
+      // All hashes of this thread are lost; the next one gets a new thread.
       if (worker === started) worker = undefined;
       loseAll(error);
     });
-    // Last, since a listener for messages undoes it.
+    // Last, because a listener for messages refs the thread again.
     started.unref();
     return started;
   };
@@ -69,7 +71,7 @@ export function createHasher(): Hasher {
     worker.postMessage(request);
   };
 
-  /** One at a time for each hash. */
+  /** A hash may wait for one answer at a time. */
   const ask = (request: HashRequest): Promise<string> => {
     const error = failed.get(request.id);
     failed.delete(request.id);
@@ -77,7 +79,7 @@ export function createHasher(): Hasher {
     return new Promise<string>((resolve, reject) => {
       waiters.set(request.id, { resolve, reject });
       post(request);
-      // A thread that waits for an answer must keep the process up.
+      // While an answer is awaited, the thread must keep the process alive.
       worker?.ref();
     }).finally(() => {
       if (waiters.size === 0) worker?.unref();

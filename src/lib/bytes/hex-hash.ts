@@ -1,6 +1,6 @@
-/** A hash of bytes that are all here, in lower-case hex. `algorithm` as node:crypto names it. */
 import { hash } from 'node:crypto';
 
+/** The hash of bytes that are all in memory, in lower-case hex. `algorithm` is a name that node:crypto knows. */
 export function hexHash(algorithm: string, content: Uint8Array): string {
   return hash(algorithm, content, 'hex');
 }

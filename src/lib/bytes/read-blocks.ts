@@ -1,63 +1,69 @@
 /**
- * Sockets that read straight into large blocks which are used again. By itself node gives every 64 KiB of a stream a buffer of
- * its own: at a gigabyte per second the garbage collector then costs more than all the rest, and every byte takes eight times
- * as many calls as it needs. (Measured on 256 MiB over loopback: 300 ms of processor time without, 90 ms with.)
+ * Lets sockets read straight into large blocks that are reused. By default Node allocates a buffer for every 64 KiB of a stream: at a
+ * gigabyte per second the garbage collector then costs more than everything else, and each byte takes eight times as many calls.
+ * (Measured on 256 MiB over loopback: 300 ms of processor time without blocks, 90 ms with them.)
  *
- * A block is used again when three things hold: nobody holds a chunk of it (`retain`, `release`), its socket reads into
- * another by now, and the reader of that socket has taken all that was read before. Who never releases a chunk is safe, too: the block is then left
- * to the garbage collector. A connection that only carries small answers never gets a block.
+ * A block is reused once three things are true:
+ *
+ *   1. no chunk of it is in use (`retain` and `release` count the uses),
+ *   2. its socket reads into another block,
+ *   3. the reader of that socket has taken everything that was read before.
+ *
+ * A chunk that is never released does no harm: its block is left to the garbage collector. A connection that carries only small
+ * answers never gets a block.
  */
 import type { Socket } from 'node:net';
 
 export interface ReadBlocks {
   /** Bytes of a block. */
   readonly size: number;
-  /** For net.connect and tls.connect. */
+  /** An option of net.connect and tls.connect. */
   readonly onread: {
     readonly buffer: () => Uint8Array;
     readonly callback: (this: Socket, bytes: number, buffer: Uint8Array) => boolean;
   };
-  /** The chunk, and so its block, is in use once more. Chunks that are of no block are let pass. */
+  /** Counts one more use of the chunk, and so of its block. A chunk of no block is ignored. */
   retain(chunk: Uint8Array): void;
-  /** One `retain` is over: what is in the chunk may change from the next turn of the event loop on. */
+  /** Ends one `retain`. The bytes of the chunk may change from the next turn of the event loop on. */
   release(chunk: Uint8Array): void;
   /**
-   * As `retain`, for somebody who may be slow with it. False, and nothing is retained, where it would keep one more block from being used
-   * again and enough are lent.
+   * As `retain`, for a reader that may be slow. False, and nothing is retained, if this would lend one more block than `lend` of
+   * the options allows.
    */
   lend(chunk: Uint8Array): boolean;
-  /** One `lend` is over. */
+  /** Ends one `lend`. */
   takeBack(chunk: Uint8Array): void;
-  /** Blocks waiting to be used again. */
+  /** Blocks that wait for reuse. */
   readonly idle: number;
 }
 
 interface Block {
   readonly bytes: Buffer;
   uses: number;
-  /** Those of the uses that are by `lend`. */
+  /** Uses by `lend`, which `uses` includes. */
   lent: number;
   socket: Socket | undefined;
-  /** How much its socket had read when it went on to the next block; undefined while it reads into this one. */
+  /** Bytes that its socket had read when it went on to the next block; undefined while it reads into this one. */
   endsAt: number | undefined;
 }
 
 const smallBuffer = 16 * 1024;
-/** With less room than this left, the next read goes elsewhere. */
+/** If less than this is left in a block, the next read goes into another one. */
 const minSmallRoom = 4 * 1024;
 const minBlockRoom = 64 * 1024;
 
 export interface ReadBlockOptions {
   /** Bytes of a block. */
   readonly size: number;
-  /** Sockets that may read into whole blocks at the same time. The blocks of further ones have a quarter of the size. */
+  /** Sockets that may read into whole blocks at the same time. The blocks of further sockets have a quarter of the size. */
   readonly sockets: number;
   /** Idle blocks that are kept. */
   readonly keep: number;
-  /** Blocks that are lent at most. */
+  /** Largest number of lent blocks. */
   readonly lend: number;
 }
 
+/** No block is allocated before a socket needs one. */
 export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   const blocks = new WeakMap<ArrayBufferLike, Block>();
   const idle: Block[] = [];
@@ -66,7 +72,7 @@ export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   let lentBlocks = 0;
   /** Bytes that each socket has read so far. */
   const readBy = new WeakMap<Socket, number>();
-  /** Node asks for a socket's next buffer right after each callback, and once when it is made. */
+  /** The buffer for the next read. Node asks for a socket's next buffer right after each callback, and once when the socket is made. */
   let upcoming: Uint8Array | undefined;
 
   function freshBlock(): Uint8Array {
@@ -94,13 +100,13 @@ export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   }
 
   function isLeft({ socket, endsAt }: Block): boolean {
-    // Just handed out again: not even its first bytes have come.
+    // The block was just taken again, and no byte has arrived in it.
     if (!socket) return false;
     if (socket.destroyed) return true;
     return endsAt !== undefined && (readBy.get(socket) ?? 0) - socket.readableLength >= endsAt;
   }
 
-  /** After the event loop's turn: the parser may still be handing out the rest of a read. */
+  /** Waits for the end of the event loop's turn: the parser may still be handing out the rest of a read. */
   function reclaim(block: Block): void {
     setImmediate(() => {
       if (block.uses > 0 || !isLeft(block) || idle.includes(block)) return;

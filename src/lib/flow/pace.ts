@@ -1,19 +1,19 @@
 /**
- * Keeps work to a rate. What was taken is paid for by waiting before the next: so the first is had at once, and in any
- * time no more than the rate allows and one piece beyond it.
+ * Keeps work to a rate. Each piece is paid for by a wait before the next one: the first piece starts at once, and any period sees at
+ * most what the rate allows plus one piece.
  */
 import type { Clock } from '../clock.ts';
 import { pause } from './pause.ts';
 
 export interface Pace {
-  /** Resolves when so much more may be done, or at once when the signal is aborted. */
+  /** Resolves when `amount` more may be done, or as soon as the signal is aborted. */
   take(amount: number): Promise<void>;
 }
 
-/** Less than this many ms is not waited for but added up: timers are no finer, and small pieces come by the thousand. */
+/** Waits of fewer ms are added up: timers are no finer, and small pieces come by the thousand. */
 const grain = 5;
 
-/** `perSecond` undefined: no bound. */
+/** `perSecond`: units of `amount` in a second; undefined for no bound. */
 export function createPace(
   clock: Clock,
   options: { readonly perSecond: number | undefined; readonly signal: AbortSignal },

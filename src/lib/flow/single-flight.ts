@@ -1,13 +1,13 @@
 /**
- * Calls that are under way, by key: whoever asks for a key that is being worked on gets the same promise.
- * A finished call is forgotten at once, so a failure is not remembered.
+ * Shares calls in flight: callers with the same key get the same promise. A finished call is forgotten at once, so a failure is not
+ * remembered.
  */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Promise<T>>();
 
   /**
-   * `leaves` is aborted when the caller waits no more. The call goes on, but whoever comes later begins anew: it may be waiting
-   * for ever, on an old connection, for somebody who is well again by now.
+   * When a caller gives up (`leaves` aborts), the call keeps running but is no longer shared: it may be stuck on a dead connection,
+   * so the next caller starts a new one.
    */
   run(key: string, work: () => Promise<T>, leaves?: AbortSignal): Promise<T> {
     const flight = this.#flights.get(key) ?? this.#begin(key, work);
@@ -15,7 +15,7 @@ export class SingleFlight<T> {
     return flight;
   }
 
-  /** Whether somebody is working on `key` now. */
+  /** Whether a call for `key` is in flight and shared. */
   has(key: string): boolean {
     return this.#flights.has(key);
   }
