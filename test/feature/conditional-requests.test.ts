@@ -28,7 +28,7 @@ describe('a manifest', () => {
     assert.equal(headers['cache-control'], 'max-age=31536000, immutable');
   });
 
-  it('is 304 for who has it, cold and warm, by tag and by digest', async (t) => {
+  it('is 304 for a client that has it, cold and warm, by tag and by digest', async (t) => {
     const { ask } = await offered(t);
     for (const given of [`"${image.digest}"`, `W/"${image.digest}"`, `"other", "${image.digest}"`, '*']) {
       for (const path of ['manifests/1', `manifests/${image.digest}`]) {
@@ -50,7 +50,7 @@ describe('a manifest', () => {
     assert.deepEqual([answer.status, answer.body], [200, next.bytes]);
   });
 
-  it('is 304, marked stale, when nobody answers', async (t) => {
+  it('is 304, marked stale, when no endpoint answers', async (t) => {
     const { registry, clock, ask } = await offered(t);
     await ask('manifests/1');
     await registry.refuse();
@@ -61,7 +61,7 @@ describe('a manifest', () => {
 });
 
 describe('a blob', () => {
-  it('is 304 for who has it, and then not even fetched', async (t) => {
+  it('is 304 for a client that has it, and then not even fetched', async (t) => {
     const { registry, ask } = await offered(t);
     await ask('manifests/1');
     const answer = await ask(`blobs/${layer.digest}`, { 'if-none-match': `"${layer.digest}"` });

@@ -63,7 +63,7 @@ const failures: [string, Parameters<typeof askOne>[1], string, RegExp][] = [
     /^self-signed certificate: put its CA into certs\.d\/127\.0\.0\.1:\d+, or mark the endpoint insecure$/,
   ],
   [
-    'has a certificate of nobody that we know',
+    'has a certificate of an unknown CA',
     { options: { tls: authority.issue() }, secure: true },
     'unreachable',
     /^certificate of an unknown CA: put the CA into certs\.d\/127\.0\.0\.1:\d+$/,
@@ -105,7 +105,7 @@ const failures: [string, Parameters<typeof askOne>[1], string, RegExp][] = [
     /^no credentials in \/.+\/auth\.json for 127\.0\.0\.1:\d+\/team\/app$/,
   ],
   [
-    'wants something that nobody has',
+    'wants something that no client has',
     { fault: status(401, { 'www-authenticate': 'Negotiate' }) },
     'unauthorized',
     /^asks for negotiate authentication only$/,
@@ -173,7 +173,7 @@ describe('what', () => {
     assert.match(answer.message, /limits requests until 20\d\d-/);
   });
 
-  it('nobody may be asked for is a 503 that says so, and asks nobody', async (t) => {
+  it('no endpoint may be asked for is a 503 that says so, and asks none', async (t) => {
     const { proxy, ask, mirror, source } = await setUp(t);
     await proxy.reload({ toml: '[upstream]\noffline = true\n' });
     const answer = await ask('manifests/1');

@@ -1,4 +1,4 @@
-/** What a person sees who has just checked out the repository. */
+/** The first minutes after a checkout of the repository. */
 import assert from 'node:assert/strict';
 import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -61,7 +61,7 @@ describe('the line of a request in the log', () => {
 });
 
 describe('the log at level debug', () => {
-  it('has each attempt: endpoint, outcome, time, where it was redirected and whose credentials were used', async (t) => {
+  it('has each attempt: endpoint, outcome, time, where it was redirected, and the credentials that were used', async (t) => {
     const cdn = await startRegistry(t);
     const source = await startRegistry(t, { auth: { kind: 'basic', username: 'joe', password: 'hunter2' } });
     source.putImage('team/app', '1', image);

@@ -72,7 +72,7 @@ async function metric({ proxy }: MirroredRegistry, name: string): Promise<number
 }
 
 describe('a scrub', () => {
-  it('of what is sound reads every byte, asks nobody, and is no use of anything', async (t) => {
+  it('of sound content reads every byte, asks no endpoint, and does not count as a use', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, registry, clock, scrub } = mirrored;
     const before = await Array.fromAsync(proxy.app.administration.list());
@@ -170,7 +170,7 @@ describe('a scrub', () => {
     );
   });
 
-  it('gives a manifest up that nobody has any more, and keeps nothing half', async (t) => {
+  it('forgets a manifest that no endpoint has any more, and keeps nothing half', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, registry, get: ask, scrub, name } = mirrored;
     registry.on({}, status(404));
@@ -208,7 +208,7 @@ describe('a scrub', () => {
     await pullAll(mirrored, 'app', '1', image);
   });
 
-  it('of a server that is offline asks nobody', async (t) => {
+  it('of a server that is offline asks no endpoint', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, registry, scrub } = mirrored;
     await proxy.reload({ toml: '[upstream]\noffline = true' });
@@ -253,7 +253,7 @@ describe('a scrub', () => {
     assert.deepEqual([cacheOf(again), again.body.equals(rotten.bytes())], ['hit', true]);
   });
 
-  it('brings back as well what a reader has found to be damaged and nobody could give then', async (t) => {
+  it('also brings back what a reader has found damaged and no endpoint could give then', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, registry, get: ask, scrub, clock } = mirrored;
     await registry.refuse();
@@ -341,7 +341,7 @@ describe('the background scrub', () => {
   const toml = '[cache]\nscrub_every = "256h"\nscrub_rate = "1GiB"';
   const hour = 3_600_000;
 
-  /** An image whose layer is in the folder that is due so many hours after the start of the clock. */
+  /** An image with its layer in the folder that is due so many hours after the start of the clock. */
   function imageDueIn(hours: number): Image {
     const due = (Date.UTC(2026, 0, 1) / hour + hours) % 256;
     for (let seed = 0; ; seed += 1) {
@@ -459,7 +459,7 @@ describe('entrepot scrub', () => {
     assert.deepEqual([glob.code, /"a b" is not a pattern/.test(glob.stderr)], [2, true]);
   });
 
-  it('ends in the server when whoever asked for it leaves', async (t) => {
+  it('ends in the server when its client leaves', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, clock } = mirrored;
     const asked = request({ socketPath: join(proxy.data, 'entrepot.sock'), path: '/scrub', method: 'POST' });

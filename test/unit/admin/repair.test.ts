@@ -7,7 +7,7 @@ const { digest } = blobOf('x');
 const loss = { digest, isManifest: false };
 const running = new AbortController().signal;
 
-/** Nobody has the blob, unless `has` says so of an image. */
+/** No registry has the blob, except those of the images in `has`. */
 function repairOf(images: readonly string[], has: (image: string) => boolean = () => false) {
   const stored = new Set<string>();
   const asked: string[] = [];
@@ -44,7 +44,7 @@ test('images are asked in turn, no further than the first that can give it', asy
   assert.deepEqual(forgotten, []);
 });
 
-test('what nobody gives is forgotten, and the first reasons are told', async () => {
+test('content that no endpoint has is forgotten, and the first reasons are named', async () => {
   const images = ['gone.test/1', 'a.test/2', 'a.test/3', 'a.test/4', 'a.test/5'];
   const { repair, forgotten } = repairOf(images);
   assert.deepEqual(await repair(loss, running), {
@@ -63,7 +63,7 @@ test('what nobody gives is forgotten, and the first reasons are told', async () 
   });
 });
 
-test('who is told to stop asks nobody more, and forgets nothing', async () => {
+test('a repair that is aborted asks no further endpoint, and forgets nothing', async () => {
   const controller = new AbortController();
   const { repair, asked, forgotten } = repairOf(['a.test/1', 'a.test/2'], () => {
     controller.abort();

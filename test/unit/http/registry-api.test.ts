@@ -190,7 +190,7 @@ describe('a blob', () => {
     assert.equal((await get('/v2/alpine/manifests/1', { headers })).status, 200);
   });
 
-  it('comes whole and chunked where nobody knows its size, ranges or not', async (t) => {
+  it('comes whole and chunked if its size is unknown, with and without ranges', async (t) => {
     const { get, pull } = await running(t);
     const digest = pull.addBlob('docker.io/library/alpine', bytes);
     pull.isSizeHidden = true;
@@ -324,7 +324,7 @@ describe('errors', () => {
     assert.match(JSON.stringify(lines.at(-1)), /secret-in-a-bug/);
   });
 
-  it('are 4xx for refused registries and hostile names, and nobody is asked', async (t) => {
+  it('are 4xx for refused registries and hostile names, and no endpoint is asked', async (t) => {
     const { get, pull } = await running(t);
     for (const [path, status, code] of [
       ['/v2/a/manifests/1?ns=evil.example', 403, 'DENIED'],

@@ -19,7 +19,7 @@ function blobUrl({ pull }: Running, bytes: Buffer): string {
   return `/v2/library/alpine/blobs/${pull.addBlob('docker.io/library/alpine', bytes)}`;
 }
 
-/** A stream whose chunks the test hands out. */
+/** A stream of chunks that the test hands out. */
 function steeredStream() {
   const waiting: PromiseWithResolvers<Uint8Array | undefined>[] = [];
   let closed = 0;
@@ -139,7 +139,7 @@ describe('sending a blob', () => {
     assert.equal(text.match(/HTTP\/1\.1 200 OK/g)?.length, 2);
   });
 
-  it('destroys the connection when the stream fails, so that nobody takes a part for the whole', async (t) => {
+  it('destroys the connection when the stream fails, so that no client takes a part for the whole', async (t) => {
     const server = await running(t);
     const { stream, waiting, closed } = steeredStream();
     server.pull.stream = () => stream;

@@ -25,7 +25,7 @@ function serverAt(host: string, port: number) {
 }
 
 describe('listening', () => {
-  it('says who holds the address, and the way out', async (t) => {
+  it('says that another process has the address, and the way out', async (t) => {
     const holder = createSocketServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');
     t.after(() => holder.close());
@@ -61,7 +61,7 @@ describe('beside the registry', () => {
     }
   });
 
-  it('tells those whose connection is busy that it is stopping', async () => {
+  it('tells busy connections that it is stopping', async () => {
     const app = createHttpApp({ isStopping: () => true, problem: () => undefined });
     const answer = await app.request('/readyz');
     assert.deepEqual([answer.status, await answer.text()], [503, 'stopping\n']);
@@ -89,7 +89,7 @@ describe('beside the registry', () => {
 });
 
 describe('hostile connections', () => {
-  it('get 400 for what is no HTTP, 431 for endless headers, and hurt nobody else', async (t) => {
+  it('get 400 for what is no HTTP, 431 for endless headers, and disturb no other client', async (t) => {
     const { raw, get } = await running(t);
     assert.match(await raw('nonsense\r\n\r\n'), /^HTTP\/1\.1 400 /);
     assert.match(await raw('GET /v2/ HTTP/1.1\r\n\r\n'), /^HTTP\/1\.1 400 /);

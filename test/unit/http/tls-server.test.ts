@@ -49,7 +49,7 @@ function agent(t: TestContext): Agent {
 }
 
 describe('a TLS server', () => {
-  it('serves who trusts its CA', async (t) => {
+  it('serves a client that trusts its CA', async (t) => {
     const { url } = await serving(t, open);
     assert.equal((await get(url, { ca })).body.toString(), 'hello');
     await assert.rejects(get(url, { ca: clients.cert }), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
@@ -88,7 +88,7 @@ describe('a TLS server', () => {
 });
 
 describe('a TLS server that knows its clients', () => {
-  it('serves those whose certificate a client CA has signed, and nobody else', async (t) => {
+  it('serves clients with a certificate of a client CA, and no others', async (t) => {
     const { url, lines } = await serving(t, closed);
     assert.equal((await get(url, { ca, client })).status, 200);
     await assert.rejects(get(url, { ca }), /certificate required/);
@@ -110,7 +110,7 @@ describe('a TLS server that knows its clients', () => {
     assert.equal((await get(url, { ca })).status, 200);
   });
 
-  it('lets nobody in on a session from before', async (t) => {
+  it('resumes no session from before', async (t) => {
     const { port, secure } = await serving(t, open);
     const first = connect({ host: '127.0.0.1', port, ca });
     const [session] = (await once(first, 'session')) as [Buffer];

@@ -137,7 +137,7 @@ location = "m.corp"
   ]);
 });
 
-test('a mirror whose own name is blocked is flagged, while the entry is not', (t) => {
+test('a mirror with a blocked name of its own is flagged, while the entry is not', (t) => {
   const registries = `${mirrored}
 [[registry]]
 location = "m2.corp"
@@ -339,7 +339,7 @@ test('the words name the proxy without its password', async (t) => {
   assert.doesNotMatch(said, /hunter2/);
 });
 
-test('the words say what a client is told when nobody may be asked', async (t) => {
+test('the words say what a client gets if no endpoint may be asked', async (t) => {
   const { text } = place(t, { registries: '[[registry]]\nlocation = "ex.io"\nblocked = true\n' });
   assert.match(await text('ex.io/a:1'), /never asked +blocked = true in the entry for ex\.io/);
   assert.match(await text('ex.io/a:1'), /else 502: every endpoint is blocked/);

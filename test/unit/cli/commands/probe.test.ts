@@ -86,7 +86,7 @@ test('when every endpoint says 404, so would a client be told', async (t) => {
   assert.equal(source.count({ kind: 'manifest', reference: 'latest', method: 'GET' }), 2);
 });
 
-/** The home of somebody who once gave the password of `robot`. */
+/** A home directory that has the password of `robot`. */
 function loggedIn(t: TestContext, host: string) {
   const home = tempFolder(t);
   const file = join(home, '.docker/config.json');
@@ -118,7 +118,7 @@ test('so are those that only a token server has seen, and refused', async (t) =>
   assert.doesNotMatch(text, /without credentials/);
 });
 
-test('who is blocked, not listed or kept away from by upstream.offline is not asked', async (t) => {
+test('an endpoint that is blocked, not listed or behind upstream.offline is not asked', async (t) => {
   const source = await registryFor(t);
   const outcomes = async (registries: string, reference: string, toml = '') => {
     const home = tempFolder(t);

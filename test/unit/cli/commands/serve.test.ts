@@ -220,7 +220,7 @@ test('a port that is in use ends the start with 1', async (t) => {
   assert.ok(stderr.startsWith(`entrepot: cannot listen on ${address}: another process`), stderr);
 });
 
-test('a data folder that another process holds ends the start with 1 and says who holds it', async (t) => {
+test('a data folder that another process holds ends the start with 1 and names that process', async (t) => {
   const site = place(t);
   const running = await serving(t, site);
   const { code, stderr } = await runEntrepot(['serve', '--listen', '127.0.0.1:0', ...site.args]);
@@ -228,7 +228,7 @@ test('a data folder that another process holds ends the start with 1 and says wh
   assert.match(stderr, new RegExp(`^entrepot: .*in use by process ${running.pid}`));
 });
 
-test('a rejection that nobody handles is logged without secrets, and serving goes on', async (t) => {
+test('an unhandled rejection is logged without secrets, and the server goes on', async (t) => {
   const preload = `process.once('SIGUSR2', () => {
     const error = new Error('GET https://me:hunter2@ex.io/token?access_token=letmein Bearer abc.def failed');
     void Promise.reject(Object.assign(error, { headers: { authorization: 'letmein' } }));
@@ -244,7 +244,7 @@ test('a rejection that nobody handles is logged without secrets, and serving goe
   assert.deepEqual(await running.stop(), { code: 0, signal: null });
 });
 
-test('an exception that nobody catches is logged, and the process ends with 1', async (t) => {
+test('an uncaught exception is logged, and the process ends with 1', async (t) => {
   const preload = `process.once('SIGUSR2', () => { throw new TypeError('left halfway') });`;
   const running = await serving(t, place(t), preload);
   running.kill('SIGUSR2');

@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import type { Administration } from '../../../../src/admin/administration.ts';
 import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
 
-test('a watcher who does not read costs a bounded number of lines, and gets the report all the same', async () => {
+test('a client that does not read costs a bounded number of lines, and still gets the report', async () => {
   const report = { checked: 1, bytes: 1, damaged: [], unreadable: [] };
   const scrub: Administration['scrub'] = async (_, { onProgress }) => {
     for (let done = 0; done < 100_000; done += 1) onProgress?.({ size: 100_000, done });
