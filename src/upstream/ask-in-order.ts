@@ -11,36 +11,14 @@
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
  *   - All of it together has a budget. When it is spent, running attempts are given up and the other endpoints are not asked.
  */
-import type { CredentialSource } from '../config/credentials/auth-lookup.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import type { Ask, AttemptContext } from './attempt.ts';
 import { type Candidate, candidatesOf, inAskingOrder, recordOf, trailOf } from './candidates.ts';
 import type { Endpoint } from './endpoint.ts';
 import { consequence, verdict } from './fallback.ts';
 import type { Health } from './health/health.ts';
 import type { Attempt, Outcome } from './outcome.ts';
 import type { Answer, AskOptions } from './upstream.ts';
-
-/** How an attempt reports what happens to it, and learns that it is no longer wanted. */
-export interface AttemptContext {
-  readonly signal: AbortSignal;
-  /** A request waits for one of our own connections: that may take long through no fault of the endpoint. */
-  waits(): void;
-  /** A request is on its way. */
-  sent(): void;
-  /** The endpoint gave a sign of life. */
-  heard(): void;
-  /** A part of a long answer is here, such as a page of a list: its usual time begins anew. */
-  progressed(): void;
-  /** Where the credentials that were sent are written. */
-  used(source: CredentialSource): void;
-  /** Whether only this endpoint can still answer: then only the budget and the client end the wait. */
-  isLast?(): boolean;
-  /** The endpoint sent the request to another host. */
-  redirected?(host: string): void;
-}
-
-/** One question to one endpoint. */
-export type Ask<T> = (endpoint: Endpoint, context: AttemptContext) => Promise<Outcome<T>>;
 
 export interface AskDeps {
   readonly health: Health;

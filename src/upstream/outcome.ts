@@ -5,7 +5,6 @@
  */
 import type { CredentialSource } from '../config/credentials/auth-lookup.ts';
 import type { EndpointRole } from './endpoint.ts';
-import type { FaultKind } from './http/transport-fault.ts';
 
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
@@ -21,6 +20,24 @@ export type Outcome<T> =
 
 export type FailureKind = 'notFound' | 'unauthorized' | 'denied' | 'unreachable' | 'invalid' | 'blocked';
 export type OutcomeKind = 'ok' | 'rateLimited' | FailureKind;
+
+/** Why no HTTP answer came. */
+export type FaultKind =
+  | 'refused'
+  /** No connection in time. */
+  | 'timeout'
+  /** A connection, but no headers in time. */
+  | 'unanswered'
+  | 'dns'
+  | 'tls'
+  | 'notTls'
+  | 'forbidden'
+  /** The other side closed the connection, which may have been an old one. */
+  | 'closed'
+  | 'broken'
+  | 'aborted'
+  /** None of the connections that the configuration allows came free in time. */
+  | 'busy';
 
 /** One endpoint asked. */
 export interface Attempt {

@@ -109,7 +109,7 @@ async function send(
       name: url.host,
       verify: hop.verify,
       addressScope: hop.realm.addressScope,
-      lent: { from: hop.registry, withPairs: hop.realm.kind === 'trusted' },
+      certificatesOf: { registry: hop.registry, withPairs: hop.realm.kind === 'trusted' },
     },
     request,
   );

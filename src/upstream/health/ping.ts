@@ -1,6 +1,6 @@
 /** Whether a host answers for itself: `GET /v2/`, which belongs to no content and which clients cannot choose. */
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { AttemptContext } from '../ask-in-order.ts';
+import type { AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
 import { dropBody } from '../http/body.ts';

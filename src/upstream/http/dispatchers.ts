@@ -11,30 +11,12 @@ import { type AddressKind, addressKind, literalKind } from '../../lib/address-ki
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { HostSettings } from '../host-settings.ts';
-import type { AddressScope } from './addresses.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
 import { lenientLengths } from './lenient-lengths.ts';
 import type { Lookups } from './lookups.ts';
 import type { Proxies } from './proxies.ts';
+import type { Route } from './route.ts';
 import { createTlsContexts } from './tls-contexts.ts';
-
-/** How one URL is to be reached. */
-export interface Route {
-  readonly url: URL;
-  /** The host as the configuration calls it: finds settings and certificates. */
-  readonly name: string;
-  readonly verify: boolean;
-  readonly addressScope: AddressScope;
-  /** If another host than the registry's is asked for the registry: what certs.d has for the registry is used there too. */
-  readonly lent?: LentCertificates | undefined;
-}
-
-export interface LentCertificates {
-  /** The registry. Its CAs are trusted. */
-  readonly from: string;
-  /** Whether its client certificates may be shown: the rule for credentials applies to them too. */
-  readonly withPairs: boolean;
-}
 
 export interface Dispatchers {
   /** Throws EntrepotError TLS_UNUSABLE if the host's certificates cannot be used. */
@@ -211,7 +193,10 @@ function proxyPool(
 }
 
 function poolKey(route: Route, proxy: URL | undefined): string {
-  const { url, name, verify, addressScope, lent } = route;
-  const loan = lent && lent.from !== name ? [lent.from, lent.withPairs] : [];
-  return [url.origin, name, verify, addressScope, proxy?.href ?? '', ...loan].join(' ');
+  const { url, name, verify, addressScope, certificatesOf } = route;
+  const others =
+    certificatesOf && certificatesOf.registry !== name
+      ? [certificatesOf.registry, certificatesOf.withPairs]
+      : [];
+  return [url.origin, name, verify, addressScope, proxy?.href ?? '', ...others].join(' ');
 }

@@ -13,10 +13,22 @@ import { EntrepotError } from '../../errors.ts';
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { HostSettings } from '../host-settings.ts';
-import type { Dispatchers, Route } from './dispatchers.ts';
+import type { Dispatchers } from './dispatchers.ts';
 import { type Exchanged, exchange, type HttpRequest } from './exchange.ts';
-import type { SendOptions } from './sender.ts';
+import type { Route } from './route.ts';
 import { describeFault } from './transport-fault.ts';
+
+export interface SendOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** A blob: it waits behind smaller answers for a connection. */
+  readonly bulk?: boolean | undefined;
+  /** The request waits for one of our own connections, if only for a moment. */
+  waits?(): void;
+  /** The request is on its way. */
+  sent?(): void;
+  /** Asked at `header_timeout`. If nothing else can be tried, a GET is not given up: some servers fetch all before they answer. */
+  isLast?(): boolean;
+}
 
 export interface KeptConnections {
   /** One request over a kept or a new connection. `use` counts a use of its permit, and gives the function that ends the use. */

@@ -6,7 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
 import { SingleFlight } from '../../lib/flow/single-flight.ts';
-import type { AttemptContext } from '../ask-in-order.ts';
+import type { AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { apiHost } from '../host-settings.ts';
 import type { Outcome } from '../outcome.ts';

@@ -9,21 +9,10 @@ import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
-import type { Dispatchers, Route } from './dispatchers.ts';
+import type { Dispatchers } from './dispatchers.ts';
 import type { Exchanged, HttpRequest } from './exchange.ts';
-import { createKeptConnections } from './kept-connections.ts';
-
-export interface SendOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** A blob: it waits behind smaller answers for a connection. */
-  readonly bulk?: boolean | undefined;
-  /** The request waits for one of our own connections, if only for a moment. */
-  waits?(): void;
-  /** The request is on its way. */
-  sent?(): void;
-  /** Asked at `header_timeout`. If nothing else can be tried, a GET is not given up: some servers fetch all before they answer. */
-  isLast?(): boolean;
-}
+import { createKeptConnections, type SendOptions } from './kept-connections.ts';
+import type { Route } from './route.ts';
 
 export interface Sender {
   /** Never rejects for what a server does. */

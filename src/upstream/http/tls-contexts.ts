@@ -9,7 +9,7 @@ import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import { pairSets } from './client-pairs.ts';
-import type { Route } from './dispatchers.ts';
+import type { Route } from './route.ts';
 
 export interface TlsContexts {
   /** For hosts that certs.d has nothing for. */
@@ -51,11 +51,12 @@ export function createTlsContexts(deps: {
   return {
     plain,
 
-    of({ name, lent }, poolKey) {
+    of({ name, certificatesOf }, poolKey) {
       const own = certLookup(name);
-      const others = lent && lent.from !== name ? certLookup(lent.from) : undefined;
+      const others =
+        certificatesOf && certificatesOf.registry !== name ? certLookup(certificatesOf.registry) : undefined;
       const ca = [...own.ca, ...(others?.ca ?? [])];
-      const pairs = own.pairs.length > 0 || !lent?.withPairs ? own.pairs : (others?.pairs ?? []);
+      const pairs = own.pairs.length > 0 || !certificatesOf?.withPairs ? own.pairs : (others?.pairs ?? []);
       if (ca.length === 0 && pairs.length === 0) return plain();
       try {
         const sets = pairSets(pairs, clock.now());

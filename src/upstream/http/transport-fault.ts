@@ -1,23 +1,6 @@
 /** Why no HTTP answer came, as a kind to decide by and a sentence to act on. */
 import { foreignWords } from '../../lib/foreign-words.ts';
-import type { Outcome } from '../outcome.ts';
-
-export type FaultKind =
-  | 'refused'
-  /** No connection in time. */
-  | 'timeout'
-  /** A connection, but no headers in time. */
-  | 'unanswered'
-  | 'dns'
-  | 'tls'
-  | 'notTls'
-  | 'forbidden'
-  /** The other side closed the connection, which may have been an old one. */
-  | 'closed'
-  | 'broken'
-  | 'aborted'
-  /** None of the connections that the configuration allows came free in time. */
-  | 'busy';
+import type { FaultKind, Outcome } from '../outcome.ts';
 
 export interface TransportFault {
   readonly kind: FaultKind;

@@ -8,7 +8,7 @@
  *   sent as a last resort, answered by an error ..................................... the failure of what was sent before counts
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { AttemptContext } from '../ask-in-order.ts';
+import type { AttemptContext } from '../attempt.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Authorization } from '../auth/auth-memory.ts';
 import { type Challenge, parseChallenges } from '../auth/challenge.ts';

@@ -3,7 +3,7 @@ import { type OpenRange, parseContentRange, rangeHeader } from '../../lib/bytes/
 import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';
-import type { Ask, AttemptContext } from '../ask-in-order.ts';
+import type { Ask, AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { single } from '../health/rate-limits.ts';
 import { dropBody } from '../http/body.ts';

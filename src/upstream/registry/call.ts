@@ -7,13 +7,13 @@
  *   sent         one HTTP exchange
  */
 import { isDomain, parseRepository } from '../../oci/reference.ts';
-import type { AttemptContext } from '../ask-in-order.ts';
+import type { AttemptContext } from '../attempt.ts';
 import type { Authorization } from '../auth/auth-memory.ts';
 import { areSameSite } from '../auth/same-site.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { AddressScope } from '../http/addresses.ts';
-import type { Route } from '../http/dispatchers.ts';
 import type { HttpResponse } from '../http/exchange.ts';
+import type { Route } from '../http/route.ts';
 import type { Outcome } from '../outcome.ts';
 
 export interface RegistryRequest {
@@ -83,7 +83,7 @@ export function routeTo({ endpoint, url, verify, addressScope, redirectedBy }: P
   const route = { url, name: endpoint.host, verify, addressScope };
   if (!redirectedBy) return route;
   const first = URL.parse(`https://${redirectedBy.host}`) ?? url;
-  return { ...route, lent: { from: redirectedBy.host, withPairs: mayHavePairs(first, url) } };
+  return { ...route, certificatesOf: { registry: redirectedBy.host, withPairs: mayHavePairs(first, url) } };
 }
 
 /** Whether `url` may be shown the client certificates of `origin`: the rule for credentials applies to them too. */

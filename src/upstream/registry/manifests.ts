@@ -12,7 +12,7 @@ import {
 } from '../../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { isNamedBy, payloadDigest } from '../../oci/signed-schema1.ts';
-import type { Ask } from '../ask-in-order.ts';
+import type { Ask } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { single } from '../health/rate-limits.ts';
 import type { HostSettings } from '../host-settings.ts';

@@ -98,8 +98,8 @@ export function redirected(
 /** What certs.d has for the registry is used at its storage too. */
 function routeToStorage(place: Place, { url, addressScope }: Accepted) {
   const { host } = place.redirectedBy ?? place.endpoint;
-  const lent = { from: host, withPairs: mayHavePairs(place.url, url) };
-  return { url, name: url.host, verify: place.verify, addressScope, lent };
+  const certificatesOf = { registry: host, withPairs: mayHavePairs(place.url, url) };
+  return { url, name: url.host, verify: place.verify, addressScope, certificatesOf };
 }
 
 /**

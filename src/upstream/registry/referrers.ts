@@ -8,7 +8,7 @@ import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { readManifest } from '../../oci/manifest.ts';
 import { isIndexType, mediaTypes } from '../../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
-import type { Ask, AttemptContext } from '../ask-in-order.ts';
+import type { Ask, AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { HttpResponse } from '../http/exchange.ts';

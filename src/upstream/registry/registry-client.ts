@@ -4,7 +4,7 @@
  * lists the layers.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { AttemptContext } from '../ask-in-order.ts';
+import type { AttemptContext } from '../attempt.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Endpoint } from '../endpoint.ts';

@@ -9,7 +9,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { parseTag } from '../../oci/reference.ts';
-import type { Ask, AttemptContext } from '../ask-in-order.ts';
+import type { Ask, AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { HttpResponse } from '../http/exchange.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Reference } from '../../../src/oci/reference.ts';
-import { type AttemptContext, askInOrder } from '../../../src/upstream/ask-in-order.ts';
+import { askInOrder } from '../../../src/upstream/ask-in-order.ts';
+import type { AttemptContext } from '../../../src/upstream/attempt.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { createHealth } from '../../../src/upstream/health/health.ts';
 import type { Outcome } from '../../../src/upstream/outcome.ts';

@@ -16,8 +16,13 @@ it('a connection over TLS reads into the blocks that are used again, too', async
   t.after(() => server.close());
   const blocks = createReadBlocks({ size: 256 * 1024, sockets: 64, keep: 4, lend: 4 });
   const connect = createConnector({
-    ...{ lookups: createLookups({ clock: systemClock }), clock: systemClock, lookupTimeout: 10_000 },
-    ...{ timeout: 60_000, addressScope: 'any', onread: blocks.onread, tls: { rejectUnauthorized: false } },
+    lookups: createLookups({ clock: systemClock }),
+    clock: systemClock,
+    lookupTimeout: 10_000,
+    timeout: 60_000,
+    addressScope: 'any',
+    onread: blocks.onread,
+    tls: { rejectUnauthorized: false },
   });
   const pool = new Pool(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, { connect });
   const seen = new Set<number>();

@@ -24,7 +24,9 @@ function scripted(threads = 4) {
   };
   const lookups = createLookups({ clock, resolve, threads });
   return {
-    ...{ clock, all, asked },
+    clock,
+    all,
+    asked,
     of: (name: string, limit = timeout) => lookups.addressesOf(name, limit),
     doubt: lookups.doubt,
     answer(name: string, result: LookupAddress[] | string) {

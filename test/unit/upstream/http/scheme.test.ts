@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Exchanged } from '../../../../src/upstream/http/exchange.ts';
 import { createSchemes } from '../../../../src/upstream/http/scheme.ts';
-import type { FaultKind } from '../../../../src/upstream/http/transport-fault.ts';
+import type { FaultKind } from '../../../../src/upstream/outcome.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { endpointsOf, image } from '../asking.ts';
 
