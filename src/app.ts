@@ -198,8 +198,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       buffers,
       metrics,
       incoming: cache.incoming,
-      leftovers: cache.leftovers,
-      adopt: cache.adoptBlob,
+      partialDownloads: cache.leftovers,
+      commit: cache.adoptBlob,
       reserve: cache.reserve,
       writeFailed: cache.writeFailed,
       report(endpoint, fault, reason) {
@@ -213,7 +213,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     settings.transfer,
   );
   releases.add(transfers, () => transfers.close());
-  transfers.sweep(cache.hasBlob);
+  await transfers.sweep(cache.hasBlob);
 
   const pullDeps = { cache, inForce: routes.inForce, transfers, clock, log };
   const pull = livePull(

@@ -115,7 +115,7 @@ function assertNone(problems: readonly string[]): void {
 
 /** What this change of the house has not reached yet. Entries only go. */
 const stillTooLong = {
-  files: ['src/transfer/transfer.ts'] as readonly string[],
+  files: [] as readonly string[],
   functions: [
     'src/cache/capacity/capacity.ts: createRoom',
     'src/cache/local-cache.ts: createLocalCache',

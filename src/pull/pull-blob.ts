@@ -53,7 +53,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
     }
     const size = cache.isLinked(image.name, digest)
-      ? transfers.promisedTo(createBlobSource(deps, image, digest), digest)
+      ? transfers.announcedSizeTo(createBlobSource(deps, image, digest), digest)
       : undefined;
     if (size !== undefined) return { found: true, value: { digest, size }, cache: 'joined', trail: [] };
     return ask(image, digest, undefined);

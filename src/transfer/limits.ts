@@ -3,11 +3,11 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export interface TransferLimits {
-  /** A reader waits for a fetcher that is at most this far before the wanted byte, else starts its own. */
+  /** A reader waits for a fetch that is at most this far before the wanted byte, else starts one. */
   readonly joinDistance: number;
-  /** A fetcher fetches bytes again that are here in islands up to this size: cheaper than a new request. */
-  readonly passOver: number;
-  /** What an answer that runs from 0 to the end keeps back until the whole is verified. */
+  /** A fetch does not stop at present ranges up to this size: to fetch them again is cheaper than a new request. */
+  readonly refetchThreshold: number;
+  /** Bytes that an answer that runs from 0 to the end keeps back until the whole is verified. */
   readonly holdBack: number;
   /** Bytes that go to the disk in one write. */
   readonly writeBatch: number;
@@ -31,7 +31,7 @@ export interface TransferLimits {
 
 export const defaultLimits: TransferLimits = {
   joinDistance: 2 * MiB,
-  passOver: 512 * KiB,
+  refetchThreshold: 512 * KiB,
   holdBack: 256 * KiB,
   writeBatch: 2 * MiB,
   keepWritten: MiB,

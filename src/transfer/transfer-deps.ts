@@ -1,5 +1,5 @@
-/** What transfers stand on: the outside (`TransfersDeps`), and what they share among themselves (`TransferDeps`). */
-import type { Cache } from '../cache/cache.ts';
+/** What transfers are made of: parts from outside (`TransfersDeps`), and parts that they share among themselves (`TransferDeps`). */
+import type { Cache, Reservation } from '../cache/cache.ts';
 import type { BufferPool } from '../lib/bytes/buffer-pool.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
@@ -18,26 +18,32 @@ export interface TransferMetrics {
   /** Body bytes that came from an upstream host. */
   received(host: string, bytes: number): void;
   transferRead(how: 'started' | 'joined'): void;
-  /** `relayed`: passed on without being kept, because there was no room or the disk failed; `failed`: what is here waits for the next request. */
+  /** `relayed`: passed on without being kept, since the cache had no capacity or the disk failed; `failed`: the next request resumes it. */
   transferEnded(how: 'stored' | 'relayed' | 'failed'): void;
 }
 
-/** What transfers stand on; `createTransfers` fills in the rest. */
+/** Parts from outside; `createTransfers` adds the rest. */
 export interface TransfersDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly hasher: Hasher;
-  /** What the upstream's sockets read into. */
+  /** The blocks that the upstream's sockets read into. */
   readonly blocks: Pick<ReadBlocks, 'retain' | 'release' | 'lend' | 'takeBack'>;
-  /** For readers who are behind. */
+  /** Buffers for readers that are behind. */
   readonly buffers: BufferPool;
-  /** Folder of the growing files. */
+  /** The folder of the growing files. */
   readonly incoming: Cache['incoming'];
-  /** Where it is known what of that is nobody's. */
-  readonly leftovers: Cache['leftovers'];
-  /** Takes a verified file into the store. */
-  readonly adopt: (digest: Digest, size: number, file: string) => Promise<void>;
-  readonly reserve: Cache['reserve'];
+  /**
+   * Partial downloads in `incoming` that no running transfer owns. They count towards `max_size` and are evicted oldest
+   * first.
+   */
+  readonly partialDownloads: Cache['leftovers'];
+  /** Takes a verified file into the store; the file is gone from `incoming` when it resolves. Rejects when it cannot be stored. */
+  readonly commit: (digest: Digest, size: number, file: string) => Promise<void>;
+  /** As `Cache.reserve`; the answer may take its time. */
+  readonly reserve: (
+    ...asked: Parameters<Cache['reserve']>
+  ) => Reservation | undefined | Promise<Reservation | undefined>;
   readonly writeFailed: Cache['writeFailed'];
   readonly report: (endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) => void;
   /** ms without progress after which this host has stalled. */
@@ -56,6 +62,6 @@ export interface TransferDeps extends Required<TransfersDeps> {
   readonly distrust: DistrustMemory;
   /** `transfer.fill` as it is now. */
   readonly fill: () => 'always' | 'never' | number;
-  /** The transfer has nothing more to do: the next request for its blob starts anew. */
+  /** The transfer has nothing more to do: the next request for its blob starts a new one. */
   readonly ended: (transfer: { readonly digest: Digest; readonly file: SparseFile }) => void;
 }

@@ -1,374 +1,271 @@
 /**
- * One blob on its way in: one sparse file, the bytes that it holds, fetchers that fill it, readers that wait for bytes.
+ * One blob on its way in: one sparse file, the bytes that it holds, fetches that fill it, readers that wait for bytes.
  *
- *              headers          all bytes here      digest right
- *   filling ---------> filling ---------------> verifying ------> verified, then stored
- *      ^                  |  no room                 | digest wrong
- *      |                  v                          v
- *      |              relaying               blame, throw away, fill again
- *      +-- a reader, a failed fetch, a mirror that dies: nothing of this ends the transfer.
+ *   filling --all present--> verifying --digest right--> verified --stored, or not storable--> settled
+ *    ^ | |                    |     |                                                            |
+ *    +-|-|----digest wrong----+     | disk fails                                                 |
+ *      | +--no capacity, disk fails-+--> relaying --the last reader has left--> ended <----------+
+ *      +---------the last reader has left, and it is not filled on--------------^
  *
- * It ends when nobody reads any more and nothing is left to do; what is on disk then is resumed by the next one.
+ * A reader that comes or leaves, a fetch that fails and an endpoint that breaks off change no state. From `filling` the transfer ends
+ * only where it is not filled on (`transfer.fill`); the next transfer of this blob resumes from what is on disk.
  * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
  */
 import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import { asError } from '../lib/thrown.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
-import { type Endpoint, endpointKey } from '../upstream/endpoint.ts';
-import type { Trail } from '../upstream/outcome.ts';
-import type { Answer, AskOptions, OpenedBlob } from '../upstream/upstream.ts';
+import type { Digest } from '../oci/digest.ts';
 import { BlobSize } from './blob-size.ts';
+import { Commit } from './commit.ts';
 import { type ByteSource, ByteSources } from './fetch/byte-source.ts';
-import { Givers } from './fetch/contributors.ts';
-import { type FetchEnd, Fetcher, type FetcherHost } from './fetch/fetcher.ts';
-import { type Fetch, Fetches, type Opening } from './fetch/fetches.ts';
-import { isFilledUp, wishOf } from './fetch/plan.ts';
+import { Contributors } from './fetch/contributors.ts';
+import type { FetchEnd } from './fetch/fetcher.ts';
+import { Fetches, type FetchOwner } from './fetch/fetches.ts';
+import { isFilledUp } from './fetch/plan.ts';
+import { nothingMore, type Opening, stopped } from './fetch/running-fetches.ts';
 import { findPartialDownload, partialFileOf } from './file/partial-download.ts';
 import { SparseFile } from './file/sparse-file.ts';
 import { Readers } from './read/readers.ts';
 import { createRelay } from './read/relay.ts';
-import { TransferReader } from './read/transfer-reader.ts';
-import { ReservedRoom } from './reserved-capacity.ts';
+import { type Readable, TransferReader } from './read/transfer-reader.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
-export class Transfer implements FetcherHost {
+/** `done` resolves when the blob is in the store, or will not be. */
+type State =
+  | { readonly kind: 'filling' }
+  | { readonly kind: 'verifying'; readonly done: Promise<void> }
+  | { readonly kind: 'verified'; readonly done: Promise<void> }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'relaying' }
+  | { readonly kind: 'ended' };
+
+export class Transfer implements FetchOwner, Readable {
   readonly digest: Digest;
   readonly file: SparseFile;
   readonly sources: ByteSources;
   readonly #deps: TransferDeps;
-  readonly #fetches: Fetches;
-  readonly readers = new Readers();
-  readonly #givers: Givers;
   readonly #size: BlobSize;
-  readonly #room: ReservedRoom;
-  #interest = 0;
+  readonly #contributors: Contributors;
+  readonly #fetches: Fetches;
+  readonly #commit: Commit;
+  readonly #readers = new Readers();
+  #state: State = { kind: 'filling' };
+  /** Requests that use the transfer: each calls `enter` and `leave`. */
+  #uses = 0;
   #ending: Promise<void> | undefined;
-  #verifying: Promise<void> | undefined;
-  #lastHole = -1;
-  /** How often all bytes were thrown away because they were wrong. */
-  #attempt = 0;
-  #state: 'filling' | 'verifying' | 'verified' | 'stored' | 'relaying' | 'ended' = 'filling';
 
+  /** `declaredSize`: bytes of the blob according to the manifest of the image, if one names it. */
   constructor(deps: TransferDeps, digest: Digest, source: ByteSource, declaredSize: number | undefined) {
     this.digest = digest;
     this.#deps = deps;
     this.sources = new ByteSources(source);
-    const leftover = findPartialDownload(partialFileOf(deps.incoming, digest, source), declaredSize);
-    this.#size = new BlobSize(digest, declaredSize, leftover.size);
-    this.file = new SparseFile(
-      {
-        ...deps,
-        size: this.#size,
-        algorithm: digestAlgorithm(digest),
-        onError: (error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`),
-      },
-      leftover,
-    );
-    this.#fetches = new Fetches(this.file, deps);
-    this.#room = new ReservedRoom(deps, this.file);
-    const { bytes } = leftover.ranges;
-    this.#givers = new Givers(deps, digest, bytes > 0);
-    // A client that reads in ranges comes here with each of them.
-    if (bytes > 0) deps.log.debug({ digest, bytes }, 'resuming a transfer');
+    const partial = findPartialDownload(partialFileOf(deps.incoming, digest, source), declaredSize);
+    const { bytes } = partial.ranges;
+    this.#size = new BlobSize(digest, declaredSize, partial.size);
+    const onError = (error: Error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`);
+    this.file = new SparseFile({ ...deps, digest, size: this.#size, onError }, partial);
+    this.#contributors = new Contributors(deps, digest, bytes > 0);
+    const { file, sources } = this;
+    const blob = { digest, file, sources, size: this.#size, contributors: this.#contributors };
+    this.#fetches = new Fetches(blob, deps, this);
+    this.#commit = new Commit(blob, deps);
+    // At debug: a client that reads in ranges resumes with each of them.
+    if (bytes > 0) deps.log.debug({ event: 'transfer.resumed', digest, bytes }, 'resuming a transfer');
   }
 
   get size(): number | undefined {
     return this.#size.value;
   }
 
-  /** What a client may be told of the size. */
-  get promised(): number | undefined {
-    return this.verified ? this.size : this.#size.told;
+  /** The size that a client may be told. */
+  get announcedSize(): number | undefined {
+    return this.isVerified ? this.size : this.#size.announced;
   }
 
-  get verified(): boolean {
-    return this.#state === 'verified' || this.#state === 'stored';
+  get isFilling(): boolean {
+    return this.#state.kind === 'filling';
   }
 
-  /** There is no room for the blob: readers get their bytes past the disk. */
-  get relaying(): boolean {
-    return this.#state === 'relaying';
+  get isVerified(): boolean {
+    return this.#state.kind === 'verified' || this.#state.kind === 'settled';
   }
 
-  /** Resolves once the bytes, if all of them are here, are in the store or will not be. */
-  get settled(): Promise<void> | undefined {
-    return this.#verifying;
+  /** The blob is not kept, for want of capacity: readers get their bytes past the disk. */
+  get isRelaying(): boolean {
+    return this.#state.kind === 'relaying';
   }
 
-  /** Whether another image could read here: what is verified, or what comes from hosts that are its own, too. */
+  get readerCount(): number {
+    return this.#readers.count;
+  }
+
+  /** Resolves once the bytes, if all of them are present, are in the store or will not be. */
+  async settled(): Promise<void> {
+    if ('done' in this.#state) await this.#state.done;
+  }
+
+  /** Whether another image could read here: verified bytes, or bytes from hosts that are its own, too. */
   isFor(source: ByteSource): boolean {
-    const isUnderWay = this.#state === 'filling' || this.#state === 'verifying';
-    return this.verified || (isUnderWay && this.sources.share(source));
+    const isUnderWay = this.isFilling || this.#state.kind === 'verifying';
+    return this.isVerified || (isUnderWay && this.sources.share(source));
   }
 
-  /** Whether it may: its own endpoints have told that they have the blob, with as many bytes as have been told here. */
+  /** Whether it may: its own endpoints have the blob, with `confirmed` bytes, which is what was announced here. */
   admits(source: ByteSource, confirmed: number): boolean {
-    return this.isFor(source) && confirmed === this.size && (this.verified || this.#size.isConfirmed);
+    return this.isFor(source) && confirmed === this.size && (this.isVerified || this.#size.isConfirmed);
   }
 
-  /** Somebody is interested; each `enter` is followed by one `leave`. */
+  /** A request begins to use the transfer; each `enter` is followed by one `leave`. */
   enter(): void {
-    // Those whom a lie concerned are gone: to the next one this is a transfer like any other.
-    if (this.#interest === 0) this.#givers.readmit();
-    this.#interest += 1;
+    // All readers of the attempt that got wrong bytes have left, so the endpoints excluded for it may be asked again.
+    if (this.#uses === 0) this.#contributors.readmit();
+    this.#uses += 1;
   }
 
   leave(): void {
-    this.#interest -= 1;
-    if (this.#interest === 0) this.#rest();
+    this.#uses -= 1;
+    this.#restIfUnused();
   }
 
-  /** Sees to it that bytes from `start` on come, and waits until it is known whether they can. */
+  /** Makes the bytes from `start` on come, and waits until it is known whether they can. */
   async begin(start: number, end: number | undefined, prefer: string | undefined): Promise<Opening> {
-    // What an earlier run left.
-    if (this.#state === 'filling' && this.file.present.bytes > 0) this.file.create();
+    // The bytes of an earlier run must be open before they are counted on.
+    if (this.isFilling && this.file.present.bytes > 0) this.file.create();
     const wanted = this.file.present.firstHole(start);
     const until = end ?? this.size;
-    const isHere = this.#state !== 'filling' || (until !== undefined && wanted >= until);
-    const fetch = isHere ? undefined : this.#fetchFor(wanted, { start, end }, prefer);
+    const isHere = !this.isFilling || (until !== undefined && wanted >= until);
+    const fetch = isHere ? undefined : this.#fetches.bring(wanted, { start, end }, prefer);
     if (fetch) return fetch.opening;
-    // A restart may have found all of it.
+    // An earlier run may have left all of it.
     this.#checkWhole();
-    return { ok: true, endpoint: undefined, trail: [] };
+    return nothingMore;
   }
 
-  /** A stream of the bytes from `start` to before `end`, or to the blob's end. `promised`: the blob's size as the reader knows it. */
-  reader(start: number, end: number | undefined, promised: number | undefined): ByteStream {
-    const reader = new TransferReader(this, this.#deps, { start, end }, promised);
-    this.readers.add(reader);
+  /** Streams the bytes from `start` to before `end`, or to the blob's end. `announced`: the blob's size as the reader was told. */
+  reader(start: number, end: number | undefined, announced: number | undefined): ByteStream {
+    const reader = new TransferReader(this, this.#deps, { start, end }, announced);
+    this.#readers.add(reader);
     return reader;
   }
 
   forget(reader: TransferReader): void {
-    this.readers.delete(reader);
+    this.#readers.delete(reader);
   }
 
-  /** A reader waits for the byte at `offset`. */
   want(offset: number, range: OpenRange): void {
     const until = range.end ?? this.size;
-    if (this.#state === 'filling' && (until === undefined || offset < until)) this.#fetchFor(offset, range);
+    if (this.isFilling && (until === undefined || offset < until)) this.#fetches.bring(offset, range);
   }
 
-  /** What a reader gets when the disk has no room: its bytes from `start` on straight from the endpoints. */
-  relay(start: number, end: number | undefined, verify: boolean): ByteStream {
+  relay({ start, end }: OpenRange, verify: boolean): ByteStream {
     const { digest, size, file } = this;
-    const open: FetcherHost['open'] = (range, options) => this.open(range, options);
-    const givers = this.#givers.forOne(start > 0);
-    return createRelay({ ...this.#deps, open, file, givers }, { digest, size, start, end, verify });
+    const { open } = this.#fetches;
+    const contributors = this.#contributors.forReader(start > 0);
+    return createRelay({ ...this.#deps, open, file, contributors }, { digest, size, start, end, verify });
   }
 
   /** Stops everything at once; what is on disk stays for the next run. */
   async abandon(): Promise<void> {
-    this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
-    this.readers.fail(new Error('the server stops'));
-    this.#interest = 0;
+    this.#fetches.stopAll(stopped);
+    this.#readers.fail(new Error('the server stops'));
+    this.#uses = 0;
     // The next run must not find on its path what this one is still moving.
-    await this.#verifying;
+    await this.settled();
     await this.#end();
   }
 
-  // FetcherHost: what fetchers ask and tell.
-  open(range: OpenRange, options: AskOptions): Promise<Answer<OpenedBlob>> {
-    const end = range.end === this.size ? undefined : range.end;
-    return this.sources.open({ start: range.start, ...(end !== undefined && { end }) }, options);
+  async reserve(): Promise<boolean> {
+    const isReserved = await this.#commit.reserve(this.sources.images);
+    if (!isReserved) this.#relayAll('no room in the cache');
+    return isReserved;
   }
 
-  accept(
-    fetcher: Fetcher,
-    opened: OpenedBlob,
-    endpoint: Endpoint,
-    trail: Trail,
-  ): 'take' | 'end' | { refuse: string } {
-    const fetch = this.#fetches.get(fetcher);
-    if (!fetch || this.#state !== 'filling') return 'end';
-    if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
-    const judged = this.#size.judge(opened.size);
-    if (!judged.ok) return { refuse: judged.problem };
-    if (judged.changed) this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
-    fetch.settle({ ok: true, endpoint, trail });
-    // Asked for bytes after the end, before anybody knew where that is.
-    if (this.size !== undefined && this.size > 0 && fetcher.position >= this.size) return 'end';
-    if (!this.#reserve()) return 'end';
-    if (opened.start < fetcher.position) {
-      this.#fetches.ranges = false;
-      if (this.#fetches.arriving(fetcher.position, fetcher)) return 'end';
-      if (this.file.present.firstHole(opened.start) < fetcher.position) fetcher.rebase(opened.start);
-    }
-    if (!this.file.create()) return 'end';
-    this.#givers.add(endpoint);
-    if (this.size === 0) return 'end';
-    this.#widen(endpoint.host);
-    return 'take';
+  sizeChanged(): void {
+    this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
   }
 
-  stopAt(fetcher: Fetcher): number | undefined {
-    return this.#fetches.stopAt(fetcher);
+  arrived(start: number, end: number): void {
+    this.#readers.wakeFor(start, end);
   }
 
-  data(fetcher: Fetcher, offset: number, chunk: Buffer): boolean {
-    const fetch = this.#fetches.get(fetcher);
-    const room = !fetch || this.#fetches.append(fetch, offset, chunk);
-    this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
-    this.readers.wakeFor(offset, offset + chunk.length);
-    return room;
-  }
-
-  broke(_fetcher: Fetcher, endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
-    const isSure = fault === 'unreachable' || !this.#size.isAssumed;
-    if (isSure) this.#deps.report(endpoint, fault, reason);
-    this.#deps.log.warn(
-      { digest: this.digest, endpoint: endpointKey(endpoint), reason },
-      'an endpoint broke off',
-    );
-  }
-
-  ended(fetcher: Fetcher, end: FetchEnd): void {
-    const fetch = this.#fetches.remove(fetcher);
-    if (end.kind === 'failed') {
-      fetch?.settle({ ok: false, verdict: end.verdict, trail: end.trail });
-      const comes = (offset: number) =>
-        this.file.present.has(offset) || this.#fetches.arriving(offset) !== undefined;
-      this.readers.failWaiting(this.digest, end, comes);
-    } else {
-      if (end.eof) this.#size.found(fetcher.position);
-      fetch?.settle({ ok: true, endpoint: undefined, trail: [] });
-      this.#widen(undefined);
-      this.readers.wake();
-    }
+  ended(end: FetchEnd): void {
+    if (end.kind === 'failed') this.#readers.failWaiting(this.digest, end, (at) => this.#fetches.comes(at));
+    else this.#readers.wake();
     this.#checkWhole();
-    if (this.#interest === 0) this.#rest();
+    this.#restIfUnused();
   }
 
-  /** The fetch that brings the byte at `wanted`, started now where there is none near; undefined where it is here. */
-  #fetchFor(wanted: number, range: OpenRange, prefer?: string): Fetch | undefined {
-    const plan = this.#fetches.plan(wanted);
-    if (plan === 'present') return undefined;
-    if (plan === 'wait') return this.#fetches.arriving(wanted);
-    return this.#start(wanted, wishOf(range, wanted, this.size, this.#deps.limits.piece), prefer);
-  }
-
-  #start(start: number, end: number | undefined, prefer: string | undefined): Fetch {
-    const known = { exclude: this.#givers.excluded, distrust: this.#givers.distrusted };
-    const fetcher = new Fetcher(this, this.#deps, { start, end }, known);
-    const fetch = this.#fetches.add(fetcher);
-    fetcher.run(prefer).catch((error: unknown) => {
-      // A bug, or a configuration that makes no name of this image: whoever waits must hear of it.
-      this.#fetches.remove(fetcher);
-      this.#deps.log.error({ digest: this.digest, err: error }, 'a fetch failed unexpectedly');
-      fetch.fail(error);
-      this.readers.fail(asError(error));
-      if (this.#interest === 0) this.#rest();
-    });
-    return fetch;
-  }
-
-  /** Starts more fetchers where the origin throttles each connection and the configuration says so. */
-  #widen(host: string | undefined): void {
-    const first = host ?? this.#givers.host;
-    const wanted = first === undefined ? 1 : this.#deps.fetchersFor(first);
-    while (this.#state === 'filling' && this.#fetches.count > 0 && this.#fetches.count < wanted) {
-      const start = this.#fetches.nextPiece();
-      if (start === undefined) return;
-      this.#start(start, start + this.#deps.limits.piece, undefined);
-    }
-  }
-
-  /** Room for the whole blob, once its size is known. */
-  #reserve(): boolean {
-    if (this.size === undefined || this.#room.take(this.size, this.sources.images)) return true;
-    this.#relayAll('no room in the cache');
-    return false;
+  crashed(error: unknown): void {
+    this.#readers.fail(asError(error));
+    this.#restIfUnused();
   }
 
   #relayAll(reason: string): void {
-    if (this.#state !== 'filling' && this.#state !== 'verifying') return;
-    this.#state = 'relaying';
-    this.#deps.metrics.transferEnded('relayed');
-    this.#deps.log.error({ digest: this.digest, reason }, 'a blob is passed on without being kept');
-    this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
-    this.#room.release();
+    if (!this.isFilling && this.#state.kind !== 'verifying') return;
+    this.#state = { kind: 'relaying' };
+    const { log, metrics } = this.#deps;
+    metrics.transferEnded('relayed');
+    const event = 'transfer.relayed';
+    log.error({ event, digest: this.digest, reason }, 'a blob is passed on without being kept');
+    this.#fetches.stopAll(nothingMore);
+    this.#commit.release();
     this.file.remove();
-    this.readers.wake();
-    if (this.#interest === 0) void this.#end();
+    this.#readers.wake();
+    if (this.#uses === 0) void this.#end();
   }
 
   #checkWhole(): void {
     const { size } = this;
-    if (this.#state !== 'filling' || size === undefined || !this.file.present.covers(0, size)) return;
-    this.#state = 'verifying';
-    this.#fetches.stopAll({ ok: true, endpoint: undefined, trail: [] });
-    this.#verifying = this.#verify(size).catch((error: unknown) =>
-      this.#relayAll(`cannot verify ${this.file.path}: ${error}`),
-    );
+    if (!this.isFilling || size === undefined || !this.file.present.covers(0, size)) return;
+    // In the next turn, when the state is set: the disk may fail at once.
+    const done = Promise.resolve()
+      .then(() => this.#verify(size))
+      .catch((error: unknown) => this.#relayAll(`cannot verify ${this.file.path}: ${error}`));
+    this.#state = { kind: 'verifying', done };
+    this.#fetches.stopAll(nothingMore);
   }
 
   async #verify(size: number): Promise<void> {
-    // Where more has come than there is, somebody was wrong.
-    const hex = this.file.present.end > size ? '' : await this.file.digest(size);
-    if (this.#state !== 'verifying') return;
-    if (hex !== digestHex(this.digest)) {
-      this.#reject();
-      return;
-    }
-    this.#state = 'verified';
-    this.readers.wake();
-    try {
-      await this.#deps.adopt(this.digest, size, this.file.path);
-      this.file.moved();
-      this.#deps.metrics.transferEnded('stored');
-    } catch (error) {
-      const { digest } = this;
-      this.#deps.log.error({ digest, reason: `${error}` }, 'a blob was served but cannot be stored');
-      this.#deps.metrics.transferEnded('relayed');
-      this.file.remove();
-    }
-    // The blob is counted as stored by now.
-    this.#room.release();
-    await this.file.saving;
-    this.#state = 'stored';
+    if (this.#state.kind !== 'verifying') return;
+    const isRight = await this.#commit.isRight(size);
+    if (this.#state.kind !== 'verifying') return;
+    if (!isRight) return this.#reject();
+    this.#state = { kind: 'verified', done: this.#state.done };
+    this.#readers.wake();
+    await this.#commit.store(size);
+    this.#state = { kind: 'settled' };
     this.#deps.ended(this);
-    if (this.#interest === 0) await this.#end();
+    if (this.#uses === 0) await this.#end();
   }
 
-  /** All bytes are here and they are wrong: they go, whoever gave them is remembered, nobody gets the last ones. */
+  /** All bytes are present and they are wrong: they go, and no reader gets the last ones. */
   #reject(): void {
-    this.#givers.blame(this.#size.isAssumed);
-    this.#size.doubt();
-    this.#state = 'filling';
-    this.#attempt += 1;
-    this.#restart(`the bytes of ${this.digest} were wrong`, this.#attempt >= this.#deps.limits.attempts);
-    this.readers.wake();
-    if (this.#interest === 0) this.#rest();
+    this.#commit.reject();
+    this.#state = { kind: 'filling' };
+    this.#restart(`the bytes of ${this.digest} were wrong`, this.#commit.isGivenUp);
+    this.#readers.wake();
+    this.#restIfUnused();
   }
 
-  /** All bytes go. Who has had none of them may still get the right ones. */
+  /** Throws all bytes away. A reader that has received none of them may still get the right ones, unless this was the last try. */
   #restart(reason: string, isLast = false): void {
     this.#fetches.restart();
-    this.#room.release();
-    this.readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
+    this.#commit.release();
+    this.#readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
   }
 
-  /** Nobody reads any more: fill on, or leave what is here to the next one. */
-  #rest(): void {
+  /** No request uses the transfer any more: it fills on, or leaves its bytes to the next transfer. */
+  #restIfUnused(): void {
+    // Below 0 once the transfer was abandoned: the requests of then still leave.
+    if (this.#uses !== 0) return;
     // The last reader may leave in the very turn that brings the last byte.
     if (this.file.present.bytes > 0) this.#checkWhole();
-    if (this.#state === 'relaying' || this.#state === 'stored') void this.#end();
-    if (this.#state !== 'filling') return;
-    const goOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
-    if (goOn && this.#fetches.count > 0) return;
-    if (goOn && this.#givers.any && this.#attempt < this.#deps.limits.attempts && this.#fillsOn()) return;
-    this.#fetches.stopAll({ ok: false, verdict: { kind: 'unavailable' }, trail: [] });
+    if (this.isRelaying || this.#state.kind === 'settled') void this.#end();
+    if (!this.isFilling) return;
+    const goesOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
+    if (goesOn && this.#fetches.fillOn(this.#commit.isGivenUp)) return;
+    this.#fetches.stopAll(stopped);
     void this.#end();
-  }
-
-  /** Starts a fetch for the first hole, unless that was tried and brought nothing. */
-  #fillsOn(): boolean {
-    const hole = this.file.present.firstHole(0);
-    if (hole === this.#lastHole) return false;
-    this.#lastHole = hole;
-    this.#start(hole, undefined, undefined);
-    return true;
   }
 
   #end(): Promise<void> {
@@ -378,23 +275,23 @@ export class Transfer implements FetcherHost {
     return this.#ending;
   }
 
-  /** Out of the map, out of memory: unless somebody came while the last bytes went to the disk. */
+  /** Ends the transfer and frees its memory, unless a request came while the last bytes went to the disk. */
   async #endWhenIdle(): Promise<void> {
-    // Who comes meanwhile may bring bytes and leave again: they are saved as well. And the next transfer of this blob
-    // has the same path: nothing may be on its way there any more.
-    while (this.file.saving || (this.#state === 'filling' && this.#interest === 0 && !this.file.isSaved)) {
+    // A reader may join and leave while we flush, so loop until its bytes are saved too. The next transfer of this digest
+    // reuses the path: no write may be in flight when this one ends.
+    while (this.file.saving || (this.isFilling && this.#uses === 0 && !this.file.isSaved)) {
       await this.file.flush();
       await this.file.save();
     }
-    if (this.#state === 'ended' || this.#interest > 0 || this.#fetches.count > 0) return;
-    // Somebody came meanwhile, brought the last bytes, and left: the verdict ends it.
-    if (this.#state === 'verifying' || this.#state === 'verified') return;
-    if (this.#state === 'filling') {
+    if (this.#state.kind === 'ended' || this.#uses > 0 || this.#fetches.count > 0) return;
+    // A request came meanwhile, brought the last bytes, and left: the verdict ends the transfer.
+    if ('done' in this.#state) return;
+    if (this.isFilling) {
       this.#deps.metrics.transferEnded('failed');
       if (this.file.written.bytes === 0) this.file.remove();
     }
-    this.#state = 'ended';
-    this.#room.release();
+    this.#state = { kind: 'ended' };
+    this.#commit.release();
     this.#deps.ended(this);
     this.file.close();
   }

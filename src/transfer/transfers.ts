@@ -1,7 +1,7 @@
 /**
  * All transfers under way. A request for a cold blob joins the transfer that its own image has started. It joins that of another
- * image only after its own endpoints have told that they have the blob, and if that transfer may be shared (`Transfer.admits`).
- * Otherwise it starts its own: what another image's endpoints do decides nothing for it (docs/decisions/0019).
+ * image only after its own endpoints have said that they have the blob, and if that transfer may be shared (`Transfer.admits`).
+ * Otherwise it starts its own: another image's endpoints decide nothing for it (docs/decisions/0019).
  */
 import { writev } from 'node:fs';
 import type { PartialFile } from '../cache/incoming/partial-file.ts';
@@ -22,28 +22,28 @@ import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
 export interface Transfers {
   /** Whether the blob is on its way for another image only, and this image could join if its own endpoints had it. */
   couldJoin(source: ByteSource, digest: Digest): boolean;
-  /** Whether the whole blob is here, and is only on its way into the store. */
+  /** Whether the whole blob is present and verified, and only on its way into the store. */
   isVerified(digest: Digest): boolean;
   /** Bytes of the blob, if a transfer that this image has started is under way and its size is known. */
-  promisedTo(source: ByteSource, digest: Digest): number | undefined;
+  announcedSizeTo(source: ByteSource, digest: Digest): number | undefined;
   /** Resolves when a blob that was read to its end is in the store, or will not be. */
   settled(digest: Digest): Promise<void>;
   /** Joins or starts the blob's transfer; resolves when it is known whether the bytes from `start` on can be had. */
   open(request: TransferRequest): Promise<OpenedTransfer>;
-  /** Tidies the incoming folder and says what can be resumed. Once, before the first `open`. */
-  sweep(isStored: (digest: Digest) => boolean): void;
-  /** For all transfers, those under way as well. */
+  /** Tidies the incoming folder and logs what can be resumed. Once, before the first `open`. */
+  sweep(isStored: (digest: Digest) => boolean | Promise<boolean>): Promise<void>;
+  /** Changes the settings of all transfers, those under way as well. */
   configure(settings: TransferSettings): void;
   /** Transfers under way. */
   readonly count: number;
-  /** Stops all; what is on disk is resumed by the next run. */
+  /** Stops all transfers; the next run resumes what is on disk. */
   close(): Promise<void>;
 }
 
 export interface TransferSettings {
-  /** When the last reader has left: fill on always, never, or when at least this share (0..1) is here. */
+  /** When the last reader has left: fill on always, never, or when at least this share (0..1) is present. */
   readonly fill: 'always' | 'never' | number;
-  /** Bytes in memory that are not yet on disk: all transfers together. */
+  /** Bytes of all transfers together that may be in memory and not yet on disk. */
   readonly writeBehind: number;
 }
 
@@ -52,36 +52,37 @@ export interface TransferRequest {
   readonly source: ByteSource;
   /** From a manifest's descriptor, if one names the blob. It binds the answers to this image, and no others. */
   readonly size?: number | undefined;
-  /** What the image's own endpoints have told of the size when they were asked whether they have the blob. */
+  /** Bytes of the blob according to the image's own endpoints, where they were asked whether they have it. */
   readonly confirmed?: number | undefined;
-  /** The image may serve the blob: it may read what is verified. */
+  /** The image may serve the blob, so it may read a verified transfer of another image. */
   readonly isLinked?: boolean | undefined;
   /** The first bytes that will be read; the rest of the blob may be read as well. */
   readonly start: number;
   readonly end?: number | undefined;
-  /** endpointKey of the one to ask first. */
+  /** endpointKey of the endpoint to ask first. */
   readonly prefer?: string | undefined;
 }
 
 export type OpenedTransfer =
   | {
       readonly ok: true;
-      /** `verified`: the whole blob is here, and is only on its way into the store. */
+      /** `verified`: the whole blob is present, and is only on its way into the store. */
       readonly how: 'started' | 'joined' | 'verified';
-      /** Of the whole blob: what the client may be promised. */
+      /** The size of the whole blob that the client may be told. */
       readonly size: number | undefined;
       readonly endpoint: Endpoint | undefined;
       readonly trail: Trail;
       /** Bytes from `start` to before `end`, or to the blob's end. */
       reader(start: number, end?: number): ByteStream;
-      /** Once all readers are closed. */
+      /** Call it once all readers are closed. */
       close(): void;
     }
   | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
 
-/** What was left alone for so long is not resumed any more. */
-const leftoverMaxAge = 7 * 24 * 60 * 60 * 1000;
+/** ms after which an untouched partial download is removed at start. */
+const maxAge = 7 * 24 * 60 * 60 * 1000;
 
+/** `limits` replaces single figures of `defaultLimits`, for tests. */
 export function createTransfers(
   deps: TransfersDeps,
   settings: TransferSettings,
@@ -92,26 +93,27 @@ export function createTransfers(
   let { fill } = settings;
   const running = new RunningTransfers();
 
+  /** The bytes stay on disk for the next transfer. `left`: epoch ms. */
   function leave(file: PartialFile, bytes: number, left: number): void {
-    if (bytes > 0) deps.leftovers.add(file.path, { bytes, left, remove: () => file.drop() });
-    else deps.leftovers.forget(file.path);
+    if (bytes > 0) deps.partialDownloads.add(file.path, { bytes, left, remove: () => file.drop() });
+    else deps.partialDownloads.forget(file.path);
   }
 
-  /** What is passed on without being kept takes no new readers: there may be room by now, or another size. */
+  /** A transfer that is relayed takes no new readers: by now there may be capacity, or another size. */
   function ownOf(source: ByteSource, digest: Digest): Transfer | undefined {
-    return running.of(digest).find((transfer) => transfer.sources.belongTo(source) && !transfer.relaying);
+    return running.of(digest).find((transfer) => transfer.sources.belongTo(source) && !transfer.isRelaying);
   }
 
   function find({ digest, source, confirmed, isLinked = false }: TransferRequest): Transfer | undefined {
     const mayRead = (transfer: Transfer) =>
-      (isLinked && transfer.verified) || (confirmed !== undefined && transfer.admits(source, confirmed));
+      (isLinked && transfer.isVerified) || (confirmed !== undefined && transfer.admits(source, confirmed));
     return ownOf(source, digest) ?? running.of(digest).find(mayRead);
   }
 
   function start({ digest, source, size }: TransferRequest): Transfer {
     const transfer = new Transfer(shared, digest, source, size);
     running.add(transfer);
-    deps.leftovers.hold(transfer.file.path);
+    deps.partialDownloads.hold(transfer.file.path);
     return transfer;
   }
 
@@ -126,7 +128,7 @@ export function createTransfers(
     ended(transfer) {
       const { digest, file } = transfer;
       if (!running.delete(transfer)) return;
-      // One that was passed on without being kept may have a successor, whose file that is now.
+      // A relayed transfer may have a successor, which owns the file now.
       if (running.of(digest).some((other) => other.file.path === file.path)) return;
       leave(file.partial, file.leftBytes, deps.clock.now());
     },
@@ -136,10 +138,10 @@ export function createTransfers(
     couldJoin(source, digest) {
       return !ownOf(source, digest) && running.of(digest).some((transfer) => transfer.isFor(source));
     },
-    isVerified: (digest) => running.of(digest).some(({ verified }) => verified),
-    promisedTo: (source, digest) => ownOf(source, digest)?.promised,
+    isVerified: (digest) => running.of(digest).some((transfer) => transfer.isVerified),
+    announcedSizeTo: (source, digest) => ownOf(source, digest)?.announcedSize,
     async settled(digest) {
-      await Promise.all(running.of(digest).map((transfer) => transfer.settled));
+      await Promise.all(running.of(digest).map((transfer) => transfer.settled()));
     },
     get count() {
       return running.all.length;
@@ -149,7 +151,7 @@ export function createTransfers(
       const found = find(request);
       const transfer = found ?? start(request);
       // The image's own endpoints may be asked from now on.
-      if (!transfer.verified) transfer.sources.add(request.source);
+      if (!transfer.isVerified) transfer.sources.add(request.source);
       transfer.enter();
       let opening: Awaited<ReturnType<Transfer['begin']>>;
       try {
@@ -164,14 +166,14 @@ export function createTransfers(
       }
       deps.metrics.transferRead(found ? 'joined' : 'started');
       let open = true;
-      const promised = transfer.promised ?? request.size;
+      const announced = transfer.announcedSize ?? request.size;
       return {
         ok: true,
-        how: found ? (found.verified ? 'verified' : 'joined') : 'started',
-        size: promised,
+        how: found ? (found.isVerified ? 'verified' : 'joined') : 'started',
+        size: announced,
         endpoint: opening.endpoint,
         trail: opening.trail,
-        reader: (from, to) => transfer.reader(from, to, promised),
+        reader: (from, to) => transfer.reader(from, to, announced),
         close() {
           if (open) transfer.leave();
           open = false;
@@ -179,12 +181,16 @@ export function createTransfers(
       };
     },
 
-    sweep(isStored) {
-      const { resumable, removed } = deps.incoming.sweep(isStored, deps.clock.now(), leftoverMaxAge);
+    async sweep(isStored) {
+      const { resumable, removed } = await deps.incoming.sweep(isStored, deps.clock.now(), maxAge);
       for (const { file, bytes, modified } of resumable) leave(file, bytes, modified);
       if (resumable.length + removed === 0) return;
       const bytes = resumable.reduce((sum, one) => sum + one.bytes, 0);
-      deps.log.info({ resumable: resumable.length, bytes, removed }, 'looked through the incoming folder');
+      const event = 'transfer.swept';
+      deps.log.info(
+        { event, resumable: resumable.length, bytes, removed },
+        'looked through the incoming folder',
+      );
     },
 
     configure(next) {

@@ -51,12 +51,12 @@ export function transferBench(
       blocks: { retain() {}, release() {}, lend: () => true, takeBack() {} },
       buffers: createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 }),
       incoming: new IncomingFolder(incoming),
-      async adopt(digest, _size, file) {
+      async commit(digest, _size, file) {
         renameSync(file, path(digest));
         for (const resolve of waiting.get(digest) ?? []) resolve();
         waiting.delete(digest);
       },
-      leftovers: { add() {}, hold() {}, forget() {} },
+      partialDownloads: { add() {}, hold() {}, forget() {} },
       reserve: () => ({ release() {} }),
       writeFailed() {},
       report: (endpoint, fault, reason) => reports.push({ endpoint: endpoint.host, fault, reason }),

@@ -81,11 +81,11 @@ export class IncomingFolder {
    * Tidies the folder at start: removes what cannot be resumed, what is stored already, and what was not touched for `maxAge` ms.
    * Returns what can be resumed, the oldest first, and how many downloads were removed. `now`: epoch ms.
    */
-  sweep(
-    isStored: (digest: Digest) => boolean,
+  async sweep(
+    isStored: (digest: Digest) => boolean | Promise<boolean>,
     now: number,
     maxAge: number,
-  ): { resumable: FoundPartial[]; removed: number } {
+  ): Promise<{ resumable: FoundPartial[]; removed: number }> {
     const resumable: FoundPartial[] = [];
     let removed = 0;
     for (const name of new Set(this.#files().map(withoutSuffix))) {
@@ -93,7 +93,7 @@ export class IncomingFolder {
       const digest = digestIn(name);
       const stat = statSync(file.path, { throwIfNoEntry: false });
       const saved = digest && file.load();
-      if (saved && stat && !isStored(digest) && now - stat.mtimeMs < maxAge) {
+      if (saved && stat && !(await isStored(digest)) && now - stat.mtimeMs < maxAge) {
         const bytes = saved.ranges.reduce((sum, [start, end]) => sum + end - start, 0);
         // A time in the future comes from a clock that was ahead: it counts as long ago.
         resumable.push({ digest, file, bytes, modified: stat.mtimeMs > now ? 0 : stat.mtimeMs });

@@ -1,35 +1,39 @@
 /**
- * Who gave bytes of the blob under way, and what becomes of them when the whole turns out wrong:
+ * The endpoints that gave bytes of the blob under way, and what follows for them when the whole turns out wrong:
  *
  *   one gave all ............... blamed: counted against it, not asked again by this transfer, asked last by later ones
- *   several gave parts ......... nobody knows who lied: none of them is trusted first again
- *   an earlier run's bytes ..... may have been lost in a power cut: nobody is blamed
+ *   several gave parts ......... it is not known which one lied: none of them is trusted first again
+ *   an earlier run's bytes ..... may have been lost in a power cut: no endpoint is blamed
  */
 import type { Digest } from '../../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
 
-export class Givers {
-  /** endpointKeys that this transfer does not ask again, as long as anybody reads who was there. */
-  readonly excluded = new Set<string>();
-  readonly #deps: Pick<TransferDeps, 'distrust' | 'report' | 'log'>;
-  readonly #digest: Digest;
-  readonly #given = new Map<string, Endpoint>();
-  #hasLeftover: boolean;
+export type ContributorsDeps = Pick<TransferDeps, 'distrust' | 'report' | 'log'>;
 
-  constructor(deps: Pick<TransferDeps, 'distrust' | 'report' | 'log'>, digest: Digest, hasLeftover: boolean) {
+export class Contributors {
+  /** endpointKeys that are not asked again while readers of the wrong bytes are there. */
+  readonly excluded = new Set<string>();
+  readonly #deps: ContributorsDeps;
+  readonly #digest: Digest;
+  readonly #endpoints = new Map<string, Endpoint>();
+  #hasEarlierBytes: boolean;
+
+  /** `hasEarlierBytes`: an earlier run gave a part. */
+  constructor(deps: ContributorsDeps, digest: Digest, hasEarlierBytes: boolean) {
     this.#deps = deps;
     this.#digest = digest;
-    this.#hasLeftover = hasLeftover;
+    this.#hasEarlierBytes = hasEarlierBytes;
   }
 
+  /** Whether any endpoint has given bytes in this run. */
   get any(): boolean {
-    return this.#given.size > 0;
+    return this.#endpoints.size > 0;
   }
 
-  /** The first one's host. */
+  /** The first contributor's host. */
   get host(): string | undefined {
-    return this.#given.values().next().value?.host;
+    return this.#endpoints.values().next().value?.host;
   }
 
   /** endpointKeys to ask last. */
@@ -37,35 +41,41 @@ export class Givers {
     return this.#deps.distrust.of(this.#digest);
   }
 
-  /** For one reader who goes on alone, and has had some of the bytes or none. */
-  forOne(hasHad: boolean): Givers {
-    const own = new Givers(this.#deps, this.#digest, hasHad && this.#hasLeftover);
-    if (hasHad) for (const endpoint of this.#given.values()) own.add(endpoint);
+  /**
+   * A copy for one reader that goes on alone. `hasBytes`: the reader has received some of the bytes, so the copy starts with the
+   * endpoints that gave them.
+   */
+  forReader(hasBytes: boolean): Contributors {
+    const own = new Contributors(this.#deps, this.#digest, hasBytes && this.#hasEarlierBytes);
+    if (hasBytes) for (const endpoint of this.#endpoints.values()) own.add(endpoint);
     return own;
   }
 
   add(endpoint: Endpoint): void {
-    this.#given.set(endpointKey(endpoint), endpoint);
+    this.#endpoints.set(endpointKey(endpoint), endpoint);
   }
 
-  /** Nobody reads any more: the next one may ask all of them again, though the blamed ones last. */
+  /** All readers of the wrong bytes have left: the excluded endpoints may be asked again, though last. */
   readmit(): void {
     this.excluded.clear();
   }
 
-  /** All bytes are here and they are wrong; with a size that is only assumed, it may be that which is wrong. */
+  /** All bytes are here and they are wrong. With an assumed size, it may be the size that is wrong: no endpoint is excluded. */
   blame(isSizeAssumed = false): void {
-    const keys = [...this.#given.keys()];
-    this.#deps.log.error({ digest: this.#digest, endpoints: keys }, 'wrong digest, fetching again');
-    if (!this.#hasLeftover) {
-      this.#deps.distrust.add(this.#digest, keys);
-      const [only, ...others] = this.#given.values();
+    const endpoints = [...this.#endpoints.keys()];
+    this.#deps.log.error(
+      { event: 'transfer.wrong-digest', digest: this.#digest, endpoints },
+      'wrong digest, fetching again',
+    );
+    if (!this.#hasEarlierBytes) {
+      this.#deps.distrust.add(this.#digest, endpoints);
+      const [only, ...others] = this.#endpoints.values();
       if (only && others.length === 0 && !isSizeAssumed) {
         this.#deps.report(only, 'invalid', `gave wrong bytes for ${this.#digest}`);
         this.excluded.add(endpointKey(only));
       }
     }
-    this.#hasLeftover = false;
-    this.#given.clear();
+    this.#hasEarlierBytes = false;
+    this.#endpoints.clear();
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Who gave bytes of a blob that turned out wrong. They are asked last for that blob, for as long as it is remembered:
- * with several contributors nobody knows who lied, so none of them is trusted first again. Among them, whose turn was the longest ago
- * comes first: so each gets one, whoever of them lies each time.
+ * Remembers which endpoints gave bytes of a blob that turned out wrong. They are asked last for that blob: with several
+ * contributors it is not known which of them lied, so none of them is trusted first again. Among them the one that was asked
+ * longest ago comes first, so each gets its turn, whichever of them lies.
  */
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
@@ -12,11 +12,12 @@ export interface DistrustMemory {
   add(digest: Digest, endpoints: Iterable<string>): void;
 }
 
+/** `max`: blobs that are remembered; the least recently used one is forgotten first. */
 export function createDistrustMemory(max = 10_000): DistrustMemory {
   const memory = new LRUCache<Digest, ReadonlySet<string>>({ max });
-  const nobody: ReadonlySet<string> = new Set();
+  const none: ReadonlySet<string> = new Set();
   return {
-    of: (digest) => memory.get(digest) ?? nobody,
+    of: (digest) => memory.get(digest) ?? none,
     add(digest, endpoints) {
       const known = new Set(memory.get(digest));
       for (const endpoint of endpoints) {

@@ -1,152 +1,254 @@
-/** The fetches under way for one blob: which will bring a byte, where each has to stop, where one more would help. */
-
-import type { Endpoint } from '../../upstream/endpoint.ts';
-import type { Trail } from '../../upstream/outcome.ts';
-import type { Verdict } from '../../upstream/upstream.ts';
-import type { FileWriter } from '../file/file-writer.ts';
+/**
+ * Fetches one blob: starts fetches for the bytes that readers want, judges what endpoints answer, and writes what comes to the
+ * file. The owner is the transfer, which is told of bytes, ends and accidents.
+ */
+import type { OpenRange } from '../../lib/bytes/byte-range.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
+import type { BlobSize } from '../blob-size.ts';
 import type { SparseFile } from '../file/sparse-file.ts';
-import type { TransferLimits } from '../limits.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
-import type { Fetcher } from './fetcher.ts';
-import { type FetchUnderWay, fetchEnd, nextPiece, type Plan, planFetch } from './plan.ts';
+import type { ByteSources } from './byte-source.ts';
+import type { Contributors } from './contributors.ts';
+import { type Acceptance, type Answered, type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
+import { requestedEndFor } from './plan.ts';
+import { type Fetch, type Opening, RunningFetches } from './running-fetches.ts';
 
-/** Whether the bytes that a reader begins with can be had. */
-export type Opening =
-  | { readonly ok: true; readonly endpoint: Endpoint | undefined; readonly trail: Trail }
-  | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
+/** What the transfer decides, and is told. */
+export interface FetchOwner {
+  /** Whether the blob still takes bytes. */
+  readonly isFilling: boolean;
+  /** Reserves capacity for the whole blob, whose size is known; false where there is none, and the owner has ended all fetches. */
+  reserve(): Promise<boolean>;
+  /** An endpoint told another size than what was known: all bytes are void. */
+  sizeChanged(): void;
+  /** The bytes from `start` to before `end` are present. */
+  arrived(start: number, end: number): void;
+  ended(end: FetchEnd): void;
+  /** A fetch failed by an exception. */
+  crashed(error: unknown): void;
+}
 
-export interface Fetch {
-  readonly fetcher: Fetcher;
-  writer: FileWriter | undefined;
-  /** Settled by the first headers, or when there will be none. */
-  readonly opening: Promise<Opening>;
-  settle(opening: Opening): void;
-  /** Nobody can say: a bug, or a configuration that makes no name of the image. */
-  fail(error: unknown): void;
+export interface FetchedBlob {
+  readonly digest: Digest;
+  readonly file: SparseFile;
+  readonly size: BlobSize;
+  readonly sources: ByteSources;
+  readonly contributors: Contributors;
 }
 
 export class Fetches {
-  /** False once an endpoint ignored a range: what is on its way is waited for then, and runs to the end. */
-  ranges = true;
-  readonly #file: SparseFile;
-  readonly #limits: TransferLimits;
-  readonly #blocks: TransferDeps['blocks'];
-  readonly #running = new Map<Fetcher, Fetch>();
+  readonly #blob: FetchedBlob;
+  readonly #deps: TransferDeps;
+  readonly #owner: FetchOwner;
+  readonly #running: RunningFetches;
+  /** Where a fetch was started to fill on. */
+  #filledFrom = -1;
 
-  constructor(file: SparseFile, { limits, blocks }: Pick<TransferDeps, 'limits' | 'blocks'>) {
-    this.#file = file;
-    this.#limits = limits;
-    this.#blocks = blocks;
+  constructor(blob: FetchedBlob, deps: TransferDeps, owner: FetchOwner) {
+    this.#blob = blob;
+    this.#deps = deps;
+    this.#owner = owner;
+    this.#running = new RunningFetches(blob.file, blob.size, deps.limits);
   }
 
+  /** Fetches under way. */
   get count(): number {
-    return this.#running.size;
+    return this.#running.all.size;
   }
 
-  get(fetcher: Fetcher): Fetch | undefined {
-    return this.#running.get(fetcher);
+  /** Asks the endpoints for a range; one that ends where the blob ends is asked for without its end. */
+  readonly open: FetcherHost['open'] = (range, options) => {
+    const { sources, size } = this.#blob;
+    return sources.open(range.end === size.value ? { start: range.start } : range, options);
+  };
+
+  /**
+   * The fetch that will bring the byte at `wanted` to a reader of `range`; undefined where it is present. Starts one where none is
+   * near. `prefer`: endpointKey of the one to ask first.
+   */
+  bring(wanted: number, range: OpenRange, prefer?: string): Fetch | undefined {
+    const plan = this.#running.plan(wanted);
+    if (plan === 'present') return undefined;
+    if (plan === 'wait') return this.#running.arriving(wanted);
+    const end = requestedEndFor(range, wanted, this.#blob.size.value, this.#deps.limits.piece);
+    return this.#start(wanted, end, prefer);
   }
 
-  add(fetcher: Fetcher): Fetch {
+  /**
+   * Makes the blob come though no reader wants it. False where no fetch is under way and none is started: no endpoint has given
+   * bytes, the last such fetch brought nothing, or the blob is given up.
+   */
+  fillOn(isGivenUp: boolean): boolean {
+    if (this.count > 0) return true;
+    const hole = this.#blob.file.present.firstHole(0);
+    if (isGivenUp || !this.#blob.contributors.any || hole === this.#filledFrom) return false;
+    this.#filledFrom = hole;
+    this.#start(hole, undefined, undefined);
+    return true;
+  }
+
+  #start(start: number, end: number | undefined, prefer: string | undefined): Fetch {
+    const { contributors, digest } = this.#blob;
+    const known = { exclude: contributors.excluded, distrust: contributors.distrusted };
     const { promise, resolve, reject } = Promise.withResolvers<Opening>();
-    // Not everybody who starts a fetch waits for its headers.
+    // A fetch for a reader that has begun already has no caller that waits for its headers.
     promise.catch(() => {});
+    const fetcher = new Fetcher(
+      this.#hostOf(() => fetch),
+      this.#deps,
+      { start, end },
+      known,
+    );
     const fetch: Fetch = { fetcher, writer: undefined, opening: promise, settle: resolve, fail: reject };
-    this.#running.set(fetcher, fetch);
+    this.#running.all.add(fetch);
+    fetcher.run(prefer).catch((error: unknown) => {
+      this.#remove(fetch);
+      const event = 'transfer.fetch-crashed';
+      this.#deps.log.error({ event, digest, err: error }, 'a fetch failed unexpectedly');
+      fetch.fail(error);
+      this.#owner.crashed(error);
+    });
     return fetch;
   }
 
-  /** The fetch is over; what it brought goes to the disk. */
-  remove(fetcher: Fetcher): Fetch | undefined {
-    const fetch = this.#running.get(fetcher);
-    this.#running.delete(fetcher);
-    if (fetch) this.#retire(fetch);
-    return fetch;
+  /** Starts more fetches where the origin throttles each connection and the configuration says so. */
+  widen(host: string | undefined): void {
+    const first = host ?? this.#blob.contributors.host;
+    const wanted = first === undefined ? 1 : this.#deps.fetchersFor(first);
+    const { piece } = this.#deps.limits;
+    while (this.#owner.isFilling && this.count > 0 && this.count < wanted) {
+      const start = this.#running.nextPiece();
+      if (start === undefined) return;
+      this.#start(start, start + piece, undefined);
+    }
   }
 
-  /** Ends all at once; whoever waits for headers is told `opening`. */
+  /** Whether the byte at `offset` is present, or a fetch will bring it. */
+  comes(offset: number): boolean {
+    return this.#blob.file.present.has(offset) || this.#running.arriving(offset) !== undefined;
+  }
+
+  /** Ends all fetches at once and settles the openings that are still waited for. */
   stopAll(opening: Opening): void {
-    for (const fetch of [...this.#running.values()]) {
+    for (const fetch of [...this.#running.all]) {
       fetch.fetcher.stop();
-      this.remove(fetch.fetcher);
+      this.#remove(fetch);
       fetch.settle(opening);
     }
   }
 
-  /** All bytes go; those that are on their way still come, into a fresh file. */
+  /** Throws all bytes away; those that are on their way still come, into a fresh file. */
   restart(): void {
-    for (const fetch of this.#running.values()) fetch.writer = undefined;
-    this.#file.restart();
-    for (const { fetcher } of this.#running.values()) fetcher.resume();
+    for (const fetch of this.#running.all) fetch.writer = undefined;
+    this.#blob.file.restart();
+    for (const { fetcher } of this.#running.all) fetcher.resume();
+  }
+
+  #hostOf(own: () => Fetch): FetcherHost {
+    return {
+      digest: this.#blob.digest,
+      open: this.open,
+      accept: (answered) => this.#accept(own(), answered),
+      stopAt: () => this.#running.stopAt(own()),
+      data: (offset, chunk, host) => this.#data(own(), offset, chunk, host),
+      broke: (endpoint, fault, reason) => this.#broke(endpoint, fault, reason),
+      ended: (end) => this.#ended(own(), end),
+    };
+  }
+
+  async #accept(fetch: Fetch, { opened, endpoint, trail, position }: Answered): Promise<Acceptance> {
+    const { size, file, contributors } = this.#blob;
+    if (!this.#isWanted(fetch)) return 'end';
+    if (opened.start > position) return { refuse: `answered from byte ${opened.start} on` };
+    const judged = size.judge(opened.size);
+    if (!judged.ok) return { refuse: judged.problem };
+    if (judged.changed) this.#owner.sizeChanged();
+    fetch.settle({ ok: true, endpoint, trail });
+    // The fetch was started for bytes after the end, before the size was known.
+    if (size.value !== undefined && size.value > 0 && position >= size.value) return 'end';
+    if (size.value !== undefined && !(await this.#owner.reserve())) return 'end';
+    // The transfer may have changed while capacity was made.
+    if (!this.#isWanted(fetch)) return 'end';
+    if (opened.start < position) {
+      this.#running.hasRanges = false;
+      if (this.#running.arriving(position, fetch)) return 'end';
+      if (file.present.firstHole(opened.start) < position) fetch.fetcher.rebase(opened.start);
+    }
+    if (!file.create()) return 'end';
+    contributors.add(endpoint);
+    if (size.value === 0) return 'end';
+    this.widen(endpoint.host);
+    return 'take';
+  }
+
+  #isWanted(fetch: Fetch): boolean {
+    return this.#running.all.has(fetch) && this.#owner.isFilling;
+  }
+
+  #data(fetch: Fetch, offset: number, chunk: Buffer, host: string): boolean {
+    const hasCapacity = !this.#running.all.has(fetch) || this.#append(fetch, offset, chunk);
+    this.#deps.metrics.received(host, chunk.length);
+    this.#owner.arrived(offset, offset + chunk.length);
+    return hasCapacity;
+  }
+
+  #broke(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
+    const { size, digest } = this.#blob;
+    // What contradicts an assumed size speaks against no endpoint.
+    if (fault === 'unreachable' || !size.isAssumed) this.#deps.report(endpoint, fault, reason);
+    this.#deps.log.warn(
+      { event: 'transfer.endpoint-broke', digest, endpoint: endpointKey(endpoint), reason },
+      'an endpoint broke off',
+    );
+  }
+
+  #ended(fetch: Fetch, end: FetchEnd): void {
+    this.#remove(fetch);
+    if (end.kind === 'failed') {
+      fetch.settle({ ok: false, verdict: end.verdict, trail: end.trail });
+    } else {
+      if (end.eof) this.#blob.size.found(fetch.fetcher.position);
+      fetch.settle({ ok: true, endpoint: undefined, trail: [] });
+      this.widen(undefined);
+    }
+    this.#owner.ended(end);
+  }
+
+  /** The fetch is over; what it brought goes to the disk. */
+  #remove(fetch: Fetch): void {
+    if (this.#running.all.delete(fetch)) this.#retireWriter(fetch);
   }
 
   /**
-   * Takes a fetcher's bytes; false asks it to pause. Those that are here already stay as they are: readers have had them, and the
-   * digest may be past them.
+   * Writes a chunk behind the fetch; false asks it to pause. Bytes that are present already stay as they are: readers have had
+   * them, and the digest may be past them.
    */
-  append(fetch: Fetch, offset: number, chunk: Buffer): boolean {
-    const { present } = this.#file;
+  #append(fetch: Fetch, offset: number, chunk: Buffer): boolean {
+    const { present } = this.#blob.file;
+    const { blocks } = this.#deps;
     const end = offset + chunk.length;
-    let room = true;
+    let hasCapacity = true;
     for (let at = present.firstHole(offset); at < end; ) {
       const to = Math.min(end, present.nextRange(at)?.start ?? end);
-      this.#blocks.retain(chunk);
-      room = this.#write(fetch, at, chunk.subarray(at - offset, to - offset));
+      blocks.retain(chunk);
+      hasCapacity = this.#write(fetch, at, chunk.subarray(at - offset, to - offset));
       at = present.firstHole(to);
     }
-    this.#blocks.release(chunk);
-    return room;
+    blocks.release(chunk);
+    return hasCapacity;
   }
 
   #write(fetch: Fetch, offset: number, chunk: Buffer): boolean {
-    // It went back to an earlier byte, or on after a gap.
-    if (fetch.writer && fetch.writer.end !== offset) this.#retire(fetch);
-    fetch.writer ??= this.#file.writer(offset, () => fetch.fetcher.resume());
-    return this.#file.append(fetch.writer, offset, chunk);
+    const { file } = this.#blob;
+    // The fetch went back to an earlier byte, or on after a gap.
+    if (fetch.writer && fetch.writer.end !== offset) this.#retireWriter(fetch);
+    fetch.writer ??= file.writer(offset, () => fetch.fetcher.resume());
+    return file.append(fetch.writer, offset, chunk);
   }
 
-  plan(wanted: number): Plan {
-    const farthest = this.ranges ? this.#limits.joinDistance : Number.POSITIVE_INFINITY;
-    // Where one stops takes a look at all the others: only of those that may bring it.
-    const near: Fetcher[] = [];
-    for (const fetcher of this.#running.keys()) {
-      const distance = wanted - fetcher.position;
-      if (distance >= 0 && distance <= farthest) near.push(fetcher);
-    }
-    return planFetch(this.#situation(near), wanted, this.#limits.joinDistance);
-  }
-
-  nextPiece(): number | undefined {
-    return nextPiece(this.#situation(this.#running.keys()), this.#limits.piece);
-  }
-
-  /** The fetch that will bring the byte at `offset` where there is no `except`: the nearest before it. */
-  arriving(offset: number, except?: Fetcher): Fetch | undefined {
-    return [...this.#running.values()]
-      .filter(({ fetcher }) => fetcher !== except && fetcher.position <= offset)
-      .sort((a, b) => b.fetcher.position - a.fetcher.position)
-      .find(({ fetcher }) => offset < (this.stopAt(fetcher, except) ?? Number.POSITIVE_INFINITY));
-  }
-
-  /** Where the fetcher has to stop as things are now; undefined where only the blob's unknown end stops it. */
-  stopAt(fetcher: Fetcher, except?: Fetcher): number | undefined {
-    const others: Fetcher[] = [];
-    for (const other of this.#running.keys()) if (other !== fetcher && other !== except) others.push(other);
-    const passOver = this.ranges ? this.#limits.passOver : Number.POSITIVE_INFINITY;
-    const situation = { present: this.#file.present, fetches: others, size: this.#file.size };
-    return fetchEnd(situation, fetcher.position, this.ranges ? fetcher.wish : undefined, passOver);
-  }
-
-  #situation(fetchers: Iterable<Fetcher>) {
-    const fetches: FetchUnderWay[] = [];
-    for (const fetcher of fetchers) {
-      fetches.push({ start: fetcher.start, position: fetcher.position, end: this.stopAt(fetcher) });
-    }
-    return { present: this.#file.present, fetches, size: this.#file.size, ranges: this.ranges };
-  }
-
-  #retire(fetch: Fetch): void {
-    if (fetch.writer) void this.#file.retire(fetch.writer);
+  #retireWriter(fetch: Fetch): void {
+    if (fetch.writer) void this.#blob.file.retire(fetch.writer);
     fetch.writer = undefined;
   }
 }

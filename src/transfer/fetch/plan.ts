@@ -1,12 +1,12 @@
 /**
- * What to fetch next. Pure: from what is here and who is fetching to what must be started.
+ * What to fetch next. Pure: from the bytes that are present and the fetches under way to the fetch that must be started.
  *
  *      0        here         hole          here      hole            size
  *      |##########|..............|###########|.........................|
- *                   ^wanted       \ a fetch for `wanted` ends here, unless the island is so
- *                                   small that fetching it again costs less than a new request
+ *                   ^wanted       \ a fetch for `wanted` ends here, unless the present range is
+ *                                   so small that fetching it again costs less than a new request
  *
- * A fetch ends at the first of: the end that was asked for, bytes that are here, the start of another fetch.
+ * A fetch ends at the first of: the end that was asked for, bytes that are present, the start of another fetch.
  */
 import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { RangeSet } from '../file/range-set.ts';
@@ -23,13 +23,13 @@ export type Plan = 'present' | 'wait' | 'fetch';
 export interface Situation {
   readonly present: RangeSet;
   readonly fetches: Iterable<FetchUnderWay>;
-  /** Of the whole blob, where known. */
+  /** Bytes of the whole blob, where known. */
   readonly size: number | undefined;
-  /** False where the endpoints are known to ignore ranges: then whatever is on its way is waited for. */
+  /** False where the endpoints are known to ignore ranges: then every byte that a fetch will bring is waited for. */
   readonly ranges: boolean;
 }
 
-/** How the byte at `wanted` is to be had. */
+/** How the byte at `wanted` comes: it is present, a fetch at most `joinDistance` bytes before it brings it, or a new fetch must. */
 export function planFetch(situation: Situation, wanted: number, joinDistance: number): Plan {
   if (situation.present.has(wanted)) return 'present';
   for (const fetch of situation.fetches) {
@@ -41,27 +41,28 @@ export function planFetch(situation: Situation, wanted: number, joinDistance: nu
 
 /**
  * Where a fetch that is at `position` has to stop, never later than `askedEnd`; undefined where only the blob's end
- * stops it and nobody knows that yet. Asked again and again, as others start and bytes arrive.
+ * stops it and that is not known yet. The answer changes as other fetches start and bytes arrive. Present ranges of up to
+ * `refetchThreshold` bytes do not stop a fetch.
  */
 export function fetchEnd(
   situation: Pick<Situation, 'present' | 'size'> & { readonly fetches: Iterable<{ readonly start: number }> },
   position: number,
   askedEnd: number | undefined,
-  passOver: number,
+  refetchThreshold: number,
 ): number | undefined {
   let end = Math.min(askedEnd ?? Number.POSITIVE_INFINITY, situation.size ?? Number.POSITIVE_INFINITY);
   for (const fetch of situation.fetches) {
-    // What that fetch has behind it is here or was dropped with it; what it has before it is its own.
+    // That fetch brings what lies ahead of it; what lies behind it is present, or was thrown away with it.
     if (fetch.start > position && fetch.start < end) end = fetch.start;
   }
   const { present } = situation;
   for (
-    let island = present.nextRange(position);
-    island && island.start < end;
-    island = present.nextRange(island.end)
+    let range = present.nextRange(position);
+    range && range.start < end;
+    range = present.nextRange(range.end)
   ) {
-    if (island.end >= end || island.end - island.start > passOver) {
-      end = island.start;
+    if (range.end >= end || range.end - range.start > refetchThreshold) {
+      end = range.start;
       break;
     }
   }
@@ -69,11 +70,11 @@ export function fetchEnd(
 }
 
 /**
- * How far to fetch for a reader of [start, end) who waits for `wanted`; undefined: to the blob's end. Who begins in the middle and
- * may read to the end often closes early (containerd fetches a layer in parallel that way), and bytes that are on their way
- * then are lost: such a reader is fetched for in steps, each as long as all before it together.
+ * Where to end a fetch for a reader of [start, end) that waits for `wanted`; undefined: at the blob's end. A reader that begins in
+ * the middle and may read to the end often closes early (containerd fetches a layer in parallel that way), and the bytes that
+ * are on their way then are lost. So its fetches are steps, each as long as all before it together, and at least `piece` bytes.
  */
-export function wishOf(
+export function requestedEndFor(
   { start, end }: OpenRange,
   wanted: number,
   size: number | undefined,
@@ -85,8 +86,8 @@ export function wishOf(
 }
 
 /**
- * Where one more fetcher should start on a blob that several work on: at the first byte that is neither here nor on its
- * way, else a piece ahead of the fetch with the most before it. Undefined where there is nothing left to share.
+ * Where one more fetch should start on a blob that several fetches work on: at the first byte that is neither present nor on its
+ * way, else a piece ahead of the fetch with the most left to do. Undefined where nothing is left to share.
  */
 export function nextPiece(situation: Situation, piece: number): number | undefined {
   const { present, size } = situation;
@@ -110,7 +111,7 @@ export function nextPiece(situation: Situation, piece: number): number | undefin
   return split === undefined || present.has(split) ? undefined : split;
 }
 
-/** Whether a blob of which `here` bytes have come is fetched to its end though nobody reads it any more (`transfer.fill`). */
+/** Whether a blob of which `here` bytes are present is fetched to its end though it has no reader left (`transfer.fill`). */
 export function isFilledUp(
   fill: 'always' | 'never' | number,
   here: number,

@@ -8,7 +8,7 @@ import type { PartialFile } from '../../cache/incoming/partial-file.ts';
 import type { Hasher, PrefixHash } from '../../lib/bytes/hasher.ts';
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import type { DigestAlgorithm } from '../../oci/digest.ts';
+import { type Digest, digestAlgorithm } from '../../oci/digest.ts';
 import type { BlobSize } from '../blob-size.ts';
 import type { TransferLimits } from '../limits.ts';
 import { FileWriter, type WriteVector } from './file-writer.ts';
@@ -25,7 +25,7 @@ export interface SparseFileDeps {
   readonly limits: Pick<TransferLimits, 'writeBatch' | 'keepWritten' | 'saveEvery' | 'hashStep'>;
   readonly size: BlobSize;
   readonly hasher: Hasher;
-  readonly algorithm: DigestAlgorithm;
+  readonly digest: Digest;
   /** The file can take no more. What is written, and what is in memory, stays readable. */
   readonly onError: (error: NodeJS.ErrnoException) => void;
   /** Told of the same. */
@@ -73,7 +73,7 @@ export class SparseFile {
       this.#file.enter();
       this.#file.leave();
       if (!this.#hash) {
-        this.#hash = this.#deps.hasher.begin(this.path, this.#deps.algorithm);
+        this.#hash = this.#deps.hasher.begin(this.path, digestAlgorithm(this.#deps.digest));
         this.#hashGoal = 0;
         this.#advanceHash();
       }

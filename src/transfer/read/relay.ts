@@ -1,15 +1,22 @@
 /**
- * One reader's bytes past the disk, for a blob that there is no room for. Nothing is shared and nothing is kept, but
- * order, failover and the digest hold as ever: an answer that is the whole blob gets its last bytes when it is right.
- * A reader that comes here in the middle has what it has had hashed first: from the file, which is still open, and from memory.
+ * One reader's bytes past the disk, for a blob that the cache has no capacity for. Nothing is shared and nothing is kept, but
+ * order, failover and the digest hold as ever: an answer that is the whole blob gets its last bytes when the digest is right.
+ * For a reader that is relayed from the middle on, the bytes that it has received are hashed first: from the file, which is
+ * still open, and from memory.
  */
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import { asError } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
-import type { Givers } from '../fetch/contributors.ts';
-import { type FetchEnd, Fetcher, type FetcherHost } from '../fetch/fetcher.ts';
+import type { Contributors } from '../fetch/contributors.ts';
+import {
+  type Acceptance,
+  type Answered,
+  type FetchEnd,
+  Fetcher,
+  type FetcherHost,
+} from '../fetch/fetcher.ts';
 import type { SparseFile } from '../file/sparse-file.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
 
@@ -19,9 +26,9 @@ export interface RelayDeps
     'blocks' | 'clock' | 'limits' | 'relayMemory' | 'stallTimeoutOf' | 'report' | 'metrics'
   > {
   readonly open: FetcherHost['open'];
-  /** This reader's own, with those who gave what it has had. */
-  readonly givers: Givers;
-  /** What there was before the disk gave out. */
+  /** A copy of the contributors for this reader alone, seeded with the endpoints whose bytes it has already received. */
+  readonly contributors: Contributors;
+  /** The bytes that came before the disk gave out. */
   readonly file: SparseFile;
 }
 
@@ -30,10 +37,11 @@ export interface RelayedRange {
   readonly size: number | undefined;
   readonly start: number;
   readonly end: number | undefined;
-  /** The reader gets the whole blob, so its digest can be held against its name. */
+  /** The reader gets the whole blob, so its bytes are held against the digest. */
   readonly verify: boolean;
 }
 
+/** Streams the range from the endpoints. Its `next` rejects where no endpoint gives the rest, or the digest is wrong. */
 export function createRelay(deps: RelayDeps, range: RelayedRange): ByteStream {
   return new Relay(deps, range);
 }
@@ -90,17 +98,13 @@ class Relay implements ByteStream, FetcherHost {
     this.#wake();
   }
 
-  accept(
-    fetcher: Fetcher,
-    opened: { start: number; size: number | undefined },
-    endpoint: Endpoint,
-  ): 'take' | { refuse: string } {
+  accept({ opened, endpoint, position }: Answered): Acceptance {
     const { size } = this.#range;
-    if (opened.start > fetcher.position) return { refuse: `answered from byte ${opened.start} on` };
+    if (opened.start > position) return { refuse: `answered from byte ${opened.start} on` };
     if (size !== undefined && opened.size !== undefined && opened.size !== size) {
       return { refuse: `has ${opened.size} bytes where ${size} were expected` };
     }
-    this.#deps.givers.add(endpoint);
+    this.#deps.contributors.add(endpoint);
     return 'take';
   }
 
@@ -108,10 +112,10 @@ class Relay implements ByteStream, FetcherHost {
     return this.#range.end ?? this.#range.size;
   }
 
-  data(fetcher: Fetcher, _offset: number, chunk: Buffer): boolean {
-    this.#deps.metrics.received(fetcher.endpoint?.host ?? '', chunk.length);
+  data(_offset: number, chunk: Buffer, host: string): boolean {
+    this.#deps.metrics.received(host, chunk.length);
     this.#hash?.update(chunk);
-    // A slow reader must not keep the whole block that the socket read into.
+    // A copy: a slow reader must not keep the whole block that the socket read into.
     this.#queue.push(Buffer.from(chunk));
     this.#deps.blocks.release(chunk);
     this.#queued += chunk.length;
@@ -120,17 +124,17 @@ class Relay implements ByteStream, FetcherHost {
     return !this.#paused;
   }
 
-  /** Bytes at the end of the queue that the reader may not have yet: the digest of the whole is not known. */
+  /** Bytes at the end of the queue that are held back until the digest of the whole is known. */
   get #held(): number {
     const { limits, relayMemory } = this.#deps;
     return this.#range.verify && !this.#done ? Math.min(limits.holdBack, relayMemory.share) : 0;
   }
 
-  broke(_fetcher: Fetcher, endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
+  broke(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
     this.#deps.report(endpoint, fault, reason);
   }
 
-  ended(_fetcher: Fetcher, end: FetchEnd): void {
+  ended(end: FetchEnd): void {
     const { digest } = this.#range;
     if (end.kind === 'failed') {
       this.#error = new Error(`no endpoint gives the rest of ${digest}`);
@@ -142,10 +146,10 @@ class Relay implements ByteStream, FetcherHost {
     this.#wake();
   }
 
-  /** Who has had none of them may still get the right ones. */
+  /** Fetches again from the start if the reader has received none of the wrong bytes. */
   #reject(): void {
     const { digest, start } = this.#range;
-    this.#deps.givers.blame();
+    this.#deps.contributors.blame();
     this.#attempt += 1;
     if (start + this.#delivered > 0 || this.#attempt >= this.#deps.limits.attempts) {
       this.#error = new Error(`the bytes of ${digest} were wrong`);
@@ -164,7 +168,7 @@ class Relay implements ByteStream, FetcherHost {
   }
 
   #fetch(from: number): void {
-    const { excluded, distrusted } = this.#deps.givers;
+    const { excluded, distrusted } = this.#deps.contributors;
     const known = { exclude: excluded, distrust: distrusted };
     this.#fetcher = new Fetcher(this, this.#deps, { start: from, end: this.#range.end }, known);
     this.#fetcher.run(undefined).catch((error: unknown) => {
@@ -173,7 +177,7 @@ class Relay implements ByteStream, FetcherHost {
     });
   }
 
-  /** Of the very bytes that the reader has had. Rejects where they are not to be had again: nobody could say then that all are right. */
+  /** Hashes the bytes that the reader has received. Rejects where they are gone: it would not be known then whether the whole is right. */
   async #hashPrefix(end: number): Promise<Hash> {
     const { file, limits } = this.#deps;
     const hash = createHash(digestAlgorithm(this.#range.digest));

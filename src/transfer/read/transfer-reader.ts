@@ -1,26 +1,46 @@
 /**
  * One reader of a transfer: its bytes come from memory where it has caught up, from the file where it is behind, and
- * past the disk where that has no room. It may be slow, or leave: that changes nothing for the others.
+ * past the disk where the disk has no capacity. A reader that is slow or leaves changes nothing for the others.
  */
+
 import { renew } from '../../lib/bytes/buffer-pool.ts';
 import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
-import type { Transfer } from '../transfer.ts';
+import type { SparseFile } from '../file/sparse-file.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
+
+/** What a reader needs of its transfer. */
+export interface Readable {
+  readonly file: SparseFile;
+  /** Bytes of the whole blob, where known. */
+  readonly size: number | undefined;
+  /** All bytes are present, and they are right. */
+  readonly isVerified: boolean;
+  /** The disk has no capacity: readers get their bytes past it. */
+  readonly isRelaying: boolean;
+  /** Readers that are open. */
+  readonly readerCount: number;
+  /** The reader of `range` waits for the byte at `offset`. */
+  want(offset: number, range: OpenRange): void;
+  /** The bytes of `range` straight from the endpoints; with `verify` the whole up to there is held against the digest. */
+  relay(range: OpenRange, verify: boolean): ByteStream;
+  /** The reader is closed. */
+  forget(reader: TransferReader): void;
+}
 
 export class TransferReader implements ByteStream {
   /** Bytes handed out so far. */
   delivered = 0;
   /** The byte that it waits for, while it waits. */
   waitsFor: number | undefined;
-  readonly #transfer: Transfer;
+  readonly #transfer: Readable;
   readonly #deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>;
   readonly #start: number;
   readonly #end: number | undefined;
-  readonly #promised: number | undefined;
-  /** It gets the whole blob: with its last bytes it waits for the digest. */
+  readonly #announced: number | undefined;
+  /** It gets the whole blob: its last bytes wait for the digest. */
   readonly #isWhole: boolean;
-  /** Its own two, in turn: one is at the consumer while the other is filled. */
+  /** Two buffers of its own, in turn: one is at the consumer while the other is filled. */
   readonly #buffers: Buffer[] = [];
   /** Chunks lent from memory that are at the consumer, the older one first; undefined stands for one in its own buffer. */
   readonly #lent: (Buffer | undefined)[] = [];
@@ -32,17 +52,17 @@ export class TransferReader implements ByteStream {
   #woken: (() => void) | undefined;
 
   constructor(
-    transfer: Transfer,
+    transfer: Readable,
     deps: Pick<TransferDeps, 'buffers' | 'blocks' | 'limits'>,
     range: OpenRange,
-    promised: number | undefined,
+    announced: number | undefined,
   ) {
     this.#transfer = transfer;
     this.#deps = deps;
     this.#start = range.start;
     this.#end = range.end;
-    this.#promised = promised;
-    this.#isWhole = range.start === 0 && (range.end === undefined || range.end === promised);
+    this.#announced = announced;
+    this.#isWhole = range.start === 0 && (range.end === undefined || range.end === announced);
   }
 
   async next(): Promise<Uint8Array | undefined> {
@@ -56,8 +76,8 @@ export class TransferReader implements ByteStream {
       if (size !== undefined && !this.#agreesWith(size)) {
         throw new Error(`the blob has ${size} bytes, not as many as were promised`);
       }
-      const end = this.#end ?? this.#promised ?? size;
-      if (end !== undefined && position >= end && (!this.#isWhole || this.#transfer.verified))
+      const end = this.#end ?? this.#announced ?? size;
+      if (end !== undefined && position >= end && (!this.#isWhole || this.#transfer.isVerified))
         return undefined;
       const limit = this.#limit(position, end);
       const chunk =
@@ -68,10 +88,10 @@ export class TransferReader implements ByteStream {
         this.delivered += chunk.length;
         return chunk;
       }
-      // While the disk was read a wrong digest may have come to light, or the consumer have left.
+      // While the disk was read, the digest may have turned out wrong, or the consumer may have left.
       if (this.#error || this.#closed) continue;
-      if (this.#transfer.relaying) {
-        this.#relay = this.#transfer.relay(position, this.#end, this.#isWhole);
+      if (this.#transfer.isRelaying) {
+        this.#relay = this.#transfer.relay({ start: position, end: this.#end }, this.#isWhole);
         continue;
       }
       await this.#wait(position);
@@ -103,14 +123,14 @@ export class TransferReader implements ByteStream {
     this.wake();
   }
 
-  /** Whether what it was promised can be had of a blob of `size` bytes. */
+  /** Whether a blob of `size` bytes has what was announced to the reader. */
   #agreesWith(size: number): boolean {
-    return size === (this.#promised ?? size) && size >= (this.#end ?? size);
+    return size === (this.#announced ?? size) && size >= (this.#end ?? size);
   }
 
   /** How far it may read now: an answer that is the whole blob waits with its last bytes for the digest. */
   #limit(position: number, end: number | undefined): number {
-    if (this.#transfer.verified || !this.#isWhole) return end ?? Number.POSITIVE_INFINITY;
+    if (this.#transfer.isVerified || !this.#isWhole) return end ?? Number.POSITIVE_INFINITY;
     return (end ?? this.#transfer.file.present.runEnd(position)) - this.#deps.limits.holdBack;
   }
 
@@ -122,7 +142,7 @@ export class TransferReader implements ByteStream {
       this.#lent.push(chunk);
       return chunk;
     }
-    // Slow readers hold enough of them: this one may hold a copy.
+    // Slow readers hold enough blocks: this reader gets a copy.
     const buffer = this.#nextBuffer(chunk.length);
     const count = chunk.copy(buffer);
     this.#lent.push(undefined);
@@ -143,8 +163,8 @@ export class TransferReader implements ByteStream {
       this.#lent.push(undefined);
       return buffer.subarray(0, count);
     } catch (error) {
-      // What the disk does not give back can be had past it.
-      if (epoch === file.epoch && !this.#transfer.relaying) throw error;
+      // The endpoints give what the disk does not give back.
+      if (epoch === file.epoch && !this.#transfer.isRelaying) throw error;
       return undefined;
     } finally {
       this.#reading = false;
@@ -152,11 +172,11 @@ export class TransferReader implements ByteStream {
     }
   }
 
-  /** The one that the consumer has done with, or a larger one where that is now to be had. */
+  /** The buffer that the consumer has done with, or a larger one where the pool has one. */
   #nextBuffer(length: number): Buffer {
     const { readBuffer, readBuffers } = this.#deps.limits;
-    // Each reader has two.
-    const share = readBuffers / (2 * this.#transfer.readers.count);
+    // Each reader has two buffers.
+    const share = readBuffers / (2 * this.#transfer.readerCount);
     const wanted = Math.min(length, readBuffer, 2 ** Math.floor(Math.log2(share)));
     this.#turn = 1 - this.#turn;
     const buffer = renew(this.#deps.buffers, this.#buffers[this.#turn], wanted);
@@ -170,7 +190,7 @@ export class TransferReader implements ByteStream {
     if (chunk) this.#deps.blocks.takeBack(chunk);
   }
 
-  /** Never while the disk still writes into one of them. */
+  /** Gives its buffers back, unless a read of the disk still writes into one of them. */
   #giveBack(): void {
     if (this.#reading) return;
     for (const buffer of this.#buffers) if (buffer) this.#deps.buffers.give(buffer);
@@ -180,7 +200,7 @@ export class TransferReader implements ByteStream {
   #wait(position: number): Promise<void> {
     return new Promise((resolve) => {
       this.#woken = resolve;
-      // Where it is held back the byte at its position is here; what it waits for comes after it.
+      // While its last bytes are held back, the byte at its position is present: it waits for a later one.
       this.waitsFor = this.#transfer.file.present.firstHole(position);
       this.#transfer.want(this.waitsFor, { start: this.#start, end: this.#isWhole ? undefined : this.#end });
     });

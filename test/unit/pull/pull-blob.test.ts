@@ -21,7 +21,7 @@ test('a transfer is let go when it cannot be found out whether the image may hav
   // All of it was left by an earlier run: nobody is asked for bytes.
   const transfers: Partial<Transfers> = {
     couldJoin: () => false,
-    promisedTo: () => undefined,
+    announcedSizeTo: () => undefined,
     async open() {
       open += 1;
       const close = () => {

@@ -10,13 +10,19 @@ const kept = { ok: true, changed: false };
 describe('the size of a blob', () => {
   it('that a manifest told is held against every endpoint, and is assumed until one has told the same', () => {
     const size = new BlobSize(digest, 8, 9);
-    assert.deepEqual([size.value, size.told, size.isAssumed, size.isConfirmed], [8, undefined, true, false]);
+    assert.deepEqual(
+      [size.value, size.announced, size.isAssumed, size.isConfirmed],
+      [8, undefined, true, false],
+    );
     assert.equal(size.judge(9).ok, false);
     assert.deepEqual(size.judge(8), kept);
-    assert.deepEqual([size.value, size.told, size.isAssumed, size.isConfirmed], [8, 8, false, true]);
+    assert.deepEqual([size.value, size.announced, size.isAssumed, size.isConfirmed], [8, 8, false, true]);
     size.doubt();
     assert.equal(size.judge(9).ok, false);
-    assert.deepEqual([size.value, size.told, size.isAssumed, size.isConfirmed], [8, undefined, true, false]);
+    assert.deepEqual(
+      [size.value, size.announced, size.isAssumed, size.isConfirmed],
+      [8, undefined, true, false],
+    );
   });
 
   it('that the first endpoint told holds until its bytes turn out wrong', () => {
@@ -44,9 +50,9 @@ describe('the size of a blob', () => {
   it('that a body of unknown size came to is told to nobody, and no longer holds where anybody tells', () => {
     const size = new BlobSize(digest, undefined, undefined);
     size.found(500);
-    assert.deepEqual([size.value, size.told], [500, undefined]);
+    assert.deepEqual([size.value, size.announced], [500, undefined]);
     assert.deepEqual(size.judge(500), kept);
-    assert.equal(size.told, 500);
+    assert.equal(size.announced, 500);
     const other = new BlobSize(digest, undefined, undefined);
     other.found(500);
     assert.deepEqual(other.judge(8), { ok: true, changed: true });

@@ -125,8 +125,8 @@ describe('a transfer past the disk', () => {
   });
 
   it('has passed a blob on without keeping it where the store cannot take it', async (t) => {
-    const adopt = () => Promise.reject(new Error('ENOSPC'));
-    const bench = transferBench(tempFolder(t), hasher, { deps: { adopt } });
+    const commit = () => Promise.reject(new Error('ENOSPC'));
+    const bench = transferBench(tempFolder(t), hasher, { deps: { commit } });
     const source = scriptedSource('docker.io/library/a', [good]);
     const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(transfer.reader(0))).equals(blob));
@@ -143,7 +143,7 @@ describe('a transfer past the disk', () => {
       clock,
       deps: {
         reserve: () => ({ release: () => order.push('released') }),
-        async adopt() {
+        async commit() {
           // Its ranges are being saved.
           await clock.advance(50);
           // As the cache does, which would find that too much is here.

@@ -13,7 +13,7 @@ import { createHasher, digestOf, seededBytes, transferBench } from '../../suppor
 
 const limits = {
   joinDistance: 3000,
-  passOver: 700,
+  refetchThreshold: 700,
   holdBack: 1500,
   writeBatch: 4096,
   keepWritten: 2048,

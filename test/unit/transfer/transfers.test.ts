@@ -96,7 +96,7 @@ describe('a transfer', () => {
   });
 
   it('fetches a range far ahead directly, keeps it, and verifies the blob when the rest has come', async (t) => {
-    const bench = transferBench(tempFolder(t), hasher, { fill: 'never', limits: { passOver: 0 } });
+    const bench = transferBench(tempFolder(t), hasher, { fill: 'never', limits: { refetchThreshold: 0 } });
     const source = scriptedSource('docker.io/library/a', [good]);
     const far = opened(
       await bench.transfers.open({ digest, source, start: 2 * MiB, end: 2 * MiB + 700 * KiB }),
@@ -168,7 +168,7 @@ describe('a transfer', () => {
     await earlier.transfers.close();
 
     const later = transferBench(folder, hasher);
-    later.transfers.sweep(() => false);
+    await later.transfers.sweep(() => false);
     const source = scriptedSource('a/b', [good]);
     const second = opened(await later.transfers.open({ digest, source, start: 0 }));
     assert.ok((await readAll(second.reader(0))).equals(blob));
@@ -297,7 +297,7 @@ describe('a transfer', () => {
     const bench = transferBench(tempFolder(t), hasher);
     writeFileSync(join(bench.incoming, digest.replace(':', '-')), 'half');
     writeFileSync(join(bench.incoming, 'sha256-zz.ranges'), '{}');
-    bench.transfers.sweep(() => false);
+    await bench.transfers.sweep(() => false);
     assert.ok(!existsSync(join(bench.incoming, digest.replace(':', '-'))));
     assert.deepEqual(readdirSync(bench.incoming), []);
   });

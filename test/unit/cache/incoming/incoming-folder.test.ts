@@ -118,7 +118,7 @@ describe('the sweep at start', () => {
     writeFileSync(join(folder, 'what is this'), '');
     // As an older version named them: no image is known that they belong to.
     writeFileSync(join(folder, good.replace(':', '-')), '');
-    const swept = new IncomingFolder(folder).sweep((one) => one === stored, now, 7 * day);
+    const swept = await new IncomingFolder(folder).sweep((one) => one === stored, now, 7 * day);
     const [left, ...others] = swept.resumable;
     assert.deepEqual([left?.digest, left?.bytes, others, swept.removed], [good, 30, [], 6]);
     assert.ok(existsSync(fileIn(folder, good).path));
@@ -127,13 +127,13 @@ describe('the sweep at start', () => {
       assert.ok(join(folder, name).startsWith(fileIn(folder, good).path), name);
   });
 
-  it('leaves folders alone', (t) => {
+  it('leaves folders alone', async (t) => {
     const folder = tempFolder(t);
     mkdirSync(join(folder, 'lost+found'));
-    assert.deepEqual(
-      new IncomingFolder(folder).sweep(() => false, Date.now(), day),
-      { resumable: [], removed: 0 },
-    );
+    assert.deepEqual(await new IncomingFolder(folder).sweep(() => false, Date.now(), day), {
+      resumable: [],
+      removed: 0,
+    });
     assert.ok(existsSync(join(folder, 'lost+found')));
   });
 });

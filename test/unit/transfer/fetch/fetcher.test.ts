@@ -49,13 +49,13 @@ function run(
       open: source.open,
       accept: () => 'take',
       stopAt: () => end ?? blob.length,
-      data(from, offset, chunk) {
-        assert.equal(offset, from.position - chunk.length);
+      data(offset, chunk) {
+        assert.equal(offset, fetcher.position - chunk.length);
         chunks.push(Buffer.from(chunk));
         return true;
       },
-      broke: (_, endpoint, fault, reason) => broken.push([endpoint.host, fault, reason]),
-      ended(_, how) {
+      broke: (endpoint, fault, reason) => broken.push([endpoint.host, fault, reason]),
+      ended(how) {
         endings += 1;
         ended.resolve(how);
       },
@@ -244,7 +244,7 @@ describe('a fetch', () => {
 
   it('counts a refused answer against its endpoint, and takes the next one', async () => {
     const one = run([{ ...good, host: 'odd.example' }, good], {
-      host: { accept: (_, __, { host }) => (host === 'odd.example' ? { refuse: 'is odd' } : 'take') },
+      host: { accept: ({ endpoint }) => (endpoint.host === 'odd.example' ? { refuse: 'is odd' } : 'take') },
     });
     assert.equal((await one.ended).kind, 'complete');
     assert.deepEqual(one.broken, [['odd.example', 'invalid', 'is odd']]);

@@ -7,7 +7,7 @@ import {
   fetchEnd,
   nextPiece,
   planFetch,
-  wishOf,
+  requestedEndFor,
 } from '../../../../src/transfer/fetch/plan.ts';
 import { RangeSet } from '../../../../src/transfer/file/range-set.ts';
 
@@ -24,7 +24,7 @@ function endByRules(
   isHere: (at: number) => boolean,
   position: number,
   limits: readonly number[],
-  passOver: number,
+  refetchThreshold: number,
 ): number | undefined {
   const limit = Math.min(...limits);
   const last = Number.isFinite(limit) ? limit : size;
@@ -32,7 +32,7 @@ function endByRules(
     if (!isHere(at) || isHere(at - 1)) continue;
     let end = at;
     while (isHere(end)) end += 1;
-    if (end - at > passOver || end >= limit) return at;
+    if (end - at > refetchThreshold || end >= limit) return at;
   }
   return Number.isFinite(limit) ? limit : undefined;
 }
@@ -48,15 +48,15 @@ describe('a fetch', () => {
           if (asked !== undefined && asked < position) continue;
           for (const known of [undefined, size]) {
             for (const other of [undefined, 0, 2, 4]) {
-              for (const passOver of [0, 1, 2, Number.POSITIVE_INFINITY]) {
+              for (const refetchThreshold of [0, 1, 2, Number.POSITIVE_INFINITY]) {
                 situations += 1;
                 const limits = [asked ?? Infinity, known ?? Infinity];
                 if (other !== undefined && other > position) limits.push(other);
                 const fetches = other === undefined ? [] : [{ start: other }];
                 assert.equal(
-                  fetchEnd({ present, size: known, fetches }, position, asked, passOver),
-                  endByRules(isHere, position, limits, passOver),
-                  JSON.stringify({ bits, position, asked, known, other, passOver }),
+                  fetchEnd({ present, size: known, fetches }, position, asked, refetchThreshold),
+                  endByRules(isHere, position, limits, refetchThreshold),
+                  JSON.stringify({ bits, position, asked, known, other, refetchThreshold }),
                 );
               }
             }
@@ -145,18 +145,18 @@ describe('how far a reader is fetched for', () => {
   const piece = 10;
 
   it('is as far as it asks, where it says so or begins at the front', () => {
-    assert.equal(wishOf({ start: 5, end: 500 }, 5, size, piece), 500);
-    assert.equal(wishOf({ start: 0, end: undefined }, 70, size, piece), undefined);
-    assert.equal(wishOf({ start: 0, end: size }, 70, size, piece), size);
+    assert.equal(requestedEndFor({ start: 5, end: 500 }, 5, size, piece), 500);
+    assert.equal(requestedEndFor({ start: 0, end: undefined }, 70, size, piece), undefined);
+    assert.equal(requestedEndFor({ start: 0, end: size }, 70, size, piece), size);
   });
 
   it('grows in steps where it begins in the middle and may close early', () => {
     for (const end of [undefined, size]) {
-      assert.equal(wishOf({ start: 100, end }, 100, size, piece), 110);
-      assert.equal(wishOf({ start: 100, end }, 110, size, piece), 120);
-      assert.equal(wishOf({ start: 100, end }, 120, size, piece), 140);
-      assert.equal(wishOf({ start: 100, end }, 140, size, piece), 180);
+      assert.equal(requestedEndFor({ start: 100, end }, 100, size, piece), 110);
+      assert.equal(requestedEndFor({ start: 100, end }, 110, size, piece), 120);
+      assert.equal(requestedEndFor({ start: 100, end }, 120, size, piece), 140);
+      assert.equal(requestedEndFor({ start: 100, end }, 140, size, piece), 180);
     }
-    assert.equal(wishOf({ start: 100, end: size }, 900, size, piece), size);
+    assert.equal(requestedEndFor({ start: 100, end: size }, 900, size, piece), size);
   });
 });

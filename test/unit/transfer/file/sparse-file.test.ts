@@ -35,7 +35,7 @@ describe('a sparse file', () => {
         limits: { ...defaultLimits, writeBatch: 32 * KiB, keepWritten: 0 },
         size: new BlobSize(blob.digest, undefined, leftover.size),
         hasher,
-        algorithm: 'sha256',
+        digest: blob.digest,
         writeFailed() {},
         onError: (error) => {
           throw error;
@@ -221,7 +221,7 @@ describe('a sparse file', () => {
         limits: defaultLimits,
         size: new BlobSize(blob.digest, undefined, undefined),
         hasher,
-        algorithm: 'sha256',
+        digest: blob.digest,
         writeFailed() {},
         onError: ({ code }) => errors.push(code),
       },

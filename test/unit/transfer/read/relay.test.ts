@@ -8,7 +8,7 @@ import { createHasher, type Hasher } from '../../../../src/lib/bytes/hasher.ts';
 import { createReadBlocks } from '../../../../src/lib/bytes/read-blocks.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
-import { Givers } from '../../../../src/transfer/fetch/contributors.ts';
+import { Contributors } from '../../../../src/transfer/fetch/contributors.ts';
 import { createDistrustMemory } from '../../../../src/transfer/fetch/distrust.ts';
 import { MemoryBudget } from '../../../../src/transfer/file/memory-budget.ts';
 import { RangeSet } from '../../../../src/transfer/file/range-set.ts';
@@ -61,7 +61,7 @@ describe('a relay', () => {
         blocks: { release() {} },
         limits: defaultLimits,
         hasher,
-        algorithm: 'sha256',
+        digest,
         onError() {},
         writeFailed() {},
       },
@@ -73,7 +73,7 @@ describe('a relay', () => {
     const reports: Bench['reports'] = [];
     const distrust = createDistrustMemory();
     const report: TransferDeps['report'] = ({ host }, fault) => reports.push([host, fault]);
-    const givers = new Givers(
+    const contributors = new Contributors(
       { distrust, report, log: { debug() {}, info() {}, warn() {}, error() {} } },
       digest,
       false,
@@ -93,7 +93,7 @@ describe('a relay', () => {
             blocks: createReadBlocks({ size: 1024, sockets: 64, keep: 0, lend: 0 }),
             relayMemory: memory,
             report,
-            givers,
+            contributors,
             metrics: { received() {}, transferRead() {}, transferEnded() {} },
             open: source.open,
             file,

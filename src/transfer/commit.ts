@@ -1,0 +1,93 @@
+/**
+ * A blob's way into the store: capacity for it, the verdict on its bytes, and then one of
+ *
+ *   commit ... the cache renames the file into the store and counts its bytes from then on
+ *   reject ... the contributors are blamed, and the bytes are fetched again, a few times
+ *
+ * It works on the file and says what came of it; the transfer decides what follows.
+ */
+import { type Digest, digestHex } from '../oci/digest.ts';
+import type { BlobSize } from './blob-size.ts';
+import type { Contributors } from './fetch/contributors.ts';
+import type { SparseFile } from './file/sparse-file.ts';
+import { ReservedCapacity } from './reserved-capacity.ts';
+import type { TransferDeps } from './transfer-deps.ts';
+
+export interface CommittedBlob {
+  readonly digest: Digest;
+  readonly file: Pick<SparseFile, 'path' | 'present' | 'written' | 'digest' | 'moved' | 'remove' | 'saving'>;
+  readonly size: BlobSize;
+  readonly contributors: Pick<Contributors, 'blame'>;
+}
+
+export type CommitDeps = Pick<
+  TransferDeps,
+  'commit' | 'reserve' | 'partialDownloads' | 'metrics' | 'log' | 'limits'
+>;
+
+export class Commit {
+  readonly #blob: CommittedBlob;
+  readonly #deps: CommitDeps;
+  readonly #capacity: ReservedCapacity;
+  /** How often all bytes were thrown away because they were wrong. */
+  #rejections = 0;
+
+  constructor(blob: CommittedBlob, deps: CommitDeps) {
+    this.#blob = blob;
+    this.#deps = deps;
+    this.#capacity = new ReservedCapacity(deps, blob.file);
+  }
+
+  /** Whether the bytes were wrong so often that they are not fetched again. */
+  get isGivenUp(): boolean {
+    return this.#rejections >= this.#deps.limits.attempts;
+  }
+
+  /** Capacity for the whole blob, once its size is known; false where there is none. */
+  async reserve(images: readonly string[]): Promise<boolean> {
+    const { value } = this.#blob.size;
+    return value === undefined || this.#capacity.take(value, images);
+  }
+
+  release(): void {
+    this.#capacity.release();
+  }
+
+  /** Whether the first `size` bytes, which are present, have the digest. Rejects when they cannot be written or read. */
+  async isRight(size: number): Promise<boolean> {
+    const { file, digest } = this.#blob;
+    // Bytes after the end show that one of two endpoints is wrong about the size.
+    if (file.present.end > size) return false;
+    return (await file.digest(size)) === digestHex(digest);
+  }
+
+  /** Takes the verified blob into the store. Never rejects; false where it could not be stored, and the file is removed. */
+  async store(size: number): Promise<boolean> {
+    const { file, digest } = this.#blob;
+    const { log, metrics } = this.#deps;
+    let isStored = false;
+    try {
+      await this.#deps.commit(digest, size, file.path);
+      isStored = true;
+      // The cache counts the blob as content now: what was left of an earlier run must not count beside it.
+      this.#deps.partialDownloads.forget(file.path);
+      file.moved();
+    } catch (error) {
+      const event = 'transfer.not-stored';
+      log.error({ event, digest, reason: `${error}` }, 'a blob was served but cannot be stored');
+      file.remove();
+    }
+    this.#capacity.release();
+    metrics.transferEnded(isStored ? 'stored' : 'relayed');
+    await file.saving;
+    return isStored;
+  }
+
+  /** The bytes are wrong: blames the contributors, and doubts the size that came with the bytes. */
+  reject(): void {
+    const { contributors, size } = this.#blob;
+    contributors.blame(size.isAssumed);
+    size.doubt();
+    this.#rejections += 1;
+  }
+}
