@@ -44,8 +44,9 @@ export function registriesAsJson({ registries, builtInList, server }: ConfigChec
   };
 }
 
-function builtInReason(files: readonly string[]): string {
-  return files.length === 0 ? 'no registries.conf was found' : `${files.join(', ')} list no registry`;
+/** Why the built-in list is in force. `files` are those of registries.conf that were read. */
+export function builtInReason(files: readonly string[]): string {
+  return files.length === 0 ? 'no registries.conf was found' : `no registry is listed in ${files.join(', ')}`;
 }
 
 const columns: readonly Column<RegistryEntry>[] = [

@@ -1,6 +1,8 @@
 /** The text that a server prints in a terminal when it listens: what to do next. */
 import type { Config } from '../../config/config.ts';
+import { hasBuiltInList } from '../../config/registries-conf/built-in.ts';
 import { dockerHub } from '../../oci/docker-hub.ts';
+import { builtInReason } from './registry-list.ts';
 
 /** `address`: `host:port`, as it listens. `explain`: the command line that explains an image, without the image. */
 export function welcome({ server, registries }: Config, address: string, explain: string): string {
@@ -15,10 +17,9 @@ export function welcome({ server, registries }: Config, address: string, explain
   const repository = isHub ? 'library/alpine:latest' : 'REPOSITORY:TAG';
   const image = `${isHub ? dockerHub : path}/${repository}`;
   const explained = `${isHub ? dockerHub : prefix}/${repository}`;
-  const source =
-    registries.files.length > 0
-      ? registries.files.join(', ')
-      : 'the built-in list of public registries (no registries.conf was found)';
+  const source = hasBuiltInList(registries)
+    ? `the built-in list of public registries (${builtInReason(registries.files)})`
+    : registries.files.join(', ');
   return [
     '',
     `  Entrepot serves images at ${isTls ? 'https' : 'http'}://${reached}`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { welcome } from '../../../../src/cli/output/welcome.ts';
 import { loadConfig } from '../../../../src/config/load.ts';
@@ -32,7 +32,19 @@ describe('the first lines of a server in a terminal', () => {
     assert.ok(said.includes('podman pull --tls-verify=false 127.0.0.1:5000/docker.io/library/alpine:latest'));
     assert.ok(said.includes('docker pull 127.0.0.1:5000/docker.io/library/alpine:latest'));
     assert.ok(said.includes('./entrepot explain docker.io/library/alpine:latest'));
-    assert.ok(said.some((line) => line.includes('built-in list')));
+    assert.ok(
+      said.some((line) => line.includes('built-in list of public registries (no registries.conf was')),
+    );
+  });
+
+  it('say that the built-in list is in force beside a file of the system that lists no registry', (t) => {
+    const root = tempFolder(t);
+    const file = join(root, 'etc/containers/registries.conf');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, 'short-name-mode = "enforcing"\n');
+    const config = loadConfig({ flags: {}, env: {}, home: root, uid: 1000, cwd: root, root });
+    const source = `the built-in list of public registries (no registry is listed in ${file})`;
+    assert.ok(welcome(config, '127.0.0.1:5000', 'entrepot explain').includes(`registries: ${source}\n`));
   });
 
   it('name a registry that is served, and no client that cannot pull', (t) => {
