@@ -47,14 +47,14 @@ export function diskWarnings(
 ): readonly ConfigWarning[] {
   const size = diskSize(data);
   if (size === undefined) return [];
-  const told = (key: string, bytes: number, then: string) => ({
+  const warning = (key: string, bytes: number, then: string) => ({
     file: file ?? data,
     message: `cache.${key} is ${formatSize(bytes)}, and the disk of ${data} has ${formatSize(size)}: ${then}`,
   });
   const { minFree, maxSize } = cache;
-  if (minFree >= size) return [told('min_free', minFree, 'nothing is ever kept')];
+  if (minFree >= size) return [warning('min_free', minFree, 'nothing is ever kept')];
   return maxSize !== undefined && maxSize > size
-    ? [told('max_size', maxSize, 'the cache stops growing at cache.min_free')]
+    ? [warning('max_size', maxSize, 'the cache stops growing at cache.min_free')]
     : [];
 }
 

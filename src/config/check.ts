@@ -182,7 +182,7 @@ function isListed(registry: string, { entries }: RegistriesConf): boolean {
   );
 }
 
-/** Hosts with a name. A wildcard stands for hosts that only requests bring. */
+/** The hosts of all locations. A wildcard is left out: which hosts it covers is not known before a request. */
 function hostsOf({ entries }: RegistriesConf): ReadonlySet<string> {
   const locations = entries.flatMap(({ prefix, location, mirrors }) => [
     ...mirrors.map((mirror) => mirror.location),

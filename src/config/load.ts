@@ -1,7 +1,7 @@
 /**
  * All configuration, from flags, variables and files to one frozen value:
  *
- *   flags and ENTREPOT_* (overrides.ts) -> which files, and what stands above entrepot.toml
+ *   flags and ENTREPOT_* (overrides.ts) -> which files to read, and values that override entrepot.toml
  *   registries.conf (registries-conf/)  -> registries
  *   entrepot.toml (server-toml.ts)      -> server
  *   XDG_*, HOME ... (config-paths.ts)   -> where to look for credentials and certificates

@@ -49,7 +49,7 @@ export interface Overrides {
   readonly registries: string | undefined;
   readonly registriesDir: string | undefined;
   readonly config: string | undefined;
-  /** The value for a key of entrepot.toml. A text that is not of this kind is a problem, and is passed over. */
+  /** The value for a key of entrepot.toml. A text that is not of this kind is a problem and is ignored. */
   find<T>(kind: ValueKind<T>, sources: OtherSources): Override<T> | undefined;
   /** What is wrong with the texts asked for so far. */
   readonly problems: readonly EntrepotError[];

@@ -20,7 +20,7 @@ const noTable: TomlTable = { kind: 'table', line: 1, entries: new Map() };
 
 /** entrepot.toml as it was read, with flags and variables over it. */
 export interface ServerToml extends Omit<StrictlyRead<ServerConfig>, 'result'> {
-  /** With the default in the place of whatever is wrong. */
+  /** Wrong values are replaced by their defaults. */
   readonly server: ServerConfig;
 }
 

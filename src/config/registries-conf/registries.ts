@@ -12,7 +12,7 @@ export interface RegistriesConf {
   readonly shortNameMode: 'enforcing' | 'permissive' | 'disabled';
   /** Name -> registry/repository. Erased names are not in it. */
   readonly aliases: ReadonlyMap<string, string>;
-  /** `containers-auth.json` stands for the auth files; any other name N for the program docker-credential-N. */
+  /** `containers-auth.json` means the auth files; any other name N means the program docker-credential-N. */
   readonly credentialHelpers: readonly string[];
   readonly additionalLayerStoreAuthHelper: string;
   /** The files that were read, in order. */

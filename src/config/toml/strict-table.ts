@@ -32,7 +32,7 @@ export interface StrictTable {
   problem(key: string, message: string): void;
 }
 
-/** What is read: a document, and what stands over it. */
+/** A document, and the values that override it. */
 export interface StrictSource {
   /** Undefined if there is no file. */
   readonly file: string | undefined;
@@ -84,7 +84,7 @@ class Run {
     if (this.#file !== undefined) this.warnings.push({ file: this.#file, line, message });
   }
 
-  /** The source of what stands on `line`; undefined: the default. */
+  /** The source of a value that is written on `line`; undefined: the default. */
   sourceOf(line: number | undefined): SettingSource {
     return line === undefined || this.#file === undefined
       ? { kind: 'default' }
@@ -108,7 +108,7 @@ class Run {
   }
 }
 
-/** Where a table stands. */
+/** The place of a table in the document. */
 interface TablePlace {
   /** As in its header: `upstream` for `[upstream]`, `[upstream.host]` for `[[upstream.host]]`. */
   readonly name: string;

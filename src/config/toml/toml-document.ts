@@ -20,7 +20,7 @@ export interface TomlTable {
   readonly entries: ReadonlyMap<string, TomlValue>;
 }
 
-/** Dates become objects. By default the package returns strings, which cannot be told from strings of the file. */
+/** Dates become objects. By default the package returns strings, which look like any other string of the file. */
 const dated = { from: (text: string) => ({ text }) };
 const temporal = { ZonedDateTime: dated, PlainDateTime: dated, PlainDate: dated, PlainTime: dated };
 
