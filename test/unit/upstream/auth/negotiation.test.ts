@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createAuth } from '../../../../src/upstream/auth/auth.ts';
+import type { AuthPlace } from '../../../../src/upstream/auth/auth-place.ts';
+import { parseChallenges } from '../../../../src/upstream/auth/challenge.ts';
+import type { Negotiation, Try } from '../../../../src/upstream/auth/negotiation.ts';
+import { createRateLimits } from '../../../../src/upstream/health/rate-limits.ts';
+import type { Exchanged } from '../../../../src/upstream/http/exchange.ts';
+import type { Outcome } from '../../../../src/upstream/outcome.ts';
+import type { UpstreamBody } from '../../../../src/upstream/upstream.ts';
+import { createManualClock } from '../../../support/clock.ts';
+import { endpointOf } from '../asking.ts';
+
+const challenges = parseChallenges('Bearer realm="https://h.test/token",service="h"');
+const never = new AbortController().signal;
+
+function bodyOf(text: string): UpstreamBody {
+  return {
+    consume(sink) {
+      sink.data(Buffer.from(text));
+      sink.end();
+    },
+    resume() {},
+    cancel() {},
+  };
+}
+
+/** Negotiations with one registry, whose token server a test answers for. */
+function setUp() {
+  const clock = createManualClock();
+  const asked: ((status: number, token?: string) => void)[] = [];
+  const auth = createAuth({
+    clock,
+    credentials: { find: async () => undefined },
+    sender: {
+      send(route) {
+        const { promise, resolve } = Promise.withResolvers<Exchanged>();
+        asked.push((status, token) => {
+          const body = bodyOf(JSON.stringify({ token, expires_in: 300 }));
+          resolve({ ok: true, response: { status, headers: {}, body, url: route.url } });
+        });
+        return promise;
+      },
+    },
+    rateLimits: createRateLimits(clock),
+    tokenRealms: [],
+    searched: [],
+  });
+  const url = new URL('https://h.test/v2/team/app/manifests/1');
+  const place: AuthPlace = {
+    endpoint: { ...endpointOf('h.test'), insecure: false },
+    method: 'GET',
+    realm: {
+      registry: url,
+      host: 'h.test',
+      insecure: false,
+      ownAddressScope: 'any',
+      registryKind: 'public',
+    },
+    verify: true,
+    mayHaveCredentials: true,
+    registry: 'h.test',
+  };
+  return {
+    clock,
+    begin: (leaves = never) => auth.begin(place, leaves),
+    /** Answers the request to the token server with this number, once it is there. */
+    async answer(number: number, status: number, token?: string) {
+      while (asked.length <= number) await clock.advance(0);
+      asked[number]?.(status, token);
+    },
+    asked,
+  };
+}
+
+const refused = { status: 401, challenges, words: Promise.resolve('') };
+
+async function header(outcome: Promise<Outcome<Try>>): Promise<string | undefined> {
+  const given = await outcome;
+  assert.equal(given.kind, 'ok');
+  return given.kind === 'ok' ? given.value.authorization?.header : undefined;
+}
+
+async function refuse(negotiation: Negotiation): Promise<Outcome<Try>> {
+  await negotiation.start();
+  return negotiation.next(refused);
+}
+
+describe('a negotiation', () => {
+  it('that fails to renew a token does not put the old one in the place of a newer one', async () => {
+    const { clock, begin, answer, asked } = setUp();
+    const first = refuse(begin());
+    await answer(0, 200, 'old');
+    assert.equal(await header(first), 'Bearer old');
+
+    await clock.advance(295_000);
+    const abort = new AbortController();
+    const given = begin(abort.signal).start();
+    while (asked.length < 2) await clock.advance(0);
+    abort.abort();
+    const other = begin().start();
+    await answer(2, 200, 'new');
+    assert.equal(await header(other), 'Bearer new');
+    await answer(1, 503);
+    assert.equal(await header(given), 'Bearer new');
+    assert.equal(await header(begin().start()), 'Bearer new');
+  });
+
+  it('sends the old token while the token server fails, and asks it again after ten seconds', async () => {
+    const { clock, begin, answer, asked } = setUp();
+    const first = refuse(begin());
+    await answer(0, 200, 'old');
+    await first;
+    await clock.advance(291_000);
+    const second = begin().start();
+    await answer(1, 503);
+    assert.equal(await header(second), 'Bearer old');
+    await clock.advance(9999);
+    assert.equal(await header(begin().start()), 'Bearer old');
+    assert.equal(asked.length, 2);
+    await clock.advance(1);
+    const third = begin().start();
+    await answer(2, 200, 'new');
+    assert.equal(await header(third), 'Bearer new');
+  });
+});
