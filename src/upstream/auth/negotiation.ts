@@ -23,7 +23,7 @@ import type { Challenge } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
 import { buyToken, keptBasic, type PurchaseDeps, type Purchased } from './purchase.ts';
 import { type Refusal, refusalOf } from './refusal-reason.ts';
-import { basicHeader } from './tokens.ts';
+import { basicHeader, secretsOf } from './tokens.ts';
 
 export interface Try {
   /** Undefined: the request goes without one. */
@@ -222,7 +222,9 @@ class Negotiating implements Negotiation {
     const { host } = realm.url;
     if (this.#unusable.has(host) || (credentials && this.#unusable.has(`${host} named`))) return undefined;
     const buy = () => buyToken({ ...way, realm }, all, this.#subject, this.#deps);
-    const got = await flights.run(`${key} ${way.what}`, buy, this.#leaves);
+    // A request with credentials that have just been renewed must not share the refusal of the old ones.
+    const flight = [key, way.what, ...secretsOf(credentials)].join(' ');
+    const got = await flights.run(flight, buy, this.#leaves);
     if (got.kind === 'ok') return this.#sent.has(got.value.authorization.header) ? undefined : got.value;
     this.#note(got, weight);
     if (got.kind !== 'unauthorized') this.#unusable.add(host);

@@ -113,7 +113,7 @@ describe('asking in order', () => {
     assert.equal(verdictOf(await answer), 'notFound');
   });
 
-  it('asks the next beside one that is overdue, and takes the first good answer', async () => {
+  it('asks the next beside one that is hedged, and takes the first good answer', async () => {
     const test = setUp();
     const answer = test.run();
     await test.clock.advance(1000);
@@ -200,7 +200,7 @@ describe('asking in order', () => {
     assert.deepEqual(test.started.slice(3), ['src']);
   });
 
-  it('waits for an overdue endpoint when all others have failed', async () => {
+  it('waits for a hedged endpoint when all others have failed', async () => {
     const test = setUp(['m1', 'src']);
     const answer = test.run();
     await test.clock.advance(1000);
@@ -370,7 +370,7 @@ describe('asking in order', () => {
     assert.deepEqual(test.started, ['m3']);
     await test.give('m3', dead);
     await test.clock.advance(2000);
-    assert.deepEqual(test.started, ['m3', 'src'], 'no distrusted one beside an overdue one');
+    assert.deepEqual(test.started, ['m3', 'src'], 'no distrusted one beside a hedged one');
     await test.give('src', dead);
     assert.deepEqual(test.started, ['m3', 'src', 'm2']);
     await test.give('m2', ok());

@@ -36,7 +36,7 @@ const source = { file: '/etc/auth.json', helper: undefined, key: 'ex.io' };
 const unknown = status(401, { 'www-authenticate': 'Basic realm="x"' });
 const joe: FoundCredentials = { kind: 'basic', username: 'joe', password: 'secret', source };
 
-describe('asking in somebody’s name', () => {
+describe('authentication at an endpoint', () => {
   const stops: (() => Promise<unknown>)[] = [];
   const folder = mkdtempSync(join(tmpdir(), 'entrepot-auth-'));
   after(async () => {
@@ -296,7 +296,7 @@ describe('asking in somebody’s name', () => {
     assert.match(reasons(await ask(registry).getManifest(image()))[0]!, /larger than/);
   });
 
-  it('gives a password to no token server of somebody else, and says so', async () => {
+  it('gives a password to no token server of another site, and says so', async () => {
     const thief = await startTokens({ address: '127.0.0.2', accounts: { joe: { password: 'secret' } } });
     const registry = await start({ kind: 'bearer', tokens: await startTokens(), realm: thief.realm });
     const answer = await ask(registry, as(joe)).getManifest(image());
@@ -364,7 +364,7 @@ describe('asking in somebody’s name', () => {
     assert.match(reasons(answer)[0]!, /none: there is no such file/);
   });
 
-  it('asks a token server anew that did not answer those who were here before', async () => {
+  it('asks a token server again that did not answer the requests before', async () => {
     const clock = createManualClock();
     const tokens = await startTokens();
     const [registry, other] = [await start({ kind: 'bearer', tokens }), await start(undefined)];

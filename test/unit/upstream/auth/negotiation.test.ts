@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { createAuth } from '../../../../src/upstream/auth/auth.ts';
 import type { AuthPlace } from '../../../../src/upstream/auth/auth-place.ts';
 import { parseChallenges } from '../../../../src/upstream/auth/challenge.ts';
+import type { Credentials } from '../../../../src/upstream/auth/credentials.ts';
 import type { Negotiation, Try } from '../../../../src/upstream/auth/negotiation.ts';
 import { createRateLimits } from '../../../../src/upstream/health/rate-limits.ts';
 import type { Exchanged } from '../../../../src/upstream/http/exchange.ts';
@@ -26,12 +27,12 @@ function bodyOf(text: string): UpstreamBody {
 }
 
 /** Negotiations with one registry, whose token server a test answers for. */
-function setUp() {
+function setUp(find: Credentials['find'] = async () => undefined) {
   const clock = createManualClock();
   const asked: ((status: number, token?: string) => void)[] = [];
   const auth = createAuth({
     clock,
-    credentials: { find: async () => undefined },
+    credentials: { find },
     sender: {
       send(route) {
         const { promise, resolve } = Promise.withResolvers<Exchanged>();
@@ -61,12 +62,20 @@ function setUp() {
     mayHaveCredentials: true,
     registry: 'h.test',
   };
+  /** Waits until the token server has been asked so many times. */
+  async function until(count: number): Promise<void> {
+    for (let round = 0; asked.length < count; round += 1) {
+      assert.ok(round < 1000, `the token server was asked ${asked.length} times instead of ${count}`);
+      await clock.advance(0);
+    }
+  }
   return {
     clock,
+    until,
     begin: (leaves = never) => auth.begin(place, leaves),
     /** Answers the request to the token server with this number, once it is there. */
     async answer(number: number, status: number, token?: string) {
-      while (asked.length <= number) await clock.advance(0);
+      await until(number + 1);
       asked[number]?.(status, token);
     },
     asked,
@@ -88,7 +97,7 @@ async function refuse(negotiation: Negotiation): Promise<Outcome<Try>> {
 
 describe('a negotiation', () => {
   it('that fails to renew a token does not put the old one in the place of a newer one', async () => {
-    const { clock, begin, answer, asked } = setUp();
+    const { clock, until, begin, answer } = setUp();
     const first = refuse(begin());
     await answer(0, 200, 'old');
     assert.equal(await header(first), 'Bearer old');
@@ -96,7 +105,7 @@ describe('a negotiation', () => {
     await clock.advance(295_000);
     const abort = new AbortController();
     const given = begin(abort.signal).start();
-    while (asked.length < 2) await clock.advance(0);
+    await until(2);
     abort.abort();
     const other = begin().start();
     await answer(2, 200, 'new');
@@ -122,5 +131,26 @@ describe('a negotiation', () => {
     const third = begin().start();
     await answer(2, 200, 'new');
     assert.equal(await header(third), 'Bearer new');
+  });
+
+  it('with a password that was just changed does not share the refusal of the old one', async () => {
+    let password = 'old';
+    const source = { file: '/etc/auth.json', helper: undefined, key: 'h.test' };
+    const { until, begin, answer, asked } = setUp(async () => ({
+      kind: 'basic',
+      username: 'joe',
+      password,
+      source,
+    }));
+    const [first, alike] = [refuse(begin()), refuse(begin())];
+    await until(1);
+    password = 'new';
+    const second = refuse(begin());
+    await answer(1, 200, 'token');
+    assert.equal(await header(second), 'Bearer token');
+    assert.equal(asked.length, 2, 'one request for each password');
+    await answer(0, 401);
+    await answer(2, 200, 'anonymous');
+    for (const one of [first, alike]) assert.equal(await header(one), 'Bearer anonymous');
   });
 });
