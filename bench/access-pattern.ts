@@ -160,13 +160,13 @@ async function fetch(cache: OpenCache, { digest, size, bytes }: Content): Promis
     await cache.putManifest(image, { digest, bytes, mediaType: manifest.mediaType, manifest, endpoint });
     return;
   }
-  const reservation = cache.reserve(size, [image]);
+  const reservation = await cache.reserve(size, [image]);
   if (!reservation) return;
   const file = join(cache.incoming.path, digest.replace(':', '-'));
   const fd = openSync(file, 'w');
   ftruncateSync(fd, size);
   closeSync(fd);
-  cache.link(image, digest, endpoint);
+  await cache.link(image, digest, endpoint);
   await cache.adoptBlob(digest, size, file);
   reservation.release();
 }

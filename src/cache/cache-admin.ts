@@ -98,7 +98,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const matchesPin = (name: string) => pins.pattern?.(name) ?? false;
   const isPinned = (image: string, tag: string | undefined) =>
     matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
-  const purge = createPurge({ inventory, listing, contents, isPinned });
+  const purge = createPurge({ listing, contents, isPinned });
 
   /** Says what the matter is where the index cannot be written. */
   async function written<T>(work: Promise<T>): Promise<T> {

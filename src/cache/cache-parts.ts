@@ -78,25 +78,29 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   repairing.whenReplaced(index.forgetAll);
   const seams = createCacheIndex(index);
   const pins = createPins(seams);
-  const quotas = createQuotas({ index }, options.quotas);
+  const quotas = createQuotas(seams, options.quotas);
   const { content, incoming } = folder;
   const store: BlobStore = new DiskStore({ buffers, content, incoming, freeBytes: deps.freeBytes });
-  const contents = new Contents({ index, store, quotas, clock, log, rareLog, onDamaged, onEvicted });
+  const contents = new Contents({
+    inventory: seams.inventory,
+    store,
+    quotas,
+    clock,
+    log,
+    rareLog,
+    onDamaged,
+    onEvicted,
+  });
   const leftovers = createLeftovers((path, error) =>
     log.error({ err: error, path }, 'what a transfer has left cannot be removed'),
   );
   const times = createAccessTimes({
     clock,
-    write(uses) {
-      try {
-        index.touch(uses, clock.now());
-      } catch (error) {
-        failed('the index could not be written: last uses')(error);
-      }
-    },
+    write: (uses) =>
+      seams.order.touch(uses, clock.now()).catch(failed('the index could not be written: last uses')),
   });
   const eviction = createEviction({
-    index,
+    ...seams,
     clock,
     quotas,
     leftovers,
@@ -106,7 +110,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   });
   const room = createRoom({
     clock,
-    index,
+    inventory: seams.inventory,
     eviction,
     quotas,
     leftovers,
@@ -119,6 +123,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   });
   const maintenance = createMaintenance({
     index,
+    inventory: seams.inventory,
     store,
     contents,
     clock,

@@ -28,7 +28,7 @@ export interface Cache {
   /** Whether the content is here, linked or not. */
   hasBlob(digest: Digest): boolean;
   /** Lets `image` serve the blob; `endpoint` is the one that answered for it. Remembered also before the blob is here. */
-  link(image: string, digest: Digest, endpoint: string): void;
+  link(image: string, digest: Digest, endpoint: string): Promise<void>;
   isLinked(image: string, digest: Digest): boolean;
   /**
    * Takes a verified file into the store: fsync, rename, fsync of the folder, index row. The file is in `incoming`, and is
@@ -48,7 +48,7 @@ export interface Cache {
     images?: readonly string[],
     /** How many of them are on the disk by now, and so no longer free there. */
     written?: () => number,
-  ): Reservation | undefined;
+  ): Promise<Reservation | undefined>;
 
   /** A write of a transfer failed: one that had no room makes the disk count as full for a while. */
   writeFailed(error: unknown): void;

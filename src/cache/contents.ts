@@ -14,17 +14,17 @@ import { rm } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type BlobStore, type StoredBlob, UnreadableContent, type Version } from './blobs/blob-store.ts';
-import type { NewManifest } from './cache.ts';
+import type { NewManifest, StoredContent } from './cache.ts';
 import { createDeletionQueue, type DeletionQueue } from './capacity/deletion-queue.ts';
 import type { Quotas } from './capacity/quotas.ts';
-import type { IndexStore } from './index/index-store.ts';
-import type { Unlinked } from './index/inventory.ts';
+import type { NewLink } from './index/catalogue.ts';
+import type { Inventory, NewContent, PurgeCommand, Purged } from './index/inventory.ts';
 import { createDamagedContents, type DamagedContents } from './integrity/damaged-content.ts';
 import type { RareLog } from './rare-log.ts';
 import { UseCounts } from './use-counts.ts';
 
 export interface ContentsDeps {
-  readonly index: IndexStore;
+  readonly inventory: Inventory;
   readonly store: BlobStore;
   readonly quotas: Quotas;
   readonly clock: Clock;
@@ -53,9 +53,9 @@ export class Contents {
   #isStopped = false;
 
   constructor(deps: ContentsDeps) {
-    const { index, store, log } = deps;
+    const { store, log } = deps;
     this.#deps = deps;
-    this.damaged = createDamagedContents((digest) => index.content(digest) !== undefined);
+    this.damaged = createDamagedContents();
     this.#deletions = createDeletionQueue({
       store,
       onError: (digest, error) => log.error({ err: error, digest }, 'a stored file cannot be removed'),
@@ -63,8 +63,8 @@ export class Contents {
   }
 
   /** Stored, or about to be. */
-  isHere(digest: Digest): boolean {
-    return this.arriving.has(digest) || this.#deps.index.content(digest) !== undefined;
+  async isHere(digest: Digest): Promise<boolean> {
+    return this.arriving.has(digest) || (await this.#deps.inventory.content(digest)) !== undefined;
   }
 
   /** On its way in or out: for a moment its row and its file may differ. */
@@ -96,23 +96,18 @@ export class Contents {
     file: string,
     links: WaitingLinks,
   ): Promise<Version | undefined> {
-    const { index, store, quotas, clock } = this.#deps;
+    const { inventory, store, clock } = this.#deps;
     const arrived = this.arriving.take(digest);
     try {
-      if (index.content(digest)) {
+      if (await inventory.content(digest)) {
         await rm(file, { force: true });
         return undefined;
       }
       // Space that was freed for it may still be taken by files in the queue.
       await this.deletionsOver();
       const version = await store.commit(digest, size, file);
-      const now = clock.now();
-      quotas.update(digest, () => {
-        index.addBlob(digest, size, now);
-        for (const [image, endpoint] of links()) {
-          if (!index.isLinked(image, digest)) index.link(image, digest, endpoint, now);
-        }
-      });
+      const waiting = Array.from(links(), ([image, origin]) => ({ image, origin }));
+      await this.#add({ digest, size }, waiting, clock.now());
       return version;
     } finally {
       arrived();
@@ -120,15 +115,15 @@ export class Contents {
   }
 
   /** Adds the row and the link of a manifest whose bytes are in the store. */
-  recordManifest(image: string, { digest, bytes, mediaType, manifest, endpoint }: NewManifest): void {
-    const { index, quotas, clock } = this.#deps;
-    const now = clock.now();
-    index.transaction(() =>
-      quotas.update(digest, () => {
-        index.addManifest(digest, bytes.length, { ...manifest, mediaType }, now);
-        index.link(image, digest, endpoint, now, mediaType);
-      }),
-    );
+  async recordManifest(image: string, value: NewManifest): Promise<void> {
+    const { digest, bytes, mediaType, endpoint: origin } = value;
+    const content = { digest, size: bytes.length, manifest: { ...value.manifest, mediaType } };
+    await this.#add(content, [{ image, origin, mediaType }], this.#deps.clock.now());
+  }
+
+  /** A content was found in the store that the index does not know; `at`: its last use, epoch ms. */
+  async found(content: NewContent, at: number): Promise<void> {
+    await this.#add(content, [], at);
   }
 
   /** The index has forgotten the content to free space. */
@@ -138,74 +133,88 @@ export class Contents {
   }
 
   /**
-   * The file is gone, or cannot be read (`keepsFile`): the content is no longer stored, its names wait for it to come back. Gives the
-   * bytes that are not stored any more.
+   * The file is gone, or cannot be read (`keepsFile`): the content is no longer stored, its names wait for it to come back. Gives what
+   * was stored, if something was.
    */
-  lose(digest: Digest, reason: string, keepsFile = false): number {
-    const { index, quotas } = this.#deps;
-    const content = index.content(digest);
-    if (!content) return 0;
-    const { size, mediaType } = content;
-    const charged = quotas.chargedTo(digest);
-    const isRemembered = this.damaged.add({
-      digest,
-      reason,
-      isManifest: mediaType !== undefined,
-      keepsFile,
+  lose(digest: Digest, reason: string, keepsFile = false): Promise<StoredContent | undefined> {
+    const { inventory, quotas } = this.#deps;
+    return quotas.update(digest, async () => {
+      const content = await inventory.content(digest);
+      if (!content) return undefined;
+      const isManifest = content.mediaType !== undefined;
+      const isRemembered = this.damaged.add({ digest, reason, isManifest, keepsFile });
+      return isRemembered ? await inventory.lose(digest) : await inventory.drop(digest);
     });
-    if (isRemembered) index.loseContent(digest);
-    else index.dropContent(digest);
-    quotas.discharge(charged, size);
-    return size;
   }
 
-  /** The file has not the bytes that it should have: the content is lost, and the file is removed. */
-  discard(digest: Digest, reason: string): void {
-    const { index, log, onDamaged } = this.#deps;
-    if (this.#isStopped || !index.content(digest)) return;
+  /** The file has not the bytes that it should have: the content is lost, and the file is removed. Never rejects. */
+  async discard(digest: Digest, reason: string): Promise<void> {
+    const { log, onDamaged } = this.#deps;
+    const content = await this.#loseIfWritable(digest, reason, false);
+    if (!content) return;
     log.warn({ event: 'cache.content-damaged', digest }, `a stored content is dropped: ${reason}`);
     onDamaged?.('content');
-    this.#delete(digest, this.lose(digest, reason));
+    this.#delete(digest, content.size);
   }
 
   /** A reader got wrong bytes from `blob`: the content is discarded, unless it has been stored anew since. Never rejects. */
   async discardIfCurrent(digest: Digest, blob: Pick<StoredBlob, 'isCurrent'>, reason: string): Promise<void> {
-    if (await blob.isCurrent()) this.discard(digest, reason);
+    if (await blob.isCurrent()) await this.discard(digest, reason);
   }
 
   /**
    * A stored file could not be opened. If the file is the cause, its content is lost, and the file stays: once its rights are right
    * again, the next start or `gc` finds it.
    */
-  unreadable(digest: Digest, error: unknown): void {
-    const { index, log, rareLog, onDamaged } = this.#deps;
+  async unreadable(digest: Digest, error: unknown): Promise<void> {
+    const { log, rareLog, onDamaged } = this.#deps;
     if (!(error instanceof UnreadableContent)) {
       rareLog.error({ err: error }, 'a stored file cannot be opened for now');
       return;
     }
-    if (this.#isStopped || !index.content(digest)) return;
     const { message: reason } = error;
+    if (!(await this.#loseIfWritable(digest, reason, true))) return;
     log.warn(
       { event: 'cache.content-unreadable', digest, reason },
       'a stored content cannot be opened: it counts as missing, its file stays',
     );
     onDamaged?.('content');
-    this.lose(digest, reason, true);
   }
 
-  /** A purge of the image has taken its links to these, and the index has forgotten those that no other image links. */
-  unlinked(image: string, contents: readonly Unlinked[]): void {
-    for (const { digest, size, images, isGone } of contents) {
-      if (size === undefined) continue;
-      const after = isGone ? [] : images.filter((other) => other !== image);
-      this.#deps.quotas.recharge({ digest, size, before: images, after });
-      if (isGone) this.#delete(digest, size);
-    }
+  /** Takes the image out of the cache, or a part of it. Rejects when the index cannot be written. */
+  purge(command: PurgeCommand): Promise<Purged> {
+    const { inventory, quotas } = this.#deps;
+    return quotas.exclusively(async () => {
+      const purged = await inventory.purge(command);
+      for (const { digest, size, images, isGone } of purged.unlinked) {
+        if (size === undefined) continue;
+        const after = isGone ? [] : images.filter((other) => other !== command.image);
+        quotas.recharge({ digest, size, before: images, after });
+        if (isGone) this.#delete(digest, size);
+      }
+      return purged;
+    });
   }
 
   /** From here on no content is lost or discarded: the end of the process is no fault of a file. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  async #add(content: NewContent, links: readonly NewLink[], at: number): Promise<void> {
+    const { inventory, quotas } = this.#deps;
+    await quotas.update(content.digest, () => inventory.add(content, links, at));
+    this.damaged.back(content.digest);
+  }
+
+  async #loseIfWritable(digest: Digest, reason: string, keepsFile: boolean) {
+    if (this.#isStopped) return undefined;
+    try {
+      return await this.lose(digest, reason, keepsFile);
+    } catch (error) {
+      this.#deps.rareLog.error({ err: error }, 'the index could not be written: a damaged content');
+      return undefined;
+    }
   }
 
   #delete(digest: Digest, size: number): void {

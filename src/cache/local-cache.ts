@@ -17,12 +17,14 @@ import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import { isNoRoom } from './disk-space.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
+import type { CacheIndex } from './index/cache-index.ts';
 import type { IndexStore } from './index/index-store.ts';
 import type { CheckedStreams } from './integrity/checked-streams.ts';
 import type { RareLog } from './rare-log.ts';
 
 export interface LocalCacheDeps {
   readonly index: IndexStore;
+  readonly catalogue: CacheIndex['catalogue'];
   readonly store: BlobStore;
   readonly clock: Clock;
   /** For what each request may meet. */
@@ -43,7 +45,7 @@ const earlyLinks = 1000;
 const manifestMemory = 32 * 1024 * 1024;
 
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { index, store, clock, rareLog, times, quotas, room, streams, contents } = deps;
+  const { index, catalogue, store, clock, rareLog, times, quotas, room, streams, contents } = deps;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -76,12 +78,12 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     try {
       bytes = await store.read(digest);
     } catch (error) {
-      contents.unreadable(digest, error);
+      await contents.unreadable(digest, error);
       return undefined;
     }
-    if (!bytes) contents.discard(digest, 'its file is missing');
+    if (!bytes) await contents.discard(digest, 'its file is missing');
     else if (!isNamedBy(bytes, digest, hexHash)) {
-      contents.discard(digest, 'its file has other bytes');
+      await contents.discard(digest, 'its file has other bytes');
     } else {
       inMemory.set(digest, bytes);
       return bytes;
@@ -106,11 +108,11 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     const { digest, bytes } = value;
     const arrived = contents.arriving.take(digest);
     const isNew = !index.content(digest);
-    const reservation = isNew ? room.reserve(bytes.length, [image]) : undefined;
+    const reservation = isNew ? await room.reserve(bytes.length, [image]) : undefined;
     try {
       if (isNew && !reservation) throw new Error('there is no room in the cache');
       if (isNew) await keep(() => writing.run(digest, () => store.put(digest, bytes)));
-      contents.recordManifest(image, value);
+      await contents.recordManifest(image, value);
       // `bytes` may be a part of one of Node's 64 KiB pools, which it would keep in memory as a whole.
       const own = Buffer.allocUnsafeSlow(bytes.length);
       own.set(bytes);
@@ -142,12 +144,12 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
         return { digest, size, stream, close };
       }
       file?.close();
-      contents.discard(
+      await contents.discard(
         digest,
         file ? `its file has ${file.size} bytes, not ${known.size}` : 'its file is missing',
       );
     } catch (error) {
-      contents.unreadable(digest, error);
+      await contents.unreadable(digest, error);
     }
     release();
     return undefined;
@@ -182,12 +184,16 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
 
     blob: openBlob,
     hasBlob: (digest) => index.content(digest) !== undefined,
-    link(image, digest, endpoint) {
-      if (!index.content(digest)) early.set(digest, (early.get(digest) ?? new Map()).set(image, endpoint));
-      if (index.isLinked(image, digest)) return;
-      record('a link', image, () =>
-        quotas.update(digest, () => index.link(image, digest, endpoint, clock.now())),
-      );
+    async link(image, digest, endpoint) {
+      const { content, linked } = await catalogue.find(image, digest);
+      if (!content) early.set(digest, (early.get(digest) ?? new Map()).set(image, endpoint));
+      if (linked) return;
+      try {
+        const link = { image, origin: endpoint };
+        await quotas.update(digest, () => catalogue.link(digest, link, clock.now()));
+      } catch (error) {
+        rareLog.error({ err: error, image }, 'the index could not be written: a link');
+      }
     },
     isLinked: index.isLinked,
     adoptBlob: (digest, size, file) => finish(adoptBlob(digest, size, file)),

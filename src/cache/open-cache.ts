@@ -110,7 +110,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     await Promise.all([maintenance.idle(), recounted, room.stop(), checkpointer.stop()]);
     await contents.deletionsOver();
     await store.close();
-    parts.times.close();
+    await parts.times.close();
     attempt('the index could not be closed in order', index.close);
     const isFlushed = await folder.incoming.flush().then(
       () => true,

@@ -35,7 +35,7 @@ export function createBlobSource(
       );
       if (!answer.ok) return answer;
       const { endpoint, value } = answer;
-      cache.link(image.name, digest, endpointKey(endpoint));
+      await cache.link(image.name, digest, endpointKey(endpoint));
       return { ...answer, value: { ...value, body: inForce.revocable(reference, endpoint, value.body) } };
     },
   };

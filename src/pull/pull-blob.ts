@@ -81,7 +81,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     if (!(isLinked && transfers.isVerified(digest)) && transfers.couldJoin(source, digest)) {
       const answer = await headBlob(image, digest, described);
       if (answer.ok) {
-        cache.link(name, digest, endpointKey(answer.endpoint));
+        await cache.link(name, digest, endpointKey(answer.endpoint));
         const arrived = await fromStore(name, digest);
         if (arrived) return { ...arrived, cache: 'revalidated', trail: answer.trail };
         confirmed = answer.value.size;
@@ -112,7 +112,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       return { found: false, verdict: answer.verdict, trail };
     }
     const endpoint = endpointKey(answer.endpoint);
-    cache.link(image.name, digest, endpoint);
+    await cache.link(image.name, digest, endpoint);
     return { found: true, value: { digest, size: answer.value.size }, cache: 'fetched', endpoint, trail };
   }
 

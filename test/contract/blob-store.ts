@@ -16,7 +16,7 @@ export interface OpenedStore {
   plant(digest: Digest, bytes: Uint8Array): void;
 }
 
-const never = () => false;
+const never = async () => false;
 
 /** Registers the tests. */
 export function blobStoreContract(name: string, open: (t: TestContext) => OpenedStore): void {
@@ -114,7 +114,7 @@ export function blobStoreContract(name: string, open: (t: TestContext) => Opened
       const { store } = open(t);
       const bytes = randomBytes(10);
       const digest = digestOf(bytes);
-      await Promise.all([store.put(digest, bytes), store.remove(digest, () => true)]);
+      await Promise.all([store.put(digest, bytes), store.remove(digest, async () => true)]);
       assert.ok(await store.has(digest));
       await Promise.all([store.remove(digest, never), store.put(digest, bytes)]);
       assert.ok(await store.has(digest), 'what is asked for later happens later');

@@ -61,9 +61,9 @@ export class MemoryStore implements BlobStore {
 
   async makeDurable(): Promise<void> {}
 
-  remove(digest: Digest, isWanted: () => boolean): Promise<void> {
+  remove(digest: Digest, isWanted: () => Promise<boolean>): Promise<void> {
     return this.#locks.run(digest, async () => {
-      if (!isWanted()) this.#objects.delete(digest);
+      if (!(await isWanted())) this.#objects.delete(digest);
     });
   }
 

@@ -32,7 +32,7 @@ export interface BlobStore {
   /** Makes a content durable that came to its place without this store. */
   makeDurable(digest: Digest): Promise<void>;
   /** Removes the content unless `isWanted`, asked when its turn has come, says that it is wanted again. */
-  remove(digest: Digest, isWanted: () => boolean): Promise<void>;
+  remove(digest: Digest, isWanted: () => Promise<boolean>): Promise<void>;
   /** Digests whose first byte is `first`. Foreign objects are counted, and left alone. */
   list(algorithm: DigestAlgorithm, first: number): Promise<{ digests: Digest[]; foreign: number }>;
   /**

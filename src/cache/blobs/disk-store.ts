@@ -138,9 +138,9 @@ export class DiskStore implements BlobStore {
     await syncPath(await this.#lastingFolder(digest));
   }
 
-  remove(digest: Digest, isWanted: () => boolean): Promise<void> {
+  remove(digest: Digest, isWanted: () => Promise<boolean>): Promise<void> {
     return this.#locks.run(digest, async () => {
-      if (isWanted()) return;
+      if (await isWanted()) return;
       // Not `rm`, which asks first what it is: twice the work, ten thousand times.
       await unlink(this.#path(digest)).catch((error: unknown) => {
         if (systemCode(error) !== 'ENOENT') throw error;

@@ -11,25 +11,25 @@ export interface AccessTimes {
   /** A use that is not written yet, epoch ms. */
   unwritten(digest: Digest): number | undefined;
   /** Writes all that is left, at once; nothing may be touched afterwards. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** How long uses are gathered, ms. */
 const interval = 5000;
 const atOnce = 100;
 
-/** `write` gets digests with their last uses, epoch ms. It must not throw. */
+/** `write` gets digests with their last uses, epoch ms. It must not reject. */
 export function createAccessTimes(deps: {
   clock: Clock;
-  write: (uses: readonly (readonly [Digest, number])[]) => void;
+  write: (uses: readonly (readonly [Digest, number])[]) => Promise<void>;
 }): AccessTimes {
   const gathered = new Map<Digest, number>();
   let timer: Timer | undefined;
 
-  function writeSome(): void {
+  async function writeSome(): Promise<void> {
     const some: [Digest, number][] = [];
     for (const use of gathered) if (some.push(use) === atOnce) break;
-    deps.write(some);
+    await deps.write(some);
     for (const [digest, used] of some) {
       if (gathered.get(digest) === used) gathered.delete(digest);
     }
@@ -37,7 +37,7 @@ export function createAccessTimes(deps: {
 
   async function writeAll(): Promise<void> {
     for (let left = gathered.size; left > 0 && gathered.size > 0; left -= atOnce) {
-      writeSome();
+      await writeSome();
       await turn();
     }
     timer = undefined;
@@ -54,9 +54,9 @@ export function createAccessTimes(deps: {
       wait();
     },
     unwritten: (digest) => gathered.get(digest),
-    close() {
+    async close() {
       timer?.cancel();
-      if (gathered.size > 0) deps.write([...gathered]);
+      if (gathered.size > 0) await deps.write([...gathered]);
       gathered.clear();
     },
   };

@@ -8,15 +8,17 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
-import type { Cache } from '../cache.ts';
-import type { IndexStore, RootPosition } from '../index/index-store.ts';
+import { KeyedLock } from '../../lib/flow/keyed-lock.ts';
+import type { Cache, Reservation } from '../cache.ts';
+import type { Position } from '../index/eviction-order.ts';
+import type { Inventory } from '../index/inventory.ts';
 import type { Eviction, Progress, Search } from './eviction.ts';
 import type { Leftovers } from './partial-downloads.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface RoomDeps {
   readonly clock: Clock;
-  readonly index: IndexStore;
+  readonly inventory: Pick<Inventory, 'totals'>;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
   readonly leftovers: Pick<Leftovers, 'bytes'>;
@@ -60,10 +62,11 @@ const refusalTime = 60_000;
 const refusalShare = 0.01;
 
 export function createRoom(deps: RoomDeps): Room {
-  const { index, eviction, quotas, leftovers } = deps;
-  const searches = new Map<Quota, { after: RootPosition | undefined; hopeless: number }>();
+  const { inventory, eviction, quotas, leftovers } = deps;
+  const searches = new Map<Quota, { after: Position | undefined; hopeless: number }>();
   /** For each reservation, the bytes that are still to come. */
   const coming = new Set<() => number>();
+  const admissions = new KeyedLock();
   let reserved = 0;
   let running: Promise<void> | undefined;
   let isDue = false;
@@ -75,7 +78,7 @@ export function createRoom(deps: RoomDeps): Room {
   /** Bytes that must go in addition before the first ones come after a refused write. */
   let owed = 0;
 
-  const used = () => index.totals().bytes + leftovers.bytes;
+  const used = () => inventory.totals().bytes + leftovers.bytes;
 
   /** Bytes that must go before `more` can come; not above 0 where there is room. */
   function missing(more: number): number {
@@ -95,10 +98,10 @@ export function createRoom(deps: RoomDeps): Room {
 
   async function search(wanted: Omit<Search, 'freed'>): Promise<{ progress: Progress; state: Search }> {
     const state: Search = { ...wanted, freed: 0 };
-    let progress = eviction.slice(state);
+    let progress = await eviction.slice(state);
     while (progress === 'paused' && !isStopped) {
       await turn();
-      progress = eviction.slice(state);
+      progress = await eviction.slice(state);
     }
     credit += state.freed;
     return { progress, state };
@@ -143,12 +146,12 @@ export function createRoom(deps: RoomDeps): Room {
       });
   }
 
-  function makeRoom(bytes: number): boolean {
+  async function makeRoom(bytes: number): Promise<boolean> {
     const needed = missing(bytes);
     if (needed <= 0) return true;
     if (needed > used()) return false;
     const state: Search = { needed, allOrNothing: true, freed: 0, after: undefined };
-    const progress = eviction.slice(state);
+    const progress = await eviction.slice(state);
     credit += state.freed;
     if (progress === 'paused') check();
     if (progress === 'exhausted') return false;
@@ -156,41 +159,57 @@ export function createRoom(deps: RoomDeps): Room {
     return true;
   }
 
-  function makeRoomIn(quota: Quota, bytes: number): boolean {
+  async function makeRoomIn(quota: Quota, bytes: number): Promise<boolean> {
     const needed = quota.bytes + quota.reserved + bytes - quota.maxSize;
     if (needed <= 0) return true;
     if (needed > quota.bytes) return false;
-    return eviction.slice({ quota, needed, allOrNothing: true, freed: 0, after: undefined }) !== 'exhausted';
+    const search = { quota, needed, allOrNothing: true, freed: 0, after: undefined };
+    return (await eviction.slice(search)) !== 'exhausted';
+  }
+
+  async function admit(bytes: number, charged: readonly Quota[]): Promise<boolean> {
+    try {
+      for (const quota of charged) {
+        if (await makeRoomIn(quota, bytes)) continue;
+        deps.onFull(bytes, quota.match);
+        return false;
+      }
+      const isThere = await makeRoom(bytes);
+      if (!isThere) deps.onFull(bytes, undefined);
+      return isThere;
+    } catch (error) {
+      // An index that cannot be written gives no room; what is here can be served all the same.
+      deps.onError(error);
+      return false;
+    }
+  }
+
+  async function reserve(
+    bytes: number,
+    images: readonly string[],
+    written: () => number,
+  ): Promise<Reservation | undefined> {
+    const charged = quotas.of(images);
+    if (!(await admit(bytes, charged))) return undefined;
+    const take = (more: number) => {
+      reserved += more;
+      for (const quota of charged) quota.reserved += more;
+    };
+    take(bytes);
+    credit = Math.max(0, credit - bytes);
+    const left = () => bytes - written();
+    coming.add(left);
+    return {
+      release() {
+        if (coming.delete(left)) take(-bytes);
+      },
+    };
   }
 
   return {
-    reserve(bytes, images = [], written = () => 0) {
-      const charged = quotas.of(images);
-      try {
-        const full = charged.find((quota) => !makeRoomIn(quota, bytes));
-        if (full || !makeRoom(bytes)) {
-          deps.onFull(bytes, full?.match);
-          return undefined;
-        }
-      } catch (error) {
-        // An index that cannot be written gives no room; what is here can be served all the same.
-        deps.onError(error);
-        return undefined;
-      }
-      const take = (more: number) => {
-        reserved += more;
-        for (const quota of charged) quota.reserved += more;
-      };
-      take(bytes);
-      credit = Math.max(0, credit - bytes);
-      const left = () => bytes - written();
-      coming.add(left);
-      return {
-        release() {
-          if (coming.delete(left)) take(-bytes);
-        },
-      };
-    },
+    // One after the other: what was freed for one must not be taken by another.
+    reserve: (bytes, images = [], written = () => 0) =>
+      admissions.run('', () => reserve(bytes, images, written)),
     check,
     refused() {
       fullUntil = deps.clock.monotonic() + refusalTime;

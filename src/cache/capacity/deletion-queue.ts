@@ -8,7 +8,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 
 export interface DeletionQueue {
   /** `isWanted` is asked again when the file's turn has come. */
-  add(digest: Digest, size: number, isWanted: () => boolean): void;
+  add(digest: Digest, size: number, isWanted: () => Promise<boolean>): void;
   has(digest: Digest): boolean;
   /** Of the files that are still there. */
   readonly bytes: number;

@@ -1,36 +1,45 @@
 /**
- * What goes when room is needed: the root that was used least lately (a manifest that no stored index lists, a
- * blob that no stored manifest lists), and with it what only it brought.
+ * What goes when space is needed: the root that was used least lately (a manifest that no stored index lists, a blob that no
+ * stored manifest lists), and with it what only that root referenced.
  *
- *   - A use of what only a root brought counts as a use of the root. It is found out when the turn of the root comes: it is
- *     then moved up to that time instead.
+ *   - A use of what only a root references counts as a use of the root. This is evaluated lazily: when a root comes to the head
+ *     of the order and something below it is newer, the root's last use is raised to that time.
  *   - A pinned root is marked, and out of the order from then on, until a tag leaves it or the pins change.
- *   - What a transfer has left is as old as that, and goes in the same order.
+ *   - A partial download is as old as the moment at which its transfer ended, and goes in the same order.
  *   - A last use later than now, from a clock that was ahead, counts as long ago.
- *   - What is being read, or on its way in, stays. So does what a root brought if it is pinned, read, or was
- *     used later: it becomes a root itself.
+ *   - What is being read or written stays. So does what a root referenced if it is pinned, in use, or was used later: it becomes a
+ *     root itself.
+ *
+ * A slice reads batches of the order, decides on a copy (`eviction-plan.ts`), and executes the decision with one command. The size
+ * of a batch follows the time that the last ones took.
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { NamePattern } from '../../lib/name-patterns.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Contents } from '../contents.ts';
-import type { IndexStore, Root, RootPosition } from '../index/index-store.ts';
+import type { Catalogue, Names } from '../index/catalogue.ts';
+import type { EvictionOrder, Position } from '../index/eviction-order.ts';
+import { EvictionPlan } from './eviction-plan.ts';
 import type { Leftovers } from './partial-downloads.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface EvictionDeps {
-  readonly index: IndexStore;
+  readonly order: EvictionOrder;
+  readonly catalogue: Pick<Catalogue, 'namesOf'>;
   readonly clock: Clock;
-  readonly quotas: Quotas;
+  readonly quotas: Pick<Quotas, 'of' | 'all' | 'counts' | 'exclusively' | 'discharge'>;
   readonly leftovers: Pick<Leftovers, 'removeOldest'>;
   /** Last use that the index does not know yet, epoch ms. */
   readonly unwrittenUse: (digest: Digest) => number | undefined;
-  readonly contents: Pick<Contents, 'isInUse' | 'evicted'>;
+  readonly contents: {
+    isInUse(digest: Digest): boolean;
+    /** The index has forgotten a stored content of so many bytes. */
+    evicted(digest: Digest, bytes: number): void;
+  };
   /** Of names that are pinned now; undefined where none is. */
   readonly pins: () => NamePattern | undefined;
 }
 
-/** One search for room, which may take several slices. */
+/** One search for space, which may take several slices. */
 export interface Search {
   /** Bytes that are to be freed. */
   readonly needed: number;
@@ -39,123 +48,175 @@ export interface Search {
   /** If the first slice finds out that there is not enough to be had, nothing is evicted. */
   readonly allOrNothing?: boolean;
   freed: number;
-  after: RootPosition | undefined;
+  after: Position | undefined;
 }
 
 export type Progress = 'enough' | 'exhausted' | 'paused';
 
-/** What one slice works with; it is over at `deadline`. */
-interface Slice {
-  readonly search: Search;
-  readonly deadline: number;
-  readonly victims: Victim[];
+export interface Eviction {
+  /** Works for some milliseconds. Rejects when the index cannot be read or written. */
+  slice(search: Search): Promise<Progress>;
+}
+
+/** Time after which a slice ends, ms. */
+const sliceTime = 5;
+/** Roots of one batch. */
+const batchSize = { least: 4, first: 32, most: 128 };
+/** Contents that one command forgets, for each root of a batch. */
+const chosenPerRoot = 4;
+
+/** What one round decides, and what it knows of the contents. */
+interface Round {
+  readonly plan: EvictionPlan;
+  /** Quotas of every content whose names were read. */
+  readonly charged: Map<Digest, readonly Quota[]>;
   readonly pinned: Digest[];
 }
 
-interface Victim {
-  readonly digest: Digest;
-  readonly size: number;
-  readonly charged: readonly Quota[];
-}
-
-/** Longest time that one slice keeps everything else waiting, ms. */
-const sliceTime = 5;
-
-export interface Eviction {
-  slice(search: Search): Progress;
-}
-
+/** Deletes no files by itself: `contents` is told of what went. */
 export function createEviction(deps: EvictionDeps): Eviction {
-  const { index, clock, quotas, contents } = deps;
+  const { order, clock, quotas } = deps;
+  let size = batchSize.first;
 
-  const past = (time: number) => (time > clock.now() ? 0 : time);
-  const lastUse = ({ digest, used }: Root) => Math.max(past(used), past(deps.unwrittenUse(digest) ?? 0));
-  const isPinned = (digest: Digest) => {
-    const pattern = deps.pins();
-    return pattern !== undefined && index.namesOf(digest).some(pattern);
-  };
-  const isCharged = (digest: Digest, quota: Quota | undefined) =>
-    quota === undefined || quotas.chargedTo(digest).includes(quota);
+  function adapt(took: number): void {
+    if (took > sliceTime) size = Math.max(batchSize.least, size >> 1);
+    else if (took < sliceTime / 4) size = Math.min(batchSize.most, size << 1);
+  }
 
   /**
-   * Evicts a root and what only it brought. After the deadline the rest of that is left behind, as the oldest
-   * roots of all.
+   * Reads and evicts one batch; if all or nothing is wanted, it reads as many as it takes to decide. Gives undefined where the next
+   * batch may have more.
    */
-  function evict(root: Root, { search, deadline, victims }: Slice): void {
-    const stays = (orphan: Root) =>
-      lastUse(orphan) > root.used ||
-      contents.isInUse(orphan.digest) ||
-      !isCharged(orphan.digest, search.quota) ||
-      isPinned(orphan.digest);
-    const going = [root];
-    for (let next = going.pop(); next; next = going.pop()) {
-      const { digest, size = 0 } = next;
-      victims.push({ digest, size, charged: quotas.chargedTo(digest) });
-      search.freed += size;
-      for (const orphan of index.dropContent(digest)) if (!stays(orphan)) going.push(orphan);
-      if (going.length > 0 && clock.monotonic() > deadline) {
-        search.after = undefined;
-        return;
-      }
-    }
-  }
+  async function runRound(search: Search, deadline: number): Promise<Progress | undefined> {
+    const round = begin(deps, search.quota);
+    const choice = { search, deadline, limit: size * chosenPerRoot, planned: 0, isCut: false };
+    let last = search.after;
+    let progress: Progress | undefined;
+    do {
+      const batch = await order.oldest(last, size);
+      await round.plan.add(batch);
+      const end = batch.roots.at(-1);
+      last = end?.position ?? last;
+      const horizon = batch.isLast ? Number.POSITIVE_INFINITY : (end?.used ?? 0);
+      progress = await choose(deps, round.plan, choice, horizon);
+      if (!progress && batch.isLast) progress = 'exhausted';
+      if (!progress && clock.monotonic() > deadline) progress = 'paused';
+    } while (!progress && search.allOrNothing);
 
-  function consider(root: Root, slice: Slice): void {
-    const { digest, used } = root;
-    slice.search.after = root;
-    if (contents.isInUse(digest) || !isCharged(digest, slice.search.quota)) return;
-    if (isPinned(digest)) {
-      slice.pinned.push(digest);
-      return;
+    if (progress !== 'exhausted' || !search.allOrNothing) {
+      search.after = choice.isCut ? undefined : round.plan.position(search.after);
+      search.freed += await evictChosen(deps, round);
+      const moved = round.plan.moved();
+      if (moved.length > 0) await order.touch(moved, clock.now());
     }
-    const newest = Math.max(lastUse(root), index.newestUseBelow(root, clock.now()));
-    if (newest > used) index.touch([[digest, newest]]);
-    else evict(root, slice);
-  }
-
-  function work(slice: Slice): Progress {
-    const { search, deadline } = slice;
-    while (search.freed < search.needed) {
-      if (clock.monotonic() > deadline) return 'paused';
-      const root = index.oldest(search.after);
-      // Nobody knows which quota it would count for.
-      const left = search.quota ? 0 : deps.leftovers.removeOldest(root?.used ?? Number.POSITIVE_INFINITY);
-      search.freed += left;
-      if (left > 0) continue;
-      if (!root) return 'exhausted';
-      consider(root, slice);
-    }
-    return 'enough';
+    if (round.pinned.length > 0) await order.pin(round.pinned);
+    return progress === 'enough' && search.freed < search.needed ? 'paused' : progress;
   }
 
   return {
-    slice(search) {
-      const slice: Slice = { search, deadline: clock.monotonic() + sliceTime, victims: [], pinned: [] };
-      const { victims, pinned } = slice;
-      const { freed, after } = search;
-      const inVain = new Error('not enough can be evicted');
-      let progress: Progress = 'enough';
-      try {
-        index.transaction(() => {
-          // The index may do this a second time, after it has rolled the first one back.
-          victims.length = 0;
-          pinned.length = 0;
-          Object.assign(search, { freed, after });
-          if (search.after === undefined) index.agePastUses(clock.now());
-          progress = work(slice);
-          if (progress === 'exhausted' && search.allOrNothing) throw inVain;
-        });
-      } catch (error) {
-        if (error !== inVain) throw error;
-        victims.length = 0;
-        search.freed = 0;
+    async slice(search) {
+      let from = clock.monotonic();
+      const deadline = from + sliceTime;
+      if (search.after === undefined) await order.ageFutureUses(clock.now());
+      for (;;) {
+        const progress = await quotas.exclusively(() => runRound(search, deadline));
+        const now = clock.monotonic();
+        adapt(now - from);
+        if (progress) return progress;
+        if (now > deadline) return 'paused';
+        from = now;
       }
-      if (pinned.length > 0) index.transaction(() => pinned.forEach(index.setPinned));
-      for (const { digest, size, charged } of victims) {
-        quotas.discharge(charged, size);
-        contents.evicted(digest, size);
-      }
-      return progress;
     },
   };
+}
+
+function begin(
+  { catalogue, clock, quotas, contents, ...deps }: EvictionDeps,
+  quota: Quota | undefined,
+): Round {
+  const charged = new Map<Digest, readonly Quota[]>();
+  const pinned: Digest[] = [];
+  const pattern = deps.pins();
+  const past = (time: number, now: number) => (time > now ? 0 : time);
+  const isPinned = ({ images, tags }: Names) =>
+    pattern !== undefined && (images.some(pattern) || tags.some(pattern));
+
+  function lastUse(digest: Digest, used: number): number {
+    const now = clock.now();
+    return Math.max(past(used, now), past(deps.unwrittenUse(digest) ?? 0, now));
+  }
+
+  async function protectedOf(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
+    const found = new Set(digests.filter((digest) => contents.isInUse(digest)));
+    if (digests.length === 0 || (!pattern && quotas.all().length === 0)) return found;
+    const names = await catalogue.namesOf(digests);
+    for (const [n, digest] of digests.entries()) {
+      const its = names[n] ?? { images: [], tags: [] };
+      const quotasOfIt = quotas.counts(digest) ? quotas.of(its.images) : [];
+      charged.set(digest, quotasOfIt);
+      if (found.has(digest)) continue;
+      if (quota && !quotasOfIt.includes(quota)) {
+        found.add(digest);
+      } else if (isPinned(its)) {
+        found.add(digest);
+        pinned.push(digest);
+      }
+    }
+    return found;
+  }
+  return { plan: new EvictionPlan({ lastUse, protectedOf }), charged, pinned };
+}
+
+interface Choice {
+  readonly search: Search;
+  /** Monotonic, ms. */
+  readonly deadline: number;
+  /** Most contents that are chosen. */
+  readonly limit: number;
+  /** Bytes of those that are chosen so far. */
+  planned: number;
+  /** Some of what should go with the last root is beyond the limit. */
+  isCut: boolean;
+}
+
+/** Chooses until there is enough, or no root that was used until `horizon` (epoch ms) is left, which gives undefined. */
+async function choose(
+  { clock, leftovers }: EvictionDeps,
+  plan: EvictionPlan,
+  choice: Choice,
+  horizon: number,
+): Promise<Progress | undefined> {
+  const { search, deadline, limit } = choice;
+  while (search.freed + choice.planned < search.needed) {
+    const oldest = plan.oldest() ?? Number.POSITIVE_INFINITY;
+    // Partial downloads belong to no image, so they are not charged to quotas.
+    const left = search.quota ? 0 : leftovers.removeOldest(Math.min(oldest, horizon));
+    search.freed += left;
+    if (left > 0) continue;
+    if (oldest > horizon || oldest === Number.POSITIVE_INFINITY) return undefined;
+    // Not before something is chosen: a slice always gets on.
+    const isOver = plan.chosen.length >= limit || clock.monotonic() > deadline;
+    if (isOver && plan.chosen.length > 0) return 'paused';
+    const { bytes, isCut } = await plan.choose(limit);
+    choice.planned += bytes;
+    choice.isCut = isCut;
+    if (isCut) return 'paused';
+  }
+  return 'enough';
+}
+
+/** Gives the bytes that went: fewer than planned where a content was used meanwhile. */
+async function evictChosen({ order, quotas, contents }: EvictionDeps, round: Round): Promise<number> {
+  // In the same turn as the command: what a reader has taken since the plan was made stays.
+  const chosen = round.plan.chosen.filter(({ digest }) => !contents.isInUse(digest));
+  if (chosen.length === 0) return 0;
+  const gone = new Set(await order.evict(chosen.map(({ digest, known }) => [digest, known])));
+  let freed = 0;
+  for (const { digest, size } of chosen) {
+    if (size === undefined || !gone.has(digest)) continue;
+    freed += size;
+    quotas.discharge(round.charged.get(digest) ?? [], size);
+    contents.evicted(digest, size);
+  }
+  return freed;
 }

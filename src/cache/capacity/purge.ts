@@ -1,12 +1,12 @@
 /**
- * Takes an image, or one tag or digest of it, out of the cache at once. The index decides what goes (`Inventory.purge`); here the
- * pins come before it, and the quotas and the files after it.
+ * Takes an image, or one tag or digest of it, out of the cache at once. The index decides what goes (`Inventory.purge`), but for what
+ * is pinned.
  *
  * A whole repository can be purged except for what is pinned: the pinned tags stay, with all that their manifests need.
  */
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Inventory, Unlinked } from '../index/inventory.ts';
+import type { Inventory } from '../index/inventory.ts';
 import type { Listing } from '../index/listing.ts';
 
 /** With neither tag nor digest: the whole repository, with its lists. */
@@ -29,30 +29,25 @@ export interface PurgeReport {
 }
 
 export interface PurgeDeps {
-  readonly inventory: Pick<Inventory, 'purge'>;
+  readonly contents: Pick<Inventory, 'purge'>;
   readonly listing: Pick<Listing, 'keptManifests'>;
-  readonly contents: {
-    /** The purged image no longer links these; the index has forgotten those that are gone. */
-    unlinked(image: string, contents: readonly Unlinked[]): void;
-  };
   /** Whether a pin matches `registry/repository` or its tag. */
   readonly isPinned: (image: string, tag: string | undefined) => boolean;
 }
 
 /** The result resolves when the index is written; the files are queued for deletion then. It rejects when the index cannot be written. */
 export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => Promise<PurgeReport> {
-  const { inventory, listing, contents, isPinned } = deps;
+  const { listing, contents, isPinned } = deps;
 
   return async ({ keepsPinned, ...target }) => {
     const kept = keepsPinned ? await listing.keptManifests(target.image) : [];
     const pinned = kept.filter(({ tag }) => isPinned(target.image, tag));
-    const { tags, unlinked } = await inventory.purge({
+    const { tags, unlinked } = await contents.purge({
       ...target,
       keep: keepsPinned
         ? { tags: pinned.flatMap(({ tag }) => tag ?? []), digests: pinned.map(({ digest }) => digest) }
         : undefined,
     });
-    contents.unlinked(target.image, unlinked);
     const removed = unlinked.filter(({ isGone, size }) => isGone && size !== undefined);
     const bytes = removed.reduce((sum, { size = 0 }) => sum + size, 0);
     return { tags, unlinked: unlinked.length, removed: removed.length, bytes };

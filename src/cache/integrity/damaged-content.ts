@@ -17,6 +17,8 @@ export interface DamagedContent {
 export interface DamagedContents {
   /** False where there are too many already: then there is no use in keeping its names. */
   add(loss: DamagedContent): boolean;
+  /** The content is stored again. */
+  back(digest: Digest): void;
   /** One whose digest begins with the byte `first`, and which is not back yet. It is forgotten here. */
   take(first: number, isWanted: (digest: Digest) => boolean): DamagedContent | undefined;
 }
@@ -24,24 +26,24 @@ export interface DamagedContents {
 /** A disk that has lost more than this is replaced, not repaired. */
 const most = 10_000;
 
-/** `isBack`: the content is stored again. */
-export function createDamagedContents(isBack: (digest: Digest) => boolean): DamagedContents {
+/** Keeps them in memory. */
+export function createDamagedContents(): DamagedContents {
   const losses = new Map<Digest, DamagedContent>();
   return {
     add(loss) {
-      if (losses.size >= most) for (const digest of losses.keys()) if (isBack(digest)) losses.delete(digest);
       if (losses.size >= most && !losses.has(loss.digest)) return false;
       losses.set(loss.digest, loss);
       return true;
     },
+    back: (digest) => void losses.delete(digest),
     take(first, isWanted) {
       const prefix = first.toString(16).padStart(2, '0');
       for (const loss of losses.values()) {
         const { digest } = loss;
         if (!digestHex(digest).startsWith(prefix)) continue;
-        if (!isBack(digest) && !isWanted(digest)) continue;
+        if (!isWanted(digest)) continue;
         losses.delete(digest);
-        if (!isBack(digest)) return loss;
+        return loss;
       }
       return undefined;
     },

@@ -11,6 +11,7 @@ import { salvage } from '../index/salvage.ts';
 import { type ReconcileDeps, type ReconcileReport, reconcile } from './reconcile.ts';
 
 export interface MaintenanceDeps extends ReconcileDeps {
+  /** What a damaged index is read into. */
   readonly index: IndexStore;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'error'>;
@@ -62,7 +63,10 @@ export function createMaintenance(deps: MaintenanceDeps): Maintenance {
     }
     if (isStopped()) return undefined;
     const ms = Math.round(clock.monotonic() - begun);
-    log.info({ event: 'cache.reconciled', ...report, ...index.totals(), ms }, 'index and content agree');
+    log.info(
+      { event: 'cache.reconciled', ...report, ...deps.inventory.totals(), ms },
+      'index and content agree',
+    );
     room.check();
     return report;
   }

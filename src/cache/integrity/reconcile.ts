@@ -7,13 +7,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../../oci/digest.ts';
 import { type BlobStore, folderCount, UnreadableContent } from '../blobs/blob-store.ts';
 import type { Contents } from '../contents.ts';
-import type { IndexStore } from '../index/index-store.ts';
+import type { Inventory, Shard } from '../index/inventory.ts';
 import { readOrphan } from './orphan.ts';
 
 export interface ReconcileDeps {
-  readonly index: IndexStore;
+  readonly inventory: Inventory;
   readonly store: BlobStore;
-  readonly contents: Pick<Contents, 'isMoving' | 'lose' | 'unreadable'>;
+  readonly contents: Pick<Contents, 'isMoving' | 'lose' | 'unreadable' | 'found'>;
   readonly isStopped: () => boolean;
 }
 
@@ -52,7 +52,7 @@ async function reconcileFolder(
   first: number,
   report: ReconcileReport,
 ): Promise<void> {
-  const { index, store, contents, isStopped } = deps;
+  const { inventory, store, contents, isStopped } = deps;
   const files = await store.list(algorithm, first).catch((error: unknown) => {
     if (error instanceof UnreadableContent) return undefined;
     throw error;
@@ -62,29 +62,29 @@ async function reconcileFolder(
     return;
   }
   report.foreign += files.foreign;
-  const unseen = await rowsIn(index, algorithm, first);
+  const unseen = await rowsIn(inventory, { algorithm, first });
   let looks = 0;
   for (const digest of files.digests) {
     looks += 1;
     if (looks % atOnce === 0) await turn();
     if (unseen.delete(digest)) continue;
     if (isStopped()) return;
-    if (contents.isMoving(digest) || index.content(digest)) continue;
+    if (contents.isMoving(digest) || (await inventory.content(digest))) continue;
     await takeIn(deps, digest, report);
   }
   for (const digest of unseen) {
     if (isStopped()) return;
     // It may have come after the folder was read.
     if (contents.isMoving(digest) || (await store.has(digest)) || contents.isMoving(digest)) continue;
-    contents.lose(digest, 'its file is missing');
+    await contents.lose(digest, 'its file is missing');
     report.dropped += 1;
   }
 }
 
-async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: number): Promise<Set<Digest>> {
+async function rowsIn(inventory: Inventory, shard: Shard): Promise<Set<Digest>> {
   const rows = new Set<Digest>();
   for (let after: Digest | undefined; ; ) {
-    const some = index.storedIn(algorithm, first, after, rowsAtOnce);
+    const some = await inventory.within(shard, after, rowsAtOnce);
     for (const { digest } of some) rows.add(digest);
     if (some.length < rowsAtOnce) return rows;
     after = some.at(-1)?.digest;
@@ -93,22 +93,23 @@ async function rowsIn(index: IndexStore, algorithm: DigestAlgorithm, first: numb
 }
 
 async function takeIn(
-  { index, store, contents, isStopped }: ReconcileDeps,
+  { inventory, store, contents, isStopped }: ReconcileDeps,
   digest: Digest,
   report: ReconcileReport,
 ): Promise<void> {
-  const orphan = await readOrphan(store, digest, isStopped).catch((error: unknown) => {
+  const orphan = await readOrphan(store, digest, isStopped).catch(async (error: unknown) => {
     report.unreadable += 1;
-    contents.unreadable(digest, error);
+    await contents.unreadable(digest, error);
     return undefined;
   });
-  if (!orphan || contents.isMoving(digest) || index.content(digest)) return;
+  const isKnown = async () => contents.isMoving(digest) || (await inventory.content(digest)) !== undefined;
+  if (!orphan || (await isKnown())) return;
   if (orphan === 'damaged') {
-    await store.remove(digest, () => contents.isMoving(digest) || index.content(digest) !== undefined);
+    await store.remove(digest, isKnown);
     report.removed += 1;
     return;
   }
-  if (orphan.manifest) index.addManifest(digest, orphan.size, orphan.manifest, orphan.modified);
-  else index.addBlob(digest, orphan.size, orphan.modified);
+  const { size, manifest, modified } = orphan;
+  await contents.found({ digest, size, manifest }, modified);
   report.added += 1;
 }

@@ -81,11 +81,11 @@ export function createScrub(deps: ScrubDeps): Scrub {
         await pace.take(step.value);
         if (signal.aborted) return;
       }
-      if (step.value) contents.discard(digest, step.value.reason);
+      if (step.value) await contents.discard(digest, step.value.reason);
       yield { kind: 'checked' };
     } catch (error) {
       if (signal.aborted) return;
-      contents.unreadable(digest, error);
+      await contents.unreadable(digest, error);
       if (await inventory.content(digest)) yield { kind: 'unreadable', digest, reason: reasonOf(error) };
       else yield { kind: 'checked' };
     } finally {

@@ -88,7 +88,7 @@ export async function addBlob(
   const file = join(cache.incoming.path, `${digest.replace(':', '-')}-${randomBytes(4).toString('hex')}`);
   writeFileSync(file, bytes);
   await cache.adoptBlob(digest, bytes.length, file);
-  cache.link(options.image ?? image, digest, endpoint);
+  await cache.link(options.image ?? image, digest, endpoint);
   return digest;
 }
 

@@ -59,7 +59,7 @@ test('a blob is invisible in an image that does not link it, though the content 
   assert.equal(await cache.blob(other, digest), undefined);
   assert.equal(cache.isLinked(other, digest), false);
   assert.equal(cache.hasBlob(digest), true);
-  cache.link(other, digest, endpoint);
+  await cache.link(other, digest, endpoint);
   assert.ok(await cache.blob(other, digest));
 });
 
@@ -67,7 +67,7 @@ test('a link is remembered before the blob is here', async (t) => {
   const cache = await open(t, dataFolder(t));
   const bytes = randomBytes(10);
   const digest = digestOf(bytes);
-  cache.link(other, digest, endpoint);
+  await cache.link(other, digest, endpoint);
   assert.equal(cache.isLinked(other, digest), true);
   assert.equal(cache.hasBlob(digest), false);
   assert.equal(await cache.blob(other, digest), undefined);
@@ -308,7 +308,7 @@ test('usage and images are told', async (t) => {
   const manifest = manifestOf([{ digest: layer, size: 1000 }]);
   await cache.putManifest(image, manifest);
   cache.setTag(image, latest, { digest: manifest.digest, endpoint });
-  const reservation = cache.reserve(50);
+  const reservation = await cache.reserve(50);
   const bytes = 1000 + manifest.bytes.length;
   assert.deepEqual(cache.admin.usage(), {
     bytes,
@@ -327,9 +327,9 @@ test('a blob that eviction forgot while it was on its way is linked when it come
   const cache = await open(t, data, { maxSize: 5000 });
   const bytes = Buffer.alloc(3000, 'b');
   const digest = digestOf(bytes);
-  cache.link(image, digest, endpoint);
+  await cache.link(image, digest, endpoint);
   const other = await addBlob(cache, Buffer.alloc(3000, 'a'));
-  cache.reserve(4000)?.release();
+  (await cache.reserve(4000))?.release();
   assert.equal(cache.hasBlob(other), false);
   assert.equal(cache.isLinked(image, digest), false);
   const file = join(cache.incoming.path, 'blob');

@@ -166,7 +166,7 @@ test('contents, manifests and tags that come at the same time, then go for other
     cache.setTag(image, tagOf('1'), { digest: index.digest, endpoint });
     // More than there is room for: the image goes.
     for (const bytes of rest) {
-      cache.reserve(bytes.length)?.release();
+      (await cache.reserve(bytes.length))?.release();
       await put(bytes);
     }
     const next = manifestOf([{ digest: digestOf(rest[0]!), size: rest[0]!.length }]);
@@ -223,7 +223,7 @@ test('a file that somebody has copied into the store, and the index takes in', a
     const cache = await openHere();
     assert.equal((await cache.admin.reconciled)?.added, 1);
     stored(digest);
-    cache.link(image, digest, endpoint);
+    await cache.link(image, digest, endpoint);
     const next = bytes.subarray(1);
     knows(digestOf(next), next);
     stored(await addBlob(cache, next));

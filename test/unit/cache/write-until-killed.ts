@@ -15,7 +15,7 @@ const cache = await openCache(
 async function work(worker: number): Promise<never> {
   for (let round = 0; ; round += 1) {
     const size = 1 + Math.floor(Math.random() * 100_000);
-    cache.reserve(size)?.release();
+    (await cache.reserve(size))?.release();
     const digest = await addBlob(cache, randomBytes(size));
     const manifest = manifestOf([{ digest, size }], `${process.pid} ${worker} ${round}`);
     await cache.putManifest(image, manifest);

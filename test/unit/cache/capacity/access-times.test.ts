@@ -9,7 +9,7 @@ import { digestOf } from '../data-folder-fixture.ts';
 function setUp() {
   const clock = createManualClock();
   const written: (readonly (readonly [Digest, number])[])[] = [];
-  const times = createAccessTimes({ clock, write: (uses) => written.push(uses) });
+  const times = createAccessTimes({ clock, write: async (uses) => void written.push(uses) });
   return { clock, times, written };
 }
 

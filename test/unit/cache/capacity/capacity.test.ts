@@ -45,26 +45,26 @@ test('room is made for a reservation by what was used least lately, and its file
     clock.advance(1000);
   }
   (await cache.blob(image, digests[0]!))!.close();
-  assert.ok(cache.reserve(900));
+  assert.ok(await cache.reserve(900));
   assert.deepEqual(digests.map(cache.hasBlob), [true, false, true]);
   await until(() => !isFile(data, digests[1]!));
 });
 
 test('what is reserved counts until it is released', async (t) => {
   const cache = await open(t, dataFolder(t), { maxSize: 1000 });
-  const first = cache.reserve(600);
+  const first = await cache.reserve(600);
   assert.ok(first);
-  assert.equal(cache.reserve(500), undefined);
+  assert.equal(await cache.reserve(500), undefined);
   assert.equal(cache.admin.usage().reserved, 600);
   first.release();
   first.release();
-  assert.ok(cache.reserve(1000));
+  assert.ok(await cache.reserve(1000));
 });
 
 test('what can never fit is refused and evicts nothing', async (t) => {
   const cache = await open(t, dataFolder(t), { maxSize: 5000 });
   const digest = await addBlob(cache);
-  assert.equal(cache.reserve(5001), undefined);
+  assert.equal(await cache.reserve(5001), undefined);
   assert.equal(cache.hasBlob(digest), true);
 });
 
@@ -72,23 +72,23 @@ test('free space on the disk is looked at, with what must be left', async (t) =>
   let free = 10_000;
   const cache = await open(t, dataFolder(t), { minFree: 4000 }, { freeBytes: () => free });
   const digest = await addBlob(cache);
-  assert.ok(cache.reserve(6000));
+  assert.ok(await cache.reserve(6000));
   assert.equal(cache.hasBlob(digest), true);
-  assert.ok(cache.reserve(500), 'by eviction');
+  assert.ok(await cache.reserve(500), 'by eviction');
   assert.equal(cache.hasBlob(digest), false);
   free = 0;
-  assert.equal(cache.reserve(1), undefined);
+  assert.equal(await cache.reserve(1), undefined);
 });
 
 test('what is reserved and on the disk by now is not missed there a second time', async (t) => {
   const cache = await open(t, dataFolder(t), {}, { freeBytes: () => 10_000 - written });
   const digest = await addBlob(cache);
   let written = 0;
-  assert.ok(cache.reserve(6000, [], () => written));
+  assert.ok(await cache.reserve(6000, [], () => written));
   written = 5000;
-  assert.ok(cache.reserve(4000));
+  assert.ok(await cache.reserve(4000));
   assert.equal(cache.hasBlob(digest), true);
-  assert.ok(cache.reserve(500), 'by eviction');
+  assert.ok(await cache.reserve(500), 'by eviction');
   assert.equal(cache.hasBlob(digest), false);
 });
 
@@ -98,10 +98,10 @@ test('an open blob is neither evicted nor disturbed', async (t) => {
   const digest = await addBlob(cache, bytes);
   const blob = (await cache.blob(image, digest))!;
   const stream = blob.stream(0, bytes.length);
-  assert.equal(cache.reserve(500_000), undefined);
+  assert.equal(await cache.reserve(500_000), undefined);
   assert.deepEqual(await readAll(stream), bytes);
   blob.close();
-  assert.ok(cache.reserve(500_000));
+  assert.ok(await cache.reserve(500_000));
   assert.equal(cache.hasBlob(digest), false);
 });
 
@@ -142,14 +142,14 @@ test('pins protect an image by name or by tag, layers included, until the pin is
   clock.advance(1000);
   const other = await addImage(pinned, 'a.test/other', 10_000);
   const kept = () => [base, app, other].map(({ layer }) => pinned.hasBlob(layer));
-  assert.equal(pinned.reserve(95_000), undefined);
+  assert.equal(await pinned.reserve(95_000), undefined);
   assert.deepEqual(kept(), [true, true, true]);
-  pinned.reserve(75_000)?.release();
+  (await pinned.reserve(75_000))?.release();
   assert.deepEqual(kept(), [true, true, false]);
   await pinned.close();
 
   const free = await open(t, data, { maxSize: 100_000 }, { clock });
-  assert.ok(free.reserve(99_999));
+  assert.ok(await free.reserve(99_999));
 });
 
 test('a quota evicts within its own images only, and what others share is not charged', async (t) => {
@@ -160,7 +160,7 @@ test('a quota evicts within its own images only, and what others share is not ch
   const outside = await addImage(cache, 'a.test/other', 10_000);
   clock.advance(1000);
   const shared = await addBlob(cache, randomBytes(90_000), { image: 'a.test/team/x' });
-  cache.link('a.test/other', shared, 'e.test/x');
+  await cache.link('a.test/other', shared, 'e.test/x');
   const team = [];
   for (const name of ['a.test/team/1', 'a.test/team/2', 'a.test/team/3']) {
     clock.advance(1000);
@@ -198,7 +198,7 @@ test('what a manifest listed that is lost can be evicted for its quota', async (
   const before = again.admin.usage().quotas[0]!.bytes;
   assert.equal(await again.manifest('a.test/team/1', lost.digest), undefined);
   assert.ok(again.admin.usage().quotas[0]!.bytes < before, 'a lost content is charged to nobody');
-  again.reserve(10_000, ['a.test/team/3'])?.release();
+  (await again.reserve(10_000, ['a.test/team/3']))?.release();
   assert.deepEqual([lost.layer, kept.layer].map(again.hasBlob), [false, true]);
 });
 
@@ -212,7 +212,7 @@ test('a blob that comes back while its old file is still to be removed is not lo
       await cache.admin.reconciled;
       for (const digest of digests) assert.ok(isFile(data, digest) && cache.hasBlob(digest));
     } else {
-      cache.reserve(200_000)?.release();
+      (await cache.reserve(200_000))?.release();
       assert.equal(cache.admin.usage().bytes, 0);
     }
   }
@@ -246,7 +246,7 @@ test('under writing, reading and evicting at once every read is right and nothin
 
   async function write(): Promise<void> {
     const bytes = any();
-    const reservation = cache.reserve(bytes.length);
+    const reservation = await cache.reserve(bytes.length);
     if (reservation) await addBlob(cache, bytes);
     reservation?.release();
   }

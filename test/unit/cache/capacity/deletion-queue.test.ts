@@ -21,7 +21,8 @@ function startHeld() {
     },
     onError: (_, error) => assert.fail(String(error)),
   });
-  const add = (name: string, size: number) => removals.add(digestOf(Buffer.from(name)), size, () => false);
+  const add = (name: string, size: number) =>
+    removals.add(digestOf(Buffer.from(name)), size, async () => false);
   return { removals, hold, begun, add };
 }
 

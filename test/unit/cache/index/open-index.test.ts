@@ -71,7 +71,7 @@ for (const [name, ruin] of [
     assert.deepEqual(second.admin.usage(), usage);
     assert.equal(log.lines.filter(({ message }) => message === 'index and content agree').length, 1);
     assert.equal(await second.blob(image, layer), undefined, 'nobody knows what linked it');
-    second.link(image, layer, endpoint);
+    await second.link(image, layer, endpoint);
     assert.ok(await second.blob(image, layer));
     await second.putManifest(image, manifest);
     second.setTag(image, tagOf('1'), { digest: manifest.digest, endpoint });
@@ -217,7 +217,7 @@ describe('an index whose damage is in the first page of a table gives its tags a
     closeSync(file);
     const second = await open(t, data);
     await second.admin.reconciled;
-    second.link(image, layers[0]!, endpoint);
+    await second.link(image, layers[0]!, endpoint);
     assert.ok(await second.blob(image, layers[0]!));
   });
 });

@@ -31,7 +31,7 @@ interface Told {
 async function scrub(
   { admin }: OpenCache,
   options: Partial<ScrubOptions> = {},
-  onStep: (step: ScrubStep) => void = () => {},
+  onStep: (step: ScrubStep) => unknown = () => {},
 ): Promise<Told> {
   const signal = options.signal ?? new AbortController().signal;
   const pace = createPace(systemClock, { perSecond: undefined, signal });
@@ -42,7 +42,7 @@ async function scrub(
       else if (step.kind === 'read') told.bytes += step.bytes;
       else if (step.kind === 'lost') told.lost[step.loss.digest] = step.loss.reason;
       else told.unreadable.push(step.digest);
-      onStep(step);
+      await onStep(step);
     }
   }
   return told;
@@ -127,14 +127,14 @@ test('what is being read is not evicted, and what was read is no younger for it'
   const { cache, blobs, wide } = await filled(t, 4_000_000);
   const isWanted = (digest: Digest) => digest === blobs[0];
   let isTried = false;
-  await scrub(cache, { isWanted }, () => {
+  await scrub(cache, { isWanted }, async () => {
     if (isTried) return;
     isTried = true;
-    cache.reserve(1_000_000)?.release();
+    (await cache.reserve(1_000_000))?.release();
     assert.deepEqual([...blobs, wide].map(cache.hasBlob), [true, false, false, false]);
   });
   assert.ok(isTried);
-  cache.reserve(1_000_001)?.release();
+  (await cache.reserve(1_000_001))?.release();
   assert.equal(cache.hasBlob(blobs[0]), false);
 });
 
