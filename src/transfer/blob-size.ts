@@ -12,6 +12,7 @@ export type SizeJudgement =
   | { readonly ok: true; readonly changed: boolean }
   | { readonly ok: false; readonly problem: string };
 
+/** One object per blob, shared by its transfer, file and fetches. */
 export class BlobSize {
   /** Bytes; undefined while nothing has announced them and no body has come to its end. */
   value: number | undefined;

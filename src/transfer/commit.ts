@@ -25,6 +25,7 @@ export type CommitDeps = Pick<
   'commit' | 'reserve' | 'partialDownloads' | 'metrics' | 'log' | 'limits'
 >;
 
+/** One per transfer. */
 export class Commit {
   readonly #blob: CommittedBlob;
   readonly #deps: CommitDeps;

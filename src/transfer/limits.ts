@@ -29,6 +29,7 @@ export interface TransferLimits {
   readonly attempts: number;
 }
 
+/** The figures in use; tests replace single ones. */
 export const defaultLimits: TransferLimits = {
   joinDistance: 2 * MiB,
   refetchThreshold: 512 * KiB,

@@ -6,6 +6,7 @@ import type { Reservation } from '../cache/cache.ts';
 import type { SparseFile } from './file/sparse-file.ts';
 import type { TransferDeps } from './transfer-deps.ts';
 
+/** One per transfer: at most one reservation at a time. */
 export class ReservedCapacity {
   readonly #reserve: TransferDeps['reserve'];
   readonly #file: Pick<SparseFile, 'written'>;

@@ -2,6 +2,7 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Transfer } from './transfer.ts';
 
+/** A transfer is added at its start and deleted at its end, or as soon as its blob is in the store. */
 export class RunningTransfers {
   readonly #byDigest = new Map<Digest, Transfer[]>();
 

@@ -39,6 +39,7 @@ type State =
   | { readonly kind: 'relaying' }
   | { readonly kind: 'ended' };
 
+/** Made by `createTransfers` alone. It ends by itself; `abandon` ends it at once. */
 export class Transfer implements FetchOwner, Readable {
   readonly digest: Digest;
   readonly file: SparseFile;

@@ -21,6 +21,7 @@ export interface SavedRanges {
   readonly ranges: readonly SavedRange[];
 }
 
+/** What follows the name of a partial download in the names of its ranges. */
 export const rangesSuffix = '.ranges';
 export const temporarySuffix = '.ranges.tmp';
 

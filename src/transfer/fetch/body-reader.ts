@@ -23,6 +23,7 @@ export interface StallWatch {
   readonly bytes: number;
 }
 
+/** One per body. Its result never rejects: what went wrong is a `BodyEnd`. */
 export class BodyReader {
   readonly #opened: OpenedBlob;
   readonly #askedEnd: number | undefined;

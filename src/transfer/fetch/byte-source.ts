@@ -6,13 +6,13 @@ import type { Answer, AskOptions, OpenedBlob, Verdict } from '../../upstream/ups
 export interface ByteSource {
   /** `registry/repository` whose endpoints these are. */
   readonly image: string;
-  /** The image's registry and its endpoints' hosts, as they are configured now. Images that have the same trust the same hosts. */
+  /** The image's registry and its endpoints' hosts, as they are configured now. Images with the same set trust the same hosts. */
   readonly endpointSet: string;
   /** Asks for the bytes from `start` to before `end`, or to the blob's end. */
   open(range: OpenRange, options: AskOptions): Promise<Answer<OpenedBlob>>;
 }
 
-/** The images that read one transfer. The first one has started it; the others have the same endpoint set. */
+/** The images that read one transfer. The first one started it; the others have the same endpoint set. */
 export class ByteSources {
   readonly #first: ByteSource;
   readonly #all: ByteSource[];
@@ -32,7 +32,7 @@ export class ByteSources {
     if (!this.images.includes(source.image)) this.#all.push(source);
   }
 
-  /** Whether this is the image that has started the transfer, and its endpoints are still the same. */
+  /** Whether this is the image that started the transfer, and its endpoints are still the same. */
   belongTo(source: ByteSource): boolean {
     return source.image === this.#first.image && source.endpointSet === this.#endpointSet;
   }
@@ -55,7 +55,7 @@ export class ByteSources {
     return { ok: false, verdict, trail };
   }
 
-  /** After a reload that has given the images different endpoints, those that have kept theirs are asked, or only the first one. */
+  /** A reload may give the images different endpoints: then those with the endpoints of the start are asked, else the first one alone. */
   #trusted(): readonly ByteSource[] {
     const kept = this.#all.filter(({ endpointSet }) => endpointSet === this.#endpointSet);
     const set = kept.length > 0 ? this.#endpointSet : this.#first.endpointSet;

@@ -11,6 +11,7 @@ import type { TransferDeps } from '../transfer-deps.ts';
 
 export type ContributorsDeps = Pick<TransferDeps, 'distrust' | 'report' | 'log'>;
 
+/** One per transfer, and one per relayed reader. */
 export class Contributors {
   /** endpointKeys that are not asked again while readers of the wrong bytes are there. */
   readonly excluded = new Set<string>();

@@ -70,6 +70,7 @@ export interface KnownEndpoints {
 /** Bytes after which an earlier break of the same endpoint no longer counts. */
 const forgivingProgress = 1024 * 1024;
 
+/** `run` it once. Its bytes go to the host, in order and without a gap. */
 export class Fetcher implements BodyTaker {
   /** The end that the fetch was started for; undefined: the blob's end. */
   readonly requestedEnd: number | undefined;

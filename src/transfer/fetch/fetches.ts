@@ -37,6 +37,7 @@ export interface FetchedBlob {
   readonly contributors: Contributors;
 }
 
+/** One per transfer. */
 export class Fetches {
   readonly #blob: FetchedBlob;
   readonly #deps: TransferDeps;

@@ -32,6 +32,7 @@ export interface Fetch {
   fail(error: unknown): void;
 }
 
+/** One per blob; `Fetches` adds to `all` and deletes from it. */
 export class RunningFetches {
   readonly all = new Set<Fetch>();
   /** False once an endpoint ignored a range: the bytes of a fetch under way are waited for then, and it runs to the end. */

@@ -1,5 +1,5 @@
 /**
- * Writes one fetcher's bytes behind it. Chunks are readable from memory from the moment they arrive, and leave it
+ * Writes the bytes of one fetch behind it. Chunks are readable from memory from the moment they arrive, and leave it
  * when they are on disk: writing before serving would make every reader wait for the page cache.
  *
  *      #chunks  | kept for readers | being written | waiting |
@@ -30,8 +30,8 @@ export interface FileWriterDeps {
   /** Bytes that have reached the file. */
   readonly onWritten: (start: number, end: number) => void;
   readonly onError: (error: NodeJS.ErrnoException) => void;
-  /** There is room for more in memory. */
-  readonly onRoom: () => void;
+  /** Memory can take more. */
+  readonly onCapacity: () => void;
 }
 
 interface Chunk {
@@ -42,6 +42,7 @@ interface Chunk {
 /** The kernel takes at most 1024 buffers in one call (IOV_MAX). */
 const maxVector = 512;
 
+/** One per fetch and gapless run of bytes. `close` it, or its chunks stay in the budget. */
 export class FileWriter implements BudgetMember {
   readonly #deps: FileWriterDeps;
   #chunks: Chunk[] = [];
@@ -49,7 +50,7 @@ export class FileWriter implements BudgetMember {
   #written: number;
   #writing = false;
   #closed = false;
-  /** Who waits until the bytes before an offset are in the file, in the order of the offsets. */
+  /** Callers that wait until the bytes before an offset are in the file, in the order of the offsets. */
   #flushes: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
   constructor(deps: FileWriterDeps, start: number) {
@@ -64,13 +65,13 @@ export class FileWriter implements BudgetMember {
     return this.#end;
   }
 
-  /** Appends; false asks the fetcher to pause until `onRoom`. */
+  /** Appends; false asks the fetch to pause until `onCapacity`. */
   append(data: Buffer): boolean {
     this.#chunks.push({ start: this.#end, data });
     this.#end += data.length;
-    const room = this.#deps.budget.take(data.length);
-    if (!room || this.#end - this.#written >= this.#deps.writeBatch) this.#write();
-    return room;
+    const hasCapacity = this.#deps.budget.take(data.length);
+    if (!hasCapacity || this.#end - this.#written >= this.#deps.writeBatch) this.#write();
+    return hasCapacity;
   }
 
   /** The bytes from `offset` on that one chunk in memory holds. */
@@ -93,7 +94,7 @@ export class FileWriter implements BudgetMember {
   flush(): Promise<void> {
     if (this.#written === this.#end || this.#closed) return Promise.resolve();
     this.#write();
-    // Not until all that comes meanwhile is written, too: while bytes come fast that might never be.
+    // Bytes that come meanwhile are not waited for: while bytes come fast, that might take for ever.
     return new Promise((resolve) => this.#flushes.push({ upTo: this.#end, resolve }));
   }
 
@@ -103,10 +104,10 @@ export class FileWriter implements BudgetMember {
   }
 
   resume(): void {
-    this.#deps.onRoom();
+    this.#deps.onCapacity();
   }
 
-  /** Writes no more; what is being written may still arrive in the file, unannounced. What is in memory can be read until `close`. */
+  /** Writes no more; a write under way may still reach the file, and is not announced. Memory can be read until `close`. */
   stop(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -115,10 +116,10 @@ export class FileWriter implements BudgetMember {
     this.#settleFlushes(Number.POSITIVE_INFINITY);
   }
 
-  /** Forgets all that is in memory, too. */
+  /** Stops, and lets go of all that is in memory. */
   close(): void {
     this.stop();
-    // What the kernel may still be reading is left to the garbage collector.
+    // The kernel may still read the chunks of a write under way: those are left to the garbage collector.
     if (!this.#writing) for (const { data } of this.#chunks) this.#deps.blocks.release(data);
     this.#chunks = [];
   }
@@ -146,7 +147,7 @@ export class FileWriter implements BudgetMember {
         return;
       }
       if (count < bytes) {
-        // A disk that fills up takes a part first, and says why with the rest.
+        // A disk that fills up takes a part first, and gives the error for the rest.
         this.#writeAll(dropFront(buffers, count), position + count, bytes - count);
         return;
       }
@@ -164,7 +165,7 @@ export class FileWriter implements BudgetMember {
     return this.#end - this.#written >= this.#deps.writeBatch;
   }
 
-  /** Drops chunks that are on disk, from the front, but for the last `keep` bytes of them. */
+  /** Drops the chunks that are on disk from the front, apart from their last `keep` bytes. */
   #release(keep: number): void {
     const until = this.#written - keep;
     let count = 0;

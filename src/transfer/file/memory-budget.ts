@@ -4,12 +4,13 @@
  * Chunks that are kept only for readers that are slightly behind leave memory first.
  */
 export interface BudgetMember {
-  /** Lets go of everything that is on disk already. */
+  /** Lets go of all chunks that are on disk already, and writes the others. */
   shed(): void;
-  /** There is room again. */
+  /** Memory can take more again. */
   resume(): void;
 }
 
+/** One for all transfers. */
 export class MemoryBudget {
   #limit: number;
   readonly #step: number;
@@ -23,7 +24,7 @@ export class MemoryBudget {
     this.#step = step;
   }
 
-  /** For what arrives from now on: what is over a smaller limit goes to the disk first. */
+  /** Sets another limit in bytes. Bytes over a smaller limit go to the disk first. */
   resize(limit: number): void {
     this.#limit = limit;
     this.give(0);
@@ -41,7 +42,7 @@ export class MemoryBudget {
     this.#members.delete(member);
   }
 
-  /** Takes what has arrived already; false when the caller should pause until `resume`. */
+  /** Counts bytes that have arrived already; false when the caller should pause until `resume`. */
   take(bytes: number): boolean {
     this.#used += bytes;
     if (this.#used <= this.#limit) return true;

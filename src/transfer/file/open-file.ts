@@ -1,9 +1,10 @@
 /**
  * A file that is opened when it is first needed, and closed only when no read or write of it is under way: a descriptor
- * that was closed too early may be somebody else's file by then.
+ * that is closed too early may belong to another file by then. Opening is synchronous, see `cache/incoming/partial-file.ts`.
  */
 import { close } from 'node:fs';
 
+/** Each `enter` is followed by one `leave`. */
 export class OpenFile {
   readonly #open: () => number;
   #fd: number | undefined;

@@ -4,6 +4,7 @@
  */
 import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 
+/** Lookups are binary searches; adding costs as much as the ranges behind the new one. */
 export class RangeSet {
   #ranges: { start: number; end: number }[] = [];
 

@@ -1,6 +1,6 @@
 /**
  * One growing file: the bytes that readers can have (`present`: in memory or on disk), those that are on disk
- * (`written`), the ways to get at both, and the running digest of the contiguous prefix. It knows nothing of endpoints or
+ * (`written`), the ways to read both, and the running digest of the contiguous prefix. It knows nothing of endpoints or
  * readers.
  */
 import { read } from 'node:fs';
@@ -28,10 +28,11 @@ export interface SparseFileDeps {
   readonly digest: Digest;
   /** The file can take no more. What is written, and what is in memory, stays readable. */
   readonly onError: (error: NodeJS.ErrnoException) => void;
-  /** Told of the same. */
+  /** The cache is told of the same error: a full disk counts as full for a while. */
   readonly writeFailed: (error: unknown) => void;
 }
 
+/** One per transfer. `close` it after the last reader. */
 export class SparseFile {
   readonly path: string;
   readonly partial: PartialFile;
@@ -43,7 +44,7 @@ export class SparseFile {
   readonly #writers = new Set<FileWriter>();
   #file: OpenFile;
   #hash: PrefixHash | undefined;
-  /** How far the hash has been told to go. */
+  /** Offset before which the hasher was asked to hash. */
   #hashGoal = 0;
   #saveTimer: Timer | undefined;
   #saving: Promise<void> | undefined;
@@ -63,11 +64,7 @@ export class SparseFile {
     this.#file = new OpenFile(() => this.partial.open(keep));
   }
 
-  get size(): number | undefined {
-    return this.#deps.size.value;
-  }
-
-  /** Sees to it that the file exists and is being hashed; false where it cannot be made (`onError` has been told). */
+  /** Makes the file and starts its hash, where that is not done yet; false where the file cannot be made (`onError` has been called). */
   create(): boolean {
     try {
       this.#file.enter();
@@ -79,7 +76,7 @@ export class SparseFile {
       }
       return true;
     } catch (error) {
-      // Nor can what is there be read.
+      // The bytes that are in the file cannot be read either.
       this.present.clear();
       this.written.clear();
       this.#break(error as NodeJS.ErrnoException);
@@ -88,7 +85,7 @@ export class SparseFile {
   }
 
   /** A writer for bytes from `offset` on. */
-  writer(offset: number, onRoom: () => void): FileWriter {
+  writer(offset: number, onCapacity: () => void): FileWriter {
     const file = this.#file;
     const writer: FileWriter = new FileWriter(
       {
@@ -115,7 +112,7 @@ export class SparseFile {
           this.#advanceHash();
         },
         onError: (error) => this.#break(error),
-        onRoom,
+        onCapacity,
       },
       offset,
     );
@@ -123,19 +120,19 @@ export class SparseFile {
     return writer;
   }
 
-  /** Takes a fetcher's bytes; false asks it to pause. */
+  /** Takes the bytes of a fetch; false asks it to pause. */
   append(writer: FileWriter, offset: number, chunk: Buffer): boolean {
     if (this.#broken) return true;
     this.present.add(offset, offset + chunk.length);
-    // A slow endpoint's bytes do not wait for a full batch.
+    // The bytes of a slow endpoint are saved before they fill a batch.
     this.#saveSoon();
     return writer.append(chunk);
   }
 
-  /** When a fetcher has ended: its bytes go to the disk, then leave memory. */
+  /** Ends the writer of a fetch that is over: its bytes go to the disk, then leave memory. */
   async retire(writer: FileWriter): Promise<void> {
     await writer.flush();
-    // Readers have had what will never be written.
+    // A relay still hashes these bytes from memory: they will never be written.
     if (this.#broken) return;
     this.#writers.delete(writer);
     writer.close();
@@ -149,7 +146,7 @@ export class SparseFile {
     return undefined;
   }
 
-  /** Reads bytes that are on disk into `buffer`, from `offset`; returns how many. Rejects when `onError` has been told. */
+  /** Reads bytes that are on disk into `buffer`, from `offset`; returns how many. Rejects after `onError` was called. */
   async read(buffer: Buffer, offset: number, length: number): Promise<number> {
     const file = this.#file;
     try {
@@ -181,7 +178,7 @@ export class SparseFile {
     return hash.finish(size);
   }
 
-  /** Throws all bytes away; the next ones go into a fresh file. Who reads the old one sees no change of it. */
+  /** Throws all bytes away; the next ones go into a fresh file. A read of the old file that is under way is not disturbed. */
   restart(): void {
     this.epoch += 1;
     this.#stopHash();
@@ -194,7 +191,7 @@ export class SparseFile {
     this.#file = new OpenFile(() => this.partial.open(false));
   }
 
-  /** Saves the ranges now, for whoever resumes; one save after another, as they share a temporary file. */
+  /** Saves the ranges now, for the next transfer. One save runs after another, as they share a temporary file. */
   async save(): Promise<void> {
     this.#saveTimer?.cancel();
     this.#saveTimer = undefined;
@@ -203,10 +200,10 @@ export class SparseFile {
     if (this.#broken || this.#gone || this.written.bytes === 0) return;
     const { epoch } = this;
     const { bytes } = this.written;
-    // Removed meanwhile, with what it stood beside.
+    // The file may be removed while its ranges are being saved.
     const isVoid = () => this.#gone || epoch !== this.epoch;
     this.#saving = this.partial
-      .save({ size: this.size, ranges: this.written.toJSON() })
+      .save({ size: this.#deps.size.value, ranges: this.written.toJSON() })
       .then(() => {
         if (!isVoid()) this.#savedBytes = bytes;
       })
@@ -220,12 +217,12 @@ export class SparseFile {
     await this.#saving;
   }
 
-  /** Whether whoever resumes finds all that is present, or never will. */
+  /** Whether the next transfer finds all that is present, or never will. */
   get isSaved(): boolean {
     return this.#broken || this.#gone || this.#savedBytes === this.present.bytes;
   }
 
-  /** Bytes that stay on the disk for whoever resumes. */
+  /** Bytes that stay on the disk for the next transfer. */
   get leftBytes(): number {
     return this.#gone ? 0 : this.written.bytes;
   }
@@ -241,13 +238,13 @@ export class SparseFile {
     this.partial.removeRanges();
   }
 
-  /** Removes the file from the folder. Who has it open can read on. */
+  /** Removes the file from the folder. Readers that have it open can read on. */
   remove(): void {
     this.#forget();
     this.partial.remove();
   }
 
-  /** After the last reader. */
+  /** Frees descriptors and memory, after the last reader. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -263,7 +260,7 @@ export class SparseFile {
     this.#saveTimer?.cancel();
   }
 
-  /** In steps: each one wakes another thread. */
+  /** Lets the hash follow in steps, since each one wakes another thread. */
   #advanceHash(): void {
     const to = this.written.firstHole(0);
     if (to - this.#hashGoal < this.#deps.limits.hashStep) return;

@@ -2,6 +2,7 @@
 import type { FetchEnd } from '../fetch/fetcher.ts';
 import type { TransferReader } from './transfer-reader.ts';
 
+/** One per transfer. */
 export class Readers {
   readonly #open = new Set<TransferReader>();
 

@@ -1,5 +1,5 @@
 /**
- * Shares a fixed number of bytes among all relays: each may queue its part for a slow reader, so that many slow readers
+ * Shares a fixed number of bytes among all relays: each may queue its share for a slow reader, so that many slow readers
  * cost no more memory than the bound, and few readers get large queues.
  */
 const KiB = 1024;
@@ -18,6 +18,7 @@ const defaults: RelayMemoryOptions = {
   most: 1024 * KiB,
 };
 
+/** One for all transfers. */
 export class RelayMemory {
   readonly #options: RelayMemoryOptions;
   #relays = 0;

@@ -28,6 +28,7 @@ export interface Readable {
   forget(reader: TransferReader): void;
 }
 
+/** `next` rejects where the rest cannot be had; the consumer closes the reader in any case. */
 export class TransferReader implements ByteStream {
   /** Bytes handed out so far. */
   delivered = 0;

@@ -42,7 +42,7 @@ function bench(t: TestContext, options: { limit?: number } = {}): Bench {
           keepWritten: 32 * KiB,
           onWritten: (from, to) => made.written.push([from, to]),
           onError: ({ code }) => made.errors.push(code ?? ''),
-          onRoom: () => {
+          onCapacity: () => {
             made.rooms += 1;
           },
           ...deps,
