@@ -176,4 +176,20 @@ describe('the documentation', () => {
     const listed = [...read('docs/log-events.md').matchAll(/^\| `([^`]+)` +\|/gm)].map(([, id]) => id);
     assert.deepEqual(listed, [...new Set(written)].toSorted());
   });
+
+  it('lists every decision, which has a context, a decision and a consequence', () => {
+    const index = read('docs/decisions/README.md');
+    for (const name of readdirSync(join(root, 'docs/decisions')).filter((one) => /^\d/.test(one))) {
+      const text = read(join('docs/decisions', name));
+      const title = /^# (\d{4}): (.+)$/m.exec(text);
+      assert.equal(title?.[1], name.slice(0, 4), name);
+      assert.ok(index.includes(`[${title[1]}](${name})`), `${name} is not in docs/decisions/README.md`);
+      assert.ok(index.includes(`| ${title[2]}`), `${name} has another title in docs/decisions/README.md`);
+      assert.deepEqual(
+        [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading),
+        ['Context', 'Decision', 'Consequence'],
+        name,
+      );
+    }
+  });
 });
