@@ -155,7 +155,7 @@ describe('asking in order', () => {
     assert.equal(test.health.state(endpointOf('m2')), 'closed');
   });
 
-  it('gives one whose answer comes in parts its usual time for each of them', async () => {
+  it('gives an endpoint that answers in parts its usual time for each part', async () => {
     const test = setUp();
     let parts = 0;
     const onProgress = () => {
@@ -286,7 +286,7 @@ describe('asking in order', () => {
     assert.equal(test.health.state(endpointOf('m1')), 'closed');
   });
 
-  it('still asks hosts with an open breaker when nobody else has it', async () => {
+  it('still asks hosts with an open breaker when no other endpoint has it', async () => {
     const test = setUp(['m1', 'src']);
     test.health.timedOut(endpointOf('m1'), 'silent', 0);
     const answer = test.run();
@@ -440,7 +440,7 @@ describe('asking in order', () => {
     await assert.rejects(test.run({ signal: given.signal }), reason);
   });
 
-  it('gives up when its budget is spent, and tells who was silent and who was not asked', async () => {
+  it('gives up when its budget is spent, and says which endpoints were silent and which were not asked', async () => {
     const test = setUp(['m1', 'm2', 'm3', 'src']);
     const answer = test.run({}, 2500);
     await test.settle();
@@ -461,7 +461,7 @@ describe('asking in order', () => {
     assert.equal((await none).trail[1]?.reason, 'no time was left to ask it');
   });
 
-  it('has a verdict even with nobody to ask', async () => {
+  it('has a verdict even without an endpoint to ask', async () => {
     assert.equal(verdictOf(await setUp([]).run()), 'unavailable');
     const test = setUp(['m1']);
     assert.equal(verdictOf(await test.run({ exclude: new Set(['m1/team/app']) })), 'unavailable');

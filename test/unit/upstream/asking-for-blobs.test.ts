@@ -87,7 +87,7 @@ describe('asking for blobs', () => {
     whole.body.cancel();
   });
 
-  it('starts from 0 when the range lies behind the end, so that the size is learnt and nobody is blamed', async () => {
+  it('starts from 0 when the range lies behind the end, so that the size is learnt and no endpoint is blamed', async () => {
     const registry = await start();
     const upstream = ask([registry]);
     for (let time = 0; time < 4; time += 1) {

@@ -37,7 +37,7 @@ describe('asking registries', () => {
     assert.equal(good(await upstream.getManifest(image(app.digest))).value.digest, app.digest);
   });
 
-  it('tells who it is, and that bytes are wanted as they are', async () => {
+  it('says which program asks, and that bytes are wanted as they are', async () => {
     const registry = await start();
     await ask([registry]).getManifest(image());
     const seen = registry.matching({ kind: 'manifest' })[0]!;
@@ -252,7 +252,7 @@ describe('asking registries', () => {
     assert.deepEqual(verdict.ok ? undefined : verdict.verdict, { kind: 'rateLimited', until });
   });
 
-  it('contacts nobody when offline, and no blocked endpoint ever', async () => {
+  it('contacts no host when offline, and no blocked endpoint ever', async () => {
     const registry = await start();
     const offline = await ask([registry], { upstream: { offline: true } }).getManifest(image());
     assert.deepEqual(offline.ok ? undefined : offline.verdict, { kind: 'offline' });

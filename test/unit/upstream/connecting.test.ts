@@ -224,7 +224,7 @@ describe('connecting to registries', () => {
       good(await upstream.getManifest(image()));
     });
 
-    it('keeps to the connections that a host may have, and blames nobody for the queue', async () => {
+    it('keeps to the connections that a host may have, and blames no host for the queue', async () => {
       const registry = await start();
       const upstream = ask(
         registry.host,

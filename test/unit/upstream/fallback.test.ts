@@ -33,12 +33,12 @@ describe('the fallback table', () => {
 });
 
 describe('the verdict of a trail', () => {
-  it('is notFound when everybody who was asked said so', () => {
+  it('is notFound when every endpoint that was asked said so', () => {
     const trail = [attempt('notFound'), attempt('blocked'), attempt('skipped'), attempt('notFound')];
     assert.deepEqual(verdict(trail), { kind: 'notFound' });
   });
 
-  it('is unavailable when nobody was asked', () => {
+  it('is unavailable when no endpoint was asked', () => {
     assert.deepEqual(verdict([]), { kind: 'unavailable' });
     assert.deepEqual(verdict([attempt('blocked'), attempt('skipped')]), { kind: 'unavailable' });
   });

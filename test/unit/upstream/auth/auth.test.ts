@@ -81,7 +81,7 @@ describe('authentication at an endpoint', () => {
     assert.equal(registry.count({ kind: 'blob' }), 1, 'no 401 in between');
   });
 
-  it('gets a token with a password, and tells whose it was', async () => {
+  it('gets a token with a password, and says which credentials were used', async () => {
     const tokens = await startTokens({ accounts: { joe: { password: 'secret' } }, field: 'access_token' });
     const registry = await start({ kind: 'bearer', tokens });
     const answer = good(await ask(registry, as(joe)).getManifest(image()));

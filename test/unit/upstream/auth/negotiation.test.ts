@@ -26,7 +26,7 @@ function bodyOf(text: string): UpstreamBody {
   };
 }
 
-/** Negotiations with one registry, whose token server a test answers for. */
+/** Negotiations with one registry. The test answers for its token server. */
 function setUp(find: Credentials['find'] = async () => undefined) {
   const clock = createManualClock();
   const asked: ((status: number, token?: string) => void)[] = [];

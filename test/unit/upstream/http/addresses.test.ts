@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { isWithinScope, scopeFrom } from '../../../../src/upstream/http/addresses.ts';
 
 describe('how near an address is', () => {
-  it('nobody sends us nearer than where he is, and to link-local only the configuration does', () => {
+  it('no host may send us nearer than its own address, and only the configuration to link-local', () => {
     const addressKinds = ['public', 'private', 'loopback', 'linkLocal'] as const;
     const nearness = { public: 0, private: 1, loopback: 2, linkLocal: 3 };
     fc.assert(

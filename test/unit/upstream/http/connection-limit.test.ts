@@ -48,7 +48,7 @@ describe('connectionLimit', () => {
     assert.deepEqual(entered, ['manifest 1', 'manifest 2', 'blob 1', 'blob 2']);
   });
 
-  it('lets nobody wait for ever, and whoever went away takes no turn', async () => {
+  it('lets no request wait for ever, and gives no permit to one that was given up', async () => {
     const two = connectionLimit();
     const leave = await two.take('h');
     await two.take('h');
@@ -62,7 +62,7 @@ describe('connectionLimit', () => {
     assert.deepEqual(clock.pending, []);
   });
 
-  it('forgets one who gives up waiting', async () => {
+  it('forgets a request that gives up waiting', async () => {
     const two = connectionLimit();
     const leave = await two.take('h');
     await two.take('h');

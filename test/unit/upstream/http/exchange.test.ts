@@ -65,7 +65,7 @@ describe('one exchange', () => {
     assert.equal(await text(got, clock), 'ok');
   });
 
-  it('keeps a body that is over, connection and all, until somebody reads it', async () => {
+  it('keeps a body that is over, connection and all, until it is read', async () => {
     const { run, clock, released } = await setUp((socket) =>
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'),
     );

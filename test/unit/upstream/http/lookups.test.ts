@@ -38,7 +38,7 @@ function scripted(threads = 4) {
 }
 
 describe('looking names up', () => {
-  it('asks once for all who ask, and remembers the answer for half a minute', async () => {
+  it('looks up once for all callers, and remembers the answer for half a minute', async () => {
     const dns = scripted();
     const both = [dns.of('a.test'), dns.of('a.test')];
     dns.answer('a.test', ours);

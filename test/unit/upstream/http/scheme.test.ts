@@ -67,7 +67,7 @@ describe('HTTPS or HTTP', () => {
     });
   }
 
-  it('is asked once for all who need it, and again when it was forgotten', async () => {
+  it('is detected once for all requests that need it, and again when it was forgotten', async () => {
     const { of, asked, schemes, endpoint } = setUp({ https: 'notTls', http: 200 });
     await Promise.all([of('h.ex'), of('h.ex')]);
     await of('h.ex');
@@ -77,7 +77,7 @@ describe('HTTPS or HTTP', () => {
     assert.equal(asked.length, 4);
   });
 
-  it('is asked for anew where somebody waited in vain, and what the first one hears late counts for nothing', async () => {
+  it('is detected again after a request waited in vain, and a late result of the first detection counts for nothing', async () => {
     const late = Promise.withResolvers<FaultKind>();
     const answers: { https: number | Promise<FaultKind>; http: number } = { https: late.promise, http: 200 };
     const { schemes, of, endpoint } = setUp(answers);
@@ -91,7 +91,7 @@ describe('HTTPS or HTTP', () => {
     assert.equal(await of('h.ex'), 'https://h.ex false');
   });
 
-  it('is not remembered when nobody answered', async () => {
+  it('is not remembered without an answer', async () => {
     const { of, asked } = setUp({ https: 'dns', http: 'dns' });
     await of('h.ex');
     await of('h.ex');
