@@ -146,7 +146,7 @@ export async function replay(
 
 async function ask(cache: OpenCache, { digest, bytes }: Content): Promise<boolean> {
   if (bytes) return (await cache.manifest(image, digest)) !== undefined;
-  const blob = await cache.blob(image, digest);
+  const blob = await cache.open(image, digest);
   blob?.close();
   return blob !== undefined;
 }
@@ -167,7 +167,7 @@ async function fetch(cache: OpenCache, { digest, size, bytes }: Content): Promis
   ftruncateSync(fd, size);
   closeSync(fd);
   await cache.link(image, digest, endpoint);
-  await cache.adoptBlob(digest, size, file);
+  await cache.commit(digest, size, file);
   reservation.release();
 }
 

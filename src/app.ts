@@ -199,7 +199,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       metrics,
       incoming: cache.incoming,
       partialDownloads: cache.leftovers,
-      commit: cache.adoptBlob,
+      commit: cache.commit,
       reserve: cache.reserve,
       writeFailed: cache.writeFailed,
       report(endpoint, fault, reason) {
@@ -213,7 +213,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     settings.transfer,
   );
   releases.add(transfers, () => transfers.close());
-  await transfers.sweep(cache.hasBlob);
+  await transfers.sweep(cache.isStored);
 
   const pullDeps = { cache, inForce: routes.inForce, transfers, clock, log };
   const pull = livePull(

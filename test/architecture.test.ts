@@ -116,12 +116,7 @@ function assertNone(problems: readonly string[]): void {
 /** What this change of the house has not reached yet. Entries only go. */
 const stillTooLong = {
   files: [] as readonly string[],
-  functions: [
-    'src/cache/capacity/capacity.ts: createRoom',
-    'src/cache/local-cache.ts: createLocalCache',
-    'src/pull/pull-blob.ts: createPullBlob',
-    'src/pull/pull-manifest.ts: createPullManifest',
-  ] as readonly string[],
+  functions: ['src/cache/capacity/capacity.ts: createRoom'] as readonly string[],
 };
 
 /** Areas whose comments are not plain English yet. Entries only go. */

@@ -1,6 +1,8 @@
 /**
- * What we have. The facade over content on disk (`blobs/`) and the index that makes it findable (`index/`): nothing else
- * in the program knows how either is kept. An image name is `registry/repository` as clients mean it, never as an endpoint has it.
+ * The facade over stored content (`blobs/`) and the index that makes it findable (`index/`): no other part of the program knows how
+ * either is kept. Every method gives a promise, so that either may be elsewhere one day: between two questions anything can happen.
+ *
+ * An image name is `registry/repository` as clients mean it, never as an endpoint has it.
  */
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -8,59 +10,64 @@ import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Leftovers } from './capacity/partial-downloads.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
+import type { ListKind } from './index/catalogue.ts';
 
 export interface Cache {
-  /** The tag as last seen upstream, however old. */
-  tag(image: string, tag: Tag): CachedTag | undefined;
-  /** Points the tag at a manifest that is here, checked now. */
-  setTag(image: string, tag: Tag, value: { digest: Digest; endpoint: string }): void;
-  dropTag(image: string, tag: Tag): void;
-  /** Tags that are here, sorted by bytes. */
-  tags(image: string): readonly string[];
+  /** What is known of the digest where this image asks for it. */
+  find(image: string, digest: Digest): Promise<Found>;
+  /** Whether the content is stored, linked or not. */
+  isStored(digest: Digest): Promise<boolean>;
 
-  /** The manifest, where this image links it. Served from memory when it was asked lately. */
+  /** The tag as an endpoint last confirmed it, however old. */
+  tag(image: string, tag: Tag): Promise<CachedTag | undefined>;
+  /** Points the tag at a manifest, confirmed now. Never rejects: what cannot be written is in the log. */
+  setTag(image: string, tag: Tag, value: { digest: Digest; endpoint: string }): Promise<void>;
+  /** Never rejects. */
+  dropTag(image: string, tag: Tag): Promise<void>;
+  /** Tags of the image, sorted by bytes. */
+  tags(image: string): Promise<readonly string[]>;
+
+  /** The manifest, if it is stored and this image links it. Served from memory if it was asked for lately. */
   manifest(image: string, digest: Digest): Promise<CachedManifest | undefined>;
-  /** Writes content, then index rows and the link. The caller has verified the digest. */
+  /** Writes the content, then its row and the link. The caller has verified the digest. Rejects if it cannot be kept. */
   putManifest(image: string, value: NewManifest): Promise<void>;
 
-  /** The blob, where it is here and this image links it. The stored file is kept from eviction until closed. */
-  blob(image: string, digest: Digest): Promise<StoredBlob | undefined>;
-  /** Whether the content is here, linked or not. */
-  hasBlob(digest: Digest): boolean;
-  /** Lets `image` serve the blob; `endpoint` is the one that answered for it. Remembered also before the blob is here. */
-  link(image: string, digest: Digest, endpoint: string): Promise<void>;
-  isLinked(image: string, digest: Digest): boolean;
+  /** The blob, if it is stored and this image links it. Eviction leaves it alone until it is closed. */
+  open(image: string, digest: Digest): Promise<StoredBlob | undefined>;
   /**
-   * Takes a verified file into the store: fsync, rename, fsync of the folder, index row. The file is in `incoming`, and is
-   * gone from there when this resolves.
+   * Lets `image` serve the blob, also before the blob is stored; `endpoint` is the endpointKey of the one that answered for it. Never
+   * rejects: what cannot be written is in the log.
    */
-  adoptBlob(digest: Digest, size: number, file: string): Promise<void>;
-  /** Folder of transfers in flight, on the same file system as the store. */
+  link(image: string, digest: Digest, endpoint: string): Promise<void>;
+  /**
+   * Takes a verified file of `incoming` into the store, with its row. The content is durable and the file is gone when this resolves.
+   * Rejects if the store cannot take it.
+   */
+  commit(digest: Digest, size: number, file: string): Promise<void>;
+  /** Folder of transfers in flight. */
   readonly incoming: IncomingFolder;
-  /** What is there of transfers that are over. */
+  /** Partial downloads in it that no running transfer owns. */
   readonly leftovers: Pick<Leftovers, 'add' | 'hold' | 'forget'>;
   /**
-   * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas after what eviction can
-   * give). Reserves them until released.
+   * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas, after what eviction can free).
+   * Reserves them until released. `written` gives how many of `bytes` have been written so far: the file system counts those as used.
    */
   reserve(
     bytes: number,
     images?: readonly string[],
-    /** How many of them are on the disk by now, and so no longer free there. */
     written?: () => number,
   ): Promise<Reservation | undefined>;
-
-  /** A write of a transfer failed: one that had no room makes the disk count as full for a while. */
+  /** A write of a transfer failed: one that had no space makes the disk count as full for a while. */
   writeFailed(error: unknown): void;
 
-  /** What the cached manifests of this image say of a digest: size and type, and the endpoint that gave the manifest. */
-  descriptor(image: string, digest: Digest): KnownDescriptor | undefined;
+  /** Lists of upstreams, kept to be served when no endpoint answers: tag lists, and referrers of one subject. */
+  list(image: string, kind: ListKind, key: string): Promise<CachedList | undefined>;
+  /** Never rejects. */
+  setList(image: string, kind: ListKind, key: string, bytes: Uint8Array): Promise<void>;
+  /** Never rejects. */
+  dropList(image: string, kind: ListKind, key: string): Promise<void>;
 
-  /** Lists of upstreams, kept to be served when nobody answers: tag lists, and referrers of one subject. */
-  list(image: string, kind: 'tags' | 'referrers', key: string): CachedList | undefined;
-  setList(image: string, kind: 'tags' | 'referrers', key: string, bytes: Uint8Array): void;
-  dropList(image: string, kind: 'tags' | 'referrers', key: string): void;
-
+  /** Waits for what is being written. */
   close(): Promise<void>;
 }
 

@@ -19,37 +19,37 @@ import type { ImageName } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Answer } from '../upstream/upstream.ts';
 import { type Freshness, isFresh } from './freshness.ts';
-import type { RememberedTrails } from './negative-cache.ts';
+import type { NegativeCache } from './negative-cache.ts';
 import type { Pulled } from './pull.ts';
-import type { Patience } from './revalidation-timeout.ts';
+import type { RevalidationTimeout } from './revalidation-timeout.ts';
 
-export interface KeptListDeps {
+export interface CachedListDeps {
   readonly cache: Cache;
   readonly clock: Clock;
   readonly freshness: Freshness;
-  readonly absences: RememberedTrails;
-  readonly unconfirmed: RememberedTrails;
-  readonly patience: Patience;
+  readonly absences: NegativeCache;
+  readonly unconfirmed: NegativeCache;
+  readonly timeout: RevalidationTimeout;
 }
 
-export interface KeptListKind<Key extends string> {
+export interface CachedListKind<Key extends string> {
   readonly kind: 'tags' | 'referrers';
   /** `onProgress` is called for each page that came. */
   ask(image: ImageName, key: Key, onProgress: () => void): Promise<Answer<Uint8Array>>;
   /** What a 404 of every endpoint means, if that is a list. */
   readonly empty?: Uint8Array;
   /** Whether the list has entries, or is of something that is here. */
-  isOfUse(image: string, key: Key, bytes: Uint8Array): boolean;
+  isOfUse(image: string, key: Key, bytes: Uint8Array): boolean | Promise<boolean>;
 }
 
 const maxInMemory = 10_000;
 const maxBytesInMemory = 8 * 1024 * 1024;
 
-export function createKeptList<Key extends string>(
-  deps: KeptListDeps,
-  { kind, ask, empty, isOfUse }: KeptListKind<Key>,
+export function createCachedList<Key extends string>(
+  deps: CachedListDeps,
+  { kind, ask, empty, isOfUse }: CachedListKind<Key>,
 ): (image: ImageName, key: Key) => Promise<Pulled<Uint8Array>> {
-  const { cache, clock, freshness, absences, unconfirmed, patience } = deps;
+  const { cache, clock, freshness, absences, unconfirmed, timeout } = deps;
   const flights = new SingleFlight<Pulled<Uint8Array>>();
   const inMemory = new LRUCache<string, CachedList>({
     max: maxInMemory,
@@ -59,20 +59,20 @@ export function createKeptList<Key extends string>(
   /** No tag and no digest has such a name. */
   const nameOf = (key: Key) => `${kind}/${key}`;
 
-  function keep(image: string, key: Key, bytes: Uint8Array): void {
+  async function keep(image: string, key: Key, bytes: Uint8Array): Promise<void> {
     absences.forget(image, nameOf(key));
-    if (isOfUse(image, key, bytes)) {
+    if (await isOfUse(image, key, bytes)) {
       inMemory.delete(`${image} ${key}`);
-      cache.setList(image, kind, key, bytes);
+      await cache.setList(image, kind, key, bytes);
     } else {
-      cache.dropList(image, kind, key);
+      await cache.dropList(image, kind, key);
       inMemory.set(`${image} ${key}`, { bytes, checkedAt: clock.now() });
     }
   }
 
-  function drop(image: string, key: Key): void {
+  async function drop(image: string, key: Key): Promise<void> {
     inMemory.delete(`${image} ${key}`);
-    cache.dropList(image, kind, key);
+    await cache.dropList(image, kind, key);
   }
 
   async function fetch(image: ImageName, key: Key, onProgress: () => void): Promise<Pulled<Uint8Array>> {
@@ -82,18 +82,18 @@ export function createKeptList<Key extends string>(
     const isMissing = !answer.ok && answer.verdict.kind === 'notFound';
     const value = answer.ok ? answer.value : isMissing ? empty : undefined;
     if (value) {
-      keep(name, key, value);
+      await keep(name, key, value);
       const endpoint = answer.ok ? endpointKey(answer.endpoint) : undefined;
       return { found: true, value, cache: 'fetched', endpoint, trail };
     }
-    if (isMissing) drop(name, key);
+    if (isMissing) await drop(name, key);
     (isMissing ? absences : unconfirmed).add(name, nameOf(key), trail);
     return { found: false, verdict: answer.ok ? { kind: 'notFound' } : answer.verdict, trail };
   }
 
   return async (image, key) => {
     const { name } = image;
-    const kept = inMemory.get(`${name} ${key}`) ?? cache.list(name, kind, key);
+    const kept = inMemory.get(`${name} ${key}`) ?? (await cache.list(name, kind, key));
     if (kept && isFresh(kept.checkedAt, clock.now(), freshness(name, ''))) {
       return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
     }
@@ -103,7 +103,7 @@ export function createKeptList<Key extends string>(
       flights.run(`${name} ${key}`, () => fetch(image, key, onProgress));
     if (!kept && !absences.has(name, nameOf(key))) return fetchOnce(() => {});
     const unanswered = unconfirmed.get(name, nameOf(key));
-    const fetched = unanswered ? undefined : await patience.wait(image, fetchOnce);
+    const fetched = unanswered ? undefined : await timeout.wait(image, fetchOnce);
     if (fetched && (fetched.found || fetched.verdict.kind === 'notFound')) return fetched;
     const trail = unanswered ?? fetched?.trail ?? [];
     return kept

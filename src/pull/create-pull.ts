@@ -10,11 +10,11 @@ import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
 import { createFreshness } from './freshness.ts';
 import { createListReferrers } from './list-referrers.ts';
 import { createListTags } from './list-tags.ts';
-import { createRememberedTrails } from './negative-cache.ts';
+import { createNegativeCache } from './negative-cache.ts';
 import type { Pull } from './pull.ts';
 import { createPullBlob } from './pull-blob.ts';
 import { createPullManifest } from './pull-manifest.ts';
-import { createPatience } from './revalidation-timeout.ts';
+import { createRevalidationTimeout } from './revalidation-timeout.ts';
 
 export interface PullDeps {
   readonly cache: Cache;
@@ -34,12 +34,15 @@ const headersBy = 10_000;
 
 export function createPull(deps: PullDeps, config: ServerConfig['freshness']): Pull {
   const freshness = createFreshness(config);
-  const absences = createRememberedTrails(deps.clock, config.missing);
-  const unconfirmed = createRememberedTrails(deps.clock, unconfirmedFor);
-  const patience = createPatience(deps, config.serveStaleWhileRevalidating ? 0 : revalidationPatience);
-  const kept = { ...deps, freshness, absences, unconfirmed, patience };
+  const absences = createNegativeCache(deps.clock, config.missing);
+  const unconfirmed = createNegativeCache(deps.clock, unconfirmedFor);
+  const timeout = createRevalidationTimeout(
+    deps,
+    config.serveStaleWhileRevalidating ? 0 : revalidationPatience,
+  );
+  const kept = { ...deps, freshness, absences, unconfirmed, timeout };
   // Apart from the manifests: what is no manifest may well be a blob, under the same digest.
-  const absentBlobs = createRememberedTrails(deps.clock, config.missing);
+  const absentBlobs = createNegativeCache(deps.clock, config.missing);
   const blobs = createPullBlob({ ...deps, absences: absentBlobs, headersBy });
   return {
     manifest: createPullManifest({ ...kept, onMissing: config.onMissing }),

@@ -4,10 +4,10 @@ import { mediaTypes } from '../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import type { ReferrersTarget } from '../routing/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createKeptList, type KeptListDeps } from './cached-list.ts';
+import { type CachedListDeps, createCachedList } from './cached-list.ts';
 import type { Pulled, ReferrersContent } from './pull.ts';
 
-export interface ListReferrersDeps extends KeptListDeps {
+export interface ListReferrersDeps extends CachedListDeps {
   readonly upstream: Upstream;
 }
 
@@ -15,14 +15,14 @@ export function createListReferrers(
   deps: ListReferrersDeps,
 ): (target: ReferrersTarget) => Promise<Pulled<ReferrersContent>> {
   const { cache, upstream } = deps;
-  const list = createKeptList<Digest>(deps, {
+  const list = createCachedList<Digest>(deps, {
     kind: 'referrers',
     ask: ({ registry, repository }, subject, onProgress) =>
       upstream.listReferrers({ registry, repository }, subject, { onProgress }),
     // No referrers is an answer, not an error (distribution-spec, "Listing Referrers").
     empty: emptyIndex,
-    isOfUse: (image, subject, bytes) =>
-      cache.isLinked(image, subject) || listedIn(readIndex(bytes)).length > 0,
+    isOfUse: async (image, subject, bytes) =>
+      listedIn(readIndex(bytes)).length > 0 || (await cache.find(image, subject)).linked,
   });
 
   return async ({ image, subject, artifactType }) => {

@@ -1,16 +1,16 @@
 /** Tag lists: upstream's, else, where none was ever seen and nobody answers, the tags that are here. */
 import type { TagsTarget } from '../routing/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createKeptList, type KeptListDeps } from './cached-list.ts';
+import { type CachedListDeps, createCachedList } from './cached-list.ts';
 import type { Pulled, TagList } from './pull.ts';
 
-export interface ListTagsDeps extends KeptListDeps {
+export interface ListTagsDeps extends CachedListDeps {
   readonly upstream: Upstream;
 }
 
 export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Promise<Pulled<TagList>> {
   const { cache, upstream } = deps;
-  const list = createKeptList<''>(deps, {
+  const list = createCachedList<''>(deps, {
     kind: 'tags',
     async ask({ registry, repository }, _, onProgress) {
       const answer = await upstream.listTags({ registry, repository }, { onProgress });
@@ -24,7 +24,7 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
   return async ({ image, limit, after }) => {
     const listed = await list(image, '');
     if (listed.found) return { ...listed, value: page(decode(listed.value), limit, after) };
-    const here = listed.verdict.kind === 'notFound' ? [] : cache.tags(image.name);
+    const here = listed.verdict.kind === 'notFound' ? [] : await cache.tags(image.name);
     if (here.length === 0) return listed;
     return { found: true, value: page(here, limit, after), cache: 'stale', trail: listed.trail };
   };

@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import type { Trail } from '../upstream/outcome.ts';
 
-export interface RememberedTrails {
+export interface NegativeCache {
   /** The trail of the answer, where that was not too long ago. */
   get(image: string, what: string): Trail | undefined;
   /** Whether there was such an answer, however long ago, and none of another kind since. */
@@ -22,7 +22,7 @@ const maxBytes = 8 * 1024 * 1024;
 const attemptBytes = 200;
 
 /** `ms`: for how long `get` gives it; 0: not at all. The least recently used goes when there are too many. */
-export function createRememberedTrails(clock: Clock, ms: number): RememberedTrails {
+export function createNegativeCache(clock: Clock, ms: number): NegativeCache {
   const remembered = new LRUCache<string, { trail: Trail; until: number }>({
     max: maxRemembered,
     maxSize: maxBytes,

@@ -11,7 +11,7 @@ import { type Reference, referenceName } from '../oci/reference.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
-export interface Patience {
+export interface RevalidationTimeout {
   /**
    * The answer if it comes in time; undefined when the cached copy has to do. `ask` calls `progressed` when a part of a long answer
    * is here: its registries are not silent, though the rest takes longer.
@@ -19,7 +19,7 @@ export interface Patience {
   wait<T>(reference: Reference, ask: (progressed: () => void) => Promise<T>): Promise<T | undefined>;
 }
 
-export interface PatienceDeps {
+export interface RevalidationTimeoutDeps {
   readonly clock: Clock;
   readonly upstream: Pick<Upstream, 'endpoints' | 'isDown' | 'hasAnswered'>;
   readonly log: Pick<Log, 'warn'>;
@@ -28,7 +28,10 @@ export interface PatienceDeps {
 const maxRemembered = 2000;
 
 /** `patience` in ms; 0: nobody ever waits. */
-export function createPatience({ clock, upstream, log }: PatienceDeps, patience: number): Patience {
+export function createRevalidationTimeout(
+  { clock, upstream, log }: RevalidationTimeoutDeps,
+  patience: number,
+): RevalidationTimeout {
   const silent = new LRUCache<string, true>({ max: maxRemembered });
 
   function behind(answer: Promise<unknown>): void {

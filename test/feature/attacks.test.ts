@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createRememberedTrails } from '../../src/pull/negative-cache.ts';
+import { createNegativeCache } from '../../src/pull/negative-cache.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { entry, names } from '../support/endpoints.ts';
@@ -167,7 +167,7 @@ describe('a hostile client', () => {
     assert.equal(files(), before);
     assert.deepEqual(readdirSync(join(proxy.data, 'incoming')), []);
 
-    const absences = createRememberedTrails(createManualClock(), 10_000);
+    const absences = createNegativeCache(createManualClock(), 10_000);
     for (let number = 0; number < 200_000; number += 1) absences.add(image, hex(number), []);
     assert.equal(absences.get(image, hex(179_999)), undefined, 'two million would take no more');
     assert.deepEqual(absences.get(image, hex(180_000)), []);

@@ -26,13 +26,13 @@ test('whatever a process was writing when it was killed, all that is visible aft
     await exited;
 
     const cache = await open(t, data);
-    for (const tag of cache.tags(image)) {
-      const known = cache.tag(image, tagOf(tag))!;
+    for (const tag of await cache.tags(image)) {
+      const known = (await cache.tag(image, tagOf(tag)))!;
       const manifest = await cache.manifest(image, known.digest);
       assert.ok(manifest, `${tag} points to a manifest that is here`);
       assert.equal(digestOf(manifest.bytes), known.digest);
       for (const { digest, size } of JSON.parse(Buffer.from(manifest.bytes).toString()).layers) {
-        const blob = await cache.blob(image, digest);
+        const blob = await cache.open(image, digest);
         if (!blob) continue;
         assert.equal(digestOf(await readAll(blob.stream(0, size))), digest);
         blob.close();

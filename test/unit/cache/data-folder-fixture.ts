@@ -87,7 +87,7 @@ export async function addBlob(
   const digest = digestOf(bytes, options.algorithm);
   const file = join(cache.incoming.path, `${digest.replace(':', '-')}-${randomBytes(4).toString('hex')}`);
   writeFileSync(file, bytes);
-  await cache.adoptBlob(digest, bytes.length, file);
+  await cache.commit(digest, bytes.length, file);
   await cache.link(options.image ?? image, digest, endpoint);
   return digest;
 }

@@ -33,7 +33,7 @@ test('a blob that was adopted is read back whole and in parts, and its file has 
   const bytes = randomBytes(3_000_001);
   const digest = await addBlob(cache, bytes);
 
-  const blob = await cache.blob(image, digest);
+  const blob = await cache.open(image, digest);
   assert.equal(blob?.size, bytes.length);
   assert.deepEqual(await readAll(blob.stream(0, bytes.length)), bytes);
   assert.deepEqual(await readAll(blob.stream(2_999_990, bytes.length)), bytes.subarray(2_999_990));
@@ -49,18 +49,18 @@ test('every digest algorithm has its own folder', async (t) => {
   for (const algorithm of ['sha256', 'sha384', 'sha512']) {
     const digest = await addBlob(cache, Buffer.from(algorithm), { algorithm });
     assert.equal(readFileSync(contentPath(data, digest), 'utf8'), algorithm);
-    assert.ok(await cache.blob(image, digest));
+    assert.ok(await cache.open(image, digest));
   }
 });
 
 test('a blob is invisible in an image that does not link it, though the content is here', async (t) => {
   const cache = await open(t, dataFolder(t));
   const digest = await addBlob(cache);
-  assert.equal(await cache.blob(other, digest), undefined);
-  assert.equal(cache.isLinked(other, digest), false);
-  assert.equal(cache.hasBlob(digest), true);
+  assert.equal(await cache.open(other, digest), undefined);
+  assert.equal((await cache.find(other, digest)).linked, false);
+  assert.equal(await cache.isStored(digest), true);
   await cache.link(other, digest, endpoint);
-  assert.ok(await cache.blob(other, digest));
+  assert.ok(await cache.open(other, digest));
 });
 
 test('a link is remembered before the blob is here', async (t) => {
@@ -68,11 +68,11 @@ test('a link is remembered before the blob is here', async (t) => {
   const bytes = randomBytes(10);
   const digest = digestOf(bytes);
   await cache.link(other, digest, endpoint);
-  assert.equal(cache.isLinked(other, digest), true);
-  assert.equal(cache.hasBlob(digest), false);
-  assert.equal(await cache.blob(other, digest), undefined);
+  assert.equal((await cache.find(other, digest)).linked, true);
+  assert.equal(await cache.isStored(digest), false);
+  assert.equal(await cache.open(other, digest), undefined);
   await addBlob(cache, bytes);
-  assert.ok(await cache.blob(other, digest));
+  assert.ok(await cache.open(other, digest));
 });
 
 test('adopting what is here already drops the new file, also when both come at once', async (t) => {
@@ -80,7 +80,7 @@ test('adopting what is here already drops the new file, also when both come at o
   const bytes = randomBytes(50_000);
   const digests = await Promise.all([1, 2, 3, 4].map(() => addBlob(cache, bytes)));
   await addBlob(cache, bytes);
-  const blob = await cache.blob(image, digests[0]!);
+  const blob = await cache.open(image, digests[0]!);
   assert.deepEqual(await readAll(blob!.stream(0, bytes.length)), bytes);
   assert.deepEqual(readdirSync(cache.incoming.path), []);
   assert.equal(cache.admin.usage().bytes, bytes.length);
@@ -91,8 +91,8 @@ test('a file of another size than announced is not adopted', async (t) => {
   const digest = digestOf(Buffer.from('abc'));
   const file = join(cache.incoming.path, 'x');
   writeFileSync(file, 'ab');
-  await assert.rejects(cache.adoptBlob(digest, 3, file), /has 2 bytes/);
-  assert.equal(cache.hasBlob(digest), false);
+  await assert.rejects(cache.commit(digest, 3, file), /has 2 bytes/);
+  assert.equal(await cache.isStored(digest), false);
 });
 
 test('a manifest is served by memory and by disk, where its image links it', async (t) => {
@@ -138,22 +138,22 @@ test('a tag points to a manifest, moves, is listed in byte order, and is dropped
   ];
   await cache.putManifest(image, one);
   await cache.putManifest(image, two);
-  assert.equal(cache.tag(image, latest), undefined);
-  cache.setTag(image, latest, { digest: one.digest, endpoint });
+  assert.equal(await cache.tag(image, latest), undefined);
+  await cache.setTag(image, latest, { digest: one.digest, endpoint });
   clock.advance(5000);
-  cache.setTag(image, latest, { digest: two.digest, endpoint: 'source.test/x' });
-  assert.deepEqual(cache.tag(image, latest), {
+  await cache.setTag(image, latest, { digest: two.digest, endpoint: 'source.test/x' });
+  assert.deepEqual(await cache.tag(image, latest), {
     digest: two.digest,
     endpoint: 'source.test/x',
     checkedAt: clock.now(),
   });
   for (const name of ['v10', 'V2', '_a', 'v9'])
-    cache.setTag(image, tagOf(name), { digest: one.digest, endpoint });
-  assert.deepEqual(cache.tags(image), ['V2', '_a', 'latest', 'v10', 'v9']);
-  cache.dropTag(image, latest);
-  assert.equal(cache.tag(image, latest), undefined);
+    await cache.setTag(image, tagOf(name), { digest: one.digest, endpoint });
+  assert.deepEqual(await cache.tags(image), ['V2', '_a', 'latest', 'v10', 'v9']);
+  await cache.dropTag(image, latest);
+  assert.equal(await cache.tag(image, latest), undefined);
   assert.ok(await cache.manifest(image, two.digest), 'the content stays');
-  assert.deepEqual(cache.tags(other), []);
+  assert.deepEqual(await cache.tags(other), []);
 });
 
 test('what the manifests of an image say of a blob is known before the blob is here', async (t) => {
@@ -163,24 +163,32 @@ test('what the manifests of an image say of a blob is known before the blob is h
     { digest: digestOf(Buffer.from('c')), size: 1 },
     { digest: layer, size: 77 },
   ]);
-  assert.equal(cache.descriptor(image, layer), undefined);
+  assert.equal((await cache.find(image, layer)).described, undefined);
   await cache.putManifest(image, manifest);
   const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip';
-  assert.deepEqual(cache.descriptor(image, layer), { size: 77, mediaType, endpoint, isElsewhere: false });
-  assert.equal(cache.descriptor(other, layer), undefined, 'not in another image');
-  assert.equal(cache.isLinked(image, layer), false, 'and no link follows from it');
+  assert.deepEqual((await cache.find(image, layer)).described, {
+    size: 77,
+    mediaType,
+    endpoint,
+    isElsewhere: false,
+  });
+  assert.equal((await cache.find(other, layer)).described, undefined, 'not in another image');
+  assert.equal((await cache.find(image, layer)).linked, false, 'and no link follows from it');
 });
 
 test('lists are kept with the time when they were given', async (t) => {
   const clock = movableClock();
   const cache = await open(t, dataFolder(t), {}, { clock });
-  cache.setList(image, 'tags', '', Buffer.from('["a"]'));
-  cache.setList(image, 'referrers', 'sha256:1', Buffer.from('{}'));
-  assert.deepEqual(cache.list(image, 'tags', ''), { bytes: Buffer.from('["a"]'), checkedAt: clock.now() });
-  assert.equal(cache.list(image, 'referrers', ''), undefined);
-  cache.dropList(image, 'tags', '');
-  assert.equal(cache.list(image, 'tags', ''), undefined);
-  assert.ok(cache.list(image, 'referrers', 'sha256:1'));
+  await cache.setList(image, 'tags', '', Buffer.from('["a"]'));
+  await cache.setList(image, 'referrers', 'sha256:1', Buffer.from('{}'));
+  assert.deepEqual(await cache.list(image, 'tags', ''), {
+    bytes: Buffer.from('["a"]'),
+    checkedAt: clock.now(),
+  });
+  assert.equal(await cache.list(image, 'referrers', ''), undefined);
+  await cache.dropList(image, 'tags', '');
+  assert.equal(await cache.list(image, 'tags', ''), undefined);
+  assert.ok(await cache.list(image, 'referrers', 'sha256:1'));
 });
 
 test('a blob whose file is gone or has another size is absent from then on, and can be adopted again', async (t) => {
@@ -192,10 +200,10 @@ test('a blob whose file is gone or has another size is absent from then on, and 
   const digest = await addBlob(cache, bytes);
   for (const damage of [unlinkSync, (path: string) => truncateSync(path, 100)]) {
     damage(contentPath(data, digest));
-    assert.equal(await cache.blob(image, digest), undefined);
-    assert.equal(cache.hasBlob(digest), false);
+    assert.equal(await cache.open(image, digest), undefined);
+    assert.equal(await cache.isStored(digest), false);
     await addBlob(cache, bytes);
-    const blob = await cache.blob(image, digest);
+    const blob = await cache.open(image, digest);
     assert.deepEqual(await readAll(blob!.stream(0, 500)), bytes);
     blob!.close();
   }
@@ -207,7 +215,7 @@ test('a blob that is cut short while it is read makes the stream fail, not end',
   const cache = await open(t, data);
   const bytes = randomBytes(2_000_000);
   const digest = await addBlob(cache, bytes);
-  const blob = (await cache.blob(image, digest))!;
+  const blob = (await cache.open(image, digest))!;
   const stream = blob.stream(0, bytes.length);
   await stream.next();
   truncateSync(contentPath(data, digest), 300_000);
@@ -216,7 +224,7 @@ test('a blob that is cut short while it is read makes the stream fail, not end',
   }, /ends at 300000, before 2000000/);
   stream.close();
   blob.close();
-  assert.equal(cache.hasBlob(digest), false, 'it will be fetched again');
+  assert.equal(await cache.isStored(digest), false, 'it will be fetched again');
 });
 
 test('a reader of a damaged file who comes to its end late does not take away what has come back', async (t) => {
@@ -226,15 +234,15 @@ test('a reader of a damaged file who comes to its end late does not take away wh
   const digest = await addBlob(first, bytes);
   await first.close();
   const cache = await open(t, data);
-  const blobs = [await cache.blob(image, digest), await cache.blob(image, digest)];
+  const blobs = [await cache.open(image, digest), await cache.open(image, digest)];
   const [early, late] = blobs.map((blob) => blob!.stream(0, bytes.length));
   await late!.next();
   flipByte(contentPath(data, digest), 2_999_999);
   await assert.rejects(readAll(early!), /have changed/);
-  assert.equal(cache.hasBlob(digest), false);
+  assert.equal(await cache.isStored(digest), false);
   await addBlob(cache, bytes);
   await assert.rejects(readAll(late!), /have changed/);
-  assert.equal(cache.hasBlob(digest), true);
+  assert.equal(await cache.isStored(digest), true);
   for (const blob of blobs) blob!.close();
 });
 
@@ -243,7 +251,7 @@ test('a manifest whose file has other bytes is not served, and has its tags agai
   const manifest = manifestOf([{ digest: digestOf(Buffer.from('c')), size: 1 }]);
   const first = await open(t, data);
   await first.putManifest(image, manifest);
-  first.setTag(image, latest, { digest: manifest.digest, endpoint });
+  await first.setTag(image, latest, { digest: manifest.digest, endpoint });
   await first.close();
   const path = contentPath(data, manifest.digest);
   writeFileSync(path, readFileSync(path, 'utf8').replace('note', 'nope'));
@@ -251,7 +259,7 @@ test('a manifest whose file has other bytes is not served, and has its tags agai
   const second = await open(t, data);
   assert.equal(await second.manifest(image, manifest.digest), undefined);
   await second.putManifest('a.test/other', manifest);
-  assert.deepEqual(second.tag(image, latest)?.digest, manifest.digest);
+  assert.deepEqual((await second.tag(image, latest))?.digest, manifest.digest);
   assert.ok(await second.manifest(image, manifest.digest), 'linked as before');
 });
 
@@ -261,13 +269,13 @@ test('all is there again after a restart', async (t) => {
   const first = await open(t, data);
   const digest = await addBlob(first);
   await first.putManifest(image, manifest);
-  first.setTag(image, latest, { digest: manifest.digest, endpoint });
+  await first.setTag(image, latest, { digest: manifest.digest, endpoint });
   await first.close();
   await first.close();
 
   const second = await open(t, data);
-  assert.equal(second.tag(image, latest)?.digest, manifest.digest);
-  assert.ok(await second.blob(image, digest));
+  assert.equal((await second.tag(image, latest))?.digest, manifest.digest);
+  assert.ok(await second.open(image, digest));
   assert.deepEqual(await second.admin.reconciled, {
     added: 0,
     dropped: 0,
@@ -287,7 +295,7 @@ test('closing waits for what is being written', async (t) => {
   await Promise.all(writes.map((write) => write.catch(() => undefined)));
 
   const second = await open(t, data);
-  assert.equal(second.hasBlob(digestOf(bytes)), true);
+  assert.equal(await second.isStored(digestOf(bytes)), true);
   assert.ok(await second.manifest(image, manifest.digest));
   assert.deepEqual(await second.admin.reconciled, {
     added: 0,
@@ -307,7 +315,7 @@ test('usage and images are told', async (t) => {
   const layer = await addBlob(cache);
   const manifest = manifestOf([{ digest: layer, size: 1000 }]);
   await cache.putManifest(image, manifest);
-  cache.setTag(image, latest, { digest: manifest.digest, endpoint });
+  await cache.setTag(image, latest, { digest: manifest.digest, endpoint });
   const reservation = await cache.reserve(50);
   const bytes = 1000 + manifest.bytes.length;
   assert.deepEqual(cache.admin.usage(), {
@@ -330,31 +338,33 @@ test('a blob that eviction forgot while it was on its way is linked when it come
   await cache.link(image, digest, endpoint);
   const other = await addBlob(cache, Buffer.alloc(3000, 'a'));
   (await cache.reserve(4000))?.release();
-  assert.equal(cache.hasBlob(other), false);
-  assert.equal(cache.isLinked(image, digest), false);
+  assert.equal(await cache.isStored(other), false);
+  assert.equal((await cache.find(image, digest)).linked, false);
   const file = join(cache.incoming.path, 'blob');
   writeFileSync(file, bytes);
-  await cache.adoptBlob(digest, bytes.length, file);
-  assert.equal(cache.isLinked(image, digest), true);
+  await cache.commit(digest, bytes.length, file);
+  assert.equal((await cache.find(image, digest)).linked, true);
 });
 
 test('gc forgets names and referrers lists of images of which nothing was ever here', async (t) => {
   const data = dataFolder(t);
   const cache = await open(t, data);
   const list = Buffer.from('{}');
-  for (let n = 0; n < 50; n += 1) cache.setList(`made.up/name${n}`, 'referrers', 'sha256:0', list);
+  for (let n = 0; n < 50; n += 1) await cache.setList(`made.up/name${n}`, 'referrers', 'sha256:0', list);
   const blob = await addBlob(cache);
-  cache.setList(image, 'referrers', blob, list);
-  cache.setList('quay.io/team/app', 'tags', '', list);
+  await cache.setList(image, 'referrers', blob, list);
+  await cache.setList('quay.io/team/app', 'tags', '', list);
   assert.equal((await cache.admin.collect()).forgotten, 50);
   assert.equal((await cache.admin.collect()).forgotten, 0);
-  assert.equal(cache.list('made.up/name1', 'referrers', 'sha256:0'), undefined);
-  assert.ok(cache.list(image, 'referrers', blob) && cache.list('quay.io/team/app', 'tags', ''));
-  assert.ok(cache.isLinked(image, blob));
+  assert.equal(await cache.list('made.up/name1', 'referrers', 'sha256:0'), undefined);
+  assert.ok(
+    (await cache.list(image, 'referrers', blob)) && (await cache.list('quay.io/team/app', 'tags', '')),
+  );
+  assert.ok((await cache.find(image, blob)).linked);
   // A number that became free goes to another name.
-  cache.setList('new.io/name', 'tags', '', list);
-  assert.ok(cache.list('new.io/name', 'tags', ''));
-  assert.equal(cache.list('made.up/name1', 'tags', ''), undefined);
+  await cache.setList('new.io/name', 'tags', '', list);
+  assert.ok(await cache.list('new.io/name', 'tags', ''));
+  assert.equal(await cache.list('made.up/name1', 'tags', ''), undefined);
 });
 
 test('gc keeps the type under which one image alone knows a manifest', async (t) => {
@@ -366,7 +376,7 @@ test('gc keeps the type under which one image alone knows a manifest', async (t)
   await cache.putManifest(other, { ...manifest, mediaType: ownType });
   await cache.admin.collect();
   // A number that had become free would go to this name.
-  cache.setList('new.io/name', 'tags', '', Buffer.from('{}'));
+  await cache.setList('new.io/name', 'tags', '', Buffer.from('{}'));
   assert.equal((await cache.manifest(other, manifest.digest))?.mediaType, ownType);
   assert.equal((await cache.manifest(image, manifest.digest))?.mediaType, manifest.mediaType);
 });

@@ -19,7 +19,7 @@ async function work(worker: number): Promise<never> {
     const digest = await addBlob(cache, randomBytes(size));
     const manifest = manifestOf([{ digest, size }], `${process.pid} ${worker} ${round}`);
     await cache.putManifest(image, manifest);
-    cache.setTag(image, tagOf(`t${worker}-${round % 50}`), { digest: manifest.digest, endpoint });
+    await cache.setTag(image, tagOf(`t${worker}-${round % 50}`), { digest: manifest.digest, endpoint });
     process.stdout.write('.');
   }
 }

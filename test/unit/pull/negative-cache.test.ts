@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRememberedTrails } from '../../../src/pull/negative-cache.ts';
+import { createNegativeCache } from '../../../src/pull/negative-cache.ts';
 import { createManualClock } from '../../support/clock.ts';
 
 test('answers about names that clients make up take some megabytes at most', () => {
-  const trails = createRememberedTrails(createManualClock(), 10_000);
+  const trails = createNegativeCache(createManualClock(), 10_000);
   const reason = 'HTTP 404 (NAME_UNKNOWN)'.padEnd(2000);
   const trail = [{ endpoint: 'quay.io/team', role: 'source', outcome: 'notFound', reason, ms: 1 }] as const;
   for (let n = 0; n < 20_000; n += 1) trails.add(`quay.io/${'x'.repeat(200)}/${n}`, 'latest', trail);

@@ -13,10 +13,8 @@ test('a transfer is let go when it cannot be found out whether the image may hav
   const { digest } = blobOf('x');
   let open = 0;
   const cache: Partial<Cache> = {
-    blob: async () => undefined,
-    descriptor: () => undefined,
-    hasBlob: () => false,
-    isLinked: () => false,
+    open: async () => undefined,
+    find: async () => ({ content: undefined, linked: false, described: undefined }),
   };
   // All of it was left by an earlier run: nobody is asked for bytes.
   const transfers: Partial<Transfers> = {

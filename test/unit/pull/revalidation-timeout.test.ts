@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseReference } from '../../../src/oci/reference.ts';
-import { createPatience } from '../../../src/pull/revalidation-timeout.ts';
+import { createRevalidationTimeout } from '../../../src/pull/revalidation-timeout.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
 import { createManualClock } from '../../support/clock.ts';
 
@@ -13,7 +13,7 @@ function patienceOf(ms = 1000, down: readonly string[] = [], answering: readonly
   const log = { warn: (fields: object) => void warnings.push(fields) };
   const hasAnswered = (asked: readonly Endpoint[]) => asked.some(({ host }) => answering.includes(host));
   const upstream = { endpoints, isDown, hasAnswered };
-  return { clock, warnings, patience: createPatience({ clock, upstream, log }, ms) };
+  return { clock, warnings, patience: createRevalidationTimeout({ clock, upstream, log }, ms) };
 }
 
 function referenceTo(text: string) {

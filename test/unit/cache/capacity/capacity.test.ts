@@ -44,9 +44,9 @@ test('room is made for a reservation by what was used least lately, and its file
     digests.push(await addBlob(cache));
     clock.advance(1000);
   }
-  (await cache.blob(image, digests[0]!))!.close();
+  (await cache.open(image, digests[0]!))!.close();
   assert.ok(await cache.reserve(900));
-  assert.deepEqual(digests.map(cache.hasBlob), [true, false, true]);
+  assert.deepEqual(await Promise.all(digests.map(cache.isStored)), [true, false, true]);
   await until(() => !isFile(data, digests[1]!));
 });
 
@@ -65,7 +65,7 @@ test('what can never fit is refused and evicts nothing', async (t) => {
   const cache = await open(t, dataFolder(t), { maxSize: 5000 });
   const digest = await addBlob(cache);
   assert.equal(await cache.reserve(5001), undefined);
-  assert.equal(cache.hasBlob(digest), true);
+  assert.equal(await cache.isStored(digest), true);
 });
 
 test('free space on the disk is looked at, with what must be left', async (t) => {
@@ -73,9 +73,9 @@ test('free space on the disk is looked at, with what must be left', async (t) =>
   const cache = await open(t, dataFolder(t), { minFree: 4000 }, { freeBytes: () => free });
   const digest = await addBlob(cache);
   assert.ok(await cache.reserve(6000));
-  assert.equal(cache.hasBlob(digest), true);
+  assert.equal(await cache.isStored(digest), true);
   assert.ok(await cache.reserve(500), 'by eviction');
-  assert.equal(cache.hasBlob(digest), false);
+  assert.equal(await cache.isStored(digest), false);
   free = 0;
   assert.equal(await cache.reserve(1), undefined);
 });
@@ -87,22 +87,22 @@ test('what is reserved and on the disk by now is not missed there a second time'
   assert.ok(await cache.reserve(6000, [], () => written));
   written = 5000;
   assert.ok(await cache.reserve(4000));
-  assert.equal(cache.hasBlob(digest), true);
+  assert.equal(await cache.isStored(digest), true);
   assert.ok(await cache.reserve(500), 'by eviction');
-  assert.equal(cache.hasBlob(digest), false);
+  assert.equal(await cache.isStored(digest), false);
 });
 
 test('an open blob is neither evicted nor disturbed', async (t) => {
   const cache = await open(t, dataFolder(t), { maxSize: 1_000_000 });
   const bytes = randomBytes(900_000);
   const digest = await addBlob(cache, bytes);
-  const blob = (await cache.blob(image, digest))!;
+  const blob = (await cache.open(image, digest))!;
   const stream = blob.stream(0, bytes.length);
   assert.equal(await cache.reserve(500_000), undefined);
   assert.deepEqual(await readAll(stream), bytes);
   blob.close();
   assert.ok(await cache.reserve(500_000));
-  assert.equal(cache.hasBlob(digest), false);
+  assert.equal(await cache.isStored(digest), false);
 });
 
 test('more than max_size is brought down in the background, whole images at once', async (t) => {
@@ -117,14 +117,18 @@ test('more than max_size is brought down in the background, whole images at once
   await first.close();
   const second = await open(t, data, { maxSize: 25_000 }, { clock });
   await until(() => second.admin.usage().bytes <= 25_000);
-  assert.deepEqual(
-    images.map(({ layer }) => second.hasBlob(layer)),
-    [false, false, true, true],
-  );
-  assert.deepEqual(
-    images.map(({ digest }) => second.hasBlob(digest)),
-    [false, false, true, true],
-  );
+  assert.deepEqual(await Promise.all(images.map(({ layer }) => second.isStored(layer))), [
+    false,
+    false,
+    true,
+    true,
+  ]);
+  assert.deepEqual(await Promise.all(images.map(({ digest }) => second.isStored(digest))), [
+    false,
+    false,
+    true,
+    true,
+  ]);
 });
 
 test('pins protect an image by name or by tag, layers included, until the pin is taken out', async (t) => {
@@ -138,14 +142,14 @@ test('pins protect an image by name or by tag, layers included, until the pin is
   );
   const base = await addImage(pinned, 'a.test/base/os', 10_000);
   const app = await addImage(pinned, 'a.test/app', 10_000);
-  pinned.setTag('a.test/app', tagOf('stable'), { digest: app.digest, endpoint: 'e.test/x' });
+  await pinned.setTag('a.test/app', tagOf('stable'), { digest: app.digest, endpoint: 'e.test/x' });
   clock.advance(1000);
   const other = await addImage(pinned, 'a.test/other', 10_000);
-  const kept = () => [base, app, other].map(({ layer }) => pinned.hasBlob(layer));
+  const kept = () => Promise.all([base, app, other].map(({ layer }) => pinned.isStored(layer)));
   assert.equal(await pinned.reserve(95_000), undefined);
-  assert.deepEqual(kept(), [true, true, true]);
+  assert.deepEqual(await kept(), [true, true, true]);
   (await pinned.reserve(75_000))?.release();
-  assert.deepEqual(kept(), [true, true, false]);
+  assert.deepEqual(await kept(), [true, true, false]);
   await pinned.close();
 
   const free = await open(t, data, { maxSize: 100_000 }, { clock });
@@ -168,11 +172,13 @@ test('a quota evicts within its own images only, and what others share is not ch
   }
   const used = () => cache.admin.usage().quotas[0]!.bytes;
   await until(() => used() <= 25_000);
-  assert.deepEqual(
-    [outside, ...team].map(({ layer }) => cache.hasBlob(layer)),
-    [true, false, true, true],
-  );
-  assert.equal(cache.hasBlob(shared), true);
+  assert.deepEqual(await Promise.all([outside, ...team].map(({ layer }) => cache.isStored(layer))), [
+    true,
+    false,
+    true,
+    true,
+  ]);
+  assert.equal(await cache.isStored(shared), true);
   const bytes = used();
   await cache.close();
 
@@ -199,7 +205,7 @@ test('what a manifest listed that is lost can be evicted for its quota', async (
   assert.equal(await again.manifest('a.test/team/1', lost.digest), undefined);
   assert.ok(again.admin.usage().quotas[0]!.bytes < before, 'a lost content is charged to nobody');
   (await again.reserve(10_000, ['a.test/team/3']))?.release();
-  assert.deepEqual([lost.layer, kept.layer].map(again.hasBlob), [false, true]);
+  assert.deepEqual(await Promise.all([lost.layer, kept.layer].map(again.isStored)), [false, true]);
 });
 
 test('a blob that comes back while its old file is still to be removed is not lost', async (t) => {
@@ -210,7 +216,7 @@ test('a blob that comes back while its old file is still to be removed is not lo
     const digests = await Promise.all(contents.map((bytes) => addBlob(cache, bytes)));
     if (round === 4) {
       await cache.admin.reconciled;
-      for (const digest of digests) assert.ok(isFile(data, digest) && cache.hasBlob(digest));
+      for (const digest of digests) assert.ok(isFile(data, digest) && (await cache.isStored(digest)));
     } else {
       (await cache.reserve(200_000))?.release();
       assert.equal(cache.admin.usage().bytes, 0);
@@ -230,7 +236,7 @@ test('a quota holds over many images, and the latest ones are there', async (t) 
     await addImage(cache, `a.test/other/${n}`, 10);
     await until(() => used() <= 50_000);
   }
-  const here = layers.map(cache.hasBlob);
+  const here = await Promise.all(layers.map(cache.isStored));
   assert.deepEqual(here.slice(-4), [true, true, true, true]);
   assert.equal(here.filter(Boolean).length, 4);
   const others = (await cache.admin.images('', 100)).filter((one) => one.image.startsWith('a.test/other/'));
@@ -252,7 +258,7 @@ test('under writing, reading and evicting at once every read is right and nothin
   }
   async function read(): Promise<void> {
     const bytes = any();
-    const blob = await cache.blob(image, digestOf(bytes));
+    const blob = await cache.open(image, digestOf(bytes));
     if (!blob) {
       misses += 1;
       return;

@@ -25,7 +25,7 @@ test('rows without a file are no longer stored, and their tags wait for them to 
   const kept = await addBlob(first);
   const manifest = manifestOf([{ digest: kept, size: 1000 }]);
   await first.putManifest(image, manifest);
-  first.setTag(image, tagOf('a'), { digest: manifest.digest, endpoint: 'e.test/x' });
+  await first.setTag(image, tagOf('a'), { digest: manifest.digest, endpoint: 'e.test/x' });
   await first.close();
   unlinkSync(pathOf(data, gone));
   unlinkSync(pathOf(data, manifest.digest));
@@ -39,12 +39,12 @@ test('rows without a file are no longer stored, and their tags wait for them to 
     unreadable: 0,
   });
   assert.equal(second.admin.usage().quotas[0]!.bytes, 1000);
-  assert.equal(second.hasBlob(gone), false);
-  assert.equal(second.hasBlob(kept), true);
+  assert.equal(await second.isStored(gone), false);
+  assert.equal(await second.isStored(kept), true);
   assert.equal(await second.manifest(image, manifest.digest), undefined);
   assert.equal(second.admin.usage().bytes, 1000);
   await second.putManifest('a.test/other', manifest);
-  assert.equal(second.tag(image, tagOf('a'))?.digest, manifest.digest);
+  assert.equal((await second.tag(image, tagOf('a')))?.digest, manifest.digest);
   assert.ok(await second.manifest(image, manifest.digest));
 });
 
@@ -68,7 +68,7 @@ test('files without a row get one when their bytes are right, are removed when n
     foreign: 1,
     unreadable: 0,
   });
-  assert.equal(cache.hasBlob(digestOf(right)), true);
+  assert.equal(await cache.isStored(digestOf(right)), true);
   assert.equal(existsSync(wrong), false);
   assert.equal(existsSync(foreign), true);
   assert.equal(cache.admin.usage().manifests, 1, 'an index that does not bear its type is recognised');
@@ -84,7 +84,7 @@ test('what arrives while it runs is neither dropped nor counted as found', async
     foreign: 0,
     unreadable: 0,
   });
-  for (const digest of digests) assert.equal(cache.hasBlob(digest), true);
+  for (const digest of digests) assert.equal(await cache.isStored(digest), true);
 });
 
 test('what a killed process left half-written in incoming is removed, a transfer is left alone', async (t) => {

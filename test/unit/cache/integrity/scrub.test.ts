@@ -78,7 +78,7 @@ test('what is damaged is not to be had from then on, and its file is gone', asyn
     [blobs[2]]: 'its file is missing',
     [wide]: 'its file has other bytes',
   });
-  for (const digest of [...blobs, wide]) assert.equal(await cache.blob(image, digest), undefined);
+  for (const digest of [...blobs, wide]) assert.equal(await cache.open(image, digest), undefined);
   assert.equal(cache.admin.usage().bytes, 0);
   await cache.close();
   const again = await open(t, data);
@@ -100,7 +100,7 @@ test('a file that cannot be opened counts as missing, and stays where it is', as
   const { checked, lost } = await scrub(cache);
   assert.equal(checked, 4);
   assert.match(lost[blobs[2]] ?? '', /^ELOOP/);
-  assert.equal(cache.hasBlob(blobs[2]), false);
+  assert.equal(await cache.isStored(blobs[2]), false);
   assert.ok(lstatSync(file).isSymbolicLink());
 });
 
@@ -120,7 +120,7 @@ test('it ends in the middle of a file when it is told to', async (t) => {
     controller.abort(),
   );
   assert.deepEqual({ checked, bytes, lost }, { checked: 0, bytes: 1024 * 1024, lost: {} });
-  assert.ok(cache.hasBlob(blobs[0]));
+  assert.ok(await cache.isStored(blobs[0]));
 });
 
 test('what is being read is not evicted, and what was read is no younger for it', async (t) => {
@@ -131,16 +131,16 @@ test('what is being read is not evicted, and what was read is no younger for it'
     if (isTried) return;
     isTried = true;
     (await cache.reserve(1_000_000))?.release();
-    assert.deepEqual([...blobs, wide].map(cache.hasBlob), [true, false, false, false]);
+    assert.deepEqual(await Promise.all([...blobs, wide].map(cache.isStored)), [true, false, false, false]);
   });
   assert.ok(isTried);
   (await cache.reserve(1_000_001))?.release();
-  assert.equal(cache.hasBlob(blobs[0]), false);
+  assert.equal(await cache.isStored(blobs[0]), false);
 });
 
 test('what came back while its old file was being read stays', async (t) => {
   const { data, cache, blobs } = await filled(t);
-  const bytes = await readAll((await cache.blob(image, blobs[0]))!.stream(0, 3_000_000));
+  const bytes = await readAll((await cache.open(image, blobs[0]))!.stream(0, 3_000_000));
   flipByte(storedFile(data, blobs[0]), 2_999_999);
   const isWanted = (digest: Digest) => digest === blobs[0];
   let isReplaced = false;
@@ -152,7 +152,7 @@ test('what came back while its old file was being read stays', async (t) => {
     renameSync(`${file}.new`, file);
   });
   assert.deepEqual([checked, lost], [1, {}]);
-  assert.ok(cache.hasBlob(blobs[0]));
+  assert.ok(await cache.isStored(blobs[0]));
 });
 
 test('a glob selects what an image links, or what a tag names and all below it', async (t) => {
@@ -166,8 +166,8 @@ test('a glob selects what an image links, or what a tag names and all below it',
   const top = indexOf([inner]);
   const single = manifestOf([{ digest: two, size: 1000 }]);
   for (const manifest of [inner, top, single]) await cache.putManifest(image, manifest);
-  cache.setTag(image, tagOf('multi'), { digest: top.digest, endpoint });
-  cache.setTag(image, tagOf('single'), { digest: single.digest, endpoint });
+  await cache.setTag(image, tagOf('multi'), { digest: top.digest, endpoint });
+  await cache.setTag(image, tagOf('single'), { digest: single.digest, endpoint });
 
   const all = [one, two, loose, foreign, inner.digest, top.digest, single.digest];
   const selected = async (matches: (name: string) => boolean) => {
