@@ -3,6 +3,8 @@
  *
  *   known, up to 30 s old ............... its addresses, at once
  *   known, up to an hour old ............ looked up again; the old addresses if DNS fails or has no answer within a second
+ *   the same, after such a failure ...... looked up again; the old addresses at once, so that an outage of DNS does not make each
+ *                                         new connection slow
  *   not known ........................... looked up; the caller waits up to its own limit
  *   look-up under way ................... shared, also with a caller that comes after the first has given up
  *
@@ -54,6 +56,8 @@ interface Known {
   readonly addresses: readonly LookupAddress[];
   /** Monotonic ms. */
   freshUntil: number;
+  /** None of the addresses could be connected to. */
+  isDoubted: boolean;
   readonly keptUntil: number;
 }
 
@@ -112,7 +116,12 @@ export function createLookups(deps: LookupsDeps): Lookups {
       const addresses = await resolved(hostname);
       slow.delete(hostname);
       const now = clock.monotonic();
-      known.set(hostname, { addresses, freshUntil: now + freshFor, keptUntil: now + keptFor });
+      known.set(hostname, {
+        addresses,
+        freshUntil: now + freshFor,
+        isDoubted: false,
+        keptUntil: now + keptFor,
+      });
       return addresses;
     } catch (error) {
       if (isAnswer(error)) {
@@ -165,11 +174,17 @@ export function createLookups(deps: LookupsDeps): Lookups {
         if (isAnswer(error)) throw error;
         return kept.addresses;
       });
+      if (slow.has(hostname) && !kept.isDoubted) {
+        orKept.catch(() => {});
+        return kept.addresses;
+      }
       return within(orKept, Math.min(usualTime, timeout), () => kept.addresses);
     },
     doubt(hostname) {
       const kept = known.get(hostname);
-      if (kept) kept.freshUntil = clock.monotonic();
+      if (!kept) return;
+      kept.freshUntil = clock.monotonic();
+      kept.isDoubted = true;
     },
   };
 }

@@ -79,11 +79,31 @@ describe('looking names up', () => {
     dns.answer('a.test', 'EAI_AGAIN');
     assert.deepEqual(await failing, ours);
 
+    dns.doubt('a.test');
     const silent = dns.of('a.test');
     await dns.clock.advance(1000);
     assert.deepEqual(await silent, ours);
     dns.answer('a.test', 'ENOTFOUND');
     await assert.rejects(dns.of('a.test'), { code: 'ENOTFOUND' });
+    assert.equal(dns.all.length, 3);
+  });
+
+  it('waits once for a silent DNS, not for each connection, and takes its answer when that comes', async () => {
+    const dns = scripted();
+    const first = dns.of('a.test');
+    dns.answer('a.test', ours);
+    await first;
+    await dns.clock.advance(60_000);
+    const waiting = dns.of('a.test');
+    await dns.clock.advance(1000);
+    assert.deepEqual(await waiting, ours);
+    assert.deepEqual(await dns.of('a.test'), ours, 'at once');
+    dns.answer('a.test', 'EAI_AGAIN');
+    await dns.clock.advance(0);
+    assert.deepEqual(await dns.of('a.test'), ours, 'at once, and DNS is asked again');
+    dns.answer('a.test', other);
+    await dns.clock.advance(0);
+    assert.deepEqual(await dns.of('a.test'), other);
     assert.equal(dns.all.length, 3);
   });
 
