@@ -123,6 +123,16 @@ export function testEvictionOrder(open: OpenIndex<'catalogue' | 'inventory' | 'o
       assert.equal(await inventory.content(named('upload')), undefined, 'no other image links it');
     });
 
+    it('has what a lost manifest lists in it only once that is dropped', async (t) => {
+      const { inventory, order } = await open(t);
+      await addManifest(inventory, 'm', ['own'], { used: 1 });
+      await addBlob(inventory, 'own', 5, { used: 3 });
+      await inventory.lose(named('m'));
+      assert.deepEqual(await allOf(order), [named('m')], 'not the layer, though it alone is stored');
+      await inventory.drop(named('m'));
+      assert.deepEqual(await allOf(order), [named('own')]);
+    });
+
     it('evicts what is only referenced', async (t) => {
       const { catalogue, order } = await open(t);
       await catalogue.link(named('a'), { image, origin }, 7);

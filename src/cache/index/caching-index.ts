@@ -8,8 +8,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
-import type { CachedTag } from '../cache.ts';
-import type { IndexStore, StoredRow } from './index-store.ts';
+import type { CachedTag, StoredContent } from '../cache.ts';
+import type { IndexStore } from './index-store.ts';
 
 export interface RememberedIndex extends IndexStore {
   /** Call it when the index behind has been replaced. */
@@ -63,7 +63,7 @@ class RememberedTags {
 /** Every method throws what the index behind throws. */
 export function createRememberedIndex(index: IndexStore): RememberedIndex {
   const tags = new RememberedTags();
-  const contents = new LRUCache<Digest, Map<string, StoredRow>>({ max: maxRemembered });
+  const contents = new LRUCache<Digest, Map<string, StoredContent>>({ max: maxRemembered });
 
   function forgetAll(): void {
     tags.clear();
@@ -75,7 +75,7 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
     contents.delete(digest);
   }
 
-  function remember(image: string, content: StoredRow): void {
+  function remember(image: string, content: StoredContent): void {
     const images = contents.get(content.digest);
     if (images && images.size < maxImages) images.set(image, content);
     else contents.set(content.digest, new Map([[image, content]]));
@@ -127,9 +127,9 @@ export function createRememberedIndex(index: IndexStore): RememberedIndex {
     },
     dropContent(digest) {
       forget(digest);
-      // Contents that only this one references go as well.
-      for (const child of index.children(digest)) if (!child.stored) forget(child.digest);
-      return index.dropContent(digest);
+      const forgotten = index.dropContent(digest);
+      forgotten.forEach(forget);
+      return forgotten;
     },
     loseContent(digest) {
       forget(digest);

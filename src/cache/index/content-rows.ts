@@ -1,8 +1,8 @@
-/** Contents and what manifests list: one row per digest, whether its file is here or it is only heard of. */
+/** Contents and what manifests list: one row per digest, stored or only referenced. */
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
-import type { IndexStore, Root } from './index-store.ts';
+import type { IndexStore } from './index-store.ts';
 import type { Names } from './string-table.ts';
 
 type ContentRows = Pick<
@@ -11,31 +11,19 @@ type ContentRows = Pick<
 >;
 
 /**
- * Of one manifest; what it lists beyond that is served all the same, but stands for itself. Real ones have a few
- * dozen; 4 MiB of made-up descriptors would keep everybody waiting for seconds.
+ * Children of one manifest that are written. What it lists beyond that is served all the same, but evicted by itself. Real manifests have
+ * some dozen; to write 4 MiB of made-up descriptors would stop all requests for seconds.
  */
 const mostChildren = 2000;
 
 /** Row numbers of digests. */
 export interface ContentIds {
   find(key: Buffer): number | undefined;
-  /** Written as heard of, if it is new. */
+  /** A new digest gets a row as referenced content. `used`: epoch ms. */
   intern(key: Buffer, used: number): number;
 }
 
-export interface RootRow {
-  readonly id: number;
-  readonly digest: Buffer;
-  readonly size: number | null;
-  readonly used: number;
-  readonly pinned: number;
-}
-
-export function toRoot(row: RootRow): Root {
-  const { id, digest, size, used, pinned } = row;
-  return { row: id, digest: keyDigest(digest), size: size ?? undefined, used, pinned: pinned === 1 };
-}
-
+/** Prepares its statements at once; every method throws what SQLite throws. */
 export function createContentIds(db: Database): ContentIds {
   const select = db.prepare<[Buffer], number>('SELECT id FROM contents WHERE digest = ?').pluck();
   const insert = db.prepare<[Buffer, number]>('INSERT INTO contents (digest, used) VALUES (?, ?)');
@@ -45,9 +33,10 @@ export function createContentIds(db: Database): ContentIds {
   };
 }
 
+/** Prepares its statements at once; every method throws what SQLite throws. */
 export function createContentRows(db: Database, names: Names, ids: ContentIds): ContentRows {
-  const select = db.prepare<[Buffer], { row: number; size: number; mediaType: string | null }>(`
-    SELECT c.id AS row, c.size, m.name AS mediaType FROM contents c LEFT JOIN names m ON m.id = c.media_type
+  const select = db.prepare<[Buffer], { size: number; mediaType: string | null }>(`
+    SELECT c.size, m.name AS mediaType FROM contents c LEFT JOIN names m ON m.id = c.media_type
     WHERE c.digest = ? AND c.size IS NOT NULL`);
   const store = db.prepare<[Buffer, number, number | null, number]>(`
     INSERT INTO contents (digest, size, media_type, used) VALUES (?, ?, ?, ?)
@@ -75,14 +64,13 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
   const lose = db.prepare<[Buffer]>('UPDATE contents SET size = NULL, media_type = NULL WHERE digest = ?');
   const removeChildren = db.prepare<[number]>('DELETE FROM children WHERE parent = ?');
   const removeTags = db.prepare<[number]>('DELETE FROM tags WHERE content = ?');
-  const removeUnheard = db.prepare<[number]>(`
+  const removeUnreferenced = db
+    .prepare<[number], Buffer>(`
     DELETE FROM contents WHERE id = ? AND size IS NULL AND parents = 0
-      AND NOT EXISTS (SELECT 1 FROM links WHERE content = contents.id)`);
-  const selectRoot = db.prepare<[number], RootRow>(
-    'SELECT id, digest, size, used, pinned FROM contents WHERE id = ? AND size IS NOT NULL AND parents = 0',
-  );
+      AND NOT EXISTS (SELECT 1 FROM links WHERE content = contents.id) RETURNING digest`)
+    .pluck();
 
-  function drop(digest: Digest): Root[] {
+  function drop(digest: Digest): Digest[] {
     const id = ids.find(digestKey(digest));
     if (id === undefined) return [];
     const listed = childIds.all(id);
@@ -93,13 +81,7 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
       demote.run(id);
       removeTags.run(id);
     }
-    const roots: Root[] = [];
-    for (const child of listed) {
-      if (removeUnheard.run(child).changes > 0) continue;
-      const root = selectRoot.get(child);
-      if (root) roots.push(toRoot(root));
-    }
-    return roots;
+    return listed.flatMap((child) => removeUnreferenced.all(child)).map(keyDigest);
   }
 
   return {

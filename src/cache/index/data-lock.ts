@@ -1,7 +1,7 @@
 /**
  * One process per data folder. `entrepot.lock` is a tiny SQLite database in which the holder keeps a transaction
  * open: a lock of the kernel, which ends with the process however it ends, `kill -9` included. SQLite's RESERVED
- * lock keeps other writers out and lets readers in, so a second process can read who holds it.
+ * lock keeps other writers out and lets readers in, so a second process can read which process holds it.
  *
  * `held` has a row from the start to an orderly end: with the boot in which that was, so that the next start can tell a killed
  * process from a machine that went down, and took with it what was not flushed. This database flushes each commit.

@@ -7,6 +7,7 @@ import {
   digestHex,
 } from '../../oci/digest.ts';
 
+/** See the head of the file. */
 export function digestKey(digest: Digest): Buffer {
   const hex = digestHex(digest);
   const key = Buffer.allocUnsafe(1 + hex.length / 2);
@@ -15,6 +16,7 @@ export function digestKey(digest: Digest): Buffer {
   return key;
 }
 
+/** The digest of a key that `digestKey` gave. */
 export function keyDigest(key: Buffer): Digest {
   return `${digestAlgorithms[(key[0] ?? 0) - 1]}:${key.toString('hex', 1)}` as Digest;
 }

@@ -1,47 +1,25 @@
-/** What eviction and reconciliation ask of all contents: orders, sums and ranges, each along an index. */
+/** Last uses, pinned marks, sums, and the contents of a shard. Each statement goes along an index. */
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
-import { type RootRow, toRoot } from './content-rows.ts';
 import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Totals } from './inventory.ts';
 
 type EvictionRows = Pick<
   IndexStore,
-  | 'touch'
-  | 'agePastUses'
-  | 'oldest'
-  | 'newestUseBelow'
-  | 'setPinned'
-  | 'unpinAll'
-  | 'totals'
-  | 'hosted'
-  | 'storedIn'
-  | 'storedAfter'
+  'touch' | 'ageFutureUses' | 'setPinned' | 'unpinAll' | 'totals' | 'hosted' | 'storedIn'
 >;
 
 /** ms: more than thirty years. */
 const longTime = 1e12;
 
+/** Prepares its statements at once; every method throws what SQLite throws. */
 export function createEvictionRows(db: Database): EvictionRows {
   const touch = db.prepare<[{ digest: Buffer; used: number; now: number }]>(
     'UPDATE contents SET used = $used WHERE digest = $digest AND (used < $used OR used > $now)',
   );
   const age = db.prepare<[{ now: number; shift: number }]>(`
     UPDATE contents SET used = max(0, used - $shift) WHERE parents = 0 AND pinned = 0 AND used > $now`);
-  const oldest = db.prepare<[number, number], RootRow>(`
-    SELECT id, digest, size, used, pinned FROM contents
-    WHERE parents = 0 AND pinned = 0 AND (used, id) > (?, ?) ORDER BY used, id LIMIT 1`);
-  const newestBelow = db
-    .prepare<[number, number], number | null>(`
-    WITH RECURSIVE below (id, used) AS (
-      SELECT c.id, c.used FROM children r JOIN contents c ON c.id = r.child
-      WHERE r.parent = ? AND c.parents = 1 AND c.size IS NOT NULL
-      UNION
-      SELECT c.id, c.used FROM below b JOIN children r ON r.parent = b.id JOIN contents c ON c.id = r.child
-      WHERE c.parents = 1 AND c.size IS NOT NULL)
-    SELECT max(used) FROM below WHERE used <= ?`)
-    .pluck();
   const setPinned = db.prepare<[Buffer]>('UPDATE contents SET pinned = 1 WHERE digest = ? AND pinned = 0');
   const unpinAll = db.prepare<[]>('UPDATE contents SET pinned = 0 WHERE pinned = 1');
   const totals = db.prepare<[], Totals>('SELECT bytes, contents, manifests FROM totals');
@@ -54,19 +32,12 @@ export function createEvictionRows(db: Database): EvictionRows {
   >(`
     SELECT c.digest, c.size, m.name AS mediaType FROM contents c LEFT JOIN names m ON m.id = c.media_type
     WHERE c.digest > ? AND c.digest < ? AND c.size IS NOT NULL ORDER BY c.digest LIMIT ?`);
-  const storedAfter = db.prepare<[number, number], RootRow>(`
-    SELECT id, digest, size, used, pinned FROM contents WHERE id > ? AND size IS NOT NULL ORDER BY id LIMIT ?`);
 
   return {
     touch: db.transaction((uses: Iterable<readonly [Digest, number]>, now = Number.MAX_SAFE_INTEGER) => {
       for (const [digest, used] of uses) touch.run({ digest: digestKey(digest), used, now });
     }),
-    agePastUses: (now) => age.run({ now, shift: longTime }),
-    oldest(after) {
-      const row = oldest.get(after?.used ?? -1, after?.row ?? 0);
-      return row && toRoot(row);
-    },
-    newestUseBelow: (root, now) => newestBelow.get(root.row, now) ?? 0,
+    ageFutureUses: (now) => age.run({ now, shift: longTime }),
     setPinned: (digest) => setPinned.run(digestKey(digest)),
     unpinAll: () => unpinAll.run(),
     totals: () => totals.get() ?? { bytes: 0, contents: 0, manifests: 0 },
@@ -80,6 +51,5 @@ export function createEvictionRows(db: Database): EvictionRows {
         mediaType: mediaType ?? undefined,
       }));
     },
-    storedAfter: (row, limit) => storedAfter.all(row, limit).map(toRoot),
   };
 }

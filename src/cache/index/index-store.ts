@@ -1,10 +1,9 @@
 /**
- * What makes content findable: tags, manifests and what they list, links, lists. Synchronous, since each call
- * takes microseconds. Images and endpoints are text here; that they are kept once is the store's own affair.
+ * The rows of the index: what the four seams are made of. Synchronous, since each call takes microseconds, and known in this folder
+ * alone. Images and origins are text here; the store keeps each string once.
  *
- * A content is *stored* (its file is here) or only heard of; a manifest that was stored and is *lost* (its file was
- * found to be missing or wrong) still lists what it listed. A content that no manifest lists is a *root*: what
- * eviction chooses from.
+ * A content is *stored* (its file is here) or only *referenced*; a manifest that was stored and is *lost* (its file was found to be
+ * missing or wrong) still lists what it listed. A content that no manifest lists is a *root*: eviction chooses from those.
  */
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
@@ -29,16 +28,16 @@ export interface IndexStore {
   tags(image: string): string[];
 
   /** What is stored under the digest. */
-  content(digest: Digest): StoredRow | undefined;
+  content(digest: Digest): StoredContent | undefined;
   /** The same, where `image` links it. */
-  linkedContent(image: string, digest: Digest): StoredRow | undefined;
+  linkedContent(image: string, digest: Digest): StoredContent | undefined;
   addBlob(digest: Digest, size: number, used: number): void;
   addManifest(digest: Digest, size: number, manifest: Manifest, used: number): void;
   /**
-   * Forgets a stored content, its tags, and its links unless a stored manifest lists it. Gives what was listed by
-   * it, is stored, and is a root from now on.
+   * Forgets a content, its tags, and its links unless a manifest lists it. Gives the contents that only it referenced, which are
+   * forgotten as well.
    */
-  dropContent(digest: Digest): Root[];
+  dropContent(digest: Digest): Digest[];
   /** The file is gone: no longer stored. Links, tags and what it lists stay, for when it comes back. */
   loseContent(digest: Digest): void;
   /** What a stored manifest lists. */
@@ -50,7 +49,7 @@ export interface IndexStore {
   referrersOf(image: string, subject: Digest): Digest[];
   parentsOf(image: string, digest: Digest): Digest[];
   unlink(image: string, digest: Digest): void;
-  /** All that the image links, stored or only heard of. */
+  /** All that the image links, stored or only referenced. */
   linkedBy(image: string): Digest[];
   descriptor(image: string, digest: Digest): KnownDescriptor | undefined;
 
@@ -68,13 +67,7 @@ export interface IndexStore {
   /** Last uses, epoch ms. An older time than the known one changes nothing, unless that one is later than now. */
   touch(uses: Iterable<readonly [Digest, number]>, now?: number): void;
   /** Roots that were used later than `now`, by a clock that was ahead: from here on long ago, in the same order. */
-  agePastUses(now: number): void;
-  /** The least recently used of the roots that are not pinned, and of what is only heard of and not listed either. */
-  oldest(after: RootPosition | undefined): Root | undefined;
-  /** Latest use until `now` among what only this root brought, directly or through manifests that only it lists. */
-  newestUseBelow(root: Root, now: number): number;
-  /** Every `image` that links it, and every `image:tag` that points to it. */
-  namesOf(digest: Digest): string[];
+  ageFutureUses(now: number): void;
   imagesOf(digest: Digest): string[];
   setPinned(digest: Digest): void;
   oldestBatch(after: Position | undefined, limit: number): Batch;
@@ -93,8 +86,6 @@ export interface IndexStore {
     after: Digest | undefined,
     limit: number,
   ): StoredContent[];
-  /** Stored contents in the order of their rows, from after `row`. */
-  storedAfter(row: number, limit: number): Root[];
   images(after: string, limit: number): ImageSummary[];
   /** Stored manifests that the image links and that have a tag there, or no parent; by tag, those without one last. */
   keptManifests(image: string): KeptManifest[];
@@ -102,21 +93,4 @@ export interface IndexStore {
   meta(key: string): string | undefined;
   setMeta(key: string, value: string): void;
   close(): void;
-}
-
-/** A stored content with its row. */
-export interface StoredRow extends StoredContent {
-  readonly row: number;
-}
-
-export interface RootPosition {
-  readonly used: number;
-  readonly row: number;
-}
-
-export interface Root extends RootPosition {
-  readonly digest: Digest;
-  /** Undefined: only heard of. */
-  readonly size: number | undefined;
-  readonly pinned: boolean;
 }

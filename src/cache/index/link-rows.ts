@@ -17,25 +17,24 @@ type LinkRows = Pick<
   | 'unlink'
   | 'linkedBy'
   | 'descriptor'
-  | 'namesOf'
   | 'imagesOf'
 >;
 
 interface Linked {
-  readonly row: number;
   readonly size: number | null;
   readonly mediaType: string | null;
 }
 
 /**
- * A small config or an empty layer is listed by very many manifests. Only the newest of them are looked at: a blob
- * is asked for soon after its manifest, and not to know its size beforehand costs little.
+ * Manifests that are read for the descriptor of a blob, newest first. A small config or an empty layer is listed by very many. A blob is
+ * requested soon after its manifest, and a size that is not known beforehand costs little.
  */
 const parentsLookedAt = 1000;
 
+/** Prepares its statements at once; every method throws what SQLite throws. */
 export function createLinkRows(db: Database, names: Names, ids: ContentIds): LinkRows {
   const select = db.prepare<[number, Buffer], Linked>(`
-    SELECT c.id AS row, c.size, m.name AS mediaType
+    SELECT c.size, m.name AS mediaType
     FROM contents c JOIN links l ON l.content = c.id LEFT JOIN names m ON m.id = coalesce(l.media_type, c.media_type)
     WHERE l.image = ? AND c.digest = ?`);
   const upsert = db.prepare<[number, number, number, number | null]>(`
@@ -54,15 +53,6 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     FROM listed p CROSS JOIN links l ON l.image = ? AND l.content = p.parent
       JOIN names m ON m.id = p.media_type JOIN names e ON e.id = l.endpoint
     LIMIT 1`);
-  const selectNames = db
-    .prepare<[{ digest: Buffer }], string>(`
-    SELECT n.name FROM links l JOIN names n ON n.id = l.image
-    WHERE l.content = (SELECT id FROM contents WHERE digest = $digest)
-    UNION ALL
-    SELECT n.name || ':' || t.tag FROM tags t JOIN names n ON n.id = t.image
-    WHERE t.content = (SELECT id FROM contents WHERE digest = $digest)`)
-    .pluck();
-
   const selectImages = db
     .prepare<[Buffer], string>(`
     SELECT n.name FROM links l JOIN names n ON n.id = l.image
@@ -80,7 +70,7 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     WHERE r.child = (SELECT id FROM contents WHERE digest = ?) AND p.size IS NOT NULL LIMIT 10`)
     .pluck();
 
-  // What the image's name had pinned is not any more.
+  // The image's name may have been what pinned it.
   const unpin = db.prepare<[number]>('UPDATE contents SET pinned = 0 WHERE id = ? AND pinned = 1');
   const remove = db.prepare<[number, number]>('DELETE FROM links WHERE image = ? AND content = ?');
   const selectLinked = db
@@ -98,7 +88,7 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     linkedContent(image, digest) {
       const row = find(image, digest);
       if (!row || row.size === null) return undefined;
-      return { row: row.row, digest, size: row.size, mediaType: row.mediaType ?? undefined };
+      return { digest, size: row.size, mediaType: row.mediaType ?? undefined };
     },
     link: db.transaction(
       (image: string, digest: Digest, endpoint: string, used: number, mediaType?: string) => {
@@ -134,6 +124,5 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
       return { ...known, isElsewhere: elsewhere === 1 };
     },
     imagesOf: (digest) => selectImages.all(digestKey(digest)),
-    namesOf: (digest) => selectNames.all({ digest: digestKey(digest) }),
   };
 }

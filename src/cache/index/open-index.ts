@@ -70,6 +70,7 @@ export function isDamage(error: unknown): boolean {
   return error instanceof SqliteDatabase.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code);
 }
 
+/** Whether SQLite found no space on the disk. */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof SqliteDatabase.SqliteError && error.code === 'SQLITE_FULL';
 }

@@ -7,6 +7,7 @@ import type { IndexStore } from './index-store.ts';
 
 const pinsKey = 'added-pins';
 
+/** Rejects as the interface says. */
 export function createSqliteCatalogue(rows: IndexStore): Catalogue {
   const pins = () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[];
   const setPins = (patterns: readonly string[]) => rows.setMeta(pinsKey, JSON.stringify(patterns));

@@ -8,7 +8,7 @@ const pinsKey = 'pins';
 export function createSqliteEvictionOrder(rows: IndexStore): EvictionOrder {
   return {
     touch: async (uses, now) => rows.touch(uses, now),
-    ageFutureUses: async (now) => rows.agePastUses(now),
+    ageFutureUses: async (now) => rows.ageFutureUses(now),
     oldest: async (after, limit) => rows.oldestBatch(after, limit),
     evict: async (chosen) => rows.evict(chosen).gone,
     pin: async (digests) => rows.transaction(() => digests.forEach(rows.setPinned)),

@@ -1,16 +1,16 @@
-/** The index in SQLite. One connection, every statement prepared once. */
+/** The rows of the index in SQLite: one connection, every statement prepared once. */
 import type { Database } from 'better-sqlite3';
 import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
 import type { IndexStore } from './index-store.ts';
-import { createInventoryRows } from './inventory-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
+import { createListingRows } from './listing-rows.ts';
 import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 
-/** Takes over the database, which has the schema of `migrations.ts`. */
+/** Takes over the database, which has the schema of `migrations.ts`. Every method throws what SQLite throws. */
 export function createSqliteIndex(db: Database): IndexStore {
   const names = createNames(db);
   const ids = createContentIds(db);
@@ -26,7 +26,7 @@ export function createSqliteIndex(db: Database): IndexStore {
     ...createListRows(db, names),
     ...createEvictionRows(db),
     ...createBatchRows(db),
-    ...createInventoryRows(db, names),
+    ...createListingRows(db, names),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {
       // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.

@@ -7,6 +7,7 @@ import type { IndexStore } from './index-store.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
 import { write, writeLink } from './sqlite-catalogue.ts';
 
+/** Rejects as the interface says. */
 export function createSqliteInventory(rows: IndexStore): Inventory {
   function add({ digest, size, manifest }: NewContent, links: readonly NewLink[], at: number): void {
     if (manifest) rows.addManifest(digest, size, manifest, at);

@@ -2,6 +2,7 @@
 import type { IndexStore } from './index-store.ts';
 import type { Listing } from './listing.ts';
 
+/** Rejects as the interface says. */
 export function createSqliteListing(rows: IndexStore): Listing {
   return {
     images: async (after, limit) => rows.images(after, limit),

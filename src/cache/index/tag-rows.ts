@@ -1,3 +1,4 @@
+/** Tags: what each pointed to when an endpoint last confirmed it. */
 import type { Database } from 'better-sqlite3';
 import type { CachedTag } from '../cache.ts';
 import type { ContentIds } from './content-rows.ts';
@@ -7,6 +8,7 @@ import type { Names } from './string-table.ts';
 
 type TagRows = Pick<IndexStore, 'tag' | 'setTag' | 'dropTag' | 'tags'>;
 
+/** Prepares its statements at once; every method throws what SQLite throws. */
 export function createTagRows(db: Database, names: Names, ids: ContentIds): TagRows {
   const select = db.prepare<[number, string], { digest: Buffer; endpoint: string; checked: number }>(`
     SELECT c.digest, e.name AS endpoint, t.checked
@@ -18,7 +20,7 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
   const selectChecked = db
     .prepare<[number, string], number>('SELECT checked FROM tags WHERE image = ? AND tag = ?')
     .pluck();
-  // A tag that leaves a content may have been what pinned it.
+  // The tag may have been what pinned the content that it leaves.
   const unpin = db.prepare<[number, string]>(`
     UPDATE contents SET pinned = 0
     WHERE pinned = 1 AND id = (SELECT content FROM tags WHERE image = ? AND tag = ?)`);

@@ -1,11 +1,11 @@
-/** What people want to see: the images that are here, and what each can be pulled by. */
+/** Images in the index, and what each can be pulled by. */
 import type { Database } from 'better-sqlite3';
 import { keyDigest } from './digest-key.ts';
 import type { IndexStore } from './index-store.ts';
 import type { ImageSummary } from './listing.ts';
 import type { Names } from './string-table.ts';
 
-type InventoryRows = Pick<IndexStore, 'images' | 'keptManifests'>;
+type ListingRows = Pick<IndexStore, 'images' | 'keptManifests'>;
 
 interface KeptRow {
   readonly id: number;
@@ -16,7 +16,8 @@ interface KeptRow {
   readonly checkedAt: number | null;
 }
 
-export function createInventoryRows(db: Database, names: Names): InventoryRows {
+/** Every method throws what SQLite throws. */
+export function createListingRows(db: Database, names: Names): ListingRows {
   const images = db.prepare<[string, number], ImageSummary>(`
     SELECT n.name AS image, (SELECT count(*) FROM tags t WHERE t.image = n.id) AS tags,
       count(c.size) AS contents, coalesce(sum(c.size), 0) AS bytes
@@ -50,7 +51,7 @@ export function createInventoryRows(db: Database, names: Names): InventoryRows {
   };
 }
 
-/** By code units; what is not there comes last. */
+/** By code units; undefined comes last. */
 function compare(a: string | undefined, b: string | undefined): number {
   if (a === b) return 0;
   if (a === undefined) return 1;
