@@ -12,11 +12,14 @@ export function isGlob(what: string): boolean {
   return /[*?[\]{}!()]/.test(what);
 }
 
-/** Throws EntrepotError REFERENCE_INVALID. */
+/** A reference as people write it. Throws EntrepotError REFERENCE_INVALID. */
 export function readReference(text: string): Reference {
   const parsed = parseReference(text);
   if (parsed.ok) return parsed.value;
-  throw new EntrepotError('REFERENCE_INVALID', `the reference ${JSON.stringify(text)} ${parsed.problem}`);
+  const scheme = /^[a-z][a-z-]*:\/\//.exec(text)?.[0];
+  const hint = scheme === undefined ? '' : `: leave out "${scheme}"`;
+  const shown = JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}...` : text);
+  throw new EntrepotError('REFERENCE_INVALID', `the reference ${shown} ${parsed.problem}${hint}`);
 }
 
 /** A pattern that matches what `glob` says. Throws EntrepotError USAGE. */

@@ -6,7 +6,7 @@
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { DamagedContent } from '../cache/integrity/damaged-content.ts';
 import { reasonOf } from '../lib/thrown.ts';
-import { parseRepository } from '../oci/reference.ts';
+import { hostOf, parseRepository } from '../oci/reference.ts';
 import { takeBlob } from '../pull/drain-blob.ts';
 import type { Pull } from '../pull/pull.ts';
 import { verdictText } from '../pull/verdict-text.ts';
@@ -50,7 +50,7 @@ export function createRepair(
     name: string,
     { digest, isManifest }: Pick<DamagedContent, 'digest' | 'isManifest'>,
   ): Promise<string> {
-    const registry = name.slice(0, name.indexOf('/'));
+    const registry = hostOf(name);
     const repository = parseRepository(name.slice(registry.length + 1));
     if (!repository || !deps.isListed(registry)) return 'its registry is not listed in registries.conf';
     const image = { registry, repository, name };

@@ -1,5 +1,6 @@
 /** Disk use of the cache: in all, and by registry, repository and quota. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import { hostOf } from '../oci/reference.ts';
 
 export interface Usage {
   /** Bytes of stored content. Content that several images share is counted once. */
@@ -30,7 +31,7 @@ export async function measureUsage(cache: CacheAdmin): Promise<Usage> {
   const registries = new Map<string, UsageOf>();
   for await (const { image, bytes, contents, tags } of cache.eachImage()) {
     repositories.push({ name: image, bytes, contents, tags });
-    const name = image.slice(0, image.indexOf('/'));
+    const name = hostOf(image);
     const sum = registries.get(name) ?? { name, bytes: 0, contents: 0, tags: 0 };
     registries.set(name, {
       name,

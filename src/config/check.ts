@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
+import { hostOf } from '../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
 import { findProgram, helperProgram } from './credentials/credential-helper.ts';
@@ -15,7 +16,7 @@ import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
 import type { Environment } from './proxy-env.ts';
 import { hasBuiltInList } from './registries-conf/built-in.ts';
-import { authFilesHelper, hostOf, type RegistriesConf } from './registries-conf/registries.ts';
+import { authFilesHelper, type RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
 
 /** What `checkConfig` found. */

@@ -3,8 +3,9 @@
  * of podman on the same machine. A request that comes back is refused (508), so the mistake costs time and no answer.
  */
 import { hostname, networkInterfaces } from 'node:os';
+import { hostOf } from '../oci/reference.ts';
 import type { ConfigWarning, ServerConfig } from './config.ts';
-import { hostOf, type RegistriesConf } from './registries-conf/registries.ts';
+import type { RegistriesConf } from './registries-conf/registries.ts';
 
 /** Names and addresses under which other programs reach this machine, and this machine itself. */
 export interface Machine {

@@ -49,6 +49,17 @@ export function isDomain(text: string): boolean {
   return text.length <= maxNameLength && domainForm.test(text);
 }
 
+/** Whether the first component of a name is a registry and not a part of the repository: it has a `.` or `:`, or is `localhost`. */
+export function looksLikeRegistry(component: string): boolean {
+  return /[.:]/.test(component) || component === 'localhost';
+}
+
+/** `host[:port]` of a location, a prefix or a name with a path: the text before the first slash. */
+export function hostOf(location: string): string {
+  const slash = location.indexOf('/');
+  return slash < 0 ? location : location.slice(0, slash);
+}
+
 /** `text` as a repository path; undefined if it is none. */
 export function parseRepository(text: string): Repository | undefined {
   return text.length <= maxNameLength && repositoryForm.test(text) ? (text as Repository) : undefined;
@@ -116,7 +127,7 @@ function split(text: string): { name: string; tag?: string; digest?: string } {
 function splitDomain(name: string): { registry: string; path: string } {
   const slash = name.indexOf('/');
   const first = slash < 0 ? '' : name.slice(0, slash);
-  const isRegistry = /[.:]/.test(first) || first === 'localhost';
+  const isRegistry = looksLikeRegistry(first);
   const named = first === dockerHubIndex ? dockerHub : first;
   const registry = isRegistry ? named : dockerHub;
   const path = isRegistry ? name.slice(slash + 1) : name;

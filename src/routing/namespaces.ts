@@ -14,7 +14,7 @@ import type { ServerConfig } from '../config/config.ts';
 import { findEntry } from '../config/registries-conf/match.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
 import { canonicalRegistry, dockerHub, withLibrary } from '../oci/docker-hub.ts';
-import { isDomain } from '../oci/reference.ts';
+import { hostOf, isDomain, looksLikeRegistry } from '../oci/reference.ts';
 import { isDialable } from './dialable.ts';
 import { quoted, type Refusal, refused } from './refusal.ts';
 
@@ -102,16 +102,6 @@ export function createNamespaces(registries: RegistriesConf, routing: ServerConf
 
 function meant(registry: string, path: string): Meant {
   return { ok: true, registry, path: withLibrary(registry, path) };
-}
-
-/** Whether the component could be a domain in an image reference. */
-function looksLikeRegistry(component: string): boolean {
-  return component.includes('.') || component.includes(':') || component === 'localhost';
-}
-
-function hostOf(prefix: string): string {
-  const slash = prefix.indexOf('/');
-  return slash < 0 ? prefix : prefix.slice(0, slash);
 }
 
 function hasPort(registry: string): boolean {

@@ -7,6 +7,7 @@
  *   what `ratelimit-*` headers said last                  connections, with their certificates and proxies
  *   breakers and usual times of hosts and repositories    HTTPS or HTTP of a host that is marked insecure
  *   addresses of names                                    which hosts answer HEAD worse than GET
+ *                                                         absences (pull/): other endpoints may have the content
  */
 import { createHostRecords, type HostRecords } from './health/host-record.ts';
 import { createRateLimits, type RateLimits } from './health/rate-limits.ts';

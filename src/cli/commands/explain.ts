@@ -4,12 +4,13 @@
  *
  * The reference is taken as it is, without adding `:latest`: the endpoints depend on whether it has a tag or a digest.
  */
+import { readReference } from '../../admin/named-images.ts';
 import type { Config } from '../../config/config.ts';
 import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import { findEntry, type Match } from '../../config/registries-conf/match.ts';
 import type { MirrorEntry, Origin } from '../../config/registries-conf/registries.ts';
 import { EntrepotError } from '../../errors.ts';
-import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
+import { formatReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { createNamespaces } from '../../routing/namespaces.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
 import { createEndpoints, mirrorsFor } from '../../upstream/endpoints.ts';
@@ -146,13 +147,4 @@ function whyLeftOut({ pullFromMirror }: MirrorEntry): string {
     case 'tag-only':
       return 'pull-from-mirror = "tag-only", and this reference has a digest';
   }
-}
-
-function readReference(given: string): Reference {
-  const parsed = parseReference(given);
-  if (parsed.ok) return parsed.value;
-  const scheme = /^[a-z][a-z-]*:\/\//.exec(given)?.[0];
-  const hint = scheme === undefined ? '' : `: leave out "${scheme}"`;
-  const shown = JSON.stringify(given.length > 300 ? `${given.slice(0, 300)}...` : given);
-  throw new EntrepotError('REFERENCE_INVALID', `the reference ${shown} ${parsed.problem}${hint}`);
 }

@@ -16,9 +16,10 @@ import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import { dockerHubIndex, dockerHubNames } from '../../oci/docker-hub.ts';
+import { hostOf } from '../../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning } from '../config.ts';
 import { createWatchedFiles } from '../files/watched-file.ts';
-import { authFilesHelper, hostOf } from '../registries-conf/registries.ts';
+import { authFilesHelper } from '../registries-conf/registries.ts';
 import { type AuthEntry, type AuthFile, authFileWarnings, readAuthFile } from './auth-file.ts';
 import type { RunHelper } from './credential-helper.ts';
 

@@ -3,8 +3,10 @@
  * machine of a network may pull with them. Each case is one warning.
  */
 import { EntrepotError } from '../../errors.ts';
+import { literalKind } from '../../lib/address-kind.ts';
+import { hostOf } from '../../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from '../config.ts';
-import { hostOf, type Origin, type RegistriesConf } from '../registries-conf/registries.ts';
+import type { Origin, RegistriesConf } from '../registries-conf/registries.ts';
 import { readAuthFile } from './auth-file.ts';
 
 /** One warning for each insecure host with credentials. No helper program runs, so credentials in helpers are not seen. */
@@ -38,7 +40,7 @@ export function exposedCredentialWarnings(
   authFiles: readonly AuthFilePath[],
   listenFrom: Pick<ConfigWarning, 'file' | 'line'>,
 ): readonly ConfigWarning[] {
-  if (tls.certificate !== undefined || isLoopback(listen.host)) return [];
+  if (tls.certificate !== undefined || literalKind(listen.host) === 'loopback') return [];
   const [first] = holdersOf(upstream, authFiles);
   if (first === undefined) return [];
   const [host, file] = first;
@@ -46,10 +48,6 @@ export function exposedCredentialWarnings(
     `listens on ${listen.host} without [tls]: every client that reaches it may pull with the credentials of ${file} ` +
     `(${host} among them), and what it pulls can be read on its way`;
   return [{ ...listenFrom, message }];
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 
 /** Host with credentials -> the file that holds them. */

@@ -46,12 +46,6 @@ export interface MirrorEntry {
   readonly origin: Origin;
 }
 
-/** `host[:port]` of a location, a prefix or a name with a path. */
-export function hostOf(location: string): string {
-  const slash = location.indexOf('/');
-  return slash < 0 ? location : location.slice(0, slash);
-}
-
 /** The place of an entry in a file: the line of its `location`, or of its table if it has none. */
 export interface Origin {
   /** `built-in` for the built-in list. */

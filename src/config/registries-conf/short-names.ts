@@ -4,6 +4,7 @@
  */
 import {
   isDomain,
+  looksLikeRegistry,
   maxNameLength,
   parseReference,
   parseRepository,
@@ -72,17 +73,13 @@ function problemOfName(name: string): string | undefined {
     parseRepository(name) !== undefined ||
     (isDomain(first) && parseRepository(name.slice(slash + 1)) !== undefined && name.length <= maxNameLength);
   if (!isName) return 'is no repository without tag and digest';
-  return isDomain(first) && isRegistry(first) ? 'names a registry: leave it out' : undefined;
+  return isDomain(first) && looksLikeRegistry(first) ? 'names a registry: leave it out' : undefined;
 }
 
 function fullName(value: string): string | undefined {
   const first = value.slice(0, Math.max(value.indexOf('/'), 0));
-  if (!isDomain(first) || !isRegistry(first)) return undefined;
+  if (!isDomain(first) || !looksLikeRegistry(first)) return undefined;
   const parsed = parseReference(value);
   if (!parsed.ok || parsed.value.tag !== undefined || parsed.value.digest !== undefined) return undefined;
   return referenceName(parsed.value);
-}
-
-function isRegistry(host: string): boolean {
-  return /[.:]/.test(host) || host === 'localhost';
 }

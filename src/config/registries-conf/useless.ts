@@ -3,10 +3,17 @@
  * which no image can be rewritten. Every runtime loads such a file, so it is loaded here with a warning.
  */
 import { dockerHubIndex, dockerHubNames } from '../../oci/docker-hub.ts';
-import { formatReference, isDomain, parseReference, parseRepository } from '../../oci/reference.ts';
+import {
+  formatReference,
+  hostOf,
+  isDomain,
+  looksLikeRegistry,
+  parseReference,
+  parseRepository,
+} from '../../oci/reference.ts';
 import { hiddenUserInfo } from '../credentials/user-info.ts';
 import type { Reading } from './fields.ts';
-import { hostOf, type RegistryEntry } from './registries.ts';
+import type { RegistryEntry } from './registries.ts';
 
 const maxPort = 65_535;
 const passwordElsewhere =
@@ -38,7 +45,7 @@ function problemOfPrefix(prefix: string): string | undefined {
   if (host === dockerHubIndex || (dockerHubNames.has(host.toLowerCase()) && !dockerHubNames.has(host))) {
     return 'the name of that registry is docker.io';
   }
-  if (!/[.:]/.test(host) && host !== 'localhost') {
+  if (!looksLikeRegistry(host)) {
     return 'every image name begins with a registry, whose host has a dot or a port or is localhost';
   }
   if (!isDomain(host) && !parseRepository(host)) return `"${host}" is no host or host:port`;
