@@ -116,7 +116,7 @@ function assertNone(problems: readonly string[]): void {
 /** What this change of the house has not reached yet. Entries only go. */
 const stillTooLong = {
   files: [] as readonly string[],
-  functions: ['src/cache/capacity/capacity.ts: createRoom'] as readonly string[],
+  functions: [] as readonly string[],
 };
 
 /** Areas whose comments are not plain English yet. Entries only go. */

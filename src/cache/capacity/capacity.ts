@@ -1,19 +1,17 @@
 /**
- * Keeps the cache within `max_size`, its quotas, and the disk. Transfers in flight reserve their bytes; room is
- * made for them by eviction, a few milliseconds at once and the rest in the background.
- *
- * A file system may refuse a write though it has free bytes: there are no inodes, or a quota of the system is used up. From
- * then on it counts as full for a minute: as many bytes are evicted as come, and with the first of them a little more. A cache
- * with nothing to evict tries again at once.
+ * Keeps the cache within `max_size`, its quotas, and the disk. Transfers in flight reserve their bytes. Space for them is freed by
+ * eviction: a few milliseconds at once, the rest in the background.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import { KeyedLock } from '../../lib/flow/keyed-lock.ts';
 import type { Cache, Reservation } from '../cache.ts';
-import type { Position } from '../index/eviction-order.ts';
 import type { Inventory } from '../index/inventory.ts';
+import { BackgroundCheck } from './background-check.ts';
 import type { Eviction, Progress, Search } from './eviction.ts';
+import { FreeSpace } from './free-space.ts';
 import type { Leftovers } from './partial-downloads.ts';
+import { createQuotaSearches } from './quota-searches.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface RoomDeps {
@@ -54,96 +52,38 @@ export interface Room {
   stop(): Promise<void>;
 }
 
-/** A quota that is full is emptied a little further, so that not every blob starts a search. */
-const quotaSlack = 0.05;
-/** ms for which a refused write counts. */
-const refusalTime = 60_000;
-/** Share of the cache that goes after a refused write: it was refused for something that bytes do not tell. */
-const refusalShare = 0.01;
-
+/** Starts nothing by itself. */
 export function createRoom(deps: RoomDeps): Room {
-  const { inventory, eviction, quotas, leftovers } = deps;
-  const searches = new Map<Quota, { after: Position | undefined; hopeless: number }>();
-  /** For each reservation, the bytes that are still to come. */
-  const coming = new Set<() => number>();
+  const { inventory, eviction, quotas, leftovers, limits } = deps;
+  const used = () => inventory.totals().bytes + leftovers.bytes;
+  const disk = new FreeSpace({ ...deps, used });
+  const searches = createQuotaSearches(search);
+  const background = new BackgroundCheck(keepWithin, deps.onError);
   const admissions = new KeyedLock();
   let reserved = 0;
-  let running: Promise<void> | undefined;
-  let isDue = false;
-  let isStopped = false;
-  /** Monotonic. */
-  let fullUntil = Number.NEGATIVE_INFINITY;
-  /** Bytes that were evicted since the refused write, and that nothing has taken yet. */
-  let credit = 0;
-  /** Bytes that must go in addition before the first ones come after a refused write. */
-  let owed = 0;
 
-  const used = () => inventory.totals().bytes + leftovers.bytes;
-
-  /** Bytes that must go before `more` can come; not above 0 where there is room. */
+  /** Bytes that must go before `more` can come; not above 0 if there is space. */
   function missing(more: number): number {
-    const { maxSize, minFree } = deps.limits();
-    const onDisk = isFull() ? more - credit + (more > 0 ? owed : 0) : missingOnDisk(more, minFree);
+    const { maxSize, minFree } = limits();
     const inSize = maxSize === undefined ? 0 : used() + reserved + more - maxSize;
-    return Math.max(onDisk, inSize);
-  }
-
-  const isFull = () => deps.clock.monotonic() < fullUntil && used() > 0;
-
-  function missingOnDisk(more: number, minFree: number): number {
-    let missing = more + minFree - deps.free() - deps.leaving();
-    for (const left of coming) missing += left();
-    return missing;
+    return Math.max(disk.missing(more, minFree), inSize);
   }
 
   async function search(wanted: Omit<Search, 'freed'>): Promise<{ progress: Progress; state: Search }> {
     const state: Search = { ...wanted, freed: 0 };
     let progress = await eviction.slice(state);
-    while (progress === 'paused' && !isStopped) {
+    while (progress === 'paused' && !background.isStopped) {
       await turn();
       progress = await eviction.slice(state);
     }
-    credit += state.freed;
+    disk.freed(state.freed);
     return { progress, state };
   }
 
-  /**
-   * A quota's own are few among many: a search goes on where the last one ended, and where even one from the start
-   * did not free enough, there is none until the quota has grown.
-   */
-  async function keepQuota(quota: Quota): Promise<void> {
-    const past = searches.get(quota);
-    if (past && quota.bytes <= past.hopeless) return;
-    const needed = quota.bytes - quota.maxSize * (1 - quotaSlack);
-    const { progress, state } = await search({ quota, needed, after: past?.after });
-    if (progress === 'enough') {
-      searches.set(quota, { after: state.after, hopeless: 0 });
-    } else if (past?.after) {
-      searches.delete(quota);
-      isDue = true;
-    } else {
-      searches.set(quota, { after: undefined, hopeless: quota.bytes });
-    }
-  }
-
-  async function run(): Promise<void> {
-    while (isDue && !isStopped) {
-      isDue = false;
-      const needed = missing(0);
-      if (needed > 0) await search({ needed, after: undefined });
-      for (const quota of quotas.exceeded()) await keepQuota(quota);
-    }
-  }
-
-  function check(): void {
-    isDue = true;
-    running ??= turn()
-      .then(run)
-      .catch(deps.onError)
-      .finally(() => {
-        running = undefined;
-        if (isDue && !isStopped) check();
-      });
+  async function keepWithin(): Promise<void> {
+    const needed = missing(0);
+    if (needed > 0) await search({ needed, after: undefined });
+    for (const quota of quotas.exceeded()) if (await searches.keep(quota)) background.start();
   }
 
   async function makeRoom(bytes: number): Promise<boolean> {
@@ -152,10 +92,10 @@ export function createRoom(deps: RoomDeps): Room {
     if (needed > used()) return false;
     const state: Search = { needed, allOrNothing: true, freed: 0, after: undefined };
     const progress = await eviction.slice(state);
-    credit += state.freed;
-    if (progress === 'paused') check();
+    disk.freed(state.freed);
+    if (progress === 'paused') background.start();
     if (progress === 'exhausted') return false;
-    owed = 0;
+    disk.settled();
     return true;
   }
 
@@ -178,7 +118,7 @@ export function createRoom(deps: RoomDeps): Room {
       if (!isThere) deps.onFull(bytes, undefined);
       return isThere;
     } catch (error) {
-      // An index that cannot be written gives no room; what is here can be served all the same.
+      // An index that cannot be written frees no space; what is stored can be served all the same.
       deps.onError(error);
       return false;
     }
@@ -196,12 +136,10 @@ export function createRoom(deps: RoomDeps): Room {
       for (const quota of charged) quota.reserved += more;
     };
     take(bytes);
-    credit = Math.max(0, credit - bytes);
-    const left = () => bytes - written();
-    coming.add(left);
+    const end = disk.take(bytes, written);
     return {
       release() {
-        if (coming.delete(left)) take(-bytes);
+        if (end()) take(-bytes);
       },
     };
   }
@@ -210,26 +148,16 @@ export function createRoom(deps: RoomDeps): Room {
     // One after the other: what was freed for one must not be taken by another.
     reserve: (bytes, images = [], written = () => 0) =>
       admissions.run('', () => reserve(bytes, images, written)),
-    check,
-    refused() {
-      fullUntil = deps.clock.monotonic() + refusalTime;
-      credit = 0;
-      owed = used() * refusalShare;
-    },
-    async settled() {
-      check();
-      while (running) await running;
-    },
+    check: () => background.start(),
+    refused: () => disk.refused(),
+    settled: () => background.settled(),
     limitsChanged() {
-      searches.clear();
-      check();
+      searches.forget();
+      background.start();
     },
     get reserved() {
       return reserved + leftovers.bytes;
     },
-    async stop() {
-      isStopped = true;
-      await running;
-    },
+    stop: () => background.stop(),
   };
 }
