@@ -17,7 +17,6 @@ import type { ReserveFile } from './capacity/reserve-file.ts';
 import { Contents } from './contents.ts';
 import type { DataFolder } from './data-folder.ts';
 import { createCacheIndex } from './index/cache-index.ts';
-import { createRememberedIndex } from './index/caching-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import type { DataLock } from './index/data-lock.ts';
 import { forgetUnsalvaged } from './index/open-index.ts';
@@ -74,15 +73,14 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const isStopped = () => state.isStopped;
   const rareLog = createRareLog({ log, clock });
   const failed = (what: string) => (error: unknown) => rareLog.error({ err: error }, what);
-  const index = createRememberedIndex(repairing);
-  repairing.whenReplaced(index.forgetAll);
-  const seams = createCacheIndex(index);
-  const pins = createPins(seams);
-  const quotas = createQuotas(seams, options.quotas);
+  const index = createCacheIndex(repairing);
+  const { catalogue, inventory, order, listing } = index;
+  const pins = createPins({ catalogue, order });
+  const quotas = createQuotas({ catalogue, inventory }, options.quotas);
   const { content, incoming } = folder;
   const store: BlobStore = new DiskStore({ buffers, content, incoming, freeBytes: deps.freeBytes });
   const contents = new Contents({
-    inventory: seams.inventory,
+    inventory,
     store,
     quotas,
     clock,
@@ -97,10 +95,11 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const times = createAccessTimes({
     clock,
     write: (uses) =>
-      seams.order.touch(uses, clock.now()).catch(failed('the index could not be written: last uses')),
+      order.touch(uses, clock.now()).catch(failed('the index could not be written: last uses')),
   });
   const eviction = createEviction({
-    ...seams,
+    order,
+    catalogue,
     clock,
     quotas,
     leftovers,
@@ -110,7 +109,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   });
   const room = createRoom({
     clock,
-    inventory: seams.inventory,
+    inventory,
     eviction,
     quotas,
     leftovers,
@@ -123,7 +122,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   });
   const maintenance = createMaintenance({
     index,
-    inventory: seams.inventory,
+    inventory,
     store,
     contents,
     clock,
@@ -138,7 +137,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   );
   const onError = failed('the index could not be checkpointed');
   const checkpointer = createCheckpointer({ clock, onError }, folder.index);
-  const stored = { index, ...seams, store, contents, quotas, pins, streams };
+  const stored = { index, catalogue, inventory, order, listing, store, contents, quotas, pins, streams };
   const capacity = { room, leftovers, times };
   const background = { maintenance, checkpointer };
   return {

@@ -12,14 +12,12 @@ import type { Contents } from './contents.ts';
 import { isNoRoom } from './disk-space.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { CacheIndex } from './index/cache-index.ts';
-import type { IndexStore } from './index/index-store.ts';
 import type { CheckedStreams } from './integrity/checked-streams.ts';
 import type { RareLog } from './rare-log.ts';
 import { createStoredBlobs } from './stored-blobs.ts';
 import { createStoredManifests } from './stored-manifests.ts';
 
 export interface LocalCacheDeps {
-  readonly index: IndexStore;
   readonly catalogue: CacheIndex['catalogue'];
   readonly inventory: CacheIndex['inventory'];
   readonly store: BlobStore;

@@ -3,9 +3,9 @@ import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
 import type { Batch, Candidate, Position, Root, Use } from './eviction-order.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 
-type BatchRows = Pick<IndexStore, 'oldestBatch' | 'evict' | 'namesOfAll'>;
+type BatchRows = Pick<IndexRows, 'oldestBatch' | 'evict' | 'namesOfAll'>;
 
 /** Pairs of parent and child that one batch holds. An index of 12 platforms with 30 layers each has about 400. */
 const mostEdges = 4000;

@@ -1,9 +1,11 @@
-/** The index as the rest of the cache sees it: four seams over the rows of SQLite. */
+/** The index as the rest of the cache sees it: four seams over the rows of SQLite, with recent answers in memory. */
+import { createCachingIndex } from './caching-index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { EvictionOrder } from './eviction-order.ts';
-import type { IndexStore } from './index-store.ts';
 import type { Inventory } from './inventory.ts';
 import type { Listing } from './listing.ts';
+import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
+import type { SelfRepairingIndex } from './self-repairing-index.ts';
 import { createSqliteCatalogue } from './sqlite-catalogue.ts';
 import { createSqliteEvictionOrder } from './sqlite-eviction-order.ts';
 import { createSqliteInventory } from './sqlite-inventory.ts';
@@ -14,14 +16,22 @@ export interface CacheIndex {
   readonly inventory: Inventory;
   readonly order: EvictionOrder;
   readonly listing: Listing;
+  /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
+  salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
+  /** Nothing may be asked afterwards. Throws what SQLite throws. */
+  close(): void;
 }
 
-/** Their methods reject with what the rows throw. */
-export function createCacheIndex(rows: IndexStore): CacheIndex {
+/** The methods of the seams reject with what SQLite throws, unless the index could be repaired or given space. */
+export function createCacheIndex(repairing: SelfRepairingIndex): CacheIndex {
+  const rows = createCachingIndex(repairing);
+  repairing.whenReplaced(rows.forgetAll);
   return {
     catalogue: createSqliteCatalogue(rows),
     inventory: createSqliteInventory(rows),
     order: createSqliteEvictionOrder(rows),
     listing: createSqliteListing(rows),
+    salvage: (file, options) => salvage(file, rows, options),
+    close: rows.close,
   };
 }

@@ -9,9 +9,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
 import type { CachedTag, StoredContent } from '../cache.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 
-export interface RememberedIndex extends IndexStore {
+export interface CachingIndex extends IndexRows {
   /** Call it when the index behind has been replaced. */
   forgetAll(): void;
 }
@@ -61,7 +61,7 @@ class RememberedTags {
 }
 
 /** Every method throws what the index behind throws. */
-export function createRememberedIndex(index: IndexStore): RememberedIndex {
+export function createCachingIndex(index: IndexRows): CachingIndex {
   const tags = new RememberedTags();
   const contents = new LRUCache<Digest, Map<string, StoredContent>>({ max: maxRemembered });
 

@@ -2,11 +2,11 @@
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
 type ContentRows = Pick<
-  IndexStore,
+  IndexRows,
   'content' | 'addBlob' | 'addManifest' | 'dropContent' | 'loseContent' | 'children'
 >;
 

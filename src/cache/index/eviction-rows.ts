@@ -2,11 +2,11 @@
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { Totals } from './inventory.ts';
 
 type EvictionRows = Pick<
-  IndexStore,
+  IndexRows,
   'touch' | 'ageFutureUses' | 'setPinned' | 'unpinAll' | 'totals' | 'hosted' | 'storedIn'
 >;
 

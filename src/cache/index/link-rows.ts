@@ -4,11 +4,11 @@ import type { Digest } from '../../oci/digest.ts';
 import type { KnownDescriptor } from '../cache.ts';
 import type { ContentIds } from './content-rows.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
 type LinkRows = Pick<
-  IndexStore,
+  IndexRows,
   | 'linkedContent'
   | 'referrersOf'
   | 'parentsOf'

@@ -1,10 +1,10 @@
 /** Lists of upstreams: tags and referrers, as they came. */
 import type { Database } from 'better-sqlite3';
 import type { CachedList } from '../cache.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
-type ListRows = Pick<IndexStore, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetSome'>;
+type ListRows = Pick<IndexRows, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetSome'>;
 
 /** Bytes of all lists together; beyond that the oldest go. */
 const mostBytes = 128 * 1024 * 1024;

@@ -1,11 +1,11 @@
 /** Images in the index, and what each can be pulled by. */
 import type { Database } from 'better-sqlite3';
 import { keyDigest } from './digest-key.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { ImageSummary } from './listing.ts';
 import type { Names } from './string-table.ts';
 
-type ListingRows = Pick<IndexStore, 'images' | 'keptManifests'>;
+type ListingRows = Pick<IndexRows, 'images' | 'keptManifests'>;
 
 interface KeptRow {
   readonly id: number;

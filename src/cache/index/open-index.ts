@@ -8,12 +8,12 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writ
 import { basename, dirname, join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { EntrepotError } from '../../errors.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import { migrations } from './migrations.ts';
 import { createSqliteIndex } from './sqlite-index.ts';
 
 export interface OpenedIndex {
-  readonly index: IndexStore;
+  readonly index: IndexRows;
   /** Where a file that could not be read is now. */
   readonly setAside: string | undefined;
 }

@@ -14,7 +14,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { keyDigest } from './digest-key.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 
 /** Links and tags that were taken over. */
 export interface Salvaged {
@@ -63,14 +63,20 @@ const tags = [
   'SELECT image, tag, content, NULL AS endpoint, 0 AS checked FROM tags INDEXED BY tags_content',
 ];
 
+export interface SalvageOptions {
+  /** Epoch ms. */
+  readonly now: number;
+  readonly isStopped: () => boolean;
+}
+
 /**
- * Reads the file at `damaged` into `index`. What `index` knows by now stays as it is. `now` is epoch ms. Holds the names and digests of
+ * Reads the file at `damaged` into `index`. What `index` knows by now stays as it is. Holds the names and digests of
  * the file in memory, about 150 bytes for each content. Never throws what SQLite says of the damaged file.
  */
 export async function salvage(
   damaged: string,
-  index: IndexStore,
-  { now, isStopped }: { readonly now: number; readonly isStopped: () => boolean },
+  index: IndexRows,
+  { now, isStopped }: SalvageOptions,
 ): Promise<Salvaged> {
   const nameOf = new Map<number, string>();
   const contentOf = new Map<number, Content>();

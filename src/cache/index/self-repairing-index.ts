@@ -7,12 +7,12 @@
  * Damage can show at any call, also while the other parts of the cache are still being made. So a replacement is an event: this
  * index knows no other part, and a listener that registers late is told of what happened before.
  */
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import { isDamage, isDiskFull, type OpenedIndex } from './open-index.ts';
 
 type Method = (...args: unknown[]) => unknown;
 
-export interface SelfRepairingIndex extends IndexStore {
+export interface SelfRepairingIndex extends IndexRows {
   /**
    * Calls the listener in the turn in which the index is replaced, before anything is read from the new one; and at once for each
    * replacement before. The listener may use the index, but an error of its own reaches the call that met the damage.
@@ -56,7 +56,7 @@ export function createSelfRepairingIndex(
     for (const listener of listeners) listener(replacement);
   }
 
-  function call(name: keyof IndexStore, args: unknown[]): unknown {
+  function call(name: keyof IndexRows, args: unknown[]): unknown {
     depth += 1;
     try {
       return (current[name] as Method)(...args);
@@ -71,10 +71,10 @@ export function createSelfRepairingIndex(
     }
   }
 
-  const names = Object.keys(current) as (keyof IndexStore)[];
+  const names = Object.keys(current) as (keyof IndexRows)[];
   const methods = names.map((name) => [name, (...args: unknown[]) => call(name, args)]);
   return {
-    ...(Object.fromEntries(methods) as IndexStore),
+    ...(Object.fromEntries(methods) as IndexRows),
     whenReplaced(listener) {
       listeners.push(listener);
       replacements.forEach(listener);
@@ -83,7 +83,7 @@ export function createSelfRepairingIndex(
 }
 
 /** Closing writes what is left of the log, which may meet the damage again. */
-function closeQuietly(index: IndexStore): void {
+function closeQuietly(index: IndexRows): void {
   try {
     index.close();
   } catch (error) {

@@ -3,12 +3,12 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Found } from '../cache.ts';
 import { type Catalogue, isHosted, type NewLink } from './catalogue.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 
 const pinsKey = 'added-pins';
 
 /** Rejects as the interface says. */
-export function createSqliteCatalogue(rows: IndexStore): Catalogue {
+export function createSqliteCatalogue(rows: IndexRows): Catalogue {
   const pins = () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[];
   const setPins = (patterns: readonly string[]) => rows.setMeta(pinsKey, JSON.stringify(patterns));
 
@@ -48,12 +48,12 @@ export function createSqliteCatalogue(rows: IndexStore): Catalogue {
 }
 
 /** A transaction; a durable one where the content is hosted. */
-export function write<T>(rows: IndexStore, durable: boolean, work: () => T): T {
+export function write<T>(rows: IndexRows, durable: boolean, work: () => T): T {
   return durable ? rows.durably(work) : rows.transaction(work);
 }
 
 /** A link with its tags. */
-export function writeLink(rows: IndexStore, digest: Digest, link: NewLink, at: number): void {
+export function writeLink(rows: IndexRows, digest: Digest, link: NewLink, at: number): void {
   const { image, origin, mediaType, tags = [] } = link;
   rows.link(image, digest, origin, at, mediaType);
   for (const tag of tags) rows.setTag(image, tag, { digest, endpoint: origin, checkedAt: at });

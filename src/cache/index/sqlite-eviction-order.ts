@@ -1,11 +1,11 @@
 /** The eviction order over the rows of SQLite. Each command is one transaction and runs in one turn. */
 import type { EvictionOrder } from './eviction-order.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 
 const pinsKey = 'pins';
 
 /** Rejects as the interface says. */
-export function createSqliteEvictionOrder(rows: IndexStore): EvictionOrder {
+export function createSqliteEvictionOrder(rows: IndexRows): EvictionOrder {
   return {
     touch: async (uses, now) => rows.touch(uses, now),
     ageFutureUses: async (now) => rows.ageFutureUses(now),

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
@@ -11,7 +11,7 @@ import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 
 /** Takes over the database, which has the schema of `migrations.ts`. Every method throws what SQLite throws. */
-export function createSqliteIndex(db: Database): IndexStore {
+export function createSqliteIndex(db: Database): IndexRows {
   const names = createNames(db);
   const ids = createContentIds(db);
   const selectMeta = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck();

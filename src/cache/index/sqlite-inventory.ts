@@ -3,12 +3,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredContent } from '../cache.ts';
 import { isHosted, type NewLink } from './catalogue.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
 import { write, writeLink } from './sqlite-catalogue.ts';
 
 /** Rejects as the interface says. */
-export function createSqliteInventory(rows: IndexStore): Inventory {
+export function createSqliteInventory(rows: IndexRows): Inventory {
   function add({ digest, size, manifest }: NewContent, links: readonly NewLink[], at: number): void {
     if (manifest) rows.addManifest(digest, size, manifest, at);
     else rows.addBlob(digest, size, at);
@@ -58,7 +58,7 @@ export function createSqliteInventory(rows: IndexStore): Inventory {
   };
 }
 
-function unlink(rows: IndexStore, image: string, digest: Digest): Unlinked | undefined {
+function unlink(rows: IndexRows, image: string, digest: Digest): Unlinked | undefined {
   if (!rows.isLinked(image, digest)) return undefined;
   for (const tag of rows.tags(image)) if (rows.tag(image, tag)?.digest === digest) rows.dropTag(image, tag);
   const images = rows.imagesOf(digest);
@@ -69,7 +69,7 @@ function unlink(rows: IndexStore, image: string, digest: Digest): Unlinked | und
   return { digest, size, images, isGone };
 }
 
-function purge(rows: IndexStore, command: PurgeCommand): Purged {
+function purge(rows: IndexRows, command: PurgeCommand): Purged {
   const { image, tag, digest: named, keep } = command;
   const going = chosenBy(rows, command);
   const tags = dropTags(rows, command, going);
@@ -87,7 +87,7 @@ function purge(rows: IndexStore, command: PurgeCommand): Purged {
 }
 
 /** What the image links for the named manifests alone. */
-function chosenBy(rows: IndexStore, { image, tag, digest, keep }: PurgeCommand): Set<Digest> {
+function chosenBy(rows: IndexRows, { image, tag, digest, keep }: PurgeCommand): Set<Digest> {
   const linked = rows.linkedBy(image);
   if (tag === undefined && digest === undefined) {
     const staying = descendants(rows, keep?.digests ?? []);
@@ -104,7 +104,7 @@ function chosenBy(rows: IndexStore, { image, tag, digest, keep }: PurgeCommand):
   return new Set(linked.filter((other) => going.has(other) && !staying.has(other)));
 }
 
-function dropTags(rows: IndexStore, command: PurgeCommand, going: ReadonlySet<Digest>): number {
+function dropTags(rows: IndexRows, command: PurgeCommand, going: ReadonlySet<Digest>): number {
   const { image, tag, keep } = command;
   const names = rows.tags(image).filter((name) => {
     if (keep) return !keep.tags.includes(name);
@@ -115,7 +115,7 @@ function dropTags(rows: IndexStore, command: PurgeCommand, going: ReadonlySet<Di
   return names.length;
 }
 
-function descendants(rows: IndexStore, roots: readonly Digest[]): Set<Digest> {
+function descendants(rows: IndexRows, roots: readonly Digest[]): Set<Digest> {
   const found = new Set(roots);
   for (const digest of found) for (const child of rows.children(digest)) found.add(child.digest);
   return found;

@@ -3,10 +3,10 @@ import type { Database } from 'better-sqlite3';
 import type { CachedTag } from '../cache.ts';
 import type { ContentIds } from './content-rows.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
-import type { IndexStore } from './index-store.ts';
+import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
-type TagRows = Pick<IndexStore, 'tag' | 'setTag' | 'dropTag' | 'tags'>;
+type TagRows = Pick<IndexRows, 'tag' | 'setTag' | 'dropTag' | 'tags'>;
 
 /** Prepares its statements at once; every method throws what SQLite throws. */
 export function createTagRows(db: Database, names: Names, ids: ContentIds): TagRows {

@@ -6,13 +6,11 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Room } from '../capacity/capacity.ts';
 import type { Quotas } from '../capacity/quotas.ts';
-import type { IndexStore } from '../index/index-store.ts';
-import { salvage } from '../index/salvage.ts';
+import type { CacheIndex } from '../index/cache-index.ts';
 import { type ReconcileDeps, type ReconcileReport, reconcile } from './reconcile.ts';
 
 export interface MaintenanceDeps extends ReconcileDeps {
-  /** What a damaged index is read into. */
-  readonly index: IndexStore;
+  readonly index: Pick<CacheIndex, 'salvage'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'error'>;
   readonly quotas: Quotas;
@@ -40,7 +38,7 @@ export function createMaintenance(deps: MaintenanceDeps): Maintenance {
 
   async function readDamaged(): Promise<void> {
     for (const file of damaged) {
-      const taken = await salvage(file, index, { now: clock.now(), isStopped });
+      const taken = await index.salvage(file, { now: clock.now(), isStopped });
       if (isStopped()) return;
       damaged.delete(file);
       deps.salvaged(file);

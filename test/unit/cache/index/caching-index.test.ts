@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createRememberedIndex } from '../../../../src/cache/index/caching-index.ts';
-import type { IndexStore } from '../../../../src/cache/index/index-store.ts';
+import { createCachingIndex } from '../../../../src/cache/index/caching-index.ts';
+import type { IndexRows } from '../../../../src/cache/index/index-rows.ts';
 import { openIndex } from '../../../../src/cache/index/open-index.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../../src/oci/media-types.ts';
@@ -18,7 +18,7 @@ const tag = fc.constantFrom(...tags);
 const digest = fc.constantFrom(...digests);
 const size = fc.integer({ min: 1, max: 9 });
 
-type Write = (index: IndexStore) => void;
+type Write = (index: IndexRows) => void;
 
 const write: fc.Arbitrary<Write> = fc.oneof(
   fc.tuple(image, tag, digest, size).map(
@@ -86,7 +86,7 @@ const failing: fc.Arbitrary<Write> = fc.array(write, { maxLength: 3 }).map(
     },
 );
 
-function answers(index: IndexStore): unknown {
+function answers(index: IndexRows): unknown {
   return images.map((i) => [
     tags.map((t) => index.tag(i, t)),
     digests.map((d) => {
@@ -101,7 +101,7 @@ test('whatever is written, it answers as the index behind it does', () => {
     fc.property(fc.array(fc.oneof({ weight: 6, arbitrary: write }, failing), { maxLength: 40 }), (writes) => {
       const plain = openIndex(':memory:', 0).index;
       const behind = openIndex(':memory:', 0).index;
-      const remembered = createRememberedIndex(behind);
+      const remembered = createCachingIndex(behind);
       for (const one of writes) {
         one(plain);
         one(remembered);
@@ -118,14 +118,14 @@ test('a content that comes or goes leaves what is known of the others', (t) => {
   const { index } = openIndex(':memory:', 0);
   t.after(() => index.close());
   let asked = 0;
-  const counted: IndexStore = {
+  const counted: IndexRows = {
     ...index,
     linkedContent(i, d) {
       asked += 1;
       return index.linkedContent(i, d);
     },
   };
-  const remembered = createRememberedIndex(counted);
+  const remembered = createCachingIndex(counted);
   const [first = ''] = images;
   const [stays, comes, goes] = digests as [Digest, Digest, Digest];
   for (const one of [stays, goes]) {
@@ -145,14 +145,14 @@ test('asks the index behind it once for what does not change', (t) => {
   const { index } = openIndex(':memory:', 0);
   t.after(() => index.close());
   let asked = 0;
-  const counted: IndexStore = {
+  const counted: IndexRows = {
     ...index,
     tag(i, name) {
       asked += 1;
       return index.tag(i, name);
     },
   };
-  const remembered = createRememberedIndex(counted);
+  const remembered = createCachingIndex(counted);
   const [first = ''] = images;
   remembered.setTag(first, '1', { digest: digests[0]!, endpoint, checkedAt: 1 });
   for (let turn = 0; turn < 5; turn++) assert.equal(remembered.tag(first, '1')?.checkedAt, 1);

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test';
-import { createRememberedIndex } from '../../../../src/cache/index/caching-index.ts';
-import type { IndexStore } from '../../../../src/cache/index/index-store.ts';
+import { createCachingIndex } from '../../../../src/cache/index/caching-index.ts';
+import type { IndexRows } from '../../../../src/cache/index/index-rows.ts';
 import { openIndex } from '../../../../src/cache/index/open-index.ts';
 import { createSqliteCatalogue } from '../../../../src/cache/index/sqlite-catalogue.ts';
 import { createSqliteEvictionOrder } from '../../../../src/cache/index/sqlite-eviction-order.ts';
@@ -12,7 +12,7 @@ import type { Seams } from '../../../contract/index-fixture.ts';
 import { testInventory } from '../../../contract/inventory.ts';
 import { testListing } from '../../../contract/listing.ts';
 
-function seams(t: TestContext, around: (rows: IndexStore) => IndexStore): Seams {
+function seams(t: TestContext, around: (rows: IndexRows) => IndexRows): Seams {
   const { index } = openIndex(':memory:', 0);
   t.after(() => index.close());
   const rows = around(index);
@@ -24,7 +24,7 @@ function seams(t: TestContext, around: (rows: IndexStore) => IndexStore): Seams 
   };
 }
 
-for (const around of [(rows: IndexStore) => rows, createRememberedIndex]) {
+for (const around of [(rows: IndexRows) => rows, createCachingIndex]) {
   const open = async (t: TestContext) => seams(t, around);
   testCatalogue(open);
   testInventory(open);

@@ -13,7 +13,7 @@ import type { Batch, Position, Use } from './eviction-order.ts';
 import type { Totals } from './inventory.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
 
-export interface IndexStore {
+export interface IndexRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */
