@@ -1,5 +1,5 @@
 /**
- * The thread that hashes growing files. It reads the contiguous prefix of each file from the page cache, one slice of each in turn,
+ * The thread that hashes. Bytes of a stream are hashed as they come. Of growing files it reads the contiguous prefix of each file from the page cache, one slice of each in turn,
  * so that a long re-hash after a restart does not delay a small blob.
  */
 import { createHash, type Hash } from 'node:crypto';
@@ -11,11 +11,16 @@ export type HashRequest =
   | { readonly op: 'begin'; readonly id: number; readonly path: string; readonly algorithm: string }
   | { readonly op: 'advance'; readonly id: number; readonly to: number; readonly tells?: true }
   | { readonly op: 'finish'; readonly id: number; readonly size: number }
+  | { readonly op: 'stream'; readonly id: number; readonly algorithm: string }
+  | { readonly op: 'update'; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly op: 'digest'; readonly id: number }
   | { readonly op: 'abandon'; readonly id: number };
 
 export type HashReply = { readonly id: number } & (
   | { readonly hex: string }
   | { readonly reached: number }
+  /** So many bytes more of a stream are hashed. */
+  | { readonly hashed: number }
   | { readonly error: string; readonly code: string | undefined }
 );
 
@@ -32,6 +37,7 @@ interface Job {
 const slice = 4 * 1024 * 1024;
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
 const jobs = new Map<number, Job>();
+const streams = new Map<number, Hash>();
 const port = parentPort;
 let working = false;
 
@@ -44,6 +50,11 @@ port?.on('message', (request: HashRequest) => {
 });
 
 function take(request: HashRequest): void {
+  if (request.op === 'stream' || request.op === 'update' || request.op === 'digest') {
+    takeStream(request);
+    return;
+  }
+  if (request.op === 'abandon' && streams.delete(request.id)) return;
   if (request.op === 'begin') {
     const fd = openSync(request.path, 'r');
     jobs.set(request.id, {
@@ -74,6 +85,23 @@ function take(request: HashRequest): void {
     working = true;
     setImmediate(work);
   }
+}
+
+function takeStream(request: HashRequest & { readonly op: 'stream' | 'update' | 'digest' }): void {
+  const { id } = request;
+  if (request.op === 'stream') {
+    streams.set(id, createHash(request.algorithm));
+    return;
+  }
+  const hash = streams.get(id);
+  if (request.op === 'update') {
+    hash?.update(request.bytes);
+    port?.postMessage({ id, hashed: request.bytes.length } satisfies HashReply);
+    return;
+  }
+  streams.delete(id);
+  if (hash) port?.postMessage({ id, hex: hash.digest('hex') } satisfies HashReply);
+  else fail(id, new Error('the hash was lost'));
 }
 
 /** Hashes one slice of every file that has new bytes, then lets messages in. */

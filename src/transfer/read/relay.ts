@@ -4,8 +4,8 @@
  * For a reader that is relayed from the middle on, the bytes that it has received are hashed first: from the file, which is
  * still open, and from memory.
  */
-import { createHash, type Hash } from 'node:crypto';
 import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
+import { type StreamHash, sharedCopy } from '../../lib/bytes/hasher.ts';
 import { asError } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
@@ -23,7 +23,7 @@ import type { TransferDeps } from '../transfer-deps.ts';
 export interface RelayDeps
   extends Pick<
     TransferDeps,
-    'blocks' | 'clock' | 'limits' | 'relayMemory' | 'stallTimeoutOf' | 'report' | 'metrics'
+    'blocks' | 'clock' | 'hasher' | 'limits' | 'relayMemory' | 'stallTimeoutOf' | 'report' | 'metrics'
   > {
   readonly open: FetcherHost['open'];
   /** A copy of the contributors for this reader alone, seeded with the endpoints whose bytes it has already received. */
@@ -56,13 +56,15 @@ class Relay implements ByteStream, FetcherHost {
   /** Bytes handed out so far. */
   #delivered = 0;
   #attempt = 0;
-  #hash: Hash | undefined;
+  #hash: StreamHash | undefined;
   #fetcher: Fetcher | undefined;
   #paused = false;
   #done = false;
   #error: Error | undefined;
   #closed = false;
   #woken: (() => void) | undefined;
+  /** Resolves what waits for the hasher to catch up. */
+  #caughtUp: (() => void) | undefined;
 
   constructor(deps: RelayDeps, range: RelayedRange) {
     this.#deps = deps;
@@ -95,6 +97,8 @@ class Relay implements ByteStream, FetcherHost {
     this.#deps.relayMemory.leave();
     this.#queue.length = 0;
     this.#fetcher?.stop();
+    this.#hash?.abandon();
+    this.#caughtUp?.();
     this.#wake();
   }
 
@@ -114,14 +118,20 @@ class Relay implements ByteStream, FetcherHost {
 
   data(_offset: number, chunk: Buffer, host: string): boolean {
     this.#deps.metrics.received(host, chunk.length);
-    this.#hash?.update(chunk);
-    // A copy: a slow reader must not keep the whole block that the socket read into.
-    this.#queue.push(Buffer.from(chunk));
+    // A copy: a slow reader must not keep the whole block that the socket read into, and the hasher reads it later.
+    const own = this.#hash ? sharedCopy(chunk) : Buffer.from(chunk);
+    this.#hash?.update(own);
+    this.#queue.push(own);
     this.#deps.blocks.release(chunk);
     this.#queued += chunk.length;
     this.#wake();
-    this.#paused = this.#queued >= this.#deps.relayMemory.share + this.#held;
+    const { share } = this.#deps.relayMemory;
+    this.#paused = this.#queued >= share + this.#held || this.#unhashed >= share;
     return !this.#paused;
+  }
+
+  get #unhashed(): number {
+    return this.#hash?.pending ?? 0;
   }
 
   /** Bytes at the end of the queue that are held back until the digest of the whole is known. */
@@ -138,12 +148,32 @@ class Relay implements ByteStream, FetcherHost {
     const { digest } = this.#range;
     if (end.kind === 'failed') {
       this.#error = new Error(`no endpoint gives the rest of ${digest}`);
-    } else if (this.#hash && this.#hash.digest('hex') !== digestHex(digest)) {
-      this.#reject();
+    } else if (this.#hash) {
+      void this.#verify(this.#hash);
+      return;
     } else {
       this.#done = true;
     }
     this.#wake();
+  }
+
+  async #verify(hash: StreamHash): Promise<void> {
+    try {
+      const isRight = (await hash.finish()) === digestHex(this.digest);
+      if (this.#closed) return;
+      if (isRight) this.#done = true;
+      else this.#reject();
+    } catch (error) {
+      this.#error = asError(error);
+    }
+    this.#wake();
+  }
+
+  #beginHash(): StreamHash {
+    return this.#deps.hasher.stream(digestAlgorithm(this.digest), () => {
+      this.#caughtUp?.();
+      this.#resume();
+    });
   }
 
   /** Fetches again from the start if the reader has received none of the wrong bytes. */
@@ -157,13 +187,16 @@ class Relay implements ByteStream, FetcherHost {
     }
     this.#queue.length = 0;
     this.#queued = 0;
-    this.#hash = createHash(digestAlgorithm(digest));
+    this.#hash = this.#beginHash();
     this.#fetch(0);
   }
 
   async #start(): Promise<void> {
     const { start, verify } = this.#range;
-    if (verify) this.#hash = await this.#hashPrefix(start);
+    if (verify) {
+      this.#hash = this.#beginHash();
+      await this.#hashPrefix(this.#hash, start);
+    }
     if (!this.#closed) this.#fetch(start);
   }
 
@@ -178,20 +211,29 @@ class Relay implements ByteStream, FetcherHost {
   }
 
   /** Hashes the bytes that the reader has received. Rejects where they are gone: it would not be known then whether the whole is right. */
-  async #hashPrefix(end: number): Promise<Hash> {
+  async #hashPrefix(hash: StreamHash, end: number): Promise<void> {
     const { file, limits } = this.#deps;
-    const hash = createHash(digestAlgorithm(this.#range.digest));
-    const buffer = Buffer.allocUnsafeSlow(Math.min(end, limits.writeBatch));
-    for (let position = 0; position < end; ) {
+    for (let position = 0; position < end && !this.#closed; ) {
+      if (hash.pending > limits.writeBatch) {
+        await new Promise<void>((resolve) => {
+          this.#caughtUp = resolve;
+        });
+        continue;
+      }
       const left = end - position;
       const chunk = file.chunkAt(position)?.subarray(0, left);
-      const length = Math.min(file.written.runEnd(position) - position, left, buffer.length);
+      const length = Math.min(file.written.runEnd(position) - position, left, limits.writeBatch);
       if (!chunk && length === 0) throw new Error(`byte ${position} is not here any more`);
-      const count = chunk?.length ?? (await file.read(buffer, position, length));
-      hash.update(chunk ?? buffer.subarray(0, count));
+      if (chunk) {
+        hash.update(sharedCopy(chunk));
+        position += chunk.length;
+        continue;
+      }
+      const buffer = Buffer.from(new SharedArrayBuffer(length));
+      const count = await file.read(buffer, position, length);
+      hash.update(buffer.subarray(0, count));
       position += count;
     }
-    return hash;
   }
 
   #shift(chunk: Buffer, ready: number): Buffer {
@@ -206,7 +248,8 @@ class Relay implements ByteStream, FetcherHost {
 
   /** Lets the endpoint go on as soon as half of the queue's share is free. */
   #resume(): void {
-    if (!this.#paused || this.#queued >= this.#deps.relayMemory.share / 2 + this.#held) return;
+    const half = this.#deps.relayMemory.share / 2;
+    if (!this.#paused || this.#queued >= half + this.#held || this.#unhashed >= half) return;
     this.#paused = false;
     this.#fetcher?.resume();
   }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { createHasher, type Hasher } from '../../../../src/lib/bytes/hasher.ts';
+import { createHasher, type Hasher, sharedCopy } from '../../../../src/lib/bytes/hasher.ts';
 import { generateBlob } from '../../../support/byte-source.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
@@ -50,6 +50,35 @@ describe('the hasher', () => {
     }
     appendFileSync(path, bytes.subarray(at));
     assert.equal(await hash.finish(bytes.length), hexOf(bytes));
+  });
+
+  it('hashes bytes that are in no file, and tells how far it is', async () => {
+    const bytes = generateBlob(3 * MiB + 5, 'stream').bytes();
+    let least = Number.POSITIVE_INFINITY;
+    const over = Promise.withResolvers<void>();
+    const hash = hasher.stream('sha512', () => {
+      assert.ok(hash.pending < least);
+      least = hash.pending;
+      if (least === 0) over.resolve();
+    });
+    for (let at = 0; at < bytes.length; at += MiB) hash.update(sharedCopy(bytes.subarray(at, at + MiB)));
+    assert.equal(hash.pending, bytes.length);
+    await over.promise;
+    assert.equal(await hash.finish(), hexOf(bytes, 'sha512'));
+    assert.equal(await hasher.stream('sha256', () => {}).finish(), hexOf(Buffer.alloc(0)));
+  });
+
+  it('forgets an abandoned stream, and says of a lost one that it is lost', async () => {
+    const own = createHasher();
+    const told: number[] = [];
+    const kept = own.stream('sha256', () => told.push(kept.pending));
+    const left = own.stream('sha256', () => assert.fail('nothing is told of what was abandoned'));
+    for (const hash of [kept, left]) hash.update(Buffer.alloc(10));
+    left.abandon();
+    await own.close();
+    assert.deepEqual([kept.pending, left.pending], [0, 0]);
+    await assert.rejects(kept.finish(), /lost/);
+    await own.close();
   });
 
   it('works on several files at once, and on a small one while a large one is under way', async (t) => {

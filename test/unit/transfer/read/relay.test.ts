@@ -87,6 +87,7 @@ describe('a relay', () => {
       relay: ({ start = 0, end, verify = start === 0 && end === undefined, ...rest }) =>
         createRelay(
           {
+            hasher,
             stallTimeoutOf: () => 30_000,
             clock: systemClock,
             limits: defaultLimits,
