@@ -68,7 +68,7 @@ const chosenPerRoot = 4;
 /** What one round decides, and what it knows of the contents. */
 interface Round {
   readonly plan: EvictionPlan;
-  /** Quotas of every content whose names were read. */
+  /** Quotas of every content of which the names were read. */
   readonly charged: Map<Digest, readonly Quota[]>;
   readonly pinned: Digest[];
 }

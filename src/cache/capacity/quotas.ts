@@ -27,7 +27,7 @@ export interface Quota {
   reserved: number;
 }
 
-/** A content whose links change. */
+/** A change of the links of a content. */
 export interface Recharge {
   readonly digest: Digest;
   /** Bytes. */

@@ -26,7 +26,7 @@ interface EdgeRow {
   readonly parents: number;
 }
 
-/** A candidate whose children are still being gathered. */
+/** A candidate while its children are being gathered. */
 interface Gathered extends Candidate {
   readonly children: Digest[];
 }

@@ -18,6 +18,7 @@ export type Origin = string;
 /** What is linked from here is *hosted*: it has no other home, so it is never evicted, and each write of it is durable at once. */
 export const hostedOrigins: readonly Origin[] = ['push', 'bundle'];
 
+/** See `hostedOrigins`. */
 export function isHosted(origin: Origin): boolean {
   return hostedOrigins.includes(origin);
 }

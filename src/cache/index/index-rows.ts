@@ -79,7 +79,7 @@ export interface IndexRows {
 
   totals(): Totals;
   hosted(): Pick<Totals, 'bytes' | 'contents'>;
-  /** Stored contents whose digest begins with the byte `first`, ascending, from after `after`. */
+  /** Stored contents with digests that begin with the byte `first`, ascending, from after `after`. */
   storedIn(
     algorithm: DigestAlgorithm,
     first: number,

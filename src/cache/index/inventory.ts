@@ -19,7 +19,7 @@ export interface NewContent {
   readonly manifest?: Manifest | undefined;
 }
 
-/** 1/256 of all contents of one algorithm: those whose digest begins with the byte `first`. */
+/** 1/256 of all contents of one algorithm: their digests begin with the byte `first`. */
 export interface Shard {
   readonly algorithm: DigestAlgorithm;
   /** 0 to 255. */

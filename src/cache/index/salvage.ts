@@ -8,7 +8,7 @@
  *   links, tags ...... the index on the content gives all but the endpoint and the time. The image's own name stands for the
  *                      endpoint then, and a tag counts as never confirmed, so its next use revalidates it.
  *
- * Only a file whose first page is damaged, with the schema, gives nothing.
+ * Only a file with a damaged first page, which has the schema, gives nothing.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';

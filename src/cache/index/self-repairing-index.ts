@@ -1,5 +1,5 @@
 /**
- * An index whose file may turn out to be damaged while it is used. The file is then replaced by a new one, and the call that
+ * An index with a file that may turn out to be damaged while it is used. The file is then replaced by a new one, and the call that
  * met the damage is made again there: what was in the old file counts as absent until it is found again.
  *
  * A call that meets a full disk is made again, too, if some space can be freed for it.
