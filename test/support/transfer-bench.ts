@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { IncomingFolder } from '../../src/cache/incoming/incoming-folder.ts';
 import { createBufferPool } from '../../src/lib/bytes/buffer-pool.ts';
 import type { ByteStream } from '../../src/lib/bytes/byte-stream.ts';
@@ -87,7 +88,12 @@ export function transferBench(
   };
 }
 
-export { createHasher };
+/** One hasher for all tests of the `describe` that calls this. */
+export function hasherOfTests(): Hasher {
+  const hasher = createHasher();
+  after(() => hasher.close());
+  return hasher;
+}
 
 export function digestOf(bytes: Uint8Array): Digest {
   const digest = parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`);

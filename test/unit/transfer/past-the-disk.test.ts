@@ -1,16 +1,15 @@
 /** Disks that are full, broken or closed to us: every byte is passed on, whoever gets a whole gets the right one, nothing half is kept. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { IncomingFolder } from '../../../src/cache/incoming/incoming-folder.ts';
-import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { findPartialDownload, partialFileOf } from '../../../src/transfer/file/partial-download.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import {
-  createHasher,
   digestOf,
+  hasherOfTests,
   opened,
   readAll,
   seededBytes,
@@ -21,11 +20,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 describe('a transfer past the disk', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   const blob = seededBytes(3 * MiB + 17, 1);
   const digest = digestOf(blob);

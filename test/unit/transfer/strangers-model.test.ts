@@ -4,23 +4,12 @@
  * manifest tells any size; on one registry only its manifest lies. Ranges, departures and restarts come at random.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { type ScriptedEndpoint, type ScriptedSource, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { createHasher, digestOf, seededBytes, transferBench } from '../../support/transfer-bench.ts';
-
-const limits = {
-  joinDistance: 3000,
-  refetchThreshold: 700,
-  holdBack: 1500,
-  writeBatch: 4096,
-  keepWritten: 2048,
-  readBuffer: 1000,
-  saveEvery: 2,
-  piece: 5000,
-};
+import { digestOf, hasherOfTests, seededBytes, transferBench } from '../../support/transfer-bench.ts';
+import { modelLimits, modelRuns, pace, turns } from './model-fixture.ts';
 
 const ways = fc.record({
   hidesSize: fc.boolean(),
@@ -39,9 +28,7 @@ const reader = fc.record({
   isVictim: fc.boolean(),
   start: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 0.99, noNaN: true })),
   length: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
-  /** Event-loop turns before it comes, and between two chunks. */
-  delay: fc.integer({ min: 0, max: 60 }),
-  pause: fc.integer({ min: 0, max: 6 }),
+  ...pace,
   leavesAfter: fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined, freq: 4 }),
 });
 
@@ -60,10 +47,6 @@ const scenario = fc.record({
   restartAfter: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
 });
 
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
 interface Image {
   readonly source: ScriptedSource;
   readonly declared: number | undefined;
@@ -72,11 +55,7 @@ interface Image {
 }
 
 describe('a stranger whose image names the same digest', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   it('decides nothing for the other image, and no wrong body is ever whole', async (t) => {
     await fc.assert(
@@ -113,7 +92,8 @@ describe('a stranger whose image names the same digest', () => {
           s.strangerDeclares === undefined ? undefined : Math.round(s.size * s.strangerDeclares),
         );
         const folder = tempFolder(t);
-        const make = () => transferBench(folder, hasher, { limits, fill: s.fill, writeBehind: 12_000 });
+        const make = () =>
+          transferBench(folder, hasher, { limits: modelLimits, fill: s.fill, writeBehind: 12_000 });
         let bench = make();
         const all = [bench];
         let run = 0;
@@ -219,7 +199,7 @@ describe('a stranger whose image names the same digest', () => {
         const blamed = all.flatMap(({ reports }) => reports.map(({ endpoint }) => endpoint));
         assert.ok(!blamed.includes('good.example'), 'the honest endpoint is not blamed');
       }),
-      { numRuns: process.env.LONG === '1' ? 5000 : 150 },
+      { numRuns: modelRuns },
     );
   });
 });

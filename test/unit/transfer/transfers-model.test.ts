@@ -4,23 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
-import { createHasher, digestOf, seededBytes, transferBench } from '../../support/transfer-bench.ts';
-
-const limits = {
-  joinDistance: 3000,
-  refetchThreshold: 700,
-  holdBack: 1500,
-  writeBatch: 4096,
-  keepWritten: 2048,
-  readBuffer: 1000,
-  saveEvery: 2,
-  piece: 5000,
-};
+import { digestOf, hasherOfTests, seededBytes, transferBench } from '../../support/transfer-bench.ts';
+import { modelLimits, modelRuns, pace, turns } from './model-fixture.ts';
 
 const fault = fc.oneof(
   { weight: 4, arbitrary: fc.constant({}) },
@@ -37,9 +26,7 @@ const fault = fc.oneof(
 const reader = fc.record({
   start: fc.double({ min: 0, max: 1, noNaN: true }),
   length: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
-  /** Event-loop turns before it comes, and between two chunks. */
-  delay: fc.integer({ min: 0, max: 60 }),
-  pause: fc.integer({ min: 0, max: 6 }),
+  ...pace,
   leavesAfter: fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined, freq: 3 }),
 });
 
@@ -57,16 +44,8 @@ const scenario = fc.record({
   lends: fc.constantFrom(0, 2, Number.POSITIVE_INFINITY),
 });
 
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
 describe('any number of readers, any ranges, any accident', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   it('gives right bytes or an error, and a blob that one endpoint has is never an error for long', async (t) => {
     await fc.assert(
@@ -98,7 +77,7 @@ describe('any number of readers, any ranges, any accident', () => {
         };
         const make = () =>
           transferBench(folder, hasher, {
-            limits,
+            limits: modelLimits,
             fill: s.fill,
             writeBehind: 12_000,
             deps: { fetchersFor: () => s.fetchers, blocks },
@@ -185,7 +164,7 @@ describe('any number of readers, any ranges, any accident', () => {
         assert.equal(lent.size, 0, 'what was lent is taken back');
       }),
       {
-        numRuns: process.env.LONG === '1' ? 5000 : 150,
+        numRuns: modelRuns,
         timeout: 300_000,
       },
     );

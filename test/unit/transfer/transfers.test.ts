@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
+import { describe, it } from 'node:test';
 import { TransferReader } from '../../../src/transfer/read/transfer-reader.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import {
-  createHasher,
   digestOf,
+  hasherOfTests,
   opened,
   readAll,
   seededBytes,
@@ -19,11 +18,7 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 describe('a transfer', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   const blob = seededBytes(3 * MiB + 17, 1);
   const digest = digestOf(blob);

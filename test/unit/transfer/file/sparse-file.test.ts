@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
-import { createHasher, type Hasher } from '../../../../src/lib/bytes/hasher.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
 import { MemoryBudget } from '../../../../src/transfer/file/memory-budget.ts';
 import { findPartialDownload } from '../../../../src/transfer/file/partial-download.ts';
@@ -12,17 +11,14 @@ import { defaultLimits } from '../../../../src/transfer/limits.ts';
 import { generateBlob } from '../../../support/byte-source.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
+import { hasherOfTests } from '../../../support/transfer-bench.ts';
 
 const KiB = 1024;
 const blob = generateBlob(512 * KiB, 'sparse');
 const bytes = blob.bytes();
 
 describe('a sparse file', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   function file(folder: string, deps: Partial<SparseFileDeps> = {}): SparseFile {
     const leftover = findPartialDownload(new PartialFile(join(folder, 'blob')));

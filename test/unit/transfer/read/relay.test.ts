@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { writeFileSync, writev } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
 import type { ByteStream } from '../../../../src/lib/bytes/byte-stream.ts';
-import { createHasher, type Hasher } from '../../../../src/lib/bytes/hasher.ts';
 import { createReadBlocks } from '../../../../src/lib/bytes/read-blocks.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
@@ -25,7 +24,7 @@ import {
   scriptedSource,
 } from '../../../support/scripted-source.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
-import { digestOf, readAll, seededBytes } from '../../../support/transfer-bench.ts';
+import { digestOf, hasherOfTests, readAll, seededBytes } from '../../../support/transfer-bench.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -35,11 +34,7 @@ const good: ScriptedEndpoint = { host: 'good.example', bytes: blob };
 const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 6) };
 
 describe('a relay', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   interface Bench {
     readonly source: ScriptedSource;

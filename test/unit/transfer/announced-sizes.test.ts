@@ -1,13 +1,12 @@
 /** Endpoints that do not agree on how many bytes a blob has, or do not say: no reader takes a part for the whole, or waits for ever. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
+import { describe, it } from 'node:test';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import {
-  createHasher,
   digestOf,
+  hasherOfTests,
   readAll,
   seededBytes,
   type TransferBench,
@@ -21,11 +20,7 @@ const digest = digestOf(blob);
 const good: ScriptedEndpoint = { host: 'good.example', bytes: blob };
 
 describe('a blob of which two endpoints tell different sizes', () => {
-  let hasher: Hasher;
-  before(() => {
-    hasher = createHasher();
-  });
-  after(() => hasher.close());
+  const hasher = hasherOfTests();
 
   async function open(
     { transfers }: TransferBench,
