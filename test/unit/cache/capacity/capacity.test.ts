@@ -283,3 +283,19 @@ test('under writing, reading and evicting at once every read is right and nothin
   );
   await until(() => cache.admin.usage().bytes <= 600_000);
 });
+
+test('reservations that come at the same time do not take the same space', async (t) => {
+  const clock = movableClock();
+  const cache = await open(t, dataFolder(t), { maxSize: 3000 }, { clock });
+  for (const _ of [1, 2, 3]) {
+    await addBlob(cache);
+    clock.advance(1000);
+  }
+  const reserved = await Promise.all([1000, 1500, 500, 1].map((bytes) => cache.reserve(bytes)));
+  assert.deepEqual(
+    reserved.map((one) => one !== undefined),
+    [true, true, true, false],
+  );
+  const usage = cache.admin.usage();
+  assert.deepEqual([usage.bytes, usage.reserved], [0, 3000]);
+});
