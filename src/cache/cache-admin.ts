@@ -1,4 +1,4 @@
-/** What people and other commands ask of the cache, apart from serving. */
+/** What administrators and background jobs ask of the cache, apart from serving. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { Room } from './capacity/capacity.ts';
@@ -13,9 +13,9 @@ import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
 
 export interface CacheAdmin {
-  /** Why nothing can be cached, for want of a usable data folder. */
+  /** Why nothing can be cached; undefined if the data folder is usable. */
   problem(): string | undefined;
-  /** Cheap: what it tells is kept up to date. */
+  /** Cheap: the sums are kept up to date with every write. */
   usage(): CacheUsage;
   /** Bytes of the file system of the data folder: free for this process, and in all. */
   disk(): { readonly free: number; readonly size: number };
@@ -23,7 +23,7 @@ export interface CacheAdmin {
   bound(image: string): { readonly bytes: number; readonly what: string };
   /** Images that may serve something, by name, from after `after`. */
   images(after: string, limit: number): Promise<readonly ImageSummary[]>;
-  /** The same, all of them, without keeping anybody waiting for long. */
+  /** The same, all of them, some at a time: other work gets its turn in between. */
   eachImage(): AsyncGenerator<ImageSummary>;
   /** What an image can be pulled by: its tags, and manifests without one. */
   manifests(image: string): Promise<readonly ListedManifest[]>;
@@ -36,14 +36,14 @@ export interface CacheAdmin {
   readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
   /** Makes index and content agree, and everything fit within its limits, now. */
   collect(): Promise<CollectReport>;
-  /** Finds what is damaged and drops it; who brings it back asks the following. */
+  /** Finds damaged content and drops it. Repair asks the methods that follow. */
   readonly scrub: Scrub;
   isStored(digest: Digest): Promise<boolean>;
   /** Every image that links the content, stored or not. */
   imagesOf(digest: Digest): Promise<readonly string[]>;
-  /** A content that is not stored is given up: its tags go, and its links unless a manifest lists it. */
+  /** Forgets a content that is not stored: its tags go, and its links unless a manifest lists it. */
   forget(digest: Digest): Promise<void>;
-  /** What the look through all content after the start found; undefined if the cache was closed before. */
+  /** What the comparison of index and files after the start found; undefined if the cache was closed before. */
   readonly reconciled: Promise<ReconcileReport | undefined>;
 }
 
@@ -52,7 +52,7 @@ export interface CacheUsage {
   readonly bytes: number;
   readonly contents: number;
   readonly manifests: number;
-  /** For transfers in flight, and what others have left. */
+  /** For transfers in flight, with the partial downloads of earlier ones. */
   readonly reserved: number;
   readonly maxSize: number | undefined;
   readonly quotas: readonly (QuotaSetting & { readonly bytes: number })[];
@@ -76,14 +76,14 @@ export interface CacheAdminDeps {
   readonly room: Room;
   readonly quotas: Quotas;
   readonly pins: Pins;
-  /** The one in force now. */
+  /** In force now. */
   readonly maxSize: () => number | undefined;
   readonly minFree: () => number;
   readonly store: ScrubDeps['store'];
   readonly contents: Contents;
   readonly disk: CacheAdmin['disk'];
   readonly problem: CacheAdmin['problem'];
-  /** What a person is told of an index that cannot be written. */
+  /** The error for people when the index cannot be written. */
   readonly explain: (error: unknown) => unknown;
   readonly reconcile: () => Promise<ReconcileReport | undefined>;
   readonly isStopped: () => boolean;
@@ -93,6 +93,7 @@ export interface CacheAdminDeps {
 /** So few at a time, since each counts what it links. */
 const imagesAtOnce = 10;
 
+/** Methods that write the index reject with what `explain` makes of its error. */
 export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const { catalogue, inventory, listing, room, quotas, pins, contents } = deps;
   const matchesPin = (name: string) => pins.pattern?.(name) ?? false;

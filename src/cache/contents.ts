@@ -8,7 +8,7 @@
  *   discard .. lose, then file, queued
  *   purge .... row with its links and tags, then file, queued
  *
- * It also counts who uses a content: eviction and scrubbing leave alone what is read or written at the moment.
+ * It also counts the users of a content: eviction and scrubbing leave alone what is read or written at the moment.
  */
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.ts';
@@ -44,7 +44,7 @@ export type WaitingLinks = () => Iterable<readonly [image: string, endpoint: str
 export class Contents {
   /** Contents with open readers. */
   readonly reading = new UseCounts();
-  /** Contents whose file and row are being written. */
+  /** Contents that are being written: file and row. */
   readonly arriving = new UseCounts();
   /** Found to be missing or altered, and not brought back yet. */
   readonly damaged: DamagedContents;
@@ -114,7 +114,7 @@ export class Contents {
     }
   }
 
-  /** Adds the row and the link of a manifest whose bytes are in the store. */
+  /** Adds the row and the link of a manifest. Its bytes are in the store. */
   async recordManifest(image: string, value: NewManifest): Promise<void> {
     const { digest, bytes, mediaType, endpoint: origin } = value;
     const content = { digest, size: bytes.length, manifest: { ...value.manifest, mediaType } };

@@ -22,7 +22,7 @@ export interface DataFolder {
   readonly incoming: IncomingFolder;
 }
 
-/** Whether somebody has kept a cache there. */
+/** Whether the folder holds a cache. */
 export function isDataFolder(data: string): boolean {
   return existsSync(join(data, 'content-v1'));
 }
@@ -50,7 +50,7 @@ export function prepareDataFolder(data: string): DataFolder {
       },
     );
   }
-  // Whoever made them may have been killed before this.
+  // The process that made them may have been killed before this.
   flushFolder(data);
   if (statSync(folder.content).dev !== statSync(folder.incoming.path).dev) {
     throw new EntrepotError(
@@ -84,8 +84,8 @@ export function problemOf(folder: DataFolder): string | undefined {
 }
 
 /**
- * A data folder that its group may write is shared with later users of that group, such as the random users of OpenShift, whose
- * group is 0: what this process makes there is the group's too, whatever the umask says.
+ * A data folder that its group may write is shared with later users of that group, such as the random users of OpenShift,
+ * in group 0: what this process makes there is the group's too, whatever the umask says.
  */
 function shareWithGroup(data: string): void {
   if ((statSync(data).mode & 0o020) !== 0) process.umask(process.umask() & ~0o070);

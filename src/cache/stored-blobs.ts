@@ -5,7 +5,7 @@ import { isSchema1Type } from '../oci/media-types.ts';
 import type { Cache, StoredBlob } from './cache.ts';
 import type { StoredParts } from './local-cache.ts';
 
-/** Blobs on their way whose links are remembered. */
+/** Blobs on their way, at most, with links that are remembered. */
 const earlyLinks = 1000;
 
 /** `open` never rejects for a damaged file: its content is dropped, and counts as absent. */

@@ -13,6 +13,7 @@ export interface BlobSourceDeps {
   readonly inForce: UpstreamInForce;
 }
 
+/** `open` rejects with REWRITE_INVALID if the configuration makes no valid name of the image. */
 export function createBlobSource(
   { cache, inForce }: BlobSourceDeps,
   image: ImageName,

@@ -6,7 +6,7 @@
  *   kept, old, every endpoint says 404 ......... dropped, 404
  *   kept, old, no endpoint answers in time ..... stale, for two seconds without asking again
  *   absent before, no endpoint answers in time . 404, stale
- *   not kept ................................... fetched, once for all who ask meanwhile
+ *   not kept ................................... fetched, once for all requests that come meanwhile
  *
  * Registries give an empty list for any name and any digest. So an empty list of what is not here is remembered in memory
  * alone: names that a client makes up leave nothing in the index.
@@ -45,6 +45,7 @@ export interface CachedListKind<Key extends string> {
 const maxInMemory = 10_000;
 const maxBytesInMemory = 8 * 1024 * 1024;
 
+/** Gives the function that answers one request. It rejects with bugs only. */
 export function createCachedList<Key extends string>(
   deps: CachedListDeps,
   { kind, ask, empty, isOfUse }: CachedListKind<Key>,

@@ -19,7 +19,7 @@ import { createRevalidationTimeout } from './revalidation-timeout.ts';
 export interface PullDeps {
   readonly cache: Cache;
   readonly upstream: Upstream;
-  /** For blobs, whose transfers may outlive `upstream`. */
+  /** For blobs: their transfers may outlive `upstream`. */
   readonly inForce: UpstreamInForce;
   readonly transfers: Transfers;
   readonly clock: Clock;
@@ -28,10 +28,11 @@ export interface PullDeps {
 
 /** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */
 const revalidationPatience = 1200;
-/** ms that what nobody could confirm is served stale without asking again: a wrong password is wrong for all who pull. */
+/** ms for which a failed revalidation is served stale without asking again: a wrong password is wrong for every client. */
 const unconfirmedFor = 2_000;
 const headersBy = 10_000;
 
+/** One instance per configuration; its short memories (absences, failed revalidations) go with it. */
 export function createPull(deps: PullDeps, config: ServerConfig['freshness']): Pull {
   const freshness = createFreshness(config);
   const absences = createNegativeCache(deps.clock, config.missing);

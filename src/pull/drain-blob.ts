@@ -1,4 +1,4 @@
-/** A blob as a client takes it: from the cache, or to its last byte from whoever has it, which brings it into the cache. */
+/** Takes a blob as a client does: if it is not cached it is read to its last byte, which brings it into the cache. */
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { BlobTarget } from '../routing/target.ts';
 import type { Pull } from './pull.ts';

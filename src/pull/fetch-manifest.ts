@@ -1,4 +1,4 @@
-/** A manifest from the image's endpoints, into the cache: fetched once for all who wait for the same one. */
+/** A manifest from the image's endpoints, into the cache: fetched once for all requests that wait for the same one. */
 import type { Cache } from '../cache/cache.ts';
 import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';

@@ -13,6 +13,7 @@ export function isFresh(checkedAt: number, now: number, ms: number): boolean {
   return checkedAt <= now && now - checkedAt < ms;
 }
 
+/** The first rule that matches wins. */
 export function createFreshness(config: Pick<ServerConfig['freshness'], 'tag' | 'rules'>): Freshness {
   const rules = config.rules.map(({ match, tag }) => ({ matches: namePattern([match]), ms: tag }));
   if (rules.length === 0) return () => config.tag;

@@ -11,6 +11,7 @@ export interface ListReferrersDeps extends CachedListDeps {
   readonly upstream: Upstream;
 }
 
+/** Rejects with bugs only. */
 export function createListReferrers(
   deps: ListReferrersDeps,
 ): (target: ReferrersTarget) => Promise<Pulled<ReferrersContent>> {

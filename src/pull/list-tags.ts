@@ -1,4 +1,4 @@
-/** Tag lists: upstream's, else, where none was ever seen and nobody answers, the tags that are here. */
+/** Tag lists: the upstream's. If none was ever cached and no endpoint answers, the cached tags. */
 import type { TagsTarget } from '../routing/target.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { type CachedListDeps, createCachedList } from './cached-list.ts';
@@ -8,6 +8,7 @@ export interface ListTagsDeps extends CachedListDeps {
   readonly upstream: Upstream;
 }
 
+/** Rejects with bugs only. */
 export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Promise<Pulled<TagList>> {
   const { cache, upstream } = deps;
   const list = createCachedList<''>(deps, {

@@ -1,6 +1,6 @@
 /**
- * Answers that are remembered for a short while, per image, so that those who ask again and again cost their registries nothing:
- * what every endpoint said 404 to (cosign tags, platform probes), and what nobody could confirm.
+ * Trails that are remembered for a short while, per image, so that a client that asks again and again costs the registries nothing: of
+ * what every endpoint said 404 to (cosign tags, platform probes), and of failed revalidations.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';

@@ -72,7 +72,7 @@ export function createOpenTransfer(
         isAdmitted = true;
         return opened;
       }
-      // All of it was left by an earlier run, whose link is no longer known.
+      // All of it was left by an earlier run, and the link of that run is gone.
       const asked = await confirm(image, digest, described);
       isAdmitted = asked.found;
       if (asked.found) return opened;
@@ -131,7 +131,7 @@ function firstRange(ranges: readonly RangeSpec[] | undefined, size: number | und
   return { start, end: end === undefined ? undefined : Math.min(end, size ?? end) };
 }
 
-/** A blob whose answer has begun before an endpoint gave a byte. */
+/** A blob for an answer that has begun before an endpoint gave a byte. */
 function lateContent(digest: Digest, size: number, opening: Promise<OpenedTransfer>): BlobContent {
   return {
     digest,

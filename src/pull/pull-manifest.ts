@@ -1,6 +1,6 @@
 /**
- * Manifests. A digest never goes stale: once cached, it is served for ever. A tag is fresh for a while; then one HEAD, shared by all who
- * wait, says whether it still means the same.
+ * Manifests. A digest never goes stale: once cached, it is served for ever. A tag is fresh for a while; then one HEAD, shared by all
+ * requests that wait, says whether it still means the same.
  *
  *   cached, fresh .................................. hit
  *   cached, old, HEAD says the same digest ......... revalidated

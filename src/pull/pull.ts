@@ -42,7 +42,7 @@ export interface ManifestContent {
 
 export interface BlobHead {
   readonly digest: Digest;
-  /** Undefined where no one tells. */
+  /** Undefined if no endpoint and no manifest tells. */
   readonly size: number | undefined;
 }
 

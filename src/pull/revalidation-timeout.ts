@@ -1,10 +1,11 @@
 /**
- * A cached copy is the last candidate of every race: when nobody has answered within `patience`, what is cached is served as
- * stale and the question goes on behind. Nobody waits for the same registries again until they answer something in
- * time, good or bad: so a dead registry costs one wait, for all images and clients together. One that fails quickly costs
- * nothing either once its breaker is open: it is not even asked until a probe is due.
+ * Stale-if-error with a limit on the wait (RFC 5861): a cached copy is the last candidate of every race. If no endpoint has answered
+ * within the timeout, the cached copy is served as stale and the question goes on in the background.
+ *
+ * After that no request waits for the same registries until they answer something in time, good or bad: so a dead registry costs one
+ * wait, for all images and clients together. A registry that fails quickly costs nothing either once its breaker is open: it is not even
+ * asked until a probe is due.
  */
-
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 import { type Reference, referenceName } from '../oci/reference.ts';
@@ -27,10 +28,10 @@ export interface RevalidationTimeoutDeps {
 
 const maxRemembered = 2000;
 
-/** `patience` in ms; 0: nobody ever waits. */
+/** `limit`: the timeout in ms; 0: no request waits. */
 export function createRevalidationTimeout(
   { clock, upstream, log }: RevalidationTimeoutDeps,
-  patience: number,
+  limit: number,
 ): RevalidationTimeout {
   const silent = new LRUCache<string, true>({ max: maxRemembered });
 
@@ -42,7 +43,7 @@ export function createRevalidationTimeout(
     async wait(reference, ask) {
       const endpoints = upstream.endpoints(reference);
       if (upstream.isDown(endpoints)) return undefined;
-      if (patience === 0) {
+      if (limit === 0) {
         behind(ask(() => {}));
         return undefined;
       }
@@ -54,15 +55,15 @@ export function createRevalidationTimeout(
       const progressed = () => {
         hasProgressed = true;
       };
-      const timer = clock.after(patience, () => {
-        // One image whose registry is slow to find it must not make those of others stale.
+      const timer = clock.after(limit, () => {
+        // An image that its registry is slow to find must not make other images stale.
         if (!hasProgressed) silent.set(upstream.hasAnswered(endpoints, begun) ? own : key, true);
         resolve(undefined);
       });
       const wasSilent = silent.has(key) || silent.has(own);
       const answer = ask(progressed).finally(() => {
         timer.cancel();
-        if (clock.monotonic() - begun >= patience) return;
+        if (clock.monotonic() - begun >= limit) return;
         silent.delete(key);
         silent.delete(own);
       });

@@ -63,6 +63,7 @@ export interface WarmDeps {
   readonly cache: Pick<CacheAdmin, 'isStored' | 'bound'>;
 }
 
+/** Gives the function that warms one image. What fails is in its report; it rejects with bugs only. */
 export function createWarmImage({
   pull,
   transfers,

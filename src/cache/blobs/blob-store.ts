@@ -33,7 +33,7 @@ export interface BlobStore {
   makeDurable(digest: Digest): Promise<void>;
   /** Removes the content unless `isWanted`, asked when its turn has come, says that it is wanted again. */
   remove(digest: Digest, isWanted: () => Promise<boolean>): Promise<void>;
-  /** Digests whose first byte is `first`. Foreign objects are counted, and left alone. */
+  /** Digests that begin with the byte `first`. Foreign objects are counted, and left alone. */
   list(algorithm: DigestAlgorithm, first: number): Promise<{ digests: Digest[]; foreign: number }>;
   /**
    * Reads and hashes the content, which should have `size` bytes. Yields the bytes that were read since the last time; a consumer that

@@ -1,4 +1,4 @@
-/** Work in the background that is asked for often: it runs once for all who ask before it begins, never twice at a time. */
+/** Work in the background that is asked for often: it runs once for all calls that come before it begins, never twice at a time. */
 import { setImmediate as turn } from 'node:timers/promises';
 
 export class BackgroundCheck {

@@ -1,7 +1,7 @@
 /**
- * Files of evicted contents on their way out. Each takes a turn of the event loop, and what comes in waits for them: so several
- * small ones go at once. Large ones keep a thread busy for long, up to some hundred ms: one at a time, so that unlinking
- * never starves reading.
+ * Files of evicted contents that are still to be removed. Each takes a turn of the event loop, and a blob that needs the space waits for
+ * them: so several small ones are removed at once. A large one keeps a thread busy for up to some hundred ms: one at a time, so that
+ * unlinking never starves reading.
  */
 import type { Digest } from '../../oci/digest.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
@@ -19,12 +19,13 @@ const smallAtOnce = 8;
 /** Bytes from which a file is large. */
 const large = 4 * 1024 * 1024;
 
+/** Starts nothing by itself. `onError` gets the error of each file that could not be removed; it is not tried again. */
 export function createDeletionQueue(deps: {
   store: Pick<BlobStore, 'remove'>;
   onError: (digest: Digest, error: unknown) => void;
 }): DeletionQueue {
   const waiting = new Set<Digest>();
-  /** Within a lane one after the other; the first is that of the large ones. */
+  /** Each lane removes its files in turn. The first lane is for large files. */
   const lanes = Array.from({ length: 1 + smallAtOnce }, () => Promise.resolve());
   let added = 0;
   let bytes = 0;

@@ -1,14 +1,14 @@
 /**
- * What transfers that ended early have left in `incoming`, for whoever asks for the blob again. It takes room like content, and
- * goes like content when room is needed: by when it was left, and not while a transfer goes on with it.
+ * Partial downloads in `incoming` that no running transfer owns. The next transfer of the same blob resumes them. They count towards
+ * `max_size` and are evicted like content, the oldest first, but not while a transfer goes on with them.
  */
 /** Each is named by its file's path. */
 export interface Leftovers {
-  /** The latest of all. */
+  /** Adds it as the newest. */
   add(path: string, leftover: Leftover): void;
   /** A transfer goes on with it, until `add` or `forget`. */
   hold(path: string): void;
-  /** It has become content, or was thrown away. */
+  /** It has become content, or was removed. */
   forget(path: string): void;
   /** Of all of them. */
   readonly bytes: number;
@@ -25,6 +25,7 @@ export interface Leftover {
   remove(): void;
 }
 
+/** `onError` gets the error of a file that could not be removed; its bytes count as freed all the same. */
 export function createLeftovers(onError: (path: string, error: unknown) => void): Leftovers {
   /** The oldest first. */
   const idle = new Map<string, Leftover>();

@@ -26,6 +26,7 @@ const size = 4 * 1024 * 1024;
 /** ms until a spent reserve is looked after. */
 const interval = 10_000;
 
+/** Starts nothing by itself: call `restore` once the folder is open. */
 export function createReserveFile(deps: {
   readonly path: string;
   readonly clock: Clock;

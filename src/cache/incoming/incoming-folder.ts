@@ -5,7 +5,7 @@
  *   ALGORITHM-HEX-OWNER .................. the bytes of a partial download (`partial-file.ts`)
  *   ALGORITHM-HEX-OWNER.ranges, .ranges.tmp   which of them are there
  *
- * OWNER tells apart the images that load one digest: bytes that nothing has verified serve only the image whose endpoints gave them.
+ * OWNER tells apart the images that load one digest: bytes that nothing has verified serve only the image that loaded them from its own endpoints.
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';

@@ -19,7 +19,7 @@ export interface DamagedContents {
   add(loss: DamagedContent): boolean;
   /** The content is stored again. */
   back(digest: Digest): void;
-  /** One whose digest begins with the byte `first`, and which is not back yet. It is forgotten here. */
+  /** A content that is not back yet and has a digest that begins with the byte `first`. It is forgotten here. */
   take(first: number, isWanted: (digest: Digest) => boolean): DamagedContent | undefined;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Makes index and content agree again, both ways, while the cache serves: rows whose file is gone are lost,
- * files without a row are hashed and get one, or are removed. Goes through the folders one by one (1/256 of the
- * content), so memory and pauses stay small whatever the size. A deleted index is rebuilt by the same means.
+ * Makes index and content agree again while the cache serves. A row without a file is lost. A file without a row is hashed; it gets a
+ * row, or is removed if its bytes are wrong. A deleted index is rebuilt by the same means.
+ *
+ * It looks through one folder after the other (1/256 of the content each), so memory and pauses stay small whatever the size.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestAlgorithms } from '../../oci/digest.ts';
@@ -20,11 +21,11 @@ export interface ReconcileDeps {
 export interface ReconcileReport {
   /** Files that got a row. */
   added: number;
-  /** Rows without a file; what they stood for is no longer stored. */
+  /** Rows without a file: their contents are no longer stored. */
   dropped: number;
-  /** Files whose bytes were wrong. */
+  /** Files with wrong bytes. */
   removed: number;
-  /** Files that are none of ours, left alone. */
+  /** Files that this program did not write, left alone. */
   foreign: number;
   /** Files and folders that cannot be opened, left alone. */
   unreadable: number;
@@ -34,6 +35,7 @@ const atOnce = 500;
 /** Fewer, since each may be on another page of the index. */
 const rowsAtOnce = 100;
 
+/** Ends early when it is stopped. Rejects when the index or a folder cannot be read for a reason that passes. */
 export async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
   const report: ReconcileReport = { added: 0, dropped: 0, removed: 0, foreign: 0, unreadable: 0 };
   for (const algorithm of digestAlgorithms) {

@@ -1,13 +1,13 @@
 /**
- * Re-hashes stored contents, on a thread of its own, and drops those whose bytes are not what they should be. It goes through
- * the contents as `reconcile.ts` does: by the first byte of their digests, each byte a *folder*.
+ * Re-hashes stored contents, on a thread of its own, and drops those that are damaged. It looks through the contents as `reconcile.ts`
+ * does: by the first byte of their digests, each byte a *folder*.
  *
- *   file missing, of another size, with other bytes, or the disk gives an error .... dropped; told as a loss
- *   file that cannot be opened for another reason, such as rights .................. counts as missing, the file stays; told as a loss
- *   anything that has to do with the moment, such as too many open files ........... left alone; told as unreadable
+ *   file missing, of another size, with other bytes, or the disk gives an error ... dropped; step `lost`
+ *   file that cannot be opened because of itself, such as missing rights .......... counts as missing, the file stays; step `lost`
+ *   an error that passes, such as too many open files ............................. left alone; step `unreadable`
  *
- * What others found to be damaged in the same folder, and nobody has brought back, is told as a loss as well. Reading here is no use
- * of a content: eviction sees nothing of it, but leaves the one alone that is being read.
+ * Content of the same folder that was found damaged before, and is not back, gives a step `lost` as well. Reading here is no use of a
+ * content: the order of eviction does not change, but a content that is being read is not evicted.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Pace } from '../../lib/flow/pace.ts';
@@ -26,9 +26,9 @@ import { verifyContent } from './verify-content.ts';
 export interface Scrub {
   /** Checks the folder of the byte `first`, and ends early when the signal is aborted. */
   folder(first: number, options: ScrubOptions): AsyncGenerator<ScrubStep>;
-  /** What images and tags link whose name matches, for `isWanted`. */
+  /** Contents that matching images or tags link, for `isWanted`. */
   select(matches: NamePattern): Promise<Selection>;
-  /** A loss that could not be brought back, and that the next scrub looks at again. */
+  /** A lost content that could not be fetched again: the next scrub gives it again. */
   keep(loss: DamagedContent): void;
 }
 
@@ -63,6 +63,7 @@ export interface ScrubDeps {
 
 const atOnce = 500;
 
+/** Each generator rejects when the index cannot be read. */
 export function createScrub(deps: ScrubDeps): Scrub {
   const { inventory, store, contents } = deps;
 
