@@ -12,7 +12,9 @@ import { type Administration, createAdministration } from './admin/administratio
 import { createBackgroundScrub } from './admin/background-scrub.ts';
 import { createRepair } from './admin/repair.ts';
 import { createScrubs } from './admin/scrubs.ts';
-import { createLiveRoutes, livePull } from './app/live-routes.ts';
+import { createLiveAccess } from './app/live-access.ts';
+import { createLivePush, openLiveUploads } from './app/live-push.ts';
+import { createLiveRoutes, hostsOf, livePull, liveRouter } from './app/live-routes.ts';
 import { createRoutes } from './app/routes.ts';
 import { openCache } from './cache/open-cache.ts';
 import { adminSocket } from './config/admin-socket.ts';
@@ -27,10 +29,10 @@ import { createReadBlocks } from './lib/bytes/read-blocks.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createPull } from './pull/create-pull.ts';
+import { createHostedPull } from './pull/hosted/hosted-pull.ts';
 import { createWarmImage } from './pull/warm-image.ts';
-import type { Router } from './routing/router.ts';
 import type { Log } from './telemetry/log.ts';
-import { createMetrics } from './telemetry/metrics.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import type { HostState } from './telemetry/states.ts';
 import type { WriteVector } from './transfer/file/file-writer.ts';
 import { createTransfers } from './transfer/transfers.ts';
@@ -119,10 +121,12 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     async reload(next) {
       const wanted = next.server;
       const tls = readTlsFiles(wanted.tls, clock.now());
+      const swapAccess = await parts.access.prepare(wanted.access);
       const swap = routes.prepare(next);
       await parts.cache.configure(wanted.cache);
       // From here on nothing can fail.
       swap();
+      swapAccess();
       parts.transfers.configure(wanted.transfer);
       server.limit(wanted.limits);
       backgroundScrub.configure(wanted.cache.scrub);
@@ -162,19 +166,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const blocks = createReadBlocks(readBlocks);
   const buffers = createBufferPool(fileBuffers);
 
-  const cacheDeps = {
-    clock,
-    log,
-    buffers,
-    freeBytes: deps.freeBytes,
-    boot: deps.boot,
-    onDamaged: metrics.damageFound,
-    onEvicted(bytes: number, digest: string) {
-      metrics.evicted(bytes);
-      log.debug({ event: 'cache.evicted', digest, bytes }, 'removed from the cache to make room');
-    },
-  };
-  const cache = await openCache(cacheDeps, { data, ...settings.cache });
+  const cacheDeps = { clock, log, buffers, freeBytes: deps.freeBytes, boot: deps.boot };
+  const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, { data, ...settings.cache });
   releases.add(cache, () => cache.close());
   const hasher = releases.add(createHasher(), (thread) => thread.close());
   /** Stops that come to their end only after transfers and connections have. */
@@ -202,12 +195,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       commit: cache.commit,
       reserve: cache.reserve,
       writeFailed: cache.writeFailed,
-      report(endpoint, fault, reason) {
-        metrics.faulted(endpoint.host, fault);
-        routes.current.upstream.report(endpoint, fault, reason);
-      },
-      stallTimeoutOf: (host) => routes.current.hosts.stallTimeout(host),
-      fetchersFor: (host) => routes.current.hosts.of(host)?.fetchers ?? 1,
+      ...hostsOf(routes, metrics),
       ...(deps.writev && { writev: deps.writev }),
     },
     settings.transfer,
@@ -215,11 +203,24 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   releases.add(transfers, () => transfers.close());
   await transfers.sweep(cache.isStored);
 
+  const accessDeps = { clock, log, data, routes, loginFailed: metrics.loginFailed };
+  const access = await createLiveAccess(accessDeps, config.server.access);
+  releases.add(access, () => access.close());
+
   const pullDeps = { cache, inForce: routes.inForce, transfers, clock, log };
   const pull = livePull(
-    routes.each(({ upstream, settings: { freshness } }) => createPull({ ...pullDeps, upstream }, freshness)),
+    routes.each(({ upstream, settings: { freshness, push: rules } }) =>
+      createHostedPull(
+        { pull: createPull({ ...pullDeps, upstream }, freshness), cache, content: cache.hosted },
+        rules,
+      ),
+    ),
   );
-  const isListed = (registry: string) => routes.current.router.isListed(registry);
+  const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
+  releases.add(uploads, () => uploads.close());
+  const push = createLivePush({ routes, content: cache.hosted, uploads, pull, log });
+  const route = liveRouter(routes);
+  const { isListed } = route;
   const scrubs = createScrubs({
     cache: cache.admin,
     repair: createRepair({ cache: cache.admin, pull, transfers, isListed }),
@@ -234,9 +235,18 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
-  const route: Router = { route: (request) => routes.current.router.route(request), isListed };
   const server = createServer(
-    { pull, route, log, clock, metrics, via, problem: cache.admin.problem },
+    {
+      pull,
+      push,
+      route,
+      access: () => access.current,
+      log,
+      clock,
+      metrics,
+      via,
+      problem: cache.admin.problem,
+    },
     { listen, limits, tls: config.server.tls.certificate !== undefined },
   );
   metrics.watch({
@@ -252,6 +262,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     cache,
     endings,
     hasher,
+    access,
     routes,
     transfers,
     scrubs,
@@ -259,6 +270,17 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     administration,
     adminServer,
     server,
+  };
+}
+
+/** Tells the metrics and the log what the cache does by itself. */
+function cacheEvents(metrics: Metrics, log: Log) {
+  return {
+    onDamaged: metrics.damageFound,
+    onEvicted(bytes: number, digest: string) {
+      metrics.evicted(bytes);
+      log.debug({ event: 'cache.evicted', digest, bytes }, 'removed from the cache to make room');
+    },
   };
 }
 

@@ -9,6 +9,8 @@ import type { Config, ServerConfig } from '../config/config.ts';
 import type { Pull } from '../pull/pull.ts';
 import type { Router } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
 import type { HostSettings } from '../upstream/host-settings.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createUpstreamInForce, type UpstreamInForce } from '../upstream/upstream-in-force.ts';
@@ -94,5 +96,27 @@ export function livePull(current: () => Pull): Pull {
     blob: (target) => current().blob(target),
     tags: (target) => current().tags(target),
     referrers: (target) => current().referrers(target),
+  };
+}
+
+/** Each request is routed by the configuration that is in force when it comes. */
+export function liveRouter(routes: LiveRoutes): Router {
+  return {
+    route: (request) => routes.current.router.route(request),
+    image: (...asked) => routes.current.router.image(...asked),
+    routePush: (request) => routes.current.router.routePush(request),
+    isListed: (registry) => routes.current.router.isListed(registry),
+  };
+}
+
+/** What transfers ask of hosts, and tell of them, by the configuration in force. */
+export function hostsOf(routes: LiveRoutes, metrics: Pick<Metrics, 'faulted'>) {
+  return {
+    report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) {
+      metrics.faulted(endpoint.host, fault);
+      routes.current.upstream.report(endpoint, fault, reason);
+    },
+    stallTimeoutOf: (host: string) => routes.current.hosts.stallTimeout(host),
+    fetchersFor: (host: string) => routes.current.hosts.of(host)?.fetchers ?? 1,
   };
 }

@@ -34,7 +34,7 @@ export interface RoutesDeps {
 /** Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createRoutes({ registries, server, paths, proxies }: Config, deps: RoutesDeps): Routes {
   const { clock, log, metrics, env, blocks, memory, via, version } = deps;
-  const router = createRouter(registries, server.routing);
+  const router = createRouter(registries, server.routing, server.push);
   const hosts = createHostSettings(server.upstream);
   const upstream = createUpstream(
     {

@@ -18,7 +18,7 @@ import type { NewManifest, StoredContent } from './cache.ts';
 import { createDeletionQueue, type DeletionQueue } from './capacity/deletion-queue.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { NewLink } from './index/catalogue.ts';
-import type { Inventory, NewContent, PurgeCommand, Purged } from './index/inventory.ts';
+import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './index/inventory.ts';
 import { createDamagedContents, type DamagedContents } from './integrity/damaged-content.ts';
 import type { RareLog } from './rare-log.ts';
 import { UseCounts } from './use-counts.ts';
@@ -186,13 +186,18 @@ export class Contents {
     const { inventory, quotas } = this.#deps;
     return quotas.exclusively(async () => {
       const purged = await inventory.purge(command);
-      for (const { digest, size, images, isGone } of purged.unlinked) {
-        if (size === undefined) continue;
-        const after = isGone ? [] : images.filter((other) => other !== command.image);
-        quotas.recharge({ digest, size, before: images, after });
-        if (isGone) this.#delete(digest, size);
-      }
+      this.#left(command.image, purged.unlinked);
       return purged;
+    });
+  }
+
+  /** Takes one content out of the image, with its tags; false where the image does not link it. Rejects when the index cannot be written. */
+  unlink(image: string, digest: Digest): Promise<boolean> {
+    const { inventory, quotas } = this.#deps;
+    return quotas.exclusively(async () => {
+      const unlinked = await inventory.unlink(image, digest);
+      if (unlinked) this.#left(image, [unlinked]);
+      return unlinked !== undefined;
     });
   }
 
@@ -205,6 +210,16 @@ export class Contents {
     const { inventory, quotas } = this.#deps;
     await quotas.update(content.digest, () => inventory.add(content, links, at));
     this.damaged.back(content.digest);
+  }
+
+  /** Contents that `image` no longer links: quotas are corrected, and files that no image needs are queued for deletion. */
+  #left(image: string, unlinked: readonly Unlinked[]): void {
+    for (const { digest, size, images, isGone } of unlinked) {
+      if (size === undefined) continue;
+      const after = isGone ? [] : images.filter((other) => other !== image);
+      this.#deps.quotas.recharge({ digest, size, before: images, after });
+      if (isGone) this.#delete(digest, size);
+    }
   }
 
   async #loseIfWritable(digest: Digest, reason: string, keepsFile: boolean) {

@@ -15,6 +15,7 @@ import {
 import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts';
 import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
 import { freeOnDisk } from './disk-space.ts';
+import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
@@ -22,6 +23,8 @@ import { createLocalCache } from './local-cache.ts';
 import type { RareLog } from './rare-log.ts';
 
 export interface OpenCache extends Cache {
+  /** For pushes and imports. */
+  readonly hosted: HostedContent;
   readonly admin: CacheAdmin;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
@@ -149,7 +152,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  return { ...cache, admin, configure };
+  return { ...cache, admin, hosted: createHostedContent({ ...parts, cache }), configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

@@ -80,6 +80,9 @@ export interface ServerConfig {
     /** First path component -> registry. */
     readonly names: ReadonlyMap<string, string>;
   };
+  readonly access: AccessConfig;
+  /** The first that matches an image counts. */
+  readonly push: readonly PushRule[];
   readonly upstream: UpstreamConfig;
   readonly transfer: {
     /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */
@@ -106,6 +109,71 @@ export interface ServerConfig {
     readonly serveStaleWhileRevalidating: boolean;
     readonly rules: readonly { readonly match: string; readonly tag: number }[];
   };
+}
+
+/** What a rule can allow. `administer` belongs to no repository. */
+export const rights = ['pull', 'push', 'delete', 'administer'] as const;
+export type Right = (typeof rights)[number];
+
+/** `[access]`: which credentials there are, and what they allow. Paths are absolute. */
+export interface AccessConfig {
+  /** What every client may do, on all images. */
+  readonly anonymous: readonly Right[];
+  readonly rules: readonly AccessRule[];
+  readonly htpasswd: string | undefined;
+  /** PEM of the private key that signs tokens; undefined: keys of the data folder. */
+  readonly tokenKey: string | undefined;
+  /** URL of another token server, which clients are sent to; undefined: this server issues tokens. */
+  readonly realm: string | undefined;
+  readonly oidc: readonly OidcConfig[];
+  readonly issuers: readonly IssuerConfig[];
+}
+
+export interface AccessRule {
+  /** Names of principals; `*` stands for any characters. */
+  readonly who: readonly string[];
+  /** Glob over `registry/repository`. */
+  readonly match: string;
+  readonly may: readonly Right[];
+  /** 1-based, in entrepot.toml. */
+  readonly line?: number | undefined;
+}
+
+/** An OpenID Connect issuer. Bearer tokens of it are accepted. */
+export interface OidcConfig {
+  /** Exactly the `iss` of its tokens; its discovery document is below this URL. */
+  readonly issuer: string;
+  readonly audience: string;
+  /** Claims for the name of the principal and its groups. */
+  readonly name: string;
+  readonly groups: string;
+}
+
+/** Another token server for registries: its tokens say in the claim `access` what they allow. */
+export interface IssuerConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  /** File of PEM certificates or public keys, or a JWKS. */
+  readonly keys: string;
+}
+
+/**
+ *   mode      what is pushed is          a pull asks
+ *   local     hosted                     this server alone
+ *   overlay   hosted                     this server, then the endpoints
+ *   fill      cached, like a pull        the endpoints, as ever; a tag follows them when they answer
+ */
+export type PushMode = 'local' | 'overlay' | 'fill';
+
+/** One `[[push]]`. */
+export interface PushRule {
+  /** Glob over `registry/repository`. */
+  readonly match: string;
+  readonly mode: PushMode;
+  /** Whether manifests, tags and blobs may be deleted. */
+  readonly delete: boolean;
+  /** Globs of tags that never move once they are there. */
+  readonly immutable: readonly string[];
 }
 
 /** Absolute paths of PEM files. `certificate` and `key` are both set, or both undefined: clients then speak plain HTTP. */

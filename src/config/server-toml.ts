@@ -6,6 +6,7 @@
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { dockerHub } from '../oci/docker-hub.ts';
+import { readAccess, readPush } from './access-toml.ts';
 import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
 import type { Overrides } from './overrides.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
@@ -95,6 +96,8 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
       clientStall: limits.value('client_stall', kind.wait, 3_600_000),
     },
     routing: readRouting(top.table('routing')),
+    access: readAccess(top.table('access'), path),
+    push: readPush(top.tables('push')),
     upstream: readUpstream(top.table('upstream'), path),
     transfer: {
       fill: transfer.value('fill', kind.fillRule, 'always'),

@@ -4,8 +4,9 @@
  */
 import { Hono } from 'hono';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createTokenApi, type TokenApiDeps } from './token-api.ts';
 
-export interface HttpAppDeps {
+export interface HttpAppDeps extends TokenApiDeps {
   readonly metrics?: Metrics | undefined;
   /**
    * True once `stop()` was called: `/readyz` then answers 503 so that load balancers drain this server. Only keep-alive
@@ -30,6 +31,7 @@ export function createHttpApp(deps: HttpAppDeps): Hono {
     const reason = isStopping() ? 'stopping' : problem();
     return reason === undefined ? c.text('ready\n') : c.text(`${reason}\n`, 503);
   });
+  app.route('/', createTokenApi(deps));
   if (metrics) {
     app.get('/metrics', async (c) =>
       c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),

@@ -1,9 +1,10 @@
 /**
  * GET and HEAD of the distribution API:
  *
- *   /v2/                              200 at once, without a target
+ *   /v2/                              200 at once, without a target; 401 where clients are asked for an account
  *   a request of this very server     508: an endpoint of registries.conf leads back here
  *   manifests, blobs, tags, referrers the router makes a target of the request, and `pull` answers it
+ *   one of those without the right    `admission.ts`
  *   all else                          the router's refusal
  */
 import type { Pull } from '../pull/pull.ts';
@@ -52,13 +53,17 @@ export function createReadHandler({ pull, route, via, newId }: ReadHandlerDeps):
     }
   }
 
-  return (request) => {
+  return (request, admission) => {
     const { rawPath, rawQuery, headers } = request;
-    if (rawPath === '/v2/' || rawPath === '/v2') return { answer: jsonAnswer(200, {}) };
+    if (rawPath === '/v2/' || rawPath === '/v2') {
+      return { answer: admission.challenge() ?? jsonAnswer(200, {}) };
+    }
     if (via !== undefined && headers.via?.includes(via)) return { answer: loopAnswer() };
     const routed = route.route({ rawPath, rawQuery, host: headers.host });
     if (!routed.ok) return { answer: refusalAnswer(routed.refusal) };
-    const { target, namespace } = routed;
+    const { target, name, namespace } = routed;
+    const refusal = admission.refusal({ right: 'pull', image: target.image, name, target });
+    if (refusal) return { target, namespace, answer: refusal };
     return { target, namespace, answer: answerTarget(routed, request) };
   };
 }

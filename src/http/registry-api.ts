@@ -2,8 +2,9 @@
  * The distribution API under `/v2`. A request passes these steps, and each has one place:
  *
  *   read      `registry-request.ts`   method, path and query exactly as sent
- *   dispatch  here                    GET and HEAD to the read handler; all else is refused
- *   handle    `read-handler.ts`       a target and an answer, which is a value (`answers/`)
+ *   admit     `admission.ts`          the principal, or the answer to credentials that are wrong
+ *   dispatch  here                    GET and HEAD to the read handler, writes and uploads to the write handler
+ *   handle    `read-handler.ts`, `write-handler.ts`   a target and an answer, which is a value (`answers/`)
  *   write     `send-answer.ts`        the answer with the headers that every answer has
  *   log       `request-log.ts`        one line, one count
  *
@@ -11,19 +12,23 @@
  * socket, and a manifest hit does not pay for Request and Response objects (decision 0002).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../lib/clock.ts';
+import type { Access } from '../access/access.ts';
+import type { Principal } from '../access/principal.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
-import { faultAnswer, readOnlyAnswer } from './answers/registry-error.ts';
+import { faultAnswer } from './answers/registry-error.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
 import { sendAnswer } from './send-answer.ts';
+import { createWriteHandler, isUploadRequest, type WriteHandlerDeps } from './write-handler.ts';
 
-export interface RegistryApiDeps extends ReadHandlerDeps {
+export interface RegistryApiDeps extends ReadHandlerDeps, WriteHandlerDeps {
+  /** In force now. */
+  readonly access: () => Access;
   readonly log: Log;
-  readonly clock: Clock;
   readonly metrics?: Metrics | undefined;
 }
 
@@ -47,15 +52,17 @@ export function createRegistryApi(
   const { clock, newId } = deps;
   const requestLog = createRequestLog(deps);
   const read = createReadHandler(deps);
+  const write = createWriteHandler(deps);
 
-  function dispatch(request: RegistryRequest): Handled {
-    switch (request.method) {
-      case 'GET':
-      case 'HEAD':
-        return read(request);
-      default:
-        return { answer: readOnlyAnswer(request.method) };
-    }
+  function dispatch(
+    request: RegistryRequest,
+    admission: Admission,
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+  ): Handled {
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (isRead && !isUploadRequest(request)) return read(request, admission);
+    return write(request, admission, { incoming, outgoing });
   }
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -63,17 +70,27 @@ export function createRegistryApi(
     const requestId = requestIdOf(incoming, newId);
     const over = requestLog.begin(incoming, requestId, request.rawPath);
     let handled: Handled | undefined;
+    let principal: Principal | undefined;
     let answer: Answer;
     try {
-      handled = dispatch(request);
-      answer = await handled.answer;
+      const found = admit(deps.access(), incoming, deps.route);
+      const admitted = found instanceof Promise ? await found : found;
+      if (admitted.ok) {
+        principal = admitted.admission.principal;
+        handled = dispatch(request, admitted.admission, incoming, outgoing);
+        answer = await handled.answer;
+      } else {
+        answer = admitted.answer;
+      }
     } catch (fault) {
       answer = faultAnswer(fault, requestId);
     }
     addCommonHeaders(answer, requestId, handled?.namespace);
+    // The rest of a body that nothing reads would be taken for the next request.
+    if (!incoming.complete && hasBody(incoming)) answer.headers.Connection = 'close';
     const stallTimeout = options.stallTimeout();
     const sent = await sendAnswer(incoming, outgoing, answer, { requestId, clock, stallTimeout });
-    over({ answer, target: handled?.target, sent });
+    over({ answer, target: handled?.target, principal, sent });
   }
 
   return { handle };
@@ -93,4 +110,8 @@ function addCommonHeaders(
   if (cache === 'stale') {
     headers.Warning = '299 - "no registry could confirm this, it is served as last seen"';
   }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

@@ -3,7 +3,8 @@
  * target and the answer; `send-answer.ts` writes the answer.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Target } from '../routing/target.ts';
+import type { PushTarget, Target } from '../routing/target.ts';
+import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 
 export interface RegistryRequest {
@@ -17,13 +18,14 @@ export interface RegistryRequest {
 
 export interface Handled {
   /** Undefined if the request names none. Known before the answer is, so that a failure is logged with its image. */
-  readonly target?: Target | undefined;
+  readonly target?: Target | PushTarget | undefined;
   /** `ns` of the query if it chose the registry: a checked `host[:port]`. The answer repeats it. */
   readonly namespace?: string | undefined;
   readonly answer: Answer | Promise<Answer>;
 }
 
-export type RequestHandler = (request: RegistryRequest) => Handled;
+/** `admission`: the principal of the request, and what it may do. */
+export type RequestHandler = (request: RegistryRequest, admission: Admission) => Handled;
 
 /** Splits the URL at the question mark, and nothing else. */
 export function readRegistryRequest({ method = '', url = '', headers }: IncomingMessage): RegistryRequest {

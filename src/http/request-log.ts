@@ -1,7 +1,8 @@
 /** One log line and one count per request, written when the answer is over. */
 import type { IncomingMessage } from 'node:http';
+import type { Principal } from '../access/principal.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Target } from '../routing/target.ts';
+import type { PushTarget, Target } from '../routing/target.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Answer } from './answers/answer.ts';
@@ -14,7 +15,9 @@ export interface RequestLog {
 
 export interface RequestOver {
   readonly answer: Answer;
-  readonly target: Target | undefined;
+  readonly target: Target | PushTarget | undefined;
+  /** Undefined where the credentials were wrong. */
+  readonly principal: Principal | undefined;
   /** Bytes of the body, and how it ended. */
   readonly sent: Sent;
 }
@@ -41,7 +44,7 @@ export function createRequestLog(deps: {
     begin(incoming, requestId, rawPath) {
       const startedAt = clock.monotonic();
       const client = incoming.socket.remoteAddress;
-      return ({ answer, target, sent }) => {
+      return ({ answer, target, principal, sent }) => {
         const ms = clock.monotonic() - startedAt;
         const { status, cache, endpoint, reason, fault } = answer;
         const { bytes, end } = sent;
@@ -60,6 +63,7 @@ export function createRequestLog(deps: {
         const agent = incoming.headers['user-agent'];
         if (agent) fields.agent = agent.slice(0, maxLoggedAgent);
         if (target) fields.image = target.image.name;
+        if (principal) fields.principal = principal.name;
         if (cache) fields.cache = cache;
         if (endpoint !== undefined) fields.endpoint = endpoint;
         if (end !== 'complete') fields.end = end;

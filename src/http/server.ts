@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { EntrepotError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { cutOff } from './cut-off.ts';
 import { createHttpApp } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
@@ -58,7 +59,7 @@ const backlog = 65_535;
 /** ms. Longer than the idle time of load balancers in front, so that they close first. */
 const keepAliveTimeout = 65_000;
 const headersTimeout = 30_000;
-/** ms for a whole request to arrive, body included. No request has a body yet: see README.md for streamed bodies. */
+/** ms for the body of a request that is not a push: node's own limit would end a long upload. */
 const requestTimeout = 1 * minutes;
 /** 1024 ranges in one header take 20 KiB. */
 const maxHeaderSize = 32 * 1024;
@@ -76,6 +77,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   let { clientStall } = options.limits;
 
   const app = createHttpApp({
+    access: deps.access,
+    route: deps.route,
     metrics,
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),
@@ -91,7 +94,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     maxHeaderSize,
     keepAliveTimeout,
     headersTimeout,
-    requestTimeout,
+    requestTimeout: 0,
   };
   const tlsServer = options.tls ? createTlsServer(nodeOptions, deps) : undefined;
   const server = tlsServer?.server ?? createNodeServer(nodeOptions);
@@ -127,6 +130,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
       if (isStopping) server.closeIdleConnections();
     });
     if (isStopping) outgoing.setHeader('Connection', 'close');
+    if (!incoming.complete && !isPush(incoming)) limitBody(incoming, outgoing, clock);
     if (isRegistryUrl(incoming.url ?? '')) void registry.handle(incoming, outgoing);
     else void answerByApp(incoming, outgoing);
   }
@@ -179,6 +183,19 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   }
 
   return { start, stop, limit, secure: (tls) => tlsServer?.secure(tls), app };
+}
+
+/** A body that nothing reads must end as well: its connection is of no use before. */
+function limitBody(incoming: IncomingMessage, outgoing: ServerResponse, clock: Clock): void {
+  const limit = clock.after(requestTimeout, () => {
+    if (!incoming.complete) incoming.destroy();
+  });
+  outgoing.once('close', () => limit.cancel());
+}
+
+/** Its handler limits the body by the bytes that come (`push/request-body.ts`). */
+function isPush({ method = '', url = '' }: IncomingMessage): boolean {
+  return isRegistryUrl(url) && method !== 'GET' && method !== 'HEAD';
 }
 
 /** 48 random bits as hexadecimal: short enough for a reason phrase, and unique in a log. */

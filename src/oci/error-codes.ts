@@ -1,13 +1,18 @@
 /** Error codes of the OCI distribution specification ("Error Codes"), and those that all registries add. */
 export type OciErrorCode =
   | 'BLOB_UNKNOWN'
+  | 'BLOB_UPLOAD_INVALID'
+  | 'BLOB_UPLOAD_UNKNOWN'
   | 'DIGEST_INVALID'
+  | 'MANIFEST_BLOB_UNKNOWN'
   | 'MANIFEST_INVALID'
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
   | 'PAGINATION_NUMBER_INVALID'
   | 'RANGE_INVALID'
+  | 'SIZE_INVALID'
+  | 'TAG_INVALID'
   | 'UNAUTHORIZED'
   | 'DENIED'
   | 'UNSUPPORTED'

@@ -32,14 +32,14 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
 }
 
 /** `n` and `last` of the distribution specification ("Listing Tags"): after `last`, in byte order. */
-function page(tags: readonly string[], limit: number | undefined, after: string | undefined): TagList {
+export function page(tags: readonly string[], limit: number | undefined, after: string | undefined): TagList {
   const rest = after === undefined ? tags : tags.filter((tag) => byBytes(tag, after) > 0);
   const shown = limit === undefined ? rest : rest.slice(0, limit);
   return { tags: shown, more: shown.length < rest.length && shown.length > 0 };
 }
 
 /** Tags are ASCII, so code units are bytes. */
-function byBytes(a: string, b: string): number {
+export function byBytes(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 

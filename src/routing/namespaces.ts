@@ -10,9 +10,10 @@
  * host or a wildcard for it, or if entrepot.toml maps something to it. (`default_registry = "docker.io"` is the default and lists
  * nothing.) Prefix matching lets `quay.io` match `quay.io:8443`, so a port is refused unless the matched entry itself has it.
  */
-import type { ServerConfig } from '../config/config.ts';
+import type { PushRule, ServerConfig } from '../config/config.ts';
 import { findEntry } from '../config/registries-conf/match.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
+import { namePattern } from '../lib/name-patterns.ts';
 import { canonicalRegistry, dockerHub, withLibrary } from '../oci/docker-hub.ts';
 import { hostOf, isDomain, looksLikeRegistry } from '../oci/reference.ts';
 import { isDialable } from './dialable.ts';
@@ -32,7 +33,13 @@ export type Meant =
   | { readonly ok: false; readonly refusal: Refusal };
 
 /** Namespaces of one configuration. */
-export function createNamespaces(registries: RegistriesConf, routing: ServerConfig['routing']): Namespaces {
+export function createNamespaces(
+  registries: RegistriesConf,
+  routing: ServerConfig['routing'],
+  push: readonly PushRule[] = [],
+): Namespaces {
+  // What is local here needs no registry elsewhere, so none has to be listed.
+  const isLocal = namePattern(push.filter(({ mode }) => mode === 'local').map(({ match }) => match));
   const mappedHosts = new Map(
     [...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonicalRegistry(to)]),
   );
@@ -69,7 +76,7 @@ export function createNamespaces(registries: RegistriesConf, routing: ServerConf
   }
 
   function refusal(registry: string, repository: string): Refusal | undefined {
-    if (mappedTo.has(registry)) return undefined;
+    if (mappedTo.has(registry) || isLocal?.(`${registry}/${repository}`)) return undefined;
     const found = findEntry(registries, `${registry}/${repository}`);
     if (found && hasPort(registry) && hostOf(found.entry.prefix) !== registry) {
       return {

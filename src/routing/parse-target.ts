@@ -65,9 +65,9 @@ export function parsePath(rawPath: string): Addressed<AddressedPath> {
     return refused('path', `${quoted(rawPath)} is no path of the registry API${hint}`);
   }
 
-  const name = decode(rawPath.slice(4, keywordSlash));
+  const name = decodePiece(rawPath.slice(4, keywordSlash));
   if (name === undefined) return refused('name', `the path ${quoted(rawPath)} is not percent-encoded UTF-8`);
-  const reference = kind === 'tags' ? '' : decode(rawReference);
+  const reference = kind === 'tags' ? '' : decodePiece(rawReference);
   if (reference === undefined) {
     return refused('tag', `the reference ${quoted(rawReference)} is not percent-encoded UTF-8`);
   }
@@ -87,7 +87,7 @@ export function parseQuery(rawQuery: string): Addressed<AddressedQuery> {
     if (key !== 'ns' && key !== 'n' && key !== 'last' && key !== 'artifactType') continue;
     const reason = key === 'ns' ? 'namespace' : 'pagination';
     if (found[key] !== undefined) return refused(reason, `the query names ${key} more than once`);
-    const value = equals < 0 ? '' : decode(pair.slice(equals + 1).replaceAll('+', '%20'));
+    const value = equals < 0 ? '' : decodePiece(pair.slice(equals + 1).replaceAll('+', '%20'));
     if (value === undefined) return refused(reason, `${key} in the query is not percent-encoded UTF-8`);
     found[key] = value;
   }
@@ -96,7 +96,8 @@ export function parseQuery(rawQuery: string): Addressed<AddressedQuery> {
   return { ok: true, value: found };
 }
 
-function decode(text: string): string | undefined {
+/** One piece of a path, percent-decoded once; undefined where that gives no text. */
+export function decodePiece(text: string): string | undefined {
   if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);

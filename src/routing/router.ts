@@ -1,15 +1,20 @@
 /** Turns the request line and the Host header into a checked target, or into the reason why there is none. */
-import type { ServerConfig } from '../config/config.ts';
+import type { PushRule, ServerConfig } from '../config/config.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { maxNameLength, parseRepository, parseTag } from '../oci/reference.ts';
 import { createNamespaces } from './namespaces.ts';
 import { type AddressedPath, type AddressedQuery, parsePath, parseQuery } from './parse-target.ts';
 import { quoted, type Refusal, refused } from './refusal.ts';
-import type { ImageName, Target } from './target.ts';
+import type { ImageName, PushTarget, Target } from './target.ts';
+import { parseUploadPath } from './upload-path.ts';
 
 export interface Router {
   route(request: RequestLine): Routed;
+  /** The image that a repository name means, as a client addresses it in a path, a scope or `from`. */
+  image(name: string, ns: string | undefined, host: string | undefined): RoutedImage;
+  /** A request that writes, or that asks for an upload. */
+  routePush(request: RequestLine): RoutedPush;
   /** Whether the configuration names this registry (`host[:port]`). */
   isListed(registry: string): boolean;
 }
@@ -34,14 +39,33 @@ export type Routed =
     }
   | { readonly ok: false; readonly refusal: Refusal };
 
+export type RoutedImage =
+  | { readonly ok: true; readonly image: ImageName }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+export type RoutedPush =
+  | {
+      readonly ok: true;
+      readonly target: PushTarget;
+      /** `<name>` as the client addressed it. */
+      readonly name: string;
+      /** `ns`, where it was used. */
+      readonly namespace: string | undefined;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
 /** Larger page sizes are cut to this one: no upstream gives more at once. */
 const maxPageSize = 10_000;
 const maxLastLength = 256;
 const mediaTypeForm = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
 /** The router of one configuration. It contacts no host. */
-export function createRouter(registries: RegistriesConf, routing: ServerConfig['routing']): Router {
-  const namespaces = createNamespaces(registries, routing);
+export function createRouter(
+  registries: RegistriesConf,
+  routing: ServerConfig['routing'],
+  push: readonly PushRule[] = [],
+): Router {
+  const namespaces = createNamespaces(registries, routing, push);
 
   function route(request: RequestLine): Routed {
     const path = parsePath(request.rawPath);
@@ -50,8 +74,14 @@ export function createRouter(registries: RegistriesConf, routing: ServerConfig['
     if (!query.ok) return query;
     const { name } = path.value;
     const { ns } = query.value;
+    const meant = image(name, ns, request.host);
+    if (!meant.ok) return meant;
+    const target = checkedTarget(meant.image, path.value, query.value);
+    return 'reason' in target ? { ok: false, refusal: target } : { ok: true, target, name, namespace: ns };
+  }
 
-    const meant = namespaces.resolve(name, ns, request.host);
+  function image(name: string, ns: string | undefined, host: string | undefined): RoutedImage {
+    const meant = namespaces.resolve(name, ns, host);
     if (!meant.ok) return meant;
     const image = checkedImage(meant.registry, meant.path);
     if (!image) {
@@ -61,12 +91,31 @@ export function createRouter(registries: RegistriesConf, routing: ServerConfig['
       );
     }
     const refusal = namespaces.refusal(image.registry, image.repository);
-    if (refusal) return { ok: false, refusal };
-    const target = checkedTarget(image, path.value, query.value);
-    return 'reason' in target ? { ok: false, refusal: target } : { ok: true, target, name, namespace: ns };
+    return refusal ? { ok: false, refusal } : { ok: true, image };
   }
 
-  return { route, isListed: namespaces.isListed };
+  function routePush(request: RequestLine): RoutedPush {
+    const path = parseUploadPath(request.rawPath);
+    if (path === undefined) {
+      const routed = route(request);
+      if (!routed.ok) return routed;
+      const { target } = routed;
+      if (target.kind !== 'manifest' && target.kind !== 'blob') {
+        return refused('path', `${quoted(request.rawPath)} is nothing that can be written`);
+      }
+      return { ...routed, target };
+    }
+    if (!path.ok) return path;
+    const query = parseQuery(request.rawQuery);
+    if (!query.ok) return query;
+    const { name, id } = path.value;
+    const { ns } = query.value;
+    const meant = image(name, ns, request.host);
+    if (!meant.ok) return meant;
+    return { ok: true, target: { kind: 'upload', image: meant.image, id }, name, namespace: ns };
+  }
+
+  return { route, image, routePush, isListed: namespaces.isListed };
 }
 
 function checkedImage(registry: string, path: string): ImageName | undefined {

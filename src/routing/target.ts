@@ -13,6 +13,16 @@ export interface ImageName {
 
 export type Target = ManifestTarget | BlobTarget | TagsTarget | ReferrersTarget;
 
+/** What a request that writes is about. */
+export type PushTarget = ManifestTarget | BlobTarget | UploadTarget;
+
+export interface UploadTarget {
+  readonly kind: 'upload';
+  readonly image: ImageName;
+  /** Of the session; undefined: a new one. */
+  readonly id: string | undefined;
+}
+
 export interface ManifestTarget {
   readonly kind: 'manifest';
   readonly image: ImageName;

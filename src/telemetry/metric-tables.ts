@@ -70,6 +70,10 @@ const counters = {
     { labels: ['what'], zeros: [{ what: 'content' }, { what: 'index' }] },
   ),
   scrubbedBytes: row('entrepot_scrub_read_bytes_total', 'Stored bytes read by scrubs'),
+  failedLogins: row('entrepot_failed_logins_total', 'Requests with wrong credentials, by their scheme', {
+    labels: ['scheme'],
+    zeros: [{ scheme: 'basic' }, { scheme: 'bearer' }, { scheme: 'other' }],
+  }),
   scrubDamages: row(
     'entrepot_scrub_damaged_total',
     'Damaged contents that scrubs dropped, by what came of them',

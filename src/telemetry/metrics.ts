@@ -30,6 +30,8 @@ export interface Metrics {
   configured(at: number | undefined): void;
   /** The certificates of `[tls]`: each file, and the epoch seconds at which it expires. */
   certificates(expiries: readonly { readonly file: string; readonly at: number }[]): void;
+  /** A client's credentials were wrong. */
+  loginFailed(scheme: 'basic' | 'bearer' | 'other'): void;
   /** Stored bytes that were read to check them. */
   scrubbed(bytes: number): void;
   /** A damaged content that was dropped, and what came of it. */
@@ -42,7 +44,7 @@ export interface Metrics {
 }
 
 export interface AnswerSeen {
-  readonly kind: 'manifest' | 'blob' | 'tags' | 'referrers' | 'other';
+  readonly kind: 'manifest' | 'blob' | 'tags' | 'referrers' | 'upload' | 'other';
   readonly status: number;
   readonly cache: string | undefined;
   /** Bytes of the body that were sent. */
@@ -103,6 +105,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       events.evictedBytes.inc(bytes);
     },
     damageFound: (what) => events.damages.inc({ what }),
+    loginFailed: (scheme) => events.failedLogins.inc({ scheme }),
     scrubbed: (bytes) => events.scrubbedBytes.inc(bytes),
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),
     configured(at) {

@@ -18,6 +18,7 @@ import { createPing } from './health/ping.ts';
 import { createHostSettings } from './host-settings.ts';
 import { createConnectionLimit } from './http/connection-limit.ts';
 import { createDispatchers } from './http/dispatchers.ts';
+import { createFetchJson } from './http/fetch-json.ts';
 import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
@@ -178,6 +179,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
         allowance: rateLimits.allowance(one.host),
       }));
     },
+    fetchJson: createFetchJson({ sender, settings, clock }),
     retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };

@@ -50,6 +50,8 @@ export interface Upstream {
   report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void;
   /** Breakers, cooling and last outcomes, for `explain --probe`, the log and metrics. */
   health(): readonly EndpointHealth[];
+  /** The JSON at a URL of the configuration: keys of an issuer of tokens. Rejects with a sentence where it cannot be had. */
+  fetchJson(url: string): Promise<unknown>;
   /**
    * Call when a reload has replaced this instance. Requests under way get `upstream.total_timeout` to finish; remaining blob bodies
    * are then cut (their transfers resume through the new instance). Requests made after `retire()` still work, on new connections.

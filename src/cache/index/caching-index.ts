@@ -140,6 +140,14 @@ export function createCachingIndex(index: IndexRows): CachingIndex {
       for (const digest of [...evicted.gone, ...evicted.forgotten]) forget(digest);
       return evicted;
     },
+    durably(work) {
+      try {
+        return index.durably(work);
+      } catch (error) {
+        forgetAll();
+        throw error;
+      }
+    },
     transaction(work) {
       try {
         return index.transaction(work);

@@ -17,7 +17,10 @@ export function createSqliteCatalogue(rows: IndexRows): Catalogue {
     tags: async (image) => rows.tags(image),
     setTag: async (image, tag, value, now) =>
       write(rows, isHosted(value.endpoint), () => rows.setTag(image, tag, value, now)),
-    dropTag: async (image, tag, at, now) => rows.dropTag(image, tag, at, now),
+    async dropTag(image, tag, at, now) {
+      const durable = isHosted(rows.tag(image, tag)?.endpoint ?? '');
+      write(rows, durable, () => rows.dropTag(image, tag, at, now));
+    },
 
     link: async (digest, link, at) =>
       write(rows, isHosted(link.origin), () => writeLink(rows, digest, link, at)),

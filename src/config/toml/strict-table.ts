@@ -22,6 +22,8 @@ export interface StrictTable {
   required<T>(key: string, kind: ValueKind<T>): T | undefined;
   /** A list; `otherwise` (by default an empty one) if the key is absent. */
   list<T>(key: string, kind: ValueKind<T>, otherwise?: readonly T[]): readonly T[];
+  /** 1-based, of its header. */
+  readonly line: number;
   /** `[key]`: empty if it is absent. */
   table(key: string): StrictTable;
   /** `[[key]]`. */
@@ -162,6 +164,10 @@ class OpenTable implements StrictTable {
     const read = this.#checked(this.#dotted(key), kind, value);
     if (read !== undefined) this.#set(key, shown(kind, read), this.#run.sourceOf(value.line));
     return read;
+  }
+
+  get line(): number {
+    return this.content.line;
   }
 
   list<V>(key: string, kind: ValueKind<V>, otherwise: readonly V[] = []): readonly V[] {

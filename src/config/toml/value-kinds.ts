@@ -195,6 +195,39 @@ export const proxy: ValueKind<string> = {
   show: (value) => value.replace(/(?<=:\/\/)[^/]*@/, ''),
 };
 
+/** What an access rule may allow. */
+export const right = oneOf('pull', 'push', 'delete', 'administer');
+
+/** A name in `who` of an access rule. */
+export const principal: ValueKind<string> = {
+  expected: 'the name of an account, "group:NAME", "cn=NAME" or "anonymous", with "*" for any characters',
+  read: (value) =>
+    typeof value === 'string' && /^[^\s\x00-\x1f][^\x00-\x1f]{0,254}$/.test(value) ? value : undefined,
+};
+
+/** A glob over tags. */
+export const tagPattern: ValueKind<string> = {
+  expected: 'a pattern over tags such as "v*", with its brackets closed',
+  read: (value) =>
+    typeof value === 'string' && !value.includes('/') && isPattern(value) ? value : undefined,
+};
+
+/** A text of at least one character. */
+export const text: ValueKind<string> = {
+  expected: 'a text of at least one character',
+  read: (value) => (typeof value === 'string' && value.trim() !== '' ? value : undefined),
+};
+
+/** A URL over HTTPS, or over HTTP for a server on this machine or in a test. */
+export const webUrl: ValueKind<string> = {
+  expected: 'a URL such as "https://login.example/realm", without user info',
+  read(value) {
+    if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
+    const { protocol, username, password } = new URL(value);
+    return /^https?:$/.test(protocol) && username === '' && password === '' ? value : undefined;
+  },
+};
+
 /** `always`, `never` or a share from 0 to 1. */
 export const fillRule: ValueKind<'always' | 'never' | number> = {
   expected: '"always", "never" or a share from 0 to 1, such as 0.5',

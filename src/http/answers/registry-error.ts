@@ -12,6 +12,7 @@
  *   a method other than GET and HEAD     405
  *   a request of this very server        508
  */
+import type { OutgoingHttpHeaders } from 'node:http';
 import { EntrepotError } from '../../errors.ts';
 import type { OciError, OciErrorBody, OciErrorCode } from '../../oci/error-codes.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
@@ -104,6 +105,14 @@ function failureOf(
   }
 }
 
+/**
+ * For a principal that may not pull the image: the same as for an image that every endpoint said 404 for, so that it does not tell
+ * what exists. `reason` is for the log alone.
+ */
+export function hiddenAnswer(target: Target, reason: string): Answer {
+  return { ...verdictAnswer(target, { kind: 'notFound' }, []), trail: undefined, reason };
+}
+
 /** For something that was thrown: the client gets the message of an EntrepotError. Anything else is a bug, and only logged. */
 export function faultAnswer(fault: unknown, requestId: string): Answer {
   if (fault instanceof EntrepotError) {
@@ -142,6 +151,21 @@ export function rangeAnswer(size: number): Answer {
 function errorAnswer(status: number, error: OciError): Answer {
   const body: OciErrorBody = { errors: [error] };
   return jsonAnswer(status, body, { headers: { 'Cache-Control': 'no-store' } });
+}
+
+/** An answer with several errors. The first one is told in the reason phrase and in the log. */
+export function errorsAnswer(
+  status: number,
+  errors: readonly OciError[],
+  headers: OutgoingHttpHeaders = {},
+): Answer {
+  const body: OciErrorBody = { errors };
+  const summary = errors[0]?.message;
+  return jsonAnswer(status, body, {
+    headers: { 'Cache-Control': 'no-store', ...headers },
+    summary,
+    reason: summary,
+  });
 }
 
 function describe(target: Target): string {

@@ -31,6 +31,16 @@ const defaults = {
   log: { level: 'info', format: undefined },
   limits: { stopGrace: 30_000, drainDelay: 0, maxConnections: 10_000, clientStall: 3_600_000 },
   routing: { defaultRegistry: 'docker.io', unlisted: 'refuse', hosts: new Map(), names: new Map() },
+  access: {
+    anonymous: ['pull'],
+    htpasswd: undefined,
+    tokenKey: undefined,
+    realm: undefined,
+    oidc: [],
+    issuers: [],
+    rules: [],
+  },
+  push: [],
   upstream: {
     lookupTimeout: 10_000,
     connectTimeout: 3000,
@@ -85,6 +95,27 @@ describe('entrepot.toml', () => {
       unlisted = "direct"
       hosts = { "Hub.corp" = "docker.io", "quay.corp:80" = "quay.io" }
       names = { "reg-corp" = "reg.corp:5443" }
+      [access]
+      anonymous = []
+      htpasswd = "htpasswd"
+      token_key = "/etc/token.pem"
+      realm = "https://gitlab.corp/jwt/auth"
+      [[access.rule]]
+      who = ["ci", "group:platform", "cn=node-*"]
+      match = "docker.io/team/**"
+      may = ["pull", "push"]
+      [[access.oidc]]
+      issuer = "https://login.corp"
+      audience = "entrepot"
+      [[access.issuer]]
+      issuer = "gitlab"
+      audience = "container_registry"
+      keys = "gitlab.pem"
+      [[push]]
+      match = "images.local/**"
+      mode = "local"
+      delete = true
+      immutable = ["v*"]
       [upstream]
       lookup_timeout = "1s"
       connect_timeout = "1s"
@@ -146,6 +177,23 @@ describe('entrepot.toml', () => {
         ]),
         names: new Map([['reg-corp', 'reg.corp:5443']]),
       },
+      access: {
+        anonymous: [],
+        htpasswd: `${cwd}/htpasswd`,
+        tokenKey: '/etc/token.pem',
+        realm: 'https://gitlab.corp/jwt/auth',
+        oidc: [{ issuer: 'https://login.corp', audience: 'entrepot', name: 'sub', groups: 'groups' }],
+        issuers: [{ issuer: 'gitlab', audience: 'container_registry', keys: `${cwd}/gitlab.pem` }],
+        rules: [
+          {
+            who: ['ci', 'group:platform', 'cn=node-*'],
+            match: 'docker.io/team/**',
+            may: ['pull', 'push'],
+            line: 21,
+          },
+        ],
+      },
+      push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {
         lookupTimeout: 1000,
         connectTimeout: 1000,

@@ -9,6 +9,7 @@ import { createRouter } from '../../../src/routing/router.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { listing, routingWith } from '../routing/configuration.ts';
 import { createMemoryPull, type MemoryPull } from './memory-pull.ts';
+import { readOnly } from './read-only.ts';
 
 export interface Running {
   readonly server: Server;
@@ -37,7 +38,7 @@ export async function running(
   const log = createLog({ level: 'debug', to: { write: (line: string) => lines.push(JSON.parse(line)) } });
   const route = createRouter(listing('docker.io', 'quay.io'), routingWith());
   const server = createServer(
-    { pull, route, log, clock: systemClock, ...deps },
+    { pull, route, log, clock: systemClock, ...readOnly, ...deps },
     {
       listen: { host: '127.0.0.1', port: 0 },
       limits: { maxConnections, clientStall },

@@ -10,6 +10,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { listing, routingWith } from '../routing/configuration.ts';
 import { createMemoryPull } from './memory-pull.ts';
+import { readOnly } from './read-only.ts';
 import { running } from './running-server.ts';
 
 function serverAt(host: string, port: number) {
@@ -19,6 +20,7 @@ function serverAt(host: string, port: number) {
       route: createRouter(listing(), routingWith()),
       log: createLog({ level: 'silent', to: { write() {} } }),
       clock: systemClock,
+      ...readOnly,
     },
     { listen: { host, port }, limits: { maxConnections: 10, clientStall: 60_000 } },
   );
@@ -62,7 +64,12 @@ describe('beside the registry', () => {
   });
 
   it('tells busy connections that it is stopping', async () => {
-    const app = createHttpApp({ isStopping: () => true, problem: () => undefined });
+    const app = createHttpApp({
+      ...readOnly,
+      route: createRouter(listing(), routingWith()),
+      isStopping: () => true,
+      problem: () => undefined,
+    });
     const answer = await app.request('/readyz');
     assert.deepEqual([answer.status, await answer.text()], [503, 'stopping\n']);
   });

@@ -1,0 +1,129 @@
+/**
+ * The keys that sign this server's own tokens. Either one key of a PEM file (`access.token_key`, the same on all replicas), or
+ * keys that are made here (ES256) and kept in the data folder:
+ *
+ *   a key signs for 30 days, then the next one does; it still verifies until the last token that it signed has ended
+ */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { readTextFile } from '../../config/files/text-file.ts';
+import { EntrepotError } from '../../errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { writeFileSafely } from '../../lib/safe-write.ts';
+
+export interface SigningKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  readonly alg: 'ES256' | 'ES384' | 'EdDSA' | 'RS256';
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+export interface Keyring {
+  /** The key for new tokens. Makes the next one when its time has come. */
+  signing(): Promise<SigningKey>;
+  /** The key of this id, if tokens of it may still be out. */
+  find(kid: string): SigningKey | undefined;
+}
+
+interface OwnKey extends SigningKey {
+  /** Epoch ms. */
+  readonly created: number;
+}
+
+const day = 86_400_000;
+const signsFor = 30 * day;
+/** ms for which a key verifies after its last signature; no token of this server lives longer. */
+export const longestTokenLife = 30 * day;
+
+/** One key for ever. Throws EntrepotError CONFIG_INVALID, CONFIG_UNREADABLE. */
+export async function readKeyring(file: string): Promise<Keyring> {
+  const text = readTextFile(file);
+  if (text === undefined) throw unusable(file, 'there is no such file');
+  let key: SigningKey;
+  try {
+    key = await signingKey(createPrivateKey(text));
+  } catch (error) {
+    throw error instanceof EntrepotError
+      ? error
+      : unusable(file, 'it holds no private key that can be read', error);
+  }
+  return { signing: async () => key, find: (kid) => (kid === key.kid ? key : undefined) };
+}
+
+/** Keys of `file` in the data folder, which need not exist yet. Throws EntrepotError DATA_UNUSABLE. */
+export async function openKeyring({ clock }: { readonly clock: Clock }, file: string): Promise<Keyring> {
+  let keys = await readKeys(file);
+  let making: Promise<OwnKey> | undefined;
+
+  async function make(): Promise<OwnKey> {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const made = { ...(await signingKey(privateKey)), created: clock.now() };
+    const kept = keys.filter(({ created }) => clock.now() - created < signsFor + longestTokenLife);
+    const next = [...kept, made];
+    const stored = next.map((key) => ({
+      created: key.created,
+      pem: key.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    }));
+    writeFileSafely(file, `${JSON.stringify({ version: 1, keys: stored }, undefined, 2)}\n`);
+    keys = next;
+    return made;
+  }
+
+  return {
+    signing() {
+      const newest = keys.at(-1);
+      // A key from the future is one of a clock that was ahead: it counts from now on.
+      if (newest && clock.now() - newest.created < signsFor) return Promise.resolve(newest);
+      making ??= make().finally(() => {
+        making = undefined;
+      });
+      return making;
+    },
+    find: (kid) =>
+      keys.find((key) => key.kid === kid && clock.now() - key.created < signsFor + longestTokenLife),
+  };
+}
+
+async function readKeys(file: string): Promise<readonly OwnKey[]> {
+  const text = readTextFile(file, { code: 'DATA_UNUSABLE' });
+  if (text === undefined) return [];
+  try {
+    const { keys } = JSON.parse(text) as { keys: readonly { created: number; pem: string }[] };
+    return await Promise.all(
+      keys.map(async ({ created, pem }) => ({
+        ...(await signingKey(createPrivateKey(pem))),
+        created: Number(created),
+      })),
+    );
+  } catch (cause) {
+    const message =
+      'is no file of token keys: remove it, and every client gets a new token at its next request';
+    throw new EntrepotError('DATA_UNUSABLE', message, { file, cause });
+  }
+}
+
+async function signingKey(privateKey: KeyObject): Promise<SigningKey> {
+  const publicKey = createPublicKey(privateKey);
+  return {
+    kid: await calculateJwkThumbprint(await exportJWK(publicKey)),
+    alg: algorithmOf(privateKey),
+    privateKey,
+    publicKey,
+  };
+}
+
+function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): SigningKey['alg'] {
+  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails ?? {};
+  if (asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return 'ES256';
+  if (asymmetricKeyType === 'ec' && namedCurve === 'secp384r1') return 'ES384';
+  if (asymmetricKeyType === 'ed25519') return 'EdDSA';
+  if (asymmetricKeyType === 'rsa' && modulusLength >= 2048) return 'RS256';
+  throw new EntrepotError('CONFIG_INVALID', `a ${asymmetricKeyType} key of this size signs no tokens`);
+}
+
+function unusable(file: string, problem: string, cause?: unknown): EntrepotError {
+  const wayOut =
+    'access.token_key names a PEM file with a private key (EC P-256 or P-384, Ed25519, or RSA of 2048 bits or more)';
+  return new EntrepotError('CONFIG_INVALID', `${problem}: ${wayOut}`, { file, cause });
+}

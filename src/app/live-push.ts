@@ -1,0 +1,60 @@
+/** Pushes by the `[[push]]` rules in force, over upload sessions that outlive a reload. */
+import { join } from 'node:path';
+import type { HostedContent } from '../cache/hosted-content.ts';
+import type { Hasher } from '../lib/bytes/hasher.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Pull } from '../pull/pull.ts';
+import { createPush, type PushedContent } from '../push/create-push.ts';
+import { createHasUpstream } from '../push/has-upstream.ts';
+import type { Push } from '../push/push.ts';
+import { openUploads, type Uploads } from '../push/uploads.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { LiveRoutes } from './live-routes.ts';
+
+export interface LivePushDeps {
+  readonly routes: LiveRoutes;
+  readonly content: HostedContent;
+  readonly uploads: Uploads;
+  readonly pull: Pull;
+  readonly log: Pick<Log, 'debug'>;
+}
+
+/** Opens the sessions in the folder `data`. Rejects with what the file system says. */
+export function openLiveUploads(
+  deps: {
+    readonly clock: Clock;
+    readonly hasher: Hasher;
+    readonly content: HostedContent;
+    readonly log: Pick<Log, 'info'>;
+  },
+  data: string,
+): Promise<Uploads> {
+  const { log, ...rest } = deps;
+  const onDropped = (upload: object) =>
+    log.info({ event: 'push.uploadDropped', ...upload }, 'an upload was dropped');
+  return openUploads({ ...rest, onDropped }, join(data, 'uploads'));
+}
+
+/** Each request takes the rules that are in force when it comes. */
+export function createLivePush({ routes, content, uploads, pull, log }: LivePushDeps): Push {
+  const hasUpstream = createHasUpstream({ pull });
+  const onStored = ({ image, ...stored }: PushedContent) =>
+    log.debug({ event: 'push.stored', image: image.name, ...stored }, 'content was pushed');
+  const current = routes.each(({ settings }) =>
+    createPush({ content, uploads, hasUpstream, onStored }, settings.push),
+  );
+  return {
+    rule: (image) => current().rule(image),
+    imagesServing: (digest) => current().imagesServing(digest),
+    begin: (...asked) => current().begin(...asked),
+    mount: (...asked) => current().mount(...asked),
+    status: (key) => current().status(key),
+    append: (key, chunk) => current().append(key, chunk),
+    finish: (...asked) => current().finish(...asked),
+    cancel: (key) => current().cancel(key),
+    putManifest: (...asked) => current().putManifest(...asked),
+    removeTag: (...asked) => current().removeTag(...asked),
+    removeManifest: (...asked) => current().removeManifest(...asked),
+    removeBlob: (...asked) => current().removeBlob(...asked),
+  };
+}

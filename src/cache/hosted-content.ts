@@ -1,0 +1,140 @@
+/**
+ * What pushes and imports ask of the cache. Every write is durable when its promise resolves: the content, its folder and its row.
+ * `hosted` content is never evicted and never revalidated; without it the content is cached like any that was pulled.
+ */
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { Cache, CachedManifest, NewManifest, Reservation } from './cache.ts';
+import type { Quotas } from './capacity/quotas.ts';
+import type { Contents } from './contents.ts';
+import type { Catalogue } from './index/catalogue.ts';
+import type { Inventory } from './index/inventory.ts';
+
+export interface Kept {
+  readonly hosted: boolean;
+}
+
+export interface HostedContent {
+  /**
+   * Reserves `bytes` for `image`, after what eviction can give. `written`: how many of them are on the disk by now.
+   * Undefined: there is no room.
+   */
+  reserve(bytes: number, images: readonly string[], written: () => number): Promise<Reservation | undefined>;
+  /** A write failed: one that had no room makes the disk count as full for a while. */
+  writeFailed(error: unknown): void;
+  /** Whether the image links anything. */
+  knows(image: string): Promise<boolean>;
+  /** Stored manifests of the image that are attached to `subject`. */
+  referrersOf(image: string, subject: Digest): Promise<readonly Digest[]>;
+  /** Whether the image can serve this content now: it is stored, and linked. */
+  serves(image: string, digest: Digest): Promise<boolean>;
+  /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */
+  commitBlob(image: string, digest: Digest, size: number, file: string, kept: Kept): Promise<void>;
+  /** Lets the image serve what is stored already. False: it is not stored any more. */
+  mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean>;
+  manifest(image: string, digest: Digest): Promise<CachedManifest | undefined>;
+  /** The manifest, its link and its tags, all or nothing. */
+  putManifest(
+    image: string,
+    value: Omit<NewManifest, 'endpoint'>,
+    tags: readonly Tag[],
+    kept: Kept,
+  ): Promise<void>;
+  /** Images, as `registry/repository`, that can serve the content now; at most `limit`. */
+  imagesServing(digest: Digest, limit: number): Promise<readonly string[]>;
+  /** Indexes of this image that list the manifest. */
+  indexesOf(image: string, digest: Digest): Promise<readonly Digest[]>;
+  /** Hosted or cached. */
+  taggedDigest(image: string, tag: Tag): Promise<Digest | undefined>;
+  /** False where there was none. Content that no other image needs is removed behind. */
+  removeTag(image: string, tag: Tag): Promise<boolean>;
+  removeManifest(image: string, digest: Digest): Promise<boolean>;
+  removeBlob(image: string, digest: Digest): Promise<boolean>;
+}
+
+export interface HostedContentDeps {
+  readonly cache: Pick<Cache, 'manifest' | 'putManifest' | 'reserve' | 'writeFailed'>;
+  readonly catalogue: Catalogue;
+  readonly inventory: Inventory;
+  readonly contents: Contents;
+  readonly quotas: Pick<Quotas, 'update'>;
+  readonly clock: Clock;
+}
+
+/** Every method rejects when the index or the disk cannot be read or written. */
+export function createHostedContent(deps: HostedContentDeps): HostedContent {
+  const { cache, catalogue, inventory, contents, quotas, clock } = deps;
+  const originOf = ({ hosted }: Kept) => (hosted ? 'push' : 'fill');
+
+  /** The content must be kept from eviction meanwhile. False: it is not stored. */
+  function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
+    return quotas.update(digest, async () => {
+      if (!(await inventory.content(digest))) return false;
+      await catalogue.link(digest, { image, origin: originOf(kept) }, clock.now());
+      return true;
+    });
+  }
+
+  async function serves(image: string, digest: Digest): Promise<boolean> {
+    const { content, linked } = await catalogue.find(image, digest);
+    return linked && content !== undefined;
+  }
+
+  return {
+    reserve: cache.reserve,
+    writeFailed: cache.writeFailed,
+    knows: async (image) => (await catalogue.linkedBy(image)).length > 0,
+    referrersOf: catalogue.referrersOf,
+    serves,
+    async imagesServing(digest, limit) {
+      const stored = await inventory.content(digest);
+      return stored ? (await catalogue.imagesOf(digest)).slice(0, limit) : [];
+    },
+    indexesOf: (image, digest) => catalogue.parentsOf(image, digest),
+    async commitBlob(image, digest, size, file, kept) {
+      const arrived = contents.arriving.take(digest);
+      try {
+        await contents.commitBlob(digest, size, file, () => []);
+        await link(image, digest, kept);
+      } finally {
+        arrived();
+      }
+    },
+    async mountBlob(image, digest, kept) {
+      const used = contents.reading.take(digest);
+      try {
+        return await link(image, digest, kept);
+      } finally {
+        used();
+      }
+    },
+    manifest: cache.manifest,
+    async putManifest(image, value, tags, kept) {
+      const { digest, bytes, mediaType, manifest } = value;
+      const origin = originOf(kept);
+      const arrived = contents.arriving.take(digest);
+      try {
+        await cache.putManifest(image, { ...value, endpoint: origin });
+        const content = { digest, size: bytes.length, manifest: { ...manifest, mediaType } };
+        await inventory.add(content, [{ image, origin, mediaType, tags }], clock.now());
+      } finally {
+        arrived();
+      }
+    },
+    taggedDigest: async (image, tag) => (await catalogue.tag(image, tag))?.digest,
+    async removeTag(image, tag) {
+      if (!(await catalogue.tag(image, tag))) return false;
+      const now = clock.now();
+      await catalogue.dropTag(image, tag, now, now);
+      return true;
+    },
+    async removeManifest(image, digest) {
+      const { content } = await catalogue.find(image, digest);
+      return content?.mediaType === undefined ? false : contents.unlink(image, digest);
+    },
+    async removeBlob(image, digest) {
+      return (await serves(image, digest)) ? contents.unlink(image, digest) : false;
+    },
+  };
+}

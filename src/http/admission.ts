@@ -1,0 +1,136 @@
+/**
+ * Which principal a request has, and what it is told where it lacks a right. Rights are decided in `access/`; this file makes answers
+ * of the decisions:
+ *
+ *   the credentials are wrong            401 with a challenge
+ *   too many checks wait                 429
+ *   the issuer of a token is away        503
+ *   no credentials, and more is needed   401 with a challenge for the scope
+ *   a token for less                     401, insufficient_scope: the client gets another token
+ *   a known principal may not pull       404, as for an image that does not exist
+ *   a known principal may not write      403
+ *
+ * None of these answers is cached, here or by a client: the same image may exist for another principal.
+ */
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { Access, Identified } from '../access/access.ts';
+import { certificateNames } from '../access/certificate-names.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Right } from '../config/config.ts';
+import type { Router } from '../routing/router.ts';
+import type { ImageName, Target } from '../routing/target.ts';
+import type { Answer } from './answers/answer.ts';
+import { errorsAnswer, hiddenAnswer } from './answers/registry-error.ts';
+
+/** A request whose principal is known. */
+export interface Admission {
+  readonly principal: Principal;
+  /** The answer to a request that needs a right that its principal lacks; undefined where it has all of them. */
+  refusal(wanted: Wanted): Answer | undefined;
+  /** Whether the principal has this right on this image. */
+  may(right: Right, image: ImageName): boolean;
+  /** The challenge that `/v2/` answers with; undefined where the request has a principal that is known, or none is asked for. */
+  challenge(): Answer | undefined;
+}
+
+export interface Wanted {
+  readonly right: Right;
+  readonly image: ImageName;
+  /** `<name>` as the client addressed it. */
+  readonly name: string;
+  /** Of a read: its answer is then the same as for something that does not exist. */
+  readonly target?: Target | undefined;
+}
+
+export type Admitted =
+  | { readonly ok: true; readonly admission: Admission }
+  | { readonly ok: false; readonly answer: Answer };
+
+/** Names of client certificates; a connection keeps its own. */
+const namesOf = new WeakMap<TLSSocket, readonly string[]>();
+
+/** Determines the principal. Resolves for anything that a client sends. */
+export function admit(
+  access: Access,
+  incoming: IncomingMessage,
+  route: Pick<Router, 'image'>,
+): Admitted | Promise<Admitted> {
+  const { headers, socket } = incoming;
+  const { host, authorization } = headers;
+  const secure = socket instanceof TLSSocket;
+  const identified = access.identify({
+    authorization,
+    certificate: secure ? peerNames(socket) : undefined,
+    address: socket.remoteAddress ?? '',
+    resolve(name) {
+      const routed = route.image(name, undefined, host);
+      return routed.ok ? routed.image.name : undefined;
+    },
+  });
+  const respond = (found: Identified): Admitted => {
+    if (!found.ok) return { ok: false, answer: refusedLogin(access, found, { host, secure }) };
+    return { ok: true, admission: admissionOf(access, found.principal, { host, secure, authorization }) };
+  };
+  return identified instanceof Promise ? identified.then(respond) : respond(identified);
+}
+
+function admissionOf(
+  access: Access,
+  principal: Principal,
+  client: { host: string | undefined; secure: boolean; authorization: string | undefined },
+): Admission {
+  const isUnknown = principal.kind === 'anonymous';
+  return {
+    principal,
+    may: (right, image) => access.allowance(principal, right, image.name) !== undefined,
+    challenge() {
+      if (access.isOpen || !isUnknown || client.authorization !== undefined) return undefined;
+      return challengeAnswer(
+        access.challenge(client),
+        'log in, or go on without an account where that is allowed',
+      );
+    },
+    refusal({ right, image, name, target }) {
+      if (access.allowance(principal, right, image.name)) return undefined;
+      const isNarrow = access.isOutOfScope(principal, right, image.name);
+      if (!access.isOpen && (isUnknown || isNarrow)) {
+        const rights: readonly Right[] = right === 'push' ? ['pull', 'push'] : [right];
+        const error = client.authorization === undefined ? undefined : ('insufficient_scope' as const);
+        const challenge = access.challenge({ ...client, scope: { name, rights }, error });
+        const reason = isNarrow ? 'the token is for less than this' : 'an account is needed for this';
+        return challengeAnswer(challenge, `${reason}: ${right} of ${image.name}`);
+      }
+      if (target) return hiddenAnswer(target, `${principal.name} may not ${right} ${image.name}`);
+      const message = `${principal.name} may not ${right} ${image.name}: no [[access.rule]] allows it`;
+      return errorsAnswer(403, [{ code: 'DENIED', message }]);
+    },
+  };
+}
+
+function refusedLogin(
+  access: Access,
+  { reason, message }: Exclude<Identified, { ok: true }>,
+  client: { host: string | undefined; secure: boolean },
+): Answer {
+  switch (reason) {
+    case 'credentials':
+      return challengeAnswer(access.challenge({ ...client, error: 'invalid_token' }), message);
+    case 'busy':
+      return errorsAnswer(429, [{ code: 'TOOMANYREQUESTS', message }], { 'Retry-After': '5' });
+    case 'unavailable':
+      return errorsAnswer(503, [{ code: 'UNAVAILABLE', message }], { 'Retry-After': '30' });
+  }
+}
+
+function challengeAnswer(challenge: string, message: string): Answer {
+  return errorsAnswer(401, [{ code: 'UNAUTHORIZED', message }], { 'WWW-Authenticate': challenge });
+}
+
+function peerNames(socket: TLSSocket): readonly string[] {
+  const known = namesOf.get(socket);
+  if (known) return known;
+  const names = socket.authorized ? certificateNames(socket.getPeerCertificate()) : [];
+  namesOf.set(socket, names);
+  return names;
+}

@@ -1,0 +1,103 @@
+/**
+ * What a client is told when a push fails. Codes are those of the OCI distribution specification ("Error Codes"), statuses those
+ * that clients act upon: a 429 or 5xx makes them try again for minutes, so want of room is 403.
+ *
+ *   unknownUpload     404 BLOB_UPLOAD_UNKNOWN    also for the session of another client
+ *   outOfOrder        416 RANGE_INVALID          with Location and Range, from which regclient goes on
+ *   sizeMismatch      400 SIZE_INVALID
+ *   digestMismatch    400 DIGEST_INVALID
+ *   tooManyUploads    429 TOOMANYREQUESTS
+ *   full              403 DENIED
+ *   unknownContent    400 MANIFEST_BLOB_UNKNOWN  one error for each
+ *   immutable         409 DENIED
+ *   disabled          405 UNSUPPORTED            deletion
+ */
+import type { OciError } from '../../oci/error-codes.ts';
+import type { ManifestFailure, UploadFailure } from '../../push/push.ts';
+import type { Answer } from '../answers/answer.ts';
+import { errorsAnswer } from '../answers/registry-error.ts';
+
+type Failure = Exclude<UploadFailure | ManifestFailure, { kind: 'outOfOrder' | 'sizeMismatch' }>;
+
+/** The answer to a failure that leaves no session to go on with. */
+export function pushFailureAnswer(failure: Failure): Answer {
+  const [status, ...errors] = describe(failure);
+  return errorsAnswer(status, errors);
+}
+
+function describe(failure: Failure): [number, OciError, ...OciError[]] {
+  switch (failure.kind) {
+    case 'unknownUpload':
+      return [
+        404,
+        { code: 'BLOB_UPLOAD_UNKNOWN', message: 'there is no such upload for this client: begin a new one' },
+      ];
+    case 'digestMismatch': {
+      const { wanted, found } = failure;
+      return [
+        400,
+        {
+          code: 'DIGEST_INVALID',
+          message: `the content has the digest ${found}, not ${wanted}`,
+          detail: { wanted, found },
+        },
+      ];
+    }
+    case 'tooManyUploads':
+      return [
+        429,
+        {
+          code: 'TOOMANYREQUESTS',
+          message: `this client has ${failure.limit} uploads under way: finish or cancel one first`,
+        },
+      ];
+    case 'full': {
+      const message = `there is no room for ${failure.bytes} bytes more: see entrepot usage on the server`;
+      return [403, { code: 'DENIED', message, detail: { bytes: failure.bytes } }];
+    }
+    case 'clientLeft':
+      return [
+        400,
+        {
+          code: 'BLOB_UPLOAD_INVALID',
+          message: 'the body ended before its end: ask where the upload stands and go on from there',
+        },
+      ];
+    case 'manifestInvalid':
+      return [400, { code: 'MANIFEST_INVALID', message: failure.problem }];
+    case 'unknownContent': {
+      const [first, ...others] = failure.digests.map(unknown);
+      return first
+        ? [400, first, ...others]
+        : [400, { code: 'MANIFEST_INVALID', message: 'content is missing' }];
+    }
+    case 'immutable': {
+      const { tag, digest } = failure;
+      return [
+        409,
+        {
+          code: 'DENIED',
+          message: `the tag ${tag} is immutable and points to ${digest}`,
+          detail: { tag, digest },
+        },
+      ];
+    }
+  }
+}
+
+function unknown(digest: string): OciError {
+  const message = `${digest} is not in this repository: push it first`;
+  return { code: 'MANIFEST_BLOB_UNKNOWN', message, detail: { digest } };
+}
+
+/** No `[[push]]` rule matches: as for every mirror that takes no pushes. */
+export function noPushAnswer(image: string): Answer {
+  const message = `nothing can be pushed to ${image}: no [[push]] in entrepot.toml matches it`;
+  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }], { Allow: 'GET, HEAD' });
+}
+
+/** The rule of the image does not set `delete = true`. */
+export function noDeleteAnswer(image: string): Answer {
+  const message = `nothing can be deleted in ${image}: its [[push]] in entrepot.toml needs delete = true`;
+  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }]);
+}

@@ -1,0 +1,96 @@
+/**
+ * Requests that write, and requests about uploads:
+ *
+ *   a request of this very server     508
+ *   no [[push]] rule for the image    405, as for a mirror that takes no pushes
+ *   the principal lacks the right     401 or 403 (`admission.ts`)
+ *   all else                          `push/push-api.ts`
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Push } from '../push/push.ts';
+import type { RoutedPush, Router } from '../routing/router.ts';
+import type { ImageName } from '../routing/target.ts';
+import type { Admission } from './admission.ts';
+import type { Answer } from './answers/answer.ts';
+import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
+import { answerPush } from './push/push-api.ts';
+import { noPushAnswer } from './push/push-failure.ts';
+import { requestBody } from './push/request-body.ts';
+import type { Handled, RegistryRequest } from './registry-request.ts';
+
+export interface WriteHandlerDeps {
+  readonly push: Push;
+  readonly route: Router;
+  readonly clock: Clock;
+  /** The `Via` header of requests that this server sends upstream. */
+  readonly via?: string | undefined;
+}
+
+export type WriteHandler = (
+  request: RegistryRequest,
+  admission: Admission,
+  sockets: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse },
+) => Handled;
+
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** Whether a request belongs here although its method reads. */
+export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
+  return rawPath.includes('/blobs/uploads/');
+}
+
+/** Answers once; `answer` rejects where the storage fails. */
+export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps): WriteHandler {
+  return (request, admission, { incoming, outgoing }) => {
+    const { method, headers, rawPath, rawQuery } = request;
+    const body = requestBody(incoming, outgoing, clock);
+    /** The bytes of a refused request would be read as the next request, or would take the answer with them. */
+    const withoutBody = async (answer: Answer | Promise<Answer>): Promise<Answer> => {
+      const settled = await answer;
+      if (!(await body.discard())) settled.headers.Connection = 'close';
+      return settled;
+    };
+    if (!methods.includes(method)) return { answer: withoutBody(readOnlyAnswer(method)) };
+    if (via !== undefined && headers.via?.includes(via)) return { answer: withoutBody(loopAnswer()) };
+    const routed = route.routePush({ rawPath, rawQuery, host: headers.host });
+    if (!routed.ok) return { answer: withoutBody(refusalAnswer(routed.refusal)) };
+    const { target, name, namespace } = routed;
+    const { image } = target;
+    const handled = { target, namespace };
+    if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name)) };
+    const right = method === 'DELETE' && target.kind !== 'upload' ? 'delete' : 'push';
+    const refusal = admission.refusal({ right, image, name });
+    if (refusal) return { ...handled, answer: withoutBody(refusal) };
+    const answer = answerPush(push, {
+      ...pushedTo(routed),
+      method,
+      owner: `${admission.principal.kind}:${admission.principal.name}`,
+      query: new URLSearchParams(rawQuery),
+      headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
+      body,
+      mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
+    });
+    return { ...handled, answer: withoutBody(answer) };
+  };
+
+  /** A repository that the client may not pull is none: a mount must not tell what is there. */
+  async function mountSources(
+    digest: Digest,
+    from: string | undefined,
+    host: string | undefined,
+    admission: Admission,
+  ): Promise<readonly ImageName[]> {
+    if (from === undefined) {
+      const all = await push.imagesServing(digest);
+      return all.filter((image) => admission.may('pull', image));
+    }
+    const routed = route.image(from, undefined, host);
+    return routed.ok && admission.may('pull', routed.image) ? [routed.image] : [];
+  }
+}
+
+function pushedTo({ target, name, namespace }: Extract<RoutedPush, { ok: true }>) {
+  return { target, name, namespace };
+}

@@ -1,0 +1,109 @@
+/**
+ * Pulls of images that a `[[push]]` rule names. It stands before the pull of endpoints and answers what this server itself knows:
+ *
+ *               local                        overlay                          fill
+ *   tag         hosted, else 404             hosted, else as ever             as ever
+ *   digest      stored here, else 404        as ever: stored here first       as ever
+ *   tag list    the tags here                the endpoints' and the hosted    as ever
+ *   referrers   those here                   the endpoints' and those here    the endpoints' and those here
+ *
+ * Hosted content is never revalidated: no endpoint knows better. In `local` no endpoint is ever asked.
+ */
+import type { Cache } from '../../cache/cache.ts';
+import type { HostedContent } from '../../cache/hosted-content.ts';
+import { isHosted } from '../../cache/index/catalogue.ts';
+import type { PushRule } from '../../config/config.ts';
+import { namePattern } from '../../lib/name-patterns.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { ImageName } from '../../routing/target.ts';
+import { byBytes, page } from '../list-tags.ts';
+import type { Pull, Pulled } from '../pull.ts';
+import { createHostedReferrers } from './hosted-referrers.ts';
+
+export interface HostedPullDeps {
+  /** The pull of endpoints, through the cache. */
+  readonly pull: Pull;
+  readonly cache: Pick<Cache, 'tag' | 'tags' | 'manifest'>;
+  readonly content: Pick<HostedContent, 'serves' | 'referrersOf' | 'knows'>;
+}
+
+const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound' }, trail: [] };
+
+function hit<T>(value: T): Pulled<T> {
+  return { found: true, value, cache: 'hit', trail: [] };
+}
+
+/** The first rule that matches an image counts. Without rules, `deps.pull` itself. */
+export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[]): Pull {
+  const { pull, cache, content } = deps;
+  if (rules.length === 0) return pull;
+  const compiled = rules.map(({ match, mode }) => ({ mode, matches: namePattern([match]) }));
+  const modeOf = ({ name }: ImageName) => compiled.find(({ matches }) => matches?.(name))?.mode;
+  const referrers = createHostedReferrers({ cache, content });
+
+  async function hostedTag(image: string, tag: Tag) {
+    const known = await cache.tag(image, tag);
+    return known && isHosted(known.endpoint) ? known.digest : undefined;
+  }
+
+  async function hostedTags(image: string): Promise<readonly string[]> {
+    const tags = await cache.tags(image);
+    const isOurs = await Promise.all(
+      tags.map(async (tag) => (await hostedTag(image, tag as Tag)) !== undefined),
+    );
+    return tags.filter((_, index) => isOurs[index]);
+  }
+
+  return {
+    async manifest(target) {
+      const { image, reference } = target;
+      const mode = modeOf(image);
+      if (mode === undefined || mode === 'fill') return pull.manifest(target);
+      const { tag } = reference;
+      const digest = tag === undefined ? reference.digest : await hostedTag(image.name, tag);
+      const manifest = digest && (await cache.manifest(image.name, digest));
+      if (manifest) return hit(manifest);
+      return mode === 'local' ? absent : pull.manifest(target);
+    },
+
+    async headBlob(target) {
+      const isAbsent =
+        modeOf(target.image) === 'local' && !(await content.serves(target.image.name, target.digest));
+      return isAbsent ? absent : pull.headBlob(target);
+    },
+
+    async blob(target) {
+      const isAbsent =
+        modeOf(target.image) === 'local' && !(await content.serves(target.image.name, target.digest));
+      return isAbsent ? absent : pull.blob(target);
+    },
+
+    async tags(target) {
+      const { image, limit, after } = target;
+      const mode = modeOf(image);
+      if (mode === undefined || mode === 'fill') return pull.tags(target);
+      const ours = await hostedTags(image.name);
+      if (mode === 'local') {
+        const isKnown = ours.length > 0 || (await content.knows(image.name));
+        return isKnown ? hit(page(ours, limit, after)) : absent;
+      }
+      const theirs = await pull.tags({ kind: 'tags', image });
+      if (ours.length === 0 && !theirs.found) return theirs;
+      const all = [...new Set([...ours, ...(theirs.found ? theirs.value.tags : [])])].sort(byBytes);
+      const value = page(all, limit, after);
+      return theirs.found
+        ? { ...theirs, value }
+        : { found: true, value, cache: 'stale', trail: theirs.trail };
+    },
+
+    async referrers(target) {
+      const mode = modeOf(target.image);
+      if (mode === undefined) return pull.referrers(target);
+      if (mode === 'local') return hit(await referrers.only(target));
+      const theirs = await pull.referrers(target);
+      const value = await referrers.merged(target, theirs.found ? theirs.value : undefined);
+      if (theirs.found) return { ...theirs, value: value ?? theirs.value };
+      return value ? { found: true, value, cache: 'stale', trail: theirs.trail } : theirs;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * Referrers that are here: manifests of this image with that subject, and what the fallback tag `ALGORITHM-HEX` lists
+ * (distribution-spec, "Referrers Tag Schema"). Clients that pushed to a registry without the API kept their list under that tag, so
+ * both are merged; each referrer counts once.
+ */
+import type { Cache } from '../../cache/cache.ts';
+import type { HostedContent } from '../../cache/hosted-content.ts';
+import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../../oci/digest.ts';
+import { readManifest } from '../../oci/manifest.ts';
+import { mediaTypes } from '../../oci/media-types.ts';
+import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
+import { parseTag } from '../../oci/reference.ts';
+import type { ReferrersTarget } from '../../routing/target.ts';
+import type { ReferrersContent } from '../pull.ts';
+
+export interface HostedReferrersDeps {
+  readonly cache: Pick<Cache, 'tag' | 'manifest'>;
+  readonly content: Pick<HostedContent, 'referrersOf'>;
+}
+
+export interface HostedReferrers {
+  /** Those that are here. */
+  only(target: ReferrersTarget): Promise<ReferrersContent>;
+  /** Those that are here added to those of the endpoints; undefined where there are none here. */
+  merged(
+    target: ReferrersTarget,
+    theirs: ReferrersContent | undefined,
+  ): Promise<ReferrersContent | undefined>;
+}
+
+/** A descriptor as it stands in an index. */
+type Listed = Record<string, unknown>;
+
+/** Rejects when the index or the disk cannot be read. */
+export function createHostedReferrers({ cache, content }: HostedReferrersDeps): HostedReferrers {
+  async function descriptorOf(image: string, digest: Digest): Promise<Listed | undefined> {
+    const stored = await cache.manifest(image, digest);
+    if (!stored) return undefined;
+    const { bytes, mediaType } = stored;
+    const manifest = readManifest(bytes, mediaType);
+    if ('problem' in manifest) return undefined;
+    const { artifactType, annotations } = manifest;
+    return {
+      mediaType,
+      digest,
+      size: bytes.length,
+      ...(artifactType !== undefined && { artifactType }),
+      ...(annotations && { annotations }),
+    };
+  }
+
+  async function underFallbackTag(image: string, subject: Digest): Promise<readonly Listed[]> {
+    const tag = parseTag(`${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`);
+    const known = tag && (await cache.tag(image, tag));
+    const index = known && (await cache.manifest(image, known.digest));
+    return index ? listedIn(index.bytes) : [];
+  }
+
+  async function here({ image, subject, artifactType }: ReferrersTarget): Promise<readonly Listed[]> {
+    const digests = await content.referrersOf(image.name, subject);
+    const attached = await Promise.all(digests.map((digest) => descriptorOf(image.name, digest)));
+    const listed = await underFallbackTag(image.name, subject);
+    const all = [...attached.filter((one) => one !== undefined), ...listed];
+    return artifactType === undefined ? all : all.filter((one) => one.artifactType === artifactType);
+  }
+
+  const contentOf = (listed: readonly Listed[], { artifactType }: ReferrersTarget): ReferrersContent => {
+    const manifests = [...new Map(listed.map((one) => [one.digest, one])).values()];
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+    return { bytes: Buffer.from(JSON.stringify(index)), filtered: artifactType !== undefined };
+  };
+
+  return {
+    only: async (target) => contentOf(await here(target), target),
+    async merged(target, theirs) {
+      const ours = await here(target);
+      return ours.length === 0
+        ? undefined
+        : contentOf([...(theirs ? listedIn(theirs.bytes) : []), ...ours], target);
+    },
+  };
+}
+
+/** Descriptors of an index that have a digest; none of anything else. */
+function listedIn(bytes: Uint8Array): readonly Listed[] {
+  const parsed = parseJson(bytes);
+  const manifests = parsed.ok && isJsonObject(parsed.value) ? parsed.value.manifests : undefined;
+  if (!Array.isArray(manifests)) return [];
+  return manifests.filter(
+    (one): one is Listed =>
+      isJsonObject(one) && typeof one.digest === 'string' && parseDigest(one.digest) !== undefined,
+  );
+}

@@ -1,0 +1,103 @@
+/** Pushes, put together: rules, sessions, manifests and deletions. */
+
+import type { HostedContent } from '../cache/hosted-content.ts';
+import type { PushRule } from '../config/config.ts';
+import { namePattern } from '../lib/name-patterns.ts';
+import { type Digest, digestAlgorithms } from '../oci/digest.ts';
+import type { ImageName } from '../routing/target.ts';
+import type { Push, Removed, StoredUpload } from './push.ts';
+import { createPushManifest, type PushManifestDeps } from './push-manifest.ts';
+import type { Uploads } from './uploads.ts';
+
+/** What has come by one push. */
+export interface PushedContent {
+  readonly image: ImageName;
+  readonly digest: Digest;
+  readonly kind: 'blob' | 'manifest';
+  /** Tags that point to it now. */
+  readonly tags: readonly string[];
+}
+
+export interface PushDeps extends PushManifestDeps {
+  readonly content: HostedContent;
+  readonly uploads: Uploads;
+  /** Content has come to an image by a push. Told after it is durable. */
+  onStored(stored: PushedContent): void;
+}
+
+/** Repositories that a mount without `from` looks at. */
+const maxSources = 100;
+
+/** The first rule that matches an image counts. */
+export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
+  const { content, uploads, onStored } = deps;
+  const compiled = rules.map((rule) => ({ rule, matches: namePattern([rule.match]) }));
+  const putManifest = createPushManifest(deps);
+
+  const ruleOf = (image: ImageName) => compiled.find(({ matches }) => matches?.(image.name))?.rule;
+  const keptBy = (image: ImageName) => ({ hosted: ruleOf(image)?.mode !== 'fill' });
+
+  function stored(image: ImageName, digest: Digest): StoredUpload {
+    onStored({ image, digest, tags: [], kind: 'blob' });
+    return { kind: 'stored', digest };
+  }
+
+  async function remove(image: ImageName, work: () => Promise<boolean>): Promise<Removed> {
+    if (!ruleOf(image)?.delete) return { kind: 'disabled' };
+    return { kind: (await work()) ? 'removed' : 'unknown' };
+  }
+
+  return {
+    rule: ruleOf,
+    async imagesServing(digest) {
+      const names = await content.imagesServing(digest, maxSources);
+      return names.map(imageName);
+    },
+    begin: (image, owner, algorithm) =>
+      uploads.begin(
+        image,
+        owner,
+        digestAlgorithms.find((known) => known === algorithm),
+      ),
+    async mount(image, digest, from) {
+      for (const source of from) {
+        if (!(await content.serves(source.name, digest))) continue;
+        if (await content.mountBlob(image.name, digest, keptBy(image))) return stored(image, digest);
+      }
+      return undefined;
+    },
+    status: async (key) => uploads.status(key),
+    append: uploads.append,
+    async finish(key, digest, chunk) {
+      const { image } = key;
+      const finished = await uploads.finish(key, digest, chunk, (file, size) =>
+        content.commitBlob(image.name, digest, size, file, keptBy(image)),
+      );
+      return finished.kind === 'stored' ? stored(image, digest) : finished;
+    },
+    cancel: uploads.cancel,
+    async putManifest(image, manifest) {
+      const rule = ruleOf(image);
+      // The caller has checked that there is a rule; without one nothing is taken.
+      if (!rule) return { kind: 'manifestInvalid', problem: `no [[push]] rule matches ${image.name}` };
+      const result = await putManifest(image, manifest, rule);
+      if (result.kind === 'stored') {
+        onStored({ image, digest: result.digest, tags: result.tags, kind: 'manifest' });
+      }
+      return result;
+    },
+    removeTag: (image, tag) => remove(image, () => content.removeTag(image.name, tag)),
+    removeManifest: (image, digest) => remove(image, () => content.removeManifest(image.name, digest)),
+    removeBlob: (image, digest) => remove(image, () => content.removeBlob(image.name, digest)),
+  };
+}
+
+/** `registry/repository`, which was checked when it came into the cache. */
+function imageName(name: string): ImageName {
+  const slash = name.indexOf('/');
+  return {
+    registry: name.slice(0, slash),
+    repository: name.slice(slash + 1) as ImageName['repository'],
+    name,
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * A pushed manifest: checked, then stored with its tags. Its exact bytes are kept: their digest is its name.
+ *
+ *   1. it is a manifest of the type that it says, of the digest in the URL
+ *   2. everything that it lists is in the same repository (distribution-spec, "Pushing Manifests"), except layers that lie at
+ *      URLs of their own; a subject may come later. In `overlay` and `fill`, what an endpoint has for this repository counts as well
+ *   3. no immutable tag moves
+ */
+import { createHash } from 'node:crypto';
+import type { HostedContent } from '../cache/hosted-content.ts';
+import type { PushRule } from '../config/config.ts';
+import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
+import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
+import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
+import { isManifestType, isSchema1Type } from '../oci/media-types.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { ImageName } from '../routing/target.ts';
+import { isNoRoom } from './no-room.ts';
+import type { ManifestFailure, PushedManifest, StoredManifest } from './push.ts';
+
+export interface PushManifestDeps {
+  readonly content: HostedContent;
+  /** Whether an endpoint of this image has the content; the image may then serve it. */
+  hasUpstream(image: ImageName, descriptor: Descriptor): Promise<boolean>;
+}
+
+/** Missing contents that an answer names. */
+const maxMissing = 20;
+/** Questions to the cache, or to endpoints, at once. */
+const atOnce = 8;
+
+/** Checks and stores one manifest. Rejects where the storage fails for another reason than room. */
+export function createPushManifest({ content, hasUpstream }: PushManifestDeps) {
+  async function missingOf(image: ImageName, manifest: Manifest, rule: PushRule): Promise<readonly Digest[]> {
+    const wanted = manifest.children.filter(({ isElsewhere }) => !isElsewhere);
+    const missing: Digest[] = [];
+    for (let at = 0; at < wanted.length && missing.length < maxMissing; at += atOnce) {
+      const part = wanted.slice(at, at + atOnce);
+      const isHere = await Promise.all(
+        part.map(
+          async (child) =>
+            (await content.serves(image.name, child.digest)) ||
+            (rule.mode !== 'local' && (await hasUpstream(image, child))),
+        ),
+      );
+      missing.push(...part.filter((_, index) => !isHere[index]).map(({ digest }) => digest));
+    }
+    return missing.slice(0, maxMissing);
+  }
+
+  /** A tag that the rule keeps where it is. */
+  async function immovable(
+    image: ImageName,
+    tags: readonly Tag[],
+    digest: Digest,
+    isFixed: NamePattern | undefined,
+  ) {
+    for (const tag of tags.filter((one) => isFixed?.(one))) {
+      const current = await content.taggedDigest(image.name, tag);
+      if (current !== undefined && current !== digest) return { tag, digest: current };
+    }
+    return undefined;
+  }
+
+  return async function putManifest(
+    image: ImageName,
+    pushed: PushedManifest,
+    rule: PushRule,
+  ): Promise<StoredManifest | ManifestFailure> {
+    const { bytes, tags } = pushed;
+    if (pushed.mediaType !== '' && !isManifestType(pushed.mediaType)) {
+      return {
+        kind: 'manifestInvalid',
+        problem: `the content type "${pushed.mediaType}" is none of a manifest`,
+      };
+    }
+    const manifest = readManifest(bytes, pushed.mediaType);
+    if ('problem' in manifest)
+      return { kind: 'manifestInvalid', problem: `the manifest ${manifest.problem}` };
+    const { mediaType, subject } = manifest;
+    if (isSchema1Type(mediaType)) {
+      return {
+        kind: 'manifestInvalid',
+        problem: 'manifests of schema 1 are not taken: push schema 2 or OCI',
+      };
+    }
+    const digest = digestOf(bytes, pushed.digest);
+    if (pushed.digest && pushed.digest !== digest) {
+      return { kind: 'digestMismatch', wanted: pushed.digest, found: digest };
+    }
+    const missing = await missingOf(image, manifest, rule);
+    if (missing.length > 0) return { kind: 'unknownContent', digests: missing };
+    const fixed = await immovable(image, tags, digest, namePattern(rule.immutable));
+    if (fixed) return { kind: 'immutable', ...fixed };
+    try {
+      await content.putManifest(image.name, { digest, mediaType, bytes, manifest }, tags, {
+        hosted: rule.mode !== 'fill',
+      });
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      return { kind: 'full', bytes: bytes.byteLength };
+    }
+    return { kind: 'stored', digest, tags, subject, warnings: await warningsOf(image, digest, tags) };
+  };
+
+  /**
+   * `skopeo copy` without `--all` pushes one platform of an index. Clients that pull by the digest of the index then find nothing
+   * (containers/skopeo#1044, #2683).
+   */
+  async function warningsOf(
+    image: ImageName,
+    digest: Digest,
+    tags: readonly Tag[],
+  ): Promise<readonly string[]> {
+    const [index] = tags.length === 0 ? [] : await content.indexesOf(image.name, digest);
+    if (index === undefined) return [];
+    return [
+      `this is one platform of the index ${index}, which is what clients may pull by digest: push it with skopeo copy --all --preserve-digests`,
+    ];
+  }
+}
+
+/** By the algorithm of the digest that the client names. */
+function digestOf(bytes: Uint8Array, wanted: Digest | undefined): Digest {
+  const algorithm = wanted === undefined ? 'sha256' : digestAlgorithm(wanted);
+  return parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`) as Digest;
+}

@@ -1,0 +1,189 @@
+/**
+ * Upload sessions: blobs on their way in. A session belongs to one image and one owner, grows by one request at a time, and ends
+ * by its digest, by its client, or after a day without a byte.
+ *
+ *   begin -> append ... -> finish -> verified file, handed to `commit`
+ *              |  \-> outOfOrder, sizeMismatch, full, clientLeft: the session stays, and says how far it is
+ *              \----> digestMismatch, cancel, expiry: the session and its bytes go
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import type { Timer } from '../lib/clock.ts';
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
+import type { ImageName } from '../routing/target.ts';
+import { isNoRoom } from './no-room.ts';
+import type { Chunk, UploadFailure, UploadKey, UploadState } from './push.ts';
+import { createUploadFile, listUploadFiles } from './upload-file.ts';
+import { UploadSession, type UploadSessionDeps } from './upload-session.ts';
+
+export interface UploadsDeps extends Omit<UploadSessionDeps, 'folder'> {
+  /** A session was dropped by expiry, or could not be kept. */
+  onDropped(upload: {
+    readonly id: string;
+    readonly image: string;
+    readonly size: number;
+    readonly reason: string;
+  }): void;
+}
+
+export interface UploadUsage {
+  readonly uploads: number;
+  /** That have come. */
+  readonly bytes: number;
+}
+
+export interface Uploads {
+  /** `algorithm`: of the digest that will come; SHA-256 where the client does not say. */
+  begin(
+    image: ImageName,
+    owner: string,
+    algorithm: DigestAlgorithm | undefined,
+  ): Promise<{ readonly kind: 'begun'; readonly upload: UploadState } | UploadFailure>;
+  status(key: UploadKey): UploadState | undefined;
+  append(
+    key: UploadKey,
+    chunk: Chunk,
+  ): Promise<{ readonly kind: 'appended'; readonly upload: UploadState } | UploadFailure>;
+  /** `commit` takes the verified file. The session is over when this resolves with `stored`. */
+  finish(
+    key: UploadKey,
+    digest: Digest,
+    chunk: Chunk,
+    commit: (file: string, size: number) => Promise<void>,
+  ): Promise<{ readonly kind: 'stored' } | UploadFailure>;
+  /** False: there is no such session, or a request is writing to it. */
+  cancel(key: UploadKey): Promise<boolean>;
+  /** Sessions, and their bytes. */
+  usage(): UploadUsage;
+  /** Keeps what has come for the next start. */
+  close(): void;
+}
+
+export const maxUploadsPerOwner = 64;
+const idleFor = 24 * 3_600_000;
+const sweepEvery = 3_600_000;
+
+/** Opens the sessions of `folder`, which is made where it is missing. Rejects with what the file system says. */
+export async function openUploads(deps: UploadsDeps, folder: string): Promise<Uploads> {
+  const { clock, content, onDropped } = deps;
+  const sessionDeps = { ...deps, folder };
+  const sessions = new Map<string, UploadSession>();
+  let sweeper: Timer | undefined;
+
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const { id, facts, ...file } of await listUploadFiles(folder)) {
+    const session = new UploadSession(sessionDeps, id, facts, file);
+    sessions.set(id, session);
+    if (!(await session.mayGrowTo(file.size))) await drop(session, 'there is no room for it any more');
+  }
+  await sweep();
+
+  async function sweep(): Promise<void> {
+    const isIdle = ({ isBusy, touched }: UploadSession) => !isBusy && clock.now() - touched > idleFor;
+    for (const session of [...sessions.values()].filter(isIdle))
+      await drop(session, 'no byte came for a day');
+    sweeper = clock.after(sweepEvery, () => void sweep());
+  }
+
+  async function end(session: UploadSession): Promise<void> {
+    sessions.delete(session.id);
+    await session.end();
+  }
+
+  async function drop(session: UploadSession, reason: string): Promise<void> {
+    const { id, size } = session.state;
+    await end(session);
+    onDropped({ id, image: session.facts.image, size, reason });
+  }
+
+  function find({ image, id, owner }: UploadKey): UploadSession | undefined {
+    const session = sessions.get(id);
+    return session?.facts.image === image.name && session.facts.owner === owner ? session : undefined;
+  }
+
+  /** One request at a time writes to a session. */
+  async function alone<T>(
+    key: UploadKey,
+    work: (session: UploadSession) => Promise<T>,
+  ): Promise<T | UploadFailure> {
+    const session = find(key);
+    if (!session) return { kind: 'unknownUpload' };
+    if (session.isBusy) return { kind: 'outOfOrder', upload: session.state };
+    session.isBusy = true;
+    try {
+      return await work(session);
+    } finally {
+      session.isBusy = false;
+    }
+  }
+
+  /** A write that had no room becomes a failure that clients are told; any other error is thrown. */
+  async function orFull(write: () => Promise<void>, bytes: number): Promise<UploadFailure | undefined> {
+    try {
+      await write();
+      return undefined;
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      content.writeFailed(error);
+      return { kind: 'full', bytes };
+    }
+  }
+
+  return {
+    async begin(image, owner, algorithm = 'sha256') {
+      const own = [...sessions.values()].filter(({ facts }) => facts.owner === owner);
+      if (own.length >= maxUploadsPerOwner) return { kind: 'tooManyUploads', limit: maxUploadsPerOwner };
+      const id = randomBytes(18).toString('base64url');
+      const now = clock.now();
+      const facts = { image: image.name, owner, algorithm, created: now };
+      const session = new UploadSession(sessionDeps, id, facts, { size: 0, touched: now });
+      // Before the first await, so that many requests at once do not pass the bound.
+      sessions.set(id, session);
+      const full = await orFull(() => createUploadFile(folder, id, facts), 0);
+      if (full) await end(session);
+      return full ?? { kind: 'begun', upload: session.state };
+    },
+
+    status: (key) => find(key)?.state,
+
+    append: (key, chunk) =>
+      alone(key, async (session) => {
+        const failure = await session.write(chunk);
+        return failure ?? { kind: 'appended', upload: session.state };
+      }),
+
+    finish: (key, digest, chunk, commit) =>
+      alone(key, async (session) => {
+        const failure = await session.write(chunk);
+        if (failure) return failure;
+        const found = await session.digest(digest);
+        if (found !== digest) {
+          await end(session);
+          return { kind: 'digestMismatch', wanted: digest, found };
+        }
+        const { size } = session.state;
+        const full = await orFull(() => commit(session.path, size), size);
+        if (full) return full;
+        await end(session);
+        return { kind: 'stored' };
+      }),
+
+    async cancel(key) {
+      const session = find(key);
+      if (!session || session.isBusy) return false;
+      await end(session);
+      return true;
+    },
+
+    usage: () => usageOf([...sessions.values()]),
+
+    close() {
+      sweeper?.cancel();
+      for (const session of sessions.values()) session.pause();
+    },
+  };
+}
+
+function usageOf(sessions: readonly UploadSession[]): UploadUsage {
+  return { uploads: sessions.length, bytes: sessions.reduce((sum, { state }) => sum + state.size, 0) };
+}
