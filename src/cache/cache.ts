@@ -51,11 +51,14 @@ export interface Cache {
   /**
    * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas, after what eviction can free).
    * Reserves them until released. `written` gives how many of `bytes` have been written so far: the file system counts those as used.
+   * With the `digest` of a blob nothing is reserved if the images that list it are larger than a limit: what can never be kept whole must
+   * not evict others.
    */
   reserve(
     bytes: number,
     images?: readonly string[],
     written?: () => number,
+    digest?: Digest,
   ): Promise<Reservation | undefined>;
   /** A write of a transfer failed: one that had no space makes the disk count as full for a while. */
   writeFailed(error: unknown): void;
@@ -104,6 +107,8 @@ export interface KnownDescriptor {
   readonly endpoint: string;
   /** Its bytes lie at URLs of their own: the registry need not have it. */
   readonly isElsewhere: boolean;
+  /** Bytes of all that the same manifest lists. */
+  readonly imageBytes: number;
 }
 
 export interface CachedList {

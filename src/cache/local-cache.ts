@@ -3,6 +3,7 @@
  * be damaged on the way is dropped and counts as absent, so that it is fetched again.
  */
 import type { Clock } from '../lib/clock.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Cache } from './cache.ts';
 import type { AccessTimes } from './capacity/access-times.ts';
@@ -61,6 +62,20 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     }
   }
 
+  /** Whether each image that wants the blob is larger than a limit by what its newest manifest lists. False where no manifest tells. */
+  async function isTooLarge(digest: Digest, images: readonly string[]): Promise<boolean> {
+    for (const image of images) {
+      const { described } = await catalogue.find(image, digest);
+      if (!described || described.imageBytes <= room.most([image])) return false;
+    }
+    if (images.length === 0) return false;
+    rareLog.warn(
+      { event: 'cache.image-too-large', digest, images },
+      'an image is larger than its limit in the cache: its blobs are passed on without being kept',
+    );
+    return true;
+  }
+
   const parts: StoredParts = {
     ...deps,
     recorded,
@@ -87,7 +102,11 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     leftovers: deps.leftovers,
     find: catalogue.find,
     isStored: async (digest) => (await inventory.content(digest)) !== undefined,
-    reserve: room.reserve,
+    async reserve(bytes, images = [], written, digest) {
+      // A blob that is too large by itself is refused below, and named as such in the log.
+      const mayFit = digest !== undefined && bytes <= room.most(images);
+      return mayFit && (await isTooLarge(digest, images)) ? undefined : room.reserve(bytes, images, written);
+    },
     writeFailed,
 
     tag: catalogue.tag,

@@ -36,7 +36,10 @@ export class Commit {
   constructor(blob: CommittedBlob, deps: CommitDeps) {
     this.#blob = blob;
     this.#deps = deps;
-    this.#capacity = new ReservedCapacity(deps, blob.file);
+    const { digest, file } = blob;
+    const reserve: CommitDeps['reserve'] = (bytes, images, written) =>
+      deps.reserve(bytes, images, written, digest);
+    this.#capacity = new ReservedCapacity({ reserve }, file);
   }
 
   /** Whether the bytes were wrong so often that they are not fetched again. */

@@ -149,6 +149,20 @@ describe('a quota', () => {
     assert.deepEqual(await kept(mirrored, images), ['other/x', 'team/b', 'team/c', 'other/y']);
   });
 
+  it('that is smaller than an image lets it through uncached, and evicts nothing for it', async (t) => {
+    const mirrored = await bounded(t, toml);
+    const images = { 'team/a': imageOf('a', 100 * KiB), 'team/b': imageOf('b', 100 * KiB) };
+    for (const [name, image] of Object.entries(images)) await pull(mirrored, name, image);
+    const large = imageOf('large', ...[1, 2, 3, 4].map((n) => 80 * KiB + n));
+    await pull(mirrored, 'team/large', large);
+    assert.deepEqual(await kept(mirrored, images), ['team/a', 'team/b']);
+    const said = mirrored.proxy.log.filter(({ event }) => event === 'cache.image-too-large');
+    assert.equal(said.length, 1);
+    const other = { 'other/large': imageOf('large', ...[1, 2, 3, 4].map((n) => 80 * KiB + n)) };
+    await pull(mirrored, 'other/large', other['other/large']);
+    assert.deepEqual(await kept(mirrored, other), ['other/large'], 'where no quota forbids it');
+  });
+
   it('that cannot be met lets a blob through uncached, and says so', async (t) => {
     const mirrored = await bounded(t, `${toml}\n[[cache.pin]]\nmatch = "*/team/pinned"`);
     const pinned = imageOf('pinned', 200 * KiB);

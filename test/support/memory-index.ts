@@ -109,10 +109,12 @@ function catalogueOf(index: MemoryIndex): Catalogue {
 
   function described(image: string, digest: Digest): KnownDescriptor | undefined {
     for (const [parent, link] of index.links.get(image) ?? []) {
-      const child = index.rows.get(parent)?.children.find((one) => one.digest === digest);
+      const children = index.rows.get(parent)?.children ?? [];
+      const child = children.find((one) => one.digest === digest);
       if (!child) continue;
       const { size, mediaType, isElsewhere = false } = child;
-      return { size, mediaType, endpoint: link.origin, isElsewhere };
+      const imageBytes = children.reduce((sum, one) => sum + one.size, 0);
+      return { size, mediaType, endpoint: link.origin, isElsewhere, imageBytes };
     }
     return undefined;
   }

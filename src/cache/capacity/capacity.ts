@@ -37,6 +37,8 @@ export interface RoomLimits {
 }
 
 export interface Room {
+  /** The most bytes that these images can have in the cache by its settings, whatever is stored now. */
+  most(images: readonly string[]): number;
   reserve: Cache['reserve'];
   /** Looks whether something must go, and sees to it in the background. */
   check(): void;
@@ -145,6 +147,11 @@ export function createRoom(deps: RoomDeps): Room {
   }
 
   return {
+    most: (images) =>
+      Math.min(
+        limits().maxSize ?? Number.POSITIVE_INFINITY,
+        ...quotas.of(images).map(({ maxSize }) => maxSize),
+      ),
     // One after the other: what was freed for one must not be taken by another.
     reserve: (bytes, images = [], written = () => 0) =>
       admissions.run('', () => reserve(bytes, images, written)),

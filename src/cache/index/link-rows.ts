@@ -49,7 +49,8 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     WITH listed AS (
       SELECT parent, size, media_type, elsewhere FROM children WHERE child = (SELECT id FROM contents WHERE digest = ?)
       ORDER BY parent DESC LIMIT ${parentsLookedAt})
-    SELECT p.size, m.name AS mediaType, e.name AS endpoint, p.elsewhere
+    SELECT p.size, m.name AS mediaType, e.name AS endpoint, p.elsewhere,
+      (SELECT sum(size) FROM children WHERE parent = p.parent) AS imageBytes
     FROM listed p CROSS JOIN links l ON l.image = ? AND l.content = p.parent
       JOIN names m ON m.id = p.media_type JOIN names e ON e.id = l.endpoint
     LIMIT 1`);

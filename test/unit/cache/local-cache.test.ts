@@ -171,6 +171,7 @@ test('what the manifests of an image say of a blob is known before the blob is h
     mediaType,
     endpoint,
     isElsewhere: false,
+    imageBytes: manifest.manifest.children.reduce((sum, { size }) => sum + size, 0),
   });
   assert.equal((await cache.find(other, layer)).described, undefined, 'not in another image');
   assert.equal((await cache.find(image, layer)).linked, false, 'and no link follows from it');
