@@ -56,7 +56,7 @@ export interface JobContext {
   readonly job: Job;
   /** Aborted when the job is cancelled, its lease is lost, or the server stops. */
   readonly signal: AbortSignal;
-  /** Kept with the job a few times a second at most, for people who watch. */
+  /** Kept with the job a few times a second at most */
   tell(progress: Json): void;
 }
 
