@@ -152,7 +152,7 @@ export class Contents {
     const { log, onDamaged } = this.#deps;
     const content = await this.#loseIfWritable(digest, reason, false);
     if (!content) return;
-    log.warn({ event: 'cache.content-damaged', digest }, `a stored content is dropped: ${reason}`);
+    log.warn({ event: 'cache.contentDamaged', digest }, `a stored content is dropped: ${reason}`);
     onDamaged?.('content');
     this.#delete(digest, content.size);
   }
@@ -175,7 +175,7 @@ export class Contents {
     const { message: reason } = error;
     if (!(await this.#loseIfWritable(digest, reason, true))) return;
     log.warn(
-      { event: 'cache.content-unreadable', digest, reason },
+      { event: 'cache.contentUnreadable', digest, reason },
       'a stored content cannot be opened: it counts as missing, its file stays',
     );
     onDamaged?.('content');

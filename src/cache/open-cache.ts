@@ -78,7 +78,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
   function replaced({ setAside, damage }: Replacement): void {
     onDamaged?.('index');
     log.error(
-      { event: 'cache.index-damaged', file: setAside, err: damage },
+      { event: 'cache.indexDamaged', file: setAside, err: damage },
       'the index was damaged: it was set aside and is being rebuilt',
     );
     parts.checkpointer.reopen();

@@ -89,7 +89,7 @@ export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
       if (tag) await cache.setTag(image, tag, { digest, endpoint });
     } catch (error) {
       log.warn(
-        { event: 'pull.manifest-not-kept', err: error, image, digest },
+        { event: 'pull.manifestNotKept', err: error, image, digest },
         'a manifest is served but cannot be kept',
       );
     }

@@ -72,7 +72,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     };
     const became = pulled.found ? pulled.cache : pulled.verdict.kind;
     log.debug(
-      { event: 'pull.tag-past-freshness', image, tag, age, became, asked: !trail },
+      { event: 'pull.tagPastFreshness', image, tag, age, became, asked: !trail },
       'a tag was past its freshness',
     );
     return pulled;

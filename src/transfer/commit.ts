@@ -77,7 +77,7 @@ export class Commit {
       this.#deps.partialDownloads.forget(file.path);
       file.moved();
     } catch (error) {
-      const event = 'transfer.not-stored';
+      const event = 'transfer.notStored';
       log.error({ event, digest, reason: `${error}` }, 'a blob was served but cannot be stored');
       file.remove();
     }

@@ -43,7 +43,7 @@ export function createMaintenance(deps: MaintenanceDeps): Maintenance {
       damaged.delete(file);
       deps.salvaged(file);
       log.info(
-        { event: 'cache.index-salvaged', file, ...taken },
+        { event: 'cache.indexSalvaged', file, ...taken },
         'links and tags were taken over from the damaged index',
       );
     }
@@ -78,7 +78,7 @@ export function createMaintenance(deps: MaintenanceDeps): Maintenance {
       if (damaged.size > 0 && !isStopped()) void start();
       return report;
     } catch (error) {
-      log.error({ event: 'cache.reconcile-failed', err: error }, 'index and content could not be compared');
+      log.error({ event: 'cache.reconcileFailed', err: error }, 'index and content could not be compared');
       return undefined;
     } finally {
       isRunning = false;

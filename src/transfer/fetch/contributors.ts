@@ -65,7 +65,7 @@ export class Contributors {
   blame(isSizeAssumed = false): void {
     const endpoints = [...this.#endpoints.keys()];
     this.#deps.log.error(
-      { event: 'transfer.wrong-digest', digest: this.#digest, endpoints },
+      { event: 'transfer.wrongDigest', digest: this.#digest, endpoints },
       'wrong digest, fetching again',
     );
     if (!this.#hasEarlierBytes) {

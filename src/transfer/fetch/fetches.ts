@@ -105,7 +105,7 @@ export class Fetches {
     this.#running.all.add(fetch);
     fetcher.run(prefer).catch((error: unknown) => {
       this.#remove(fetch);
-      const event = 'transfer.fetch-crashed';
+      const event = 'transfer.fetchCrashed';
       this.#deps.log.error({ event, digest, err: error }, 'a fetch failed unexpectedly');
       fetch.fail(error);
       this.#owner.crashed(error);
@@ -199,7 +199,7 @@ export class Fetches {
     // What contradicts an assumed size speaks against no endpoint.
     if (fault === 'unreachable' || !size.isAssumed) this.#deps.report(endpoint, fault, reason);
     this.#deps.log.warn(
-      { event: 'transfer.endpoint-broke', digest, endpoint: endpointKey(endpoint), reason },
+      { event: 'transfer.endpointBroke', digest, endpoint: endpointKey(endpoint), reason },
       'an endpoint broke off',
     );
   }
