@@ -41,7 +41,7 @@ test('the lock ends with a process that is killed', async (t) => {
   holder.kill('SIGKILL');
   await once(holder, 'exit');
   const cache = await open(t, data);
-  assert.deepEqual(cache.tags('a.test/b'), []);
+  assert.deepEqual(await cache.tags('a.test/b'), []);
 });
 
 test('a second one in the same process is refused, the first keeps the lock, and closing gives it back', async (t) => {
