@@ -36,8 +36,8 @@ export interface BlobStore {
   /** Digests that begin with the byte `first`. Foreign objects are counted, and left alone. */
   list(algorithm: DigestAlgorithm, first: number): Promise<{ digests: Digest[]; foreign: number }>;
   /**
-   * Reads and hashes the content, which should have `size` bytes. Yields the bytes that were read since the last time; a consumer that
-   * waits before it asks on sets the pace. Returns the fault, or undefined: also if the content has been stored anew meanwhile.
+   * Reads and hashes the content, which should have `size` bytes. Yields how many bytes it reads next: a consumer that waits before it
+   * asks on sets the pace. Returns the fault, or undefined: also if the content has been stored anew meanwhile.
    */
   verify(digest: Digest, size: number): AsyncGenerator<number, Fault | undefined>;
   /** Bytes of the place where contents are kept. Infinity where it has no bound. */

@@ -183,8 +183,8 @@ export class DiskStore implements BlobStore {
       for (let at = 0; at < size; ) {
         const bytes = Math.min(step, size - at);
         at += bytes;
-        await hash.reach(at);
         yield bytes;
+        await hash.reach(at);
       }
       if ((await hash.finish(size)) === digestHex(digest)) return undefined;
       return { kind: 'bytes', reason: 'its file has other bytes' };

@@ -77,10 +77,12 @@ export function createScrub(deps: ScrubDeps): Scrub {
       if (size === undefined || contents.arriving.has(digest)) return;
       verifying = verifyContent(store, digest, size);
       let step = await verifying.next();
-      for (; !step.done; step = await verifying.next()) {
-        yield { kind: 'read', bytes: step.value };
-        await pace.take(step.value);
+      while (!step.done) {
+        const bytes = step.value;
+        await pace.take(bytes);
         if (signal.aborted) return;
+        step = await verifying.next();
+        yield { kind: 'read', bytes };
       }
       if (step.value) await contents.discard(digest, step.value.reason);
       yield { kind: 'checked' };
