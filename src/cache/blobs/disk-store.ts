@@ -198,7 +198,9 @@ export class DiskStore implements BlobStore {
 
   space(): Space {
     const { content, freeBytes = freeOnDisk } = this.#options;
-    return { free: freeBytes(content), size: sizeOfDisk(content) };
+    // `content-v1` itself may have been removed while this process runs.
+    const above = dirname(content);
+    return { free: freeBytes(above), size: sizeOfDisk(above) };
   }
 
   close(): Promise<void> {
