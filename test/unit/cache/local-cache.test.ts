@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } fr
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Digest } from '../../../src/oci/digest.ts';
+import { cacheContract } from '../../contract/cache.ts';
 import { flipByte } from '../../support/stored-files.ts';
 import {
   addBlob,
@@ -18,6 +19,8 @@ import {
   readAll,
   tagOf,
 } from './data-folder-fixture.ts';
+
+cacheContract('the local cache', (t) => open(t, dataFolder(t)));
 
 const other = 'quay.io/team/app';
 const latest = tagOf('latest');
