@@ -175,6 +175,10 @@ describe('the documentation', () => {
     const written = [...sources().matchAll(/\bevent(?::| =) '([^']+)'/g)].map(([, id]) => id);
     const listed = [...read('docs/log-events.md').matchAll(/^\| `([^`]+)` +\|/gm)].map(([, id]) => id);
     assert.deepEqual(listed, [...new Set(written)].toSorted());
+    assert.deepEqual(
+      listed.filter((id = '') => !/^[a-z]+\.[a-z][a-zA-Z]*$/.test(id)),
+      [],
+    );
   });
 
   it('lists every decision, which has a context, a decision and a consequence', () => {

@@ -5,6 +5,7 @@
 import type { BufferPool } from '../lib/bytes/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { LineFields } from '../telemetry/log.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { DiskStore } from './blobs/disk-store.ts';
 import { createAccessTimes } from './capacity/access-times.ts';
@@ -72,7 +73,8 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const state = { settings: options as CacheSettings, isStopped: false };
   const isStopped = () => state.isStopped;
   const rareLog = createRareLog({ log, clock });
-  const failed = (what: string) => (error: unknown) => rareLog.error({ err: error }, what);
+  const failed = (fields: LineFields, what: string) => (error: unknown) =>
+    rareLog.error({ ...fields, err: error }, what);
   const index = createCacheIndex(repairing);
   const { catalogue, inventory, order, listing } = index;
   const pins = createPins({ catalogue, order });
@@ -90,12 +92,17 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     onEvicted,
   });
   const leftovers = createLeftovers((path, error) =>
-    log.error({ err: error, path }, 'what a transfer has left cannot be removed'),
+    log.error(
+      { event: 'cache.fileNotRemoved', err: error, path },
+      'what a transfer has left cannot be removed',
+    ),
   );
   const times = createAccessTimes({
     clock,
     write: (uses) =>
-      order.touch(uses, clock.now()).catch(failed('the index could not be written: last uses')),
+      order
+        .touch(uses, clock.now())
+        .catch(failed({ event: 'cache.indexUnwritable' }, 'the index could not be written: last uses')),
   });
   const eviction = createEviction({
     order,
@@ -116,9 +123,12 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     limits: () => state.settings,
     free: () => store.space().free - reserve.owed,
     leaving: () => contents.leaving,
-    onError: failed('eviction failed'),
+    onError: failed({ event: 'cache.evictionFailed' }, 'eviction failed'),
     onFull: (bytes, quota) =>
-      rareLog.warn({ bytes, quota }, quota === undefined ? 'the cache is full' : 'a quota is full'),
+      rareLog.warn(
+        { event: 'cache.full', bytes, quota },
+        quota === undefined ? 'the cache is full' : 'a quota is full',
+      ),
   });
   const maintenance = createMaintenance({
     index,
@@ -135,7 +145,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const streams = createCheckedStreams((digest, blob, reason) =>
     contents.discardIfCurrent(digest, blob, reason),
   );
-  const onError = failed('the index could not be checkpointed');
+  const onError = failed({ event: 'cache.checkpointFailed' }, 'the index could not be checkpointed');
   const checkpointer = createCheckpointer({ clock, onError }, folder.index);
   const stored = { index, catalogue, inventory, order, listing, store, contents, quotas, pins, streams };
   const capacity = { room, leftovers, times };

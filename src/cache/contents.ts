@@ -58,7 +58,8 @@ export class Contents {
     this.damaged = createDamagedContents();
     this.#deletions = createDeletionQueue({
       store,
-      onError: (digest, error) => log.error({ err: error, digest }, 'a stored file cannot be removed'),
+      onError: (digest, error) =>
+        log.error({ event: 'cache.fileNotRemoved', err: error, digest }, 'a stored file cannot be removed'),
     });
   }
 
@@ -169,7 +170,7 @@ export class Contents {
   async unreadable(digest: Digest, error: unknown): Promise<void> {
     const { log, rareLog, onDamaged } = this.#deps;
     if (!(error instanceof UnreadableContent)) {
-      rareLog.error({ err: error }, 'a stored file cannot be opened for now');
+      rareLog.error({ event: 'cache.openFailed', err: error }, 'a stored file cannot be opened for now');
       return;
     }
     const { message: reason } = error;
@@ -227,7 +228,10 @@ export class Contents {
     try {
       return await this.lose(digest, reason, keepsFile);
     } catch (error) {
-      this.#deps.rareLog.error({ err: error }, 'the index could not be written: a damaged content');
+      this.#deps.rareLog.error(
+        { event: 'cache.indexUnwritable', err: error },
+        'the index could not be written: a damaged content',
+      );
       return undefined;
     }
   }

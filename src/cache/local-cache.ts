@@ -58,7 +58,10 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     try {
       await write();
     } catch (error) {
-      rareLog.error({ err: error, image }, `the index could not be written: ${what}`);
+      rareLog.error(
+        { event: 'cache.indexUnwritable', err: error, image },
+        `the index could not be written: ${what}`,
+      );
     }
   }
 
@@ -70,7 +73,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     }
     if (images.length === 0) return false;
     rareLog.warn(
-      { event: 'cache.image-too-large', digest, images },
+      { event: 'cache.imageTooLarge', digest, images },
       'an image is larger than its limit in the cache: its blobs are passed on without being kept',
     );
     return true;

@@ -82,7 +82,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
       'the index was damaged: it was set aside and is being rebuilt',
     );
     parts.checkpointer.reopen();
-    pins.rewrite().catch(parts.failed('the pins could not be written'));
+    pins.rewrite().catch(parts.failed({ event: 'cache.indexUnwritable' }, 'the pins could not be written'));
     maintenance.salvage(setAside);
   }
 
@@ -99,7 +99,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
       recounted = quotas
         .count(isStopped)
         .then(room.check)
-        .catch(parts.failed('the quotas could not be counted'));
+        .catch(parts.failed({ event: 'cache.quotasNotCounted' }, 'the quotas could not be counted'));
     }
     room.limitsChanged();
   }
@@ -118,7 +118,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     const isFlushed = await folder.incoming.flush().then(
       () => true,
       (error: unknown) => {
-        parts.failed('transfers in flight could not be flushed')(error);
+        parts.failed({ event: 'cache.closeFailed' }, 'transfers in flight could not be flushed')(error);
         return false;
       },
     );
@@ -130,7 +130,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     try {
       work();
     } catch (error) {
-      parts.failed(what)(error);
+      parts.failed({ event: 'cache.closeFailed' }, what)(error);
     }
   }
 
@@ -158,7 +158,10 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
 function forgetIncoming(log: RareLog, folder: DataFolder): void {
   const files = folder.incoming.clear();
   if (files > 0)
-    log.warn({ files }, 'the machine went down in between: transfers that were in flight begin anew');
+    log.warn(
+      { event: 'cache.transfersForgotten', files },
+      'the machine went down in between: transfers that were in flight begin anew',
+    );
 }
 
 function bootOfLinux(): string | undefined {

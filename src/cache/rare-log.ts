@@ -3,7 +3,7 @@
  * line is the number of lines with the same message that were left out before it.
  */
 import type { Clock } from '../lib/clock.ts';
-import type { Log } from '../telemetry/log.ts';
+import type { LineFields, Log } from '../telemetry/log.ts';
 
 export type RareLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
@@ -15,7 +15,7 @@ export function createRareLog({ log, clock }: { log: RareLog; clock: Clock }): R
   /** By message: the texts are our own, so they are few. */
   const told = new Map<string, { at: number; repeated: number }>();
 
-  function write(level: keyof RareLog, fields: object, message: string): void {
+  function write(level: keyof RareLog, fields: LineFields, message: string): void {
     const now = clock.monotonic();
     const past = told.get(message);
     if (past && now - past.at < interval) {

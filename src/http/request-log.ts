@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../access/principal.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { PushTarget, Target } from '../routing/target.ts';
-import type { Log } from '../telemetry/log.ts';
+import type { LineFields, Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Answer } from './answers/answer.ts';
 import type { Sent } from './send-bytes.ts';
@@ -49,7 +49,7 @@ export function createRequestLog(deps: {
         const { status, cache, endpoint, reason, fault } = answer;
         const { bytes, end } = sent;
         metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, end, seconds: ms / 1000 });
-        const fields: Record<string, unknown> = {
+        const fields: LineFields & Record<string, unknown> = {
           event: 'http.request',
           id: requestId,
           client,

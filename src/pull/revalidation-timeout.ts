@@ -36,7 +36,9 @@ export function createRevalidationTimeout(
   const silent = new LRUCache<string, true>({ max: maxRemembered });
 
   function behind(answer: Promise<unknown>): void {
-    answer.catch((err: unknown) => log.warn({ err }, 'a revalidation behind an answer failed'));
+    answer.catch((err: unknown) =>
+      log.warn({ event: 'pull.revalidationFailed', err }, 'a revalidation behind an answer failed'),
+    );
   }
 
   return {

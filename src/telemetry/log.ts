@@ -1,8 +1,13 @@
 /** The log: one JSON object per line, by pino. `log-output.ts` writes the lines of a server to standard output. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 
-/** One line. `fields` become keys of the JSON object, next to `message`. `fields.event` is the stable id of the line: `area.event`. */
-type WriteLine = (fields: object, message: string) => void;
+/** Become keys of the JSON object, next to `message`. `event` is the stable id of the line: `area.camelCase`. */
+export interface LineFields {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+type WriteLine = (fields: LineFields, message: string) => void;
 
 /** What the parts of the program write to. Each takes only the levels that it uses: `Pick<Log, 'warn' | 'error'>`. */
 export interface Log {
