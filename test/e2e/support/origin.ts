@@ -92,6 +92,10 @@ function tokenAuthentication(authority: TokenAuthority, write: Write): object {
 }
 
 async function basicAuthentication(account: Account, write: Write, env: Environment): Promise<object> {
-  const line = await run('htpasswd', ['-nbB', account.username, account.password], env);
-  return { realm: 'tests', path: write('htpasswd', line) };
+  return { realm: 'tests', path: write('htpasswd', await passwordLine(account, env)) };
+}
+
+/** A line of an htpasswd file, with bcrypt. */
+export function passwordLine({ username, password }: Account, env: Environment): Promise<string> {
+  return run('htpasswd', ['-nbB', username, password], env);
 }
