@@ -191,7 +191,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       buffers,
       metrics,
       incoming: cache.incoming,
-      partialDownloads: cache.leftovers,
+      partialDownloads: cache.partialDownloads,
       commit: cache.commit,
       reserve: cache.reserve,
       writeFailed: cache.writeFailed,

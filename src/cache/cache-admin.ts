@@ -1,7 +1,7 @@
 /** What administrators and background jobs ask of the cache, apart from serving. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
-import type { Room } from './capacity/capacity.ts';
+import type { Capacity } from './capacity/capacity.ts';
 import type { Pins } from './capacity/pins.ts';
 import { createPurge, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
 import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
@@ -73,7 +73,7 @@ export interface CacheAdminDeps {
   readonly catalogue: CacheIndex['catalogue'];
   readonly inventory: CacheIndex['inventory'];
   readonly listing: CacheIndex['listing'];
-  readonly room: Room;
+  readonly capacity: Capacity;
   readonly quotas: Quotas;
   readonly pins: Pins;
   /** In force now. */
@@ -95,7 +95,7 @@ const imagesAtOnce = 10;
 
 /** Methods that write the index reject with what `explain` makes of its error. */
 export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
-  const { catalogue, inventory, listing, room, quotas, pins, contents } = deps;
+  const { catalogue, inventory, listing, capacity, quotas, pins, contents } = deps;
   const matchesPin = (name: string) => pins.pattern?.(name) ?? false;
   const isPinned = (image: string, tag: string | undefined) =>
     matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
@@ -124,7 +124,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   return {
     usage: () => ({
       ...inventory.totals(),
-      reserved: room.reserved,
+      reserved: capacity.reserved,
       maxSize: deps.maxSize(),
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
     }),
@@ -180,7 +180,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         foreign: 0,
         unreadable: 0,
       };
-      await room.settled();
+      await capacity.settled();
       const forgotten = await written(inventory.forgetUnused(deps.isStopped));
       await contents.deletionsOver();
       return { ...report, forgotten, bytesBefore, bytes: inventory.totals().bytes };

@@ -9,9 +9,9 @@ import type { LineFields } from '../telemetry/log.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import { DiskStore } from './blobs/disk-store.ts';
 import { createAccessTimes } from './capacity/access-times.ts';
-import { createRoom } from './capacity/capacity.ts';
+import { createCapacity } from './capacity/capacity.ts';
 import { createEviction } from './capacity/eviction.ts';
-import { createLeftovers } from './capacity/partial-downloads.ts';
+import { createPartialDownloads } from './capacity/partial-downloads.ts';
 import { createPins } from './capacity/pins.ts';
 import { createQuotas, type QuotaSetting } from './capacity/quotas.ts';
 import type { ReserveFile } from './capacity/reserve-file.ts';
@@ -91,7 +91,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     onDamaged,
     onEvicted,
   });
-  const leftovers = createLeftovers((path, error) =>
+  const partialDownloads = createPartialDownloads((path, error) =>
     log.error(
       { event: 'cache.fileNotRemoved', err: error, path },
       'what a transfer has left cannot be removed',
@@ -109,17 +109,17 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     catalogue,
     clock,
     quotas,
-    leftovers,
+    partialDownloads,
     contents,
     pins: () => pins.pattern,
     unwrittenUse: times.unwritten,
   });
-  const room = createRoom({
+  const capacity = createCapacity({
     clock,
     inventory,
     eviction,
     quotas,
-    leftovers,
+    partialDownloads,
     limits: () => state.settings,
     free: () => store.space().free - reserve.owed,
     leaving: () => contents.leaving,
@@ -138,7 +138,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     clock,
     log,
     quotas,
-    room,
+    capacity,
     salvaged: (file) => forgetUnsalvaged(folder.index, file),
     isStopped,
   });
@@ -148,12 +148,12 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const onError = failed({ event: 'cache.checkpointFailed' }, 'the index could not be checkpointed');
   const checkpointer = createCheckpointer({ clock, onError }, folder.index);
   const stored = { index, catalogue, inventory, order, listing, store, contents, quotas, pins, streams };
-  const capacity = { room, leftovers, times };
+  const bounds = { capacity, partialDownloads, times };
   const background = { maintenance, checkpointer };
   return {
     ...opened,
     ...stored,
-    ...capacity,
+    ...bounds,
     ...background,
     state,
     isStopped,

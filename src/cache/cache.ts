@@ -8,7 +8,7 @@ import type { ByteStream } from '../lib/bytes/byte-stream.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
-import type { Leftovers } from './capacity/partial-downloads.ts';
+import type { PartialDownloads } from './capacity/partial-downloads.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { ListKind } from './index/catalogue.ts';
 
@@ -47,7 +47,7 @@ export interface Cache {
   /** Folder of transfers in flight. */
   readonly incoming: IncomingFolder;
   /** Partial downloads in it that no running transfer owns. */
-  readonly leftovers: Pick<Leftovers, 'add' | 'hold' | 'forget'>;
+  readonly partialDownloads: Pick<PartialDownloads, 'add' | 'hold' | 'forget'>;
   /**
    * Whether `bytes` more may be written for these images (free space, `cache.max_size` and quotas, after what eviction can free).
    * Reserves them until released. `written` gives how many of `bytes` have been written so far: the file system counts those as used.

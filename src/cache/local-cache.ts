@@ -7,7 +7,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Cache } from './cache.ts';
 import type { AccessTimes } from './capacity/access-times.ts';
-import type { Room } from './capacity/capacity.ts';
+import type { Capacity } from './capacity/capacity.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import { isNoRoom } from './disk-space.ts';
@@ -27,11 +27,11 @@ export interface LocalCacheDeps {
   readonly rareLog: RareLog;
   readonly times: AccessTimes;
   readonly quotas: Quotas;
-  readonly room: Room;
+  readonly capacity: Capacity;
   readonly streams: CheckedStreams;
   readonly contents: Contents;
   readonly incoming: IncomingFolder;
-  readonly leftovers: Cache['leftovers'];
+  readonly partialDownloads: Cache['partialDownloads'];
   readonly close: () => Promise<void>;
 }
 
@@ -47,11 +47,11 @@ export interface StoredParts extends LocalCacheDeps {
 
 /** See `Cache`. */
 export function createLocalCache(deps: LocalCacheDeps): Cache {
-  const { catalogue, inventory, clock, rareLog, room } = deps;
+  const { catalogue, inventory, clock, rareLog, capacity } = deps;
   const unfinished = new Set<Promise<unknown>>();
 
   function writeFailed(error: unknown): void {
-    if (isNoRoom(error)) room.refused();
+    if (isNoRoom(error)) capacity.refused();
   }
 
   async function recorded(what: string, image: string, write: () => Promise<void>): Promise<void> {
@@ -69,7 +69,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
   async function isTooLarge(digest: Digest, images: readonly string[]): Promise<boolean> {
     for (const image of images) {
       const { described } = await catalogue.find(image, digest);
-      if (!described || described.imageBytes <= room.most([image])) return false;
+      if (!described || described.imageBytes <= capacity.most([image])) return false;
     }
     if (images.length === 0) return false;
     rareLog.warn(
@@ -102,13 +102,15 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     ...createStoredManifests(parts),
     ...createStoredBlobs(parts),
     incoming: deps.incoming,
-    leftovers: deps.leftovers,
+    partialDownloads: deps.partialDownloads,
     find: catalogue.find,
     isStored: async (digest) => (await inventory.content(digest)) !== undefined,
     async reserve(bytes, images = [], written, digest) {
       // A blob that is too large by itself is refused below, and named as such in the log.
-      const mayFit = digest !== undefined && bytes <= room.most(images);
-      return mayFit && (await isTooLarge(digest, images)) ? undefined : room.reserve(bytes, images, written);
+      const mayFit = digest !== undefined && bytes <= capacity.most(images);
+      return mayFit && (await isTooLarge(digest, images))
+        ? undefined
+        : capacity.reserve(bytes, images, written);
     },
     writeFailed,
 

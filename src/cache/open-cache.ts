@@ -73,7 +73,7 @@ async function openFolder(
 
 /** Registers the listeners, starts the work in the background, and gives the cache. */
 function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
-  const { folder, index, contents, store, quotas, pins, room, maintenance, state, isStopped } = parts;
+  const { folder, index, contents, store, quotas, pins, capacity, maintenance, state, isStopped } = parts;
 
   function replaced({ setAside, damage }: Replacement): void {
     onDamaged?.('index');
@@ -87,7 +87,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
   }
 
   for (const file of unsalvaged(folder.index)) maintenance.salvage(file);
-  parts.reserve.whenSpent(room.check);
+  parts.reserve.whenSpent(capacity.check);
   parts.repairing.whenReplaced(replaced);
   const reconciled = maintenance.run();
 
@@ -98,10 +98,10 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     if (quotas.replace(next.quotas)) {
       recounted = quotas
         .count(isStopped)
-        .then(room.check)
+        .then(capacity.check)
         .catch(parts.failed({ event: 'cache.quotasNotCounted' }, 'the quotas could not be counted'));
     }
-    room.limitsChanged();
+    capacity.limitsChanged();
   }
 
   let closed: Promise<void> | undefined;
@@ -110,7 +110,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     contents.stop();
     parts.reserve.stop();
     const { checkpointer } = parts;
-    await Promise.all([maintenance.idle(), recounted, room.stop(), checkpointer.stop()]);
+    await Promise.all([maintenance.idle(), recounted, capacity.stop(), checkpointer.stop()]);
     await contents.deletionsOver();
     await store.close();
     await parts.times.close();

@@ -10,7 +10,7 @@ const earlyLinks = 1000;
 
 /** `open` never rejects for a damaged file: its content is dropped, and counts as absent. */
 export function createStoredBlobs(parts: StoredParts): Pick<Cache, 'open' | 'link' | 'commit'> {
-  const { catalogue, store, clock, times, quotas, room, streams, contents } = parts;
+  const { catalogue, store, clock, times, quotas, capacity, streams, contents } = parts;
   /** Links of blobs that are on their way: eviction may take them from the index before the blob is stored. */
   const early = new LRUCache<Digest, Map<string, string>>({ max: earlyLinks });
 
@@ -46,7 +46,7 @@ export function createStoredBlobs(parts: StoredParts): Pick<Cache, 'open' | 'lin
     const version = await parts.written(contents.commitBlob(digest, size, file, links));
     early.delete(digest);
     if (version !== undefined) streams.trust(digest, version);
-    room.check();
+    capacity.check();
   }
 
   return {

@@ -12,7 +12,7 @@ const manifestMemory = 32 * 1024 * 1024;
 
 /** `manifest` never rejects for a damaged file: its content is dropped, and counts as absent. */
 export function createStoredManifests(parts: StoredParts): Pick<Cache, 'manifest' | 'putManifest'> {
-  const { catalogue, inventory, store, times, room, contents } = parts;
+  const { catalogue, inventory, store, times, capacity, contents } = parts;
   const inMemory = new LRUCache<Digest, Uint8Array>({
     maxSize: manifestMemory,
     sizeCalculation: (bytes) => bytes.length || 1,
@@ -53,11 +53,11 @@ export function createStoredManifests(parts: StoredParts): Pick<Cache, 'manifest
     } finally {
       arrived();
     }
-    room.check();
+    capacity.check();
   }
 
   async function write(image: string, { digest, bytes }: NewManifest): Promise<void> {
-    const reservation = await room.reserve(bytes.length, [image]);
+    const reservation = await capacity.reserve(bytes.length, [image]);
     if (!reservation) throw new Error('there is no room in the cache');
     try {
       await parts.written(writing.run(digest, () => store.put(digest, bytes)));

@@ -37,7 +37,7 @@ export interface TransfersDeps {
    * Partial downloads in `incoming` that no running transfer owns. They count towards `max_size` and are evicted oldest
    * first.
    */
-  readonly partialDownloads: Cache['leftovers'];
+  readonly partialDownloads: Cache['partialDownloads'];
   /** Takes a verified file into the store; the file is gone from `incoming` when it resolves. Rejects when it cannot be stored. */
   readonly commit: (digest: Digest, size: number, file: string) => Promise<void>;
   /** As `Cache.reserve`; the answer may take its time. */

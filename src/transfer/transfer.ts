@@ -23,7 +23,7 @@ import type { FetchEnd } from './fetch/fetcher.ts';
 import { Fetches, type FetchOwner } from './fetch/fetches.ts';
 import { isFilledUp } from './fetch/plan.ts';
 import { nothingMore, type Opening, stopped } from './fetch/running-fetches.ts';
-import { findPartialDownload, partialFileOf } from './file/partial-download.ts';
+import { findResumeState, partialFileOf } from './file/resume-state.ts';
 import { SparseFile } from './file/sparse-file.ts';
 import { Readers } from './read/readers.ts';
 import { createRelay } from './read/relay.ts';
@@ -60,7 +60,7 @@ export class Transfer implements FetchOwner, Readable {
     this.digest = digest;
     this.#deps = deps;
     this.sources = new ByteSources(source);
-    const partial = findPartialDownload(partialFileOf(deps.incoming, digest, source), declaredSize);
+    const partial = findResumeState(partialFileOf(deps.incoming, digest, source), declaredSize);
     const { bytes } = partial.ranges;
     this.#size = new BlobSize(digest, declaredSize, partial.size);
     const onError = (error: Error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`);

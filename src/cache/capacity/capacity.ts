@@ -10,18 +10,18 @@ import type { Inventory } from '../index/inventory.ts';
 import { BackgroundCheck } from './background-check.ts';
 import type { Eviction, Progress, Search } from './eviction.ts';
 import { FreeSpace } from './free-space.ts';
-import type { Leftovers } from './partial-downloads.ts';
+import type { PartialDownloads } from './partial-downloads.ts';
 import { createQuotaSearches } from './quota-searches.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
-export interface RoomDeps {
+export interface CapacityDeps {
   readonly clock: Clock;
   readonly inventory: Pick<Inventory, 'totals'>;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
-  readonly leftovers: Pick<Leftovers, 'bytes'>;
+  readonly partialDownloads: Pick<PartialDownloads, 'bytes'>;
   /** Those in force now. */
-  readonly limits: () => RoomLimits;
+  readonly limits: () => CapacityLimits;
   /** Bytes that are free on the disk. */
   readonly free: () => number;
   /** Bytes of evicted files that are still to be removed. */
@@ -31,12 +31,12 @@ export interface RoomDeps {
   readonly onFull: (bytes: number, quota: string | undefined) => void;
 }
 
-export interface RoomLimits {
+export interface CapacityLimits {
   readonly maxSize: number | undefined;
   readonly minFree: number;
 }
 
-export interface Room {
+export interface Capacity {
   /** The most bytes that these images can have in the cache by its settings, whatever is stored now. */
   most(images: readonly string[]): number;
   reserve: Cache['reserve'];
@@ -55,9 +55,9 @@ export interface Room {
 }
 
 /** Starts nothing by itself. */
-export function createRoom(deps: RoomDeps): Room {
-  const { inventory, eviction, quotas, leftovers, limits } = deps;
-  const used = () => inventory.totals().bytes + leftovers.bytes;
+export function createCapacity(deps: CapacityDeps): Capacity {
+  const { inventory, eviction, quotas, partialDownloads, limits } = deps;
+  const used = () => inventory.totals().bytes + partialDownloads.bytes;
   const disk = new FreeSpace({ ...deps, used });
   const searches = createQuotaSearches(search);
   const background = new BackgroundCheck(keepWithin, deps.onError);
@@ -163,7 +163,7 @@ export function createRoom(deps: RoomDeps): Room {
       background.start();
     },
     get reserved() {
-      return reserved + leftovers.bytes;
+      return reserved + partialDownloads.bytes;
     },
     stop: () => background.stop(),
   };

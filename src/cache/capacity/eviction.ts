@@ -19,7 +19,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Catalogue, Names } from '../index/catalogue.ts';
 import type { EvictionOrder, Position } from '../index/eviction-order.ts';
 import { EvictionPlan } from './eviction-plan.ts';
-import type { Leftovers } from './partial-downloads.ts';
+import type { PartialDownloads } from './partial-downloads.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface EvictionDeps {
@@ -27,7 +27,7 @@ export interface EvictionDeps {
   readonly catalogue: Pick<Catalogue, 'namesOf'>;
   readonly clock: Clock;
   readonly quotas: Pick<Quotas, 'of' | 'all' | 'counts' | 'exclusively' | 'discharge'>;
-  readonly leftovers: Pick<Leftovers, 'removeOldest'>;
+  readonly partialDownloads: Pick<PartialDownloads, 'removeOldest'>;
   /** Last use that the index does not know yet, epoch ms. */
   readonly unwrittenUse: (digest: Digest) => number | undefined;
   readonly contents: {
@@ -181,7 +181,7 @@ interface Choice {
 
 /** Chooses until there is enough, or no root that was used until `horizon` (epoch ms) is left, which gives undefined. */
 async function choose(
-  { clock, leftovers }: EvictionDeps,
+  { clock, partialDownloads }: EvictionDeps,
   plan: EvictionPlan,
   choice: Choice,
   horizon: number,
@@ -190,7 +190,7 @@ async function choose(
   while (search.freed + choice.planned < search.needed) {
     const oldest = plan.oldest() ?? Number.POSITIVE_INFINITY;
     // Partial downloads belong to no image, so they are not charged to quotas.
-    const left = search.quota ? 0 : leftovers.removeOldest(Math.min(oldest, horizon));
+    const left = search.quota ? 0 : partialDownloads.removeOldest(Math.min(oldest, horizon));
     search.freed += left;
     if (left > 0) continue;
     if (oldest > horizon || oldest === Number.POSITIVE_INFINITY) return undefined;

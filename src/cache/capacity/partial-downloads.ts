@@ -1,11 +1,13 @@
 /**
- * Partial downloads in `incoming` that no running transfer owns. The next transfer of the same blob resumes them. They count towards
- * `max_size` and are evicted like content, the oldest first, but not while a transfer goes on with them.
+ * The list of partial downloads: files in `incoming` that a transfer has left before its blob was complete. They count towards
+ * `max_size` and are evicted like content, the oldest first, but not while a transfer goes on with them. What such a file holds is in
+ * `incoming/partial-file.ts`; how a transfer goes on with it, in `transfer/file/resume-state.ts`.
  */
+
 /** Each is named by its file's path. */
-export interface Leftovers {
+export interface PartialDownloads {
   /** Adds it as the newest. */
-  add(path: string, leftover: Leftover): void;
+  add(path: string, download: PartialDownload): void;
   /** A transfer goes on with it, until `add` or `forget`. */
   hold(path: string): void;
   /** It has become content, or was removed. */
@@ -16,7 +18,7 @@ export interface Leftovers {
   removeOldest(time: number): number;
 }
 
-export interface Leftover {
+export interface PartialDownload {
   /** On the disk; more than 0. */
   readonly bytes: number;
   /** Epoch ms. */
@@ -26,10 +28,10 @@ export interface Leftover {
 }
 
 /** `onError` gets the error of a file that could not be removed; its bytes count as freed all the same. */
-export function createLeftovers(onError: (path: string, error: unknown) => void): Leftovers {
+export function createPartialDownloads(onError: (path: string, error: unknown) => void): PartialDownloads {
   /** The oldest first. */
-  const idle = new Map<string, Leftover>();
-  const held = new Map<string, Leftover>();
+  const idle = new Map<string, PartialDownload>();
+  const held = new Map<string, PartialDownload>();
   let bytes = 0;
 
   function forget(path: string): void {
@@ -40,16 +42,16 @@ export function createLeftovers(onError: (path: string, error: unknown) => void)
   }
 
   return {
-    add(path, leftover) {
+    add(path, download) {
       forget(path);
-      idle.set(path, leftover);
-      bytes += leftover.bytes;
+      idle.set(path, download);
+      bytes += download.bytes;
     },
     hold(path) {
-      const leftover = idle.get(path);
-      if (!leftover) return;
+      const download = idle.get(path);
+      if (!download) return;
       idle.delete(path);
-      held.set(path, leftover);
+      held.set(path, download);
     },
     forget,
     get bytes() {
@@ -58,14 +60,14 @@ export function createLeftovers(onError: (path: string, error: unknown) => void)
     removeOldest(time) {
       const [oldest] = idle;
       if (!oldest || oldest[1].left >= time) return 0;
-      const [path, leftover] = oldest;
+      const [path, download] = oldest;
       forget(path);
       try {
-        leftover.remove();
+        download.remove();
       } catch (error) {
         onError(path, error);
       }
-      return leftover.bytes;
+      return download.bytes;
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Room } from '../capacity/capacity.ts';
+import type { Capacity } from '../capacity/capacity.ts';
 import type { Quotas } from '../capacity/quotas.ts';
 import type { CacheIndex } from '../index/cache-index.ts';
 import { type ReconcileDeps, type ReconcileReport, reconcile } from './reconcile.ts';
@@ -14,7 +14,7 @@ export interface MaintenanceDeps extends ReconcileDeps {
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'error'>;
   readonly quotas: Quotas;
-  readonly room: Room;
+  readonly capacity: Capacity;
   /** All that could be read from a damaged index is in the new one. */
   readonly salvaged: (file: string) => void;
 }
@@ -30,7 +30,7 @@ export interface Maintenance {
 
 /** Starts nothing by itself. */
 export function createMaintenance(deps: MaintenanceDeps): Maintenance {
-  const { index, clock, log, quotas, room, isStopped } = deps;
+  const { index, clock, log, quotas, capacity, isStopped } = deps;
   const damaged = new Set<string>();
   let last: Promise<unknown> = Promise.resolve();
   let waiting: Promise<ReconcileReport | undefined> | undefined;
@@ -55,7 +55,7 @@ export function createMaintenance(deps: MaintenanceDeps): Maintenance {
     while (!isStopped() && !report) {
       await readDamaged();
       await quotas.count(isStopped);
-      room.check();
+      capacity.check();
       const found = await reconcile({ ...deps, isStopped: () => isStopped() || damaged.size > 0 });
       if (damaged.size === 0) report = found;
     }
@@ -65,7 +65,7 @@ export function createMaintenance(deps: MaintenanceDeps): Maintenance {
       { event: 'cache.reconciled', ...report, ...deps.inventory.totals(), ms },
       'index and content agree',
     );
-    room.check();
+    capacity.check();
     return report;
   }
 

@@ -14,8 +14,8 @@ import type { TransferLimits } from '../limits.ts';
 import { FileWriter, type WriteVector } from './file-writer.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { OpenFile } from './open-file.ts';
-import type { PartialDownload } from './partial-download.ts';
 import type { RangeSet } from './range-set.ts';
+import type { ResumeState } from './resume-state.ts';
 
 export interface SparseFileDeps {
   readonly clock: Clock;
@@ -53,7 +53,7 @@ export class SparseFile {
   #gone = false;
   #broken = false;
 
-  constructor(deps: SparseFileDeps, found: PartialDownload) {
+  constructor(deps: SparseFileDeps, found: ResumeState) {
     this.#deps = deps;
     this.partial = found.file;
     this.path = found.file.path;

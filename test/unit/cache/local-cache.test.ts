@@ -30,7 +30,7 @@ function contentPath(data: string, digest: Digest): string {
   return join(data, 'content-v1', algorithm, hex.slice(0, 2), hex);
 }
 
-test('a blob that was adopted is read back whole and in parts, and its file has left incoming', async (t) => {
+test('a committed blob is read back whole and in parts, and its file has left incoming', async (t) => {
   const data = dataFolder(t);
   const cache = await open(t, data);
   const bytes = randomBytes(3_000_001);
@@ -78,7 +78,7 @@ test('a link is remembered before the blob is here', async (t) => {
   assert.ok(await cache.open(other, digest));
 });
 
-test('adopting what is here already drops the new file, also when both come at once', async (t) => {
+test('committing what is here already drops the new file, also when both come at once', async (t) => {
   const cache = await open(t, dataFolder(t));
   const bytes = randomBytes(50_000);
   const digests = await Promise.all([1, 2, 3, 4].map(() => addBlob(cache, bytes)));
@@ -89,7 +89,7 @@ test('adopting what is here already drops the new file, also when both come at o
   assert.equal(cache.admin.usage().bytes, bytes.length);
 });
 
-test('a file of another size than announced is not adopted', async (t) => {
+test('a file of another size than announced is not committed', async (t) => {
   const cache = await open(t, dataFolder(t));
   const digest = digestOf(Buffer.from('abc'));
   const file = join(cache.incoming.path, 'x');
@@ -195,7 +195,7 @@ test('lists are kept with the time when they were given', async (t) => {
   assert.ok(await cache.list(image, 'referrers', 'sha256:1'));
 });
 
-test('a blob whose file is gone or has another size is absent from then on, and can be adopted again', async (t) => {
+test('a blob whose file is gone or has another size is absent from then on, and can be committed again', async (t) => {
   const data = dataFolder(t);
   const log = collectLog();
   const cache = await open(t, data, {}, { log });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { IncomingFolder } from '../../../src/cache/incoming/incoming-folder.ts';
-import { findPartialDownload, partialFileOf } from '../../../src/transfer/file/partial-download.ts';
+import { findResumeState, partialFileOf } from '../../../src/transfer/file/resume-state.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -64,7 +64,7 @@ describe('a transfer past the disk', () => {
     const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
     // When they are saved, they have left memory, too.
     const partial = partialFileOf(new IncomingFolder(bench.incoming), digest, source);
-    while (findPartialDownload(partial).ranges.bytes < 2 * MiB) {
+    while (findResumeState(partial).ranges.bytes < 2 * MiB) {
       await new Promise((resolve) => setImmediate(resolve));
     }
     endpoint.stallAfter = blob.length;

@@ -172,7 +172,7 @@ describe('a transfer', () => {
     await later.whenStored(digest);
   });
 
-  it('throws away leftovers that turn out wrong and blames nobody', async (t) => {
+  it('throws away a partial download that turns out wrong, and blames no endpoint', async (t) => {
     const folder = tempFolder(t);
     const earlier = transferBench(folder, hasher, { fill: 'never' });
     const lying: ScriptedEndpoint = { host: 'good.example', bytes: seededBytes(blob.length, 9) };

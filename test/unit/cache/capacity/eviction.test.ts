@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { createEviction, type Progress } from '../../../../src/cache/capacity/eviction.ts';
-import { createLeftovers } from '../../../../src/cache/capacity/partial-downloads.ts';
+import { createPartialDownloads } from '../../../../src/cache/capacity/partial-downloads.ts';
 import { createQuotas } from '../../../../src/cache/capacity/quotas.ts';
 import { openIndex } from '../../../../src/cache/index/open-index.ts';
 import { createSqliteCatalogue } from '../../../../src/cache/index/sqlite-catalogue.ts';
@@ -105,7 +105,7 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
     // The real time does not count: no slice is over because the machine is busy.
     clock: { ...movableClock(), monotonic: () => ticks++ * tick },
     quotas: createQuotas({ inventory: createSqliteInventory(index), catalogue }, []),
-    leftovers: createLeftovers(() => {}),
+    partialDownloads: createPartialDownloads(() => {}),
     pins: () => namePattern(['a.test/pinned/**']),
     unwrittenUse: () => undefined,
     contents: {
@@ -216,7 +216,7 @@ test('much is evicted in many short slices, even where a single index brought it
     // Every look at it takes a millisecond, so a slice is over after a few.
     clock: { ...movableClock(), monotonic: () => ticks++ },
     quotas: createQuotas({ inventory: createSqliteInventory(index), catalogue }, []),
-    leftovers: createLeftovers(() => {}),
+    partialDownloads: createPartialDownloads(() => {}),
     pins: () => undefined,
     unwrittenUse: () => undefined,
     contents: {

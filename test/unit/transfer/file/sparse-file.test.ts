@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
 import { MemoryBudget } from '../../../../src/transfer/file/memory-budget.ts';
-import { findPartialDownload } from '../../../../src/transfer/file/partial-download.ts';
+import { findResumeState } from '../../../../src/transfer/file/resume-state.ts';
 import { SparseFile, type SparseFileDeps } from '../../../../src/transfer/file/sparse-file.ts';
 import { defaultLimits } from '../../../../src/transfer/limits.ts';
 import { generateBlob } from '../../../support/byte-source.ts';
@@ -21,7 +21,7 @@ describe('a sparse file', () => {
   const hasher = hasherOfTests();
 
   function file(folder: string, deps: Partial<SparseFileDeps> = {}): SparseFile {
-    const leftover = findPartialDownload(new PartialFile(join(folder, 'blob')));
+    const found = findResumeState(new PartialFile(join(folder, 'blob')));
     return new SparseFile(
       {
         clock: createManualClock(),
@@ -29,7 +29,7 @@ describe('a sparse file', () => {
         budget: new MemoryBudget(1024 * KiB, KiB),
         blocks: { release() {} },
         limits: { ...defaultLimits, writeBatch: 32 * KiB, keepWritten: 0 },
-        size: new BlobSize(blob.digest, undefined, leftover.size),
+        size: new BlobSize(blob.digest, undefined, found.size),
         hasher,
         digest: blob.digest,
         writeFailed() {},
@@ -38,7 +38,7 @@ describe('a sparse file', () => {
         },
         ...deps,
       },
-      leftover,
+      found,
     );
   }
 
@@ -97,7 +97,7 @@ describe('a sparse file', () => {
 
     const later = file(folder);
     assert.deepEqual(later.present.toJSON(), [[0, 10 * KiB]]);
-    assert.equal(findPartialDownload(new PartialFile(join(folder, 'blob'))).size, bytes.length);
+    assert.equal(findResumeState(new PartialFile(join(folder, 'blob'))).size, bytes.length);
     assert.deepEqual(await readOf(later, 5, 100), bytes.subarray(5, 105));
     put(later, 10 * KiB, bytes.length);
     assert.equal(`sha256:${await later.digest(bytes.length)}`, blob.digest);
@@ -121,7 +121,7 @@ describe('a sparse file', () => {
       for (const write of writes.splice(0)) write();
       await new Promise((resolve) => setImmediate(resolve));
       await sparse.save();
-      for (const [start, end] of findPartialDownload(new PartialFile(join(folder, 'blob'))).ranges.toJSON()) {
+      for (const [start, end] of findResumeState(new PartialFile(join(folder, 'blob'))).ranges.toJSON()) {
         assert.ok(readFileSync(sparse.path).subarray(start, end).equals(bytes.subarray(start, end)));
       }
     }
@@ -221,7 +221,7 @@ describe('a sparse file', () => {
         writeFailed() {},
         onError: ({ code }) => errors.push(code),
       },
-      findPartialDownload(new PartialFile(join(folder, 'file', 'blob'))),
+      findResumeState(new PartialFile(join(folder, 'file', 'blob'))),
     );
     assert.equal(sparse.create(), false);
     assert.deepEqual(errors, ['ENOTDIR']);

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { IncomingFolder } from '../../../../src/cache/incoming/incoming-folder.ts';
 import type { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
-import { findPartialDownload, partialFileOf } from '../../../../src/transfer/file/partial-download.ts';
+import { findResumeState, partialFileOf } from '../../../../src/transfer/file/resume-state.ts';
 import { digestOf } from '../../../support/byte-source.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
@@ -30,7 +30,7 @@ describe('a partial download', () => {
       [95, 99],
     ] as const;
     await file.save({ size: 1000, ranges });
-    const found = findPartialDownload(file);
+    const found = findResumeState(file);
     assert.equal(found.size, 1000);
     assert.deepEqual(found.ranges.toJSON(), [
       [0, 10],
@@ -43,7 +43,7 @@ describe('a partial download', () => {
     await noFile.save({ size: 10, ranges: [[0, 10]] });
     writeFileSync(noRanges.path, 'bytes');
     for (const file of [noFile, noRanges]) {
-      const found = findPartialDownload(file);
+      const found = findResumeState(file);
       assert.deepEqual([found.ranges.bytes, found.size], [0, undefined]);
     }
   });
@@ -53,7 +53,7 @@ describe('a partial download', () => {
     writeFileSync(file.path, Buffer.alloc(50));
     await file.save({ size: 100, ranges: [[0, 50]] });
     assert.deepEqual(
-      [undefined, 100, 99].map((declared) => findPartialDownload(file, declared).ranges.bytes),
+      [undefined, 100, 99].map((declared) => findResumeState(file, declared).ranges.bytes),
       [50, 50, 0],
     );
   });

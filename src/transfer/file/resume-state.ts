@@ -1,4 +1,7 @@
-/** What an earlier transfer left of a blob, found again by the next one of the same image. */
+/**
+ * Where a transfer of a blob begins: with nothing, or with the bytes that an earlier transfer of the same image has left on disk
+ * (`cache/incoming/partial-file.ts` has their format).
+ */
 import { hash } from 'node:crypto';
 import { type IncomingFolder, ownerLength } from '../../cache/incoming/incoming-folder.ts';
 import type { PartialFile } from '../../cache/incoming/partial-file.ts';
@@ -6,7 +9,8 @@ import type { Digest } from '../../oci/digest.ts';
 import type { ByteSource } from '../fetch/byte-source.ts';
 import { RangeSet } from './range-set.ts';
 
-export interface PartialDownload {
+/** The file that a transfer fills, and what is in it already. */
+export interface ResumeState {
   readonly file: PartialFile;
   /** Bytes that are in the file; empty for a new blob. */
   readonly ranges: RangeSet;
@@ -23,8 +27,8 @@ export function partialFileOf(
   return incoming.partial(digest, hash('sha256', `${image}\n${endpointSet}`, 'hex').slice(0, ownerLength));
 }
 
-/** `declared`: bytes that the blob has according to the image's manifest. Bytes of a blob of another size are not used. */
-export function findPartialDownload(file: PartialFile, declared?: number): PartialDownload {
+/** Reads what is saved. `declared`: bytes that the blob has according to the image's manifest. Bytes of a blob of another size are not used. */
+export function findResumeState(file: PartialFile, declared?: number): ResumeState {
   const saved = file.load();
   const length = file.length ?? 0;
   const fits = declared === undefined || (saved?.size ?? declared) === declared;
