@@ -15,6 +15,7 @@ import type { ImageName } from '../routing/target.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
+import { closeLingering } from './push/lingering-close.ts';
 import { answerPush } from './push/push-api.ts';
 import { noPushAnswer } from './push/push-failure.ts';
 import { requestBody } from './push/request-body.ts';
@@ -46,10 +47,12 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
   return (request, admission, { incoming, outgoing }) => {
     const { method, headers, rawPath, rawQuery } = request;
     const body = requestBody(incoming, outgoing, clock);
-    /** The bytes of a refused request would be read as the next request, or would take the answer with them. */
     const withoutBody = async (answer: Answer | Promise<Answer>): Promise<Answer> => {
       const settled = await answer;
-      if (!(await body.discard())) settled.headers.Connection = 'close';
+      if (!incoming.complete && body.length !== 0) {
+        settled.headers.Connection = 'close';
+        closeLingering(incoming, clock);
+      }
       return settled;
     };
     if (!methods.includes(method)) return { answer: withoutBody(readOnlyAnswer(method)) };

@@ -12,18 +12,10 @@ export interface RequestBody {
   bytes(): AsyncIterable<Uint8Array>;
   /** At most `limit` bytes; undefined where there are more. Throws as `bytes`. */
   whole(limit: number): Promise<Buffer | undefined>;
-  /**
-   * Before a refusal goes out: reads up to a megabyte that is on its way, since a connection that is closed with bytes unread
-   * takes the answer with it. True where all was read, and the connection can be used again.
-   */
-  discard(): Promise<boolean>;
 }
 
 /** ms in which a client must send something. */
 const stallTimeout = 60_000;
-/** ms for which a refused body is read. */
-const discardTimeout = 2_000;
-const maxDiscarded = 1024 * 1024;
 
 /** The body of `incoming`; `outgoing` is for the interim answer. */
 export function requestBody(incoming: IncomingMessage, outgoing: ServerResponse, clock: Clock): RequestBody {
@@ -32,12 +24,12 @@ export function requestBody(incoming: IncomingMessage, outgoing: ServerResponse,
   const length = isChunked ? undefined : Number(headers['content-length'] ?? 0);
   let mayExpect = headers.expect?.toLowerCase() === '100-continue';
 
-  async function* bytes(within = stallTimeout): AsyncGenerator<Uint8Array> {
+  async function* bytes(): AsyncGenerator<Uint8Array> {
     if (mayExpect) outgoing.writeContinue();
     mayExpect = false;
     const iterator = incoming.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
     while (true) {
-      const timer = clock.after(within, () =>
+      const timer = clock.after(stallTimeout, () =>
         incoming.destroy(new Error('the client sent nothing for a minute')),
       );
       const next = await iterator.next().finally(() => timer.cancel());
@@ -60,21 +52,6 @@ export function requestBody(incoming: IncomingMessage, outgoing: ServerResponse,
         chunks.push(chunk);
       }
       return Buffer.concat(chunks, size);
-    },
-    async discard() {
-      if (incoming.complete || length === 0) return true;
-      // A client that waits to be told sends nothing.
-      if (mayExpect) return false;
-      let size = 0;
-      try {
-        for await (const chunk of bytes(discardTimeout)) {
-          size += chunk.byteLength;
-          if (size > maxDiscarded) return false;
-        }
-        return true;
-      } catch {
-        return false;
-      }
     },
   };
 }
