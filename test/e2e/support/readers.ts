@@ -152,7 +152,7 @@ async function failure(attempt: Promise<string>): Promise<string> {
 }
 
 /** The digests of all files below a folder, but for what a client writes about itself. */
-function contentOf(folder: string): string {
+export function contentOf(folder: string): string {
   mkdirSync(folder, { recursive: true });
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((file) => file.isFile() && file.name !== 'version')
