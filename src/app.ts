@@ -110,6 +110,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       await adminServer.start();
       try {
         const address = await server.start();
+        parts.access.start();
         backgroundScrub.configure(settings.cache.scrub);
         return address;
       } catch (error) {

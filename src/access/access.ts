@@ -8,7 +8,7 @@
  * Where nothing is configured, access is *open*: credentials are not looked at, and `anonymous` may do what it may.
  */
 import type { Right } from '../config/config.ts';
-import type { Principal } from './principal.ts';
+import type { Grant, Principal } from './principal.ts';
 import type { Allowance } from './rights.ts';
 
 export interface Access {
@@ -26,7 +26,8 @@ export interface Access {
   challenge(wanted: Challenge): string;
   /** The principal that a name stands for, for `explain --as`; undefined for a name that nothing here knows. */
   principalNamed(name: string): Principal | undefined;
-  close(): Promise<void>;
+  /** Gets the keys of issuers before the first token comes. Gives a sentence for each issuer that cannot be asked now. */
+  prepare(): Promise<readonly string[]>;
 }
 
 export interface Credentials {
@@ -41,7 +42,8 @@ export interface Credentials {
 }
 
 export type Identified =
-  | { readonly ok: true; readonly principal: Principal }
+  /** `expires`: epoch ms, of a bearer token. */
+  | { readonly ok: true; readonly principal: Principal; readonly expires?: number | undefined }
   /**
    * `credentials`: they are wrong. `busy`: too many checks wait. `unavailable`: the issuer of the token cannot be asked.
    * `message` shows no part of what the client sent.
@@ -83,6 +85,8 @@ export interface TokenService {
 export interface IssuedTokens {
   readonly ok: true;
   readonly principal: Principal;
+  /** What of the scopes the principal may do. */
+  readonly granted: readonly Grant[];
   readonly token: string;
   /** Seconds. */
   readonly expiresIn: number;

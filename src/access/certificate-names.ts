@@ -19,17 +19,28 @@ export function certificateNames(certificate: Partial<PeerCertificate> | undefin
 }
 
 /**
- * A name with a character of its own is quoted as JSON (Node, "tlsSocket.getPeerCertificate"), so that no name can pretend to be
- * two.
+ * Node quotes a name as JSON if it holds a comma, a quote or a control character (Node, "tlsSocket.getPeerCertificate"), so no name
+ * can pretend to be two. Text that has not this form ends the list.
  */
 function alternatives(text: string): readonly string[] {
   const names: string[] = [];
-  for (const match of text.matchAll(/(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)/g)) {
-    const kind = kinds.get(match[1] ?? '');
-    const value = match[2] ?? '';
-    if (kind) names.push(`${kind}=${value.startsWith('"') ? JSON.parse(value) : value}`);
+  const entry = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;
+  for (let match = entry.exec(text); match && match[0] !== ''; match = entry.exec(text)) {
+    const [, label = '', value = ''] = match;
+    const kind = kinds.get(label);
+    const name = kind && value.startsWith('"') ? unquoted(value) : value;
+    if (kind && name) names.push(`${kind}=${name}`);
   }
   return names;
+}
+
+/** Undefined for what is no JSON text. */
+function unquoted(value: string): string | undefined {
+  try {
+    return JSON.parse(value) as string;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined without a name. */

@@ -3,22 +3,23 @@ import { join } from 'node:path';
 import type { AccessConfig } from '../config/config.ts';
 import type { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Access, Challenge } from './access.ts';
+import type { Access } from './access.ts';
 import { accessFiles } from './access-files.ts';
-import { createBcrypt } from './accounts/bcrypt.ts';
+import { type Bcrypt, createBcrypt } from './accounts/bcrypt.ts';
+import { createCredentialPrints } from './accounts/credential-prints.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import { createRobots } from './accounts/robots.ts';
 import { createBearerTokens } from './bearer-tokens.ts';
-import { createFailedLogins } from './failed-logins.ts';
-import { createIdentify, type LoginFailure, robotPrincipal } from './identify.ts';
+import { createChallenge } from './challenge.ts';
+import { createFailedLogins, type FailedLogins } from './failed-logins.ts';
+import { accountPrincipal, createIdentify, type LoginFailure, robotPrincipal } from './identify.ts';
 import { anonymous } from './principal.ts';
 import { createRights } from './rights.ts';
 import { createTokenService } from './token-service.ts';
 import { createDiscoveredKeys, type FetchJson, readIssuerKeys } from './tokens/issuer-keys.ts';
-import { openKeyring, readKeyring } from './tokens/keyring.ts';
+import { type Keyring, openKeyring, readKeyring } from './tokens/keyring.ts';
 import { createOwnTokens } from './tokens/own-tokens.ts';
-import { scopeText } from './tokens/scopes.ts';
-import { createOidcIssuer, createTokenIssuer } from './tokens/trusted-issuer.ts';
+import { createOidcIssuer, createTokenIssuer, type TrustedIssuer } from './tokens/trusted-issuer.ts';
 
 export interface AccessDeps {
   readonly clock: Clock;
@@ -28,67 +29,100 @@ export interface AccessDeps {
   onProblem(problem: EntrepotError): void;
 }
 
+/** What outlives a reload: a login under way, the count of failed ones, and the keys of tokens that are out. */
+export interface SharedAccess {
+  readonly bcrypt: Bcrypt;
+  readonly failedLogins: FailedLogins;
+  /** Keys of the data folder, opened once. Rejects with EntrepotError DATA_UNUSABLE. */
+  keyring(): Promise<Keyring>;
+}
+
 /** The audience of our tokens. A token server elsewhere has its own. */
 const ownService = 'entrepot';
 
-/** Throws EntrepotError CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file that cannot be used. */
-export async function createAccess(deps: AccessDeps, options: AccessConfig, data: string): Promise<Access> {
-  const { clock, fetchJson, onFailure, onProblem } = deps;
-  const rights = createRights(options);
-  const keys = options.tokenKey
-    ? await readKeyring(options.tokenKey)
-    : await openKeyring({ clock }, join(data, accessFiles.keys));
-  const tokens = createOwnTokens({ clock, keys }, { service: ownService });
-  const robots = createRobots({ clock }, join(data, accessFiles.robots));
-  const bcrypt = createBcrypt();
-  const passwords = options.htpasswd
-    ? createPasswords({ clock, bcrypt, onProblem }, options.htpasswd)
-    : undefined;
-  const issuers = [
-    ...options.oidc.map((oidc) =>
-      createOidcIssuer({ clock, keys: createDiscoveredKeys({ clock, fetchJson }, oidc.issuer) }, oidc),
-    ),
-    ...(await Promise.all(
-      options.issuers.map(async ({ keys: file, ...issuer }) =>
-        createTokenIssuer({ clock, keys: await readIssuerKeys(file) }, issuer),
-      ),
-    )),
-  ];
-  const bearerTokens = createBearerTokens({ clock, tokens, issuers, passwords, robots });
-  const identify = createIdentify({
-    passwords,
-    robots,
-    bearerTokens,
-    failedLogins: createFailedLogins({ clock }),
-    onFailure,
-  });
-  const service = (options.realm && options.issuers[0]?.audience) ?? ownService;
+/** For all configurations of one process. `data`: the data folder. */
+export function createSharedAccess(
+  deps: Pick<AccessDeps, 'clock' | 'onProblem'>,
+  data: string,
+): SharedAccess {
+  let opened: Promise<Keyring> | undefined;
+  return {
+    bcrypt: createBcrypt(),
+    failedLogins: createFailedLogins(deps),
+    async keyring() {
+      const opening = opened ?? openKeyring(deps, join(data, accessFiles.keys));
+      const keyring = await opening;
+      opened = opening;
+      return keyring;
+    },
+  };
+}
 
-  function challenge({ host = 'localhost', secure, scope, error }: Challenge): string {
-    const realm = options.realm ?? `${secure ? 'https' : 'http'}://${host.replace(/["\\\s]/g, '')}/token`;
-    const parameters = [`realm="${realm}"`, `service="${service}"`];
-    if (scope) parameters.push(`scope="${scopeText(scope.name, scope.rights)}"`);
-    if (error) parameters.push(`error="${error}"`);
-    return `Bearer ${parameters.join(',')}`;
-  }
+/** Throws EntrepotError CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file that cannot be used. */
+export async function createAccess(
+  deps: AccessDeps & { readonly shared: SharedAccess },
+  options: AccessConfig,
+  data: string,
+): Promise<Access> {
+  const { clock, onFailure, onProblem, shared } = deps;
+  const rights = createRights(options);
+  const keys = options.tokenKey ? await readKeyring(options.tokenKey) : await shared.keyring();
+  const tokens = createOwnTokens({ clock, keys }, { service: ownService });
+  const robots = createRobots({ clock, onProblem }, join(data, accessFiles.robots));
+  robots.list();
+  const passwords = options.htpasswd
+    ? createPasswords({ clock, bcrypt: shared.bcrypt, onProblem }, options.htpasswd)
+    : undefined;
+  const prints = createCredentialPrints({ passwords, robots });
+  const issuers = await createIssuers(deps, options);
+  const bearerTokens = createBearerTokens({ clock, tokens, issuers, prints });
+  const { failedLogins } = shared;
+  const identify = createIdentify({ passwords, robots, bearerTokens, failedLogins, onFailure });
+  const [foreign] = options.issuers;
+  const isElsewhere = options.realm !== undefined && foreign !== undefined;
+  const service = isElsewhere ? foreign.audience : ownService;
+  const { allowance } = rights;
 
   return {
     ...rights,
     isOpen: false,
     identify,
-    tokens: options.realm
+    tokens: isElsewhere
       ? undefined
-      : createTokenService({ identify, allowance: rights.allowance, tokens, passwords, robots }, { service }),
-    challenge,
+      : createTokenService({ identify, allowance, tokens, prints, robots, onFailure }, { service }),
+    challenge: createChallenge({ realm: options.realm, service }),
     principalNamed(name) {
       if (name === anonymous.name) return anonymous;
       const robot = robots.find(name);
       if (robot) return robotPrincipal(robot);
-      if (passwords?.account(name)) return { kind: 'account', name, names: [name] };
+      if (passwords?.account(name)) return accountPrincipal(name);
       if (name.includes('=')) return { kind: 'certificate', name, names: [name] };
       // A subject of an issuer is known to this server only when it comes.
       return options.oidc.length > 0 ? { kind: 'oidc', name, names: [name] } : undefined;
     },
-    close: bcrypt.close,
+    async prepare() {
+      const problems = await Promise.all(
+        issuers.map(async ({ issuer, prepare }) => {
+          const problem = await prepare();
+          return problem === undefined
+            ? []
+            : [`the keys of ${issuer} cannot be had, so its tokens cannot be checked yet: ${problem}`];
+        }),
+      );
+      return problems.flat();
+    },
   };
+}
+
+async function createIssuers(
+  { clock, fetchJson }: Pick<AccessDeps, 'clock' | 'fetchJson'>,
+  options: AccessConfig,
+): Promise<readonly TrustedIssuer[]> {
+  const others = options.issuers.map(async ({ keys, ...issuer }) =>
+    createTokenIssuer({ clock, keys: await readIssuerKeys(keys) }, issuer),
+  );
+  const oidc = options.oidc.map((one) =>
+    createOidcIssuer({ clock, keys: createDiscoveredKeys({ clock, fetchJson }, one.issuer) }, one),
+  );
+  return [...oidc, ...(await Promise.all(others))];
 }

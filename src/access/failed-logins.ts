@@ -2,52 +2,76 @@
  * Slows guessing of passwords: the answer to a failed login waits, longer with each failure of the same address. No name is
  * ever locked, since a lock would let any stranger lock out any account. A login that succeeds never waits.
  *
- *   failures within ten minutes    1 to 4    5       6       7      8 and more
- *   wait before the answer         none      0.5 s   1 s     2 s    4 s
+ *   failures, without ten minutes of rest between two    1 to 4    5       6       7      8 and more
+ *   wait before the answer                               none      0.5 s   1 s     2 s    4 s
+ *
+ * From the fifth failure on, at most 16 logins of the address are checked or wait at a time. Further ones are refused before
+ * their password is looked at, so that guesses beside each other gain nothing.
  */
+import { isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
 
 export interface FailedLogins {
-  /** Counts one; resolves when its answer may go out. False: too many answers to this address wait already. */
-  failed(address: string): Promise<boolean>;
+  /** Begins the check of a password. Undefined: too many logins of this address are under way. */
+  begin(address: string): LoginCheck | undefined;
+}
+
+/** One of the two methods must be called, once. */
+export interface LoginCheck {
+  passed(): void;
+  /** Counts a failure. Resolves when its answer may go out. */
+  failed(): Promise<void>;
 }
 
 const remembered = 10 * 60_000;
 const freeTries = 4;
 const firstWait = 500;
 const longestWait = 4_000;
-const maxWaiting = 16;
+const maxUnderWay = 16;
 
 /** Remembers 10,000 addresses; of IPv6 the network of 64 bits, since one machine may use all of it. */
 export function createFailedLogins({ clock }: { readonly clock: Clock }): FailedLogins {
-  const failures = new LRUCache<string, { count: number; waiting: number }>({
+  const addresses = new LRUCache<string, { failures: number; underWay: number }>({
     max: 10_000,
     ttl: remembered,
     perf: { now: clock.monotonic },
     ttlResolution: 0,
   });
   return {
-    async failed(address) {
+    begin(address) {
       const key = networkOf(address);
-      const entry = failures.get(key) ?? { count: 0, waiting: 0 };
-      entry.count += 1;
-      failures.set(key, entry);
-      if (entry.count <= freeTries) return true;
-      if (entry.waiting >= maxWaiting) return false;
-      entry.waiting += 1;
-      const wait = Math.min(longestWait, firstWait * 2 ** Math.min(entry.count - freeTries - 1, 10));
-      await new Promise<void>((resolve) => clock.after(wait, resolve));
-      entry.waiting -= 1;
-      return true;
+      const entry = addresses.get(key) ?? { failures: 0, underWay: 0 };
+      if (entry.failures > freeTries && entry.underWay >= maxUnderWay) return undefined;
+      entry.underWay += 1;
+      // Logins that begin before the first one has failed must share its entry.
+      if (!addresses.has(key)) addresses.set(key, entry);
+      return {
+        passed() {
+          entry.underWay -= 1;
+        },
+        async failed() {
+          entry.failures += 1;
+          addresses.set(key, entry);
+          const slowed = entry.failures - freeTries;
+          if (slowed > 0) {
+            const wait = Math.min(longestWait, firstWait * 2 ** Math.min(slowed - 1, 10));
+            await new Promise<void>((resolve) => clock.after(wait, resolve));
+          }
+          entry.underWay -= 1;
+        },
+      };
     },
   };
 }
 
+/** The address itself, or of IPv6 the first four groups. */
 function networkOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address;
-  const [head = '', tail] = address.split('::');
-  const groups = head.split(':').filter((group) => group !== '');
-  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(':').length;
-  return [...groups, ...Array<string>(Math.max(0, missing)).fill('0')].slice(0, 4).join(':');
+  const [bare = ''] = address.split('%');
+  if (!isIPv6(bare) || bare.includes('.')) return address;
+  const [head = [], tail = []] = bare
+    .split('::')
+    .map((half) => half.split(':').filter((group) => group !== ''));
+  const zeros = Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0');
+  return [...head, ...zeros, ...tail].slice(0, 4).join(':');
 }

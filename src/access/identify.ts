@@ -9,7 +9,7 @@
  * password has changed. Guesses of passwords are slowed; tokens cannot be guessed.
  */
 import type { Credentials, Identified } from './access.ts';
-import type { Passwords } from './accounts/passwords.ts';
+import { maxPasswordBytes, type Passwords } from './accounts/passwords.ts';
 import { type Robot, type Robots, robotTokenPrefix } from './accounts/robots.ts';
 import type { BearerTokens } from './bearer-tokens.ts';
 import { certificatePrincipal } from './certificate-names.ts';
@@ -35,34 +35,57 @@ export interface LoginFailure {
 
 export type Identify = (asked: Credentials) => Identified | Promise<Identified>;
 
+const busyMessage = 'too many logins are being checked';
+const unknownAccount = 'no account has this name and password';
+
 /** Never rejects for what a client sends. */
 export function createIdentify(deps: IdentifyDeps): Identify {
   const { passwords, robots, bearerTokens, failedLogins, onFailure } = deps;
 
-  async function basic(asked: Credentials, encoded: string): Promise<Identified> {
+  function basic(asked: Credentials, encoded: string): Identified | Promise<Identified> {
     const text = Buffer.from(encoded, 'base64').toString('utf8');
     const colon = text.indexOf(':');
     if (colon < 0) return refuse(asked, 'basic', 'the Authorization header is not Basic with NAME:PASSWORD');
     const name = text.slice(0, colon);
     const password = text.slice(colon + 1);
-    if (password.startsWith(robotTokenPrefix)) return robot(asked, password, name);
-    const account = await passwords?.verify(name, password);
-    if (account === 'busy') return { ok: false, reason: 'busy', message: 'too many password checks wait' };
-    if (account) return { ok: true, principal: { kind: 'account', name, names: [name] } };
-    return looksLikeJwt(password)
-      ? bearer(asked, password)
-      : failed(asked, 'no account has this name and password');
+    if (password.startsWith(robotTokenPrefix)) return robot(asked, 'basic', { token: password, name });
+    if (isJwt(password)) return bearer(asked, password);
+    return passwords?.remembers(name, password)
+      ? { ok: true, principal: accountPrincipal(name) }
+      : checked(asked, name, password);
+  }
+
+  async function checked(asked: Credentials, name: string, password: string): Promise<Identified> {
+    const check = failedLogins.begin(asked.address);
+    if (!check) return { ok: false, reason: 'busy', message: busyMessage };
+    let found: Awaited<ReturnType<Passwords['verify']>> = false;
+    try {
+      found = passwords ? await passwords.verify(name, password) : false;
+    } catch {
+      // The thread that compares has died; the next check starts another one.
+      found = 'busy';
+    }
+    if (found === false) {
+      const refusal = refuse(asked, 'basic', unknownAccount);
+      await check.failed();
+      return refusal;
+    }
+    check.passed();
+    if (found === 'busy') return { ok: false, reason: 'busy', message: busyMessage };
+    return { ok: true, principal: accountPrincipal(name) };
   }
 
   /** `name`: what was sent beside the token. Only its own is accepted, so that other systems log the right one. */
-  function robot(asked: Credentials, token: string, name?: string): Identified | Promise<Identified> {
+  function robot(
+    asked: Credentials,
+    scheme: LoginFailure['scheme'],
+    { token, name }: { readonly token: string; readonly name?: string },
+  ): Identified {
     const found = robots.verify(token);
     if (found && (name === undefined || name === found.name))
       return { ok: true, principal: robotPrincipal(found) };
-    return failed(
-      asked,
-      'no token of this name and value is known: it may have been revoked, or have expired',
-    );
+    const reason = 'no token of this name and value is known: it may have been revoked, or have expired';
+    return refuse(asked, scheme, reason);
   }
 
   async function bearer(asked: Credentials, token: string): Promise<Identified> {
@@ -75,14 +98,6 @@ export function createIdentify(deps: IdentifyDeps): Identify {
     return { ok: false, reason: 'credentials', message: reason };
   }
 
-  /** A guess, as far as this server can tell. */
-  async function failed(asked: Credentials, reason: string): Promise<Identified> {
-    const refusal = refuse(asked, 'basic', reason);
-    if (await failedLogins.failed(asked.address)) return refusal;
-    const message = 'too many failed logins of this address wait for their answer';
-    return { ok: false, reason: 'busy', message };
-  }
-
   return (asked) => {
     const { authorization, certificate } = asked;
     if (authorization === undefined || authorization === '') {
@@ -91,11 +106,9 @@ export function createIdentify(deps: IdentifyDeps): Identify {
     const space = authorization.indexOf(' ');
     const value = authorization.slice(space + 1).trim();
     switch (authorization.slice(0, Math.max(space, 0)).toLowerCase()) {
-      case 'bearer': {
-        if (value.startsWith(robotTokenPrefix)) return robot(asked, value);
-        const principal = bearerTokens.remembered(value, asked.resolve);
-        return principal ? { ok: true, principal } : bearer(asked, value);
-      }
+      case 'bearer':
+        if (value.startsWith(robotTokenPrefix)) return robot(asked, 'bearer', { token: value });
+        return bearerTokens.remembered(value, asked.resolve) ?? bearer(asked, value);
       case 'basic':
         return basic(asked, value);
       default:
@@ -104,12 +117,18 @@ export function createIdentify(deps: IdentifyDeps): Identify {
   };
 }
 
+/** An account of the htpasswd file. */
+export function accountPrincipal(name: string): Principal {
+  return { kind: 'account', name, names: [name] };
+}
+
 /** What a robot may do comes with it; rules may name it as well. */
 export function robotPrincipal({ name, match, may }: Robot): Principal {
   const grants = match.map((glob) => ({ match: glob, form: 'glob' as const, may }));
   return { kind: 'robot', name, names: [name], grants };
 }
 
-function looksLikeJwt(text: string): boolean {
-  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
+/** A JWT sent as a password. It is longer than a password can be, so no password is taken for one and escapes the waits. */
+function isJwt(text: string): boolean {
+  return text.length > maxPasswordBytes && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }

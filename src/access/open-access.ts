@@ -23,6 +23,6 @@ export function createOpenAccess(options: {
     challenge: () => 'Basic realm="entrepot"',
     principalNamed: (name) =>
       name === anonymous.name ? anonymous : name.includes('=') ? certificatePrincipal([name]) : undefined,
-    close: async () => {},
+    prepare: async () => [],
   };
 }

@@ -5,6 +5,7 @@
  *   2. What `anonymous` may do, every principal may do.
  *   3. Without any rule, every principal that is not anonymous may pull all images. No rule: no push.
  *   4. The scope of a bearer token is an upper bound of all that.
+ *   5. `*` in `who` stands for accounts alone: a rule for every client must spell `anonymous`.
  */
 
 import type { AccessRule, Right } from '../config/config.ts';
@@ -31,7 +32,8 @@ export function createRights(options: {
   const { anonymous, rules } = options;
   const compiled = rules.map((rule) => ({
     rule,
-    who: new RegExp(`^(?:${rule.who.map(wildcardForm).join('|')})$`),
+    who: new RegExp(`^(?:${rule.who.map(wildcardForm).join('|')})$`, 's'),
+    isForAll: rule.who.includes('anonymous'),
     image: namePattern([rule.match]),
     may: new Set(rule.may),
   }));
@@ -43,7 +45,7 @@ export function createRights(options: {
     const index = compiled.findIndex(
       (one) =>
         one.may.has(right) &&
-        [...principal.names, 'anonymous'].some((name) => one.who.test(name)) &&
+        (one.isForAll || principal.names.some((name) => name !== 'anonymous' && one.who.test(name))) &&
         (image === undefined || one.image?.(image) === true),
     );
     const found = compiled[index];
@@ -74,7 +76,9 @@ export function createRights(options: {
       return allowance && isInScope(principal, right, image) ? allowance : undefined;
     },
     isOutOfScope(principal, right, image) {
-      return !isInScope(principal, right, image) && byRules(principal, right, image) !== undefined;
+      if (isInScope(principal, right, image)) return false;
+      // What such a principal may do, its own token server alone knows.
+      return principal.kind === 'issuer' || byRules(principal, right, image) !== undefined;
     },
   };
 }

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Access } from '../access/access.ts';
 import { accessFiles } from '../access/access-files.ts';
+import type { SharedAccess } from '../access/create-access.ts';
 import type { LoginFailure } from '../access/identify.ts';
 import { createOpenAccess } from '../access/open-access.ts';
 import type { AccessConfig } from '../config/config.ts';
@@ -19,6 +20,10 @@ export interface LiveAccess {
   readonly current: Access;
   /** Makes the access of a configuration; it is in force once the returned function is called. Rejects as `createAccess`. */
   prepare(config: AccessConfig): Promise<() => void>;
+  /** Asks issuers for their keys, and logs those that do not answer. For a server: a command asks no host. */
+  start(): void;
+  /** The first robot token was made: from now on clients are asked for credentials. Rejects as `createAccess`. */
+  robotsChanged(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,16 +38,28 @@ export interface LiveAccessDeps {
   readonly data: string;
 }
 
+/** ms between two log lines about the same problem of a file, which each request meets. */
+const problemRest = 60_000;
+
 /** Rejects with EntrepotError CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file that cannot be used. */
 export async function createLiveAccess(deps: LiveAccessDeps, first: AccessConfig): Promise<LiveAccess> {
   const { clock, log, loginFailed, routes, data } = deps;
   const fetchJson = (url: string) => routes.current.upstream.fetchJson(url);
+  const lastTold = new Map<string, number>();
+  let shared: SharedAccess | undefined;
+  let config = first;
+  let isStarted = false;
   let current = await make(first);
 
-  async function make(config: AccessConfig): Promise<Access> {
-    if (!asksForCredentials(config, data)) return createOpenAccess(config);
-    const { createAccess } = await import('../access/create-access.ts');
-    return createAccess({ clock, fetchJson, onFailure, onProblem }, config, data);
+  async function make(wanted: AccessConfig): Promise<Access> {
+    if (!asksForCredentials(wanted, data)) return createOpenAccess(wanted);
+    const { createAccess, createSharedAccess } = await import('../access/create-access.ts');
+    shared ??= createSharedAccess({ clock, onProblem }, data);
+    return createAccess({ clock, fetchJson, onFailure, onProblem, shared }, wanted, data);
+  }
+
+  async function askIssuers(access: Access): Promise<void> {
+    for (const problem of await access.prepare()) log.warn({ event: 'access.issuerUnavailable' }, problem);
   }
 
   function onFailure({ address, scheme, reason }: LoginFailure): void {
@@ -51,23 +68,38 @@ export async function createLiveAccess(deps: LiveAccessDeps, first: AccessConfig
   }
 
   function onProblem({ file, line, message }: EntrepotError): void {
+    const now = clock.monotonic();
+    const key = `${file}:${line}:${message}`;
+    if (now - (lastTold.get(key) ?? Number.NEGATIVE_INFINITY) < problemRest) return;
+    if (lastTold.size > 1000) lastTold.clear();
+    lastTold.set(key, now);
     log.error({ event: 'access.fileUnusable', file, line }, message);
+  }
+
+  function put(next: Access): void {
+    current = next;
+    if (isStarted) void askIssuers(next);
   }
 
   return {
     get current() {
       return current;
     },
-    async prepare(config) {
-      const next = await make(config);
+    async prepare(wanted) {
+      const next = await make(wanted);
       return () => {
-        const last = current;
-        current = next;
-        // A login under way may still wait for its comparison: it fails, and the client tries again.
-        void last.close();
+        config = wanted;
+        put(next);
       };
     },
-    close: () => current.close(),
+    start() {
+      isStarted = true;
+      void askIssuers(current);
+    },
+    async robotsChanged() {
+      if (current.isOpen) put(await make(config));
+    },
+    close: async () => shared?.bcrypt.close(),
   };
 }
 

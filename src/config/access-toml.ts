@@ -13,20 +13,14 @@ export function readAccess(access: StrictTable, path: kind.ValueKind<string>): A
   }));
   const issuers = access.tables('issuer').map((table) => ({
     issuer: table.required('issuer', kind.text),
-    audience: table.required('audience', kind.text),
+    audience: table.required('audience', kind.quotable),
     keys: table.required('keys', path),
   }));
-  const realm = access.value('realm', kind.webUrl);
-  if (realm !== undefined && issuers.length === 0) {
-    const message =
-      'access.realm sends clients to another token server: it needs an [[access.issuer]] for its tokens';
-    access.problem('realm', message);
-  }
   return {
     anonymous: access.list('anonymous', kind.right, ['pull']),
     htpasswd: access.value('htpasswd', path),
     tokenKey: access.value('token_key', path),
-    realm,
+    realm: access.value('realm', kind.webUrl),
     oidc: oidc.flatMap(({ issuer, audience, ...rest }) =>
       issuer === undefined || audience === undefined ? [] : [{ issuer, audience, ...rest }],
     ),

@@ -123,7 +123,7 @@ export interface AccessConfig {
   readonly htpasswd: string | undefined;
   /** PEM of the private key that signs tokens; undefined: keys of the data folder. */
   readonly tokenKey: string | undefined;
-  /** URL of another token server, which clients are sent to; undefined: this server issues tokens. */
+  /** URL that clients get tokens at: of another token server if there are `issuers`, else of this one (`/token`). Undefined: by Host. */
   readonly realm: string | undefined;
   readonly oidc: readonly OidcConfig[];
   readonly issuers: readonly IssuerConfig[];

@@ -7,21 +7,21 @@
  *   the issuer of a token is away        503
  *   no credentials, and more is needed   401 with a challenge for the scope
  *   a token for less                     401, insufficient_scope: the client gets another token
+ *   a token of another server for less   the same: that server knows whether there is one for more
  *   a known principal may not pull       404, as for an image that does not exist
  *   a known principal may not write      403
  *
  * None of these answers is cached, here or by a client: the same image may exist for another principal.
  */
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import type { Access, Identified } from '../access/access.ts';
-import { certificateNames } from '../access/certificate-names.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Right } from '../config/config.ts';
 import type { Router } from '../routing/router.ts';
 import type { ImageName, Target } from '../routing/target.ts';
 import type { Answer } from './answers/answer.ts';
 import { errorsAnswer, hiddenAnswer } from './answers/registry-error.ts';
+import { type ClientFacts, clientFacts } from './client-facts.ts';
 
 /** A request whose principal is known. */
 export interface Admission {
@@ -39,6 +39,8 @@ export interface Wanted {
   readonly image: ImageName;
   /** `<name>` as the client addressed it. */
   readonly name: string;
+  /** `ns` of the query, if it chose the registry. */
+  readonly namespace?: string | undefined;
   /** Of a read: its answer is then the same as for something that does not exist. */
   readonly target?: Target | undefined;
 }
@@ -47,39 +49,23 @@ export type Admitted =
   | { readonly ok: true; readonly admission: Admission }
   | { readonly ok: false; readonly answer: Answer };
 
-/** Names of client certificates; a connection keeps its own. */
-const namesOf = new WeakMap<TLSSocket, readonly string[]>();
-
 /** Determines the principal. Resolves for anything that a client sends. */
 export function admit(
   access: Access,
   incoming: IncomingMessage,
   route: Pick<Router, 'image'>,
 ): Admitted | Promise<Admitted> {
-  const { headers, socket } = incoming;
-  const { host, authorization } = headers;
-  const secure = socket instanceof TLSSocket;
-  const identified = access.identify({
-    authorization,
-    certificate: secure ? peerNames(socket) : undefined,
-    address: socket.remoteAddress ?? '',
-    resolve(name) {
-      const routed = route.image(name, undefined, host);
-      return routed.ok ? routed.image.name : undefined;
-    },
-  });
+  const client = clientFacts(incoming, route);
+  const identified = access.identify(client);
   const respond = (found: Identified): Admitted => {
-    if (!found.ok) return { ok: false, answer: refusedLogin(access, found, { host, secure }) };
-    return { ok: true, admission: admissionOf(access, found.principal, { host, secure, authorization }) };
+    if (!found.ok) return { ok: false, answer: refusedLogin(access, found, client) };
+    return { ok: true, admission: admissionOf(access, found.principal, client) };
   };
   return identified instanceof Promise ? identified.then(respond) : respond(identified);
 }
 
-function admissionOf(
-  access: Access,
-  principal: Principal,
-  client: { host: string | undefined; secure: boolean; authorization: string | undefined },
-): Admission {
+function admissionOf(access: Access, principal: Principal, client: ClientFacts): Admission {
+  const { host, secure } = client;
   const isUnknown = principal.kind === 'anonymous';
   return {
     principal,
@@ -87,17 +73,19 @@ function admissionOf(
     challenge() {
       if (access.isOpen || !isUnknown || client.authorization !== undefined) return undefined;
       return challengeAnswer(
-        access.challenge(client),
+        access.challenge({ host, secure }),
         'log in, or go on without an account where that is allowed',
       );
     },
-    refusal({ right, image, name, target }) {
+    refusal({ right, image, name, namespace, target }) {
       if (access.allowance(principal, right, image.name)) return undefined;
       const isNarrow = access.isOutOfScope(principal, right, image.name);
       if (!access.isOpen && (isUnknown || isNarrow)) {
         const rights: readonly Right[] = right === 'push' ? ['pull', 'push'] : [right];
         const error = client.authorization === undefined ? undefined : ('insufficient_scope' as const);
-        const challenge = access.challenge({ ...client, scope: { name, rights }, error });
+        // A token request has no `ns`, so the scope must spell the registry that it chose.
+        const scope = { name: namespace === undefined ? name : image.name, rights };
+        const challenge = access.challenge({ host, secure, scope, error });
         const reason = isNarrow ? 'the token is for less than this' : 'an account is needed for this';
         return challengeAnswer(challenge, `${reason}: ${right} of ${image.name}`);
       }
@@ -111,11 +99,11 @@ function admissionOf(
 function refusedLogin(
   access: Access,
   { reason, message }: Exclude<Identified, { ok: true }>,
-  client: { host: string | undefined; secure: boolean },
+  { host, secure }: ClientFacts,
 ): Answer {
   switch (reason) {
     case 'credentials':
-      return challengeAnswer(access.challenge({ ...client, error: 'invalid_token' }), message);
+      return challengeAnswer(access.challenge({ host, secure, error: 'invalid_token' }), message);
     case 'busy':
       return errorsAnswer(429, [{ code: 'TOOMANYREQUESTS', message }], { 'Retry-After': '5' });
     case 'unavailable':
@@ -125,12 +113,4 @@ function refusedLogin(
 
 function challengeAnswer(challenge: string, message: string): Answer {
   return errorsAnswer(401, [{ code: 'UNAUTHORIZED', message }], { 'WWW-Authenticate': challenge });
-}
-
-function peerNames(socket: TLSSocket): readonly string[] {
-  const known = namesOf.get(socket);
-  if (known) return known;
-  const names = socket.authorized ? certificateNames(socket.getPeerCertificate()) : [];
-  namesOf.set(socket, names);
-  return names;
 }

@@ -62,7 +62,7 @@ export function createReadHandler({ pull, route, via, newId }: ReadHandlerDeps):
     const routed = route.route({ rawPath, rawQuery, host: headers.host });
     if (!routed.ok) return { answer: refusalAnswer(routed.refusal) };
     const { target, name, namespace } = routed;
-    const refusal = admission.refusal({ right: 'pull', image: target.image, name, target });
+    const refusal = admission.refusal({ right: 'pull', image: target.image, name, namespace, target });
     if (refusal) return { target, namespace, answer: refusal };
     return { target, namespace, answer: answerTarget(routed, request) };
   };

@@ -79,6 +79,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const app = createHttpApp({
     access: deps.access,
     route: deps.route,
+    log: deps.log,
     metrics,
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),

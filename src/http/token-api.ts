@@ -1,100 +1,105 @@
 /**
  * `/token`: Docker's token protocol (distribution docs, "Token Authentication Specification" and "OAuth 2 Token Authentication").
  *
- *   GET  /token?service=S&scope=...&offline_token=true      credentials as Basic, or none
+ *   GET  /token?service=S&scope=...&offline_token=true      credentials as Basic, a client certificate, or none
  *   POST /token  grant_type=password | refresh_token        credentials in a form
  *
  * An answer is never stored by a cache on its way (RFC 6749, section 5.1): `http-app.ts` says no-store on everything here.
  */
 import type { IncomingMessage } from 'node:http';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import type { Access, TokenRequest } from '../access/access.ts';
+import type { Access, IssuedTokens, TokenRequest, TokenService } from '../access/access.ts';
+import type { OciErrorCode } from '../oci/error-codes.ts';
 import type { Router } from '../routing/router.ts';
+import type { Log } from '../telemetry/log.ts';
+import { clientFacts } from './client-facts.ts';
 
 export interface TokenApiDeps {
   /** In force now. */
   readonly access: () => Access;
   readonly route: Pick<Router, 'image'>;
+  readonly log: Pick<Log, 'info'>;
 }
+
+type Env = { Bindings: { incoming: IncomingMessage } };
+type Asked = Pick<TokenRequest, 'scopes' | 'service' | 'offline' | 'refreshToken'> & {
+  /** Of a form: in place of the Authorization header. */
+  readonly form?: { readonly authorization: string | undefined };
+};
+type Refusal = Exclude<Awaited<ReturnType<TokenService['issue']>>, { ok: true }>;
 
 /** Bytes of a form: 200 scopes of 300 characters. */
 const maxForm = 64 * 1024;
 
-/** Routes for `http-app.ts`. 404 where tokens come from elsewhere, or nothing asks for them. */
-export function createTokenApi({
-  access,
-  route,
-}: TokenApiDeps): Hono<{ Bindings: { incoming: IncomingMessage } }> {
-  const api = new Hono<{ Bindings: { incoming: IncomingMessage } }>();
+/** Status, the code of registries, and the error of OAuth 2 (RFC 6749, section 5.2), since clients read one or the other. */
+const refusals: Readonly<
+  Record<Refusal['reason'], { status: 400 | 401 | 429 | 503; code: OciErrorCode; error: string }>
+> = {
+  credentials: { status: 401, code: 'UNAUTHORIZED', error: 'invalid_grant' },
+  request: { status: 400, code: 'UNSUPPORTED', error: 'invalid_request' },
+  busy: { status: 429, code: 'TOOMANYREQUESTS', error: 'temporarily_unavailable' },
+  unavailable: { status: 503, code: 'UNAVAILABLE', error: 'temporarily_unavailable' },
+};
 
-  async function answer(
-    incoming: IncomingMessage,
-    request: Omit<TokenRequest, 'address' | 'resolve' | 'certificate'>,
-  ) {
+/** Routes for `http-app.ts`. 404 where tokens come from elsewhere, or nothing asks for them. */
+export function createTokenApi({ access, route, log }: TokenApiDeps): Hono<Env> {
+  const api = new Hono<Env>();
+
+  async function respond(c: Context<Env>, { form, ...asked }: Asked): Promise<Response> {
     const { tokens } = access();
-    if (!tokens) return { status: 404, body: { error: 'not_found' } } as const;
-    const { host } = incoming.headers;
-    const issued = await tokens.issue({
-      ...request,
-      address: incoming.socket.remoteAddress ?? '',
-      resolve(name) {
-        const routed = route.image(name, undefined, host);
-        return routed.ok ? routed.image.name : undefined;
-      },
-    });
+    if (!tokens) return c.json({ error: 'not_found' }, 404);
+    const facts = clientFacts(c.env.incoming, route);
+    const issued = await tokens.issue({ ...facts, ...asked, ...form });
     if (issued.ok) {
-      const { token, expiresIn, issuedAt, refreshToken } = issued;
-      const body = {
-        token,
-        access_token: token,
-        expires_in: expiresIn,
-        issued_at: new Date(issuedAt).toISOString(),
-        ...(refreshToken !== undefined && { refresh_token: refreshToken }),
-      };
-      return { status: 200, body } as const;
+      const { principal, granted } = issued;
+      const grants = granted.map(({ match, may }) => `${match}:${may.join(',')}`);
+      log.info(
+        { event: 'access.tokenIssued', client: facts.address, principal: principal.name, grants },
+        'a token was issued',
+      );
+      return c.json(bodyOf(issued), 200);
     }
-    const status = { credentials: 401, request: 400, busy: 429, unavailable: 503 } as const;
-    const code = issued.reason === 'request' ? 'UNSUPPORTED' : 'UNAUTHORIZED';
-    return {
-      status: status[issued.reason],
-      body: {
-        errors: [{ code, message: issued.message }],
-        error: 'invalid_request',
-        error_description: issued.message,
-      },
-    } as const;
+    const { reason, message } = issued;
+    const { status, code, error } = refusals[reason];
+    if (status === 401 && form === undefined) c.header('WWW-Authenticate', 'Basic realm="entrepot"');
+    if (status === 429 || status === 503) c.header('Retry-After', '5');
+    return c.json({ errors: [{ code, message }], error, error_description: message }, status);
   }
 
-  api.get('/token', async (c) => {
+  api.get('/token', (c) => {
     const query = new URL(c.req.url).searchParams;
-    const { status, body } = await answer(c.env.incoming, {
-      authorization: c.req.header('authorization'),
+    return respond(c, {
       scopes: query.getAll('scope'),
       service: query.get('service') ?? undefined,
       offline: query.get('offline_token') === 'true',
     });
-    if (status === 401) c.header('WWW-Authenticate', 'Basic realm="entrepot"');
-    return c.json(body, status);
   });
 
   api.post('/token', bodyLimit({ maxSize: maxForm }), async (c) => {
     const form = new URLSearchParams(await c.req.text());
     const grant = form.get('grant_type');
-    const name = form.get('username') ?? '';
-    const password = form.get('password') ?? '';
     const isPassword = grant === 'password';
     if (!isPassword && grant !== 'refresh_token') return c.json({ error: 'unsupported_grant_type' }, 400);
-    const basic = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
-    const { status, body } = await answer(c.env.incoming, {
-      authorization: isPassword ? basic : undefined,
+    const pair = `${form.get('username') ?? ''}:${form.get('password') ?? ''}`;
+    return respond(c, {
+      form: { authorization: isPassword ? `Basic ${Buffer.from(pair).toString('base64')}` : undefined },
       scopes: form.getAll('scope'),
       service: form.get('service') ?? undefined,
       offline: form.get('access_type') === 'offline',
       refreshToken: isPassword ? undefined : (form.get('refresh_token') ?? ''),
     });
-    return c.json(body, status);
   });
 
   return api;
+}
+
+function bodyOf({ token, expiresIn, issuedAt, refreshToken }: IssuedTokens): object {
+  return {
+    token,
+    access_token: token,
+    expires_in: expiresIn,
+    issued_at: new Date(issuedAt).toISOString(),
+    ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+  };
 }

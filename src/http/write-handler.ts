@@ -64,7 +64,7 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
     const handled = { target, namespace };
     if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name)) };
     const right = method === 'DELETE' && target.kind !== 'upload' ? 'delete' : 'push';
-    const refusal = admission.refusal({ right, image, name });
+    const refusal = admission.refusal({ right, image, name, namespace });
     if (refusal) return { ...handled, answer: withoutBody(refusal) };
     const answer = answerPush(push, {
       ...pushedTo(routed),

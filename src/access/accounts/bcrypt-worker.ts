@@ -14,5 +14,11 @@ export interface ComparisonReply {
 }
 
 parentPort?.on('message', ({ id, password, hash }: Comparison) => {
-  parentPort?.postMessage({ id, matches: compareSync(password, hash) } satisfies ComparisonReply);
+  let matches = false;
+  try {
+    matches = compareSync(password, hash);
+  } catch {
+    // A hash that the library cannot read is of no password.
+  }
+  parentPort?.postMessage({ id, matches } satisfies ComparisonReply);
 });

@@ -2,6 +2,7 @@
  * The htpasswd file: one `NAME:HASH` a line, hashes of bcrypt alone (`htpasswd -B`). Apache's MD5, SHA-1 and crypt forms
  * are refused: they can be guessed at millions a second. Empty lines and lines that begin with `#` are skipped.
  */
+import { readTextFile } from '../../config/files/text-file.ts';
 import { EntrepotError } from '../../errors.ts';
 
 export interface Account {
@@ -17,9 +18,25 @@ export interface Htpasswd {
 }
 
 const bcryptForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
-/** A higher cost takes minutes for one check. */
+/** bcrypt knows no cost below 4. A cost above 16 takes many seconds for one check. */
+const minCost = 4;
 const maxCost = 16;
+/** Beginnings of names that rules give to other kinds of principals. */
+const foreignName = /^(?:group:|(?:cn|dns|uri|email|ip)=)/;
 const wayOut = 'make a line with: htpasswd -nB NAME';
+
+/** Whether a rule would take the name for that of a group, of a certificate, or of every client. */
+export function isReservedName(name: string): boolean {
+  return name === 'anonymous' || foreignName.test(name);
+}
+
+/** Throws EntrepotError CONFIG_INVALID where there is no file, CONFIG_UNREADABLE where it cannot be read. */
+export function readHtpasswdFile(file: string): Htpasswd {
+  const text = readTextFile(file);
+  if (text !== undefined) return readHtpasswd(text, file);
+  const message = 'there is no such file: create it with htpasswd -cB FILE NAME';
+  throw new EntrepotError('CONFIG_INVALID', message, { file });
+}
 
 /** Reads the text of `file`. */
 export function readHtpasswd(text: string, file: string): Htpasswd {
@@ -37,13 +54,16 @@ export function readHtpasswd(text: string, file: string): Htpasswd {
     }
     const name = line.slice(0, colon);
     const hash = line.slice(colon + 1);
+    const cost = Number(bcryptForm.exec(hash)?.[1]);
     if (name === 'anonymous')
       problem('the name "anonymous" means a client without an account; choose another');
+    else if (isReservedName(name))
+      problem(`the name "${name}" means a client certificate in access rules; choose another`);
     else if (accounts.has(name)) problem(`a second line for the account "${name}"; keep one of them`);
     else if (!bcryptForm.test(hash))
       problem(`the account "${name}" has ${kindOf(hash)}; only bcrypt is accepted: ${wayOut}`);
-    else if (Number(bcryptForm.exec(hash)?.[1]) > maxCost)
-      problem(`the hash of the account "${name}" has a cost above ${maxCost}; ${wayOut}`);
+    else if (cost < minCost || cost > maxCost)
+      problem(`the hash of the account "${name}" has a cost that is not ${minCost} to ${maxCost}; ${wayOut}`);
     else accounts.set(name, { name, hash });
   });
   return { accounts, problems };

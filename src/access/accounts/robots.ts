@@ -14,8 +14,11 @@ import { createWatchedFiles } from '../../config/files/watched-file.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { writeFileSafely } from '../../lib/safe-write.ts';
+import { reasonOf } from '../../lib/thrown.ts';
 
 export interface Robot {
+  /** Of this token: another one of the same name has another id. It tells nothing of the token. */
+  readonly id: string;
   readonly name: string;
   /** Globs over `registry/repository`. */
   readonly match: readonly string[];
@@ -33,8 +36,8 @@ export interface Robots {
   /** By name. Expired ones are listed until they are revoked. */
   list(): readonly Robot[];
   /** Gives the token, which is shown this once. Throws EntrepotError USAGE where the name is taken. */
-  create(robot: Omit<Robot, 'created'>): string;
-  /** Whether there was one of this name. Its tokens stop at once. */
+  create(robot: Omit<Robot, 'id' | 'created'>): string;
+  /** Whether there was one of this name. Its token stops at once. */
   revoke(name: string): boolean;
 }
 
@@ -46,25 +49,47 @@ interface StoredRobot extends Robot {
 export const robotTokenPrefix = 'entrepot_';
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-/** Of `file`, which need not exist yet. Every method throws EntrepotError DATA_UNUSABLE where the file cannot be read or written. */
-export function createRobots({ clock }: { readonly clock: Clock }, file: string): Robots {
+export interface RobotsDeps {
+  readonly clock: Clock;
+  /** The file cannot be read now: until it can, no token is known. */
+  onProblem(problem: EntrepotError): void;
+}
+
+interface StoredRobots {
+  readonly all: readonly StoredRobot[];
+  readonly byHash: ReadonlyMap<string, StoredRobot>;
+  readonly byName: ReadonlyMap<string, StoredRobot>;
+}
+
+/**
+ * Of `file`, which need not exist yet. `list`, `create` and `revoke` throw EntrepotError DATA_UNUSABLE where the file cannot be read or
+ * written; `verify` and `find` then know no robot.
+ */
+export function createRobots({ clock, onProblem }: RobotsDeps, file: string): Robots {
   const files = createWatchedFiles(readRobots);
   const stored = () => files.get(file);
-  const isCurrent = (robot: Robot) => robot.expires === undefined || robot.expires > clock.now();
+
+  function current(look: (robots: StoredRobots) => StoredRobot | undefined): Robot | undefined {
+    try {
+      const robot = look(stored());
+      const isCurrent = robot && (robot.expires === undefined || robot.expires > clock.now());
+      return isCurrent ? withoutHash(robot) : undefined;
+    } catch (error) {
+      if (!(error instanceof EntrepotError)) throw error;
+      onProblem(error);
+      return undefined;
+    }
+  }
 
   return {
     verify(token) {
       if (!token.startsWith(robotTokenPrefix)) return undefined;
-      const robot = stored().byHash.get(hashOf(token));
-      return robot && isCurrent(robot) ? withoutHash(robot) : undefined;
+      return current(({ byHash }) => byHash.get(hashOf(token)));
     },
-    find(name) {
-      const robot = stored().robots.find((one) => one.name === name);
-      return robot && isCurrent(robot) ? withoutHash(robot) : undefined;
-    },
+    find: (name) => current(({ byName }) => byName.get(name)),
     list: () =>
       stored()
-        .robots.map(withoutHash)
+        .all.map(withoutHash)
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     create(robot) {
       const { name } = robot;
@@ -72,21 +97,20 @@ export function createRobots({ clock }: { readonly clock: Clock }, file: string)
         const form = 'letters, digits, ".", "_" and "-", at most 128, and not "anonymous"';
         throw new EntrepotError('USAGE', `"${name}" cannot be the name of a token: ${form}`);
       }
-      const { robots } = stored();
-      if (robots.some((one) => one.name === name)) {
-        throw new EntrepotError(
-          'USAGE',
-          `there is a token "${name}" already: revoke it first, or choose another name`,
-        );
+      const { all, byName } = stored();
+      if (byName.has(name)) {
+        const message = `there is a token "${name}" already: revoke it first, or choose another name`;
+        throw new EntrepotError('USAGE', message);
       }
       const token = `${robotTokenPrefix}${randomBytes(32).toString('base64url')}`;
-      writeRobots(file, [...robots, { ...robot, created: clock.now(), hash: hashOf(token) }]);
+      const hash = hashOf(token);
+      writeRobots(file, [...all, { ...robot, id: idOf(hash), created: clock.now(), hash }]);
       return token;
     },
     revoke(name) {
-      const { robots } = stored();
-      const rest = robots.filter((one) => one.name !== name);
-      if (rest.length === robots.length) return false;
+      const { all } = stored();
+      const rest = all.filter((one) => one.name !== name);
+      if (rest.length === all.length) return false;
       writeRobots(file, rest);
       return true;
     },
@@ -101,13 +125,19 @@ function withoutHash({ hash: _, ...robot }: StoredRobot): Robot {
   return robot;
 }
 
-function readRobots(file: string): {
-  robots: readonly StoredRobot[];
-  byHash: ReadonlyMap<string, StoredRobot>;
-} {
+/** Tells two tokens apart, and nothing of either. */
+function idOf(hash: string): string {
+  return hashOf(hash).slice(0, 16);
+}
+
+function readRobots(file: string): StoredRobots {
   const text = readTextFile(file, { code: 'DATA_UNUSABLE' });
-  const robots = text === undefined ? [] : parseRobots(text, file);
-  return { robots, byHash: new Map(robots.map((robot) => [robot.hash, robot])) };
+  const all = text === undefined ? [] : parseRobots(text, file);
+  return {
+    all,
+    byHash: new Map(all.map((robot) => [robot.hash, robot])),
+    byName: new Map(all.map((robot) => [robot.name, robot])),
+  };
 }
 
 function parseRobots(text: string, file: string): readonly StoredRobot[] {
@@ -118,13 +148,16 @@ function parseRobots(text: string, file: string): readonly StoredRobot[] {
       if (typeof name !== 'string' || typeof hash !== 'string' || typeof created !== 'number')
         throw new TypeError();
       if (!isTexts(match) || !isTexts(may)) throw new TypeError();
+      // A time that cannot be read must not make a token that never expires.
+      if (expires !== undefined && typeof expires !== 'number') throw new TypeError();
       return {
+        id: idOf(hash),
         name,
         match,
         may: rights.filter((right) => may.includes(right)),
         hash,
         created,
-        expires: typeof expires === 'number' ? expires : undefined,
+        expires,
       };
     });
   } catch (cause) {
@@ -140,12 +173,10 @@ function isTexts(value: unknown): value is readonly string[] {
 
 function writeRobots(file: string, robots: readonly StoredRobot[]): void {
   try {
-    writeFileSafely(file, `${JSON.stringify({ version: 1, robots }, undefined, 2)}\n`);
+    const kept = robots.map(({ id: _, ...robot }) => robot);
+    writeFileSafely(file, `${JSON.stringify({ version: 1, robots: kept }, undefined, 2)}\n`);
   } catch (cause) {
-    const { message } = cause as Error;
-    throw new EntrepotError('DATA_UNUSABLE', `the robot tokens cannot be written: ${message}`, {
-      file,
-      cause,
-    });
+    const message = `the robot tokens cannot be written: ${reasonOf(cause)}`;
+    throw new EntrepotError('DATA_UNUSABLE', message, { file, cause });
   }
 }

@@ -7,22 +7,23 @@
  * A token names its key by `kid`. Three forms are in use for the same key: what a JWKS says, the thumbprint of RFC 7638, and
  * libtrust's fingerprint (distribution 2, GitLab). An id that is not known here proves nothing, so every key is then tried.
  */
-import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, importJWK, type JWK } from 'jose';
+import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, type JWK } from 'jose';
 import { readTextFile } from '../../config/files/text-file.ts';
 import { createWatchedFiles } from '../../config/files/watched-file.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
-
-export type VerifyingKey = KeyObject | Awaited<ReturnType<typeof importJWK>>;
+import { reasonOf } from '../../lib/thrown.ts';
 
 export interface IssuerKeys {
   /** Keys to try for this token, the likeliest first. `problem`: they cannot be had now. */
   candidates(token: string): Promise<Candidates>;
+  /** Gets the keys now, so that the first token need not wait. Gives the problem where they cannot be had. */
+  prepare(): Promise<string | undefined>;
 }
 
 export type Candidates =
-  | { readonly ok: true; readonly keys: readonly VerifyingKey[] }
+  | { readonly ok: true; readonly keys: readonly KeyObject[] }
   | { readonly ok: false; readonly problem: string };
 
 /** Gets the JSON at a URL. Rejects with a sentence where there is none: then the issuer counts as unavailable. */
@@ -30,10 +31,12 @@ export type FetchJson = (url: string) => Promise<unknown>;
 
 interface NamedKey {
   readonly ids: readonly string[];
-  readonly key: VerifyingKey;
+  readonly key: KeyObject;
+  /** The one algorithm that the key is for (RFC 7517, section 4.4); undefined: any that fits it. */
+  readonly alg?: string | undefined;
 }
 
-/** Keys that are tried for one token. */
+/** Keys that are read of one issuer, and so tried for one token. */
 const maxKeys = 32;
 /** ms for which fetched keys count as fresh; ms between two fetches for an id that is not among them. */
 const freshFor = 10 * 60_000;
@@ -48,11 +51,12 @@ export async function readIssuerKeys(file: string): Promise<IssuerKeys> {
   });
   await files.get(file);
   return {
+    prepare: async () => undefined,
     async candidates(token) {
       try {
         return { ok: true, keys: inOrder(await files.get(file), token) };
       } catch (error) {
-        return { ok: false, problem: (error as Error).message };
+        return { ok: false, problem: reasonOf(error) };
       }
     },
   };
@@ -67,7 +71,8 @@ export function createDiscoveredKeys(
   let known: { readonly keys: readonly NamedKey[]; readonly at: number } | undefined;
   let fetching: Promise<readonly NamedKey[]> | undefined;
   let lastTry = Number.NEGATIVE_INFINITY;
-  let lastProblem = 'its keys were not fetched yet';
+  /** Of the last fetch, if it failed. */
+  let lastProblem: string | undefined;
 
   async function fetchKeys(): Promise<readonly NamedKey[]> {
     lastTry = clock.monotonic();
@@ -97,37 +102,59 @@ export function createDiscoveredKeys(
   }
 
   return {
+    /**
+     *   the id is among fresh keys                  those keys
+     *   else, no fetch within the last 30 s         fetch, then judge by what came
+     *   a fetch failed: the id is among old keys    those keys: what was right stays right while the issuer is away
+     *   a fetch failed, the id is unknown           no judgement
+     */
     async candidates(token) {
       const now = clock.monotonic();
-      const isFresh = known !== undefined && now - known.at < freshFor;
-      const isKnown = known?.keys.some(({ ids }) => ids.includes(kidOf(token) ?? ''));
-      const rests = now - lastTry < restFor;
-      if (known && ((isFresh && isKnown) || rests)) return { ok: true, keys: inOrder(known.keys, token) };
-      if (rests && !fetching) return { ok: false, problem: lastProblem };
-      try {
-        return { ok: true, keys: inOrder(await fetchOnce(), token) };
-      } catch (error) {
-        lastProblem = (error as Error).message;
-        // Keys that were right stay right while the issuer is away; an id that is not among them cannot be judged.
-        if (known && isKnown) return { ok: true, keys: inOrder(known.keys, token) };
-        return { ok: false, problem: lastProblem };
+      const isKnown = known?.keys.some(({ ids }) => ids.includes(kidOf(token) ?? '')) ?? false;
+      if (known && isKnown && now - known.at < freshFor)
+        return { ok: true, keys: inOrder(known.keys, token) };
+      if (now - lastTry >= restFor || fetching) {
+        await fetchOnce().then(
+          () => {
+            lastProblem = undefined;
+          },
+          (error: unknown) => {
+            lastProblem = reasonOf(error);
+          },
+        );
       }
+      if (known && (isKnown || lastProblem === undefined))
+        return { ok: true, keys: inOrder(known.keys, token) };
+      return { ok: false, problem: lastProblem ?? 'its keys were not fetched yet' };
     },
+    prepare: () =>
+      fetchOnce().then(
+        () => undefined,
+        (error: unknown) => {
+          lastProblem = reasonOf(error);
+          return lastProblem;
+        },
+      ),
   };
 }
 
 function kidOf(token: string): string | undefined {
+  return headerOf(token).kid;
+}
+
+function headerOf(token: string): { readonly kid?: string; readonly alg?: string } {
   try {
-    return decodeProtectedHeader(token).kid;
+    return decodeProtectedHeader(token);
   } catch {
-    return undefined;
+    return {};
   }
 }
 
-function inOrder(keys: readonly NamedKey[], token: string): readonly VerifyingKey[] {
-  const kid = kidOf(token);
-  const named = keys.filter(({ ids }) => kid !== undefined && ids.includes(kid));
-  return (named.length > 0 ? named : keys).slice(0, maxKeys).map(({ key }) => key);
+function inOrder(keys: readonly NamedKey[], token: string): readonly KeyObject[] {
+  const { kid, alg } = headerOf(token);
+  const fitting = keys.filter((key) => key.alg === undefined || key.alg === alg);
+  const named = fitting.filter(({ ids }) => kid !== undefined && ids.includes(kid));
+  return (named.length > 0 ? named : fitting).map(({ key }) => key);
 }
 
 async function keysIn(text: string, file: string): Promise<readonly NamedKey[]> {
@@ -136,7 +163,7 @@ async function keysIn(text: string, file: string): Promise<readonly NamedKey[]> 
     if (keys.length === 0) throw new Error('it holds no key');
     return keys;
   } catch (cause) {
-    throw unusable(file, 'its keys cannot be read', cause);
+    throw unusable(file, `its keys cannot be read (${wordsOf(cause)})`, cause);
   }
 }
 
@@ -149,9 +176,10 @@ async function keysOfSet(set: unknown): Promise<readonly NamedKey[]> {
   const read = await Promise.all(
     usable.slice(0, maxKeys).map(async (jwk): Promise<NamedKey | undefined> => {
       try {
-        const key = await importJWK(jwk, jwk.alg ?? algorithmOf(jwk));
-        const ids = [jwk.kid, await calculateJwkThumbprint(jwk)].filter((id) => id !== undefined);
-        return { ids, key };
+        // A set that holds private keys by mistake is read as well: this gives the public half of them.
+        const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
+        const ids = [jwk.kid, ...(await idsOf(key))].filter((id) => id !== undefined);
+        return isStrong(key) ? { ids, key, alg: jwk.alg } : undefined;
       } catch {
         // A kind of key that is not known here: others of the set may be.
         return undefined;
@@ -161,9 +189,13 @@ async function keysOfSet(set: unknown): Promise<readonly NamedKey[]> {
   return read.filter((key) => key !== undefined);
 }
 
-function algorithmOf({ kty, crv }: JWK): string {
-  if (kty === 'EC') return crv === 'P-384' ? 'ES384' : crv === 'P-521' ? 'ES512' : 'ES256';
-  return kty === 'OKP' ? 'EdDSA' : 'RS256';
+/** RSA below 2048 bits signs nothing (RFC 7518, section 3.3). */
+function isStrong({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+  return asymmetricKeyType !== 'rsa' || (asymmetricKeyDetails?.modulusLength ?? 0) >= 2048;
+}
+
+async function idsOf(key: KeyObject): Promise<readonly string[]> {
+  return [await calculateJwkThumbprint(await exportJWK(key)), libtrustId(key)];
 }
 
 async function keysOfPem(text: string): Promise<readonly NamedKey[]> {
@@ -173,7 +205,8 @@ async function keysOfPem(text: string): Promise<readonly NamedKey[]> {
       const key = block.includes('CERTIFICATE')
         ? new X509Certificate(block).publicKey
         : createPublicKey(block);
-      return { ids: [await calculateJwkThumbprint(await exportJWK(key)), libtrustId(key)], key };
+      if (!isStrong(key)) throw new Error('it holds an RSA key of fewer than 2048 bits');
+      return { ids: await idsOf(key), key };
     }),
   );
 }
@@ -194,6 +227,12 @@ export function libtrustId(key: KeyObject): string {
     text += group;
   }
   return (text.match(/.{4}/g) ?? []).join(':');
+}
+
+/** Our own words. Those of a parser may quote a secret. */
+function wordsOf(cause: unknown): string {
+  const text = reasonOf(cause);
+  return /^(?:it holds|this is no)/.test(text) ? text : 'neither PEM nor JSON that can be read';
 }
 
 function unusable(file: string, problem: string, cause?: unknown): EntrepotError {

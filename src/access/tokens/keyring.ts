@@ -1,6 +1,6 @@
 /**
- * The keys that sign this server's own tokens. Either one key of a PEM file (`access.token_key`, the same on all replicas), or
- * keys that are made here (ES256) and kept in the data folder:
+ * The keys that sign this server's own tokens. Either keys of a PEM file (`access.token_key`, the same on all replicas: the first
+ * one signs, all of them verify), or keys that are made here (ES256) and kept in the data folder:
  *
  *   a key signs for 30 days, then the next one does; it still verifies until the last token that it signed has ended
  */
@@ -10,6 +10,7 @@ import { readTextFile } from '../../config/files/text-file.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { writeFileSafely } from '../../lib/safe-write.ts';
+import { reasonOf } from '../../lib/thrown.ts';
 
 export interface SigningKey {
   /** RFC 7638 thumbprint. */
@@ -36,24 +37,34 @@ const signsFor = 30 * day;
 /** ms for which a key verifies after its last signature; no token of this server lives longer. */
 export const longestTokenLife = 30 * day;
 
-/** One key for ever. Throws EntrepotError CONFIG_INVALID, CONFIG_UNREADABLE. */
+/** Keys of a PEM file. Throws EntrepotError CONFIG_INVALID, CONFIG_UNREADABLE. */
 export async function readKeyring(file: string): Promise<Keyring> {
   const text = readTextFile(file);
   if (text === undefined) throw unusable(file, 'there is no such file');
-  let key: SigningKey;
-  try {
-    key = await signingKey(createPrivateKey(text));
-  } catch (error) {
-    throw error instanceof EntrepotError
-      ? error
-      : unusable(file, 'it holds no private key that can be read', error);
+  const blocks = text.match(/-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]+?-----END \1-----/g) ?? [];
+  const keys: SigningKey[] = [];
+  for (const block of blocks) {
+    try {
+      keys.push(await signingKey(createPrivateKey(block)));
+    } catch (error) {
+      if (error instanceof EntrepotError) throw unusable(file, error.message, error);
+      throw unusable(file, 'it holds a private key that cannot be read', error);
+    }
   }
-  return { signing: async () => key, find: (kid) => (kid === key.kid ? key : undefined) };
+  const [first] = keys;
+  if (!first) throw unusable(file, 'it holds no private key');
+  return { signing: async () => first, find: (kid) => keys.find((key) => key.kid === kid) };
 }
 
-/** Keys of `file` in the data folder, which need not exist yet. Throws EntrepotError DATA_UNUSABLE. */
-export async function openKeyring({ clock }: { readonly clock: Clock }, file: string): Promise<Keyring> {
-  let keys = await readKeys(file);
+/**
+ * Keys of `file` in the data folder, which need not exist yet. Throws EntrepotError DATA_UNUSABLE for one that cannot be read. A new key
+ * that cannot be stored serves until the next start; `onProblem` is told.
+ */
+export async function openKeyring(
+  { clock, onProblem }: { readonly clock: Clock; onProblem(problem: EntrepotError): void },
+  file: string,
+): Promise<Keyring> {
+  let keys = await readKeys(file, clock.now());
   let making: Promise<OwnKey> | undefined;
 
   async function make(): Promise<OwnKey> {
@@ -65,15 +76,19 @@ export async function openKeyring({ clock }: { readonly clock: Clock }, file: st
       created: key.created,
       pem: key.privateKey.export({ type: 'pkcs8', format: 'pem' }),
     }));
-    writeFileSafely(file, `${JSON.stringify({ version: 1, keys: stored }, undefined, 2)}\n`);
     keys = next;
+    try {
+      writeFileSafely(file, `${JSON.stringify({ version: 1, keys: stored }, undefined, 2)}\n`);
+    } catch (cause) {
+      const message = `a new key for tokens cannot be stored, and serves until the next start: ${reasonOf(cause)}`;
+      onProblem(new EntrepotError('DATA_UNUSABLE', message, { file, cause }));
+    }
     return made;
   }
 
   return {
     signing() {
       const newest = keys.at(-1);
-      // A key from the future is one of a clock that was ahead: it counts from now on.
       if (newest && clock.now() - newest.created < signsFor) return Promise.resolve(newest);
       making ??= make().finally(() => {
         making = undefined;
@@ -85,7 +100,7 @@ export async function openKeyring({ clock }: { readonly clock: Clock }, file: st
   };
 }
 
-async function readKeys(file: string): Promise<readonly OwnKey[]> {
+async function readKeys(file: string, now: number): Promise<readonly OwnKey[]> {
   const text = readTextFile(file, { code: 'DATA_UNUSABLE' });
   if (text === undefined) return [];
   try {
@@ -93,7 +108,8 @@ async function readKeys(file: string): Promise<readonly OwnKey[]> {
     return await Promise.all(
       keys.map(async ({ created, pem }) => ({
         ...(await signingKey(createPrivateKey(pem))),
-        created: Number(created),
+        // A key from the future was made while the clock was ahead. It counts from now on, or it would sign until that time.
+        created: Math.min(Number(created), now),
       })),
     );
   } catch (cause) {
@@ -119,11 +135,11 @@ function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Si
   if (asymmetricKeyType === 'ec' && namedCurve === 'secp384r1') return 'ES384';
   if (asymmetricKeyType === 'ed25519') return 'EdDSA';
   if (asymmetricKeyType === 'rsa' && modulusLength >= 2048) return 'RS256';
-  throw new EntrepotError('CONFIG_INVALID', `a ${asymmetricKeyType} key of this size signs no tokens`);
+  throw new EntrepotError('CONFIG_INVALID', `it holds a key (${asymmetricKeyType}) that signs no tokens`);
 }
 
 function unusable(file: string, problem: string, cause?: unknown): EntrepotError {
   const wayOut =
-    'access.token_key names a PEM file with a private key (EC P-256 or P-384, Ed25519, or RSA of 2048 bits or more)';
+    'access.token_key names a PEM file with private keys (EC P-256 or P-384, Ed25519, or RSA of 2048 bits or more)';
   return new EntrepotError('CONFIG_INVALID', `${problem}: ${wayOut}`, { file, cause });
 }

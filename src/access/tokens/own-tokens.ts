@@ -4,7 +4,7 @@
  * one of them changes.
  *
  *   header   alg, kid, typ = entrepot-access+jwt | entrepot-refresh+jwt
- *   claims   iss = entrepot, aud = SERVICE, sub, iat, nbf, exp, jti; kind, names, grants, scope; or kind, print
+ *   claims   iss = entrepot, aud = SERVICE, sub, iat, nbf, exp, jti; kind, names, grants, scope, print; or kind, print
  *
  * `typ` keeps the two apart (RFC 8725, 3.11). The algorithm is that of the key, whatever the header says (3.1).
  */
@@ -19,12 +19,22 @@ export interface OwnTokens {
   access(
     principal: Principal,
     scope: readonly Grant[],
+    bounds: AccessBounds,
   ): Promise<{ token: string; lifetime: number; issuedAt: number }>;
   /** `print`: a fingerprint of the credentials that were given. */
   refresh(name: string, kind: PrincipalKind, print: string): Promise<string>;
   /** The principal of an access token, bounded by its scope, and when it ends (epoch ms); undefined for any other text. */
-  readAccess(token: string): Promise<{ principal: Principal; expires: number } | undefined>;
+  readAccess(
+    token: string,
+  ): Promise<{ principal: Principal; print: string | undefined; expires: number } | undefined>;
   readRefresh(token: string): Promise<{ name: string; kind: PrincipalKind; print: string } | undefined>;
+}
+
+export interface AccessBounds {
+  /** Fingerprint of the secret of an account or a robot: the token ends with that secret. */
+  readonly print: string | undefined;
+  /** Epoch ms: the token ends then at the latest. */
+  readonly until: number | undefined;
 }
 
 const issuer = 'entrepot';
@@ -82,10 +92,11 @@ export function createOwnTokens(
   }
 
   return {
-    async access({ kind, name, names, grants }, scope) {
+    async access({ kind, name, names, grants }, scope, { print, until = Number.POSITIVE_INFINITY }) {
       const issuedAt = clock.now();
-      const token = await sign(accessType, name, accessLife, { kind, names, grants, scope });
-      return { token, lifetime: accessLife, issuedAt };
+      const lifetime = Math.max(0, Math.min(accessLife, Math.floor((until - issuedAt) / 1000)));
+      const token = await sign(accessType, name, lifetime, { kind, names, grants, scope, print });
+      return { token, lifetime, issuedAt };
     },
     refresh: (name, kind, print) => sign(refreshType, name, longestTokenLife / 1000, { kind, print }),
     async readAccess(token) {
@@ -99,7 +110,8 @@ export function createOwnTokens(
         ...(grants && { grants }),
         scope: scope ?? [],
       };
-      return { principal, expires: (payload.exp ?? 0) * 1000 };
+      const print = typeof payload.print === 'string' ? payload.print : undefined;
+      return { principal, print, expires: (payload.exp ?? 0) * 1000 };
     },
     async readRefresh(token) {
       const payload = await verify(token, refreshType);

@@ -14,7 +14,7 @@ export interface Scope {
 }
 
 /** A hundred layers may be mounted from as many repositories. */
-const maxScopes = 200;
+export const maxScopes = 200;
 
 /** Undefined where one has not the form, or where there are too many. */
 export function parseScopes(parameters: readonly string[]): readonly Scope[] | undefined {

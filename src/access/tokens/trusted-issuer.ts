@@ -5,8 +5,8 @@
  *   "access": [{ "type": "repository", "name": "team/app", "actions": ["pull"] }]
  *   (distribution docs, "Token Authentication Implementation")
  *
- * Both are verified by signature, issuer, audience and time (RFC 8725). `none` and HMAC are never accepted: the algorithm must be
- * one of public keys.
+ * Both are verified by signature, issuer, audience, type and time (RFC 8725). `none` and HMAC are never accepted: the algorithm must
+ * be one of public keys. A name that an issuer gives is bounded, since it goes into rules, log lines and tokens.
  */
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { OidcConfig } from '../../config/config.ts';
@@ -18,6 +18,8 @@ import { rightsOf } from './scopes.ts';
 export interface TrustedIssuer {
   readonly issuer: string;
   verify(token: string): Promise<IssuedToken>;
+  /** As in `IssuerKeys`. */
+  prepare(): Promise<string | undefined>;
 }
 
 /** The principal of a verified token. `resolve` gives the image that a repository name of the token means in this request. */
@@ -36,17 +38,35 @@ export interface IssuerDeps {
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 /** Seconds, as distribution allows (registry/auth/token, "Leeway"). */
 const clockTolerance = 60;
-const maxGroups = 1000;
+/** An ID token bears no type or JWT, an access token JWT or at+jwt (RFC 9068); a logout token or a refresh token has another. */
+const types = new Set([undefined, 'jwt', 'at+jwt']);
+/** Further groups are left out, which only takes rights away: a token of ours names them all, and must fit into a header. */
+const maxGroups = 200;
+const maxGroupText = 8 * 1024;
+const nameForm = /^[^\x00-\x1f\x7f]{1,255}$/;
 
 /** Tokens of an OpenID Connect issuer: the rules say what its principals may do. */
 export function createOidcIssuer(deps: IssuerDeps, options: OidcConfig): TrustedIssuer {
   return createIssuer(deps, options, (payload) => {
     const name = payload[options.name];
-    if (typeof name !== 'string' || name === '') return `has no text in the claim "${options.name}"`;
-    const claimed = payload[options.groups];
-    const groups = (Array.isArray(claimed) ? claimed : [claimed]).filter((one) => typeof one === 'string');
-    const names = [name, ...groups.slice(0, maxGroups).map((group) => `group:${group}`)];
-    return () => ({ kind: 'oidc', name, names });
+    if (!isName(name)) return `has no name of at most 255 characters in the claim "${options.name}"`;
+    if (options.name === 'email' && payload.email_verified === false)
+      return 'has an email that is not verified';
+    const principal = { kind: 'oidc', name, names: [name, ...groupsOf(payload[options.groups])] } as const;
+    return () => principal;
+  });
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && nameForm.test(value);
+}
+
+function groupsOf(claimed: unknown): readonly string[] {
+  const groups = (Array.isArray(claimed) ? claimed : [claimed]).filter(isName).slice(0, maxGroups);
+  let left = maxGroupText;
+  return groups.flatMap((group) => {
+    left -= group.length;
+    return left < 0 ? [] : [`group:${group}`];
   });
 }
 
@@ -56,7 +76,7 @@ export function createTokenIssuer(
   options: { readonly issuer: string; readonly audience: string },
 ): TrustedIssuer {
   return createIssuer(deps, options, (payload) => {
-    const name = payload.sub !== undefined && payload.sub !== '' ? payload.sub : options.issuer;
+    const name = isName(payload.sub) ? payload.sub : options.issuer;
     return (resolve) => {
       const grants = grantsOf(payload.access, resolve);
       return { kind: 'issuer', name, names: [], grants, scope: grants };
@@ -81,13 +101,14 @@ function createIssuer(
 ): TrustedIssuer {
   return {
     issuer,
+    prepare: keys.prepare,
     async verify(token) {
       let lastProblem = 'no key of the issuer fits';
       const candidates = await keys.candidates(token);
       if (!candidates.ok) return { ok: false, reason: 'unavailable', problem: candidates.problem };
       for (const key of candidates.keys) {
         try {
-          const { payload } = await jwtVerify(token, key, {
+          const { payload, protectedHeader } = await jwtVerify(token, key, {
             issuer,
             audience,
             algorithms,
@@ -95,6 +116,12 @@ function createIssuer(
             currentDate: new Date(clock.now()),
             requiredClaims: ['exp'],
           });
+          if (!types.has(protectedHeader.typ?.toLowerCase().replace(/^application\//, '')))
+            return {
+              ok: false,
+              reason: 'invalid',
+              problem: 'is of another type than a token for this server',
+            };
           const principalOf = read(payload);
           if (typeof principalOf === 'string') return { ok: false, reason: 'invalid', problem: principalOf };
           return { ok: true, principalOf, expires: (payload.exp ?? 0) * 1000 };

@@ -218,11 +218,17 @@ export const text: ValueKind<string> = {
   read: (value) => (typeof value === 'string' && value.trim() !== '' ? value : undefined),
 };
 
+/** A text that a header can hold in quotes. */
+export const quotable: ValueKind<string> = {
+  expected: 'a text of printable ASCII characters without quotes and backslashes',
+  read: (value) => (typeof value === 'string' && /^[ !#-[\]-~]+$/.test(value) ? value : undefined),
+};
+
 /** A URL over HTTPS, or over HTTP for a server on this machine or in a test. */
 export const webUrl: ValueKind<string> = {
   expected: 'a URL such as "https://login.example/realm", without user info',
   read(value) {
-    if (typeof value !== 'string' || !URL.canParse(value)) return undefined;
+    if (typeof value !== 'string' || /[^!#-[\]-~]/.test(value) || !URL.canParse(value)) return undefined;
     const { protocol, username, password } = new URL(value);
     return /^https?:$/.test(protocol) && username === '' && password === '' ? value : undefined;
   },

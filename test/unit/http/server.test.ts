@@ -68,6 +68,7 @@ describe('beside the registry', () => {
       ...readOnly,
       route: createRouter(listing(), routingWith()),
       isStopping: () => true,
+      log: createLog({ level: 'silent', to: { write() {} } }),
       problem: () => undefined,
     });
     const answer = await app.request('/readyz');

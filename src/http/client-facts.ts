@@ -1,0 +1,42 @@
+/** What access control needs to know of a request: its credentials, its address, and how it names images. */
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { Credentials } from '../access/access.ts';
+import { certificateNames } from '../access/certificate-names.ts';
+import type { Router } from '../routing/router.ts';
+
+export interface ClientFacts extends Credentials {
+  /** The Host header. */
+  readonly host: string | undefined;
+  /** The client speaks TLS, to this server or to a proxy in front of it. */
+  readonly secure: boolean;
+}
+
+/** Names of client certificates; a connection keeps its own. */
+const namesOf = new WeakMap<TLSSocket, readonly string[]>();
+
+/** Reads the headers and the connection. */
+export function clientFacts({ headers, socket }: IncomingMessage, route: Pick<Router, 'image'>): ClientFacts {
+  const { host, authorization } = headers;
+  const isTls = socket instanceof TLSSocket;
+  return {
+    authorization,
+    certificate: isTls ? peerNames(socket) : undefined,
+    address: socket.remoteAddress ?? '',
+    host,
+    // A client that lies here sends only itself to HTTPS. Without it, a password would go to a proxy that ends TLS as plain text.
+    secure: isTls || headers['x-forwarded-proto'] === 'https',
+    resolve(name) {
+      const routed = route.image(name, undefined, host);
+      return routed.ok ? routed.image.name : undefined;
+    },
+  };
+}
+
+function peerNames(socket: TLSSocket): readonly string[] {
+  const known = namesOf.get(socket);
+  if (known) return known;
+  const names = socket.authorized ? certificateNames(socket.getPeerCertificate()) : [];
+  namesOf.set(socket, names);
+  return names;
+}
