@@ -4,10 +4,10 @@
  *   main -> cli -> app
  *   http   dashboard   cli
  *   admin   replication   airgap   push
- *   pull   jobs
+ *   pull
  *   transfer
  *   cache   upstream   routing   access   cluster
- *   config
+ *   config   jobs
  *   oci   lib   errors   telemetry
  */
 import assert from 'node:assert/strict';
@@ -21,10 +21,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Lowest first. The areas of one line do not import each other. */
 const lines: readonly (readonly string[])[] = [
   ['oci', 'lib', 'errors', 'telemetry'],
-  ['config'],
+  ['config', 'jobs'],
   ['cache', 'upstream', 'routing', 'access', 'cluster'],
   ['transfer'],
-  ['pull', 'jobs'],
+  ['pull'],
   ['admin', 'replication', 'airgap', 'push'],
   ['http', 'dashboard'],
   ['app'],
@@ -42,6 +42,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['src/cache/index/'],
   toml: ['src/config/'],
   commander: ['src/cli/'],
+  croner: ['src/jobs/'],
   'fastest-levenshtein': ['src/config/toml/'],
   'jsonc-parser': ['src/config/credentials/'],
   pino: ['src/telemetry/'],

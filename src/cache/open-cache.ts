@@ -3,6 +3,7 @@
  * are registered, and the work in the background starts.
  */
 import { readFileSync } from 'node:fs';
+import type { JobStore } from '../jobs/job-store.ts';
 import type { Cache } from './cache.ts';
 import { type CacheAdmin, createCacheAdmin } from './cache-admin.ts';
 import {
@@ -26,6 +27,8 @@ export interface OpenCache extends Cache {
   /** For pushes and imports. */
   readonly hosted: HostedContent;
   readonly admin: CacheAdmin;
+  /** Durable jobs, in the index. */
+  readonly jobs: JobStore;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
    * the old ones stay.
@@ -61,6 +64,8 @@ async function openFolder(
     });
     const parts = createCacheParts(deps, options, { folder, reserve, lock, repairing });
     await parts.pins.configure(options.pins);
+    // Under the lock: what the index calls running belongs to a process that is gone.
+    repairing.loseRuns(clock.now());
     return start(parts, deps);
   } catch (error) {
     lock?.release(false);
@@ -152,7 +157,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  return { ...cache, admin, hosted: createHostedContent({ ...parts, cache }), configure };
+  return { ...cache, admin, jobs: index.jobs, hosted: createHostedContent({ ...parts, cache }), configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

@@ -1,17 +1,20 @@
 /**
- * Durable work: what a job is, and what a kind of job must do. A job is one row with a *kind* and a *key*; of one kind there is at most
- * one job with the same key that waits or runs, so adding it again joins it.
+ * Durable work: what a job is, and what a kind of job must do. A job is one row with a *kind* and a *key*. Of one kind and key at most
+ * one job waits (or has failed), and at most one runs:
  *
- *   pending --claim--> running --settle--> done
- *      ^                  |  \-----------> failed      no further try, until a person or an event asks for one
- *      |                  \--> again: a reason and the time of the next try
- *      \--- a lease that ended: the process that had claimed it is gone
+ *   add --> pending --claim--> running --settle--> done
+ *             ^ ^                 |  \-----------> failed      no further try, until a person or an event asks for one
+ *             | \-----------------+--> pending again, with a reason and the time of the next try
+ *             \--- a lease that ended, or a stop of the server: it is as if the run had not been
+ *
+ * A running job that would wait again while a later one of its key waits already is `cancelled`: the later one takes its place.
  */
 declare const jobIdBrand: unique symbol;
 
 export type JobId = number & { readonly [jobIdBrand]: true };
 
-export type JobState = 'pending' | 'running' | 'done' | 'failed' | 'cancelled';
+export const jobStates = ['pending', 'running', 'done', 'failed', 'cancelled'] as const;
+export type JobState = (typeof jobStates)[number];
 
 /** Lower numbers run first. Requests of clients come before all jobs. */
 export const jobPriorities = { asked: 0, event: 10, schedule: 20, backfill: 30 } as const;
@@ -34,21 +37,24 @@ export interface NewJob {
 export interface Job extends NewJob {
   readonly id: JobId;
   readonly state: JobState;
+  /** Epoch ms. */
   readonly created: number;
-  /** Tries that have begun. */
+  /** Runs that have begun, without those that a stop of the server ended. */
   readonly attempts: number;
-  /** Why the last try did not succeed, in one sentence. */
+  /** Runs in a row that ended with `again`, since the job was added or asked for again. The backoff grows with it. */
+  readonly failures: number;
+  /** Why the last run did not succeed, in one sentence. */
   readonly reason: string | undefined;
-  /** What the running or last try told of itself. */
+  /** What the running or last run told of itself; once it is over, its report. */
   readonly progress: Json | undefined;
-  /** Of the last try, epoch ms. */
+  /** Of the last run, epoch ms. */
   readonly started: number | undefined;
   readonly ended: number | undefined;
 }
 
 export type JobOutcome =
   | { readonly kind: 'done'; readonly report: Json }
-  /** To be tried again. `notBefore`: what a registry asked for (`Retry-After`); else the runner's backoff decides. */
+  /** To be tried again. `notBefore` (epoch ms): what a registry asked for (`Retry-After`); it never comes sooner than that. */
   | { readonly kind: 'again'; readonly reason: string; readonly notBefore?: number | undefined }
   | { readonly kind: 'failed'; readonly reason: string; readonly report?: Json };
 
@@ -56,7 +62,9 @@ export interface JobContext {
   readonly job: Job;
   /** Aborted when the job is cancelled, its lease is lost, or the server stops. */
   readonly signal: AbortSignal;
-  /** Kept with the job a few times a second at most */
+  /** Resolves when a new transfer may begin: clients come first. To be awaited before each one. Rejects when `signal` is aborted. */
+  turn(): Promise<void>;
+  /** Keeps the progress with the job, once a second at most. */
   tell(progress: Json): void;
 }
 

@@ -1,8 +1,10 @@
-/** The index as the rest of the cache sees it: four seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: five seams over the rows of SQLite, with recent answers in memory. */
+import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { EvictionOrder } from './eviction-order.ts';
 import type { Inventory } from './inventory.ts';
+import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
 import type { Listing } from './listing.ts';
 import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
 import type { SelfRepairingIndex } from './self-repairing-index.ts';
@@ -16,6 +18,7 @@ export interface CacheIndex {
   readonly inventory: Inventory;
   readonly order: EvictionOrder;
   readonly listing: Listing;
+  readonly jobs: JobStore;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
@@ -31,6 +34,7 @@ export function createCacheIndex(repairing: SelfRepairingIndex): CacheIndex {
     inventory: createSqliteInventory(rows),
     order: createSqliteEvictionOrder(rows),
     listing: createSqliteListing(rows),
+    jobs: createSqliteJobs(rows),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

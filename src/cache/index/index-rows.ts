@@ -11,9 +11,10 @@ import type { CachedList, CachedTag, KnownDescriptor, StoredContent } from '../c
 import type { Child, Names } from './catalogue.ts';
 import type { Batch, Position, Use } from './eviction-order.ts';
 import type { Totals } from './inventory.ts';
+import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
 
-export interface IndexRows {
+export interface IndexRows extends JobRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */

@@ -130,4 +130,48 @@ export const migrations: readonly string[] = [
       SELECT 1 FROM links WHERE content = old.content AND endpoint IN (SELECT id FROM names WHERE name IN ('push', 'bundle')));
   END;
   `,
+  // Counts and the oldest failure are for each scrape, so they must not cost a look at every job.
+  `
+  CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    arguments TEXT NOT NULL,              -- JSON
+    state TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,          -- all times: epoch ms
+    cause TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    lost INTEGER NOT NULL DEFAULT 0,      -- runs in a row with a lease that ended
+    reason TEXT,
+    progress TEXT,                        -- JSON
+    started INTEGER,
+    ended INTEGER,
+    owner TEXT,                           -- of a running job: what claimed it, and until when
+    expires INTEGER
+  );
+  CREATE UNIQUE INDEX jobs_waiting ON jobs (kind, key) WHERE state IN ('pending', 'failed');
+  CREATE UNIQUE INDEX jobs_running ON jobs (kind, key) WHERE state = 'running';
+  CREATE INDEX jobs_key ON jobs (kind, key, id);
+  CREATE INDEX jobs_due ON jobs (kind, priority, not_before, id) WHERE state = 'pending';
+  CREATE INDEX jobs_leases ON jobs (kind, expires) WHERE state = 'running';
+  CREATE INDEX jobs_state ON jobs (state, id);
+  CREATE INDEX jobs_kind ON jobs (kind, state, id);
+  CREATE INDEX jobs_over ON jobs (ended, id) WHERE state IN ('done', 'failed', 'cancelled');
+  CREATE INDEX jobs_failed ON jobs (ended) WHERE state = 'failed';
+
+  CREATE TABLE job_counts (kind TEXT NOT NULL, state TEXT NOT NULL, jobs INTEGER NOT NULL, PRIMARY KEY (kind, state)) WITHOUT ROWID;
+  CREATE TRIGGER jobs_added AFTER INSERT ON jobs BEGIN
+    INSERT INTO job_counts VALUES (new.kind, new.state, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+  END;
+  CREATE TRIGGER jobs_changed AFTER UPDATE OF state ON jobs WHEN new.state <> old.state BEGIN
+    UPDATE job_counts SET jobs = jobs - 1 WHERE kind = old.kind AND state = old.state;
+    INSERT INTO job_counts VALUES (new.kind, new.state, 1) ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+  END;
+  CREATE TRIGGER jobs_removed AFTER DELETE ON jobs BEGIN
+    UPDATE job_counts SET jobs = jobs - 1 WHERE kind = old.kind AND state = old.state;
+  END;
+  `,
 ];

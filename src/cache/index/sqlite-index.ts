@@ -4,6 +4,7 @@ import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
 import type { IndexRows } from './index-rows.ts';
+import { createJobRows } from './jobs/job-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
@@ -27,6 +28,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createEvictionRows(db),
     ...createBatchRows(db),
     ...createListingRows(db, names),
+    ...createJobRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {
       // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.
