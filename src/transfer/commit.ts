@@ -87,6 +87,16 @@ export class Commit {
     return isStored;
   }
 
+  /** Counts and logs that the blob is passed on without being kept. */
+  noteRelayed(reason: string): void {
+    const { log, metrics } = this.#deps;
+    metrics.transferEnded('relayed');
+    log.error(
+      { event: 'transfer.relayed', digest: this.#blob.digest, reason },
+      'a blob is passed on without being kept',
+    );
+  }
+
   /** The bytes are wrong: blames the contributors, and doubts the size that came with the bytes. */
   reject(): void {
     const { contributors, size } = this.#blob;

@@ -62,6 +62,6 @@ export interface TransferDeps extends Required<TransfersDeps> {
   readonly distrust: DistrustMemory;
   /** `transfer.fill` as it is now. */
   readonly fill: () => 'always' | 'never' | number;
-  /** The transfer has nothing more to do: the next request for its blob starts a new one. */
-  readonly ended: (transfer: { readonly digest: Digest; readonly file: SparseFile }) => void;
+  /** Takes the transfer off the list of those that requests can join: the next request for its blob starts a new one. */
+  readonly unlist: (transfer: { readonly digest: Digest; readonly file: SparseFile }) => void;
 }

@@ -1,15 +1,18 @@
 /**
  * One blob on its way in: one sparse file, the bytes that it holds, fetches that fill it, readers that wait for bytes.
  *
- *   filling --all present--> verifying --digest right--> verified --stored, or not storable--> settled
- *    ^ | |                    |     |                                                            |
- *    +-|-|----digest wrong----+     | disk fails                                                 |
- *      | +--no capacity, disk fails-+--> relaying --the last reader has left--> ended <----------+
- *      +---------the last reader has left, and it is not filled on--------------^
+ *   state      what is true                             next state, and when
+ *   filling    bytes are missing                        verifying: all bytes are present; relaying: no capacity, or the disk fails;
+ *                                                       closed: unused, and not filled on (`transfer.fill`)
+ *   verifying  the digest is being checked              verified: right; filling: wrong, all bytes go; relaying: the disk fails
+ *   verified   the store takes the file                 settled: the store has the blob, or cannot take it
+ *   settled    requests still read the file             closed: unused
+ *   relaying   not kept: readers get it past the disk   closed: unused
+ *   closed     its memory is freed                      (the next request for the blob starts another transfer)
  *
- * A reader that comes or leaves, a fetch that fails and an endpoint that breaks off change no state. From `filling` the transfer ends
- * only where it is not filled on (`transfer.fill`); the next transfer of this blob resumes from what is on disk.
- * Answers that run from 0 to the end never get their last bytes before the digest is known to be right.
+ * "Unused": every request that entered has left. `abandon` leads from every state to `closed`. A reader that comes or leaves, a fetch
+ * that fails and an endpoint that breaks off change no state by themselves. If it is closed while filling, its bytes stay on disk and
+ * the next transfer resumes from them. The last bytes of an answer from 0 to the end wait until the digest is known to be right.
  */
 import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
@@ -32,14 +35,10 @@ import type { TransferDeps } from './transfer-deps.ts';
 
 /** `done` resolves when the blob is in the store, or will not be. */
 type State =
-  | { readonly kind: 'filling' }
-  | { readonly kind: 'verifying'; readonly done: Promise<void> }
-  | { readonly kind: 'verified'; readonly done: Promise<void> }
-  | { readonly kind: 'settled' }
-  | { readonly kind: 'relaying' }
-  | { readonly kind: 'ended' };
+  | { readonly kind: 'filling' | 'settled' | 'relaying' | 'closed' }
+  | { readonly kind: 'verifying' | 'verified'; readonly done: Promise<void> };
 
-/** Made by `createTransfers` alone. It ends by itself; `abandon` ends it at once. */
+/** Made by `createTransfers` alone, whose requests call what comes first. It closes by itself; `abandon` closes it at once. */
 export class Transfer implements FetchOwner, Readable {
   readonly digest: Digest;
   readonly file: SparseFile;
@@ -53,7 +52,7 @@ export class Transfer implements FetchOwner, Readable {
   #state: State = { kind: 'filling' };
   /** Requests that use the transfer: each calls `enter` and `leave`. */
   #uses = 0;
-  #ending: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
   /** `declaredSize`: bytes of the blob according to the manifest of the image, if one names it. */
   constructor(deps: TransferDeps, digest: Digest, source: ByteSource, declaredSize: number | undefined) {
@@ -74,49 +73,28 @@ export class Transfer implements FetchOwner, Readable {
     if (bytes > 0) deps.log.debug({ event: 'transfer.resumed', digest, bytes }, 'resuming a transfer');
   }
 
-  get size(): number | undefined {
-    return this.#size.value;
-  }
-
-  /** The size that a client may be told. */
+  /** The size of the blob that a client may be told. */
   get announcedSize(): number | undefined {
     return this.isVerified ? this.size : this.#size.announced;
   }
 
-  get isFilling(): boolean {
-    return this.#state.kind === 'filling';
-  }
-
-  get isVerified(): boolean {
-    return this.#state.kind === 'verified' || this.#state.kind === 'settled';
-  }
-
-  /** The blob is not kept, for want of capacity: readers get their bytes past the disk. */
-  get isRelaying(): boolean {
-    return this.#state.kind === 'relaying';
-  }
-
-  get readerCount(): number {
-    return this.#readers.count;
-  }
-
-  /** Resolves once the bytes, if all of them are present, are in the store or will not be. */
+  /** Resolves at once while bytes are missing; else once the blob is in the store, could not be stored, or was wrong. */
   async settled(): Promise<void> {
     if ('done' in this.#state) await this.#state.done;
   }
 
-  /** Whether another image could read here: verified bytes, or bytes from hosts that are its own, too. */
+  /** Whether the image of `source` could read here: the bytes are verified, or come from hosts that are its own, too. */
   isFor(source: ByteSource): boolean {
     const isUnderWay = this.isFilling || this.#state.kind === 'verifying';
     return this.isVerified || (isUnderWay && this.sources.share(source));
   }
 
-  /** Whether it may: its own endpoints have the blob, with `confirmed` bytes, which is what was announced here. */
+  /** Whether it may, since its own endpoints have the blob with `confirmed` bytes: an endpoint must have told as many here. */
   admits(source: ByteSource, confirmed: number): boolean {
     return this.isFor(source) && confirmed === this.size && (this.isVerified || this.#size.isConfirmed);
   }
 
-  /** A request begins to use the transfer; each `enter` is followed by one `leave`. */
+  /** A request begins to use the transfer. Each `enter` is followed by one `leave`. */
   enter(): void {
     // All readers of the attempt that got wrong bytes have left, so the endpoints excluded for it may be asked again.
     if (this.#uses === 0) this.#contributors.readmit();
@@ -125,19 +103,17 @@ export class Transfer implements FetchOwner, Readable {
 
   leave(): void {
     this.#uses -= 1;
-    this.#restIfUnused();
+    this.#closeIfUnused();
   }
 
-  /** Makes the bytes from `start` on come, and waits until it is known whether they can. */
+  /** Starts or joins a fetch for the bytes from `start` on, and waits until an endpoint gives them or none can. */
   async begin(start: number, end: number | undefined, prefer: string | undefined): Promise<Opening> {
-    // The bytes of an earlier run must be open before they are counted on.
+    // The file of an earlier run is opened first: if that fails, its bytes are not here.
     if (this.isFilling && this.file.present.bytes > 0) this.file.create();
     const wanted = this.file.present.firstHole(start);
-    const until = end ?? this.size;
-    const isHere = !this.isFilling || (until !== undefined && wanted >= until);
-    const fetch = isHere ? undefined : this.#fetches.bring(wanted, { start, end }, prefer);
+    const fetch = this.#mustFetch(wanted, end) && this.#fetches.bring(wanted, { start, end }, prefer);
     if (fetch) return fetch.opening;
-    // An earlier run may have left all of it.
+    // An earlier run may have left the whole blob.
     this.#checkWhole();
     return nothingMore;
   }
@@ -149,13 +125,40 @@ export class Transfer implements FetchOwner, Readable {
     return reader;
   }
 
+  /** Stops all fetches and readers at once, and closes. The bytes on disk stay for the next run. */
+  async abandon(): Promise<void> {
+    this.#fetches.stopAll(stopped);
+    this.#readers.fail(new Error('the server stops'));
+    this.#uses = 0;
+    // The store may be moving the file at this moment: the next run must not find it half moved.
+    await this.settled();
+    await this.#close();
+  }
+
+  // For readers: `Readable` says what each member means.
+
+  get size(): number | undefined {
+    return this.#size.value;
+  }
+
+  get isVerified(): boolean {
+    return this.#state.kind === 'verified' || this.#state.kind === 'settled';
+  }
+
+  get isRelaying(): boolean {
+    return this.#state.kind === 'relaying';
+  }
+
+  get readerCount(): number {
+    return this.#readers.count;
+  }
+
   forget(reader: TransferReader): void {
     this.#readers.delete(reader);
   }
 
   want(offset: number, range: OpenRange): void {
-    const until = range.end ?? this.size;
-    if (this.isFilling && (until === undefined || offset < until)) this.#fetches.bring(offset, range);
+    if (this.#mustFetch(offset, range.end)) this.#fetches.bring(offset, range);
   }
 
   relay({ start, end }: OpenRange, verify: boolean): ByteStream {
@@ -165,14 +168,10 @@ export class Transfer implements FetchOwner, Readable {
     return createRelay({ ...this.#deps, open, file, contributors }, { digest, size, start, end, verify });
   }
 
-  /** Stops everything at once; what is on disk stays for the next run. */
-  async abandon(): Promise<void> {
-    this.#fetches.stopAll(stopped);
-    this.#readers.fail(new Error('the server stops'));
-    this.#uses = 0;
-    // The next run must not find on its path what this one is still moving.
-    await this.settled();
-    await this.#end();
+  // For fetches: `FetchOwner` says what each member means.
+
+  get isFilling(): boolean {
+    return this.#state.kind === 'filling';
   }
 
   async reserve(): Promise<boolean> {
@@ -185,40 +184,42 @@ export class Transfer implements FetchOwner, Readable {
     this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
   }
 
-  arrived(start: number, end: number): void {
+  bytesArrived(start: number, end: number): void {
     this.#readers.wakeFor(start, end);
   }
 
-  ended(end: FetchEnd): void {
+  fetchEnded(end: FetchEnd): void {
     if (end.kind === 'failed') this.#readers.failWaiting(this.digest, end, (at) => this.#fetches.comes(at));
     else this.#readers.wake();
     this.#checkWhole();
-    this.#restIfUnused();
+    this.#closeIfUnused();
   }
 
-  crashed(error: unknown): void {
+  fetchCrashed(error: unknown): void {
     this.#readers.fail(asError(error));
-    this.#restIfUnused();
+    this.#closeIfUnused();
+  }
+
+  /** Whether the byte at `offset` is to be fetched, for a range that ends before `end`, or with the blob. */
+  #mustFetch(offset: number, end = this.size): boolean {
+    return this.isFilling && (end === undefined || offset < end);
   }
 
   #relayAll(reason: string): void {
     if (!this.isFilling && this.#state.kind !== 'verifying') return;
     this.#state = { kind: 'relaying' };
-    const { log, metrics } = this.#deps;
-    metrics.transferEnded('relayed');
-    const event = 'transfer.relayed';
-    log.error({ event, digest: this.digest, reason }, 'a blob is passed on without being kept');
+    this.#commit.noteRelayed(reason);
     this.#fetches.stopAll(nothingMore);
     this.#commit.release();
     this.file.remove();
     this.#readers.wake();
-    if (this.#uses === 0) void this.#end();
+    if (this.#uses === 0) void this.#close();
   }
 
   #checkWhole(): void {
     const { size } = this;
     if (!this.isFilling || size === undefined || !this.file.present.covers(0, size)) return;
-    // In the next turn, when the state is set: the disk may fail at once.
+    // `#verify` starts in the next turn, after the state is set: if the disk fails at once, the state must be `verifying`.
     const done = Promise.resolve()
       .then(() => this.#verify(size))
       .catch((error: unknown) => this.#relayAll(`cannot verify ${this.file.path}: ${error}`));
@@ -235,17 +236,17 @@ export class Transfer implements FetchOwner, Readable {
     this.#readers.wake();
     await this.#commit.store(size);
     this.#state = { kind: 'settled' };
-    this.#deps.ended(this);
-    if (this.#uses === 0) await this.#end();
+    this.#deps.unlist(this);
+    if (this.#uses === 0) await this.#close();
   }
 
-  /** All bytes are present and they are wrong: they go, and no reader gets the last ones. */
+  /** All bytes are present and wrong: throws them away. Readers of the whole blob have not had its last bytes. */
   #reject(): void {
     this.#commit.reject();
     this.#state = { kind: 'filling' };
     this.#restart(`the bytes of ${this.digest} were wrong`, this.#commit.isGivenUp);
     this.#readers.wake();
-    this.#restIfUnused();
+    this.#closeIfUnused();
   }
 
   /** Throws all bytes away. A reader that has received none of them may still get the right ones, unless this was the last try. */
@@ -255,45 +256,45 @@ export class Transfer implements FetchOwner, Readable {
     this.#readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
   }
 
-  /** No request uses the transfer any more: it fills on, or leaves its bytes to the next transfer. */
-  #restIfUnused(): void {
-    // Below 0 once the transfer was abandoned: the requests of then still leave.
+  /** If no request uses the transfer: goes on filling (`transfer.fill`), or closes and leaves the bytes to the next transfer. */
+  #closeIfUnused(): void {
+    // Below 0 after `abandon`, which sets it to 0: the requests of that moment still leave one by one.
     if (this.#uses !== 0) return;
-    // The last reader may leave in the very turn that brings the last byte.
+    // The last byte may have come in this same turn, before its fetch has ended.
     if (this.file.present.bytes > 0) this.#checkWhole();
-    if (this.isRelaying || this.#state.kind === 'settled') void this.#end();
+    if (this.isRelaying || this.#state.kind === 'settled') void this.#close();
     if (!this.isFilling) return;
     const goesOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
     if (goesOn && this.#fetches.fillOn(this.#commit.isGivenUp)) return;
     this.#fetches.stopAll(stopped);
-    void this.#end();
+    void this.#close();
   }
 
-  #end(): Promise<void> {
-    this.#ending ??= this.#endWhenIdle().finally(() => {
-      this.#ending = undefined;
+  #close(): Promise<void> {
+    this.#closing ??= this.#closeWhenIdle().finally(() => {
+      this.#closing = undefined;
     });
-    return this.#ending;
+    return this.#closing;
   }
 
-  /** Ends the transfer and frees its memory, unless a request came while the last bytes went to the disk. */
-  async #endWhenIdle(): Promise<void> {
+  /** Closes the transfer and frees its memory, unless a request came while the last bytes were written. */
+  async #closeWhenIdle(): Promise<void> {
     // A reader may join and leave while we flush, so loop until its bytes are saved too. The next transfer of this digest
-    // reuses the path: no write may be in flight when this one ends.
+    // reuses the path: no write may be in flight when this one closes.
     while (this.file.saving || (this.isFilling && this.#uses === 0 && !this.file.isSaved)) {
       await this.file.flush();
       await this.file.save();
     }
-    if (this.#state.kind === 'ended' || this.#uses > 0 || this.#fetches.count > 0) return;
-    // A request came meanwhile, brought the last bytes, and left: the verdict ends the transfer.
+    if (this.#state.kind === 'closed' || this.#uses > 0 || this.#fetches.count > 0) return;
+    // A request came meanwhile, fetched the last bytes, and left: `#verify` closes the transfer.
     if ('done' in this.#state) return;
     if (this.isFilling) {
       this.#deps.metrics.transferEnded('failed');
       if (this.file.written.bytes === 0) this.file.remove();
     }
-    this.#state = { kind: 'ended' };
+    this.#state = { kind: 'closed' };
     this.#commit.release();
-    this.#deps.ended(this);
+    this.#deps.unlist(this);
     this.file.close();
   }
 }

@@ -125,7 +125,7 @@ export function createTransfers(
     relayMemory: new RelayMemory(),
     distrust: createDistrustMemory(),
     fill: () => fill,
-    ended(transfer) {
+    unlist(transfer) {
       const { digest, file } = transfer;
       if (!running.delete(transfer)) return;
       // A relayed transfer may have a successor, which owns the file now.

@@ -23,10 +23,11 @@ export interface FetchOwner {
   /** An endpoint told another size than what was known: all bytes are void. */
   sizeChanged(): void;
   /** The bytes from `start` to before `end` are present. */
-  arrived(start: number, end: number): void;
-  ended(end: FetchEnd): void;
-  /** A fetch failed by an exception. */
-  crashed(error: unknown): void;
+  bytesArrived(start: number, end: number): void;
+  /** A fetch brings no more bytes. */
+  fetchEnded(end: FetchEnd): void;
+  /** A fetch ended with an exception: a bug, or REWRITE_INVALID. */
+  fetchCrashed(error: unknown): void;
 }
 
 export interface FetchedBlob {
@@ -108,7 +109,7 @@ export class Fetches {
       const event = 'transfer.fetchCrashed';
       this.#deps.log.error({ event, digest, err: error }, 'a fetch failed unexpectedly');
       fetch.fail(error);
-      this.#owner.crashed(error);
+      this.#owner.fetchCrashed(error);
     });
     return fetch;
   }
@@ -190,7 +191,7 @@ export class Fetches {
   #data(fetch: Fetch, offset: number, chunk: Buffer, host: string): boolean {
     const hasCapacity = !this.#running.all.has(fetch) || this.#append(fetch, offset, chunk);
     this.#deps.metrics.received(host, chunk.length);
-    this.#owner.arrived(offset, offset + chunk.length);
+    this.#owner.bytesArrived(offset, offset + chunk.length);
     return hasCapacity;
   }
 
@@ -213,7 +214,7 @@ export class Fetches {
       fetch.settle({ ok: true, endpoint: undefined, trail: [] });
       this.widen(undefined);
     }
-    this.#owner.ended(end);
+    this.#owner.fetchEnded(end);
   }
 
   /** The fetch is over; what it brought goes to the disk. */
