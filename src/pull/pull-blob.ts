@@ -1,14 +1,20 @@
 /**
- * Blobs. In this order, until one gives the blob:
+ * Blobs. Words: an image is *linked* to a blob if it may serve it, because its own endpoints had it. A blob is *described* if a manifest
+ * of the image lists it, with its size. To *confirm* is to ask this image's own endpoints by HEAD, and to link the image if they have
+ * the blob (`confirm-blob.ts`). `get` takes these steps until one gives the answer:
  *
- *   stored, linked ........................... the store
- *   absent a moment ago ...................... 404, no endpoint is asked
- *   stored, linked for other images only ..... a HEAD at this image's own endpoints: if they have it, the store
- *   on its way for other images only ......... the same HEAD; if they have it, that transfer can be joined
- *   else ..................................... this image's own transfer, joined or started
+ *   1  stored, and linked ...................... from the store
+ *   2  absent a moment ago ..................... 404, no endpoint is asked
+ *   3  last bytes wanted, and size unknown ..... confirm, for the size; then on
+ *   4  stored, but not linked .................. confirm; confirmed: from the store. Else that is the answer
+ *   5  stored and linked by now ................ from the store
+ *   6  on its way, for other images only ....... confirm; confirmed: from the store, or that transfer may be joined. Else on
+ *   7  else .................................... this image's own transfer, joined or started (`open-transfer.ts`)
  *
- * Between two of these questions anything can happen: a blob is stored, or evicted. So each answer is only a reason to try the next
- * step, and the link is looked up again after a transfer was joined (`open-transfer.ts`).
+ * `head` asks fewer questions: 1 and 2, then the size from a manifest or from this image's own transfer, else confirm.
+ *
+ * Between two steps a blob may be stored or evicted. So each result is only a reason to try the next step, and the link is looked up
+ * again after step 7.
  */
 import type { Cache } from '../cache/cache.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -28,7 +34,7 @@ export interface PullBlobDeps {
   readonly transfers: Transfers;
   readonly clock: Clock;
   readonly absences: NegativeCache;
-  /** ms without an answer after which a blob of known size is begun all the same. */
+  /** ms after which the answer to the client begins, if a manifest tells the size, though no endpoint has answered yet. */
   readonly headersBy: number;
 }
 
@@ -39,18 +45,23 @@ export interface PullBlob {
 
 type FoundBlob = Pulled<BlobContent> & { readonly found: true };
 
-/** Both reject with bugs, and with REWRITE_INVALID of the configuration. */
+/** `head` and `get` reject with EntrepotError REWRITE_INVALID if the configuration makes no valid name of the image at an endpoint. */
 export function createPullBlob(deps: PullBlobDeps): PullBlob {
   const { cache, transfers, absences } = deps;
   const confirm = createConfirmBlob(deps);
   const openTransfer = createOpenTransfer(deps, confirm);
 
-  /** What is confirmed to be absent is remembered. */
-  const ask: typeof confirm = async (image, digest, described) => {
+  /** As `confirm`. If every endpoint says 404, that is remembered for step 2 of the next requests. */
+  const confirmAndRemember: typeof confirm = async (image, digest, described) => {
     const asked = await confirm(image, digest, described);
     if (!asked.found && asked.verdict.kind === 'notFound') absences.add(image.name, digest, asked.trail);
     return asked;
   };
+
+  function rememberedAbsence(name: string, digest: Digest): Pulled<never> | undefined {
+    const trail = absences.get(name, digest);
+    return trail && { found: false, verdict: { kind: 'notFound' }, trail };
+  }
 
   async function fromStore(name: string, digest: Digest): Promise<FoundBlob | undefined> {
     const stored = await cache.open(name, digest);
@@ -70,9 +81,10 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       stored.value.close();
       return { ...stored, value: { digest, size: stored.value.size } };
     }
-    const missing = absences.get(image.name, digest);
-    if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+    const absent = rememberedAbsence(image.name, digest);
+    if (absent) return absent;
     const { described, linked } = await cache.find(image.name, digest);
+    // A blob with URLs of its own (`isElsewhere`) may be missing in the registry: a manifest is no proof of it.
     if (described && !described.isElsewhere) {
       return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
     }
@@ -80,7 +92,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
       ? transfers.announcedSizeTo(createBlobSource(deps, image, digest), digest)
       : undefined;
     if (size !== undefined) return { found: true, value: { digest, size }, cache: 'joined', trail: [] };
-    return ask(image, digest, undefined);
+    return confirmAndRemember(image, digest, undefined);
   }
 
   async function get(target: BlobTarget): Promise<Pulled<BlobContent>> {
@@ -88,33 +100,37 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     const { name } = image;
     const stored = await fromStore(name, digest);
     if (stored) return stored;
-    const missing = absences.get(name, digest);
-    if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
+    const absent = rememberedAbsence(name, digest);
+    if (absent) return absent;
 
     let found = await cache.find(name, digest);
     const { described } = found;
     let size = described?.size;
-    // The last bytes of a blob of unknown size can only be found by asking for the size.
     if (size === undefined && ranges?.[0] && 'suffix' in ranges[0]) {
-      const asked = await ask(image, digest, described);
-      size = asked.found ? asked.value.size : undefined;
+      const asked = await confirmAndRemember(image, digest, described);
+      if (asked.found) size = asked.value.size;
       found = await cache.find(name, digest);
     }
+
     if (found.content && !found.linked) {
-      const asked = await ask(image, digest, described);
+      const asked = await confirmAndRemember(image, digest, described);
       if (!asked.found) return asked;
       const linked = await fromStore(name, digest);
       if (linked) return { ...linked, cache: 'revalidated', trail: asked.trail };
+      // It was evicted meanwhile.
       found = await cache.find(name, digest);
     }
     if (found.content && found.linked) {
       const arrived = await fromStore(name, digest);
       if (arrived) return arrived;
     }
+
     const source = createBlobSource(deps, image, digest);
+    const mayReadVerified = found.linked && transfers.isVerified(digest);
     let isLinked = found.linked;
     let confirmed: number | undefined;
-    if (!(isLinked && transfers.isVerified(digest)) && transfers.couldJoin(source, digest)) {
+    if (!mayReadVerified && transfers.couldJoin(source, digest)) {
+      // If it is not confirmed, that is no answer yet, and nothing to remember: the GET of step 7 decides.
       const asked = await confirm(image, digest, described);
       if (asked.found) {
         const arrived = await fromStore(name, digest);
