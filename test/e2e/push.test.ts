@@ -39,7 +39,7 @@ describe('clients that push to Entrepot', () => {
     const htpasswd = place(join(home, 'htpasswd'), await passwordLine(accounts.account, env));
     const tokens = join(home, 'data', accessFiles.robots);
     mkdirSync(dirname(tokens), { recursive: true });
-    const robots = createRobots({ clock: systemClock }, tokens);
+    const robots = createRobots({ clock: systemClock, onProblem: assert.ifError }, tokens);
     const grant = { match: ['images.local/robot/**'], may: ['pull', 'push'] as const, expires: undefined };
     const password = robots.create({ name: 'builder', ...grant });
     accounts['robot token'] = { username: 'builder', password };
