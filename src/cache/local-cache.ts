@@ -3,6 +3,7 @@
  * be damaged on the way is dropped and counts as absent, so that it is fetched again.
  */
 import type { Clock } from '../lib/clock.ts';
+import { isNoRoom } from '../lib/disk-space.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Cache } from './cache.ts';
@@ -10,7 +11,6 @@ import type { AccessTimes } from './capacity/access-times.ts';
 import type { Capacity } from './capacity/capacity.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
-import { isNoRoom } from './disk-space.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
 import type { CacheIndex } from './index/cache-index.ts';
 import type { CheckedStreams } from './integrity/checked-streams.ts';

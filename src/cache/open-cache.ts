@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { JobStore } from '../jobs/job-store.ts';
+import { freeOnDisk } from '../lib/disk-space.ts';
 import type { Cache } from './cache.ts';
 import { type CacheAdmin, createCacheAdmin } from './cache-admin.ts';
 import {
@@ -15,7 +16,6 @@ import {
 } from './cache-parts.ts';
 import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts';
 import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
-import { freeOnDisk } from './disk-space.ts';
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';

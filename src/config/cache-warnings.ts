@@ -1,6 +1,6 @@
 /** Bounds of the cache that cannot take effect, that leave no space for content, or that lack their unit. */
-import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { sizeOfDisk } from '../lib/disk-space.ts';
 import { systemCode } from '../lib/thrown.ts';
 import type { ConfigWarning, ServerConfig } from './config.ts';
 import type { SettingInForce } from './settings.ts';
@@ -58,11 +58,10 @@ export function diskWarnings(
     : [];
 }
 
-/** Bytes; undefined if the file system does not tell. */
+/** Bytes of the disk that the folder is on, or will be on; undefined if the file system does not tell. */
 function diskSize(folder: string): number | undefined {
   try {
-    const { blocks, bsize } = statfsSync(folder);
-    return blocks * bsize;
+    return sizeOfDisk(folder);
   } catch (error) {
     return systemCode(error) === 'ENOENT' && dirname(folder) !== folder
       ? diskSize(dirname(folder))

@@ -21,6 +21,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { BufferPool } from '../../lib/bytes/buffer-pool.ts';
 import { createHasher, type Hasher } from '../../lib/bytes/hasher.ts';
+import { freeOnDisk, sizeOfDisk } from '../../lib/disk-space.ts';
 import { KeyedLock } from '../../lib/flow/keyed-lock.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { systemCode } from '../../lib/thrown.ts';
@@ -31,7 +32,6 @@ import {
   digestHex,
   parseDigest,
 } from '../../oci/digest.ts';
-import { freeOnDisk, sizeOfDisk } from '../disk-space.ts';
 import type { IncomingFolder } from '../incoming/incoming-folder.ts';
 import { type BlobStore, type Fault, type Space, UnreadableContent, type Version } from './blob-store.ts';
 import { StoredFile } from './stored-file.ts';

@@ -83,4 +83,13 @@ describe('credentials of a server that other machines reach without TLS', () => 
     }
     assert.deepEqual(warningsOf(t, { registries, toml: open }), []);
   });
+
+  it('are warned about where a host name only begins like a loopback address', (t) => {
+    const [warning] = warningsOf(t, {
+      registries,
+      toml: 'listen = "127.example:5000"\n',
+      auths: { 'hub.corp': entry },
+    });
+    assert.match(warning ?? '', /listens on 127\.example without \[tls\]/);
+  });
 });

@@ -1,14 +1,14 @@
 /** Space of the file system that a folder is on, in bytes. */
 import { statfsSync } from 'node:fs';
-import { systemCode } from '../lib/thrown.ts';
+import { systemCode } from './thrown.ts';
 
-/** Free for this process. */
+/** Free for this process. Throws what the file system says, for example ENOENT. */
 export function freeOnDisk(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }
 
-/** In all. */
+/** In all. Throws like `freeOnDisk`. */
 export function sizeOfDisk(folder: string): number {
   const { blocks, bsize } = statfsSync(folder);
   return blocks * bsize;
