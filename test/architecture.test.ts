@@ -52,6 +52,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   jose: ['src/access/'],
   'lru-cache': ['src/access/', 'src/cache/', 'src/upstream/', 'src/transfer/', 'src/pull/'],
   picomatch: ['src/config/toml/', 'src/lib/'],
+  re2js: ['src/lib/'],
+  semver: ['src/config/', 'src/replication/'],
 };
 
 const bannedNames = /^(?:helper|types|index)$|(?:^|-)(?:utils?|helpers|common|misc|manager)$/;

@@ -1,0 +1,39 @@
+/**
+ * The repositories that the `source` of a `[[sync]]` block names.
+ *
+ *   quay.io/team/app               one repository
+ *   quay.io/team/{app,tool}        one for each part of the braces
+ *   quay.io/team/**                a glob: those of the repositories known here that match
+ *
+ * The registry is always written out. No list of a registry's repositories is asked for: most public registries offer none.
+ */
+import { expandBraces } from '../lib/braces.ts';
+import { namePattern } from '../lib/name-patterns.ts';
+import { parseReference, referenceName } from '../oci/reference.ts';
+import type { ImageName } from '../routing/target.ts';
+
+/** `known`: `registry/repository` of each image known here; it is read only where `source` holds a glob. Each image comes once. */
+export async function sourceImages(
+  source: string,
+  known: () => AsyncIterable<{ readonly image: string }>,
+): Promise<readonly ImageName[]> {
+  const names = new Map<string, ImageName>();
+  const keep = (text: string) => {
+    const parsed = parseReference(text);
+    if (!parsed.ok) return;
+    const { registry, repository } = parsed.value;
+    const name = referenceName(parsed.value);
+    names.set(name, { registry, repository, name });
+  };
+  const written = expandBraces(source) ?? [];
+  for (const one of written.filter((text) => !isSourceGlob(text))) keep(one);
+  const globs = written.filter(isSourceGlob);
+  const matches = namePattern(globs);
+  if (matches) for await (const { image } of known()) if (matches(image)) keep(image);
+  return [...names.values()];
+}
+
+/** Whether a source without braces names repositories by a glob. */
+export function isSourceGlob(source: string): boolean {
+  return source.includes('*');
+}
