@@ -1,11 +1,16 @@
 /**
  * The composition root: configuration in, a running proxy out. Read it from top to bottom: each part is made from the parts above
- * it, and nothing refers to a part that is made later. It is the only file that knows the concrete stores.
+ * it, and nothing refers to a part that is made later.
  *
- *   client -> http/ -> routing/ (which image is meant?) -> pull/ -> cache/        what is stored
- *                                                               \-> transfer/ -> upstream/   what is not
+ *   client -> http/ -+-> routing/, access/                   which image is meant, and what the client may do
+ *                    +-> push/ -> cache/                     what clients push
+ *                    '-> pull/ -+-> cache/                   what is stored
+ *                               +-> transfer/ -> upstream/   blobs that are not stored
+ *                               '-> upstream/                manifests and lists that are not stored, and HEADs
  *
- * What a reload replaces is in `app/live-routes.ts`.
+ * A reload works in two ways. It replaces what is made of the configuration alone: routes (`app/live-routes.ts`), pulls
+ * (`app/live-pull.ts`), push rules (`app/live-push.ts`) and access (`app/live-access.ts`). It changes settings of parts that go on:
+ * cache, transfers, connection limits, the background scrub and the TLS certificate (`reload` below).
  */
 import { randomUUID } from 'node:crypto';
 import { type Administration, createAdministration } from './admin/administration.ts';
@@ -13,9 +18,11 @@ import { createBackgroundScrub } from './admin/background-scrub.ts';
 import { createRepair } from './admin/repair.ts';
 import { createScrubs } from './admin/scrubs.ts';
 import { createLiveAccess } from './app/live-access.ts';
+import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
-import { createLiveRoutes, hostsOf, livePull, liveRouter } from './app/live-routes.ts';
+import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
 import { createRoutes } from './app/routes.ts';
+import { watchedStates } from './app/watched-states.ts';
 import { openCache } from './cache/open-cache.ts';
 import { adminSocket } from './config/admin-socket.ts';
 import type { Config } from './config/config.ts';
@@ -28,16 +35,12 @@ import { createHasher } from './lib/bytes/hasher.ts';
 import { createReadBlocks } from './lib/bytes/read-blocks.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
-import { createPull } from './pull/create-pull.ts';
-import { createHostedPull } from './pull/hosted/hosted-pull.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import type { HostState } from './telemetry/states.ts';
 import type { WriteVector } from './transfer/file/file-writer.ts';
 import { createTransfers } from './transfer/transfers.ts';
 import { lookupThreads, type ResolveAll } from './upstream/http/lookups.ts';
-import type { EndpointHealth } from './upstream/upstream.ts';
 import { createUpstreamMemory } from './upstream/upstream-memory.ts';
 
 export interface App {
@@ -49,7 +52,8 @@ export interface App {
   readonly administration: Administration;
   /**
    * Puts a new configuration in force as a whole, for new requests and for the further requests of transfers in flight. Throws
-   * EntrepotError TLS_UNUSABLE, or what the index throws if it cannot be written; the old configuration then stays in force.
+   * EntrepotError TLS_UNUSABLE, or CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file of `[access]`, or what the index throws
+   * if it cannot be written; the old configuration then stays in force.
    */
   reload(config: Config): Promise<void>;
   /** Records in the metrics that a new configuration could not be read or put in force. */
@@ -72,14 +76,15 @@ export interface AppDeps {
   readonly boot?: () => string | undefined;
 }
 
-/** Bytes of a block, sockets that may read into whole blocks, idle blocks that are kept, and blocks that slow readers may hold. */
+/** What upstream sockets read into. `ReadBlockOptions` says what each figure means; `size` is in bytes. */
 const readBlocks = { size: 512 * 1024, sockets: 64, keep: 24, lend: 32 };
 /** Bytes of buffers for reading files, and bytes of idle ones that are kept. */
 const fileBuffers = { budget: 128 * 1024 * 1024, keep: 24 * 1024 * 1024 };
 
 /**
  * Makes a server that is ready to start; its data folder is open. Throws EntrepotError: DATA_LOCKED, DATA_UNUSABLE, INDEX_TOO_NEW,
- * TLS_UNUSABLE; then everything that was acquired is released again.
+ * TLS_UNUSABLE, and CONFIG_INVALID or CONFIG_UNREADABLE for a file of `[access]`; then everything that was acquired is released
+ * again.
  */
 export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const { log } = deps;
@@ -104,14 +109,14 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     administration: parts.administration,
 
     async start() {
-      const { settings } = routes.current;
-      secure(readTlsFiles(settings.tls, clock.now()));
+      const { tls, cache } = routes.current.settings;
+      secure(readTlsFiles(tls, clock.now()));
       parts.hasher.start();
       await adminServer.start();
       try {
         const address = await server.start();
         parts.access.start();
-        backgroundScrub.configure(settings.cache.scrub);
+        backgroundScrub.configure(cache.scrub);
         return address;
       } catch (error) {
         await adminServer.stop();
@@ -120,19 +125,19 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     },
 
     async reload(next) {
-      const wanted = next.server;
-      const tls = readTlsFiles(wanted.tls, clock.now());
-      const swapAccess = await parts.access.prepare(wanted.access);
-      const swap = routes.prepare(next);
-      await parts.cache.configure(wanted.cache);
+      const settings = next.server;
+      const tls = readTlsFiles(settings.tls, clock.now());
+      const replaceAccess = await parts.access.prepare(settings.access);
+      const replaceRoutes = routes.prepare(next);
+      await parts.cache.configure(settings.cache);
       // From here on nothing can fail.
-      swap();
-      swapAccess();
-      parts.transfers.configure(wanted.transfer);
-      server.limit(wanted.limits);
-      backgroundScrub.configure(wanted.cache.scrub);
+      replaceRoutes();
+      replaceAccess();
+      parts.transfers.configure(settings.transfer);
+      server.limit(settings.limits);
+      backgroundScrub.configure(settings.cache.scrub);
       secure(tls);
-      for (const key of keptUntilRestart(config.server, wanted)) {
+      for (const key of keptUntilRestart(config.server, settings)) {
         log.warn({ event: 'app.needsRestart', key }, 'this setting takes effect at the next start only');
       }
       metrics.configured(clock.now() / 1000);
@@ -155,7 +160,8 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 /** Makes every part, in order. Each one that acquires something registers its release. */
 async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { log, env, version, clock = systemClock } = deps;
-  const { listen, limits, data, ...settings } = config.server;
+  const settings = config.server;
+  const { data } = settings;
   const via = `1.1 entrepot-${randomUUID()}`;
   const metrics = createMetrics({
     processMetrics: true,
@@ -171,7 +177,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, { data, ...settings.cache });
   releases.add(cache, () => cache.close());
   const hasher = releases.add(createHasher(), (thread) => thread.close());
-  /** Stops that come to their end only after transfers and connections have. */
+  /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
 
   const memory = createUpstreamMemory({
@@ -183,6 +189,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const routes = createLiveRoutes((wanted) => createRoutes(wanted, routesDeps), config, log);
   releases.add(routes, () => routes.close());
 
+  const hosts = transferHosts(routes, metrics);
   const transfers = createTransfers(
     {
       clock,
@@ -196,7 +203,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       commit: cache.commit,
       reserve: cache.reserve,
       writeFailed: cache.writeFailed,
-      ...hostsOf(routes, metrics),
+      report: hosts.report,
+      stallTimeoutOf: hosts.stallTimeoutOf,
+      fetchersFor: hosts.fetchersFor,
       ...(deps.writev && { writev: deps.writev }),
     },
     settings.transfer,
@@ -205,18 +214,10 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   await transfers.sweep(cache.isStored);
 
   const accessDeps = { clock, log, data, routes, loginFailed: metrics.loginFailed };
-  const access = await createLiveAccess(accessDeps, config.server.access);
+  const access = await createLiveAccess(accessDeps, settings.access);
   releases.add(access, () => access.close());
 
-  const pullDeps = { cache, inForce: routes.inForce, transfers, clock, log };
-  const pull = livePull(
-    routes.each(({ upstream, settings: { freshness, push: rules } }) =>
-      createHostedPull(
-        { pull: createPull({ ...pullDeps, upstream }, freshness), cache, content: cache.hosted },
-        rules,
-      ),
-    ),
-  );
+  const pull = createLivePull({ routes, cache, transfers, clock, log });
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
   releases.add(uploads, () => uploads.close());
   const push = createLivePush({ routes, content: cache.hosted, uploads, pull, log });
@@ -248,14 +249,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       via,
       problem: cache.admin.problem,
     },
-    { listen, limits, tls: config.server.tls.certificate !== undefined },
+    { listen: settings.listen, limits: settings.limits, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch({
-    transfersInFlight: () => transfers.count,
-    cache: cache.admin.usage,
-    disk: () => ({ ...cache.admin.disk(), minFree: routes.current.settings.cache.minFree }),
-    hosts: () => routes.current.upstream.health().map((host) => hostState(host, clock.now())),
-  });
+  metrics.watch(watchedStates({ cache: cache.admin, transfers, routes, clock }));
   metrics.configured(clock.now() / 1000);
   return {
     clock,
@@ -282,15 +278,5 @@ function cacheEvents(metrics: Metrics, log: Log) {
       metrics.evicted(bytes);
       log.debug({ event: 'cache.evicted', digest, bytes }, 'removed from the cache to make room');
     },
-  };
-}
-
-function hostState({ host, breaker, coolingUntil = 0, allowance }: EndpointHealth, now: number): HostState {
-  return {
-    host,
-    isOpen: breaker !== 'closed',
-    cooling: Math.max(0, (coolingUntil - now) / 1000),
-    limit: allowance?.limit,
-    remaining: allowance?.remaining,
   };
 }

@@ -1,12 +1,12 @@
 /**
- * Holds what a reload swaps. Everything else is made once and asks here, at each request, for the routes in force.
+ * Holds the routes in force: what a reload replaces of routing, endpoints and host settings. Parts that are made once ask here, at
+ * each request.
  *
- *   const swap = prepare(config)   makes new routes; it may throw, and nothing has changed then
- *   swap()                         puts them in force and retires the old upstream: its requests may finish within
- *                                  `upstream.total_timeout`
+ *   const replace = prepare(config)   makes new routes; it may throw, and nothing has changed then
+ *   replace()                         puts them in force and retires the old upstream: its requests may finish within
+ *                                     `upstream.total_timeout`
  */
 import type { Config, ServerConfig } from '../config/config.ts';
-import type { Pull } from '../pull/pull.ts';
 import type { Router } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -88,17 +88,6 @@ export function createLiveRoutes(
   };
 }
 
-/** A `Pull` that passes each request on to the one that is in force at that moment. */
-export function livePull(current: () => Pull): Pull {
-  return {
-    manifest: (target) => current().manifest(target),
-    headBlob: (target) => current().headBlob(target),
-    blob: (target) => current().blob(target),
-    tags: (target) => current().tags(target),
-    referrers: (target) => current().referrers(target),
-  };
-}
-
 /** Each request is routed by the configuration that is in force when it comes. */
 export function liveRouter(routes: LiveRoutes): Router {
   return {
@@ -109,8 +98,8 @@ export function liveRouter(routes: LiveRoutes): Router {
   };
 }
 
-/** What transfers ask of hosts, and tell of them, by the configuration in force. */
-export function hostsOf(routes: LiveRoutes, metrics: Pick<Metrics, 'faulted'>) {
+/** What transfers ask of upstream hosts, and tell of them, by the configuration in force: three of `TransfersDeps`. */
+export function transferHosts(routes: LiveRoutes, metrics: Pick<Metrics, 'faulted'>) {
   return {
     report(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string) {
       metrics.faulted(endpoint.host, fault);

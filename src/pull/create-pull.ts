@@ -27,7 +27,7 @@ export interface PullDeps {
 }
 
 /** ms that a client waits for a revalidation: a little more than the first hedge, so that one dead mirror makes nothing stale. */
-const revalidationPatience = 1200;
+const revalidationWait = 1200;
 /** ms for which a failed revalidation is served stale without asking again: a wrong password is wrong for every client. */
 const unconfirmedFor = 2_000;
 const headersBy = 10_000;
@@ -37,10 +37,7 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
   const freshness = createFreshness(config);
   const absences = createNegativeCache(deps.clock, config.missing);
   const unconfirmed = createNegativeCache(deps.clock, unconfirmedFor);
-  const timeout = createRevalidationTimeout(
-    deps,
-    config.serveStaleWhileRevalidating ? 0 : revalidationPatience,
-  );
+  const timeout = createRevalidationTimeout(deps, config.serveStaleWhileRevalidating ? 0 : revalidationWait);
   const kept = { ...deps, freshness, absences, unconfirmed, timeout };
   // Apart from the manifests: what is no manifest may well be a blob, under the same digest.
   const absentBlobs = createNegativeCache(deps.clock, config.missing);

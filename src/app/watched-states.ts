@@ -1,0 +1,35 @@
+/** The states that `/metrics` shows, read from the parts at each scrape. */
+import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { HostState, WatchedStates } from '../telemetry/states.ts';
+import type { Transfers } from '../transfer/transfers.ts';
+import type { EndpointHealth } from '../upstream/upstream.ts';
+import type { LiveRoutes } from './live-routes.ts';
+
+export interface WatchedParts {
+  readonly cache: Pick<CacheAdmin, 'usage' | 'disk'>;
+  readonly transfers: Pick<Transfers, 'count'>;
+  readonly routes: LiveRoutes;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** Reads nothing before a scrape. */
+export function watchedStates({ cache, transfers, routes, clock }: WatchedParts): WatchedStates {
+  return {
+    transfersInFlight: () => transfers.count,
+    cache: cache.usage,
+    disk: () => ({ ...cache.disk(), minFree: routes.current.settings.cache.minFree }),
+    hosts: () => routes.current.upstream.health().map((host) => hostState(host, clock.now())),
+  };
+}
+
+/** `now`: epoch ms. */
+function hostState({ host, breaker, coolingUntil = 0, allowance }: EndpointHealth, now: number): HostState {
+  return {
+    host,
+    isOpen: breaker !== 'closed',
+    cooling: Math.max(0, (coolingUntil - now) / 1000),
+    limit: allowance?.limit,
+    remaining: allowance?.remaining,
+  };
+}
