@@ -25,14 +25,16 @@ export function openLiveUploads(
     readonly clock: Clock;
     readonly hasher: Hasher;
     readonly content: HostedContent;
-    readonly log: Pick<Log, 'info'>;
+    readonly log: Pick<Log, 'info' | 'error'>;
   },
   data: string,
 ): Promise<Uploads> {
   const { log, ...rest } = deps;
   const onDropped = (upload: object) =>
     log.info({ event: 'push.uploadDropped', ...upload }, 'an upload was dropped');
-  return openUploads({ ...rest, onDropped }, join(data, 'uploads'));
+  const onFailed = (err: unknown) =>
+    log.error({ event: 'push.uploadStays', err }, 'the files of an upload could not be removed');
+  return openUploads({ ...rest, onDropped, onFailed }, join(data, 'uploads'));
 }
 
 /** Each request takes the rules that are in force when it comes. */

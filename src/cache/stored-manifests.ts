@@ -6,6 +6,7 @@ import type { Digest } from '../oci/digest.ts';
 import { isNamedBy } from '../oci/signed-schema1.ts';
 import type { Cache, NewManifest } from './cache.ts';
 import type { StoredParts } from './local-cache.ts';
+import { NoRoom } from './no-room.ts';
 
 /** Bytes of manifests kept in memory. */
 const manifestMemory = 32 * 1024 * 1024;
@@ -58,7 +59,7 @@ export function createStoredManifests(parts: StoredParts): Pick<Cache, 'manifest
 
   async function write(image: string, { digest, bytes }: NewManifest): Promise<void> {
     const reservation = await capacity.reserve(bytes.length, [image]);
-    if (!reservation) throw new Error('there is no room in the cache');
+    if (!reservation) throw new NoRoom();
     try {
       await parts.written(writing.run(digest, () => store.put(digest, bytes)));
     } finally {

@@ -12,6 +12,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Push } from '../push/push.ts';
 import type { RoutedPush, Router } from '../routing/router.ts';
 import type { ImageName } from '../routing/target.ts';
+import { parseUploadPath } from '../routing/upload-path.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
@@ -39,7 +40,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
 /** Whether a request belongs here although its method reads. */
 export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
-  return rawPath.includes('/blobs/uploads/');
+  return rawPath.includes('/blobs/uploads') && parseUploadPath(rawPath) !== undefined;
 }
 
 /** Answers once; `answer` rejects where the storage fails. */

@@ -27,6 +27,7 @@ import { createConfirmBlob } from './confirm-blob.ts';
 import type { NegativeCache } from './negative-cache.ts';
 import { createOpenTransfer } from './open-transfer.ts';
 import type { BlobContent, BlobHead, Pulled } from './pull.ts';
+import { openStoredBlob } from './stored-blob.ts';
 
 export interface PullBlobDeps {
   readonly cache: Cache;
@@ -42,8 +43,6 @@ export interface PullBlob {
   head(target: BlobTarget): Promise<Pulled<BlobHead>>;
   get(target: BlobTarget): Promise<Pulled<BlobContent>>;
 }
-
-type FoundBlob = Pulled<BlobContent> & { readonly found: true };
 
 /** `head` and `get` reject with EntrepotError REWRITE_INVALID if the configuration makes no valid name of the image at an endpoint. */
 export function createPullBlob(deps: PullBlobDeps): PullBlob {
@@ -63,17 +62,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     return trail && { found: false, verdict: { kind: 'notFound' }, trail };
   }
 
-  async function fromStore(name: string, digest: Digest): Promise<FoundBlob | undefined> {
-    const stored = await cache.open(name, digest);
-    if (!stored) return undefined;
-    const value: BlobContent = {
-      digest,
-      size: stored.size,
-      open: (start, end) => stored.stream(start, end ?? stored.size),
-      close: () => stored.close(),
-    };
-    return { found: true, value, cache: 'hit', trail: [] };
-  }
+  const fromStore = (name: string, digest: Digest) => openStoredBlob(cache, name, digest);
 
   async function head({ image, digest }: BlobTarget): Promise<Pulled<BlobHead>> {
     const stored = await fromStore(image.name, digest);

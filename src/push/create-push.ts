@@ -3,7 +3,7 @@
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PushRule } from '../config/config.ts';
 import { namePattern } from '../lib/name-patterns.ts';
-import { type Digest, digestAlgorithms } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { ImageName } from '../routing/target.ts';
 import type { Push, Removed, StoredUpload } from './push.ts';
 import { createPushManifest, type PushManifestDeps } from './push-manifest.ts';
@@ -53,12 +53,7 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
       const names = await content.imagesServing(digest, maxSources);
       return names.map(imageName);
     },
-    begin: (image, owner, algorithm) =>
-      uploads.begin(
-        image,
-        owner,
-        digestAlgorithms.find((known) => known === algorithm),
-      ),
+    begin: uploads.begin,
     async mount(image, digest, from) {
       for (const source of from) {
         if (!(await content.serves(source.name, digest))) continue;

@@ -1,13 +1,8 @@
-/** Whether a write failed for want of room: on the disk, in a quota of the system, or in the cache. */
-export function isNoRoom(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return error instanceof NoRoom || ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'));
-}
+import { NoRoom } from '../cache/no-room.ts';
+import { isNoRoom as isDiskFull } from '../lib/disk-space.ts';
+import { systemCode } from '../lib/thrown.ts';
 
-/** The cache may not grow by so much. */
-export class NoRoom extends Error {
-  constructor() {
-    super('there is no room in the cache');
-    this.name = 'NoRoom';
-  }
+/** Whether a write failed for want of room: on the disk, in a quota of the system, in the cache, or for a row of the index. */
+export function isNoRoom(error: unknown): boolean {
+  return error instanceof NoRoom || isDiskFull(error) || systemCode(error) === 'SQLITE_FULL';
 }

@@ -7,8 +7,10 @@
  *   3. no immutable tag moves
  */
 import { createHash } from 'node:crypto';
+import type { NewManifest } from '../cache/cache.ts';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PushRule } from '../config/config.ts';
+import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
 import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
@@ -31,8 +33,12 @@ const atOnce = 8;
 
 /** Checks and stores one manifest. Rejects where the storage fails for another reason than room. */
 export function createPushManifest({ content, hasUpstream }: PushManifestDeps) {
+  /** By image, so that a look at an immutable tag and its move are one. */
+  const movingTags = new KeyedLock();
+
   async function missingOf(image: ImageName, manifest: Manifest, rule: PushRule): Promise<readonly Digest[]> {
-    const wanted = manifest.children.filter(({ isElsewhere }) => !isElsewhere);
+    const listed = manifest.children.filter(({ isElsewhere }) => !isElsewhere);
+    const wanted = [...new Map(listed.map((child) => [child.digest, child])).values()];
     const missing: Digest[] = [];
     for (let at = 0; at < wanted.length && missing.length < maxMissing; at += atOnce) {
       const part = wanted.slice(at, at + atOnce);
@@ -90,18 +96,31 @@ export function createPushManifest({ content, hasUpstream }: PushManifestDeps) {
     }
     const missing = await missingOf(image, manifest, rule);
     if (missing.length > 0) return { kind: 'unknownContent', digests: missing };
-    const fixed = await immovable(image, tags, digest, namePattern(rule.immutable));
-    if (fixed) return { kind: 'immutable', ...fixed };
-    try {
-      await content.putManifest(image.name, { digest, mediaType, bytes, manifest }, tags, {
-        hosted: rule.mode !== 'fill',
-      });
-    } catch (error) {
-      if (!isNoRoom(error)) throw error;
-      return { kind: 'full', bytes: bytes.byteLength };
-    }
+    const failure = await movingTags.run(image.name, () =>
+      store(image, rule, { digest, mediaType, bytes, manifest }, tags),
+    );
+    if (failure) return failure;
     return { kind: 'stored', digest, tags, subject, warnings: await warningsOf(image, digest, tags) };
   };
+
+  /** Unless it would move an immutable tag. */
+  async function store(
+    image: ImageName,
+    rule: PushRule,
+    value: Omit<NewManifest, 'endpoint'>,
+    tags: readonly Tag[],
+  ): Promise<ManifestFailure | undefined> {
+    const fixed = await immovable(image, tags, value.digest, namePattern(rule.immutable));
+    if (fixed) return { kind: 'immutable', ...fixed };
+    try {
+      await content.putManifest(image.name, value, tags, { hosted: rule.mode !== 'fill' });
+      return undefined;
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      content.writeFailed(error);
+      return { kind: 'full', bytes: value.bytes.byteLength };
+    }
+  }
 
   /**
    * `skopeo copy` without `--all` pushes one platform of an index. Clients that pull by the digest of the index then find nothing

@@ -4,7 +4,7 @@
  * Hosted content has no other home: it is never evicted or revalidated, and it is durable before it is acknowledged.
  */
 import type { PushRule } from '../config/config.ts';
-import type { Digest } from '../oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 
@@ -49,7 +49,8 @@ export type UploadFailure =
   /** Fewer or more bytes came than were announced. What came is kept. */
   | { readonly kind: 'sizeMismatch'; readonly upload: UploadState; readonly announced: number }
   | { readonly kind: 'digestMismatch'; readonly wanted: Digest; readonly found: string }
-  | { readonly kind: 'tooManyUploads'; readonly limit: number }
+  /** Of this owner, or of all. */
+  | { readonly kind: 'tooManyUploads'; readonly limit: number; readonly isOwn: boolean }
   /** No room in the cache, in a quota or on the disk. */
   | { readonly kind: 'full'; readonly bytes: number }
   /** The client left in the middle of a body. */
@@ -91,11 +92,11 @@ export interface Push {
   rule(image: ImageName): PushRule | undefined;
   /** Images that can serve the blob now. At most 100. */
   imagesServing(digest: Digest): Promise<readonly ImageName[]>;
-  /** `algorithm`: of the digest that will come, where the client says so. */
+  /** `algorithm`: of the digest that will come; SHA-256 where the client does not say. */
   begin(
     image: ImageName,
     owner: string,
-    algorithm?: string,
+    algorithm?: DigestAlgorithm,
   ): Promise<{ kind: 'begun'; upload: UploadState } | UploadFailure>;
   /** Lets `image` serve a blob that `from` may serve. Undefined: it is not here, so the client must send it. */
   mount(image: ImageName, digest: Digest, from: readonly ImageName[]): Promise<StoredUpload | undefined>;

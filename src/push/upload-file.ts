@@ -8,16 +8,19 @@
  */
 import { type FileHandle, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type DigestAlgorithm, digestAlgorithms } from '../oci/digest.ts';
 
 export interface UploadFacts {
   /** `registry/repository`. */
   readonly image: string;
   readonly owner: string;
-  /** Of the running hash, as OpenSSL names it. */
-  readonly algorithm: string;
+  /** Of the running hash. */
+  readonly algorithm: DigestAlgorithm;
   /** Epoch ms. */
   readonly created: number;
 }
+
+const idForm = /^[A-Za-z0-9_-]{24}$/;
 
 /** Bytes that are written at once. */
 const batchSize = 1024 * 1024;
@@ -39,7 +42,7 @@ export async function removeUploadFile(folder: string, id: string): Promise<void
   await rm(`${uploadPath(folder, id)}.json`, { force: true });
 }
 
-/** The sessions of an earlier run. Files that make no session are removed. */
+/** The sessions of an earlier run. Files of a session that is not whole are removed; what has another name is left alone. */
 export async function listUploadFiles(folder: string): Promise<
   readonly {
     readonly id: string;
@@ -49,11 +52,11 @@ export async function listUploadFiles(folder: string): Promise<
   }[]
 > {
   const names = await readdir(folder);
-  const ids = new Set(names.map((name) => name.replace(/\.json$/, '')));
+  const ids = new Set(names.map((name) => name.replace(/\.json$/, '')).filter((id) => idForm.test(id)));
   const found = await Promise.all(
     [...ids].map(async (id) => {
       try {
-        const facts = JSON.parse(await readFile(`${uploadPath(folder, id)}.json`, 'utf8')) as UploadFacts;
+        const facts = readFacts(await readFile(`${uploadPath(folder, id)}.json`, 'utf8'));
         const { size, mtimeMs } = await stat(uploadPath(folder, id));
         return { id, facts, size, touched: mtimeMs };
       } catch {
@@ -66,15 +69,21 @@ export async function listUploadFiles(folder: string): Promise<
 }
 
 /**
- * Appends to the file, a megabyte at a time. `written` is told of each batch. Rejects with what the body throws, once
- * all that came before is written, or with what the file system says.
+ * Writes to the file from byte `from` on, a megabyte at a time. Rejects with what the body or `before` throws, once all
+ * that came earlier is written, or with what the file system says; then the file ends where the last whole batch does.
  */
 export async function appendTo(
   path: string,
+  from: number,
   body: AsyncIterable<Uint8Array>,
-  written: (bytes: number) => void | Promise<void>,
+  batches: {
+    /** Before so many bytes are written. */
+    before(bytes: number): Promise<void>;
+    after(bytes: number): void;
+  },
 ): Promise<void> {
-  const file = await open(path, 'a');
+  const file = await open(path, 'r+');
+  let end = from;
   let batch: Uint8Array[] = [];
   let size = 0;
   const flush = async () => {
@@ -82,8 +91,13 @@ export async function appendTo(
     const chunks = batch;
     batch = [];
     size = 0;
-    await writeAll(file, chunks);
-    await written(bytes);
+    await batches.before(bytes);
+    await writeAll(file, chunks, end).catch(async (error: unknown) => {
+      await file.truncate(end).catch(() => {});
+      throw error;
+    });
+    end += bytes;
+    batches.after(bytes);
   };
   try {
     try {
@@ -100,10 +114,22 @@ export async function appendTo(
   }
 }
 
-async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+/** Throws where the text is none of this file's; a power cut leaves such. */
+function readFacts(text: string): UploadFacts {
+  const { image, owner, algorithm, created } = JSON.parse(text) as Record<keyof UploadFacts, unknown>;
+  const known = digestAlgorithms.find((one) => one === algorithm);
+  if (typeof image !== 'string' || typeof owner !== 'string' || typeof created !== 'number' || !known) {
+    throw new Error('the facts of an upload are not whole');
+  }
+  return { image, owner, algorithm: known, created };
+}
+
+async function writeAll(file: FileHandle, chunks: readonly Uint8Array[], from: number): Promise<void> {
   let rest = [...chunks];
+  let at = from;
   while (rest.length > 0) {
-    let { bytesWritten } = await file.writev(rest);
+    let { bytesWritten } = await file.writev(rest, at);
+    at += bytesWritten;
     rest = rest.flatMap((chunk) => {
       const taken = Math.min(bytesWritten, chunk.byteLength);
       bytesWritten -= taken;

@@ -1,16 +1,17 @@
 /**
  * One upload session: a growing file, its running hash and its room. One request at a time writes to it (`uploads.ts` sees to it).
  *
- * SHA-256 follows on the hashing thread while bytes come. Room is reserved before bytes are read where their number is known, and
- * 16 MiB at a time where it is not.
+ * The hash follows on the hashing thread while bytes come. Room is reserved before bytes are read where their number is known, and
+ * 16 MiB at a time where it is not, less where so much is not free.
  */
 import type { Reservation } from '../cache/cache.ts';
 import type { HostedContent } from '../cache/hosted-content.ts';
+import { NoRoom } from '../cache/no-room.ts';
 import type { Hasher, PrefixHash } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Digest, digestAlgorithm } from '../oci/digest.ts';
 import { limited } from './limited-body.ts';
-import { isNoRoom, NoRoom } from './no-room.ts';
+import { isNoRoom } from './no-room.ts';
 import type { Chunk, UploadFailure, UploadState } from './push.ts';
 import { appendTo, removeUploadFile, type UploadFacts, uploadPath } from './upload-file.ts';
 
@@ -22,7 +23,9 @@ export interface UploadSessionDeps {
   readonly folder: string;
 }
 
+/** Bytes that are reserved at once, and those without which a body is not begun, where its length is not known. */
 const step = 16 * 1024 * 1024;
+const leastRoom = 64 * 1024;
 
 export class UploadSession {
   readonly id: string;
@@ -30,6 +33,8 @@ export class UploadSession {
   readonly path: string;
   /** A request is writing. */
   isBusy = false;
+  /** Its client gave it up: a request that is writing stops. */
+  isCancelled = false;
   /** Epoch ms of the last byte. */
   touched: number;
   readonly #deps: UploadSessionDeps;
@@ -63,32 +68,42 @@ export class UploadSession {
     const before = this.#size;
     if (start !== undefined && start !== before) return { kind: 'outOfOrder', upload: this.state };
     if (length === 0) return undefined;
-    const first = length ?? step;
-    if (!(await this.mayGrowTo(before + first))) return { kind: 'full', bytes: first };
+    const wanted = length ?? leastRoom;
+    if (!(await this.#mayGrowBy(wanted, length === undefined))) return { kind: 'full', bytes: wanted };
     this.#hash ??= this.#deps.hasher.begin(this.path, this.facts.algorithm);
     this.#hash.advance(before);
     let broken: unknown;
+    let isLonger = false;
     const source = limited(
       untilBroken(body, (error) => {
         broken = error;
       }),
       length,
+      () => {
+        isLonger = true;
+      },
     );
     try {
-      await appendTo(this.path, source, async (bytes) => {
-        this.#size += bytes;
-        this.touched = this.#deps.clock.now();
-        this.#hash?.advance(this.#size);
-        if (length === undefined && !(await this.mayGrowTo(this.#size + step))) throw new NoRoom();
+      await appendTo(this.path, before, source, {
+        before: async (bytes) => {
+          if (this.isCancelled) throw new Cancelled();
+          if (!(await this.#mayGrowBy(bytes, length === undefined))) throw new NoRoom();
+        },
+        after: (bytes) => {
+          this.#size += bytes;
+          this.touched = this.#deps.clock.now();
+          this.#hash?.advance(this.#size);
+        },
       });
     } catch (error) {
+      if (error instanceof Cancelled) return { kind: 'unknownUpload' };
       if (!isNoRoom(error)) throw error;
       this.#deps.content.writeFailed(error);
-      return { kind: 'full', bytes: first };
+      return { kind: 'full', bytes: wanted };
     }
     if (broken !== undefined) return { kind: 'clientLeft' };
-    const isShort = length !== undefined && this.#size !== before + length;
-    return isShort ? { kind: 'sizeMismatch', upload: this.state, announced: length } : undefined;
+    const isOther = isLonger || (length !== undefined && this.#size !== before + length);
+    return isOther ? { kind: 'sizeMismatch', upload: this.state, announced: length ?? 0 } : undefined;
   }
 
   /** The digest of the whole file, by the algorithm of `wanted`. */
@@ -115,6 +130,13 @@ export class UploadSession {
     return true;
   }
 
+  /** `isOpen`: more will follow, so more is reserved where it is free. */
+  async #mayGrowBy(bytes: number, isOpen: boolean): Promise<boolean> {
+    const size = this.#size + bytes;
+    if (size <= this.#reserved) return true;
+    return (isOpen && (await this.mayGrowTo(size + step))) || (await this.mayGrowTo(size));
+  }
+
   /** Removes the files that are left and gives the room back. */
   async end(): Promise<void> {
     this.pause();
@@ -128,6 +150,8 @@ export class UploadSession {
     this.#hash = undefined;
   }
 }
+
+class Cancelled extends Error {}
 
 /** A body that ends where the client left, and says so. */
 async function* untilBroken(

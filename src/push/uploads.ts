@@ -13,6 +13,7 @@ import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { ImageName } from '../routing/target.ts';
 import { isNoRoom } from './no-room.ts';
 import type { Chunk, UploadFailure, UploadKey, UploadState } from './push.ts';
+import { boundUploads, isIdle } from './upload-bounds.ts';
 import { createUploadFile, listUploadFiles } from './upload-file.ts';
 import { UploadSession, type UploadSessionDeps } from './upload-session.ts';
 
@@ -24,6 +25,8 @@ export interface UploadsDeps extends Omit<UploadSessionDeps, 'folder'> {
     readonly size: number;
     readonly reason: string;
   }): void;
+  /** The files of a session could not be removed. */
+  onFailed(error: unknown): void;
 }
 
 export interface UploadUsage {
@@ -51,7 +54,7 @@ export interface Uploads {
     chunk: Chunk,
     commit: (file: string, size: number) => Promise<void>,
   ): Promise<{ readonly kind: 'stored' } | UploadFailure>;
-  /** False: there is no such session, or a request is writing to it. */
+  /** A request that is writing to it ends. False: there is no such session. */
   cancel(key: UploadKey): Promise<boolean>;
   /** Sessions, and their bytes. */
   usage(): UploadUsage;
@@ -59,16 +62,16 @@ export interface Uploads {
   close(): void;
 }
 
-export const maxUploadsPerOwner = 64;
 const idleFor = 24 * 3_600_000;
 const sweepEvery = 3_600_000;
 
 /** Opens the sessions of `folder`, which is made where it is missing. Rejects with what the file system says. */
 export async function openUploads(deps: UploadsDeps, folder: string): Promise<Uploads> {
-  const { clock, content, onDropped } = deps;
+  const { clock, content, onDropped, onFailed } = deps;
   const sessionDeps = { ...deps, folder };
   const sessions = new Map<string, UploadSession>();
   let sweeper: Timer | undefined;
+  let isClosed = false;
 
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const { id, facts, ...file } of await listUploadFiles(folder)) {
@@ -79,10 +82,9 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
   await sweep();
 
   async function sweep(): Promise<void> {
-    const isIdle = ({ isBusy, touched }: UploadSession) => !isBusy && clock.now() - touched > idleFor;
-    for (const session of [...sessions.values()].filter(isIdle))
-      await drop(session, 'no byte came for a day');
-    sweeper = clock.after(sweepEvery, () => void sweep());
+    for (const session of [...sessions.values()].filter((one) => isIdle(one, clock.now() - idleFor)))
+      await drop(session, 'no byte came for a day').catch(onFailed);
+    if (!isClosed) sweeper = clock.after(sweepEvery, () => void sweep());
   }
 
   async function end(session: UploadSession): Promise<void> {
@@ -114,32 +116,26 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
       return await work(session);
     } finally {
       session.isBusy = false;
-    }
-  }
-
-  /** A write that had no room becomes a failure that clients are told; any other error is thrown. */
-  async function orFull(write: () => Promise<void>, bytes: number): Promise<UploadFailure | undefined> {
-    try {
-      await write();
-      return undefined;
-    } catch (error) {
-      if (!isNoRoom(error)) throw error;
-      content.writeFailed(error);
-      return { kind: 'full', bytes };
+      if (session.isCancelled) await end(session);
     }
   }
 
   return {
     async begin(image, owner, algorithm = 'sha256') {
-      const own = [...sessions.values()].filter(({ facts }) => facts.owner === owner);
-      if (own.length >= maxUploadsPerOwner) return { kind: 'tooManyUploads', limit: maxUploadsPerOwner };
+      const { refused, givesWay } = boundUploads([...sessions.values()], owner, clock.now());
+      if (refused) return refused;
+      if (givesWay) void drop(givesWay, 'a new upload took its place').catch(onFailed);
       const id = randomBytes(18).toString('base64url');
       const now = clock.now();
       const facts = { image: image.name, owner, algorithm, created: now };
       const session = new UploadSession(sessionDeps, id, facts, { size: 0, touched: now });
-      // Before the first await, so that many requests at once do not pass the bound.
       sessions.set(id, session);
-      const full = await orFull(() => createUploadFile(folder, id, facts), 0);
+      const full = await orFull(content, () => createUploadFile(folder, id, facts), 0).catch(
+        async (error: unknown) => {
+          await end(session).catch(onFailed);
+          throw error;
+        },
+      );
       if (full) await end(session);
       return full ?? { kind: 'begun', upload: session.state };
     },
@@ -162,7 +158,7 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
           return { kind: 'digestMismatch', wanted: digest, found };
         }
         const { size } = session.state;
-        const full = await orFull(() => commit(session.path, size), size);
+        const full = await orFull(content, () => commit(session.path, size), size);
         if (full) return full;
         await end(session);
         return { kind: 'stored' };
@@ -170,18 +166,38 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
 
     async cancel(key) {
       const session = find(key);
-      if (!session || session.isBusy) return false;
-      await end(session);
+      if (!session) return false;
+      session.isCancelled = true;
+      sessions.delete(session.id);
+      // Else the request that is writing ends it.
+      if (!session.isBusy) await end(session);
       return true;
     },
 
     usage: () => usageOf([...sessions.values()]),
 
     close() {
+      isClosed = true;
       sweeper?.cancel();
       for (const session of sessions.values()) session.pause();
     },
   };
+}
+
+/** A write that had no room becomes a failure that clients are told; any other error is thrown. `bytes` that are wanted. */
+async function orFull(
+  content: UploadsDeps['content'],
+  write: () => Promise<void>,
+  bytes: number,
+): Promise<UploadFailure | undefined> {
+  try {
+    await write();
+    return undefined;
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    content.writeFailed(error);
+    return { kind: 'full', bytes };
+  }
 }
 
 function usageOf(sessions: readonly UploadSession[]): UploadUsage {

@@ -13,7 +13,7 @@ export interface UploadPath {
   readonly id: string | undefined;
 }
 
-const form = /^\/v2\/(.+)\/blobs\/uploads\/?([A-Za-z0-9_-]*)$/;
+const form = /^\/v2\/(.+)\/blobs\/uploads(?:\/([A-Za-z0-9_-]*))?$/;
 const maxPathLength = 1400;
 
 /** Undefined where the path is none of an upload. `rawPath` is the path of the URL as sent, without the query. */
@@ -23,5 +23,5 @@ export function parseUploadPath(rawPath: string): Addressed<UploadPath> | undefi
   if (rawName === undefined) return undefined;
   const name = decodePiece(rawName);
   if (name === undefined) return refused('name', 'the name in the path is not percent-encoded UTF-8');
-  return { ok: true, value: { name, id: id === '' ? undefined : id } };
+  return { ok: true, value: { name, id: id || undefined } };
 }

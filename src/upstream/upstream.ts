@@ -79,7 +79,8 @@ export type Answer<T> =
 
 /** What a trail without an ok means for the client: `notFound` only if every endpoint that was asked said so, and one was asked. */
 export type Verdict =
-  | { readonly kind: 'notFound' }
+  /** `isLocal`: no endpoint may be asked for this image, and it is not here. */
+  | { readonly kind: 'notFound'; readonly isLocal?: true }
   | { readonly kind: 'unavailable' }
   | { readonly kind: 'offline' }
   | { readonly kind: 'rateLimited' /** epoch ms */; readonly until: number };

@@ -91,7 +91,11 @@ function failureOf(
 ): { readonly status: number; readonly code: OciErrorCode; readonly words: string } {
   switch (verdict.kind) {
     case 'notFound':
-      return { status: 404, code: unknownCodes[target.kind], words: 'is unknown to every endpoint' };
+      return {
+        status: 404,
+        code: unknownCodes[target.kind],
+        words: verdict.isLocal ? 'is not here' : 'is unknown to every endpoint',
+      };
     case 'unavailable':
       return { status: 502, code: 'UNAVAILABLE', words: `is not cached, and ${whyUnavailable(trail)}` };
     case 'offline': {

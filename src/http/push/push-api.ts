@@ -11,7 +11,7 @@
  *   DELETE  manifests/TAG|DIGEST, blobs/DIGEST
  */
 import type { OutgoingHttpHeaders } from 'node:http';
-import { type Digest, parseDigest } from '../../oci/digest.ts';
+import { type Digest, digestAlgorithm, digestAlgorithms, parseDigest } from '../../oci/digest.ts';
 import { maxManifestBytes } from '../../oci/manifest.ts';
 import { bareMediaType } from '../../oci/media-types.ts';
 import { parseTag, type Tag } from '../../oci/reference.ts';
@@ -79,19 +79,25 @@ async function begin(push: Push, request: PushRequest, { image }: UploadTarget):
   const wanted = query.get('digest');
   const digest = wanted === null ? undefined : parseDigest(wanted);
   if (wanted !== null && !digest) return badDigest(wanted);
-  const begun = await push.begin(image, owner, query.get('digest-algorithm') ?? undefined);
+  const announced = query.get('digest-algorithm');
+  const algorithm = digest ? digestAlgorithm(digest) : digestAlgorithms.find((one) => one === announced);
+  if (announced !== null && algorithm === undefined) {
+    const message = `digest-algorithm is one of ${digestAlgorithms.join(', ')}`;
+    return errorsAnswer(400, [{ code: 'DIGEST_INVALID', message }]);
+  }
+  const begun = await push.begin(image, owner, algorithm);
   if (begun.kind !== 'begun') return failureAnswer(request, begun);
   const { id } = begun.upload;
   if (!digest || (mount !== null && body.length === 0)) return uploadAnswer(202, request, begun.upload);
   const key = { image, id, owner };
-  const finished = await push.finish(key, digest, {
-    body: body.bytes(),
-    start: undefined,
-    length: body.length,
-  });
-  if (finished.kind === 'stored') return storedAnswer(request, finished);
-  await push.cancel(key);
-  return failureAnswer(request, finished);
+  const chunk = { body: body.bytes(), start: undefined, length: body.length };
+  try {
+    const finished = await push.finish(key, digest, chunk);
+    return finished.kind === 'stored' ? storedAnswer(request, finished) : failureAnswer(request, finished);
+  } finally {
+    // The client has no address to go on with.
+    await push.cancel(key);
+  }
 }
 
 async function session(

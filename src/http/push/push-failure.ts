@@ -48,7 +48,9 @@ function describe(failure: Failure): [number, OciError, ...OciError[]] {
         429,
         {
           code: 'TOOMANYREQUESTS',
-          message: `this client has ${failure.limit} uploads under way: finish or cancel one first`,
+          message: failure.isOwn
+            ? `this client has ${failure.limit} uploads under way: finish or cancel one first`
+            : `there are ${failure.limit} uploads under way: try again when some of them are over`,
         },
       ];
     case 'full': {

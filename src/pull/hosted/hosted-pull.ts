@@ -17,17 +17,23 @@ import { namePattern } from '../../lib/name-patterns.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { ImageName } from '../../routing/target.ts';
 import { byBytes, page } from '../list-tags.ts';
-import type { Pull, Pulled } from '../pull.ts';
+import type { CacheResult, Pull, Pulled } from '../pull.ts';
+import { openStoredBlob } from '../stored-blob.ts';
 import { createHostedReferrers } from './hosted-referrers.ts';
 
 export interface HostedPullDeps {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
-  readonly cache: Pick<Cache, 'tag' | 'tags' | 'manifest'>;
-  readonly content: Pick<HostedContent, 'serves' | 'referrersOf' | 'knows'>;
+  readonly cache: Pick<Cache, 'tag' | 'tags' | 'manifest' | 'open'>;
+  readonly content: Pick<HostedContent, 'referrersOf' | 'knows'>;
 }
 
-const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound' }, trail: [] };
+const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
+
+/** Where the endpoints know nothing, what is here is all; where none answers, more may exist. */
+function unconfirmed({ verdict }: Pulled<unknown> & { readonly found: false }): CacheResult {
+  return verdict.kind === 'notFound' ? 'hit' : 'stale';
+}
 
 function hit<T>(value: T): Pulled<T> {
   return { found: true, value, cache: 'hit', trail: [] };
@@ -67,15 +73,19 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     },
 
     async headBlob(target) {
-      const isAbsent =
-        modeOf(target.image) === 'local' && !(await content.serves(target.image.name, target.digest));
-      return isAbsent ? absent : pull.headBlob(target);
+      const { image, digest } = target;
+      if (modeOf(image) !== 'local') return pull.headBlob(target);
+      const stored = await openStoredBlob(cache, image.name, digest);
+      if (!stored) return absent;
+      stored.value.close();
+      return hit({ digest, size: stored.value.size });
     },
 
     async blob(target) {
-      const isAbsent =
-        modeOf(target.image) === 'local' && !(await content.serves(target.image.name, target.digest));
-      return isAbsent ? absent : pull.blob(target);
+      const { image, digest } = target;
+      if (modeOf(image) !== 'local') return pull.blob(target);
+      // Not by way of `pull`, which asks endpoints when the file turns out to be damaged.
+      return (await openStoredBlob(cache, image.name, digest)) ?? absent;
     },
 
     async tags(target) {
@@ -93,7 +103,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const value = page(all, limit, after);
       return theirs.found
         ? { ...theirs, value }
-        : { found: true, value, cache: 'stale', trail: theirs.trail };
+        : { found: true, value, cache: unconfirmed(theirs), trail: theirs.trail };
     },
 
     async referrers(target) {
@@ -103,7 +113,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const theirs = await pull.referrers(target);
       const value = await referrers.merged(target, theirs.found ? theirs.value : undefined);
       if (theirs.found) return { ...theirs, value: value ?? theirs.value };
-      return value ? { found: true, value, cache: 'stale', trail: theirs.trail } : theirs;
+      if (!value) return theirs;
+      return { found: true, value, cache: unconfirmed(theirs), trail: theirs.trail };
     },
   };
 }
