@@ -379,7 +379,11 @@ describe('a client that pushes', () => {
   });
 
   it('gets 405 for a repository without a rule', async () => {
-    const refused = await pusher(app.url, 'listed.test/library/alpine').send('POST', 'blobs/uploads/', 'body');
+    const refused = await pusher(app.url, 'listed.test/library/alpine').send(
+      'POST',
+      'blobs/uploads/',
+      'body',
+    );
     assert.equal(refused.status, 405);
     assert.deepEqual(codesOf(refused), ['UNSUPPORTED']);
   });
