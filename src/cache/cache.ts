@@ -10,7 +10,6 @@ import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { PartialDownloads } from './capacity/partial-downloads.ts';
 import type { IncomingFolder } from './incoming/incoming-folder.ts';
-import type { ListKind } from './index/catalogue.ts';
 
 export interface Cache {
   /** What is known of the digest where this image asks for it. */
@@ -110,6 +109,9 @@ export interface KnownDescriptor {
   /** Bytes of all that the same manifest lists. */
   readonly imageBytes: number;
 }
+
+/** Lists of upstreams: the tags of an image (one list under each key), and the referrers of one subject. */
+export type ListKind = 'tags' | 'referrers';
 
 export interface CachedList {
   readonly bytes: Uint8Array;

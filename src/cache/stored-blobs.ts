@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { isSchema1Type } from '../oci/media-types.ts';
 import type { Cache, StoredBlob } from './cache.ts';
-import type { StoredParts } from './local-cache.ts';
+import type { StoredParts } from './stored-parts.ts';
 
 /** Blobs on their way, at most, with links that are remembered. */
 const earlyLinks = 1000;

@@ -5,8 +5,8 @@ import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isNamedBy } from '../oci/signed-schema1.ts';
 import type { Cache, NewManifest } from './cache.ts';
-import type { StoredParts } from './local-cache.ts';
 import { NoRoom } from './no-room.ts';
+import type { StoredParts } from './stored-parts.ts';
 
 /** Bytes of manifests kept in memory. */
 const manifestMemory = 32 * 1024 * 1024;

@@ -7,7 +7,7 @@
  */
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { CachedList, CachedTag, Found } from '../cache.ts';
+import type { CachedList, CachedTag, Found, ListKind } from '../cache.ts';
 
 /**
  * Where a link comes from: the `endpointKey` of the endpoint that answered for the content, `push` for a client that pushed it,
@@ -31,9 +31,6 @@ export interface NewLink {
   /** Tags of the image that point to the content from now on. */
   readonly tags?: readonly Tag[] | undefined;
 }
-
-/** Lists of upstreams: the tags of an image (one list under each key), and the referrers of one subject. */
-export type ListKind = 'tags' | 'referrers';
 
 /** What a content can be asked for by. */
 export interface Names {
