@@ -203,7 +203,7 @@ export class SparseFile {
     // The file may be removed while its ranges are being saved.
     const isVoid = () => this.#gone || epoch !== this.epoch;
     this.#saving = this.partial
-      .save({ size: this.#deps.size.value, ranges: this.written.toJSON() })
+      .save({ size: this.#deps.size.announced, ranges: this.written.toJSON() })
       .then(() => {
         if (!isVoid()) this.#savedBytes = bytes;
       })

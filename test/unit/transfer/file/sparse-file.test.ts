@@ -85,7 +85,8 @@ describe('a sparse file', () => {
   it('saves its ranges while it grows, and a later one goes on from them', async (t) => {
     const folder = tempFolder(t);
     const clock = createManualClock();
-    const size = new BlobSize(blob.digest, bytes.length, undefined);
+    const size = new BlobSize(blob.digest, undefined, undefined);
+    size.judge(bytes.length);
     const sparse = file(folder, { clock, size });
     sparse.create();
     // Less than a batch: a slow endpoint's bytes are saved all the same.
@@ -102,6 +103,18 @@ describe('a sparse file', () => {
     put(later, 10 * KiB, bytes.length);
     assert.equal(`sha256:${await later.digest(bytes.length)}`, blob.digest);
     later.close();
+  });
+
+  it('saves no size that a manifest alone told: the next one may ask the endpoints without it', async (t) => {
+    const folder = tempFolder(t);
+    const sparse = file(folder, { size: new BlobSize(blob.digest, 10 * KiB, undefined) });
+    sparse.create();
+    put(sparse, 0, 10 * KiB);
+    await sparse.flush();
+    await sparse.save();
+    sparse.close();
+    const found = findResumeState(new PartialFile(join(folder, 'blob')));
+    assert.deepEqual([found.ranges.bytes, found.size], [10 * KiB, undefined]);
   });
 
   it('never saves what is not written', async (t) => {
