@@ -3,6 +3,7 @@
  *
  *   commit ... the cache renames the file into the store and counts its bytes from then on
  *   reject ... the contributors are blamed, and the bytes are fetched again, a few times
+ *   leave .... the bytes stay on disk for the next transfer, which can still blame their contributors
  *
  * It works on the file and says what came of it; the transfer decides what follows.
  */
@@ -17,12 +18,12 @@ export interface CommittedBlob {
   readonly digest: Digest;
   readonly file: Pick<SparseFile, 'path' | 'present' | 'written' | 'digest' | 'moved' | 'remove' | 'saving'>;
   readonly size: BlobSize;
-  readonly contributors: Pick<Contributors, 'blame'>;
+  readonly contributors: Pick<Contributors, 'blame' | 'known'>;
 }
 
 export type CommitDeps = Pick<
   TransferDeps,
-  'commit' | 'reserve' | 'partialDownloads' | 'metrics' | 'log' | 'limits'
+  'commit' | 'reserve' | 'partialDownloads' | 'contributorMemory' | 'metrics' | 'log' | 'limits'
 >;
 
 /** One per transfer. */
@@ -103,5 +104,13 @@ export class Commit {
     contributors.blame(size.isAssumed);
     size.doubt();
     this.#rejections += 1;
+  }
+
+  /** The transfer closes before the blob is whole. A file without bytes goes. */
+  leave(): void {
+    const { file, contributors } = this.#blob;
+    this.#deps.metrics.transferEnded('failed');
+    if (file.written.bytes === 0) file.remove();
+    else this.#deps.contributorMemory.keep(file.path, contributors.known);
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
+import type { ContributorMemory } from './fetch/contributor-memory.ts';
 import type { DistrustMemory } from './fetch/distrust.ts';
 import type { WriteVector } from './file/file-writer.ts';
 import type { MemoryBudget } from './file/memory-budget.ts';
@@ -60,6 +61,7 @@ export interface TransferDeps extends Required<TransfersDeps> {
   readonly budget: MemoryBudget;
   readonly relayMemory: RelayMemory;
   readonly distrust: DistrustMemory;
+  readonly contributorMemory: ContributorMemory;
   /** `transfer.fill` as it is now. */
   readonly fill: () => 'always' | 'never' | number;
   /** Takes the transfer off the list of those that requests can join: the next request for its blob starts a new one. */

@@ -64,7 +64,7 @@ export class Transfer implements FetchOwner, Readable {
     this.#size = new BlobSize(digest, declaredSize, partial.size);
     const onError = (error: Error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`);
     this.file = new SparseFile({ ...deps, digest, size: this.#size, onError }, partial);
-    this.#contributors = new Contributors(deps, digest, bytes > 0);
+    this.#contributors = new Contributors(deps, digest, deps.contributorMemory.take(this.file.path, bytes));
     const { file, sources } = this;
     const blob = { digest, file, sources, size: this.#size, contributors: this.#contributors };
     this.#fetches = new Fetches(blob, deps, this);
@@ -288,10 +288,7 @@ export class Transfer implements FetchOwner, Readable {
     if (this.#state.kind === 'closed' || this.#uses > 0 || this.#fetches.count > 0) return;
     // A request came meanwhile, fetched the last bytes, and left: `#verify` closes the transfer.
     if ('done' in this.#state) return;
-    if (this.isFilling) {
-      this.#deps.metrics.transferEnded('failed');
-      if (this.file.written.bytes === 0) this.file.remove();
-    }
+    if (this.isFilling) this.#commit.leave();
     this.#state = { kind: 'closed' };
     this.#commit.release();
     this.#deps.unlist(this);

@@ -11,6 +11,7 @@ import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Trail } from '../upstream/outcome.ts';
 import type { Verdict } from '../upstream/upstream.ts';
 import type { ByteSource } from './fetch/byte-source.ts';
+import { createContributorMemory } from './fetch/contributor-memory.ts';
 import { createDistrustMemory } from './fetch/distrust.ts';
 import { MemoryBudget } from './file/memory-budget.ts';
 import { defaultLimits, type TransferLimits } from './limits.ts';
@@ -124,6 +125,7 @@ export function createTransfers(
     budget,
     relayMemory: new RelayMemory(),
     distrust: createDistrustMemory(),
+    contributorMemory: createContributorMemory(),
     fill: () => fill,
     unlist(transfer) {
       const { digest, file } = transfer;
@@ -186,11 +188,8 @@ export function createTransfers(
       for (const { file, bytes, modified } of resumable) leave(file, bytes, modified);
       if (resumable.length + removed === 0) return;
       const bytes = resumable.reduce((sum, one) => sum + one.bytes, 0);
-      const event = 'transfer.swept';
-      deps.log.info(
-        { event, resumable: resumable.length, bytes, removed },
-        'looked through the incoming folder',
-      );
+      const swept = { event: 'transfer.swept', resumable: resumable.length, bytes, removed };
+      deps.log.info(swept, 'looked through the incoming folder');
     },
 
     configure(next) {

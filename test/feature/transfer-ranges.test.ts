@@ -125,7 +125,9 @@ describe('ranges one after the other', () => {
     const range = { headers: { range: `bytes=0-${2 * MiB - 1}` } };
     assert.deepEqual((await get(site.url(blob.digest), range)).body, lie.bytes(0, 2 * MiB));
     const whole = await get(site.url(blob.digest));
-    assert.equal(whole.complete, false, 'the wrong whole is not completed');
+    // Unless the verdict came before its first byte, it had wrong ones and must not come to its end.
+    assert.ok(!whole.complete || whole.body.equals(blob.bytes()), 'the wrong whole is not completed');
+    // The mirror is not asked first again, whether the range's transfer still ran or had ended when the whole was asked for.
     await pullWhole(site.url(blob.digest), blob);
     await site.stored(blob.digest);
     assert.deepEqual((await get(site.url(blob.digest), range)).body, blob.bytes(0, 2 * MiB));

@@ -3,11 +3,12 @@
  *
  *   one gave all ............... blamed: counted against it, not asked again by this transfer, asked last by later ones
  *   several gave parts ......... it is not known which one lied: none of them is trusted first again
- *   an earlier run's bytes ..... may have been lost in a power cut: no endpoint is blamed
+ *   an earlier process's bytes . may have been lost in a power cut: no endpoint is blamed
  */
 import type { Digest } from '../../oci/digest.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
+import { type KnownContributors, noContributors } from './contributor-memory.ts';
 
 export type ContributorsDeps = Pick<TransferDeps, 'distrust' | 'report' | 'log'>;
 
@@ -18,16 +19,21 @@ export class Contributors {
   readonly #deps: ContributorsDeps;
   readonly #digest: Digest;
   readonly #endpoints = new Map<string, Endpoint>();
-  #hasEarlierBytes: boolean;
+  /** Of the bytes that were present before. */
+  #earlier: KnownContributors;
 
-  /** `hasEarlierBytes`: an earlier run gave a part. */
-  constructor(deps: ContributorsDeps, digest: Digest, hasEarlierBytes: boolean) {
+  constructor(deps: ContributorsDeps, digest: Digest, earlier: KnownContributors) {
     this.#deps = deps;
     this.#digest = digest;
-    this.#hasEarlierBytes = hasEarlierBytes;
+    this.#earlier = earlier;
   }
 
-  /** Whether any endpoint has given bytes in this run. */
+  /** Of all bytes that are present. */
+  get known(): KnownContributors {
+    return this.#earlier && new Map([...this.#earlier, ...this.#endpoints]);
+  }
+
+  /** Whether any endpoint has given bytes to this transfer. */
   get any(): boolean {
     return this.#endpoints.size > 0;
   }
@@ -47,9 +53,7 @@ export class Contributors {
    * endpoints that gave them.
    */
   forReader(hasBytes: boolean): Contributors {
-    const own = new Contributors(this.#deps, this.#digest, hasBytes && this.#hasEarlierBytes);
-    if (hasBytes) for (const endpoint of this.#endpoints.values()) own.add(endpoint);
-    return own;
+    return new Contributors(this.#deps, this.#digest, hasBytes ? this.known : noContributors);
   }
 
   add(endpoint: Endpoint): void {
@@ -63,20 +67,21 @@ export class Contributors {
 
   /** All bytes are here and they are wrong. With an assumed size, it may be the size that is wrong: no endpoint is excluded. */
   blame(isSizeAssumed = false): void {
-    const endpoints = [...this.#endpoints.keys()];
+    const { known } = this;
+    const endpoints = [...(known ?? this.#endpoints).keys()];
     this.#deps.log.error(
       { event: 'transfer.wrongDigest', digest: this.#digest, endpoints },
       'wrong digest, fetching again',
     );
-    if (!this.#hasEarlierBytes) {
+    if (known) {
       this.#deps.distrust.add(this.#digest, endpoints);
-      const [only, ...others] = this.#endpoints.values();
+      const [only, ...others] = known.values();
       if (only && others.length === 0 && !isSizeAssumed) {
         this.#deps.report(only, 'invalid', `gave wrong bytes for ${this.#digest}`);
         this.excluded.add(endpointKey(only));
       }
     }
-    this.#hasEarlierBytes = false;
+    this.#earlier = noContributors;
     this.#endpoints.clear();
   }
 }

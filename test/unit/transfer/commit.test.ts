@@ -24,7 +24,7 @@ function blobOf(deps: Partial<CommitDeps> = {}): Steps {
     {
       digest,
       size: new BlobSize(digest, size, undefined),
-      contributors: { blame: () => steps.push('blamed') },
+      contributors: { blame: () => steps.push('blamed'), known: new Map() },
       file: {
         path: 'a file',
         present,
@@ -42,6 +42,7 @@ function blobOf(deps: Partial<CommitDeps> = {}): Steps {
       limits: defaultLimits,
       log: { debug() {}, info() {}, warn() {}, error: () => steps.push('logged') },
       metrics: { received() {}, transferRead() {}, transferEnded: (how) => steps.push(how) },
+      contributorMemory: { keep: (path) => steps.push(`remembered ${path}`), take: () => undefined },
       partialDownloads: { add() {}, hold() {}, forget: (path) => steps.push(`forgot ${path}`) },
       reserve: () => ({ release: () => steps.push('released') }),
       commit: async () => void steps.push('counted as content'),
@@ -54,6 +55,12 @@ function blobOf(deps: Partial<CommitDeps> = {}): Steps {
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a blob on its way into the store', () => {
+  it('is left to the next transfer with the contributors of its bytes', () => {
+    const { steps, commit } = blobOf();
+    commit.leave();
+    assert.deepEqual(steps, ['failed', 'remembered a file']);
+  });
+
   it('is not counted twice, as content and as what an earlier run left, while its ranges are being saved', async () => {
     const { steps, commit } = blobOf();
     await commit.reserve(['a/b']);

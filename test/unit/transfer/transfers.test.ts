@@ -172,6 +172,31 @@ describe('a transfer', () => {
     await later.whenStored(digest);
   });
 
+  it('blames the endpoint that gave all bytes, though a transfer that has ended kept the first of them', async (t) => {
+    const left = Promise.withResolvers<void>();
+    const partialDownloads = { add: () => left.resolve(), hold() {}, forget() {} };
+    const bench = transferBench(tempFolder(t), hasher, { fill: 'never', deps: { partialDownloads } });
+    const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 10) };
+    const source = scriptedSource('a/b', [liar, good]);
+    const range = opened(await bench.transfers.open({ digest, source, start: 0, end: MiB }));
+    await readAll(range.reader(0, MiB));
+    range.close();
+    await left.promise;
+    assert.equal(bench.transfers.count, 0);
+    const whole = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    const got = await readAll(whole.reader(0)).catch(() => undefined);
+    whole.close();
+    assert.ok(got === undefined || got.equals(blob), 'no wrong body is complete');
+    assert.deepEqual(
+      bench.reports.map(({ endpoint, fault }) => [endpoint, fault]),
+      [['liar.example', 'invalid']],
+    );
+    const again = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    assert.ok((await readAll(again.reader(0))).equals(blob));
+    again.close();
+    await bench.whenStored(digest);
+  });
+
   it('throws away a partial download that turns out wrong, and blames no endpoint', async (t) => {
     const folder = tempFolder(t);
     const earlier = transferBench(folder, hasher, { fill: 'never' });

@@ -7,6 +7,7 @@ import type { ByteStream } from '../../../../src/lib/bytes/byte-stream.ts';
 import { createReadBlocks } from '../../../../src/lib/bytes/read-blocks.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { BlobSize } from '../../../../src/transfer/blob-size.ts';
+import { noContributors } from '../../../../src/transfer/fetch/contributor-memory.ts';
 import { Contributors } from '../../../../src/transfer/fetch/contributors.ts';
 import { createDistrustMemory } from '../../../../src/transfer/fetch/distrust.ts';
 import { MemoryBudget } from '../../../../src/transfer/file/memory-budget.ts';
@@ -71,7 +72,7 @@ describe('a relay', () => {
     const contributors = new Contributors(
       { distrust, report, log: { debug() {}, info() {}, warn() {}, error() {} } },
       digest,
-      false,
+      noContributors,
     );
     return {
       source,
