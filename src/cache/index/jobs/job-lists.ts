@@ -1,16 +1,22 @@
 /** What is asked about jobs, and the end of their history. */
 import type { Database } from 'better-sqlite3';
-import type { JobState } from '../../../jobs/job.ts';
+import type { Job, JobState } from '../../../jobs/job.ts';
 import type { Kept } from '../../../jobs/job-store.ts';
 import { asJob, type JobRow, jobColumns } from './job-row.ts';
-import type { JobRows } from './job-rows.ts';
+
+export interface JobLists {
+  lastJob(kind: string, key: string): Job | undefined;
+  /** Newest first, of one kind or all, in one of the states. */
+  jobsIn(states: readonly JobState[], kind: string | undefined, before: number, limit: number): Job[];
+  jobCounts(): { kind: string; state: JobState; jobs: number }[];
+  oldestFailure(): number | undefined;
+  forgetJobs(kept: Kept, limit: number): number;
+}
 
 const over = "state IN ('done', 'failed', 'cancelled')";
 
 /** Every method throws what SQLite throws. */
-export function createJobLists(
-  db: Database,
-): Pick<JobRows, 'lastJob' | 'jobsIn' | 'jobCounts' | 'oldestFailure' | 'forgetJobs'> {
+export function createJobLists(db: Database): JobLists {
   const last = db.prepare<[string, string], JobRow>(
     `SELECT ${jobColumns} FROM jobs WHERE kind = ? AND key = ? ORDER BY id DESC LIMIT 1`,
   );

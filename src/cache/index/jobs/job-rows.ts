@@ -1,13 +1,13 @@
 /** The jobs of the index. Each method runs in one turn; the writes of several statements are transactions. */
 import type { Database } from 'better-sqlite3';
 import type { Job, JobId, JobState, Json, NewJob } from '../../../jobs/job.ts';
-import type { Kept, Settlement } from '../../../jobs/job-store.ts';
-import { createJobLists } from './job-lists.ts';
+import type { Settlement } from '../../../jobs/job-store.ts';
+import { createJobLists, type JobLists } from './job-lists.ts';
 import { createJobQueue } from './job-queue.ts';
 import { asJob, type JobRow, jobColumns } from './job-row.ts';
 import { createJobRuns } from './job-runs.ts';
 
-export interface JobRows {
+export interface JobRows extends JobLists {
   addJob(job: NewJob, now: number): JobId;
   claimJob(kinds: readonly string[], owner: string, lease: number, now: number): Job | undefined;
   beatJob(id: JobId, owner: string, expires: number, progress: Json | undefined): boolean;
@@ -20,13 +20,7 @@ export interface JobRows {
   retryJobs(state: 'failed' | 'pending', now: number, limit: number): number;
   cancelJob(id: JobId, now: number): boolean;
   job(id: JobId): Job | undefined;
-  lastJob(kind: string, key: string): Job | undefined;
-  /** Newest first, of one kind or all, in one of the states. */
-  jobsIn(states: readonly JobState[], kind: string | undefined, before: number, limit: number): Job[];
-  jobCounts(): { kind: string; state: JobState; jobs: number }[];
-  oldestFailure(): number | undefined;
   nextJobDue(kinds: readonly string[]): number | undefined;
-  forgetJobs(kept: Kept, limit: number): number;
 }
 
 /** Every method throws what SQLite throws. */
