@@ -8,7 +8,9 @@
  *   all else                          the router's refusal
  */
 import type { Pull } from '../pull/pull.ts';
+import type { Push } from '../push/push.ts';
 import type { Routed, Router } from '../routing/router.ts';
+import type { Admission } from './admission.ts';
 import { type Answer, jsonAnswer } from './answers/answer.ts';
 import { answerBlob, answerBlobHead } from './answers/blob-answer.ts';
 import { answerReferrers, answerTags } from './answers/list-answer.ts';
@@ -18,6 +20,7 @@ import type { RegistryRequest, RequestHandler } from './registry-request.ts';
 
 export interface ReadHandlerDeps {
   readonly pull: Pull;
+  readonly push: Push;
   readonly route: Router;
   /** The `Via` header of requests that this server sends upstream. */
   readonly via?: string | undefined;
@@ -26,10 +29,14 @@ export interface ReadHandlerDeps {
 }
 
 /** The handler throws nothing that is the client's fault; `answer` may reject with an EntrepotError. */
-export function createReadHandler({ pull, route, via, newId }: ReadHandlerDeps): RequestHandler {
+export function createReadHandler({ pull, push, route, via, newId }: ReadHandlerDeps): RequestHandler {
   const blobOptions = { newBoundary: () => `entrepot-${newId()}` };
 
-  function answerTarget(routed: Extract<Routed, { ok: true }>, request: RegistryRequest): Promise<Answer> {
+  function answerTarget(
+    routed: Extract<Routed, { ok: true }>,
+    request: RegistryRequest,
+    admission: Admission,
+  ): Promise<Answer> {
     const { target, name, namespace } = routed;
     const { headers, method, rawPath } = request;
     const ifNoneMatch = headers['if-none-match'];
@@ -37,7 +44,11 @@ export function createReadHandler({ pull, route, via, newId }: ReadHandlerDeps):
       case 'manifest':
         return answerManifest(pull, target, { ifNoneMatch });
       case 'blob': {
-        if (method === 'HEAD') return answerBlobHead(pull, target, { ifNoneMatch });
+        if (method === 'HEAD') {
+          const { image } = target;
+          const mayPush = () => push.rule(image) !== undefined && admission.may('push', image);
+          return answerBlobHead(pull, target, { ifNoneMatch, mayPush });
+        }
         const ifRange = headers['if-range'];
         const conditions = {
           ifNoneMatch,
@@ -64,6 +75,6 @@ export function createReadHandler({ pull, route, via, newId }: ReadHandlerDeps):
     const { target, name, namespace } = routed;
     const refusal = admission.refusal({ right: 'pull', image: target.image, name, namespace, target });
     if (refusal) return { target, namespace, answer: refusal };
-    return { target, namespace, answer: answerTarget(routed, request) };
+    return { target, namespace, answer: answerTarget(routed, request, admission) };
   };
 }

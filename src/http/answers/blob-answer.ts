@@ -7,7 +7,7 @@ import type { Answer, StreamedBody } from './answer.ts';
 import { parseRange, planRanges } from './byte-range.ts';
 import { contentHeaders, isNotModified, rangeApplies } from './conditional.ts';
 import { multipartByteranges } from './multipart.ts';
-import { rangeAnswer, verdictAnswer } from './registry-error.ts';
+import { absentAnswer, rangeAnswer, verdictAnswer } from './registry-error.ts';
 
 /** The manifest says what a blob holds; a type guessed here could only be wrong. */
 const blobType = 'application/octet-stream';
@@ -67,14 +67,22 @@ export async function answerBlob(
   }
 }
 
-/** For HEAD, and for a GET that is 304. Never opens the blob: a manifest that lists it is enough. */
+/**
+ * For HEAD, and for a GET that is 304. Never opens the blob: a manifest that lists it is enough. `mayPush`: whether the client may
+ * push the blob, if it is a HEAD. Then it asks what it has to send.
+ */
 export async function answerBlobHead(
   pull: Pull,
   target: BlobTarget,
-  conditions: Pick<BlobConditions, 'ifNoneMatch'>,
+  conditions: Pick<BlobConditions, 'ifNoneMatch'> & { mayPush?(): boolean },
 ): Promise<Answer> {
   const pulled = await pull.headBlob(target);
-  if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail);
+  if (!pulled.found) {
+    const { verdict, trail } = pulled;
+    return conditions.mayPush?.()
+      ? absentAnswer(target, verdict, trail)
+      : verdictAnswer(target, verdict, trail);
+  }
   const { value, cache, endpoint, trail } = pulled;
   const headers = blobHeaders(target);
   if (isNotModified(conditions.ifNoneMatch, target.digest)) {

@@ -84,6 +84,14 @@ export function verdictAnswer(target: Target, verdict: Verdict, trail: Trail, ca
   };
 }
 
+/**
+ * For a HEAD of a client that may push the content: 404 even if no endpoint could tell, because clients end a push at any other failure,
+ * and a push needs no endpoint. A HEAD has no body; the log has the trail.
+ */
+export function absentAnswer(target: Target, verdict: Verdict, trail: Trail): Answer {
+  return { ...verdictAnswer(target, verdict, trail), status: 404 };
+}
+
 function failureOf(
   target: Target,
   verdict: Verdict,
