@@ -99,7 +99,7 @@ describe('the documentation', () => {
 
   it('shows in README.md and sizing.md a registries.conf without a fault', (t) => {
     for (const [page, entries] of [
-      ['README.md', 1],
+      ['README.md', 2],
       ['docs/sizing.md', 4],
     ] as const) {
       const [conf = ''] = blocks(page, 'toml');
