@@ -1,7 +1,7 @@
 /** The states that `/metrics` shows, read from the parts at each scrape. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { HostState, WatchedStates } from '../telemetry/states.ts';
+import type { HostState, WatchedStates } from '../telemetry/state-metrics.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { EndpointHealth } from '../upstream/upstream.ts';
 import type { LiveRoutes } from './live-routes.ts';

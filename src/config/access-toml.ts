@@ -1,4 +1,4 @@
-/** `[access]` and `[[push]]` of entrepot.toml. */
+/** The keys of `[access]` and `[[push]]` of entrepot.toml; `server-toml.ts` has all others, and calls this. */
 import type { AccessConfig, AccessRule, PushRule } from './config.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';

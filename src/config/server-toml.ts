@@ -1,7 +1,7 @@
 /**
- * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The file is strict: an
- * unknown key or a value of the wrong kind is a problem with its line, and all of them are reported together.
- * docs/configuration.md explains each key; toml/README.md says how to add one.
+ * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The keys of `[access]` and
+ * `[[push]]` are in `access-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
+ * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';

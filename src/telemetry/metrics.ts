@@ -1,11 +1,12 @@
 /**
- * What the program tells Prometheus. A part that has an event to count calls a verb of `Metrics`; the names are in
- * `metric-tables.ts`. A part that has a state to show passes a function to `watch`, which is called at each scrape; the names are
- * in `states.ts`.
+ * What the program tells Prometheus. The names of all metrics are in two tables:
+ *
+ *   event-metrics.ts   counters and histograms: a part that has an event to count calls a verb of `Metrics`
+ *   state-metrics.ts   gauges: a part that has a state to show passes a function to `watch`, which is called at each scrape
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { createEventMetrics } from './metric-tables.ts';
-import { createStates, type WatchedStates } from './states.ts';
+import { createEventMetrics } from './event-metrics.ts';
+import { createStates, type WatchedStates } from './state-metrics.ts';
 
 export interface Metrics {
   /** One answer to a client. */

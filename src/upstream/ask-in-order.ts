@@ -14,8 +14,8 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Ask, AttemptContext } from './attempt.ts';
 import { type Candidate, candidatesOf, inAskingOrder, recordOf, trailOf } from './candidates.ts';
+import { consequence, verdict } from './consequences.ts';
 import type { Endpoint } from './endpoint.ts';
-import { consequence, verdict } from './fallback.ts';
 import type { Health } from './health/health.ts';
 import type { Attempt, Outcome } from './outcome.ts';
 import type { Answer, AskOptions } from './upstream.ts';

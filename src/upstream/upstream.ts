@@ -1,6 +1,6 @@
 /**
  * The upstream side as the rest of the program sees it: ask for something of an image, and the endpoints of
- * registries.conf are tried in order by the fallback table (`fallback.ts`).
+ * registries.conf are tried in order by the fallback table (`consequences.ts`).
  */
 import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';

@@ -25,7 +25,10 @@ describe('a push while no endpoint answers', () => {
       const ask = await setUp(t, { mode, anonymous: '["pull", "push"]' });
       for (const { digest, bytes } of image.blobs) {
         assert.equal((await ask(`blobs/${digest}`, { method: 'HEAD' })).status, 404, 'it has to be sent');
-        const sent = await ask(`blobs/uploads/?digest=${digest}`, { method: 'POST', body: new Uint8Array(bytes()) });
+        const sent = await ask(`blobs/uploads/?digest=${digest}`, {
+          method: 'POST',
+          body: new Uint8Array(bytes()),
+        });
         assert.equal(sent.status, 201);
         assert.equal((await ask(`blobs/${digest}`, { method: 'HEAD' })).status, 200, 'it is here now');
       }

@@ -5,9 +5,9 @@
 
 import { parseReference } from '../../src/oci/reference.ts';
 import type { ByteSource } from '../../src/transfer/fetch/byte-source.ts';
+import { verdict } from '../../src/upstream/consequences.ts';
 import type { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointKey } from '../../src/upstream/endpoint.ts';
-import { verdict } from '../../src/upstream/fallback.ts';
 import type { Attempt } from '../../src/upstream/outcome.ts';
 import type { BodySink, UpstreamBody } from '../../src/upstream/upstream.ts';
 

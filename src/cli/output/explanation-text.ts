@@ -3,7 +3,7 @@ import type { Origin } from '../../config/registries-conf/registries.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
 import { describeSource } from '../../upstream/auth/credentials.ts';
-import { verdict } from '../../upstream/fallback.ts';
+import { verdict } from '../../upstream/consequences.ts';
 import type { Attempt } from '../../upstream/outcome.ts';
 import type { Explanation, LeftOut, PlacedEndpoint } from '../commands/explain.ts';
 import { describeConnection } from './endpoint-connection.ts';

@@ -12,8 +12,8 @@
 import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { verdict } from '../../upstream/consequences.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
-import { verdict } from '../../upstream/fallback.ts';
 import type { Attempt, Trail } from '../../upstream/outcome.ts';
 import type { Answer, AskOptions, OpenedBlob, Verdict } from '../../upstream/upstream.ts';
 import { isOfNothing } from '../blob-size.ts';

@@ -1,6 +1,11 @@
 /**
- * The fallback table: what an endpoint's outcome means for the next endpoint, for our memory of this one, and in the end for the
- * client. `ask-in-order.ts` acts on it.
+ * The fallback table. It decides two things:
+ *
+ *   consequence   after one outcome: whether the next endpoint is asked, and what is remembered of the host (`ask-in-order.ts` acts
+ *                 on it)
+ *   verdict       after the last endpoint: notFound, rateLimited or unavailable
+ *
+ * It decides no HTTP status: `http/answers/registry-error.ts` makes that of the verdict. docs/protocol.md has the table for people.
  */
 import type { EndpointRole } from './endpoint.ts';
 import type { OutcomeKind, Trail } from './outcome.ts';

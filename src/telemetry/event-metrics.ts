@@ -1,6 +1,6 @@
 /**
  * The metrics that record events, one row each: name, help, labels. `metrics.ts` counts in them; the metrics that show a state are
- * in `states.ts`. Labels come from closed sets or from the configuration, never from what a client sent, so their number is
+ * in `state-metrics.ts`. Labels come from closed sets or from the configuration, never from what a client sent, so their number is
  * bounded.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';

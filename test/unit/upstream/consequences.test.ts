@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { consequence, verdict } from '../../../src/upstream/fallback.ts';
+import { consequence, verdict } from '../../../src/upstream/consequences.ts';
 import type { Attempt, OutcomeKind } from '../../../src/upstream/outcome.ts';
 
 const attempt = (outcome: Attempt['outcome'], until?: number): Attempt => ({
