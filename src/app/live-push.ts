@@ -5,10 +5,11 @@ import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Pull } from '../pull/pull.ts';
 import { createPush, type PushedContent } from '../push/create-push.ts';
-import { createHasUpstream } from '../push/has-upstream.ts';
 import type { Push } from '../push/push.ts';
+import { createTakeUpstream } from '../push/take-upstream.ts';
 import { openUploads, type Uploads } from '../push/uploads.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { Transfers } from '../transfer/transfers.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface LivePushDeps {
@@ -16,6 +17,7 @@ export interface LivePushDeps {
   readonly content: HostedContent;
   readonly uploads: Uploads;
   readonly pull: Pull;
+  readonly transfers: Transfers;
   readonly log: Pick<Log, 'debug'>;
 }
 
@@ -38,12 +40,13 @@ export function openLiveUploads(
 }
 
 /** Each request takes the rules that are in force when it comes. */
-export function createLivePush({ routes, content, uploads, pull, log }: LivePushDeps): Push {
-  const hasUpstream = createHasUpstream({ pull });
+export function createLivePush(deps: LivePushDeps): Push {
+  const { routes, content, uploads, log } = deps;
+  const takeUpstream = createTakeUpstream(deps);
   const onStored = ({ image, ...stored }: PushedContent) =>
     log.debug({ event: 'push.stored', image: image.name, ...stored }, 'content was pushed');
   const current = routes.each(({ settings }) =>
-    createPush({ content, uploads, hasUpstream, onStored }, settings.push),
+    createPush({ content, uploads, takeUpstream, onStored }, settings.push),
   );
   return {
     rule: (image) => current().rule(image),

@@ -3,7 +3,8 @@
  *
  *   1. it is a manifest of the type that it says, of the digest in the URL
  *   2. everything that it lists is in the same repository (distribution-spec, "Pushing Manifests"), except layers that lie at
- *      URLs of their own; a subject may come later. In `overlay` and `fill`, what an endpoint has for this repository counts as well
+ *      URLs of their own; a subject may come later. In `overlay` and `fill`, what an endpoint has for this repository counts as well,
+ *      and is fetched
  *   3. no immutable tag moves
  */
 import { createHash } from 'node:crypto';
@@ -13,17 +14,17 @@ import type { PushRule } from '../config/config.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
-import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
+import { type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType, isSchema1Type } from '../oci/media-types.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import { isNoRoom } from './no-room.ts';
 import type { ManifestFailure, PushedManifest, StoredManifest } from './push.ts';
+import type { TakeUpstream } from './take-upstream.ts';
 
 export interface PushManifestDeps {
   readonly content: HostedContent;
-  /** Whether an endpoint of this image has the content; the image may then serve it. */
-  hasUpstream(image: ImageName, descriptor: Descriptor): Promise<boolean>;
+  readonly takeUpstream: TakeUpstream;
 }
 
 /** Missing contents that an answer names. */
@@ -32,7 +33,7 @@ const maxMissing = 20;
 const atOnce = 8;
 
 /** Checks and stores one manifest. Rejects where the storage fails for another reason than room. */
-export function createPushManifest({ content, hasUpstream }: PushManifestDeps) {
+export function createPushManifest({ content, takeUpstream }: PushManifestDeps) {
   /** By image, so that a look at an immutable tag and its move are one. */
   const movingTags = new KeyedLock();
 
@@ -46,7 +47,7 @@ export function createPushManifest({ content, hasUpstream }: PushManifestDeps) {
         part.map(
           async (child) =>
             (await content.serves(image.name, child.digest)) ||
-            (rule.mode !== 'local' && (await hasUpstream(image, child))),
+            (rule.mode !== 'local' && (await takeUpstream(image, child, { hosted: rule.mode !== 'fill' }))),
         ),
       );
       missing.push(...part.filter((_, index) => !isHere[index]).map(({ digest }) => digest));
