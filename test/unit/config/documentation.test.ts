@@ -1,4 +1,4 @@
-/** docs/configuration.md against the program: its example is the defaults, and it leaves no key out. */
+/** The pages with settings against the program: the example of configuration.md is the defaults, and no example is wrong. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
@@ -47,6 +47,11 @@ describe('docs/configuration.md', () => {
     '[[cache.pin]]',
     '[freshness]',
     '[[freshness.rule]]',
+    '[access]',
+    '[[access.rule]]',
+    '[[access.oidc]]',
+    '[[access.issuer]]',
+    '[[push]]',
   ];
   for (const table of tables) {
     it(`leaves out no key of ${table || 'the top level'}`, () => {
@@ -74,4 +79,17 @@ describe('docs/configuration.md', () => {
       [],
     );
   });
+});
+
+describe('the examples of entrepot.toml', () => {
+  for (const name of ['access.md', 'push.md']) {
+    it(`are right in docs/${name}`, () => {
+      const text = readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
+      const examples = [...text.matchAll(/```toml\n(.*?)```/gs)]
+        .map(([, block = '']) => block)
+        .filter((block) => /^\[\[?(?:access|push)[\].]/m.test(block));
+      assert.ok(examples.length > 1);
+      for (const block of examples) assert.deepEqual(read(block).problems, [], block);
+    });
+  }
 });
