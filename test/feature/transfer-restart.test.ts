@@ -128,9 +128,10 @@ describe('a program that is killed again and again', () => {
       assert.equal((await site.program.stop()).code, 0);
       assert.deepEqual(
         readdirSync(site.proxy.data).toSorted(),
-        ['content-v1', 'entrepot.lock', 'incoming', 'index-v1.reserve', 'index-v1.sqlite'],
+        ['content-v1', 'entrepot.lock', 'incoming', 'index-v1.reserve', 'index-v1.sqlite', 'uploads'],
         'no orphan, no socket, no log of the index',
       );
+      assert.deepEqual(filesBelow(join(site.proxy.data, 'uploads')), []);
       const last = await startProgramOnBlobs(t, folder, [registry]);
       assert.equal((await last.program.stop()).code, 0, 'nobody holds the folder');
     } catch (error) {
