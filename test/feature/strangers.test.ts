@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
 import { generateBlob } from '../support/byte-source.ts';
-import { createManualClock } from '../support/clock.ts';
+import { createManualClock, type ManualClock } from '../support/clock.ts';
 import { KiB, MiB, overlook, pullWhole } from '../support/cold-blobs.ts';
 import { entry, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,7 +31,7 @@ const layer = generateBlob(3 * MiB, 'shared layer');
 interface Options {
   readonly toml?: string;
   readonly folder?: string;
-  readonly clock?: ReturnType<typeof createManualClock>;
+  readonly clock?: ManualClock;
   /** What the stranger's manifest says of the layer's size. */
   readonly told?: number;
 }
@@ -53,13 +53,27 @@ async function site(t: TestContext, options: Options = {}) {
   );
   registries.good.putImage('team/app', '1', buildImage({ layers: [layer] }));
   offerLie(registries.evil, options.told ?? layer.size);
+  const view = overlook(proxy, []);
   return {
     ...registries,
-    ...overlook(proxy, []),
+    ...view,
+    /** Resolves when no transfer is under way. */
+    ended: () =>
+      eventually(
+        'the transfers have ended',
+        async () => (await view.metric('entrepot_transfers_in_flight')) === 0,
+      ),
     at: (image: string, path = `blobs/${layer.digest}`) => `${proxy.url}/v2/${image}/${path}`,
     blamed: () =>
       proxy.log.filter(({ msg }) => /broke off|wrong digest/.test(String(msg))).map((line) => line.endpoint),
   };
+}
+
+/** Moves time on until an answer begins with the size that the manifest told, though no endpoint has answered. */
+async function startsUnanswered(clock: ManualClock): Promise<void> {
+  await clock.advance(10 * seconds);
+  await clock.armed(10);
+  await clock.advance(10);
 }
 
 /** A manifest that tells this size of the layer, and the layer itself. */
@@ -82,9 +96,7 @@ describe('a transfer that a stranger has begun', () => {
       here.evil.on({ kind: 'blob' }, otherBody(junk(told)), holdHeaders(held));
       const early = open(here.at(evil));
       await held.arrived;
-      await clock.advance(10 * seconds);
-      await clock.armed(10);
-      await clock.advance(10);
+      await startsUnanswered(clock);
       const promised = await early;
       assert.equal(promised.headers['content-length'], String(told));
       await pullWhole(here.at(good), layer);
@@ -160,9 +172,7 @@ describe('a late answer of the image itself', () => {
       here.good.on({ kind: 'blob' }, otherBody(junk(size)), holdHeaders(held));
       const early = open(here.at(good));
       await held.arrived;
-      await clock.advance(10 * seconds);
-      await clock.armed(10);
-      await clock.advance(10);
+      await startsUnanswered(clock);
       const { headers, rest } = await early;
       assert.equal(headers['content-length'], String(layer.size));
       held.release();
@@ -202,7 +212,7 @@ describe('bytes that a stranger has left on the disk', () => {
     const stranger = await open(here.at(evil));
     await stranger.read(MiB);
     stranger.destroy();
-    await eventually('it has ended', async () => (await here.metric('entrepot_transfers_in_flight')) === 0);
+    await here.ended();
     assert.ok(here.incoming().length > 0);
     const range = { headers: { range: 'bytes=0-999' } };
     assert.deepEqual((await get(here.at(good), range)).body, layer.bytes(0, 1000));
@@ -222,7 +232,7 @@ describe('what a transfer has left', () => {
     for (let range = 0; range < 4; range++) {
       const headers = { range: `bytes=${range * 1000}-${range * 1000 + 999}` };
       assert.equal((await get(here.at(good), { headers })).status, 206);
-      await eventually('it has ended', async () => (await here.metric('entrepot_transfers_in_flight')) === 0);
+      await here.ended();
     }
     for (const { msg, level } of here.proxy.log) if (msg === 'resuming a transfer') levels.push(level);
     assert.deepEqual(levels, ['debug', 'debug', 'debug']);

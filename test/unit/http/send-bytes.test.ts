@@ -3,9 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { describe, it } from 'node:test';
-import type { ByteStream } from '../../../src/lib/bytes/byte-stream.ts';
-import { type Clock, systemClock } from '../../../src/lib/clock.ts';
+import { describe, it, type TestContext } from 'node:test';
+import { createManualClock } from '../../support/clock.ts';
 import { pooledStream } from './memory-pull.ts';
 import { type Running, running } from './running-server.ts';
 
@@ -19,11 +18,12 @@ function blobUrl({ pull }: Running, bytes: Buffer): string {
   return `/v2/library/alpine/blobs/${pull.addBlob('docker.io/library/alpine', bytes)}`;
 }
 
-/** A stream of chunks that the test hands out. */
-function steeredStream() {
+/** A server whose blobs come in chunks that the test hands out. */
+async function steered(t: TestContext, options: Parameters<typeof running>[1] = {}) {
+  const server = await running(t, options);
   const waiting: PromiseWithResolvers<Uint8Array | undefined>[] = [];
   let closed = 0;
-  const stream: ByteStream = {
+  server.pull.stream = () => ({
     next() {
       const chunk = Promise.withResolvers<Uint8Array | undefined>();
       waiting.push(chunk);
@@ -32,29 +32,23 @@ function steeredStream() {
     close: () => {
       closed += 1;
     },
-  };
-  return { stream, waiting, closed: () => closed };
+  });
+  return { server, waiting, closed: () => closed };
 }
 
-/** A clock that the test moves. */
-function steeredClock(): Clock & { advance(ms: number): void } {
-  let now = 0;
-  const timers = new Set<{ at: number; fn: () => void }>();
+/** A client that has been sent all but the last byte of a large blob, and takes nothing. */
+async function stalledClient(t: TestContext, { server, waiting }: Awaited<ReturnType<typeof steered>>) {
+  const size = 64 * 1024 * 1024;
+  const client = connect(server.port, '127.0.0.1');
+  t.after(() => client.destroy());
+  client.on('error', () => {});
+  client.write(`GET ${blobUrl(server, Buffer.alloc(size))} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  client.pause();
+  await until(() => waiting.length === 1);
   return {
-    now: () => now,
-    monotonic: () => now,
-    after(ms, fn) {
-      const timer = { at: now + ms, fn };
-      timers.add(timer);
-      return { cancel: () => timers.delete(timer) };
-    },
-    advance(ms) {
-      now += ms;
-      for (const timer of [...timers]) {
-        if (timer.at > now) continue;
-        timers.delete(timer);
-        timer.fn();
-      }
+    async getsAllButTheLast(): Promise<void> {
+      waiting[0]!.resolve(Buffer.alloc(size - 1));
+      await until(() => waiting.length === 2);
     },
   };
 }
@@ -120,9 +114,7 @@ describe('sending a blob', () => {
   });
 
   it('sends the headers ahead where the first byte is long in coming', async (t) => {
-    const server = await running(t);
-    const { stream, waiting } = steeredStream();
-    server.pull.stream = () => stream;
+    const { server, waiting } = await steered(t);
     const url = blobUrl(server, Buffer.from('abc'));
     const client = request({ host: '127.0.0.1', port: server.port, path: url, agent: false }).end();
     const [response] = await once(client, 'response');
@@ -140,9 +132,7 @@ describe('sending a blob', () => {
   });
 
   it('destroys the connection when the stream fails, so that no client takes a part for the whole', async (t) => {
-    const server = await running(t);
-    const { stream, waiting, closed } = steeredStream();
-    server.pull.stream = () => stream;
+    const { server, waiting, closed } = await steered(t);
     const answer = server.get(blobUrl(server, Buffer.alloc(100)));
     await until(() => waiting.length === 1);
     waiting[0]!.resolve(Buffer.alloc(60));
@@ -158,10 +148,8 @@ describe('sending a blob', () => {
   });
 
   it('destroys a chunked answer, too', async (t) => {
-    const server = await running(t);
+    const { server, waiting } = await steered(t);
     server.pull.isSizeHidden = true;
-    const { stream, waiting } = steeredStream();
-    server.pull.stream = () => stream;
     const answer = server.get(blobUrl(server, Buffer.alloc(100)));
     await until(() => waiting.length === 1);
     waiting[0]!.resolve(Buffer.alloc(60));
@@ -172,10 +160,8 @@ describe('sending a blob', () => {
 
   it('resets the connection of an HTTP/1.0 client, for which the end of the connection is the end of the answer', async (t) => {
     for (const isCut of [true, false]) {
-      const server = await running(t);
+      const { server, waiting } = await steered(t);
       server.pull.isSizeHidden = true;
-      const { stream, waiting } = steeredStream();
-      server.pull.stream = () => stream;
       const socket = connect(server.port, '127.0.0.1');
       const end = new Promise((resolve) => {
         socket.once('end', () => resolve('an end'));
@@ -207,9 +193,7 @@ describe('sending a blob', () => {
   });
 
   it('closes the stream at once when the client leaves, even while it waits for bytes', async (t) => {
-    const server = await running(t);
-    const { stream, waiting, closed } = steeredStream();
-    server.pull.stream = () => stream;
+    const { server, waiting, closed } = await steered(t);
     const url = blobUrl(server, Buffer.alloc(100));
     const client = connect(server.port, '127.0.0.1');
     client.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
@@ -223,52 +207,32 @@ describe('sending a blob', () => {
   });
 
   it('gives up on a client that takes nothing, but not on an upstream that sends nothing', async (t) => {
-    const clock = steeredClock();
-    const server = await running(t, { clock, clientStall: 1000 });
-    t.after(() => clock.advance(1e6));
-    const { stream, waiting } = steeredStream();
-    server.pull.stream = () => stream;
-    const size = 64 * 1024 * 1024;
-    const url = blobUrl(server, Buffer.alloc(size));
-    const client = connect(server.port, '127.0.0.1');
-    client.on('error', () => {});
-    client.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    client.pause();
-    await until(() => waiting.length === 1);
-    for (let round = 0; round < 5; round += 1) clock.advance(900);
-    assert.equal(server.lines.length, 0);
-    waiting[0]!.resolve(Buffer.alloc(size - 1));
-    await until(() => waiting.length === 2);
-    clock.advance(999);
-    assert.equal(server.lines.length, 0);
-    clock.advance(1001);
-    await until(() => server.lines.length === 1);
-    assert.equal(server.lines[0]?.end, 'clientStalled');
-    client.destroy();
+    const clock = createManualClock();
+    const site = await steered(t, { clock, clientStall: 1000 });
+    const { lines } = site.server;
+    const client = await stalledClient(t, site);
+    for (let round = 0; round < 5; round += 1) await clock.advance(900);
+    assert.equal(lines.length, 0);
+    await client.getsAllButTheLast();
+    await clock.advance(999);
+    assert.equal(lines.length, 0);
+    await clock.advance(1001);
+    await until(() => lines.length === 1);
+    assert.equal(lines[0]?.end, 'clientStalled');
   });
 
-  it('has the patience with clients that was configured last', async (t) => {
-    const clock = steeredClock();
-    const server = await running(t, { clock, clientStall: 1000 });
-    server.server.limit({ maxConnections: 10, clientStall: 5000 });
-    t.after(() => clock.advance(1e6));
-    const { stream, waiting } = steeredStream();
-    server.pull.stream = () => stream;
-    const size = 64 * 1024 * 1024;
-    const url = blobUrl(server, Buffer.alloc(size));
-    const client = connect(server.port, '127.0.0.1');
-    client.on('error', () => {});
-    client.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    client.pause();
-    await until(() => waiting.length === 1);
-    waiting[0]!.resolve(Buffer.alloc(size - 1));
-    await until(() => waiting.length === 2);
-    clock.advance(4999);
-    assert.equal(server.lines.length, 0);
-    clock.advance(5001);
-    await until(() => server.lines.length === 1);
-    assert.equal(server.lines[0]?.end, 'clientStalled');
-    client.destroy();
+  it('waits for a client as long as was configured last', async (t) => {
+    const clock = createManualClock();
+    const site = await steered(t, { clock, clientStall: 1000 });
+    const { server, lines } = site.server;
+    server.limit({ maxConnections: 10, clientStall: 5000 });
+    const client = await stalledClient(t, site);
+    await client.getsAllButTheLast();
+    await clock.advance(4999);
+    assert.equal(lines.length, 0);
+    await clock.advance(5001);
+    await until(() => lines.length === 1);
+    assert.equal(lines[0]?.end, 'clientStalled');
   });
 
   it('opens the parts of a multipart answer no more than three ahead of their turn', async (t) => {
@@ -311,9 +275,7 @@ describe('a connection beyond the limit', () => {
 
 describe('stopping', () => {
   it('lets an answer finish, refuses new connections, and closes those that wait', async (t) => {
-    const server = await running(t, { clock: systemClock });
-    const { stream, waiting } = steeredStream();
-    server.pull.stream = () => stream;
+    const { server, waiting } = await steered(t);
     const url = blobUrl(server, Buffer.alloc(10));
     const silent = connect(server.port, '127.0.0.1');
     await once(silent, 'connect');
@@ -337,11 +299,9 @@ describe('stopping', () => {
   });
 
   it('resets what is not over for a client of HTTP/1.0 when the time is up', async (t) => {
-    const clock = steeredClock();
-    const server = await running(t, { clock });
+    const clock = createManualClock();
+    const { server, waiting } = await steered(t, { clock });
     server.pull.isSizeHidden = true;
-    const { stream, waiting } = steeredStream();
-    server.pull.stream = () => stream;
     const socket = connect(server.port, '127.0.0.1');
     const closed = once(socket, 'close').catch((error: NodeJS.ErrnoException) => error.code);
     socket.write(`GET ${blobUrl(server, Buffer.alloc(10))} HTTP/1.0\r\nHost: x\r\n\r\n`);
@@ -349,22 +309,20 @@ describe('stopping', () => {
     waiting[0]!.resolve(Buffer.alloc(5));
     await once(socket, 'data');
     const stopped = server.server.stop(5000);
-    clock.advance(5000);
+    await clock.advance(5000);
     assert.equal(await closed, 'ECONNRESET');
     assert.deepEqual(await stopped, { cut: 1 });
   });
 
   it('cuts what is not over when the time is up, and counts it', async (t) => {
-    const clock = steeredClock();
-    const server = await running(t, { clock });
-    const { stream, waiting, closed } = steeredStream();
-    server.pull.stream = () => stream;
+    const clock = createManualClock();
+    const { server, waiting, closed } = await steered(t, { clock });
     const answer = server.get(blobUrl(server, Buffer.alloc(10)));
     await until(() => waiting.length === 1);
     waiting[0]!.resolve(Buffer.alloc(5));
     await until(() => waiting.length === 2);
     const stopped = server.server.stop(5000);
-    clock.advance(5000);
+    await clock.advance(5000);
     assert.deepEqual(await stopped, { cut: 1 });
     assert.equal((await answer).isComplete, false);
     await until(() => closed() === 1);
