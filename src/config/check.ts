@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
+import { namePattern } from '../lib/name-patterns.ts';
 import { hostOf } from '../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
@@ -167,7 +168,7 @@ function checkNames(
   for (const [name, registry] of hosts) targets.set(`routing.hosts "${name}"`, registry);
   for (const [name, registry] of names) targets.set(`routing.names "${name}"`, registry);
   for (const [where, registry] of targets) {
-    if (unlisted === 'direct' || isListed(registry, registries)) continue;
+    if (unlisted === 'direct' || isListed(registry, registries) || isLocal(registry, server)) continue;
     warn(`${where} is ${registry}, which no [[registry]] lists: requests for it are refused`);
   }
   const contacted = hostsOf(registries);
@@ -181,6 +182,12 @@ function isListed(registry: string, { entries }: RegistriesConf): boolean {
   return entries.some(({ prefix }) =>
     prefix.startsWith('*.') ? registry.endsWith(prefix.slice(1)) : hostOf(prefix) === registry,
   );
+}
+
+/** Whether a `[[push]]` makes a registry, or repositories of it, known in `local` mode. */
+function isLocal(registry: string, { push }: ServerConfig): boolean {
+  const local = push.filter(({ mode }) => mode === 'local');
+  return namePattern(local.map(({ match }) => hostOf(match)))?.(registry) ?? false;
 }
 
 /** The hosts of all locations. A wildcard is left out: which hosts it covers is not known before a request. */

@@ -1,12 +1,13 @@
-/** The registries that a configuration serves, for `check`. */
+/** The registries that a configuration serves, and the images that it takes pushes for, for `check`. */
 import type { ConfigCheck } from '../../config/check.ts';
+import type { PushRule } from '../../config/config.ts';
 import type { MirrorEntry, RegistryEntry } from '../../config/registries-conf/registries.ts';
 import { type Column, formatTable } from './table.ts';
 
 /** Rows of the text. A configuration may list thousands of registries; JSON has all of them. */
 const mostRows = 50;
 
-/** Paragraphs for people: the source of the list, a table, and what happens to other registries. */
+/** Paragraphs for people: the source of the list, a table, what happens to other registries, and where pushes are taken. */
 export function registriesAsText({ registries, builtInList, server }: ConfigCheck): string {
   if (!registries) return 'registries: none, because of the errors above\n';
   const { entries, files } = registries;
@@ -20,6 +21,7 @@ export function registriesAsText({ registries, builtInList, server }: ConfigChec
     ...(shown.length === 0 ? [] : [formatTable(columns, shown).trimEnd()]),
     ...(left > 0 ? [`... and ${left} more: --json prints all`] : []),
     `any other registry is ${unlisted === 'direct' ? 'asked directly' : 'refused'} (routing.unlisted = "${unlisted}")`,
+    ...(server.push.length === 0 ? [] : ['', formatTable(pushColumns, server.push).trimEnd()]),
     '',
   ].join('\n');
 }
@@ -41,6 +43,7 @@ export function registriesAsJson({ registries, builtInList, server }: ConfigChec
       file: origin.file,
       line: origin.line,
     })),
+    push: server.push,
   };
 }
 
@@ -54,6 +57,18 @@ const columns: readonly Column<RegistryEntry>[] = [
   { head: 'asked, in order', cell: askedInOrder },
   { head: 'from', cell: ({ origin: { file, line } }) => (file === 'built-in' ? file : `${file}:${line}`) },
 ];
+
+const pushColumns: readonly Column<PushRule>[] = [
+  { head: 'pushes to', cell: ({ match }) => match },
+  { head: 'mode', cell: ({ mode }) => mode },
+  { head: 'asked', cell: ({ mode }) => asked[mode] },
+];
+
+const asked: Readonly<Record<PushRule['mode'], string>> = {
+  local: 'no endpoint',
+  overlay: 'what was pushed, then the endpoints',
+  fill: 'the endpoints',
+};
 
 function askedInOrder({ prefix, location, blocked, mirrors }: RegistryEntry): string {
   if (blocked) return 'blocked';

@@ -32,6 +32,7 @@ test('a configuration without fault exits with 0 and tells the files that were r
     entries: [
       { prefix: 'docker.io', location: 'docker.io', blocked: false, mirrors: [], file: files[0], line: 2 },
     ],
+    push: [],
   });
   const { code, stdout, stderr } = await check(folder);
   assert.deepEqual([code, stderr], [0, '']);
@@ -183,6 +184,25 @@ test('the registries that are served are listed with what is asked, in order', a
   const [blocked, wild, hub] = JSON.parse((await check(folder, '--json')).stdout).registries.entries;
   assert.deepEqual([blocked.blocked, wild.location], [true, null]);
   assert.deepEqual(hub.mirrors[1], { location: 'm2.corp', pullFromMirror: 'tag-only' });
+});
+
+test('the images that pushes are taken for are listed, and their registries are known', async (t) => {
+  const toml =
+    '[routing]\nhosts = { "img.corp" = "images.local", "x.corp" = "other.local" }\n' +
+    '[[push]]\nmatch = "images.local/**"\nmode = "local"\n[[push]]\nmatch = "docker.io/team/**"\nmode = "overlay"\n';
+  const folder = place(t, {
+    'registries.conf': '[[registry]]\nlocation = "docker.io"\n',
+    'entrepot.toml': toml,
+  });
+  const { stdout } = await check(folder);
+  assert.match(
+    stdout,
+    /^pushes to +mode +asked\nimages\.local\/\*\* +local +no endpoint\ndocker\.io\/team\/\*\* +overlay +what was pushed, then the endpoints\n\nsetting /m,
+  );
+  assert.match(stdout, /warning: routing\.hosts "x\.corp" is other\.local, which no \[\[registry\]\] lists/);
+  assert.doesNotMatch(stdout, /warning: routing\.hosts "img\.corp"/);
+  const { push } = JSON.parse((await check(folder, '--json')).stdout).registries;
+  assert.deepEqual(push[1], { match: 'docker.io/team/**', mode: 'overlay', delete: false, immutable: [] });
 });
 
 test('of thousands of registries the text shows some, and JSON all', async (t) => {
