@@ -121,8 +121,13 @@ function conformsReadOnly(registry: RealRegistry): void {
     const folder = site.folder('suite');
     const name = `ex.test/${repository}`;
     const order: CurrentSuiteOrder = {
-      ...{ host: entrepot.host, folder, env: site.resident(folder) },
-      ...{ version: 'dev', repositories: [name, name], readOnly, only },
+      host: entrepot.host,
+      folder,
+      env: site.resident(folder),
+      version: 'dev',
+      repositories: [name, name],
+      readOnly,
+      only,
     };
     return runCurrentSuite(order);
   };

@@ -236,6 +236,13 @@ const helm: Pusher = {
 };
 
 export const pushers: readonly Pusher[] = [
-  ...[skopeo, skopeoSync, podman, buildah, docker],
-  ...[crane, regctl, oras, helm],
+  skopeo,
+  skopeoSync,
+  podman,
+  buildah,
+  docker,
+  crane,
+  regctl,
+  oras,
+  helm,
 ];
