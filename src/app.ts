@@ -17,7 +17,7 @@ import { type Administration, createAdministration } from './admin/administratio
 import { createBackgroundScrub } from './admin/background-scrub.ts';
 import { createRepair } from './admin/repair.ts';
 import { createScrubs } from './admin/scrubs.ts';
-import { createLiveAccess } from './app/live-access.ts';
+import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
@@ -233,7 +233,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   });
   const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
   const warm = createWarmImage({ pull, transfers, cache: cache.admin });
-  const administration = createAdministration({ cache: cache.admin, scrubs, warm, isListed });
+  const tokens = createTokenAdmin({ clock, data, access, routes });
+  const administration = createAdministration({ cache: cache.admin, scrubs, warm, isListed, tokens });
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());

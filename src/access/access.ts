@@ -24,8 +24,6 @@ export interface Access {
   readonly tokens: TokenService | undefined;
   /** Value of WWW-Authenticate. `host`: the Host header. */
   challenge(wanted: Challenge): string;
-  /** The principal that a name stands for, for `explain --as`; undefined for a name that nothing here knows. */
-  principalNamed(name: string): Principal | undefined;
   /** Gets the keys of issuers before the first token comes. Gives a sentence for each issuer that cannot be asked now. */
   prepare(): Promise<readonly string[]>;
 }

@@ -12,8 +12,7 @@ import { createRobots } from './accounts/robots.ts';
 import { createBearerTokens } from './bearer-tokens.ts';
 import { createChallenge } from './challenge.ts';
 import { createFailedLogins, type FailedLogins } from './failed-logins.ts';
-import { accountPrincipal, createIdentify, type LoginFailure, robotPrincipal } from './identify.ts';
-import { anonymous } from './principal.ts';
+import { createIdentify, type LoginFailure } from './identify.ts';
 import { createRights } from './rights.ts';
 import { createTokenService } from './token-service.ts';
 import { createDiscoveredKeys, type FetchJson, readIssuerKeys } from './tokens/issuer-keys.ts';
@@ -91,15 +90,6 @@ export async function createAccess(
       ? undefined
       : createTokenService({ identify, allowance, tokens, prints, robots, onFailure }, { service }),
     challenge: createChallenge({ realm: options.realm, service }),
-    principalNamed(name) {
-      if (name === anonymous.name) return anonymous;
-      const robot = robots.find(name);
-      if (robot) return robotPrincipal(robot);
-      if (passwords?.account(name)) return accountPrincipal(name);
-      if (name.includes('=')) return { kind: 'certificate', name, names: [name] };
-      // A subject of an issuer is known to this server only when it comes.
-      return options.oidc.length > 0 ? { kind: 'oidc', name, names: [name] } : undefined;
-    },
     async prepare() {
       const problems = await Promise.all(
         issuers.map(async ({ issuer, prepare }) => {

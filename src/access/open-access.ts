@@ -21,8 +21,6 @@ export function createOpenAccess(options: {
       return principal ? { ok: true, principal } : identified;
     },
     challenge: () => 'Basic realm="entrepot"',
-    principalNamed: (name) =>
-      name === anonymous.name ? anonymous : name.includes('=') ? certificatePrincipal([name]) : undefined,
     prepare: async () => [],
   };
 }

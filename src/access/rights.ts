@@ -32,8 +32,7 @@ export function createRights(options: {
   const { anonymous, rules } = options;
   const compiled = rules.map((rule) => ({
     rule,
-    who: new RegExp(`^(?:${rule.who.map(wildcardForm).join('|')})$`, 's'),
-    isForAll: rule.who.includes('anonymous'),
+    isOf: principalMatcher(rule),
     image: namePattern([rule.match]),
     may: new Set(rule.may),
   }));
@@ -45,7 +44,7 @@ export function createRights(options: {
     const index = compiled.findIndex(
       (one) =>
         one.may.has(right) &&
-        (one.isForAll || principal.names.some((name) => name !== 'anonymous' && one.who.test(name))) &&
+        one.isOf(principal.names) &&
         (image === undefined || one.image?.(image) === true),
     );
     const found = compiled[index];
@@ -81,6 +80,17 @@ export function createRights(options: {
       return principal.kind === 'issuer' || byRules(principal, right, image) !== undefined;
     },
   };
+}
+
+/** Whether a rule is for a principal of these names. */
+export function matchesPrincipal(rule: Pick<AccessRule, 'who'>, names: readonly string[]): boolean {
+  return principalMatcher(rule)(names);
+}
+
+function principalMatcher({ who }: Pick<AccessRule, 'who'>): (names: readonly string[]) => boolean {
+  const form = new RegExp(`^(?:${who.map(wildcardForm).join('|')})$`, 's');
+  const isForAll = who.includes('anonymous');
+  return (names) => isForAll || names.some((name) => name !== 'anonymous' && form.test(name));
 }
 
 /** `*` in a name of a principal crosses everything: names of OpenID subjects hold `/` and `:`. */

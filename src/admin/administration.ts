@@ -10,6 +10,7 @@ import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.
 import { type ListedImage, listImages } from './listed-images.ts';
 import { readGlob, readPin, readReference } from './named-images.ts';
 import { createPurgeImages, type PurgeImages } from './purge-images.ts';
+import type { RobotTokens } from './robot-tokens.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
 import { measureUsage, type Usage } from './usage.ts';
 
@@ -18,6 +19,8 @@ export interface Administration {
   /** What can be pulled from the cache, by image and tag; `match` is a glob. The list can be long. */
   list(match?: string): AsyncIterable<ListedImage>;
   usage(): Promise<Usage>;
+  /** Credentials of programs. */
+  readonly tokens: RobotTokens;
   /** Makes index and content agree, and the cache fit its limits. */
   gc(): Promise<CollectReport>;
   /** Takes a reference, without tag or digest the whole repository, or a glob. Pinned images stay unless `pinned` is set. */
@@ -46,10 +49,12 @@ export interface AdministrationDeps {
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   /** Whether the configuration names this registry. */
   readonly isListed: (registry: string) => boolean;
+  readonly tokens: RobotTokens;
 }
 
 /** Acts on the cache of this process. */
-export function createAdministration({ cache, scrubs, warm, isListed }: AdministrationDeps): Administration {
+export function createAdministration(deps: AdministrationDeps): Administration {
+  const { cache, scrubs, warm, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -61,6 +66,7 @@ export function createAdministration({ cache, scrubs, warm, isListed }: Administ
   return {
     list: (match) => listImages(cache, readMatch(match)),
     usage: () => measureUsage(cache),
+    tokens,
     gc: cache.collect,
     purge: createPurgeImages({ cache }),
     pins: async () => pinList(),

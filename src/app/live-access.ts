@@ -6,9 +6,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Access } from '../access/access.ts';
 import { accessFiles } from '../access/access-files.ts';
+import { createRobots } from '../access/accounts/robots.ts';
 import type { SharedAccess } from '../access/create-access.ts';
 import type { LoginFailure } from '../access/identify.ts';
 import { createOpenAccess } from '../access/open-access.ts';
+import { createRobotTokens, type RobotTokens } from '../admin/robot-tokens.ts';
 import type { AccessConfig } from '../config/config.ts';
 import type { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -101,6 +103,21 @@ export async function createLiveAccess(deps: LiveAccessDeps, first: AccessConfig
     },
     close: async () => shared?.bcrypt.close(),
   };
+}
+
+/** The commands on robot tokens. Their errors are for the command; `access` tells of those that requests meet. */
+export function createTokenAdmin({
+  clock,
+  data,
+  access,
+  routes,
+}: Pick<LiveAccessDeps, 'clock' | 'data' | 'routes'> & { readonly access: LiveAccess }): RobotTokens {
+  return createRobotTokens({
+    robots: createRobots({ clock, onProblem: () => {} }, join(data, accessFiles.robots)),
+    clock,
+    htpasswd: () => routes.current.settings.access.htpasswd,
+    changed: access.robotsChanged,
+  });
 }
 
 /** Whether a client could have credentials: then it is asked for them. */

@@ -49,6 +49,11 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
   return {
     list,
     usage: () => call('usage'),
+    tokens: {
+      create: (wanted) => call('token-create', wanted),
+      list: () => call('token-list'),
+      revoke: (name) => call('token-revoke', { name }),
+    },
     gc: () => call('gc'),
     purge: (what, { pinned }) => call('purge', { what, pinned }),
     pins: () => call('pins'),

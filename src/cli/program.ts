@@ -8,7 +8,7 @@ import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
-import { addCacheCommands } from './commands/cache-commands.ts';
+import { addCacheCommands, type CommandSeam } from './commands/cache-commands.ts';
 import { check } from './commands/check.ts';
 import {
   type ExplainFailure,
@@ -17,6 +17,7 @@ import {
   explanationAsJson,
   failureAsJson,
 } from './commands/explain.ts';
+import { addTokenCommands } from './commands/token-commands.ts';
 import { readEnvironment } from './environment.ts';
 import { examples } from './output/examples.ts';
 import { explanationAsText } from './output/explanation-text.ts';
@@ -84,10 +85,12 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
     .description('show which endpoints are asked for an image, in order; contacts no host without --probe')
     .argument('<REF>', 'an image, such as quay.io/team/app:1 or alpine')
     .option('--probe', 'ask each endpoint for the image, and show its answer')
+    .option('--data <DIR>', 'folder of the cache, which has the tokens that --as knows')
+    .option('--as <NAME>', 'show what this account, token or certificate (cn=NAME) may do with the image')
     .option('--json', 'print JSON')
     .addHelpText('after', examples('entrepot explain alpine', 'entrepot explain --probe quay.io/team/app:1'))
-    .action(async (reference: string, flags: { json?: true; probe?: true }, command: Command) => {
-      end(print(await explained(reference, loadOptions(command), flags.probe ?? false), flags));
+    .action(async (reference: string, flags: ExplainFlags & { json?: true }, command: Command) => {
+      end(print(await explained(reference, loadOptions(command), flags), flags));
     });
 
   program
@@ -97,8 +100,8 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
     .option('--data <DIR>', 'as for serve')
     .option('--json', 'print JSON')
     .addHelpText('after', examples('entrepot check --config /etc/entrepot/entrepot.toml'))
-    .action((flags: { json?: true }, command: Command) => {
-      end(print(check(loadOptions(command)), flags));
+    .action(async (flags: { json?: true }, command: Command) => {
+      end(print(await check(loadOptions(command)), flags));
     });
 
   program
@@ -112,7 +115,9 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
       end(print(await health(loadOptions(command)), flags));
     });
 
-  addCacheCommands(program, { loadOptions, done: (result, flags) => end(print(result, flags)) });
+  const seam: CommandSeam = { loadOptions, done: (result, flags) => end(print(result, flags)) };
+  addCacheCommands(program, seam);
+  addTokenCommands(program, seam);
   return program;
 }
 
@@ -125,12 +130,17 @@ function flagHint(error: string, args: readonly string[], program: Command): str
   return flag === undefined ? '' : `(Did you mean ${flag}?)\n`;
 }
 
-async function explained(reference: string, options: LoadOptions, isProbing: boolean): Promise<Result> {
-  const outcome = explain(reference, options);
+interface ExplainFlags {
+  readonly probe?: true;
+  readonly as?: string;
+}
+
+async function explained(reference: string, options: LoadOptions, flags: ExplainFlags): Promise<Result> {
+  const outcome = explain(reference, options, flags.as);
   if (!outcome.ok) return explainFailure(outcome);
   const { explanation } = outcome;
   try {
-    const attempts = isProbing ? await askEach(explanation, options) : undefined;
+    const attempts = flags.probe ? await askEach(explanation, options) : undefined;
     return {
       exitCode: 0,
       json: explanationAsJson(explanation, attempts),

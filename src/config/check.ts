@@ -33,6 +33,8 @@ export interface ConfigCheck {
   /** `registries` is the built-in list. */
   readonly builtInList: boolean;
   readonly server: ServerConfig;
+  /** The entrepot.toml that was read. */
+  readonly serverFile: string | undefined;
 }
 
 interface Findings {
@@ -58,7 +60,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
     if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
   }
   const builtInList = registries !== undefined && hasBuiltInList(registries);
-  return { ...findings, settings, registries, builtInList, server };
+  return { ...findings, settings, registries, builtInList, server, serverFile };
 }
 
 function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {

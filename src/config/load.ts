@@ -9,6 +9,7 @@
  */
 import { join } from 'node:path';
 import { EntrepotError, joinErrors } from '../errors.ts';
+import { openAccessWarnings } from './access-warnings.ts';
 import { cacheWarnings, diskWarnings, tinySizeWarnings } from './cache-warnings.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
@@ -116,6 +117,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...pathWarnings,
       ...insecure,
       ...exposed,
+      ...openAccessWarnings(server, source?.file),
       ...tinySizeWarnings(settings),
       ...cacheWarnings(settings),
       ...diskWarnings(server, source?.file),

@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { type OidcIssuer, startOidcIssuer } from '../support/oidc-issuer.ts';
 import type { RunningEntrepot } from '../support/processes.ts';
 import { startEntrepot } from './support/entrepot.ts';
 import { isEquipped, obstacle } from './support/equipment.ts';
 import type { Image } from './support/images.ts';
-import { type OidcIssuer, startOidcIssuer } from './support/oidc-issuer.ts';
 import { run } from './support/programs.ts';
 import { pushers } from './support/pushers.ts';
 import { contentOf } from './support/readers.ts';

@@ -13,7 +13,7 @@ export interface KeyAndCertificate {
 }
 
 export interface CertificateOptions {
-  /** Names and addresses that the certificate is for. Default 127.0.0.1, ::1 and localhost. */
+  /** Names and addresses that the certificate is for. Default 127.0.0.1, ::1 and localhost; none for a client. */
   readonly hosts?: readonly string[];
   /** Default: a day ago. */
   readonly notBefore?: Date;
@@ -83,7 +83,7 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
   const self = { name: subject, key: keys.privateKey, keyId: keyIdOf(keys.publicKey) };
   const by = issuer ?? self;
   const purpose = options.client ? '1.3.6.1.5.5.7.3.2' : '1.3.6.1.5.5.7.3.1';
-  const hosts = options.hosts ?? ['127.0.0.1', '::1', 'localhost'];
+  const hosts = options.hosts ?? (options.client ? [] : ['127.0.0.1', '::1', 'localhost']);
   const cert = build({
     issuer: by,
     subject,
@@ -94,7 +94,7 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
       extension('2.5.29.15', der(0x03, Buffer.from([7, 0b1000_0000])), true),
       extension('2.5.29.37', sequence(objectId(purpose))),
       extension('2.5.29.35', sequence(der(0x80, by.keyId))),
-      ...(options.client ? [] : [extension('2.5.29.17', sequence(...hosts.map(generalName)))]),
+      ...(hosts.length === 0 ? [] : [extension('2.5.29.17', sequence(...hosts.map(generalName)))]),
     ],
   });
   return { key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert };

@@ -99,6 +99,6 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
 }
 
 /** Collects the values of a flag that may be repeated. (A flag with several values would take the REF after it as one.) */
-function gather(value: string, before: readonly string[] = []): readonly string[] {
+export function gather(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }

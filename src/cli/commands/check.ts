@@ -1,7 +1,8 @@
 /**
- * `entrepot check`: errors and warnings of the configuration, the registries that are served, and the settings in force with their
+ * `entrepot check`: errors and warnings of the configuration and of its accounts, the registries that are served, and the settings in force with their
  * sources. Contacts no host.
  */
+import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
@@ -10,9 +11,13 @@ import { errorAsJson, type Result } from '../output/result.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
 
 /** Exit code 2 if the configuration cannot be used. Throws nothing that a user can cause. */
-export function check(options: LoadOptions): Result {
+export async function check(options: LoadOptions): Promise<Result> {
   const found = checkConfig(options);
-  const { files, settings, warnings, errors } = found;
+  const accounts = await checkAccess(found);
+  const { settings } = found;
+  const files = [...found.files, ...accounts.files];
+  const warnings = [...found.warnings, ...accounts.warnings];
+  const errors = [...found.errors, ...accounts.errors];
   const lines = [
     ...errors.map((error) => located(error, 'error')),
     ...warnings.map((warning) => located(warning, 'warning')),

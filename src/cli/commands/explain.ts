@@ -4,12 +4,16 @@
  *
  * The reference is taken as it is, without adding `:latest`: the endpoints depend on whether it has a tag or a digest.
  */
+
+import { type ExplainedAccess, explainAccess } from '../../access/explain-access.ts';
+import type { Allowance } from '../../access/rights.ts';
 import { readReference } from '../../admin/named-images.ts';
-import type { Config } from '../../config/config.ts';
+import type { AccessRule, Config, PushRule } from '../../config/config.ts';
 import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import { findEntry, type Match } from '../../config/registries-conf/match.ts';
 import type { MirrorEntry, Origin } from '../../config/registries-conf/registries.ts';
 import { EntrepotError } from '../../errors.ts';
+import { namePattern } from '../../lib/name-patterns.ts';
 import { formatReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { createNamespaces } from '../../routing/namespaces.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
@@ -23,6 +27,10 @@ export interface Explanation {
   readonly given: string;
   readonly reference: Reference;
   readonly match: Match | undefined;
+  /** The first [[push]] that matches the image. */
+  readonly pushRule: PushRule | undefined;
+  /** With `--as`: what that principal may do. */
+  readonly access: ExplainedAccess | undefined;
   /** Why clients are refused this image; undefined if they are not. */
   readonly refusal: string | undefined;
   /** In the order in which they are asked. */
@@ -52,15 +60,20 @@ export interface ExplainFailure {
 
 export type Explained = { readonly ok: true; readonly explanation: Explanation } | ExplainFailure;
 
-/** Reads the configuration. Errors of the user are results. */
-export function explain(given: string, options: LoadOptions): Explained {
+/** Reads the configuration. `as`: the name of a principal. Errors of the user are results. */
+export function explain(given: string, options: LoadOptions, as?: string): Explained {
   let stage: Stage = 'load';
   try {
     const config = loadConfig(options);
     stage = 'reference';
     const reference = readReference(given);
     stage = 'rewrite';
-    return { ok: true, explanation: explanationOf(given, reference, config) };
+    const explanation = explanationOf(given, reference, config);
+    stage = 'load';
+    const { access, data } = config.server;
+    const image = referenceName(reference);
+    const asked = as === undefined ? undefined : explainAccess(access, data, { name: as, image });
+    return { ok: true, explanation: { ...explanation, access: asked } };
   } catch (error) {
     if (!(error instanceof EntrepotError)) throw error;
     return { ok: false, stage, error };
@@ -69,7 +82,7 @@ export function explain(given: string, options: LoadOptions): Explained {
 
 /** The value that `--json` prints. `attempts`: one for each endpoint, if they were asked. */
 export function explanationAsJson(
-  { reference, match, refusal, endpoints }: Explanation,
+  { reference, match, refusal, endpoints, pushRule, access }: Explanation,
   attempts?: readonly Attempt[],
 ): unknown {
   return {
@@ -86,7 +99,22 @@ export function explanationAsJson(
       blocked: endpoint.blockedBy !== undefined,
       ...attemptAsJson(attempts?.[index]),
     })),
+    ...(pushRule && { push: pushRule }),
+    ...(access && { access: accessAsJson(access) }),
   };
+}
+
+function accessAsJson({ name, kind, ...rights }: ExplainedAccess): object {
+  const decided = Object.entries(rights).map(([right, allowance]: [string, Allowance | undefined]) => [
+    right,
+    { allowed: allowance !== undefined, by: allowance?.by ?? null, rule: ruleOf(allowance) ?? null },
+  ]);
+  return { name, kind, ...Object.fromEntries(decided) };
+}
+
+/** The rule that allows it, if one does. */
+export function ruleOf(allowance: Allowance | undefined): AccessRule | undefined {
+  return allowance?.by === 'rule' ? allowance.rule : undefined;
 }
 
 /** The value that `--json` prints for a failure. */
@@ -112,27 +140,30 @@ function attemptAsJson(attempt: Attempt | undefined): object {
 }
 
 /** Throws EntrepotError REWRITE_INVALID. */
-function explanationOf(given: string, reference: Reference, config: Config): Explanation {
+function explanationOf(given: string, reference: Reference, config: Config): Omit<Explanation, 'access'> {
   const { registries, server } = config;
   const match = findEntry(registries, referenceName(reference));
   const endpointsOf = createEndpoints(registries, { insecureDefault: server.upstream.insecure });
-  const refusal = createNamespaces(registries, server.routing).refusal(
+  const pushRule = server.push.find(({ match: glob }) => namePattern([glob])?.(referenceName(reference)));
+  const isLocal = pushRule?.mode === 'local';
+  const refusal = createNamespaces(registries, server.routing, server.push).refusal(
     reference.registry,
     reference.repository,
   );
-  const used = match ? mirrorsFor(match.entry, reference) : [];
+  const used = match && !isLocal ? mirrorsFor(match.entry, reference) : [];
   return {
     config,
     given,
     reference,
     match,
+    pushRule,
     refusal: refusal?.message,
     // The mirrors come first, in their order; the source follows.
-    endpoints: endpointsOf(reference).map((endpoint, index) => ({
+    endpoints: (isLocal ? [] : endpointsOf(reference)).map((endpoint, index) => ({
       endpoint,
       origin: (used[index] ?? match?.entry)?.origin,
     })),
-    leftOut: (match?.entry.mirrors ?? [])
+    leftOut: (isLocal ? [] : (match?.entry.mirrors ?? []))
       .filter((mirror) => !used.includes(mirror))
       .map((mirror) => ({ mirror, reason: whyLeftOut(mirror) })),
   };

@@ -1,4 +1,6 @@
 /** An explanation in words, for a person with a pull that fails. */
+import type { Allowance } from '../../access/rights.ts';
+import type { PushMode } from '../../config/config.ts';
 import type { Origin } from '../../config/registries-conf/registries.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
@@ -23,7 +25,7 @@ export async function explanationAsText(
   );
   const lines = [
     formatReference(reference),
-    ...rows(headRows(explanation)),
+    ...rows([...headRows(explanation), ...accessRows(explanation)]),
     ...numbered.flat(),
     ...(leftOut.length === 0 ? [] : ['', 'left out', ...leftOut.map(describeLeftOut)]),
     '',
@@ -59,6 +61,55 @@ function headRows({ config, given, reference, match }: Explanation): Row[] {
     head.push(['alias', `[aliases] makes this ${alias} for podman, before it asks: explain that name, too`]);
   }
   return head;
+}
+
+const answering: Readonly<Record<PushMode, string>> = {
+  local: 'this server alone answers; no endpoint is ever asked',
+  overlay: 'what was pushed here comes first, then the endpoints',
+  fill: 'what was pushed fills the cache; a tag follows the endpoints when they answer',
+};
+
+function accessRows({ pushRule, access }: Explanation): Row[] {
+  const found: Row[] = pushRule
+    ? [
+        [
+          'pushes',
+          `mode = "${pushRule.mode}" of [[push]] match = "${pushRule.match}": ${answering[pushRule.mode]}`,
+        ],
+      ]
+    : [];
+  if (!access) return found;
+  const writes = pushRule ? [] : ['no [[push]] matches, so it is refused (405)'];
+  return [
+    ...found,
+    ['as', `${access.name} (${access.kind})`],
+    ['may pull', allowanceText(access.pull)],
+    ['may push', [allowanceText(access.push), ...writes].join('; ')],
+    [
+      'may delete',
+      [
+        allowanceText(access.delete),
+        ...(pushRule?.delete === false ? ['its [[push]] has delete = false'] : writes),
+      ].join('; '),
+    ],
+  ];
+}
+
+function allowanceText(allowance: Allowance | undefined): string {
+  switch (allowance?.by) {
+    case 'rule': {
+      const { who, match, line } = allowance.rule;
+      return `yes, by the [[access.rule]] of line ${line}: who = ${JSON.stringify(who)}, match = "${match}"`;
+    }
+    case 'anonymous':
+      return 'yes, by access.anonymous: every client may';
+    case 'grant':
+      return 'yes, by the token itself';
+    case 'default':
+      return 'yes: without any [[access.rule]], every account may pull';
+    case undefined:
+      return 'no';
+  }
 }
 
 function isNameOf(text: string, reference: Reference): boolean {
@@ -99,9 +150,10 @@ function describeLeftOut({ mirror, reason }: LeftOut): string {
 
 /** The answer that a client gets, apart from what the cache holds: an explanation does not look there. */
 function clientsAnswer(
-  { config, endpoints, refusal }: Explanation,
+  { config, endpoints, refusal, pushRule }: Explanation,
   attempts: readonly Attempt[] | undefined,
 ): string {
+  if (pushRule?.mode === 'local') return 'A client gets what was pushed here, else 404.';
   if (refusal !== undefined) return `A client is refused (403), and no host is contacted: ${refusal}.`;
   if (config.server.upstream.offline) {
     return 'A client gets what is cached, else 503: upstream.offline is set, and no host is contacted.';

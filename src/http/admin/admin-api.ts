@@ -38,6 +38,15 @@ export function createAdminApi(administration: Administration, { log }: AdminApi
     pins: () => administration.pins(),
     pin: ({ what }) => administration.pin(text(what)),
     unpin: ({ what }) => administration.unpin(text(what)),
+    'token-create': ({ name, match, may, expires }) =>
+      administration.tokens.create({
+        name: text(name),
+        match: texts(match),
+        may: texts(may),
+        expires: expires === undefined ? undefined : text(expires),
+      }),
+    'token-list': () => administration.tokens.list(),
+    'token-revoke': ({ name }) => administration.tokens.revoke(text(name)),
   };
   const streams: Readonly<Record<string, (args: Arguments) => Response>> = {
     list({ match }) {
@@ -93,8 +102,8 @@ export function createAdminApi(administration: Administration, { log }: AdminApi
 }
 
 /** What a command is about, for the log. */
-function subjectOf({ what, reference, match }: Arguments): object {
-  const about = [what, reference, match].find((value) => typeof value === 'string');
+function subjectOf({ what, reference, match, name }: Arguments): object {
+  const about = [what, reference, match, name].find((value) => typeof value === 'string');
   return about === undefined ? {} : { about: about.slice(0, maxSubject) };
 }
 
