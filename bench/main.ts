@@ -5,6 +5,7 @@
  *   npm run bench -- [--only ROW]... [--quick] [--turns N] [--json] [--list]
  */
 import { parseArgs } from 'node:util';
+import { access } from './access.ts';
 import { accidents } from './accidents.ts';
 import { cold } from './cold.ts';
 import { hits } from './hits.ts';
@@ -29,6 +30,7 @@ const rows: readonly Row[] = [
   ...cold,
   ...warm,
   ...rates,
+  ...access,
   ...ranges,
   ...accidents,
   ...mirrors,
