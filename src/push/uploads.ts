@@ -8,9 +8,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import type { Timer } from '../lib/clock.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { ImageName } from '../routing/target.ts';
+import { createIdleSweep } from './idle-sweep.ts';
 import { isNoRoom } from './no-room.ts';
 import type { Chunk, UploadFailure, UploadKey, UploadState } from './push.ts';
 import { boundUploads, isIdle } from './upload-bounds.ts';
@@ -63,15 +63,12 @@ export interface Uploads {
 }
 
 const idleFor = 24 * 3_600_000;
-const sweepEvery = 3_600_000;
 
 /** Opens the sessions of `folder`, which is made where it is missing. Rejects with what the file system says. */
 export async function openUploads(deps: UploadsDeps, folder: string): Promise<Uploads> {
   const { clock, content, onDropped, onFailed } = deps;
   const sessionDeps = { ...deps, folder };
   const sessions = new Map<string, UploadSession>();
-  let sweeper: Timer | undefined;
-  let isClosed = false;
 
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const { id, facts, ...file } of await listUploadFiles(folder)) {
@@ -79,12 +76,13 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
     sessions.set(id, session);
     if (!(await session.mayGrowTo(file.size))) await drop(session, 'there is no room for it any more');
   }
-  await sweep();
+  const idleSweep = createIdleSweep(clock, sweep);
+  if (await sweep()) idleSweep.begin();
 
-  async function sweep(): Promise<void> {
+  async function sweep(): Promise<boolean> {
     for (const session of [...sessions.values()].filter((one) => isIdle(one, clock.now() - idleFor)))
       await drop(session, 'no byte came for a day').catch(onFailed);
-    if (!isClosed) sweeper = clock.after(sweepEvery, () => void sweep());
+    return sessions.size > 0;
   }
 
   async function end(session: UploadSession): Promise<void> {
@@ -130,6 +128,7 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
       const facts = { image: image.name, owner, algorithm, created: now };
       const session = new UploadSession(sessionDeps, id, facts, { size: 0, touched: now });
       sessions.set(id, session);
+      idleSweep.begin();
       const full = await orFull(content, () => createUploadFile(folder, id, facts), 0).catch(
         async (error: unknown) => {
           await end(session).catch(onFailed);
@@ -177,8 +176,7 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
     usage: () => usageOf([...sessions.values()]),
 
     close() {
-      isClosed = true;
-      sweeper?.cancel();
+      idleSweep.stop();
       for (const session of sessions.values()) session.pause();
     },
   };
