@@ -21,6 +21,7 @@ import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
+import { createLiveSyncs } from './app/live-syncs.ts';
 import { createRoutes } from './app/routes.ts';
 import { watchedStates } from './app/watched-states.ts';
 import { openCache } from './cache/open-cache.ts';
@@ -36,6 +37,7 @@ import { createReadBlocks } from './lib/bytes/read-blocks.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
+import type { Syncs } from './replication/syncs.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import type { WriteVector } from './transfer/file/file-writer.ts';
@@ -49,7 +51,7 @@ export interface App {
   /** Lets answers in flight finish for `limits.stopGrace`, then cuts the rest. `cut` is their number. */
   stop(): Promise<{ readonly cut: number }>;
   /** What the commands do to the cache. It works without a start, too. */
-  readonly administration: Administration;
+  readonly administration: Administration & Syncs;
   /**
    * Puts a new configuration in force as a whole, for new requests and for the further requests of transfers in flight. Throws
    * EntrepotError TLS_UNUSABLE, or CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file of `[access]`, or what the index throws
@@ -234,7 +236,11 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
   const warm = createWarmImage({ pull, transfers, cache: cache.admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
-  const administration = createAdministration({ cache: cache.admin, scrubs, warm, isListed, tokens });
+  const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
+  const administration = {
+    ...createAdministration({ cache: cache.admin, scrubs, warm, isListed, tokens }),
+    ...syncs,
+  };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());

@@ -8,6 +8,8 @@ import type { ListedImage } from '../admin/listed-images.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
+import type { SyncReport } from '../replication/sync-block.ts';
+import type { Syncs } from '../replication/syncs.ts';
 
 interface ErrorBody {
   readonly error: { code?: string; message: string; file?: string; line?: number };
@@ -16,7 +18,9 @@ interface ErrorBody {
 type Line<Progress, Report> = { progress: Progress } | { report: Report } | ErrorBody;
 
 /** Undefined if no server listens. Throws EntrepotError DATA_UNUSABLE if the socket belongs to another user. */
-export async function connectAdministration(socketPath: string): Promise<Administration | undefined> {
+export async function connectAdministration(
+  socketPath: string,
+): Promise<(Administration & Syncs) | undefined> {
   if (!(await isListening(socketPath))) return undefined;
 
   async function call<T>(command: string, args: object = {}): Promise<T> {
@@ -63,6 +67,9 @@ export async function connectAdministration(socketPath: string): Promise<Adminis
       follow<WarmProgress, WarmReport>('pull', { reference, platforms }, onProgress),
     scrub: (match, { rate, onProgress }) =>
       follow<ScrubProgress, ScrubReport>('scrub', { match, rate }, onProgress),
+    planSync: (names) => call('sync-plan', { names }),
+    sync: (names, { onProgress }) =>
+      follow<WarmProgress, readonly SyncReport[]>('sync', { names }, onProgress),
   };
 }
 

@@ -8,6 +8,7 @@ import { isDataFolder } from '../cache/data-folder.ts';
 import { adminSocket } from '../config/admin-socket.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
 import { EntrepotError } from '../errors.ts';
+import type { Syncs } from '../replication/syncs.ts';
 import { createLog } from '../telemetry/log.ts';
 import { connectAdministration } from './admin-client.ts';
 import { readVersion } from './version.ts';
@@ -18,7 +19,7 @@ import { readVersion } from './version.ts';
  */
 export async function withAdministration<T>(
   options: LoadOptions,
-  work: (administration: Administration) => Promise<T>,
+  work: (administration: Administration & Syncs) => Promise<T>,
   { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<T> {
   const config = loadConfig(options);

@@ -27,7 +27,7 @@ import { readVersion } from './version.ts';
 const afterHelp = `
 A flag wins over its ENTREPOT_* variable, and a variable over entrepot.toml.
 docs/configuration.md has all settings; "entrepot check" shows those in force.
-Exit codes: 0 done, 1 failed, 2 bad usage or unusable configuration.`;
+Exit codes: 0 done, 1 failed, 2 bad usage or unusable configuration, 3 done in part.`;
 
 /** `args`: the arguments after the program's name. Never throws. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {

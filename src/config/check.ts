@@ -5,8 +5,9 @@
  */
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
+import { expandBraces } from '../lib/braces.ts';
 import { namePattern } from '../lib/name-patterns.ts';
-import { hostOf } from '../oci/reference.ts';
+import { hostOf, parseReference } from '../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
 import { findProgram, helperProgram } from './credentials/credential-helper.ts';
@@ -172,6 +173,13 @@ function checkNames(
   for (const [where, registry] of targets) {
     if (unlisted === 'direct' || isListed(registry, registries) || isLocal(registry, server)) continue;
     warn(`${where} is ${registry}, which no [[registry]] lists: requests for it are refused`);
+  }
+  for (const { name, source } of unlisted === 'direct' ? [] : server.syncs) {
+    const parsed = parseReference(expandBraces(source)?.[0]?.replaceAll('*', 'x') ?? '');
+    if (!parsed.ok || isListed(parsed.value.registry, registries)) continue;
+    warn(
+      `[[sync]] "${name}" is of ${parsed.value.registry}, which no [[registry]] lists: nothing can be brought`,
+    );
   }
   const contacted = hostsOf(registries);
   for (const { host } of unlisted === 'direct' ? [] : server.upstream.hosts) {

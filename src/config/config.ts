@@ -83,6 +83,8 @@ export interface ServerConfig {
   readonly access: AccessConfig;
   /** The first that matches an image counts. */
   readonly push: readonly PushRule[];
+  /** In the order of the file; their names differ. */
+  readonly syncs: readonly SyncBlock[];
   readonly upstream: UpstreamConfig;
   readonly transfer: {
     /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */
@@ -174,6 +176,35 @@ export interface PushRule {
   readonly delete: boolean;
   /** Globs of tags that never move once they are there. */
   readonly immutable: readonly string[];
+}
+
+/** One `[[sync]]`: repositories and tags that are brought here as a whole. */
+export interface SyncBlock {
+  readonly name: string;
+  /** `registry/repository`, with braces and globs (`replication/source-images.ts`). */
+  readonly source: string;
+  readonly tags: SyncTags;
+  /** Patterns of tags that never move: once such a tag is here as a whole, no endpoint is asked for it. */
+  readonly immutable: readonly string[];
+  /** Such as `linux/arm64`; empty: all. */
+  readonly platforms: readonly string[];
+  readonly referrers: 'all' | 'none';
+  /** Milliseconds for one run. */
+  readonly timeout: number;
+  /** A run stops where a host has fewer pulls left than this; undefined: it does not look. */
+  readonly floor: number | undefined;
+}
+
+/** `tags` of a `[[sync]]`. What each key takes away: `replication/tag-selection.ts`. */
+export interface SyncTags {
+  /** Empty: all but `sha256-*`. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly regex: string | undefined;
+  readonly semver: string | undefined;
+  readonly newest: number | undefined;
+  /** Milliseconds. */
+  readonly newerThan: number | undefined;
 }
 
 /** Absolute paths of PEM files. `certificate` and `key` are both set, or both undefined: clients then speak plain HTTP. */

@@ -9,6 +9,7 @@ import { dockerHub } from '../oci/docker-hub.ts';
 import { readAccess, readPush } from './access-toml.ts';
 import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
 import type { Overrides } from './overrides.ts';
+import { readSyncs } from './sync-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
 import { parseToml, type TomlTable } from './toml/toml-document.ts';
 import * as kind from './toml/value-kinds.ts';
@@ -98,6 +99,7 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
     routing: readRouting(top.table('routing')),
     access: readAccess(top.table('access'), path),
     push: readPush(top.tables('push')),
+    syncs: readSyncs(top.tables('sync')),
     upstream: readUpstream(top.table('upstream'), path),
     transfer: {
       fill: transfer.value('fill', kind.fillRule, 'always'),

@@ -8,3 +8,32 @@ export const attestationPlatform = 'unknown/unknown';
 export function isElsewhere({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean {
   return /\.foreign\.|\.nondistributable\./.test(mediaType);
 }
+
+/** What an index or an image lists, as far as it tells a platform. */
+export interface PlatformPart {
+  /** `linux/arm/v7`; only in an index. */
+  readonly platform?: string | undefined;
+}
+
+/**
+ * The children that `platforms` asks for; none: all. `linux/arm64` also means `linux/arm64/v8`. What is not said to be for a platform (an
+ * image's blobs, an attestation) goes along with all platforms only.
+ */
+export function chosenParts<Part extends PlatformPart>(
+  children: readonly Part[],
+  platforms: readonly string[],
+): readonly Part[] {
+  if (platforms.length === 0 || platformsOf(children).size === 0) return children;
+  return children.filter(({ platform }) => platforms.some((wanted) => isPlatform(platform, wanted)));
+}
+
+/** The platforms that an index has; of an image, none. */
+export function platformsOf(children: readonly PlatformPart[]): ReadonlySet<string> {
+  const platforms = children.flatMap(({ platform }) => platform ?? []);
+  return new Set(platforms.filter((platform) => platform !== attestationPlatform));
+}
+
+/** Whether `platform` is `wanted`, or a variant of it. */
+export function isPlatform(platform: string | undefined, wanted: string): boolean {
+  return platform === wanted || (platform?.startsWith(`${wanted}/`) ?? false);
+}

@@ -12,7 +12,7 @@ import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import { takeBlob } from './drain-blob.ts';
-import { attestationPlatform, isElsewhere } from './image-parts.ts';
+import { attestationPlatform, chosenParts, isElsewhere, isPlatform, platformsOf } from './image-parts.ts';
 import type { Pull } from './pull.ts';
 import { verdictText } from './verdict-text.ts';
 
@@ -23,6 +23,8 @@ export interface WarmOptions {
   /** `linux/arm64`, which also means `linux/arm64/v8`; none: all. */
   readonly platforms: readonly string[];
   readonly onProgress: (progress: WarmProgress) => void;
+  /** Aborted: what is under way is left, and counts as failed. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface WarmProgress {
@@ -69,7 +71,7 @@ export function createWarmImage({
   transfers,
   cache,
 }: WarmDeps): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
-  return async (reference, { platforms, onProgress }) => {
+  return async (reference, { platforms, onProgress, signal }) => {
     const { registry, repository } = reference;
     const image: ImageName = { registry, repository, name: `${registry}/${repository}` };
     const name = formatReference(reference);
@@ -90,6 +92,10 @@ export function createWarmImage({
     }
 
     async function takeManifest(wanted: WarmReference, isRoot: boolean, isExtra: boolean): Promise<void> {
+      if (signal?.aborted) {
+        failures.push(`${formatReference(wanted)}: ${reasonOf(signal.reason)}`);
+        return;
+      }
       const pulled = await pull.manifest({ kind: 'manifest', image, reference: wanted });
       if (!pulled.found) {
         miss(isExtra, `${formatReference(wanted)}: ${verdictText(pulled.verdict, pulled.trail)}`);
@@ -105,7 +111,7 @@ export function createWarmImage({
       for (const lacking of isRoot ? lackingPlatforms(manifest, platforms) : []) {
         failures.push(`${formatReference(wanted)}: ${lacking}`);
       }
-      for (const child of chosen(manifest, platforms)) {
+      for (const child of chosenParts(manifest.children, platforms)) {
         const isExtraChild = isExtra || child.platform === attestationPlatform;
         if (isManifestType(child.mediaType)) {
           await takeManifest({ registry, repository, digest: child.digest }, false, isExtraChild);
@@ -117,9 +123,8 @@ export function createWarmImage({
 
     async function take({ descriptor: { digest, size }, isExtra }: Wanted): Promise<void> {
       onProgress({ reference: name, digest, size, done: 0 });
-      const taken = await takeBlob(pull, { kind: 'blob', image, digest }, (done) =>
-        onProgress({ reference: name, digest, size, done }),
-      );
+      const tell = (done: number) => onProgress({ reference: name, digest, size, done });
+      const taken = await takeBlob(pull, { kind: 'blob', image, digest }, tell, signal);
       if (!taken.ok) {
         miss(isExtra, `${image.name}@${digest}: ${taken.reason}`);
         return;
@@ -171,12 +176,6 @@ export function createWarmImage({
   };
 }
 
-/** What is not said to be for a platform (an image's blobs, an attestation) goes along with all platforms only. */
-function chosen({ children }: Manifest, platforms: readonly string[]): readonly Descriptor[] {
-  if (platforms.length === 0 || platformsOf(children).size === 0) return children;
-  return children.filter(({ platform }) => platforms.some((wanted) => isPlatform(platform, wanted)));
-}
-
 /** A sentence for each of `platforms` that this index does not have. */
 function lackingPlatforms({ children }: Manifest, platforms: readonly string[]): readonly string[] {
   const present = platformsOf(children);
@@ -190,13 +189,4 @@ function lackingPlatforms({ children }: Manifest, platforms: readonly string[]):
 function rounded(bytes: number): string {
   const unit = bytes < 10 * 1024 * 1024 ? 1024 : 1024 * 1024;
   return formatSize(Math.ceil(bytes / unit) * unit);
-}
-
-function platformsOf(children: readonly Descriptor[]): ReadonlySet<string> {
-  const platforms = children.flatMap(({ platform }) => platform ?? []);
-  return new Set(platforms.filter((platform) => platform !== attestationPlatform));
-}
-
-function isPlatform(platform: string | undefined, wanted: string): boolean {
-  return platform === wanted || (platform?.startsWith(`${wanted}/`) ?? false);
 }

@@ -11,20 +11,9 @@
  *
  * The first four need the names alone (`tagsByName`). The time of creation costs requests, so it is read only for what they leave.
  */
+import type { SyncTags } from '../config/config.ts';
 import { readTagPattern, readTagRegex, type TagPattern } from '../lib/tag-patterns.ts';
 import { newestVersionFirst, type VersionedTag, versionOf, versionRange } from './tag-version.ts';
-
-/** `tags` of a block, checked by the configuration. */
-export interface TagRule {
-  /** Empty: all but `sha256-*`. */
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly regex: string | undefined;
-  readonly semver: string | undefined;
-  readonly newest: number | undefined;
-  /** Milliseconds. */
-  readonly newerThan: number | undefined;
-}
 
 /** When each tag's image was made, epoch ms. A tag without an entry, of 1970 or of the future has no known time. */
 export type CreationTimes = ReadonlyMap<string, number>;
@@ -42,7 +31,7 @@ export interface TagSelection {
 const endOfEpoch = 2 * 86_400_000;
 
 /** Throws an Error for a rule that the configuration would have refused. */
-export function createTagSelection(rule: TagRule): TagSelection {
+export function createTagSelection(rule: SyncTags): TagSelection {
   const includes = rule.include.map(compiled);
   const excludes = rule.exclude.map(compiled);
   const regex = rule.regex === undefined ? undefined : checked(readTagRegex(rule.regex));

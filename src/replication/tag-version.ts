@@ -24,7 +24,7 @@ export function versionOf(tag: string): SemVer | undefined {
 export function versionRange(range: string): (version: SemVer) => boolean {
   // Not by the parsed range: it has pre-releases of its own, such as `<9.0.0-0` for `<9`.
   const includePrerelease = /[\dxX*]-[0-9A-Za-z]/.test(range);
-  const read = new Range(range, { loose: true, includePrerelease });
+  const read = new Range(range, { includePrerelease });
   return (version) => read.test(version);
 }
 

@@ -15,9 +15,10 @@ interface Flags {
   readonly platform?: readonly string[];
   readonly rate?: string;
   readonly pinned?: true;
+  readonly dryRun?: true;
 }
 
-/** Adds `list`, `usage`, `gc`, `scrub`, `purge`, `pin`, `unpin` and `pull` to the program. */
+/** Adds `list`, `usage`, `gc`, `scrub`, `purge`, `pin`, `unpin`, `pull` and `sync` to the program. */
 export function addCacheCommands(program: Command, { loadOptions, done }: CommandSeam): void {
   function add(name: string, description: string): Command {
     return program
@@ -95,6 +96,16 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       const { pull } = await import('./pull.ts');
       const pullFlags = { platforms: flags.platform ?? [], showsProgress: flags.json === undefined };
       done(await pull(references, pullFlags, loadOptions(command)), flags);
+    });
+
+  add('sync', 'bring what the [[sync]] blocks of entrepot.toml select here')
+    .argument('[NAME...]', 'names of blocks; without one, all of them')
+    .option('--dry-run', 'show what a run would do, and do nothing')
+    .addHelpText('after', examples('entrepot sync --dry-run', 'entrepot sync ubi'))
+    .action(async (names: string[], flags: Flags, command: Command) => {
+      const { sync } = await import('./sync.ts');
+      const syncFlags = { isDryRun: flags.dryRun ?? false, showsProgress: flags.json === undefined };
+      done(await sync(names, syncFlags, loadOptions(command)), flags);
     });
 }
 

@@ -4,6 +4,7 @@
  */
 import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
+import type { SyncBlock } from '../../config/config.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
@@ -15,6 +16,7 @@ export async function check(options: LoadOptions): Promise<Result> {
   const found = checkConfig(options);
   const accounts = await checkAccess(found);
   const { settings } = found;
+  const { syncs } = found.server;
   const files = [...found.files, ...accounts.files];
   const warnings = [...found.warnings, ...accounts.warnings];
   const errors = [...found.errors, ...accounts.errors];
@@ -24,6 +26,7 @@ export async function check(options: LoadOptions): Promise<Result> {
     ...files.map((file) => `read ${file}`),
     '',
     registriesAsText(found),
+    ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
     formatTable(settingColumns, settings),
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
   ];
@@ -34,6 +37,7 @@ export async function check(options: LoadOptions): Promise<Result> {
       warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
       errors: errors.map(errorAsJson),
       registries: registriesAsJson(found),
+      syncs: syncs.map(({ name, source }) => ({ name, source })),
       settings,
     },
     text: `${lines.join('\n')}\n`,
@@ -44,6 +48,11 @@ const settingColumns: readonly Column<SettingInForce>[] = [
   { head: 'setting', cell: ({ key }) => key },
   { head: 'in force', cell: ({ value }) => (value === null ? '-' : JSON.stringify(value)) },
   { head: 'from', cell: ({ from }) => fromText(from) },
+];
+
+const syncColumns: readonly Column<SyncBlock>[] = [
+  { head: 'sync', cell: ({ name }) => name },
+  { head: 'source', cell: ({ source }) => source },
 ];
 
 function fromText(from: SettingSource): string {

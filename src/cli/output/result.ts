@@ -1,11 +1,11 @@
 /**
  * The result of a command; `program.ts` prints either `text` or `json`, which say the same. Exit codes:
  *
- *   0  done   1  failed   2  bad usage, or a configuration that cannot be used
+ *   0  done   1  failed   2  bad usage, or a configuration that cannot be used   3  done in part
  */
 import type { EntrepotError, ErrorCode } from '../../errors.ts';
 
-export type ExitCode = 0 | 1 | 2;
+export type ExitCode = 0 | 1 | 2 | 3;
 
 export interface Result {
   readonly exitCode: ExitCode;

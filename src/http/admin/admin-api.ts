@@ -1,6 +1,6 @@
 /**
- * The commands of `Administration` over HTTP: `POST /NAME` with a JSON object of arguments, one JSON value back. `pull` and
- * `scrub` answer with a line of JSON for each step (`{"progress"}`) and one at the end (`{"report"}` or `{"error"}`).
+ * The commands of `Administration` over HTTP: `POST /NAME` with a JSON object of arguments, one JSON value back. `pull`,
+ * `scrub` and `sync` answer with a line of JSON for each step (`{"progress"}`) and one at the end (`{"report"}` or `{"error"}`).
  *
  * The app can be mounted at any path. It asks for no proof of identity: the server that mounts it decides which clients
  * reach it.
@@ -10,6 +10,7 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
 import { EntrepotError } from '../../errors.ts';
+import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { arrayAnswer, progressAnswer } from './command-answers.ts';
 
@@ -25,7 +26,7 @@ const maxSubject = 300;
 const maxBody = 4 * 1024 * 1024;
 
 /** Errors are `{"error": {"code", "message", "file", "line"}}` with 400, or 500 for a bug, which is logged. */
-export function createAdminApi(administration: Administration, { log }: AdminApiOptions): Hono {
+export function createAdminApi(administration: Administration & Syncs, { log }: AdminApiOptions): Hono {
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
@@ -47,6 +48,7 @@ export function createAdminApi(administration: Administration, { log }: AdminApi
       }),
     'token-list': () => administration.tokens.list(),
     'token-revoke': ({ name }) => administration.tokens.revoke(text(name)),
+    'sync-plan': ({ names }) => administration.planSync(texts(names)),
   };
   const streams: Readonly<Record<string, (args: Arguments) => Response>> = {
     list({ match }) {
@@ -63,6 +65,13 @@ export function createAdminApi(administration: Administration, { log }: AdminApi
       const options = { rate: rate === undefined ? undefined : amount(rate) };
       return progressAnswer(
         (onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }),
+        errorBody,
+      );
+    },
+    sync({ names }) {
+      const wanted = texts(names);
+      return progressAnswer(
+        (onProgress, signal) => administration.sync(wanted, { onProgress, signal }),
         errorBody,
       );
     },

@@ -9,6 +9,7 @@ import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Administration } from '../../admin/administration.ts';
+import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createAdminApi } from './admin-api.ts';
 
@@ -20,7 +21,7 @@ export interface AdminServer {
 }
 
 export interface AdminServerDeps {
-  readonly administration: Administration;
+  readonly administration: Administration & Syncs;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 

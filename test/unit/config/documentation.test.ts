@@ -52,6 +52,7 @@ describe('docs/configuration.md', () => {
     '[[access.oidc]]',
     '[[access.issuer]]',
     '[[push]]',
+    '[[sync]]',
   ];
   for (const table of tables) {
     it(`leaves out no key of ${table || 'the top level'}`, () => {

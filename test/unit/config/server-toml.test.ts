@@ -41,6 +41,7 @@ const defaults = {
     rules: [],
   },
   push: [],
+  syncs: [],
   upstream: {
     lookupTimeout: 10_000,
     connectTimeout: 3000,
@@ -193,6 +194,7 @@ describe('entrepot.toml', () => {
           },
         ],
       },
+      syncs: [],
       push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {
         lookupTimeout: 1000,

@@ -24,7 +24,7 @@ test('a configuration without fault exits with 0 and tells the files that were r
   const asJson = await check(folder, '--json');
   assert.equal(asJson.code, 0);
   const { settings, registries, ...found } = JSON.parse(asJson.stdout);
-  assert.deepEqual(found, { files, warnings: [], errors: [] });
+  assert.deepEqual(found, { files, warnings: [], errors: [], syncs: [] });
   assert.ok(settings.length > 30);
   assert.deepEqual(registries, {
     builtInList: false,
@@ -231,4 +231,16 @@ test('without a usable registries.conf no registry is listed', async (t) => {
   const folder = place(t, { 'registries.conf': '[[registry\n' });
   assert.match((await check(folder)).stdout, /\nregistries: none, because of the errors above\n/);
   assert.equal(JSON.parse((await check(folder, '--json')).stdout).registries, null);
+});
+
+test('the [[sync]] blocks are listed, and one of a registry that is not is warned about', async (t) => {
+  const block = (name: string, source: string) => `[[sync]]\nname = "${name}"\nsource = "${source}"\n`;
+  const toml = block('ubi', 'docker.io/team/{a,b}') + block('far', 'quay.io/team/*');
+  const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
+  const { stdout } = await check(folder);
+  assert.match(stdout, /^ubi +docker\.io\/team\/\{a,b\}$/m);
+  assert.match(stdout, /\[\[sync\]\] "far" is of quay\.io, which no \[\[registry\]\] lists/);
+  assert.doesNotMatch(stdout, /"ubi" is of/);
+  const { syncs } = JSON.parse((await check(folder, '--json')).stdout);
+  assert.deepEqual(syncs[0], { name: 'ubi', source: 'docker.io/team/{a,b}' });
 });

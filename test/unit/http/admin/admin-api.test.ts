@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Hono } from 'hono';
 import type { Administration } from '../../../../src/admin/administration.ts';
 import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
+import type { Syncs } from '../../../../src/replication/syncs.ts';
 
 test('a client that does not read costs a bounded number of lines, and still gets the report', async () => {
   const report = { checked: 1, bytes: 1, damaged: [], unreadable: [] };
@@ -10,7 +11,7 @@ test('a client that does not read costs a bounded number of lines, and still get
     for (let done = 0; done < 100_000; done += 1) onProgress?.({ size: 100_000, done });
     return report;
   };
-  const administration = { scrub } as Administration;
+  const administration = { scrub } as Administration & Syncs;
   const api = createAdminApi(administration, { log: { info() {}, error() {} } });
   const answer = await api.request('/scrub', { method: 'POST' });
   const lines = (await answer.text()).trimEnd().split('\n');
@@ -19,7 +20,7 @@ test('a client that does not read costs a bounded number of lines, and still get
 });
 
 const listing = (images: AsyncIterable<unknown>) => {
-  const administration = { list: () => images } as unknown as Administration;
+  const administration = { list: () => images } as unknown as Administration & Syncs;
   const errors: object[] = [];
   const api = createAdminApi(administration, { log: { info() {}, error: (fields) => errors.push(fields) } });
   return { errors, list: () => api.request('/list', { method: 'POST' }) };
@@ -63,7 +64,7 @@ test('the API can be mounted below another path, and names commands without it',
     async purge() {
       throw new Error('no disk');
     },
-  } as unknown as Administration;
+  } as unknown as Administration & Syncs;
   const lines: object[] = [];
   const log = { info: (fields: object) => lines.push(fields), error: (fields: object) => lines.push(fields) };
   const app = new Hono();

@@ -1,0 +1,21 @@
+/** What plans and runs of `[[sync]]` blocks are made from. */
+import type { Cache } from '../cache/cache.ts';
+import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Pull } from '../pull/pull.ts';
+import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+export interface SyncDeps {
+  /** Of the configuration in force. */
+  readonly upstream: () => Pick<Upstream, 'listTags' | 'headManifest' | 'endpoints' | 'health'>;
+  readonly pull: Pick<Pull, 'manifest' | 'blob' | 'referrers'>;
+  readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
+  readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag'>;
+  readonly admin: Pick<CacheAdmin, 'children' | 'serves' | 'eachImage'>;
+  /** Whether the configuration names this registry. */
+  readonly isListed: (registry: string) => boolean;
+  /** Whether a `[[push]]` rule keeps this image from every endpoint. */
+  readonly isLocal: (image: string) => boolean;
+  readonly clock: Clock;
+}

@@ -1,0 +1,73 @@
+/** The `[[sync]]` blocks in force, by name, for commands. One block runs once at a time. */
+import type { SyncBlock } from '../config/config.ts';
+import { EntrepotError } from '../errors.ts';
+import { KeyedLock } from '../lib/flow/keyed-lock.ts';
+import type { Log } from '../telemetry/log.ts';
+import { planBlock, type SyncOptions, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
+import type { SyncDeps } from './sync-deps.ts';
+
+/** Each method throws EntrepotError USAGE for a name that no block has. No name: all blocks, in the order of the file. */
+export interface Syncs {
+  /** What a run would do. Asks registries and changes no tag. */
+  planSync(
+    names: readonly string[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<readonly SyncPlan[]>;
+  /** Runs the blocks, one after the other. A block that runs already runs again afterwards. */
+  sync(names: readonly string[], options: Partial<SyncOptions>): Promise<readonly SyncReport[]>;
+}
+
+export interface SyncsDeps extends SyncDeps {
+  /** Of the configuration in force. */
+  readonly blocks: () => readonly SyncBlock[];
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** Reads the blocks in force at each call. */
+export function createSyncs(deps: SyncsDeps): Syncs {
+  const { blocks, log } = deps;
+  const running = new KeyedLock();
+  const endless = new AbortController();
+
+  function named(names: readonly string[]): readonly SyncBlock[] {
+    const all = blocks();
+    if (all.length === 0)
+      throw new EntrepotError('USAGE', 'entrepot.toml has no [[sync]]: docs/sync.md says how to write one');
+    if (names.length === 0) return all;
+    return names.map((name) => {
+      const block = all.find((one) => one.name === name);
+      if (block) return block;
+      const known = all.map((one) => one.name).join(', ');
+      throw new EntrepotError(
+        'USAGE',
+        `no [[sync]] has the name ${JSON.stringify(name.slice(0, 100))}: there are ${known}`,
+      );
+    });
+  }
+
+  function tell({ name, state, repositories, bytes, seconds }: SyncReport): void {
+    const tags = repositories.flatMap((repository) => repository.tags);
+    const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
+    const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
+    const fields = { event: 'sync.finished', sync: name, state, ...counts, bytes, seconds };
+    if (state === 'done') log.info(fields, 'a sync has finished');
+    else log.warn(fields, 'a sync has finished in part, or has failed');
+  }
+
+  return {
+    async planSync(names, { signal = endless.signal } = {}) {
+      const plans: SyncPlan[] = [];
+      for (const block of named(names)) plans.push(await planBlock(deps, block, signal));
+      return plans;
+    },
+    async sync(names, { signal = endless.signal, onProgress = () => {} }) {
+      const reports: SyncReport[] = [];
+      for (const block of named(names)) {
+        const report = await running.run(block.name, () => syncBlock(deps, block, { signal, onProgress }));
+        tell(report);
+        reports.push(report);
+      }
+      return reports;
+    },
+  };
+}
