@@ -138,6 +138,21 @@ function conformsReadOnly(registry: RealRegistry): void {
       assertConforms(await read(), 22);
     });
 
+  test('conforms by the suite that came with version 1.1', async (t) => {
+    if (!isEquipped(t, needed)) return;
+    const folder = site.folder('suite');
+    const name = `ex.test/${repository}`;
+    const { tags, manifests, blobs } = readOnly;
+    const [tag = '', manifest = '', blob = ''] = [tags.at(-1), manifests.at(-1), blobs.at(-1)];
+    const order = { host: entrepot.host, folder, env: site.resident(folder) };
+    const verdict = await runEarlierSuite({
+      ...order,
+      repositories: [name, name],
+      readOnly: { tag, manifest, blob },
+    });
+    assertConforms(verdict, 10);
+  });
+
   // Whether an unknown digest exists, nothing can say then: such requests get 502, and the suite wants 404 of them.
   test('conforms in all that was read, with the registry stopped', async (t) => {
     if (!isEquipped(t, needed)) return;

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { RunningEntrepot } from '../support/processes.ts';
+import { packageChart } from './support/charts.ts';
 import { place } from './support/client.ts';
 import { startEntrepot } from './support/entrepot.ts';
 import { isEquipped, obstacle } from './support/equipment.ts';
@@ -20,7 +21,7 @@ for (const registry of realRegistries)
   describe(`${registry.name} and Entrepot in front of it`, () => compare(registry));
 
 function compare(registry: RealRegistry): void {
-  const needed = [...registry.programs, 'oras', 'crane'];
+  const needed = [...registry.programs, 'oras', 'crane', 'helm'];
   let site: Site;
   let origin: Awaited<ReturnType<RealRegistry['start']>>;
   let entrepot: RunningEntrepot;
@@ -41,6 +42,8 @@ function compare(registry: RealRegistry): void {
     const attach = ['attach', '--no-tty', '--plain-http', '--disable-path-validation'];
     const type = ['--artifact-type', 'application/spdx+json'];
     await run('oras', [...attach, ...type, `${origin.host}/${repository}:1`, sbom], env);
+    const chart = await packageChart(site.folder('chart'), env);
+    await run('helm', ['push', '--plain-http', chart, `oci://${origin.host}/${repository}`], env);
     const manifest = await run('crane', ['manifest', `${origin.host}/${repository}:single`], env);
     wanted = { tag: '1', config: (JSON.parse(manifest) as { config: { digest: string } }).config.digest };
     const registries = `[[registry]]\nprefix = "ex.test"\nlocation = "${origin.host}"\ninsecure = true\n`;

@@ -79,12 +79,16 @@ function readingOnly({ tags, manifests, blobs, referrers }: ReadOnlyData): Recor
   };
 }
 
-/** Program `conformance-1.1`: all four parts. */
-export async function runEarlierSuite(
-  order: SuiteOrder & { readonly repositories: readonly [string, string] },
-): Promise<Verdict> {
-  const { host, account, folder, env, repositories } = order;
-  const parts = ['PULL', 'PUSH', 'CONTENT_DISCOVERY', 'CONTENT_MANAGEMENT'];
+export interface EarlierSuiteOrder extends SuiteOrder {
+  readonly repositories: readonly [string, string];
+  /** The one image to be read. Nothing is pushed then, nor deleted. */
+  readonly readOnly?: { readonly tag: string; readonly manifest: string; readonly blob: string };
+}
+
+/** Program `conformance-1.1`: all four parts, or the one that pulls. */
+export async function runEarlierSuite(order: EarlierSuiteOrder): Promise<Verdict> {
+  const { host, account, folder, env, repositories, readOnly } = order;
+  const all = ['PULL', 'PUSH', 'CONTENT_DISCOVERY', 'CONTENT_MANAGEMENT'];
   const text = await output('conformance-1.1', ['-test.v', '-ginkgo.no-color'], {
     ...env,
     OCI_ROOT_URL: `http://${host}`,
@@ -92,8 +96,13 @@ export async function runEarlierSuite(
     OCI_CROSSMOUNT_NAMESPACE: repositories[1],
     OCI_AUTOMATIC_CROSSMOUNT: '1',
     OCI_REPORT_DIR: folder,
-    ...Object.fromEntries(parts.map((part) => [`OCI_TEST_${part}`, '1'])),
+    ...Object.fromEntries((readOnly ? ['PULL'] : all).map((part) => [`OCI_TEST_${part}`, '1'])),
     ...(account && { OCI_USERNAME: account.username, OCI_PASSWORD: account.password }),
+    ...(readOnly && {
+      OCI_TAG_NAME: readOnly.tag,
+      OCI_MANIFEST_DIGEST: readOnly.manifest,
+      OCI_BLOB_DIGEST: readOnly.blob,
+    }),
   });
   const totals = text.match(/(\d+) Passed \| (\d+) Failed/);
   const failed = [...text.matchAll(/^ *\[FAIL\] (.*)$/gm)].map(([, name = '']) => name);

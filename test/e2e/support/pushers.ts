@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { chartVersion, packageChart } from './charts.ts';
 import { place } from './client.ts';
 import { createContainerStorage } from './container-storage.ts';
 import { withDaemon } from './docker.ts';
@@ -222,14 +223,12 @@ const helm: Pusher = {
   async roundTrip(desk) {
     const { env, folder, host, repository } = desk;
     const helm = (...args: string[]) => run('helm', args, env);
-    place(join(folder, 'chart/Chart.yaml'), 'apiVersion: v2\nname: chart\nversion: 0.1.0+build.1\n');
-    place(join(folder, 'chart/templates/map.yaml'), 'apiVersion: v1\nkind: ConfigMap\n');
-    await helm('package', '--destination', join(folder, 'pushed'), join(folder, 'chart'));
+    const chart = await packageChart(folder, env);
     await helm('registry', 'login', '--plain-http', ...login(desk), host);
     const charts = `oci://${host}/${repository}`;
-    await helm('push', '--plain-http', join(folder, 'pushed/chart-0.1.0+build.1.tgz'), charts);
+    await helm('push', '--plain-http', chart, charts);
     mkdirSync(join(folder, 'pulled'));
-    const which = ['--version', '0.1.0+build.1', '--destination', join(folder, 'pulled')];
+    const which = ['--version', chartVersion, '--destination', join(folder, 'pulled')];
     await helm('pull', '--plain-http', ...which, `${charts}/chart`);
     return { pushed: contentOf(join(folder, 'pushed')), pulled: contentOf(join(folder, 'pulled')) };
   },

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { chartVersion } from './charts.ts';
 import { place } from './client.ts';
 import { pullWithHosts } from './containerd.ts';
 import { sha256 } from './images.ts';
@@ -39,6 +40,9 @@ const crane = ({ env }: Place, ...args: string[]) => run('crane', args, env);
 const regctl = ({ env, host }: Place, ...args: string[]) =>
   run('regctl', ['--host', `reg=${host},tls=disabled`, ...args], env);
 const oras = ({ env }: Place, ...args: string[]) => run('oras', args, env);
+const helm = ({ env }: Place, ...args: string[]) => run('helm', args, env);
+/** Beside the images of the repository there is a chart in a repository below it. */
+const chart = (at: Place) => ['--plain-http', '--version', chartVersion, `oci://${name(at)}/chart`];
 const skopeo = ({ env }: Place, ...args: string[]) => run('skopeo', args, env);
 
 export const readers: readonly Reader[] = [
@@ -125,6 +129,19 @@ export const readers: readonly Reader[] = [
       },
       'a missing tag': (at) =>
         failure(skopeo(at, 'inspect', '--raw', '--tls-verify=false', `docker://${name(at)}:none`)),
+    },
+  },
+  {
+    name: 'helm',
+    programs: ['helm'],
+    reads: {
+      'what is said of a chart': (at) => helm(at, 'show', 'chart', ...chart(at)),
+      'the chart': async (at) => {
+        const target = join(at.folder, 'charts');
+        mkdirSync(target);
+        await helm(at, 'pull', '--destination', target, ...chart(at));
+        return contentOf(target);
+      },
     },
   },
   {
