@@ -17,6 +17,8 @@ import { type Administration, createAdministration } from './admin/administratio
 import { createBackgroundScrub } from './admin/background-scrub.ts';
 import { createRepair } from './admin/repair.ts';
 import { createScrubs } from './admin/scrubs.ts';
+import { cacheEvents } from './app/cache-events.ts';
+import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
@@ -31,6 +33,8 @@ import { readTlsFiles, type TlsFiles } from './config/files/tls-files.ts';
 import { keptUntilRestart } from './config/server-toml.ts';
 import { createAdminServer } from './http/admin/admin-server.ts';
 import { createServer } from './http/server.ts';
+import type { JobKind } from './jobs/job.ts';
+import type { Jobs } from './jobs/jobs.ts';
 import { createBufferPool } from './lib/bytes/buffer-pool.ts';
 import { createHasher } from './lib/bytes/hasher.ts';
 import { createReadBlocks } from './lib/bytes/read-blocks.ts';
@@ -39,7 +43,7 @@ import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import type { Syncs } from './replication/syncs.ts';
 import type { Log } from './telemetry/log.ts';
-import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { createMetrics } from './telemetry/metrics.ts';
 import type { WriteVector } from './transfer/file/file-writer.ts';
 import { createTransfers } from './transfer/transfers.ts';
 import { lookupThreads, type ResolveAll } from './upstream/http/lookups.ts';
@@ -52,6 +56,8 @@ export interface App {
   stop(): Promise<{ readonly cut: number }>;
   /** What the commands do to the cache. It works without a start, too. */
   readonly administration: Administration & Syncs;
+  /** Durable work. It runs once the app has started. */
+  readonly jobs: Jobs;
   /**
    * Puts a new configuration in force as a whole, for new requests and for the further requests of transfers in flight. Throws
    * EntrepotError TLS_UNUSABLE, or CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file of `[access]`, or what the index throws
@@ -76,6 +82,8 @@ export interface AppDeps {
   readonly writev?: WriteVector;
   readonly freeBytes?: (folder: string) => number;
   readonly boot?: () => string | undefined;
+  /** Further kinds of jobs. */
+  readonly jobKinds?: readonly JobKind[];
 }
 
 /** What upstream sockets read into. `ReadBlockOptions` says what each figure means; `size` is in bytes. */
@@ -109,6 +117,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
   return {
     administration: parts.administration,
+    jobs: parts.durable.jobs,
 
     async start() {
       const { tls, cache } = routes.current.settings;
@@ -119,6 +128,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         const address = await server.start();
         parts.access.start();
         backgroundScrub.configure(cache.scrub);
+        parts.durable.runner.start();
         return address;
       } catch (error) {
         await adminServer.stop();
@@ -151,7 +161,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       const { stopGrace, drainDelay } = routes.current.settings.limits;
       backgroundScrub.stop();
       // At once, so that content is not given up because the transfer that would repair it is being closed.
-      parts.endings.push(parts.scrubs.stop());
+      parts.endings.push(parts.scrubs.stop(), parts.durable.runner.stop());
       const stopped = await server.stop(stopGrace, drainDelay);
       await releases.unwind();
       return stopped;
@@ -236,9 +246,12 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
   const warm = createWarmImage({ pull, transfers, cache: cache.admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
+  const jobsDeps = { store: cache.jobs, kinds: deps.jobKinds ?? [], transfers, clock, log, metrics };
+  const durable = releases.add(createDurableJobs(jobsDeps), ({ runner }) => runner.stop());
+  const { jobs } = durable;
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
   const administration = {
-    ...createAdministration({ cache: cache.admin, scrubs, warm, isListed, tokens }),
+    ...createAdministration({ cache: cache.admin, scrubs, warm, jobs, isListed, tokens }),
     ...syncs,
   };
 
@@ -258,7 +271,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     },
     { listen: settings.listen, limits: settings.limits, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache: cache.admin, transfers, routes, clock }));
+  metrics.watch(watchedStates({ cache: cache.admin, jobs: cache.jobs, transfers, routes, clock }));
   metrics.configured(clock.now() / 1000);
   return {
     clock,
@@ -271,19 +284,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     transfers,
     scrubs,
     backgroundScrub,
+    durable,
     administration,
     adminServer,
     server,
-  };
-}
-
-/** Tells the metrics and the log what the cache does by itself. */
-function cacheEvents(metrics: Metrics, log: Log) {
-  return {
-    onDamaged: metrics.damageFound,
-    onEvicted(bytes: number, digest: string) {
-      metrics.evicted(bytes);
-      log.debug({ event: 'cache.evicted', digest, bytes }, 'removed from the cache to make room');
-    },
   };
 }

@@ -5,8 +5,10 @@
  */
 import type { CacheAdmin, CollectReport } from '../cache/cache-admin.ts';
 import { EntrepotError } from '../errors.ts';
+import type { Jobs } from '../jobs/jobs.ts';
 import { parseTag } from '../oci/reference.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
+import { createJobCommands, type JobCommands } from './job-commands.ts';
 import { type ListedImage, listImages } from './listed-images.ts';
 import { readGlob, readPin, readReference } from './named-images.ts';
 import { createPurgeImages, type PurgeImages } from './purge-images.ts';
@@ -34,6 +36,7 @@ export interface Administration {
   pull(reference: string, options: WarmOptions): Promise<WarmReport>;
   /** Hashes stored content again and fetches what is damaged; with a glob, only content that matching images link. */
   scrub(match: string | undefined, options: Omit<ScrubRun, 'matches' | 'folders'>): Promise<ScrubReport>;
+  readonly jobs: JobCommands;
 }
 
 export interface PinList {
@@ -47,6 +50,7 @@ export interface AdministrationDeps {
   readonly cache: CacheAdmin;
   readonly scrubs: Pick<Scrubs, 'run'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
+  readonly jobs: Jobs;
   /** Whether the configuration names this registry. */
   readonly isListed: (registry: string) => boolean;
   readonly tokens: RobotTokens;
@@ -54,7 +58,7 @@ export interface AdministrationDeps {
 
 /** Acts on the cache of this process. */
 export function createAdministration(deps: AdministrationDeps): Administration {
-  const { cache, scrubs, warm, isListed, tokens } = deps;
+  const { cache, scrubs, warm, jobs, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -99,5 +103,6 @@ export function createAdministration(deps: AdministrationDeps): Administration {
       return await warm({ registry, repository, tag: named }, options);
     },
     scrub: async (match, options) => await scrubs.run({ ...options, matches: readMatch(match) }),
+    jobs: createJobCommands(jobs),
   };
 }

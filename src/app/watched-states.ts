@@ -1,5 +1,6 @@
 /** The states that `/metrics` shows, read from the parts at each scrape. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { JobStore } from '../jobs/job-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { HostState, WatchedStates } from '../telemetry/state-metrics.ts';
 import type { Transfers } from '../transfer/transfers.ts';
@@ -8,16 +9,18 @@ import type { LiveRoutes } from './live-routes.ts';
 
 export interface WatchedParts {
   readonly cache: Pick<CacheAdmin, 'usage' | 'disk'>;
+  readonly jobs: Pick<JobStore, 'counts' | 'oldestFailure'>;
   readonly transfers: Pick<Transfers, 'count'>;
   readonly routes: LiveRoutes;
   readonly clock: Pick<Clock, 'now'>;
 }
 
 /** Reads nothing before a scrape. */
-export function watchedStates({ cache, transfers, routes, clock }: WatchedParts): WatchedStates {
+export function watchedStates({ cache, jobs, transfers, routes, clock }: WatchedParts): WatchedStates {
   return {
     transfersInFlight: () => transfers.count,
     cache: cache.usage,
+    jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
     disk: () => ({ ...cache.disk(), minFree: routes.current.settings.cache.minFree }),
     hosts: () => routes.current.upstream.health().map((host) => hostState(host, clock.now())),
   };

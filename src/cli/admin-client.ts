@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Administration } from '../admin/administration.ts';
+import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
@@ -70,6 +71,14 @@ export async function connectAdministration(
     planSync: (names) => call('sync-plan', { names }),
     sync: (names, { onProgress }) =>
       follow<WarmProgress, readonly SyncReport[]>('sync', { names }, onProgress),
+    jobs: {
+      async *list(selection) {
+        yield* await call<readonly ListedJob[]>('jobs-list', selection);
+      },
+      show: (id) => call('jobs-show', { id }),
+      retry: (which) => call('jobs-retry', typeof which === 'string' ? { all: which === 'all' } : which),
+      cancel: (id) => call('jobs-cancel', { id }),
+    },
   };
 }
 

@@ -17,6 +17,7 @@ import {
   explanationAsJson,
   failureAsJson,
 } from './commands/explain.ts';
+import { addJobCommands } from './commands/job-commands.ts';
 import { addTokenCommands } from './commands/token-commands.ts';
 import { readEnvironment } from './environment.ts';
 import { examples } from './output/examples.ts';
@@ -118,6 +119,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   const seam: CommandSeam = { loadOptions, done: (result, flags) => end(print(result, flags)) };
   addCacheCommands(program, seam);
   addTokenCommands(program, seam);
+  addJobCommands(program, seam);
   return program;
 }
 

@@ -90,6 +90,10 @@ const histograms = {
     labels: ['host'],
     buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
   }),
+  jobDurations: row('entrepot_job_seconds', 'One run of a job', {
+    labels: ['kind', 'outcome'],
+    buckets: [0.1, 1, 5, 15, 60, 300, 1800, 7200],
+  }),
 };
 
 const gauges = {

@@ -37,6 +37,8 @@ export interface Metrics {
   scrubbed(bytes: number): void;
   /** A damaged content that was dropped, and what came of it. */
   scrubDamaged(how: 'repaired' | 'lost'): void;
+  /** A run of a job of this kind has ended; `stopped`: by a stop of the server, or since it was cancelled. */
+  jobEnded(kind: string, outcome: 'done' | 'again' | 'failed' | 'stopped', seconds: number): void;
   /** States that are read at each scrape. Called once, when every part is made. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -109,6 +111,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     loginFailed: (scheme) => events.failedLogins.inc({ scheme }),
     scrubbed: (bytes) => events.scrubbedBytes.inc(bytes),
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),
+    jobEnded: (kind, outcome, seconds) => events.jobDurations.observe({ kind, outcome }, seconds),
     configured(at) {
       events.configIsGood.set(at === undefined ? 0 : 1);
       if (at !== undefined) events.configTime.set(at);
@@ -118,9 +121,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       for (const { file, at } of expiries) events.certificateExpiry.set({ file }, at);
     },
     watch: states.watch,
-    render() {
-      states.refresh();
-      return registry.metrics();
+    async render() {
+      await states.refresh();
+      return await registry.metrics();
     },
   };
 }

@@ -9,6 +9,7 @@ export interface WatchedStates {
   readonly cache?: () => CacheState;
   readonly disk?: () => DiskState;
   readonly hosts?: () => readonly HostState[];
+  readonly jobs?: () => Promise<JobsState>;
 }
 
 /** Bytes, except for the two counts. */
@@ -41,21 +42,27 @@ export interface HostState {
   readonly remaining: number | undefined;
 }
 
-/** Label value and number; undefined if it is not known. */
-type Sample = readonly [label: string, value: number | undefined];
+export interface JobsState {
+  readonly counts: readonly { readonly kind: string; readonly state: string; readonly jobs: number }[];
+  /** Epoch ms at which the oldest of the failed jobs failed. */
+  readonly oldestFailure: number | undefined;
+}
+
+/** Values of the labels, in their order, and the number; undefined if it is not known. */
+type Sample = readonly [labels: readonly string[], value: number | undefined];
 
 interface Shown<State> {
   readonly name: string;
   readonly help: string;
-  readonly label?: string;
+  readonly labels: readonly string[];
   readonly samples: (state: State) => readonly Sample[];
 }
 
 export interface States {
   /** Called once, when every part is made. A state that is not given has no metrics. */
   watch(states: WatchedStates): void;
-  /** Reads all states, for a scrape. */
-  refresh(): void;
+  /** Reads all states, for a scrape. Never rejects. */
+  refresh(): Promise<void>;
 }
 
 /** Gauges in `registry`. `onUnreadable` is called for each state that cannot be read. */
@@ -63,36 +70,41 @@ export function createStates(deps: {
   readonly registry: Registry;
   readonly onUnreadable: (error: unknown) => void;
 }): States {
-  const refreshes: (() => void)[] = [];
+  const refreshes: (() => Promise<void>)[] = [];
 
-  function show<State>(read: (() => State) | undefined, shown: readonly Shown<State>[]): void {
+  function show<State>(
+    read: (() => State | Promise<State>) | undefined,
+    shown: readonly Shown<State>[],
+  ): void {
     if (!read) return;
-    const gauges = shown.map(({ name, help, label, samples }) => {
-      const labelNames = label === undefined ? [] : [label];
-      const gauge = new Gauge({ name, help, labelNames, registers: [deps.registry] });
-      const clear = label === undefined ? () => gauge.remove() : () => gauge.reset();
+    const gauges = shown.map(({ name, help, labels, samples }) => {
+      const gauge = new Gauge({ name, help, labelNames: labels, registers: [deps.registry] });
+      const clear = labels.length === 0 ? () => gauge.remove() : () => gauge.reset();
       const fill = (state: State) => {
-        for (const [text, value] of samples(state)) {
+        for (const [values, value] of samples(state)) {
           if (value === undefined) continue;
-          if (label === undefined) gauge.set(value);
-          else gauge.set({ [label]: text }, value);
+          gauge.set(Object.fromEntries(labels.map((label, at) => [label, values[at] ?? ''])), value);
         }
       };
       return { clear, fill };
     });
-    refreshes.push(() => {
-      for (const { clear } of gauges) clear();
+    refreshes.push(async () => {
+      // Cleared and filled in one turn: two scrapes may overlap.
       try {
-        const state = read();
-        for (const { fill } of gauges) fill(state);
+        const state = await read();
+        for (const { clear, fill } of gauges) {
+          clear();
+          fill(state);
+        }
       } catch (error) {
+        for (const { clear } of gauges) clear();
         deps.onUnreadable(error);
       }
     });
   }
 
   return {
-    watch({ transfersInFlight, cache, disk, hosts }) {
+    watch({ transfersInFlight, cache, disk, hosts, jobs }) {
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
       ]);
@@ -152,22 +164,40 @@ export function createStates(deps: {
           (all) => all.map(({ host, remaining }) => [host, remaining]),
         ),
       ]);
+      show(jobs, [
+        {
+          name: 'entrepot_jobs',
+          help: 'Durable jobs, by kind and state',
+          labels: ['kind', 'state'],
+          samples: ({ counts }) => counts.map(({ kind, state, jobs: count }) => [[kind, state], count]),
+        },
+        one(
+          'entrepot_jobs_oldest_failure_timestamp_seconds',
+          'When the oldest of the failed jobs failed, 0 if none has',
+          ({ oldestFailure = 0 }) => oldestFailure / 1000,
+        ),
+      ]);
     },
-    refresh() {
-      for (const refresh of refreshes) refresh();
+    async refresh() {
+      await Promise.all(refreshes.map((refresh) => refresh()));
     },
   };
 }
 
 function one<State>(name: string, help: string, value: (state: State) => number): Shown<State> {
-  return { name, help, samples: (state) => [['', value(state)]] };
+  return { name, help, labels: [], samples: (state) => [[[], value(state)]] };
 }
 
 function by<State>(
   label: string,
   name: string,
   help: string,
-  samples: (state: State) => readonly Sample[],
+  samples: (state: State) => readonly (readonly [string, number | undefined])[],
 ): Shown<State> {
-  return { name, help, label, samples };
+  return {
+    name,
+    help,
+    labels: [label],
+    samples: (state) => samples(state).map(([text, value]) => [[text], value]),
+  };
 }

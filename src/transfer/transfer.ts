@@ -28,7 +28,7 @@ import { isFilledUp } from './fetch/plan.ts';
 import { nothingMore, type Opening, stopped } from './fetch/running-fetches.ts';
 import { findResumeState, partialFileOf } from './file/resume-state.ts';
 import { SparseFile } from './file/sparse-file.ts';
-import { Readers } from './read/readers.ts';
+import { Readers, type WaitingReader } from './read/readers.ts';
 import { createRelay } from './read/relay.ts';
 import { type Readable, TransferReader } from './read/transfer-reader.ts';
 import type { TransferDeps } from './transfer-deps.ts';
@@ -120,9 +120,12 @@ export class Transfer implements FetchOwner, Readable {
 
   /** Streams the bytes from `start` to before `end`, or to the blob's end. `announced`: the blob's size as the reader was told. */
   reader(start: number, end: number | undefined, announced: number | undefined): ByteStream {
-    const reader = new TransferReader(this, this.#deps, { start, end }, announced);
+    return this.#readers.add(new TransferReader(this, this.#deps, { start, end }, announced));
+  }
+
+  /** Wakes the reader when bytes come, until it is forgotten. */
+  await(reader: WaitingReader): void {
     this.#readers.add(reader);
-    return reader;
   }
 
   /** Stops all fetches and readers at once, and closes. The bytes on disk stay for the next run. */
@@ -153,7 +156,7 @@ export class Transfer implements FetchOwner, Readable {
     return this.#readers.count;
   }
 
-  forget(reader: TransferReader): void {
+  forget(reader: WaitingReader): void {
     this.#readers.delete(reader);
   }
 

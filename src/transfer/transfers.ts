@@ -13,8 +13,10 @@ import type { Verdict } from '../upstream/upstream.ts';
 import type { ByteSource } from './fetch/byte-source.ts';
 import { createContributorMemory } from './fetch/contributor-memory.ts';
 import { createDistrustMemory } from './fetch/distrust.ts';
+import type { Opening } from './fetch/running-fetches.ts';
 import { MemoryBudget } from './file/memory-budget.ts';
 import { defaultLimits, type TransferLimits } from './limits.ts';
+import { fillTransfer } from './read/filler.ts';
 import { RelayMemory } from './read/relay-memory.ts';
 import { RunningTransfers } from './running-transfers.ts';
 import { Transfer } from './transfer.ts';
@@ -37,6 +39,8 @@ export interface Transfers {
   configure(settings: TransferSettings): void;
   /** Transfers under way. */
   readonly count: number;
+  /** Those of them that a client uses, and not only a job. */
+  readonly countForClients: number;
   /** Stops all transfers; the next run resumes what is on disk. */
   close(): Promise<void>;
 }
@@ -60,6 +64,8 @@ export interface TransferRequest {
   /** The first bytes that will be read; the rest of the blob may be read as well. */
   readonly start: number;
   readonly end?: number | undefined;
+  /** No client waits for it. */
+  readonly isForJob?: boolean | undefined;
   /** endpointKey of the endpoint to ask first. */
   readonly prefer?: string | undefined;
 }
@@ -75,6 +81,8 @@ export type OpenedTransfer =
       readonly trail: Trail;
       /** Bytes from `start` to before `end`, or to the blob's end. */
       reader(start: number, end?: number): ByteStream;
+      /** As `fillTransfer`. */
+      fill(signal: AbortSignal, tell: (present: number) => void): Promise<void>;
       /** Call it once all readers are closed. */
       close(): void;
     }
@@ -93,6 +101,8 @@ export function createTransfers(
   const budget = new MemoryBudget(settings.writeBehind, limits.writeBatch);
   let { fill } = settings;
   const running = new RunningTransfers();
+  /** Requests of clients that are open. */
+  const clients = new Map<TransferRequest, Transfer>();
 
   /** The bytes stay on disk for the next transfer. `left`: epoch ms. */
   function leave(file: PartialFile, bytes: number, left: number): void {
@@ -109,6 +119,11 @@ export function createTransfers(
     const mayRead = (transfer: Transfer) =>
       (isLinked && transfer.isVerified) || (confirmed !== undefined && transfer.admits(source, confirmed));
     return ownOf(source, digest) ?? running.of(digest).find(mayRead);
+  }
+
+  function leaveTransfer(transfer: Transfer, request: TransferRequest): void {
+    clients.delete(request);
+    transfer.leave();
   }
 
   function start({ digest, source, size }: TransferRequest): Transfer {
@@ -148,6 +163,9 @@ export function createTransfers(
     get count() {
       return running.all.length;
     },
+    get countForClients() {
+      return new Set(clients.values()).size;
+    },
 
     async open(request) {
       const found = find(request);
@@ -155,32 +173,23 @@ export function createTransfers(
       // The image's own endpoints may be asked from now on.
       if (!transfer.isVerified) transfer.sources.add(request.source);
       transfer.enter();
+      if (!request.isForJob) clients.set(request, transfer);
       let opening: Awaited<ReturnType<Transfer['begin']>>;
       try {
         opening = await transfer.begin(request.start, request.end, request.prefer);
       } catch (error) {
-        transfer.leave();
+        leaveTransfer(transfer, request);
         throw error;
       }
       if (!opening.ok) {
-        transfer.leave();
+        leaveTransfer(transfer, request);
         return opening;
       }
       deps.metrics.transferRead(found ? 'joined' : 'started');
-      let open = true;
+      const how = found ? (found.isVerified ? 'verified' : 'joined') : 'started';
       const announced = transfer.announcedSize ?? request.size;
-      return {
-        ok: true,
-        how: found ? (found.isVerified ? 'verified' : 'joined') : 'started',
-        size: announced,
-        endpoint: opening.endpoint,
-        trail: opening.trail,
-        reader: (from, to) => transfer.reader(from, to, announced),
-        close() {
-          if (open) transfer.leave();
-          open = false;
-        },
-      };
+      const leave = () => leaveTransfer(transfer, request);
+      return openedTransfer(transfer, opening, { how, announced, leave });
     },
 
     async sweep(isStored) {
@@ -199,6 +208,33 @@ export function createTransfers(
 
     async close() {
       await Promise.all(running.all.map((transfer) => transfer.abandon()));
+    },
+  };
+}
+
+/** `leave` is called once, at the end of the use. */
+function openedTransfer(
+  transfer: Transfer,
+  { endpoint, trail }: Opening & { readonly ok: true },
+  use: {
+    readonly how: 'started' | 'joined' | 'verified';
+    readonly announced: number | undefined;
+    readonly leave: () => void;
+  },
+): OpenedTransfer {
+  const { how, announced, leave } = use;
+  let isOpen = true;
+  return {
+    ok: true,
+    how,
+    size: announced,
+    endpoint,
+    trail,
+    reader: (from, to) => transfer.reader(from, to, announced),
+    fill: (signal, tell) => fillTransfer(transfer, signal, tell),
+    close() {
+      if (isOpen) leave();
+      isOpen = false;
     },
   };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCertificateAuthority } from './certificates.ts';
+import { eventually } from './eventually.ts';
 import { endShort } from './fake-registry-faults.ts';
 import { get } from './http-client.ts';
 import { buildImage } from './images.ts';
@@ -18,7 +19,8 @@ const toml =
 /** An image is pulled twice, from a registry that breaks off once and limits requests; its layer is damaged in between. */
 export async function usedProgram(test: Cleanup) {
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
-  const app = { version: '1.2.3' };
+  const probe = { name: 'probe', atOnce: 1, run: async () => ({ kind: 'done', report: null }) as const };
+  const app = { version: '1.2.3', jobKinds: [probe] };
   const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
   const { registry, proxy } = mirrored;
   // It goes on in plain HTTP, but reads the certificate.
@@ -26,6 +28,10 @@ export async function usedProgram(test: Cleanup) {
   writeFileSync(join(proxy.folder, 'tls.crt'), cert);
   writeFileSync(join(proxy.folder, 'tls.key'), key);
   await proxy.reload({ toml: `${toml}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
+  const { jobs } = proxy.app;
+  const job = { kind: 'probe', key: 'a', arguments: null, priority: 0, cause: 'manual' };
+  const id = await jobs.add(job);
+  await eventually('the job is done', async () => (await jobs.find(id))?.state === 'done');
   registry.putImage('team/app', '1', image);
   registry.on({ digest: layer.digest, nth: 1 }, endShort(1_000_000));
   const paths = ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)];

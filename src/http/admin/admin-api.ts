@@ -49,10 +49,21 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
     'token-list': () => administration.tokens.list(),
     'token-revoke': ({ name }) => administration.tokens.revoke(text(name)),
     'sync-plan': ({ names }) => administration.planSync(texts(names)),
+    'jobs-show': ({ id }) => administration.jobs.show(amount(id)),
+    'jobs-retry': ({ id, all }) =>
+      administration.jobs.retry(id === undefined ? (all === true ? 'all' : 'failed') : { id: amount(id) }),
+    'jobs-cancel': ({ id }) => administration.jobs.cancel(amount(id)),
   };
   const streams: Readonly<Record<string, (args: Arguments) => Response>> = {
     list({ match }) {
       return arrayAnswer(administration.list(match === undefined ? undefined : text(match)), logFailed);
+    },
+    'jobs-list'({ state, kind }) {
+      const selection = {
+        state: state === undefined ? undefined : text(state),
+        kind: kind === undefined ? undefined : text(kind),
+      };
+      return arrayAnswer(administration.jobs.list(selection), logFailed);
     },
     pull({ reference, platforms }) {
       const what = text(reference);

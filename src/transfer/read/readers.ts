@@ -1,20 +1,32 @@
 /** All readers of one transfer, and the news that each of them needs. */
 import type { FetchEnd } from '../fetch/fetcher.ts';
-import type { TransferReader } from './transfer-reader.ts';
+
+/** What waits for bytes of a transfer. */
+export interface WaitingReader {
+  /** Bytes handed out so far. */
+  readonly delivered: number;
+  /** The byte that it waits for, while it waits. */
+  readonly waitsFor: number | undefined;
+  /** Something has changed: bytes, the digest's verdict, a failure. */
+  wake(): void;
+  /** Its next bytes will not come. */
+  fail(error: Error): void;
+}
 
 /** One per transfer. */
 export class Readers {
-  readonly #open = new Set<TransferReader>();
+  readonly #open = new Set<WaitingReader>();
 
   get count(): number {
     return this.#open.size;
   }
 
-  add(reader: TransferReader): void {
+  add<Reader extends WaitingReader>(reader: Reader): Reader {
     this.#open.add(reader);
+    return reader;
   }
 
-  delete(reader: TransferReader): void {
+  delete(reader: WaitingReader): void {
     this.#open.delete(reader);
   }
 
@@ -32,7 +44,7 @@ export class Readers {
   }
 
   /** Ends the readers that `which` names with an error: their next bytes will not come. */
-  fail(error: Error, which: (reader: TransferReader) => boolean = () => true): void {
+  fail(error: Error, which: (reader: WaitingReader) => boolean = () => true): void {
     for (const reader of this.#open) if (which(reader)) reader.fail(error);
   }
 

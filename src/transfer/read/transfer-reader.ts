@@ -8,6 +8,7 @@ import type { OpenRange } from '../../lib/bytes/byte-range.ts';
 import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import type { SparseFile } from '../file/sparse-file.ts';
 import type { TransferDeps } from '../transfer-deps.ts';
+import type { WaitingReader } from './readers.ts';
 
 /** What a reader needs of its transfer. */
 export interface Readable {
@@ -29,7 +30,7 @@ export interface Readable {
 }
 
 /** `next` rejects where the rest cannot be had; the consumer closes the reader in any case. */
-export class TransferReader implements ByteStream {
+export class TransferReader implements ByteStream, WaitingReader {
   /** Bytes handed out so far. */
   delivered = 0;
   /** The byte that it waits for, while it waits. */

@@ -26,7 +26,8 @@ test('a transfer is let go when it cannot be found out whether the image may hav
         open -= 1;
       };
       const reader = () => assert.fail('not read');
-      return { ok: true, how: 'started', size: 1, endpoint: undefined, trail: [], reader, close };
+      const fill = () => assert.fail('not filled');
+      return { ok: true, how: 'started', size: 1, endpoint: undefined, trail: [], reader, fill, close };
     },
   };
   const upstream: Partial<Upstream> = {

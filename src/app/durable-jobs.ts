@@ -1,0 +1,40 @@
+/** The parts that run durable jobs, put together. */
+import { randomUUID } from 'node:crypto';
+import type { JobKind } from '../jobs/job.ts';
+import type { JobStore } from '../jobs/job-store.ts';
+import { createJobs, type Jobs } from '../jobs/jobs.ts';
+import { createJobRunner, type JobRunner } from '../jobs/runner.ts';
+import { createTurns } from '../jobs/turns.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Transfers } from '../transfer/transfers.ts';
+
+export interface DurableJobs {
+  readonly jobs: Jobs;
+  readonly runner: JobRunner;
+}
+
+export interface DurableJobsDeps {
+  readonly store: JobStore;
+  readonly kinds: readonly JobKind[];
+  readonly transfers: Pick<Transfers, 'countForClients'>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  readonly metrics: Pick<Metrics, 'jobEnded'>;
+}
+
+/** Jobs at once, and cold blobs on their way for clients beside which jobs may begin transfers of their own. */
+const atOnce = 4;
+const clients = 2;
+
+/** Nothing runs before `runner.start()`. */
+export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
+  const { store, kinds, transfers, clock, log, metrics } = deps;
+  const turns = createTurns({ clock, coldForClients: () => transfers.countForClients }, { clients });
+  const runner = createJobRunner(
+    { store, turns, clock, random: Math.random, log, ended: metrics.jobEnded, owner: randomUUID() },
+    { kinds, atOnce },
+  );
+  return { runner, jobs: createJobs({ store, runner, clock }) };
+}

@@ -1,0 +1,158 @@
+/**
+ * Adds jobs when their time comes: `every` so often, a tenth earlier or later so that sites do not ask in step, or at the times of a
+ * cron expression in a time zone. The newest job of a kind and key tells when it last ran:
+ *
+ *                     every                       cron
+ *   never ran         soon after the start        at the next time
+ *   a time missed     once, soon after the start  once, soon after the start
+ *
+ * "Soon" is within a minute, by chance. An hour that a time zone skips runs once, after it; one that comes twice runs once.
+ */
+import { Cron } from 'croner';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { reasonOf } from '../lib/thrown.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type Json, jobPriorities } from './job.ts';
+import type { JobStore } from './job-store.ts';
+
+export type When =
+  /** ms. */
+  | { readonly every: number }
+  /** Five fields, as in crontab(5), or six with seconds first; `timezone`: an IANA name. */
+  | { readonly cron: string; readonly timezone: string };
+
+export interface Scheduled {
+  readonly kind: string;
+  readonly key: string;
+  readonly arguments: Json;
+  readonly when: When;
+}
+
+export interface Schedule {
+  /** Puts other entries in force, after a start or a reload. What was not changed keeps its times. */
+  configure(entries: readonly Scheduled[]): void;
+  stop(): void;
+}
+
+export interface ScheduleDeps {
+  readonly store: Pick<JobStore, 'last' | 'add'>;
+  /** Called after a job was added. */
+  readonly added: () => void;
+  readonly clock: Clock;
+  /** 0 or more, less than 1. */
+  readonly random: () => number;
+  readonly log: Pick<Log, 'error'>;
+}
+
+/** ms within which a job that is late is added. */
+const soon = 60_000;
+/** A timer is looked at again after so many ms: the clock of the machine may be set. */
+const longestSleep = 3_600_000;
+/** ms until the store is asked again after it failed. */
+const storeRetry = 30_000;
+
+/** Epoch ms of the first time after `after`, undefined where there is none any more. Throws for what `cronProblem` names. */
+export function nextCron(cron: string, timezone: string, after: number): number | undefined {
+  return new Cron(cron, { timezone, paused: true }).nextRun(new Date(after))?.getTime();
+}
+
+/** What is wrong with a cron expression or a time zone, in words. An expression without any time to come is wrong, too. */
+export function cronProblem(cron: string, timezone: string, now: number): string | undefined {
+  if (!isTimezone(timezone)) return `no time zone is named ${JSON.stringify(timezone)}`;
+  try {
+    return nextCron(cron, timezone, now) === undefined ? 'names no time that will ever come' : undefined;
+  } catch (error) {
+    return reasonOf(error).replace(/^Cron\w*: /, '');
+  }
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** No timer runs before `configure`, and none keeps the process alive. */
+export function createSchedule(deps: ScheduleDeps): Schedule {
+  const { store, clock, random, log } = deps;
+  const timers = new Map<string, { readonly entry: string; timer: Timer | undefined; isStopped: boolean }>();
+
+  /** `added`: when its newest job was added; a time that the clock has not reached yet counts as now. */
+  function nextTime(when: When, added: number | undefined, now: number): number | undefined {
+    const last = added === undefined ? undefined : Math.min(added, now);
+    const late = now + random() * soon;
+    if ('every' in when) {
+      if (last === undefined) return now + random() * Math.min(soon, when.every / 10);
+      const next = last + when.every * (0.9 + random() / 5);
+      return next <= now ? late : next;
+    }
+    const next = nextCron(when.cron, when.timezone, last ?? now);
+    return next !== undefined && next <= now ? late : next;
+  }
+
+  function begin(entry: Scheduled, text: string): void {
+    const { kind, key, when } = entry;
+    const state = { entry: text, timer: undefined as Timer | undefined, isStopped: false };
+    timers.set(JSON.stringify([kind, key]), state);
+
+    /** Waits until `due`, in steps. */
+    function sleep(due: number, then: () => void): void {
+      if (state.isStopped) return;
+      const left = due - clock.now();
+      state.timer = clock.after(Math.min(longestSleep, Math.max(0, left)), () =>
+        left > longestSleep ? sleep(due, then) : then(),
+      );
+    }
+
+    async function plan(): Promise<void> {
+      const last = (await store.last(kind, key))?.created;
+      const next = nextTime(when, last, clock.now());
+      if (next !== undefined) sleep(next, () => attempt(add));
+    }
+
+    async function add(): Promise<void> {
+      const now = clock.now();
+      const { arguments: args } = entry;
+      const job = { kind, key, arguments: args, notBefore: now, cause: 'schedule' };
+      await store.add({ ...job, priority: jobPriorities.schedule }, now);
+      deps.added();
+      const next = nextTime(when, now, now);
+      if (next !== undefined) sleep(next, () => attempt(add));
+    }
+
+    function attempt(work: () => Promise<void>): void {
+      if (state.isStopped) return;
+      work().catch((err: unknown) => {
+        log.error({ event: 'jobs.notScheduled', kind, key, err }, 'a scheduled job could not be added');
+        sleep(clock.now() + storeRetry, () => attempt(work));
+      });
+    }
+
+    attempt(plan);
+  }
+
+  function end(id: string): void {
+    const state = timers.get(id);
+    if (!state) return;
+    state.isStopped = true;
+    state.timer?.cancel();
+    timers.delete(id);
+  }
+
+  return {
+    configure(entries) {
+      const wanted = new Map(entries.map((entry) => [JSON.stringify([entry.kind, entry.key]), entry]));
+      for (const id of [...timers.keys()]) {
+        const entry = wanted.get(id);
+        if (!entry || JSON.stringify(entry) !== timers.get(id)?.entry) end(id);
+      }
+      for (const [id, entry] of wanted) if (!timers.has(id)) begin(entry, JSON.stringify(entry));
+    },
+    stop() {
+      for (const id of [...timers.keys()]) end(id);
+    },
+  };
+}
