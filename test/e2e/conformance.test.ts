@@ -16,7 +16,7 @@ import {
 } from './support/conformance.ts';
 import { startEntrepot } from './support/entrepot.ts';
 import { isEquipped, obstacle } from './support/equipment.ts';
-import { type Account, passwordLine } from './support/origin.ts';
+import { type Account, passwordLine, startOrigin } from './support/origin.ts';
 import { run } from './support/programs.ts';
 import { type RealRegistry, realRegistries } from './support/registries.ts';
 import { openSite, type Site } from './support/site.ts';
@@ -80,6 +80,46 @@ function conforms(
     assertConforms(await runEarlierSuite(order('earlier')), 70);
   });
 }
+
+describe('repositories over a registry that has nothing of them', () => {
+  const needed = [...suites, 'docker-registry'];
+  let site: Site;
+  let entrepot: RunningEntrepot;
+
+  before(async () => {
+    if (obstacle(needed) !== undefined) return;
+    site = await openSite();
+    const home = site.folder('entrepot');
+    const env = site.resident(home);
+    const { host } = site.own(await startOrigin(site.folder('origin'), env));
+    const registries = ['overlay', 'fill'].map(
+      (name) => `[[registry]]\nprefix = "${name}.test"\nlocation = "${host}"\ninsecure = true\n`,
+    );
+    const rules = ['overlay', 'fill'].map(
+      (mode) => `[[push]]\nmatch = "${mode}.test/**"\nmode = "${mode}"\ndelete = true\n`,
+    );
+    const settings = `[access]\nanonymous = ["pull", "push", "delete"]\n${rules.join('')}`;
+    entrepot = site.own(await startEntrepot(home, env, { registries: registries.join(''), settings }));
+  });
+  after(() => site?.close());
+
+  const pushTo = (mode: 'overlay' | 'fill', listsTags: boolean): Promise<Verdict> => {
+    const folder = site.folder('suite');
+    const repositories = [`${mode}.test/one`, `${mode}.test/two`] as const;
+    const order = { host: entrepot.host, folder, env: site.resident(folder), repositories };
+    return runCurrentSuite({ ...order, version: 'dev', listsTags });
+  };
+
+  test('conform in mode overlay', async (t) => {
+    if (!isEquipped(t, needed)) return;
+    assertConforms(await pushTo('overlay', true), 970);
+  });
+
+  test('conform in mode fill, where the list of tags is that of the registry', async (t) => {
+    if (!isEquipped(t, needed)) return;
+    assertConforms(await pushTo('fill', false), 930);
+  });
+});
 
 for (const registry of realRegistries)
   describe(`what Entrepot pulls from ${registry.name}`, () => conformsReadOnly(registry));

@@ -26,6 +26,8 @@ export interface CurrentSuiteOrder extends SuiteOrder {
   readonly repositories: readonly [string, string];
   /** What is there to be read. Nothing is pushed then, nor deleted. */
   readonly readOnly?: ReadOnlyData;
+  /** Whether pushed tags are expected in the list of tags. Default: yes. */
+  readonly listsTags?: boolean;
   /** The start of the names of the tests to run. Default: all. */
   readonly only?: string | undefined;
 }
@@ -40,7 +42,7 @@ export interface ReadOnlyData {
 
 /** Program `conformance`. */
 export async function runCurrentSuite(order: CurrentSuiteOrder): Promise<Verdict> {
-  const { host, account, folder, env, version, repositories, readOnly, only } = order;
+  const { host, account, folder, env, version, repositories, readOnly, listsTags = true, only } = order;
   const text = await output('conformance', [], {
     ...env,
     OCI_VERSION: version,
@@ -50,6 +52,7 @@ export async function runCurrentSuite(order: CurrentSuiteOrder): Promise<Verdict
     OCI_REPO2: repositories[1],
     OCI_RESULTS_DIR: folder,
     OCI_FILTER_TEST: only ?? '',
+    OCI_API_TAGS_LIST: String(listsTags),
     ...(account && { OCI_USERNAME: account.username, OCI_PASSWORD: account.password }),
     ...(readOnly && readingOnly(readOnly)),
   });
