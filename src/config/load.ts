@@ -106,7 +106,9 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     places: [
       ...registriesPlaces(search),
       ...serverTomlPlaces(overrides.config, options),
-      ...[...Object.values(server.tls), server.upstream.caFile].filter((file) => file !== undefined),
+      ...[...Object.values(server.tls), server.upstream.caFile, server.access.tokenKey].filter(
+        (file) => file !== undefined,
+      ),
     ],
     settings,
     warnings: [

@@ -220,12 +220,13 @@ describe('the places of the configuration', () => {
   });
 
   it('are also the files that entrepot.toml names, of a configuration with an error, too', (t) => {
-    const toml = '[tls]\ncertificate = "a"\nclient_ca = "b"\n[upstream]\nca_file = "c"\nlisen = 1\n';
+    const toml = '[tls]\ncertificate = "a"\nclient_ca = "b"\n[upstream]\nca_file = "c"\nlisen = 1\n[access]\ntoken_key = "d"\n';
     const { places, load } = machine(t, { 'work/e.toml': toml });
-    assert.deepEqual(places({ registries: 'r.conf', config: 'e.toml' }).slice(-3), [
+    assert.deepEqual(places({ registries: 'r.conf', config: 'e.toml' }).slice(-4), [
       'work/a',
       'work/b',
       'work/c',
+      'work/d',
     ]);
     assert.match(
       failure(() => load({ config: 'e.toml' })).located,
