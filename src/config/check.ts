@@ -27,8 +27,8 @@ export interface ConfigCheck {
   readonly errors: readonly EntrepotError[];
   /** Files that were read, and directories of certs.d that are used, in order. */
   readonly files: readonly string[];
-  /** Every key of entrepot.toml as it is in force. */
-  readonly settings: readonly SettingInForce[];
+  /** Every key of entrepot.toml as it is in force; undefined if the file cannot be read or is no TOML. */
+  readonly settings: readonly SettingInForce[] | undefined;
   /** The registries that are served; undefined if registries.conf cannot be used. */
   readonly registries: RegistriesConf | undefined;
   /** `registries` is the built-in list. */
@@ -54,7 +54,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
   };
   for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
   checkHelpers(registries?.credentialHelpers ?? [], options.env, findings);
-  checkSecrets(server, settings, findings);
+  checkSecrets(server, settings ?? [], findings);
   checkTls(server, findings);
   if (registries) {
     checkCertificates(hostsOf(registries), paths.certDirectories, findings);

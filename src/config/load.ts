@@ -42,8 +42,8 @@ export interface PartialConfig {
   readonly serverFile: string | undefined;
   /** Files, and folders of `*.conf`, that are part of the configuration or would be if they existed. */
   readonly places: readonly string[];
-  /** Every key of entrepot.toml as it is in force. */
-  readonly settings: readonly SettingInForce[];
+  /** Every key of entrepot.toml as it is in force; undefined if the file cannot be read or is no TOML. */
+  readonly settings: readonly SettingInForce[] | undefined;
   readonly warnings: readonly ConfigWarning[];
   readonly errors: readonly EntrepotError[];
 }
@@ -80,9 +80,10 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { home, uid, root } = options;
   const search = { registries, registriesDir, env, home, uid, root };
   const loaded = attempt(() => loadRegistries(search, registriesWarnings));
-  const source = attempt(() => findServerToml(overrides.config, options));
-  const toml =
-    attempt(() => readServerToml(source, cwd, overrides)) ?? readServerToml(undefined, cwd, overrides);
+  const found = attempt(() => ({ source: findServerToml(overrides.config, options) }));
+  const source = found?.source;
+  const read = found && attempt(() => readServerToml(source, cwd, overrides));
+  const toml = read ?? readServerToml(undefined, cwd, overrides);
   const { server, settings } = toml;
   errors.push(...toml.problems);
   const { paths, warnings: pathWarnings } = configPaths(options);
@@ -110,7 +111,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
         (file) => file !== undefined,
       ),
     ],
-    settings,
+    settings: read?.settings,
     warnings: [
       ...overrides.unknownVariables(),
       ...toml.warnings,

@@ -1,6 +1,6 @@
 /**
- * `entrepot check`: errors and warnings of the configuration and of its accounts, the registries that are served, and the settings in force with their
- * sources. Contacts no host.
+ * `entrepot check`: errors and warnings of the configuration and of its accounts, the registries that are served, and the settings in
+ * force with their sources. A file that cannot be read at all has errors only: no defaults are shown in its place. Contacts no host.
  */
 import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
@@ -27,7 +27,7 @@ export async function check(options: LoadOptions): Promise<Result> {
     '',
     registriesAsText(found),
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
-    formatTable(settingColumns, settings),
+    settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors above\n',
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
   ];
   return {
@@ -38,7 +38,7 @@ export async function check(options: LoadOptions): Promise<Result> {
       errors: errors.map(errorAsJson),
       registries: registriesAsJson(found),
       syncs: syncs.map(({ name, source }) => ({ name, source })),
-      settings,
+      settings: settings ?? null,
     },
     text: `${lines.join('\n')}\n`,
   };

@@ -8,7 +8,7 @@ import { type Column, formatTable } from './table.ts';
 const mostRows = 50;
 
 /** Paragraphs for people: the source of the list, a table, what happens to other registries, and where pushes are taken. */
-export function registriesAsText({ registries, builtInList, server }: ConfigCheck): string {
+export function registriesAsText({ registries, builtInList, server, settings }: ConfigCheck): string {
   if (!registries) return 'registries: none, because of the errors above\n';
   const { entries, files } = registries;
   const shown = entries.slice(0, mostRows);
@@ -20,18 +20,22 @@ export function registriesAsText({ registries, builtInList, server }: ConfigChec
       : `registries: those of ${files.length === 0 ? 'no file' : files.join(', ')}`,
     ...(shown.length === 0 ? [] : [formatTable(columns, shown).trimEnd()]),
     ...(left > 0 ? [`... and ${left} more: --json prints all`] : []),
-    `any other registry is ${unlisted === 'direct' ? 'asked directly' : 'refused'} (routing.unlisted = "${unlisted}")`,
+    ...(settings
+      ? [
+          `any other registry is ${unlisted === 'direct' ? 'asked directly' : 'refused'} (routing.unlisted = "${unlisted}")`,
+        ]
+      : []),
     ...(server.push.length === 0 ? [] : ['', formatTable(pushColumns, server.push).trimEnd()]),
     '',
   ].join('\n');
 }
 
 /** The same as one JSON value; null if registries.conf cannot be used. */
-export function registriesAsJson({ registries, builtInList, server }: ConfigCheck): unknown {
+export function registriesAsJson({ registries, builtInList, server, settings }: ConfigCheck): unknown {
   if (!registries) return null;
   return {
     builtInList,
-    unlisted: server.routing.unlisted,
+    unlisted: settings ? server.routing.unlisted : null,
     entries: registries.entries.map(({ prefix, location, blocked, mirrors, origin }) => ({
       prefix,
       location: location || null,

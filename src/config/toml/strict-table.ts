@@ -150,7 +150,8 @@ class OpenTable implements StrictTable {
       return override.value;
     }
     const meant = written ?? otherwise;
-    this.#set(key, meant === undefined ? null : shown(kind, meant), this.#run.sourceOf(line));
+    const text = written === undefined ? undefined : value;
+    this.#set(key, meant === undefined ? null : shown(kind, meant, text), this.#run.sourceOf(line));
     // Without `otherwise`, undefined is among the values that the interface promises.
     return meant as V;
   }
@@ -162,7 +163,7 @@ class OpenTable implements StrictTable {
       return undefined;
     }
     const read = this.#checked(this.#dotted(key), kind, value);
-    if (read !== undefined) this.#set(key, shown(kind, read), this.#run.sourceOf(value.line));
+    if (read !== undefined) this.#set(key, shown(kind, read, value), this.#run.sourceOf(value.line));
     return read;
   }
 
@@ -271,8 +272,9 @@ class OpenTable implements StrictTable {
   }
 }
 
-function shown<V>(kind: ValueKind<V>, value: V): unknown {
-  return kind.show ? kind.show(value) : value;
+/** `written`: what the file has under the key, if that is the value. */
+function shown<V>(kind: ValueKind<V>, value: V, written?: TomlValue): unknown {
+  return kind.show ? kind.show(value, written && 'value' in written ? written.value : undefined) : value;
 }
 
 function header(name: string): string {

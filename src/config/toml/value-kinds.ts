@@ -16,8 +16,11 @@ export interface ValueKind<T> {
   read(value: unknown): T | undefined;
   /** As `read`, for the text of a variable or a flag. Without it, such a text goes to `read`. */
   readText?(text: string): T | undefined;
-  /** The value as the file would have it, without secrets. Without it, the value is shown as it was read. */
-  show?(value: T): string | number | boolean;
+  /**
+   * The value as the file would have it, without secrets; `written` is what the file has, if it has the key. Without it, the value is
+   * shown as it was read.
+   */
+  show?(value: T, written?: unknown): string | number | boolean;
 }
 
 /** Milliseconds. Timers of Node take at most 24.8 days; a wait of more than a day is a mistake. */
@@ -75,6 +78,11 @@ export function integer(least: number, most: number): ValueKind<number> {
   };
 }
 
+/** A duration as it is written: `"60m"` is not shown as `1h`. */
+function showDuration(milliseconds: number, written?: unknown): string {
+  return typeof written === 'string' ? written : formatDuration(milliseconds);
+}
+
 /** Milliseconds; zero is allowed. */
 export const age: ValueKind<number> = {
   expected: `${durationForms}, at most "3650d"`,
@@ -82,7 +90,7 @@ export const age: ValueKind<number> = {
     const milliseconds = typeof value === 'string' ? parseDuration(value) : undefined;
     return milliseconds !== undefined && milliseconds <= longestAge ? milliseconds : undefined;
   },
-  show: formatDuration,
+  show: showDuration,
 };
 
 /** Milliseconds, at most a day; zero means none. */
@@ -92,7 +100,7 @@ export const pause: ValueKind<number> = {
     const milliseconds = age.read(value);
     return milliseconds !== undefined && milliseconds <= longestWait ? milliseconds : undefined;
   },
-  show: formatDuration,
+  show: showDuration,
 };
 
 /** Milliseconds for a timer: more than zero, at most a day. */
@@ -102,7 +110,7 @@ export const wait: ValueKind<number> = {
     const milliseconds = age.read(value);
     return milliseconds && milliseconds <= longestWait ? milliseconds : undefined;
   },
-  show: formatDuration,
+  show: showDuration,
 };
 
 /** Milliseconds from an hour to ten years: the period of expensive work. */
@@ -112,7 +120,7 @@ export const period: ValueKind<number> = {
     const milliseconds = age.read(value);
     return milliseconds && milliseconds >= 3_600_000 ? milliseconds : undefined;
   },
-  show: formatDuration,
+  show: showDuration,
 };
 
 /** Bytes, at least `least`. */

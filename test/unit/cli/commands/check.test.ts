@@ -121,8 +121,22 @@ test('a flag wins over its variable, and a variable over the search', async (t) 
   assert.deepEqual(JSON.parse(byFlag.stdout).files, [join(folder, 'registries.conf'), env.ENTREPOT_CONFIG]);
 });
 
+test('an entrepot.toml that is no TOML gives its error, and no setting or default as if it were in force', async (t) => {
+  const folder = place(t, {
+    'registries.conf': sound,
+    'entrepot.toml': 'listen = "127.0.0.1:7000"\ndata = d\n',
+  });
+  const { code, stdout } = await check(folder);
+  assert.equal(code, 2);
+  assert.match(stdout, /entrepot\.toml:2: error: /);
+  assert.match(stdout, /^settings: none, because of the errors above$/m);
+  assert.doesNotMatch(stdout, /default$|routing\.unlisted/m);
+  const json = JSON.parse((await check(folder, '--json')).stdout);
+  assert.deepEqual([json.settings, json.registries.unlisted, json.errors.length], [null, null, 1]);
+});
+
 test('the settings in force are told with where each comes from, as text and as JSON', async (t) => {
-  const toml = '[cache]\nmax_size = "50MiB"\n\n[freshness]\ntag = "5m"\n';
+  const toml = '[cache]\nmax_size = "50MiB"\n\n[freshness]\ntag = "300s"\n';
   const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
   const file = join(folder, 'entrepot.toml');
   const env = { ENTREPOT_CACHE_MAX_SIZE: '5MiB' };
@@ -136,7 +150,7 @@ test('the settings in force are told with where each comes from, as text and as 
   assert.deepEqual(found('cache.max_size').from, { kind: 'variable', name: 'ENTREPOT_CACHE_MAX_SIZE' });
   assert.deepEqual(found('freshness.tag'), {
     key: 'freshness.tag',
-    value: '5m',
+    value: '300s',
     from: { kind: 'file', file, line: 5 },
   });
   assert.deepEqual(found('freshness.missing'), {
@@ -153,7 +167,7 @@ test('the settings in force are told with where each comes from, as text and as 
   const inWords = (await runEntrepot(args, { cwd: folder, env })).stdout;
   assert.match(inWords, /^listen +"0\.0\.0\.0:80" +--listen$/m);
   assert.match(inWords, /^cache\.max_size +"5MiB" +the variable ENTREPOT_CACHE_MAX_SIZE$/m);
-  assert.ok(inWords.includes(`"5m"`) && inWords.includes(`${file}:5\n`), inWords);
+  assert.ok(inWords.includes(`"300s"`) && inWords.includes(`${file}:5\n`), inWords);
   assert.match(inWords, /^freshness\.missing +"10s" +default$/m);
   assert.match(inWords, /^tls\.certificate +- +default$/m);
 });

@@ -88,12 +88,13 @@ describe('parseSize', () => {
 });
 
 describe('a value is written as the file would have it', () => {
-  it('in the largest unit that leaves no fraction', () => {
-    assert.deepEqual([0, 1, 1500, 30_000, 120_000, 86_400_000].map(formatDuration), [
+  it('in the largest unit that leaves no fraction, but a minute as 60s', () => {
+    assert.deepEqual([0, 1, 1500, 30_000, 60_000, 120_000, 86_400_000].map(formatDuration), [
       '0s',
       '1ms',
       '1500ms',
       '30s',
+      '60s',
       '2m',
       '1d',
     ]);
