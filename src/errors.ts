@@ -7,6 +7,7 @@ export const errorCodes = {
   CONFIG_INVALID: 'a configuration file cannot be used',
   CONFIG_UNREADABLE: 'a configuration file cannot be read',
   CREDENTIALS_UNUSABLE: 'an auth file or a credential helper cannot be used',
+  PINNED: 'the image is pinned',
   REFERENCE_INVALID: 'an image reference does not follow the grammar',
   REWRITE_INVALID: 'rewriting a reference to an endpoint gives no valid reference',
   DATA_LOCKED: 'another process holds the data folder',

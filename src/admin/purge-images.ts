@@ -28,7 +28,7 @@ export type PurgeImages = (what: string, options: PurgeOptions) => Promise<reado
 
 const nothing: PurgeReport = { tags: 0, unlinked: 0, removed: 0, bytes: 0 };
 
-/** The result takes a reference or a glob, and throws EntrepotError: REFERENCE_INVALID, or USAGE for what is pinned. */
+/** The result takes a reference or a glob, and throws EntrepotError: REFERENCE_INVALID, USAGE for a wrong glob, or PINNED. */
 export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): PurgeImages {
   async function purge(target: PurgeTarget, options: PurgeOptions): Promise<PurgedImage> {
     const reference = nameOf(target);
@@ -66,7 +66,7 @@ export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): Pu
     const report = await purge({ image: referenceName(reference), tag, digest }, options);
     if (!report.pinned) return [report];
     const name = formatReference(reference);
-    throw new EntrepotError('USAGE', `${name} is pinned: unpin it first, or purge it with --pinned`);
+    throw new EntrepotError('PINNED', `${name} is pinned: unpin it first, or purge it with --pinned`);
   };
 }
 

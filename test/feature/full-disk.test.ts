@@ -49,7 +49,7 @@ describe('on a full disk', () => {
     if (!site) return;
     const { code, stdout } = await runCommand(site.proxy, 'purge', site.name);
     assert.equal(code, 0);
-    assert.match(stdout, /1 tag, 3 contents of 501 KiB removed/);
+    assert.match(stdout, /1 tag, 3 blobs and manifests of 501 KiB removed/);
     await pull(site, 'team/b', imageOf('b', 300 * KiB));
     assert.deepEqual(await kept(site, { 'team/b': imageOf('b', 300 * KiB) }), ['team/b']);
   });

@@ -425,7 +425,10 @@ describe('entrepot scrub', () => {
       );
       assert.deepEqual(json.unreadable, []);
       const again = await runCommand(proxy, 'scrub', '**/app:1');
-      assert.deepEqual([again.code, again.stdout], [0, '4 contents checked, 2.9 MiB, 0 damaged\n']);
+      assert.deepEqual(
+        [again.code, again.stdout],
+        [0, '4 blobs and manifests checked, 2.9 MiB, 0 damaged\n'],
+      );
       assert.equal((await runCommand(proxy, 'list', '--json')).json[0].tag, '1');
     });
 
@@ -443,7 +446,7 @@ describe('entrepot scrub', () => {
           `${name}@${large.digest}: its file has other bytes: lost: ${name}: no endpoint could give it`,
         ),
       );
-      assert.equal(sum, '4 contents checked, 2.9 MiB, 1 damaged, 1 lost');
+      assert.equal(sum, '4 blobs and manifests checked, 2.9 MiB, 1 damaged, 1 lost');
       assert.equal((await runCommand(proxy, 'scrub')).code, 0);
     });
   }

@@ -43,7 +43,7 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       done(await usage(loadOptions(command)), flags);
     });
 
-  add('gc', 'repair the index, remove leftovers, and evict what is above the limits of the cache')
+  add('gc', 'repair the index, remove damaged files, and evict what is above the limits of the cache')
     .addHelpText('after', examples('entrepot gc'))
     .action(async (flags: Flags, command: Command) => {
       const { gc } = await import('./gc.ts');

@@ -4,9 +4,9 @@ import type { PurgedImage, PurgeOptions } from '../../admin/purge-images.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
-import { counted, formatBytes } from '../output/table.ts';
+import { counted, countedContent, formatBytes } from '../output/table.ts';
 
-/** Throws EntrepotError USAGE for a reference that is pinned. */
+/** Throws EntrepotError PINNED for a reference that is pinned. */
 export async function purge(
   what: readonly string[],
   flags: PurgeOptions,
@@ -25,7 +25,7 @@ export async function purge(
 
 function asLines({ reference, tags, unlinked, removed, bytes, pinned, kept }: PurgedImage): string {
   if (pinned) return `${reference}: is pinned and stays: --pinned removes it too\n`;
-  const sums = `${counted(tags, 'tag')}, ${counted(removed, 'content')} of ${formatBytes(bytes)} removed`;
+  const sums = `${counted(tags, 'tag')}, ${countedContent(removed)} of ${formatBytes(bytes)} removed`;
   return [
     `${reference}: ${tags + unlinked === 0 ? 'nothing of it is cached' : sums}\n`,
     ...kept.map((one) => `${one}: is pinned and stays: --pinned removes it too\n`),

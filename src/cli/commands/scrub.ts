@@ -7,7 +7,7 @@ import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
 import { createProgressBars } from '../output/progress-bars.ts';
 import type { Result } from '../output/result.ts';
-import { counted, formatBytes } from '../output/table.ts';
+import { countedContent, formatBytes } from '../output/table.ts';
 
 export interface ScrubFlags {
   /** The value of `--rate`: bytes per second at most, such as `50MiB`. Undefined: no limit. */
@@ -50,7 +50,7 @@ function readRate(text: string | undefined): number | undefined {
 function asText({ checked, bytes, damaged, unreadable }: ScrubReport): string {
   const repaired = damaged.filter((one) => one.repaired).length;
   const sums = [
-    `${counted(checked, 'content')} checked, ${formatBytes(bytes)}`,
+    `${countedContent(checked)} checked, ${formatBytes(bytes)}`,
     `${damaged.length} damaged`,
     ...(repaired > 0 ? [`${repaired} fetched again`] : []),
     ...(damaged.length > repaired ? [`${damaged.length - repaired} lost`] : []),

@@ -24,7 +24,7 @@ function asText({
 }: Usage): string {
   const limit = maxSize === null ? 'no limit' : `${formatBytes(maxSize)}, ${share(bytes, maxSize)} used`;
   const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} in transfer`;
-  const head = `${formatBytes(bytes)} in ${counted(contents, 'content')} (${counted(manifests, 'manifest')})${underWay}; ${limit}\n`;
+  const head = `${formatBytes(bytes)} in ${counted(contents - manifests, 'blob')} and ${counted(manifests, 'manifest')}${underWay}; ${limit}\n`;
   const largestFirst = (all: readonly UsageOf[]) => all.toSorted((a, b) => b.bytes - a.bytes);
   return [
     head,

@@ -24,6 +24,7 @@ const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   TLS_UNUSABLE: 2,
   REFERENCE_INVALID: 2,
   REWRITE_INVALID: 2,
+  PINNED: 1,
   DATA_LOCKED: 1,
   DATA_UNUSABLE: 1,
   INDEX_TOO_NEW: 1,

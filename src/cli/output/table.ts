@@ -32,6 +32,11 @@ export function formatBytes(bytes: number): string {
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`;
 }
 
+/** `1 blob or manifest`, `2 blobs and manifests`: the word for both in texts. */
+export function countedContent(count: number): string {
+  return count === 1 ? '1 blob or manifest' : `${count} blobs and manifests`;
+}
+
 /** `1 blob`, `2 blobs`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
