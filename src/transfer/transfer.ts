@@ -50,7 +50,7 @@ export class Transfer implements FetchOwner, Readable {
   readonly #commit: Commit;
   readonly #readers = new Readers();
   #state: State = { kind: 'filling' };
-  /** Requests that use the transfer: each calls `enter` and `leave`. */
+  /** Requests that use the transfer: each calls `enter` and `leave`. Below 0 after `abandon`: nothing begins any more. */
   #uses = 0;
   #closing: Promise<void> | undefined;
 
@@ -108,6 +108,7 @@ export class Transfer implements FetchOwner, Readable {
 
   /** Starts or joins a fetch for the bytes from `start` on, and waits until an endpoint gives them or none can. */
   async begin(start: number, end: number | undefined, prefer: string | undefined): Promise<Opening> {
+    if (this.#uses < 0) return stopped;
     // The file of an earlier run is opened first: if that fails, its bytes are not here.
     if (this.isFilling && this.file.present.bytes > 0) this.file.create();
     const wanted = this.file.present.firstHole(start);
@@ -131,8 +132,8 @@ export class Transfer implements FetchOwner, Readable {
   /** Stops all fetches and readers at once, and closes. The bytes on disk stay for the next run. */
   async abandon(): Promise<void> {
     this.#fetches.stopAll(stopped);
-    this.#readers.fail(new Error('the server stops'));
-    this.#uses = 0;
+    this.#readers.end(new Error('the server stops'));
+    this.#uses = Number.NEGATIVE_INFINITY;
     // The store may be moving the file at this moment: the next run must not find it half moved.
     await this.settled();
     await this.#close();
@@ -174,7 +175,7 @@ export class Transfer implements FetchOwner, Readable {
   // For fetches: `FetchOwner` says what each member means.
 
   get isFilling(): boolean {
-    return this.#state.kind === 'filling';
+    return this.#state.kind === 'filling' && this.#uses >= 0;
   }
 
   async reserve(): Promise<boolean> {
@@ -209,7 +210,7 @@ export class Transfer implements FetchOwner, Readable {
   }
 
   #relayAll(reason: string): void {
-    if (!this.isFilling && this.#state.kind !== 'verifying') return;
+    if (this.#state.kind !== 'filling' && this.#state.kind !== 'verifying') return;
     this.#state = { kind: 'relaying' };
     this.#commit.noteRelayed(reason);
     this.#fetches.stopAll(nothingMore);
@@ -261,7 +262,6 @@ export class Transfer implements FetchOwner, Readable {
 
   /** If no request uses the transfer: goes on filling (`transfer.fill`), or closes and leaves the bytes to the next transfer. */
   #closeIfUnused(): void {
-    // Below 0 after `abandon`, which sets it to 0: the requests of that moment still leave one by one.
     if (this.#uses !== 0) return;
     // The last byte may have come in this same turn, before its fetch has ended.
     if (this.file.present.bytes > 0) this.#checkWhole();
@@ -284,14 +284,14 @@ export class Transfer implements FetchOwner, Readable {
   async #closeWhenIdle(): Promise<void> {
     // A reader may join and leave while we flush, so loop until its bytes are saved too. The next transfer of this digest
     // reuses the path: no write may be in flight when this one closes.
-    while (this.file.saving || (this.isFilling && this.#uses === 0 && !this.file.isSaved)) {
+    while (this.file.saving || (this.#state.kind === 'filling' && this.#uses <= 0 && !this.file.isSaved)) {
       await this.file.flush();
       await this.file.save();
     }
     if (this.#state.kind === 'closed' || this.#uses > 0 || this.#fetches.count > 0) return;
     // A request came meanwhile, fetched the last bytes, and left: `#verify` closes the transfer.
     if ('done' in this.#state) return;
-    if (this.isFilling) this.#commit.leave();
+    if (this.#state.kind === 'filling') this.#commit.leave();
     this.#state = { kind: 'closed' };
     this.#commit.release();
     this.#deps.unlist(this);

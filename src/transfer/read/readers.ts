@@ -16,6 +16,8 @@ export interface WaitingReader {
 /** One per transfer. */
 export class Readers {
   readonly #open = new Set<WaitingReader>();
+  /** Why every reader ends. */
+  #ended: Error | undefined;
 
   get count(): number {
     return this.#open.size;
@@ -23,6 +25,7 @@ export class Readers {
 
   add<Reader extends WaitingReader>(reader: Reader): Reader {
     this.#open.add(reader);
+    if (this.#ended) reader.fail(this.#ended);
     return reader;
   }
 
@@ -41,6 +44,12 @@ export class Readers {
       const offset = reader.waitsFor;
       if (offset !== undefined && offset >= start && offset < end) reader.wake();
     }
+  }
+
+  /** Ends all readers with an error, those that come later as well. */
+  end(error: Error): void {
+    this.#ended = error;
+    this.fail(error);
   }
 
   /** Ends the readers that `which` names with an error: their next bytes will not come. */

@@ -146,6 +146,20 @@ describe('a transfer', () => {
     assert.equal(source.requests.length, 1);
   });
 
+  it('starts nothing once it is closed, also for a request that was about to read', async (t) => {
+    const bench = transferBench(tempFolder(t), hasher);
+    const source = scriptedSource('docker.io/library/a', [good]);
+    const transfer = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    const closed = bench.transfers.close();
+    const reading = assert.rejects(readAll(transfer.reader(0)), /the server stops/);
+    const late = await bench.transfers.open({ digest, source, start: MiB });
+    assert.equal(late.ok, false);
+    await Promise.all([closed, reading]);
+    transfer.close();
+    assert.equal(bench.transfers.count, 0);
+    assert.equal(source.requests.length, 1);
+  });
+
   it('resumes what an earlier run left', async (t) => {
     const folder = tempFolder(t);
     const earlier = transferBench(folder, hasher, { fill: 'never' });
