@@ -1,5 +1,6 @@
 /**
- * What one run would do to one repository. It costs one tag list, and one HEAD for each tag that the block selects:
+ * What one run would do to one repository. It costs one tag list, and one HEAD for each tag that the block selects (for
+ * each candidate, where times of creation decide):
  *
  *   nothing here ............................ add
  *   here, the same digest, whole ............ same
@@ -15,6 +16,7 @@
 import type { CachedTag } from '../cache/cache.ts';
 import { isHosted } from '../cache/index/catalogue.ts';
 import type { SyncBlock } from '../config/config.ts';
+import { EntrepotError } from '../errors.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-types.ts';
@@ -27,7 +29,7 @@ import { attachedTags } from './attached-tags.ts';
 import { type Closure, closureOf } from './closure.ts';
 import { creationTime } from './creation-time.ts';
 import type { SyncDeps } from './sync-deps.ts';
-import { createTagSelection } from './tag-selection.ts';
+import { type CreationTimes, createTagSelection } from './tag-selection.ts';
 
 export type TagAction = 'add' | 'move' | 'same' | 'refused' | 'hosted' | 'gone' | 'unknown';
 
@@ -68,10 +70,11 @@ export interface RepositoryWork {
 /** Tags that are looked at, or brought, at once. */
 export const tagsAtOnce = 4;
 
+const noTimes: CreationTimes = new Map();
+
 /** Resolves where a registry fails, too: the plan says so. Rejects for bugs and once `signal` is aborted. */
 export async function planRepository(deps: SyncDeps, work: RepositoryWork): Promise<RepositoryPlan> {
-  const { block, image, signal } = work;
-  const { cache, clock, pull } = deps;
+  const { image, signal } = work;
   const { registry, repository, name } = image;
   const failed = (problem: string): RepositoryPlan => ({
     image,
@@ -82,39 +85,49 @@ export async function planRepository(deps: SyncDeps, work: RepositoryWork): Prom
   });
   if (!deps.isListed(registry)) return failed(`its registry ${registry} is not listed in registries.conf`);
   if (deps.isLocal(name)) return failed('a [[push]] rule with mode = "local" keeps it from every registry');
-  const list = await deps.upstream().listTags({ registry, repository }, { signal });
-  signal.throwIfAborted();
-  if (!list.ok) return failed(`its tags could not be listed: ${verdictText(list.verdict, list.trail)}`);
-  const listed = list.value;
-
-  const selection = createTagSelection(block.tags);
-  const named = tagsOf(selection.byName(listed));
-  const looks = new Map<string, PlannedTag>();
-  const look = async (tag: Tag) => {
-    looks.set(tag, await planTag(deps, work, tag));
-  };
-  await mapAtOnce(named, tagsAtOnce, look);
-  const created = new Map<string, number>();
-  if (selection.needsTimes) {
-    await mapAtOnce(named, tagsAtOnce, async (tag) => {
-      signal.throwIfAborted();
-      const digest = looks.get(tag)?.digest;
-      const time = digest ? await creationTime(pull, image, digest) : undefined;
-      if (time !== undefined) created.set(tag, time);
-    });
+  try {
+    const list = await deps.upstream().listTags({ registry, repository }, { signal });
+    signal.throwIfAborted();
+    if (!list.ok) return failed(`its tags could not be listed: ${verdictText(list.verdict, list.trail)}`);
+    return await planTags(deps, work, list.value);
+  } catch (error) {
+    // Such as a location that makes no valid name of this repository.
+    if (error instanceof EntrepotError) return failed(error.message);
+    throw error;
   }
+}
+
+/** `listed`: all tags that the registry has. */
+async function planTags(
+  deps: SyncDeps,
+  work: RepositoryWork,
+  listed: readonly string[],
+): Promise<RepositoryPlan> {
+  const { block, image } = work;
+  const { cache, clock } = deps;
+  const { name } = image;
+  const selection = createTagSelection(block.tags);
+  const looks = new Map<string, PlannedTag>();
+  const lookAt = (tags: readonly Tag[]) =>
+    mapAtOnce(
+      tags.filter((tag) => !looks.has(tag)),
+      tagsAtOnce,
+      async (tag) => {
+        looks.set(tag, await planTag(deps, work, tag));
+      },
+    );
+  const named = tagsOf(selection.byName(listed));
+  if (selection.needsTimes) await lookAt(named);
+  const created = selection.needsTimes ? await creationTimes(deps, work, [...looks.values()]) : noTimes;
   const chosen = tagsOf(selection.byTime(named, created, clock.now()));
+  await lookAt(chosen);
   const attached = await attachedOf(
     deps,
     { block, image, listed },
     chosen.flatMap((tag) => looks.get(tag)?.digest ?? []),
   );
   const others = attached.filter((tag) => !chosen.includes(tag));
-  await mapAtOnce(
-    others.filter((tag) => !looks.has(tag)),
-    tagsAtOnce,
-    look,
-  );
+  await lookAt(others);
 
   const isListedTag = new Set(listed);
   const here = tagsOf(selection.byName(await cache.tags(name)));
@@ -161,6 +174,20 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
   if (known?.digest !== digest) return { ...seen, action: known ? 'move' : 'add', bytes };
   if (there.isWhole) return { ...seen, action: 'same' };
   return { ...seen, action: 'add', bytes, reason: 'it is here, but not its whole content' };
+}
+
+async function creationTimes(
+  { pull }: SyncDeps,
+  { image, signal }: RepositoryWork,
+  tags: readonly PlannedTag[],
+): Promise<CreationTimes> {
+  const times = new Map<string, number>();
+  await mapAtOnce(tags, tagsAtOnce, async ({ tag, digest }) => {
+    signal.throwIfAborted();
+    const time = digest ? await creationTime(pull, image, digest) : undefined;
+    if (time !== undefined) times.set(tag, time);
+  });
+  return times;
 }
 
 async function planGone(deps: SyncDeps, image: string, tag: Tag): Promise<readonly PlannedTag[]> {

@@ -106,6 +106,13 @@ describe('a plan', () => {
     assert.equal((await pull(`blobs/${image.layers[0]!.digest}`)).status, 200);
   });
 
+  it('asks for no tag that the newest versions leave out', async (t) => {
+    const { registry, plan } = await world(t, { block: 'tags = { semver = "*", newest = 2 }' });
+    for (const tag of ['1.0', '1.9', '1.10', 'latest']) registry.putImage('team/app', tag, image);
+    assert.deepEqual(actions(await plan()), ['1.10 add', '1.9 add']);
+    assert.equal(registry.count({ method: 'HEAD' }), 2);
+  });
+
   it('reads times of creation only where they decide', async (t) => {
     const { registry, plan } = await world(t, { block: 'tags = { newer_than = "30d" }' });
     registry.putImage('team/app', 'young', image);
@@ -257,6 +264,67 @@ describe('a run', () => {
     const [report] = await proxy.app.administration.sync([], {});
     assert.match(report?.repositories[0]?.problem ?? '', /mode = "local"/);
     assert.equal(registry.count(), 0);
+  });
+
+  it('of one block does not end where one of its repositories has no valid name at its mirror', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    registry.putImage('team/app', '1', image);
+    const prefix = (name: string, location: string) =>
+      `[[registry]]\nprefix = "${name}"\nlocation = "${location}"\ninsecure = true\n`;
+    const long = `${registry.host}/${'x'.repeat(230)}`;
+    const registries =
+      prefix('corp.example/team', `${registry.host}/team`) + prefix('corp.example/far', long);
+    const toml = '[[sync]]\nname = "app"\nsource = "corp.example/{far/app-of-a-long-name,team/app}"';
+    const proxy = await startApp(t, { registries, toml });
+    const [report] = await proxy.app.administration.sync([], {});
+    assert.deepEqual(
+      [report?.state, report?.repositories.map(({ tags }) => tags.length)],
+      ['partial', [0, 1]],
+    );
+    assert.match(report?.repositories[0]?.problem ?? '', /name/);
+  });
+
+  it('fetches once what several blocks select, with the platforms of all of them', async (t) => {
+    const { registry, proxy, pull } = await world(t, { block: 'platforms = ["linux/amd64"]' });
+    registry.putImage('team/app', 'multi', index);
+    const source = `${registry.host}/team/app`;
+    const block = (name: string, platform: string) =>
+      `[[sync]]\nname = "${name}"\nsource = "${source}"\nplatforms = ["${platform}"]\n`;
+    await proxy.reload({ toml: block('a', 'linux/amd64') + block('b', 'linux/arm64') });
+    const reports = await proxy.app.administration.sync([], {});
+    assert.deepEqual(reports.flatMap(states), ['multi done', 'multi done']);
+    for (const { digest } of index.blobs) assert.equal(registry.count({ method: 'GET', digest }), 1);
+    const again = await proxy.app.administration.sync([], {});
+    assert.deepEqual(again.flatMap(actions), ['multi same', 'multi same']);
+    await registry.refuse();
+    for (const { digest } of index.children) assert.equal((await pull(`manifests/${digest}`)).status, 200);
+  });
+
+  it('asked for twice at once runs one after the other', async (t) => {
+    const { registry, run } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const reports = await Promise.all([run(), run()]);
+    assert.deepEqual(reports.flatMap(actions), ['1 add', '1 same']);
+    assert.equal(registry.count({ method: 'GET', digest: image.layers[0]!.digest }), 1);
+  });
+
+  it('brings at most four tags at once', async (t) => {
+    const { registry, run } = await world(t);
+    const configs = Array.from({ length: 6 }, (_, seed) => {
+      const one = buildImage({ seed: `tag ${seed}`, layers: [] });
+      registry.putImage('team/app', `${seed}`, one);
+      return one.config!.digest;
+    });
+    const hold = gate();
+    const isConfig = (digest: string | undefined) => configs.some((one) => one === digest);
+    registry.on({ kind: 'blob', when: ({ digest }) => isConfig(digest) }, holdHeaders(hold));
+    const running = run();
+    await registry.seen({ kind: 'blob' }, 4);
+    for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(registry.count({ kind: 'blob' }), 4);
+    hold.release();
+    assert.equal((await running).state, 'done');
   });
 
   it('takes the repositories that its source names, and those known here that match its glob', async (t) => {

@@ -96,7 +96,8 @@ function tally(tags: readonly { readonly action: string }[]): string {
 function missing(tags: readonly PlannedTag[]): string {
   const known = tags.flatMap(({ bytes }) => bytes ?? []);
   if (known.length === 0) return '';
-  return `; at least ${formatBytes(known.reduce((sum, bytes) => sum + bytes, 0))} to fetch`;
+  const sum = known.reduce((all, bytes) => all + bytes, 0);
+  return `; ${formatBytes(sum)} are missing as far as it is known, what tags share counted for each`;
 }
 
 const planColumns: readonly Column<PlannedTag>[] = [
