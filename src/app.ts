@@ -251,7 +251,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { jobs } = durable;
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
   const administration = {
-    ...createAdministration({ cache: cache.admin, scrubs, warm, jobs, isListed, tokens }),
+    ...createAdministration({ cache: cache.admin, scrubs, warm, jobs, uploads, isListed, tokens }),
     ...syncs,
   };
 
@@ -271,7 +271,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     },
     { listen: settings.listen, limits: settings.limits, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache: cache.admin, jobs: cache.jobs, transfers, routes, clock }));
+  metrics.watch(watchedStates({ cache: cache.admin, jobs: cache.jobs, transfers, uploads, routes, clock }));
   metrics.configured(clock.now() / 1000);
   return {
     clock,

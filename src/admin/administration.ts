@@ -14,7 +14,7 @@ import { readGlob, readPin, readReference } from './named-images.ts';
 import { createPurgeImages, type PurgeImages } from './purge-images.ts';
 import type { RobotTokens } from './robot-tokens.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
-import { measureUsage, type Usage } from './usage.ts';
+import { measureUsage, type UploadsNow, type Usage } from './usage.ts';
 
 /** Globs match `registry/repository` and `registry/repository:tag`. Each method throws EntrepotError for wrong arguments. */
 export interface Administration {
@@ -25,7 +25,9 @@ export interface Administration {
   readonly tokens: RobotTokens;
   /** Makes index and content agree, and the cache fit its limits. */
   gc(): Promise<CollectReport>;
-  /** Takes a reference, without tag or digest the whole repository, or a glob. Pinned images stay unless `pinned` is set. */
+  /**
+   * Takes a reference, without tag or digest the whole repository, or a glob. Pinned images stay unless `pinned` is set, hosted ones
+   * unless `hosted` is. */
   readonly purge: PurgeImages;
   pins(): Promise<PinList>;
   /** Takes a reference or a glob. `matches`: something that is cached matches. */
@@ -51,6 +53,8 @@ export interface AdministrationDeps {
   readonly scrubs: Pick<Scrubs, 'run'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   readonly jobs: Jobs;
+  /** Blobs on their way in by pushes. */
+  readonly uploads: { usage(): UploadsNow };
   /** Whether the configuration names this registry. */
   readonly isListed: (registry: string) => boolean;
   readonly tokens: RobotTokens;
@@ -58,7 +62,7 @@ export interface AdministrationDeps {
 
 /** Acts on the cache of this process. */
 export function createAdministration(deps: AdministrationDeps): Administration {
-  const { cache, scrubs, warm, jobs, isListed, tokens } = deps;
+  const { cache, scrubs, warm, jobs, uploads, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -69,7 +73,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
 
   return {
     list: (match) => listImages(cache, readMatch(match)),
-    usage: () => measureUsage(cache),
+    usage: () => measureUsage(cache, uploads.usage()),
     tokens,
     gc: cache.collect,
     purge: createPurgeImages({ cache }),

@@ -19,6 +19,8 @@ export interface ListedImage extends Completeness {
   /** ISO 8601: when the tag was confirmed last. */
   readonly checked: string | null;
   readonly pinned: boolean;
+  /** Pushed or imported: never evicted. */
+  readonly hosted: boolean;
 }
 
 /** Yields in the order of names, and lets other work run between two images. `matches`: undefined for all of them. */
@@ -28,7 +30,7 @@ export async function* listImages(
 ): AsyncGenerator<ListedImage> {
   for await (const { image } of cache.eachImage()) {
     for (const kept of await cache.manifests(image)) {
-      const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned } = kept;
+      const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned, hosted } = kept;
       if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
       yield {
         image,
@@ -40,6 +42,7 @@ export async function* listImages(
         from: endpoint,
         checked: checkedAt === undefined ? null : isoTime(checkedAt),
         pinned,
+        hosted,
         ...(await completenessOf(cache, image, digest)),
       };
     }

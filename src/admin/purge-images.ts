@@ -4,6 +4,8 @@
  *   a tag or digest that is pinned           a reference to it is refused; a glob leaves it out
  *   a repository with pins for some tags     all goes but the pinned tags and what they need
  *   a repository that is pinned as a whole   as for a tag
+ *
+ * Hosted images stay in the same way: nothing else has them.
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { PurgeReport, PurgeTarget } from '../cache/capacity/purge.ts';
@@ -14,6 +16,8 @@ import { isGlob, readGlob, readReference } from './named-images.ts';
 export interface PurgeOptions {
   /** Pinned images, too. */
   readonly pinned: boolean;
+  /** Hosted images, too. */
+  readonly hosted: boolean;
 }
 
 export interface PurgedImage extends PurgeReport {
@@ -22,6 +26,8 @@ export interface PurgedImage extends PurgeReport {
   readonly pinned: boolean;
   /** The pinned images that stay: `registry/repository:tag`, or `registry/repository@digest`. */
   readonly kept: readonly string[];
+  /** The hosted images that stay, in the same form. */
+  readonly hosted: readonly string[];
 }
 
 export type PurgeImages = (what: string, options: PurgeOptions) => Promise<readonly PurgedImage[]>;
@@ -37,13 +43,18 @@ export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): Pu
       return target.tag === undefined || tag === target.tag;
     });
     const pinned = options.pinned ? [] : named.filter((one) => one.pinned);
-    const kept = pinned.map(({ tag, digest }) =>
-      nameOf(tag === undefined ? { image: target.image, digest } : { image: target.image, tag }),
-    );
-    const isPartial = isWhole(target) && pinned.length < named.length;
-    if (pinned.length > 0 && !isPartial) return { reference, ...nothing, pinned: true, kept };
-    const report = await cache.purge({ ...target, keepsPinned: pinned.length > 0 });
-    return { reference, ...report, pinned: false, kept };
+    const hosted = options.hosted ? [] : named.filter((one) => one.hosted);
+    const namesOf = (all: typeof named) =>
+      all.map(({ tag, digest }) =>
+        nameOf(tag === undefined ? { image: target.image, digest } : { image: target.image, tag }),
+      );
+    const stays = { kept: namesOf(pinned), hosted: namesOf(hosted) };
+    const staying = new Set([...pinned, ...hosted]).size;
+    const isPartial = isWhole(target) && staying < named.length;
+    if (staying > 0 && !isPartial) return { reference, ...nothing, pinned: pinned.length > 0, ...stays };
+    const keeps = { keepsPinned: pinned.length > 0, keepsHosted: !options.hosted };
+    const report = await cache.purge({ ...target, ...keeps });
+    return { reference, ...report, pinned: false, ...stays };
   }
 
   async function purgeMatching(glob: string, options: PurgeOptions): Promise<PurgedImage[]> {
@@ -64,8 +75,13 @@ export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): Pu
     const reference = readReference(what);
     const { tag, digest } = reference;
     const report = await purge({ image: referenceName(reference), tag, digest }, options);
-    if (!report.pinned) return [report];
+    const isWholeKept = report.hosted.length > 0 && report.tags + report.unlinked === 0;
+    if (!report.pinned && !isWholeKept) return [report];
     const name = formatReference(reference);
+    if (isWholeKept) {
+      const message = `${name} is hosted, and nothing else has it: purge it with --hosted`;
+      throw new EntrepotError('PINNED', message);
+    }
     throw new EntrepotError('PINNED', `${name} is pinned: unpin it first, or purge it with --pinned`);
   };
 }

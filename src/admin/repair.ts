@@ -1,7 +1,7 @@
 /**
  * Fetches content again after its file was found damaged. It is pulled by digest, as by a client, for each image that links it in turn,
  * until one pull succeeds. The tags and links of the content are still in the index, so it is then served as before. If no
- * image's endpoints have the content any more, the index forgets it.
+ * image's endpoints have the content any more, the index forgets it, unless it is hosted: then a push may bring it back.
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { DamagedContent } from '../cache/integrity/damaged-content.ts';
@@ -40,7 +40,7 @@ const mostNamed = 3;
 export function createRepair(
   deps: RepairDeps,
 ): (
-  loss: Pick<DamagedContent, 'digest' | 'isManifest' | 'keepsFile'>,
+  loss: Pick<DamagedContent, 'digest' | 'isManifest' | 'keepsFile' | 'isHosted'>,
   signal: AbortSignal,
 ) => Promise<Repair> {
   const { cache, pull, transfers } = deps;
@@ -77,7 +77,7 @@ export function createRepair(
       failures.push(`${image}: ${failure}`);
     }
     // A repair that was aborted has not asked for every image.
-    if (!signal.aborted && !loss.keepsFile) await cache.forget(digest);
+    if (!signal.aborted && !loss.keepsFile && !loss.isHosted) await cache.forget(digest);
     const more = failures.length - mostNamed;
     const failure = [
       ...failures.slice(0, mostNamed),

@@ -10,12 +10,21 @@ export interface Usage {
   readonly manifests: number;
   /** Bytes that running transfers and partial downloads take. */
   readonly reserved: number;
+  /** Of `bytes` and `contents`, what was pushed or imported. */
+  readonly hosted: { readonly bytes: number; readonly contents: number };
+  /** Blobs on their way in by pushes, and the bytes of them that have come. `reserved` has their bytes, too. */
+  readonly uploads: UploadsNow;
   /** `cache.max_size`, in bytes. */
   readonly maxSize: number | null;
   /** In these two, shared content counts for each registry and repository that has it. */
   readonly registries: readonly UsageOf[];
   readonly repositories: readonly UsageOf[];
   readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
+}
+
+export interface UploadsNow {
+  readonly uploads: number;
+  readonly bytes: number;
 }
 
 export interface UsageOf {
@@ -26,7 +35,7 @@ export interface UsageOf {
 }
 
 /** Counts image by image, without holding up other work. */
-export async function measureUsage(cache: CacheAdmin): Promise<Usage> {
+export async function measureUsage(cache: CacheAdmin, uploads: UploadsNow): Promise<Usage> {
   const repositories: UsageOf[] = [];
   const registries = new Map<string, UsageOf>();
   for await (const { image, bytes, contents, tags } of cache.eachImage()) {
@@ -43,6 +52,7 @@ export async function measureUsage(cache: CacheAdmin): Promise<Usage> {
   const { maxSize, quotas, ...totals } = cache.usage();
   return {
     ...totals,
+    uploads,
     maxSize: maxSize ?? null,
     registries: [...registries.values()],
     repositories,

@@ -2,6 +2,7 @@
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Uploads } from '../push/uploads.ts';
 import type { HostState, WatchedStates } from '../telemetry/state-metrics.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { EndpointHealth } from '../upstream/upstream.ts';
@@ -13,13 +14,15 @@ export interface WatchedParts {
   readonly transfers: Pick<Transfers, 'count'>;
   readonly routes: LiveRoutes;
   readonly clock: Pick<Clock, 'now'>;
+  readonly uploads: Pick<Uploads, 'usage'>;
 }
 
 /** Reads nothing before a scrape. */
-export function watchedStates({ cache, jobs, transfers, routes, clock }: WatchedParts): WatchedStates {
+export function watchedStates({ cache, jobs, transfers, uploads, routes, clock }: WatchedParts): WatchedStates {
   return {
     transfersInFlight: () => transfers.count,
     cache: cache.usage,
+    uploads: uploads.usage,
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
     disk: () => ({ ...cache.disk(), minFree: routes.current.settings.cache.minFree }),
     hosts: () => routes.current.upstream.health().map((host) => hostState(host, clock.now())),

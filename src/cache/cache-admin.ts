@@ -1,13 +1,15 @@
 /** What administrators and background jobs ask of the cache, apart from serving. */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { AccessTimes } from './capacity/access-times.ts';
 import type { Capacity } from './capacity/capacity.ts';
 import type { Pins } from './capacity/pins.ts';
 import { createPurge, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
 import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import type { CacheIndex } from './index/cache-index.ts';
-import type { Child } from './index/catalogue.ts';
+import { type Child, isHosted } from './index/catalogue.ts';
 import type { ImageSummary, KeptManifest } from './index/listing.ts';
 import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
@@ -48,6 +50,8 @@ export interface CacheAdmin {
 }
 
 export interface CacheUsage {
+  /** Of `bytes` and `contents`, what is pushed or imported. */
+  readonly hosted: { readonly bytes: number; readonly contents: number };
   /** Of stored contents, each counted once. */
   readonly bytes: number;
   readonly contents: number;
@@ -60,11 +64,15 @@ export interface CacheUsage {
 
 export interface ListedManifest extends KeptManifest {
   readonly pinned: boolean;
+  /** Pushed or imported: never evicted. */
+  readonly hosted: boolean;
 }
 
 export interface CollectReport extends ReconcileReport {
   /** Names of images and endpoints that nothing had any more. */
   readonly forgotten: number;
+  /** Hosted blobs that no manifest of their image lists, and that were left for a day. */
+  readonly unlisted: number;
   readonly bytesBefore: number;
   readonly bytes: number;
 }
@@ -81,6 +89,8 @@ export interface CacheAdminDeps {
   readonly minFree: () => number;
   readonly store: ScrubDeps['store'];
   readonly contents: Contents;
+  readonly times: Pick<AccessTimes, 'unwritten'>;
+  readonly clock: Clock;
   readonly disk: CacheAdmin['disk'];
   readonly problem: CacheAdmin['problem'];
   /** The error for people when the index cannot be written. */
@@ -92,6 +102,8 @@ export interface CacheAdminDeps {
 
 /** So few at a time, since each counts what it links. */
 const imagesAtOnce = 10;
+/** ms for which a pushed blob waits for its manifest. */
+const unlistedFor = 24 * 3_600_000;
 
 /** Methods that write the index reject with what `explain` makes of its error. */
 export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
@@ -110,6 +122,21 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     }
   }
 
+  /** What pushes that were not finished have left. */
+  async function removeUnlisted(): Promise<number> {
+    const before = deps.clock.now() - unlistedFor;
+    let removed = 0;
+    while (!deps.isStopped()) {
+      const some = (await inventory.unlistedHosted(before)).filter(
+        ({ digest }) => !contents.isInUse(digest) && (deps.times.unwritten(digest) ?? 0) < before,
+      );
+      for (const { image, digest } of some) if (await contents.unlink(image, digest)) removed += 1;
+      if (some.length === 0) break;
+      await turn();
+    }
+    return removed;
+  }
+
   async function* eachImage(): AsyncGenerator<ImageSummary> {
     for (let after = ''; ; ) {
       const some = await listing.images(after, imagesAtOnce);
@@ -124,6 +151,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   return {
     usage: () => ({
       ...inventory.totals(),
+      hosted: inventory.hosted(),
       reserved: capacity.reserved,
       maxSize: deps.maxSize(),
       quotas: quotas.all().map(({ match, maxSize, bytes }) => ({ match, maxSize, bytes })),
@@ -145,7 +173,11 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     eachImage,
     async manifests(image) {
       const kept = await listing.keptManifests(image);
-      return kept.map((one) => ({ ...one, pinned: isPinned(image, one.tag) }));
+      return kept.map((one) => ({
+        ...one,
+        pinned: isPinned(image, one.tag),
+        hosted: isHosted(one.endpoint),
+      }));
     },
     children: catalogue.children,
     async serves(image, digest) {
@@ -181,9 +213,10 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         unreadable: 0,
       };
       await capacity.settled();
+      const unlisted = await written(removeUnlisted());
       const forgotten = await written(inventory.forgetUnused(deps.isStopped));
       await contents.deletionsOver();
-      return { ...report, forgotten, bytesBefore, bytes: inventory.totals().bytes };
+      return { ...report, forgotten, unlisted, bytesBefore, bytes: inventory.totals().bytes };
     },
     reconciled: deps.reconciled,
   };

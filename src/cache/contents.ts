@@ -8,6 +8,8 @@
  *   discard .. lose, then file, queued
  *   purge .... row with its links and tags, then file, queued
  *
+ * Hosted content has no other home: it is lost, never discarded, and keeps its file, from which a person may save something.
+ *
  * It also counts the users of a content: eviction and scrubbing leave alone what is read or written at the moment.
  */
 import { rm } from 'node:fs/promises';
@@ -143,19 +145,24 @@ export class Contents {
       const content = await inventory.content(digest);
       if (!content) return undefined;
       const isManifest = content.mediaType !== undefined;
-      const isRemembered = this.damaged.add({ digest, reason, isManifest, keepsFile });
-      return isRemembered ? await inventory.lose(digest) : await inventory.drop(digest);
+      const isHosted = await inventory.isHosted(digest);
+      const isRemembered = this.damaged.add({ digest, reason, isManifest, keepsFile, isHosted });
+      return isRemembered || isHosted ? await inventory.lose(digest) : await inventory.drop(digest);
     });
   }
 
-  /** The file has not the bytes that it should have: the content is lost, and the file is removed. Never rejects. */
+  /** The file has not the bytes that it should have: the content is lost, and the file is removed unless it is hosted. Never rejects. */
   async discard(digest: Digest, reason: string): Promise<void> {
-    const { log, onDamaged } = this.#deps;
+    const { log, onDamaged, inventory } = this.#deps;
     const content = await this.#loseIfWritable(digest, reason, false);
     if (!content) return;
-    log.warn({ event: 'cache.contentDamaged', digest }, `a stored content is dropped: ${reason}`);
     onDamaged?.('content');
-    this.#delete(digest, content.size);
+    if (await inventory.isHosted(digest).catch(() => true)) {
+      log.error({ event: 'cache.hostedDamaged', digest }, `a hosted content is damaged: ${reason}`);
+    } else {
+      log.warn({ event: 'cache.contentDamaged', digest }, `a stored content is dropped: ${reason}`);
+      this.#delete(digest, content.size);
+    }
   }
 
   /** A reader got wrong bytes from `blob`: the content is discarded, unless it has been stored anew since. Never rejects. */

@@ -5,7 +5,9 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
 import type { Cache, CachedManifest, NewManifest, Reservation } from './cache.ts';
+import type { AccessTimes } from './capacity/access-times.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import type { Catalogue } from './index/catalogue.ts';
@@ -59,21 +61,36 @@ export interface HostedContentDeps {
   readonly inventory: Inventory;
   readonly contents: Contents;
   readonly quotas: Pick<Quotas, 'update'>;
+  readonly store: Pick<BlobStore, 'open'>;
+  readonly times: Pick<AccessTimes, 'touch'>;
   readonly clock: Clock;
 }
 
 /** Every method rejects when the index or the disk cannot be read or written. */
 export function createHostedContent(deps: HostedContentDeps): HostedContent {
-  const { cache, catalogue, inventory, contents, quotas, clock } = deps;
+  const { cache, catalogue, inventory, contents, quotas, store, times, clock } = deps;
   const originOf = ({ hosted }: Kept) => (hosted ? 'push' : 'fill');
 
   /** The content must be kept from eviction meanwhile. False: it is not stored. */
   function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
     return quotas.update(digest, async () => {
-      if (!(await inventory.content(digest))) return false;
+      if (!(await isStored(digest))) return false;
+      // A blob that is mounted again is in use: `gc` leaves it for a day.
+      times.touch(digest);
       await catalogue.link(digest, { image, origin: originOf(kept) }, clock.now());
       return true;
     });
+  }
+
+  /** By the index, and as far as a look at the file tells. A content without its file is lost. */
+  async function isStored(digest: Digest): Promise<boolean> {
+    const content = await inventory.content(digest);
+    if (!content) return false;
+    const file = await store.open(digest).catch(() => undefined);
+    file?.close();
+    if (file?.size === content.size) return true;
+    await contents.discard(digest, file ? `its file has ${file.size} bytes` : 'its file is missing');
+    return false;
   }
 
   async function serves(image: string, digest: Digest): Promise<boolean> {
@@ -95,6 +112,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     async commitBlob(image, digest, size, file, kept) {
       const arrived = contents.arriving.take(digest);
       try {
+        await isStored(digest);
         await contents.commitBlob(digest, size, file, () => []);
         await link(image, digest, kept);
       } finally {
@@ -117,24 +135,24 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
       try {
         await cache.putManifest(image, { ...value, endpoint: origin });
         const content = { digest, size: bytes.length, manifest: { ...manifest, mediaType } };
-        await inventory.add(content, [{ image, origin, mediaType, tags }], clock.now());
+        const links = [{ image, origin, mediaType, tags }];
+        await quotas.update(digest, () => inventory.add(content, links, clock.now()));
       } finally {
         arrived();
       }
     },
     taggedDigest: async (image, tag) => (await catalogue.tag(image, tag))?.digest,
-    async removeTag(image, tag) {
-      if (!(await catalogue.tag(image, tag))) return false;
-      const now = clock.now();
-      await catalogue.dropTag(image, tag, now, now);
-      return true;
-    },
+    removeTag: catalogue.removeTag,
     async removeManifest(image, digest) {
       const { content } = await catalogue.find(image, digest);
-      return content?.mediaType === undefined ? false : contents.unlink(image, digest);
+      // One whose file is lost has no type any more.
+      const isBlob = content !== undefined && content.mediaType === undefined;
+      return isBlob ? false : contents.unlink(image, digest);
     },
     async removeBlob(image, digest) {
-      return (await serves(image, digest)) ? contents.unlink(image, digest) : false;
+      const { content, linked } = await catalogue.find(image, digest);
+      const isHere = linked && (content !== undefined || (await inventory.isHosted(digest)));
+      return isHere ? contents.unlink(image, digest) : false;
     },
   };
 }

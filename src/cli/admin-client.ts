@@ -60,7 +60,7 @@ export async function connectAdministration(
       revoke: (name) => call('token-revoke', { name }),
     },
     gc: () => call('gc'),
-    purge: (what, { pinned }) => call('purge', { what, pinned }),
+    purge: (what, { pinned, hosted }) => call('purge', { what, pinned, hosted }),
     pins: () => call('pins'),
     pin: (what) => call('pin', { what }),
     unpin: (what) => call('unpin', { what }),

@@ -7,6 +7,7 @@ import { Gauge, type Registry } from 'prom-client';
 export interface WatchedStates {
   readonly transfersInFlight?: () => number;
   readonly cache?: () => CacheState;
+  readonly uploads?: () => { readonly uploads: number; readonly bytes: number };
   readonly disk?: () => DiskState;
   readonly hosts?: () => readonly HostState[];
   readonly jobs?: () => Promise<JobsState>;
@@ -17,6 +18,8 @@ export interface CacheState {
   readonly bytes: number;
   readonly contents: number;
   readonly manifests: number;
+  /** Of `bytes` and `contents`, what was pushed or imported. */
+  readonly hosted: { readonly bytes: number; readonly contents: number };
   /** Reserved for transfers in flight, and taken by partial downloads. */
   readonly reserved: number;
   /** Undefined for no limit. */
@@ -104,11 +107,25 @@ export function createStates(deps: {
   }
 
   return {
-    watch({ transfersInFlight, cache, disk, hosts, jobs }) {
+    watch({ transfersInFlight, cache, uploads, disk, hosts, jobs }) {
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
       ]);
+      show(uploads, [
+        one('entrepot_uploads', 'Blobs on their way in by pushes', (now) => now.uploads),
+        one('entrepot_uploads_bytes', 'Bytes of those that have come', ({ bytes }) => bytes),
+      ]);
       show(cache, [
+        one(
+          'entrepot_hosted_bytes',
+          'Bytes of entrepot_cache_bytes that were pushed or imported',
+          ({ hosted }) => hosted.bytes,
+        ),
+        one(
+          'entrepot_hosted_contents',
+          'Blobs and manifests that were pushed or imported',
+          ({ hosted }) => hosted.contents,
+        ),
         one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
         one(
           'entrepot_cache_limit_bytes',

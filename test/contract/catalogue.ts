@@ -27,6 +27,18 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.equal(await catalogue.tag(image, 'a'), undefined);
     });
 
+    it('lets no endpoint move or take away a hosted tag', async (t) => {
+      const { catalogue } = await open(t);
+      const pushed = { digest: named('ours'), endpoint: 'push', checkedAt: 5 };
+      await catalogue.setTag(image, '1', pushed, later);
+      await tagTo(catalogue, '1', 'theirs', 20);
+      await catalogue.dropTag(image, '1', later, later);
+      assert.deepEqual(await catalogue.tag(image, '1'), pushed);
+      assert.equal(await catalogue.removeTag(image, '1'), true);
+      assert.equal(await catalogue.removeTag(image, '1'), false);
+      assert.equal(await catalogue.tag(image, '1'), undefined);
+    });
+
     it('takes the later of two values for a tag, in whatever order they come', async (t) => {
       const { catalogue } = await open(t);
       await tagTo(catalogue, '1', 'new', 20);

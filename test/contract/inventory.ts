@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Inventory } from '../../src/cache/index/inventory.ts';
-import type { Digest } from '../../src/oci/digest.ts';
+import { type Digest, digestHex } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { parseTag } from '../../src/oci/reference.ts';
 import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
@@ -130,6 +130,49 @@ export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.deepEqual(await catalogue.linkedBy(image), []);
     });
 
+    it('never forgets a hosted content that is lost, and gives it by its shard', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      await addBlob(inventory, 'ours', 5, { links: [{ image, origin: 'push' }] });
+      await addManifest(inventory, 'list', ['ours'], {
+        links: [{ image, origin: 'push', mediaType: mediaTypes.ociManifest }],
+      });
+      const shardOf = (name: string) => ({
+        algorithm: 'sha256' as const,
+        first: Number.parseInt(digestHex(named(name)).slice(0, 2), 16),
+      });
+      assert.deepEqual(await inventory.lostHosted(shardOf('ours')), []);
+      for (const name of ['ours', 'list']) {
+        await inventory.lose(named(name));
+        await inventory.forget(named(name));
+        const isManifest = name === 'list';
+        assert.deepEqual(await inventory.lostHosted(shardOf(name)), [{ digest: named(name), isManifest }]);
+        assert.equal(await inventory.isHosted(named(name)), true);
+      }
+      assert.equal((await catalogue.find(image, named('ours'))).linked, true);
+    });
+
+    it('gives hosted blobs that no manifest of their image lists, unless one of its manifests is lost', async (t) => {
+      const { inventory } = await open(t);
+      const pushed = [{ image, origin: 'push' }];
+      await addBlob(inventory, 'listed', 5, { links: pushed });
+      await addBlob(inventory, 'left', 5, { links: pushed, used: 10 });
+      await addBlob(inventory, 'young', 5, { links: pushed, used: 20 });
+      await addBlob(inventory, 'cached', 5, { links: [{ image, origin }] });
+      await addBlob(inventory, 'listed elsewhere', 5, { links: [{ image: other, origin: 'push' }] });
+      await addManifest(inventory, 'list', ['listed', 'listed elsewhere'], {
+        links: [{ image, origin: 'push', mediaType: mediaTypes.ociManifest }],
+      });
+      const found = async () =>
+        (await inventory.unlistedHosted(15)).toSorted((a, b) => (a.image < b.image ? -1 : 1));
+      const elsewhere = { image: other, digest: named('listed elsewhere') };
+      assert.deepEqual(
+        await found(),
+        [{ image, digest: named('left') }, elsewhere].toSorted((a, b) => (a.image < b.image ? -1 : 1)),
+      );
+      await inventory.lose(named('list'));
+      assert.deepEqual(await found(), [elsewhere], 'what it lists may be more');
+    });
+
     it('gives the contents of a shard in the order of their digests, some at a time', async (t) => {
       const { inventory } = await open(t);
       const all = Array.from({ length: 300 }, (_, n) => String(n));
@@ -219,6 +262,21 @@ function testPurge(open: OpenIndex<'catalogue' | 'inventory'>): void {
       assert.deepEqual(await catalogue.tags(image), ['two']);
       assert.deepEqual((await catalogue.linkedBy(image)).length, 3, 'the manifest, its layer and the base');
       assert.ok(await catalogue.list(image, 'tags', ''));
+    });
+
+    it('leaves what is hosted, with all that it lists, if it is told to', async (t) => {
+      const { catalogue, inventory } = await twoTags(t);
+      await inventory.add(
+        { digest: named('one'), size: 10 },
+        [{ image, origin: 'push', tags: [tag('pushed')] }],
+        now,
+      );
+      const purged = await inventory.purge({ image, keepsHosted: true });
+      assert.deepEqual(gone(purged).toSorted(), ['two', 'layer 2'].map(named).toSorted());
+      assert.deepEqual(await catalogue.tags(image), ['pushed']);
+      assert.equal((await inventory.purge({ image, tag: tag('pushed'), keepsHosted: true })).tags, 0);
+      assert.equal((await inventory.purge({ image })).tags, 1);
+      assert.equal(await inventory.content(named('one')), undefined);
     });
 
     it('of what is not there changes nothing', async (t) => {

@@ -115,7 +115,9 @@ describe('entrepot purge', () => {
     const { json } = await command(mirrored, 'purge', `${mirrored.name}:1`, '--json');
     const bytes = bytesOf(image) - image.layers[0]!.size;
     const counts = { tags: 1, unlinked: 3, removed: 3, bytes };
-    assert.deepEqual(json, [{ reference: `${mirrored.name}:1`, ...counts, pinned: false, kept: [] }]);
+    assert.deepEqual(json, [
+      { reference: `${mirrored.name}:1`, ...counts, pinned: false, kept: [], hosted: [] },
+    ]);
     const { json: left } = await command(mirrored, 'list', '--json');
     assert.deepEqual(
       left.map(({ tag, bytes: size }: { tag: string; bytes: number }) => [tag, size]),

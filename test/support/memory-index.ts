@@ -126,13 +126,21 @@ function catalogueOf(index: MemoryIndex): Catalogue {
         Buffer.compare(Buffer.from(a), Buffer.from(b)),
       ),
     async setTag(image, tag, value, now) {
+      const isOurs = isHosted(index.tags.get(image)?.get(tag)?.endpoint ?? '');
+      if (isOurs && !isHosted(value.endpoint)) return;
       if (index.isNewer(image, tag, value.checkedAt, now)) return;
       index.dropTag(image, tag);
       index.row(value.digest, value.checkedAt);
       mapOf(index.tags, image).set(tag, value);
     },
     async dropTag(image, tag, at, now) {
-      if (!index.isNewer(image, tag, at, now)) index.dropTag(image, tag);
+      const isOurs = isHosted(index.tags.get(image)?.get(tag)?.endpoint ?? '');
+      if (!isOurs && !index.isNewer(image, tag, at, now)) index.dropTag(image, tag);
+    },
+    async removeTag(image, tag) {
+      const isThere = index.tags.get(image)?.has(tag) ?? false;
+      if (isThere) index.dropTag(image, tag);
+      return isThere;
     },
     async link(digest, link, at) {
       index.row(digest, at);
@@ -142,7 +150,9 @@ function catalogueOf(index: MemoryIndex): Catalogue {
       const origin = known && isHosted(known.origin) ? known.origin : rest.origin;
       its.set(digest, { ...known, ...rest, origin });
       for (const tag of tags) {
-        await this.setTag(link.image, tag, { digest, endpoint: rest.origin, checkedAt: at }, at);
+        if (index.isNewer(link.image, tag, at, Number.MAX_SAFE_INTEGER)) continue;
+        index.dropTag(link.image, tag);
+        mapOf(index.tags, link.image).set(tag, { digest, endpoint: rest.origin, checkedAt: at });
       }
     },
     async find(image, digest): Promise<Found> {
@@ -246,14 +256,41 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
         contents: hosted.length,
       };
     },
+    isHosted: async (digest) => index.isHosted(digest),
+    async lostHosted({ algorithm, first }) {
+      const prefix = first.toString(16).padStart(2, '0');
+      const isIn = (one: Digest) => digestAlgorithm(one) === algorithm && digestHex(one).startsWith(prefix);
+      const isManifest = (one: Digest) =>
+        [...index.links.values()].some((its) => its.get(one)?.mediaType !== undefined);
+      return [...index.rows.keys()]
+        .filter((one) => isIn(one) && index.isHosted(one) && !index.content(one))
+        .map((digest) => ({ digest, isManifest: isManifest(digest) }));
+    },
+    async unlistedHosted(before) {
+      return [...index.links].flatMap(([image, its]) => {
+        const isLost = [...its].some(([one, link]) => link.mediaType !== undefined && !index.content(one));
+        if (isLost) return [];
+        return [...its]
+          .filter(([one, { origin }]) => {
+            const content = index.content(one);
+            const isBlob = content !== undefined && content.mediaType === undefined;
+            const isOld = (index.rows.get(one)?.used ?? 0) < before;
+            return isHosted(origin) && isBlob && isOld && !index.parents(one).some((other) => its.has(other));
+          })
+          .map(([digest]) => ({ image, digest }));
+      });
+    },
     async forget(digest) {
-      if (!index.content(digest)) index.drop(digest);
+      if (!index.content(digest) && !index.isHosted(digest)) index.drop(digest);
     },
     async purge(command) {
       const { image, tag, digest, keep } = command;
-      const going = chosen(command);
+      const hosted = [...(index.links.get(image) ?? [])].filter(([, { origin }]) => isHosted(origin));
+      const staying = index.below(command.keepsHosted ? hosted.map(([one]) => one) : []);
+      const going = chosen(command).filter((one) => !staying.has(one));
       const isGoing = ([name, to]: [string, CachedTag]) =>
-        keep ? !keep.tags.includes(name) : name === tag || going.includes(to.digest);
+        !(command.keepsHosted && isHosted(to.endpoint)) &&
+        (keep ? !keep.tags.includes(name) : (!tag && !digest) || name === tag || going.includes(to.digest));
       const tags = [...(index.tags.get(image) ?? [])].filter(isGoing);
       for (const [name] of tags) index.dropTag(image, name);
       const unlinked: Unlinked[] = [];
@@ -265,7 +302,8 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
         unlinked.push({ digest: one, size, images, isGone: images.length === 1 });
       }
       for (const key of index.lists.keys()) {
-        if (!tag && !digest && !keep && key.startsWith(`${image} `)) index.lists.delete(key);
+        if (!tag && !digest && !keep && !command.keepsHosted && key.startsWith(`${image} `))
+          index.lists.delete(key);
       }
       return { tags: tags.length, unlinked };
     },

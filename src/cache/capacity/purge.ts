@@ -17,6 +17,8 @@ export interface PurgeTarget {
   readonly digest?: Digest | undefined;
   /** Of a whole repository: pinned manifests stay, with their tags, and with the lists of the repository. */
   readonly keepsPinned?: boolean | undefined;
+  /** Hosted content stays, with its tags. */
+  readonly keepsHosted?: boolean | undefined;
 }
 
 export interface PurgeReport {

@@ -58,11 +58,13 @@ export interface Catalogue {
   tags(image: string): Promise<readonly string[]>;
   /**
    * Points the tag at a manifest. A value with an older `checkedAt` than the known one changes nothing, unless the known one is
-   * later than `now` (epoch ms), from a clock that was ahead.
+   * later than `now` (epoch ms), from a clock that was ahead. What an endpoint says does not move a hosted tag.
    */
   setTag(image: string, tag: string, value: CachedTag, now: number): Promise<void>;
-  /** Removes the tag, unless an endpoint has confirmed it after `at` and not after `now` (both epoch ms). */
+  /** Removes the tag, unless it is hosted, or an endpoint has confirmed it after `at` and not after `now` (both epoch ms). */
   dropTag(image: string, tag: string, at: number, now: number): Promise<void>;
+  /** Removes the tag, hosted or not. False where there is none. */
+  removeTag(image: string, tag: string): Promise<boolean>;
 
   /**
    * Lets the image serve the content, also before the content is stored. `at`: epoch ms. A hosted link stays hosted whatever endpoint

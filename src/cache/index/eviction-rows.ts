@@ -7,7 +7,7 @@ import type { Totals } from './inventory.ts';
 
 type EvictionRows = Pick<
   IndexRows,
-  'touch' | 'ageFutureUses' | 'setPinned' | 'unpinAll' | 'totals' | 'hosted' | 'storedIn'
+  'touch' | 'ageFutureUses' | 'setPinned' | 'unpinAll' | 'totals' | 'storedIn'
 >;
 
 /** ms: more than thirty years. */
@@ -23,9 +23,6 @@ export function createEvictionRows(db: Database): EvictionRows {
   const setPinned = db.prepare<[Buffer]>('UPDATE contents SET pinned = 1 WHERE digest = ? AND pinned = 0');
   const unpinAll = db.prepare<[]>('UPDATE contents SET pinned = 0 WHERE pinned = 1');
   const totals = db.prepare<[], Totals>('SELECT bytes, contents, manifests FROM totals');
-  const hosted = db.prepare<[], { bytes: number; contents: number }>(
-    'SELECT hosted_bytes AS bytes, hosted_contents AS contents FROM totals',
-  );
   const storedIn = db.prepare<
     [Buffer, Buffer, number],
     { digest: Buffer; size: number; mediaType: string | null }
@@ -41,7 +38,6 @@ export function createEvictionRows(db: Database): EvictionRows {
     setPinned: (digest) => setPinned.run(digestKey(digest)),
     unpinAll: () => unpinAll.run(),
     totals: () => totals.get() ?? { bytes: 0, contents: 0, manifests: 0 },
-    hosted: () => hosted.get() ?? { bytes: 0, contents: 0 },
     storedIn(algorithm, first, after, limit) {
       const { from, before } = shardKeys(algorithm, first);
       const rows = storedIn.all(after ? digestKey(after) : from, before, limit);

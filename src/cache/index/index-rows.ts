@@ -10,7 +10,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 import type { CachedList, CachedTag, KnownDescriptor, StoredContent } from '../cache.ts';
 import type { Child, Names } from './catalogue.ts';
 import type { Batch, Position, Use } from './eviction-order.ts';
-import type { Totals } from './inventory.ts';
+import type { HostedBlob, LostContent, Totals } from './inventory.ts';
 import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
 
@@ -80,6 +80,13 @@ export interface IndexRows extends JobRows {
 
   totals(): Totals;
   hosted(): Pick<Totals, 'bytes' | 'contents'>;
+  isHosted(digest: Digest): boolean;
+  /** See `Inventory.lostHosted`. */
+  lostHostedIn(algorithm: DigestAlgorithm, first: number): readonly LostContent[];
+  /** What the image links as hosted, stored or lost. */
+  hostedBy(image: string): readonly Digest[];
+  /** See `Inventory.unlistedHosted`. */
+  unlistedHosted(before: number): readonly HostedBlob[];
   /** Stored contents with digests that begin with the byte `first`, ascending, from after `after`. */
   storedIn(
     algorithm: DigestAlgorithm,

@@ -32,8 +32,20 @@ export interface PurgeCommand {
   readonly image: string;
   readonly tag?: Tag | undefined;
   readonly digest?: Digest | undefined;
+  /** Hosted content and tags stay, with all that hosted manifests list. */
+  readonly keepsHosted?: boolean | undefined;
   /** Of a whole repository: these tags stay, and these manifests with all that they need. Without it the lists go as well. */
   readonly keep?: { readonly tags: readonly string[]; readonly digests: readonly Digest[] } | undefined;
+}
+
+export interface LostContent {
+  readonly digest: Digest;
+  readonly isManifest: boolean;
+}
+
+export interface HostedBlob {
+  readonly image: string;
+  readonly digest: Digest;
 }
 
 /** A content that the purged image no longer links. */
@@ -68,7 +80,7 @@ export interface Inventory {
   lose(digest: Digest): Promise<StoredContent | undefined>;
   /** Forgets a content and its tags, and its links unless a manifest lists it. Gives what was stored. */
   drop(digest: Digest): Promise<StoredContent | undefined>;
-  /** Drops the content if it is not stored. */
+  /** Drops the content if it is neither stored nor hosted. */
   forget(digest: Digest): Promise<void>;
   /** Takes one content out of an image, with the tags of the image that point to it. Undefined where the image does not link it. */
   unlink(image: string, digest: Digest): Promise<Unlinked | undefined>;
@@ -79,6 +91,15 @@ export interface Inventory {
   purge(command: PurgeCommand): Promise<Purged>;
   /** Of that, what is hosted. */
   hosted(): Pick<Totals, 'bytes' | 'contents'>;
+  /** Whether some image hosts the content. */
+  isHosted(digest: Digest): Promise<boolean>;
+  /** Hosted contents of a shard whose file is missing or wrong. */
+  lostHosted(shard: Shard): Promise<readonly LostContent[]>;
+  /**
+   * Some hosted blobs, each with an image that no manifest of that image lists, and that were not used since `before` (epoch ms). None of
+   * images that have a manifest which is lost, or which may list more than the index has.
+   */
+  unlistedHosted(before: number): Promise<readonly HostedBlob[]>;
   /** Kept up to date with every write, so it costs no search. */
   totals(): Totals;
   /** Stored contents of a shard in the order of their digests, from after `after`, at most `limit`. */

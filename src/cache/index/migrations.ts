@@ -174,4 +174,12 @@ export const migrations: readonly string[] = [
     UPDATE job_counts SET jobs = jobs - 1 WHERE kind = old.kind AND state = old.state;
   END;
   `,
+  // Each of these tells the origin as well, so that a damaged table does not make hosted content ordinary (salvage.ts).
+  `
+  DROP INDEX links_content;
+  CREATE INDEX links_content ON links (content, endpoint);
+  DROP INDEX tags_content;
+  CREATE INDEX tags_content ON tags (content, endpoint);
+  CREATE INDEX contents_hosted ON contents (used) WHERE pinned = 2;
+  `,
 ];

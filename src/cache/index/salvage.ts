@@ -5,14 +5,17 @@
  * the first page that cannot be read, and then from the index:
  *
  *   names, contents .. the unique index on the text or the digest gives the row's number, too
- *   links, tags ...... the index on the content gives all but the endpoint and the time. The image's own name stands for the
- *                      endpoint then, and a tag counts as never confirmed, so its next use revalidates it.
+ *   links, tags ...... the index on the content gives all but the time: a tag counts as never confirmed, so its next use
+ *                      revalidates it. An index of before version 6 has no endpoint: the image's own name stands for it then.
+ *
+ * What is hosted stays hosted, also where the image has been pulled again meanwhile.
  *
  * Only a file with a damaged first page, which has the schema, gives nothing.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
+import { isHosted } from './catalogue.ts';
 import { keyDigest } from './digest-key.ts';
 import type { IndexRows } from './index-rows.ts';
 
@@ -56,10 +59,12 @@ const contents = [
 ];
 const links = [
   "SELECT image, '' AS tag, content, endpoint, 0 AS checked FROM links",
+  "SELECT image, '' AS tag, content, endpoint, 0 AS checked FROM links INDEXED BY links_content",
   "SELECT image, '' AS tag, content, NULL AS endpoint, 0 AS checked FROM links INDEXED BY links_content",
 ];
 const tags = [
   'SELECT image, tag, content, endpoint, checked FROM tags',
+  'SELECT image, tag, content, endpoint, 0 AS checked FROM tags INDEXED BY tags_content',
   'SELECT image, tag, content, NULL AS endpoint, 0 AS checked FROM tags INDEXED BY tags_content',
 ];
 
@@ -108,8 +113,10 @@ export async function salvage(
     (row) => {
       const image = nameOf.get(row.image);
       const content = contentOf.get(row.content);
-      if (image === undefined || !content || index.isLinked(image, content.digest)) return;
-      index.link(image, content.digest, endpointOf(row, image), content.used ?? now);
+      if (image === undefined || !content) return;
+      const origin = endpointOf(row, image);
+      if (index.isLinked(image, content.digest) && !isHosted(origin)) return;
+      index.link(image, content.digest, origin, content.used ?? now);
       salvaged.links += 1;
     },
     index.transaction,
@@ -119,9 +126,12 @@ export async function salvage(
     (row) => {
       const image = nameOf.get(row.image);
       const content = contentOf.get(row.content);
-      if (image === undefined || !content || index.tag(image, row.tag)) return;
+      if (image === undefined || !content) return;
       const endpoint = endpointOf(row, image);
-      index.setTag(image, row.tag, { digest: content.digest, endpoint, checkedAt: row.checked });
+      const known = index.tag(image, row.tag);
+      if (known && (isHosted(known.endpoint) || !isHosted(endpoint))) return;
+      const checkedAt = Math.max(row.checked, known?.checkedAt ?? 0);
+      index.setTag(image, row.tag, { digest: content.digest, endpoint, checkedAt });
       salvaged.tags += 1;
     },
     index.transaction,

@@ -10,16 +10,24 @@ const pinsKey = 'added-pins';
 /** Rejects as the interface says. */
 export function createSqliteCatalogue(rows: IndexRows): Catalogue {
   const pins = () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[];
+  const isHostedTag = (image: string, tag: string) => isHosted(rows.tag(image, tag)?.endpoint ?? '');
   const setPins = (patterns: readonly string[]) => rows.setMeta(pinsKey, JSON.stringify(patterns));
 
   return {
     tag: async (image, tag) => rows.tag(image, tag),
     tags: async (image) => rows.tags(image),
-    setTag: async (image, tag, value, now) =>
-      write(rows, isHosted(value.endpoint), () => rows.setTag(image, tag, value, now)),
+    async setTag(image, tag, value, now) {
+      const durable = isHosted(value.endpoint);
+      if (!durable && isHostedTag(image, tag)) return;
+      write(rows, durable, () => rows.setTag(image, tag, value, now));
+    },
     async dropTag(image, tag, at, now) {
-      const durable = isHosted(rows.tag(image, tag)?.endpoint ?? '');
-      write(rows, durable, () => rows.dropTag(image, tag, at, now));
+      if (!isHostedTag(image, tag)) rows.transaction(() => rows.dropTag(image, tag, at, now));
+    },
+    async removeTag(image, tag) {
+      if (!rows.tag(image, tag)) return false;
+      write(rows, isHostedTag(image, tag), () => rows.dropTag(image, tag));
+      return true;
     },
 
     link: async (digest, link, at) =>

@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
+import { createHostedRows } from './hosted-rows.ts';
 import type { IndexRows } from './index-rows.ts';
 import { createJobRows } from './jobs/job-rows.ts';
 import { createLinkRows } from './link-rows.ts';
@@ -26,6 +27,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createLinkRows(db, names, ids),
     ...createListRows(db, names),
     ...createEvictionRows(db),
+    ...createHostedRows(db, names),
     ...createBatchRows(db),
     ...createListingRows(db, names),
     ...createJobRows(db),

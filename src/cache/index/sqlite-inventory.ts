@@ -37,11 +37,14 @@ export function createSqliteInventory(rows: IndexRows): Inventory {
     unlink: async (image, digest) => rows.durably(() => unlink(rows, image, digest)),
     forget: async (digest) =>
       rows.transaction(() => {
-        if (!rows.content(digest)) rows.dropContent(digest);
+        if (!rows.content(digest) && !rows.isHosted(digest)) rows.dropContent(digest);
       }),
     purge: async (command) => rows.transaction(() => purge(rows, command)),
     totals: rows.totals,
     hosted: rows.hosted,
+    isHosted: async (digest) => rows.isHosted(digest),
+    lostHosted: async ({ algorithm, first }) => rows.lostHostedIn(algorithm, first),
+    unlistedHosted: async (before) => rows.unlistedHosted(before),
     async within({ algorithm, first }, after, limit) {
       return rows.storedIn(algorithm, first, after, limit);
     },
@@ -72,6 +75,7 @@ function unlink(rows: IndexRows, image: string, digest: Digest): Unlinked | unde
 function purge(rows: IndexRows, command: PurgeCommand): Purged {
   const { image, tag, digest: named, keep } = command;
   const going = chosenBy(rows, command);
+  if (command.keepsHosted) for (const digest of descendants(rows, rows.hostedBy(image))) going.delete(digest);
   const tags = dropTags(rows, command, going);
   const unlinked: Unlinked[] = [];
   for (const digest of going) {
@@ -82,7 +86,7 @@ function purge(rows: IndexRows, command: PurgeCommand): Purged {
     if (isGone) rows.dropContent(digest);
     unlinked.push({ digest, size, images, isGone });
   }
-  if (tag === undefined && named === undefined && !keep) rows.dropLists(image);
+  if (tag === undefined && named === undefined && !keep && !command.keepsHosted) rows.dropLists(image);
   return { tags, unlinked };
 }
 
@@ -105,11 +109,13 @@ function chosenBy(rows: IndexRows, { image, tag, digest, keep }: PurgeCommand): 
 }
 
 function dropTags(rows: IndexRows, command: PurgeCommand, going: ReadonlySet<Digest>): number {
-  const { image, tag, keep } = command;
+  const { image, tag, digest, keep } = command;
   const names = rows.tags(image).filter((name) => {
+    const known = rows.tag(image, name);
+    if (command.keepsHosted && isHosted(known?.endpoint ?? '')) return false;
     if (keep) return !keep.tags.includes(name);
-    const known = rows.tag(image, name)?.digest;
-    return name === tag || (known !== undefined && going.has(known));
+    if (tag === undefined && digest === undefined) return true;
+    return name === tag || (known !== undefined && going.has(known.digest));
   });
   for (const name of names) rows.dropTag(image, name);
   return names.length;

@@ -12,6 +12,8 @@ export interface DamagedContent {
   readonly isManifest: boolean;
   /** Its file is still there, but cannot be opened: it may be readable again one day. */
   readonly keepsFile?: boolean;
+  /** Its names stay whatever comes of it. */
+  readonly isHosted?: boolean;
 }
 
 export interface DamagedContents {

@@ -1,6 +1,6 @@
 /**
  * Makes index and content agree again while the cache serves. A row without a file is lost. A file without a row is hashed; it gets a
- * row, or is removed if its bytes are wrong. A deleted index is rebuilt by the same means.
+ * row, or is removed if its bytes are wrong and no image hosts it. A deleted index is rebuilt by the same means.
  *
  * It looks through one folder after the other (1/256 of the content each), so memory and pauses stay small whatever the size.
  */
@@ -107,6 +107,8 @@ async function takeIn(
   const isKnown = async () => contents.isMoving(digest) || (await inventory.content(digest)) !== undefined;
   if (!orphan || (await isKnown())) return;
   if (orphan === 'damaged') {
+    // A scrub reports it.
+    if (await inventory.isHosted(digest)) return;
     await store.remove(digest, isKnown);
     report.removed += 1;
     return;

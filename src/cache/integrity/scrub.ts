@@ -6,7 +6,8 @@
  *   file that cannot be opened because of itself, such as missing rights .......... counts as missing, the file stays; step `lost`
  *   an error that passes, such as too many open files ............................. left alone; step `unreadable`
  *
- * Content of the same folder that was found damaged before, and is not back, gives a step `lost` as well. Reading here is no use of a
+ * Hosted content that is damaged keeps its file and its names. Content of the same folder that was found damaged before, and is not
+ * back, gives a step `lost` as well. Reading here is no use of a
  * content: the order of eviction does not change, but a content that is being read is not evicted.
  */
 import { setImmediate as turn } from 'node:timers/promises';
@@ -97,17 +98,39 @@ export function createScrub(deps: ScrubDeps): Scrub {
     }
   }
 
-  function* lost(first: number, { isWanted, signal }: ScrubOptions): Generator<ScrubStep> {
+  function* lost(
+    first: number,
+    { isWanted, signal }: ScrubOptions,
+    given: Set<Digest>,
+  ): Generator<ScrubStep> {
     while (!signal.aborted) {
       const loss = contents.damaged.take(first, isWanted);
       if (!loss) return;
+      given.add(loss.digest);
       yield { kind: 'lost', loss };
+    }
+  }
+
+  /** The index remembers these over restarts. */
+  async function* lostHosted(
+    first: number,
+    { isWanted, signal }: ScrubOptions,
+    given: ReadonlySet<Digest>,
+  ): AsyncGenerator<ScrubStep> {
+    for (const algorithm of digestAlgorithms) {
+      for (const { digest, isManifest } of await inventory.lostHosted({ algorithm, first })) {
+        if (signal.aborted) return;
+        if (!isWanted(digest) || given.has(digest) || contents.arriving.has(digest)) continue;
+        const reason = 'its file is missing or has other bytes';
+        yield { kind: 'lost', loss: { digest, reason, isManifest, isHosted: true } };
+      }
     }
   }
 
   return {
     async *folder(first, options) {
       const { isWanted, signal } = options;
+      const given = new Set<Digest>();
       for (const algorithm of digestAlgorithms) {
         for (let after: Digest | undefined; !signal.aborted; ) {
           const some = (await inventory.within({ algorithm, first }, after, atOnce)).map(
@@ -116,14 +139,15 @@ export function createScrub(deps: ScrubDeps): Scrub {
           for (const digest of some.filter(isWanted)) {
             if (signal.aborted) return;
             yield* check(digest, options);
-            yield* lost(first, options);
+            yield* lost(first, options, given);
           }
           if (some.length < atOnce) break;
           after = some.at(-1);
           await turn();
         }
       }
-      yield* lost(first, options);
+      yield* lost(first, options, given);
+      yield* lostHosted(first, options, given);
     },
 
     keep: (loss) => void contents.damaged.add(loss),

@@ -16,6 +16,7 @@ interface Flags {
   readonly rate?: string;
   readonly pinned?: true;
   readonly dryRun?: true;
+  readonly hosted?: true;
 }
 
 /** Adds `list`, `usage`, `gc`, `scrub`, `purge`, `pin`, `unpin`, `pull` and `sync` to the program. */
@@ -60,16 +61,24 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       done(await scrub(match, scrubFlags, loadOptions(command)), flags);
     });
 
-  add('purge', 'remove images from the cache; pinned images stay')
+  add('purge', 'remove images from the cache; pinned and hosted images stay')
     .argument(
       '<REF|GLOB...>',
       'a tag or digest, a whole repository, or a pattern such as "docker.io/team/**"',
     )
     .option('--pinned', 'remove pinned images, too')
+    .option('--hosted', 'remove pushed and imported images, too: nothing else has them')
     .addHelpText('after', examples('entrepot purge quay.io/team/app:1', 'entrepot purge "**:nightly-*"'))
     .action(async (what: string[], flags: Flags, command: Command) => {
       const { purge } = await import('./purge.ts');
-      done(await purge(what, { pinned: flags.pinned ?? false }, loadOptions(command)), flags);
+      done(
+        await purge(
+          what,
+          { pinned: flags.pinned ?? false, hosted: flags.hosted ?? false },
+          loadOptions(command),
+        ),
+        flags,
+      );
     });
 
   add('pin', 'never evict these images; without an argument, list the pins')

@@ -7,12 +7,13 @@ import { formatBytes } from '../output/table.ts';
 /** The text names what was found, in counts. */
 export async function gc(options: LoadOptions): Promise<Result> {
   const report = await withAdministration(options, (administration) => administration.gc());
-  const { added, dropped, removed, foreign, unreadable, forgotten, bytes, bytesBefore } = report;
+  const { added, dropped, removed, foreign, unreadable, forgotten, unlisted, bytes, bytesBefore } = report;
   const found = [
     [added, 'file without an index entry added', 'files without an index entry added'],
     [dropped, 'index entry without a file dropped', 'index entries without a file dropped'],
     [removed, 'damaged file removed', 'damaged files removed'],
     [forgotten, 'unused name forgotten', 'unused names forgotten'],
+    [unlisted, 'pushed blob without a manifest removed', 'pushed blobs without a manifest removed'],
     [unreadable, 'file or folder cannot be opened', 'files or folders cannot be opened'],
     [foreign, 'unknown file left alone', 'unknown files left alone'],
   ] as const;

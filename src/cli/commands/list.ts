@@ -15,7 +15,7 @@ const columns: readonly Column<ListedImage>[] = [
   { head: 'LAST USED', cell: ({ lastUsed }) => minutes(lastUsed) },
   { head: 'CHECKED', cell: ({ checked }) => (checked === null ? '-' : minutes(checked)) },
   { head: 'PINNED', cell: ({ pinned }) => (pinned ? 'yes' : '-') },
-  { head: 'FROM', cell: ({ from }) => from },
+  { head: 'FROM', cell: ({ from, hosted }) => (hosted ? `${from} (hosted)` : from) },
 ];
 
 /** `match`: a glob; undefined for all images. */

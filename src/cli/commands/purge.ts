@@ -23,11 +23,14 @@ export async function purge(
   return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text: lines.join('') };
 }
 
-function asLines({ reference, tags, unlinked, removed, bytes, pinned, kept }: PurgedImage): string {
+function asLines({ reference, tags, unlinked, removed, bytes, pinned, kept, hosted }: PurgedImage): string {
   if (pinned) return `${reference}: is pinned and stays: --pinned removes it too\n`;
   const sums = `${counted(tags, 'tag')}, ${countedContent(removed)} of ${formatBytes(bytes)} removed`;
+  const isNone = tags + unlinked === 0;
+  const none = hosted.length > 0 ? 'nothing is removed' : 'nothing of it is cached';
   return [
-    `${reference}: ${tags + unlinked === 0 ? 'nothing of it is cached' : sums}\n`,
+    `${reference}: ${isNone ? none : sums}\n`,
+    ...hosted.map((one) => `${one}: is hosted and stays: --hosted removes it too\n`),
     ...kept.map((one) => `${one}: is pinned and stays: --pinned removes it too\n`),
   ].join('');
 }

@@ -17,6 +17,8 @@ function asText({
   contents,
   manifests,
   reserved,
+  hosted,
+  uploads,
   maxSize,
   registries,
   repositories,
@@ -24,7 +26,12 @@ function asText({
 }: Usage): string {
   const limit = maxSize === null ? 'no limit' : `${formatBytes(maxSize)}, ${share(bytes, maxSize)} used`;
   const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} in transfer`;
-  const head = `${formatBytes(bytes)} in ${counted(contents - manifests, 'blob')} and ${counted(manifests, 'manifest')}${underWay}; ${limit}\n`;
+  const ours = hosted.contents === 0 ? '' : `, ${formatBytes(hosted.bytes)} of it hosted`;
+  const coming =
+    uploads.uploads === 0
+      ? ''
+      : `, ${counted(uploads.uploads, 'upload')} of ${formatBytes(uploads.bytes)} under way`;
+  const head = `${formatBytes(bytes)} in ${counted(contents - manifests, 'blob')} and ${counted(manifests, 'manifest')}${ours}${underWay}${coming}; ${limit}\n`;
   const largestFirst = (all: readonly UsageOf[]) => all.toSorted((a, b) => b.bytes - a.bytes);
   return [
     head,

@@ -30,8 +30,11 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
-    async purge({ what, pinned }) {
-      const reports = await administration.purge(text(what), { pinned: pinned === true });
+    async purge({ what, pinned, hosted }) {
+      const reports = await administration.purge(text(what), {
+        pinned: pinned === true,
+        hosted: hosted === true,
+      });
       for (const report of reports)
         log.info({ event: 'admin.purged', command: 'purge', ...report }, 'purged');
       return reports;

@@ -326,6 +326,7 @@ test('usage and images are told', async (t) => {
     bytes,
     contents: 2,
     manifests: 1,
+    hosted: { bytes: 0, contents: 0 },
     reserved: 50,
     maxSize: 1e6,
     quotas: [{ match: 'docker.io/**', maxSize: 5e5, bytes }],

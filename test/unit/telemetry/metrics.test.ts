@@ -94,15 +94,27 @@ describe('metrics', () => {
 
   it('show the room that there is, and that each quota has', async () => {
     const metrics = createMetrics();
-    const totals = { bytes: 10, contents: 4, manifests: 1, reserved: 2, maxSize: undefined };
+    const totals = {
+      bytes: 10,
+      contents: 4,
+      manifests: 1,
+      hosted: { bytes: 6, contents: 2 },
+      reserved: 2,
+      maxSize: undefined,
+    };
     metrics.watch({
       cache: () => ({ ...totals, quotas: [{ match: 'quay.io/**', bytes: 3, maxSize: 5 }] }),
+      uploads: () => ({ uploads: 1, bytes: 7 }),
       disk: () => ({ free: 40, size: 100, minFree: 20 }),
     });
     const text = await metrics.render();
     for (const line of [
       'entrepot_cache_bytes 10',
       'entrepot_cache_limit_bytes 0',
+      'entrepot_hosted_bytes 6',
+      'entrepot_hosted_contents 2',
+      'entrepot_uploads 1',
+      'entrepot_uploads_bytes 7',
       'entrepot_cache_reserved_bytes 2',
       'entrepot_cache_contents 4',
       'entrepot_cache_manifests 1',
@@ -119,7 +131,15 @@ describe('metrics', () => {
   it('leave out a state that cannot be read, say so, and show the rest', async () => {
     const faults: unknown[] = [];
     const metrics = createMetrics({ onUnreadable: (fault) => faults.push(fault) });
-    const totals = { bytes: 10, contents: 4, manifests: 1, reserved: 2, maxSize: 50, quotas: [] };
+    const totals = {
+      bytes: 10,
+      contents: 4,
+      manifests: 1,
+      hosted: { bytes: 6, contents: 2 },
+      reserved: 2,
+      maxSize: 50,
+      quotas: [],
+    };
     let isBroken = false;
     metrics.watch({
       cache() {

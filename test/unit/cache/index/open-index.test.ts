@@ -13,6 +13,7 @@ import {
   addBlob,
   collectLog,
   dataFolder,
+  digestOf,
   endpoint,
   image,
   indexOf,
@@ -139,6 +140,19 @@ function overwritePage(path: string, page: number, pageSize: number): void {
   closeSync(file);
 }
 
+const ours = 'images.local/app';
+const pushedLayer = Buffer.from('a pushed layer');
+const pushed = manifestOf([{ digest: digestOf(pushedLayer), size: pushedLayer.length }], 'pushed');
+
+/** One image that clients have pushed, and that nothing else has. */
+async function push(cache: OpenCache): Promise<void> {
+  const file = join(cache.incoming.path, 'pushed');
+  writeFileSync(file, pushedLayer);
+  const [layer] = pushed.manifest.children;
+  await cache.hosted.commitBlob(ours, layer!.digest, pushedLayer.length, file, { hosted: true });
+  await cache.hosted.putManifest(ours, pushed, [tagOf('1')], { hosted: true });
+}
+
 /** Some images of one repository, each with a layer and a tag. */
 async function fill(t: TestContext, data: string): Promise<Digest[]> {
   const cache = await open(t, data);
@@ -150,6 +164,7 @@ async function fill(t: TestContext, data: string): Promise<Digest[]> {
     await cache.setTag(image, tagOf(`v${n}`), { digest: manifest.digest, endpoint });
     layers.push(layer);
   }
+  await push(cache);
   await cache.admin.pins.add('quay.io/**');
   await cache.close();
   return layers;
@@ -165,6 +180,11 @@ async function assertWhole(cache: OpenCache, layers: readonly Digest[]): Promise
     const tag = await cache.tag(image, tagOf(`v${n}`));
     assert.ok(tag && (await cache.manifest(image, tag.digest)), `the image of tag ${n}`);
   }
+  assert.equal((await cache.tag(ours, tagOf('1')))?.endpoint, 'push', 'a hosted tag stays hosted');
+  assert.ok(await cache.manifest(ours, pushed.digest));
+  const { bytes } = pushed;
+  const hosted = { bytes: pushedLayer.length + bytes.length, contents: 2 };
+  assert.deepEqual(cache.admin.usage().hosted, hosted, 'hosted content stays hosted');
 }
 
 describe('an index whose damage is in the first page of a table gives its tags and links back', () => {

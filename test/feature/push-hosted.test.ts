@@ -1,0 +1,246 @@
+/** What was pushed and has no other home: nothing takes it away but a command that says so, or the client that may delete it. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import type { Digest } from '../../src/oci/digest.ts';
+import { type AppFiles, startApp } from '../support/app.ts';
+import { createManualClock } from '../support/clock.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
+import { get } from '../support/http-client.ts';
+import { buildImage } from '../support/images.ts';
+import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
+import { flipByte, storedFile } from '../support/stored-files.ts';
+
+const push = (match: string, mode: string) => `
+[access]
+anonymous = ["pull", "push", "delete"]
+[[push]]
+match = "${match}"
+mode = "${mode}"
+`;
+const local: AppFiles = { registries: '', toml: push('images.local/**', 'local') };
+const name = 'images.local/team/app';
+
+/** An image of a config and a layer, under the tag 1. */
+async function pushImage(url: string, to = name) {
+  const client = pusher(url, to);
+  await client.blob('{}');
+  const layer = (await client.blob('a layer')) as Digest;
+  const json = imageManifest(['{}', 'a layer']);
+  const { status } = await client.manifest('1', json);
+  assert.equal(status, 201);
+  return { client, layer, digest: sha256(JSON.stringify(json)) as Digest };
+}
+
+describe('hosted content', () => {
+  it('that is damaged is reported by each scrub, keeps its file and its names, and comes back by a push', async (t) => {
+    const first = await startApp(t, local);
+    const { client, layer } = await pushImage(first.url);
+    const file = storedFile(first.data, layer);
+    flipByte(file, 3);
+    const report = await first.app.administration.scrub(undefined, {});
+    assert.deepEqual(
+      report.damaged.map(({ digest, repaired }) => ({ digest, repaired })),
+      [{ digest: layer, repaired: false }],
+    );
+    assert.ok(existsSync(file), 'a person may save something from it');
+    assert.equal((await client.send('HEAD', `blobs/${layer}`)).status, 404);
+    await first.stop();
+
+    const second = await startApp(t, { ...local, folder: first.folder });
+    assert.equal((await second.app.administration.gc()).removed, 0);
+    const again = await second.app.administration.scrub(undefined, {});
+    assert.deepEqual(
+      again.damaged.map(({ digest }) => digest),
+      [layer],
+    );
+    assert.ok(existsSync(file));
+    const here = pusher(second.url, name);
+    await here.blob('a layer');
+    assert.equal((await here.send('GET', `blobs/${layer}`)).body.toString(), 'a layer');
+    assert.equal((await here.send('GET', 'manifests/1')).status, 200);
+    assert.deepEqual((await second.app.administration.scrub(undefined, {})).damaged, []);
+  });
+
+  it('that a reader finds damaged keeps its tag, and no endpoint is asked for it', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const to = `${registry.host}/team/app`;
+    const files = { registries: insecureRegistry(registry.host), toml: push(to, 'local') };
+    const { url, data } = await startApp(t, files);
+    const { client, layer } = await pushImage(url, to);
+    flipByte(storedFile(data, layer), 3);
+    await client.send('GET', `blobs/${layer}`).catch(() => undefined);
+    assert.equal((await client.send('GET', `blobs/${layer}`)).status, 404);
+    assert.equal((await client.send('HEAD', `blobs/${layer}`)).status, 404);
+    assert.equal((await client.send('GET', 'manifests/1')).status, 200);
+    assert.deepEqual(registry.requests, []);
+  });
+
+  it('of an overlay is repaired from an endpoint that has it', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    registry.putBlob('a layer');
+    const to = `${registry.host}/team/app`;
+    const files = { registries: insecureRegistry(registry.host), toml: push(to, 'overlay') };
+    const { url, data, app } = await startApp(t, files);
+    const { client, layer } = await pushImage(url, to);
+    flipByte(storedFile(data, layer), 3);
+    const { damaged } = await app.administration.scrub(undefined, {});
+    assert.deepEqual(
+      damaged.map(({ repaired }) => repaired),
+      [true],
+    );
+    assert.equal((await client.send('GET', `blobs/${layer}`)).body.toString(), 'a layer');
+    assert.equal((await app.administration.usage()).hosted.contents, 3);
+  });
+
+  it('stays when its repository is purged, which says so, and goes with --hosted', async (t) => {
+    const { url, app } = await startApp(t, local);
+    const { client } = await pushImage(url);
+    const { administration } = app;
+    await assert.rejects(administration.purge(name, { pinned: true, hosted: false }), /is hosted/);
+    const [kept] = await administration.purge('**', { pinned: true, hosted: false });
+    assert.deepEqual(kept?.hosted, [`${name}:1`]);
+    assert.equal(kept?.removed, 0);
+    assert.equal((await client.send('GET', 'manifests/1')).status, 200);
+    const [gone] = await administration.purge(name, { pinned: false, hosted: true });
+    assert.equal(gone?.removed, 3);
+    assert.equal((await client.send('GET', 'manifests/1')).status, 404);
+  });
+
+  it('is counted apart, with the uploads that are under way, and listed as such', async (t) => {
+    const { url, app } = await startApp(t, local);
+    const { client } = await pushImage(url);
+    await client.send('PATCH', await client.begin(), '12345');
+    const { hosted, uploads } = await app.administration.usage();
+    assert.equal(hosted.contents, 3);
+    assert.deepEqual(uploads, { uploads: 1, bytes: 5 });
+    const listed = await Array.fromAsync(app.administration.list());
+    assert.deepEqual(
+      listed.map(({ hosted: isHosted, tag }) => [tag, isHosted]),
+      [['1', true]],
+    );
+    const metrics = (await get(`${url}/metrics`)).body.toString();
+    assert.match(metrics, new RegExp(`^entrepot_hosted_bytes ${hosted.bytes}$`, 'm'));
+    assert.match(metrics, /^entrepot_uploads 1$/m);
+    assert.match(metrics, /^entrepot_uploads_bytes 5$/m);
+  });
+
+  it('that no manifest lists goes with gc after a day, and not before', async (t) => {
+    const clock = createManualClock();
+    const { url, app } = await startApp(t, local, { clock });
+    const { client, layer } = await pushImage(url);
+    const left = await client.blob('no manifest came');
+    await clock.advance(23 * 3_600_000);
+    assert.equal((await app.administration.gc()).unlisted, 0);
+    await clock.advance(2 * 3_600_000);
+    assert.equal((await app.administration.gc()).unlisted, 1);
+    assert.equal((await client.send('HEAD', `blobs/${left}`)).status, 404);
+    assert.equal((await client.send('HEAD', `blobs/${layer}`)).status, 200);
+  });
+
+  it('stays where it was when its rule is gone and the registry does not know it', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const to = `${registry.host}/team/app`;
+    const toml = push(to, 'overlay');
+    const clock = createManualClock();
+    const app = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
+    const { client, digest } = await pushImage(app.url, to);
+    await app.reload({ toml: '' });
+    await clock.advance(3_600_000);
+    assert.equal((await client.send('GET', 'manifests/1')).status, 404);
+    await app.reload({ toml });
+    assert.equal((await client.send('HEAD', 'manifests/1')).headers['docker-content-digest'], digest);
+  });
+});
+
+describe('pushes beside endpoints', () => {
+  it('into overlay: hosted tags come first, the rest is pulled through, and lists are united', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const theirs = buildImage();
+    for (const tag of ['1', '2']) registry.putImage('team/app', tag, theirs);
+    const to = `${registry.host}/team/app`;
+    const files = { registries: insecureRegistry(registry.host), toml: push(to, 'overlay') };
+    const { url } = await startApp(t, files);
+    const { client, digest } = await pushImage(url, to);
+    await client.manifest('0', imageManifest(['{}', 'a layer']));
+    const digestOf = async (tag: string) =>
+      (await client.send('HEAD', `manifests/${tag}`)).headers['docker-content-digest'];
+    assert.equal(await digestOf('1'), digest);
+    assert.equal(await digestOf('2'), theirs.digest);
+    const list = await client.send('GET', 'tags/list');
+    assert.deepEqual(JSON.parse(list.body.toString()).tags, ['0', '1', '2']);
+    const page = await client.send('GET', 'tags/list?n=1&last=0');
+    assert.deepEqual(JSON.parse(page.body.toString()).tags, ['1']);
+  });
+
+  it('into fill: a tag follows the endpoint when it answers, and is stale, never absent, when none does', async (t) => {
+    const registry = await startFakeRegistry();
+    const theirs = buildImage();
+    registry.putImage('team/app', '1', theirs);
+    const to = `${registry.host}/team/app`;
+    const files = { registries: insecureRegistry(registry.host), toml: push(to, 'fill') };
+    const clock = createManualClock();
+    const { url, app } = await startApp(t, files, { clock });
+    const { client, digest } = await pushImage(url, to);
+    const digestOf = async (tag: string) =>
+      (await client.send('HEAD', `manifests/${tag}`)).headers['docker-content-digest'];
+    await client.manifest('only-here', imageManifest(['{}', 'a layer']));
+    assert.equal(await digestOf('1'), digest);
+    await clock.advance(3_600_000);
+    assert.equal(await digestOf('1'), theirs.digest);
+    await registry.stop();
+    await clock.advance(3_600_000);
+    const stale = await client.send('GET', 'manifests/only-here');
+    assert.equal(stale.headers['x-entrepot-cache'], 'stale');
+    assert.equal(stale.headers['docker-content-digest'], digest);
+    assert.equal((await app.administration.usage()).hosted.contents, 0, 'ordinary cache');
+  });
+
+  it('into fill, of a pinned digest: when the source registry is gone, nodes pull it by that digest', async (t) => {
+    const registry = await startFakeRegistry();
+    const to = `${registry.host}/ubi8/ubi-minimal`;
+    const files = { registries: insecureRegistry(registry.host), toml: push(to, 'fill') };
+    const first = await startApp(t, files);
+    const pushed = await pushImage(first.url, to);
+    const pinned = await pushed.client.manifest(pushed.digest, imageManifest(['{}', 'a layer']));
+    assert.equal(pinned.status, 201);
+    await registry.stop();
+    await first.stop();
+    const { url } = await startApp(t, { ...files, folder: first.folder });
+    const node = (path: string) => get(`${url}/v2/ubi8/ubi-minimal/${path}?ns=${registry.host}`);
+    const manifest = await node(`manifests/${pushed.digest}`);
+    assert.equal(manifest.status, 200);
+    for (const { digest } of JSON.parse(manifest.body.toString()).layers) {
+      const blob = await node(`blobs/${digest}`);
+      assert.equal(sha256(blob.body), digest);
+    }
+  });
+
+  it('take what an endpoint has for granted, and warn of one platform of a known index', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    registry.putBlob('a base layer');
+    const to = `${registry.host}/team/app`;
+    const files = { registries: insecureRegistry(registry.host), toml: push(to, 'overlay') };
+    const { url } = await startApp(t, files);
+    const client = pusher(url, to);
+    await client.blob('{}');
+    const json = imageManifest(['{}', 'a base layer']);
+    const digest = sha256(JSON.stringify(json));
+    const child = await client.manifest(digest, json);
+    assert.equal(child.status, 201);
+    assert.equal(child.headers.warning, undefined);
+    const index = {
+      schemaVersion: 2,
+      manifests: [{ mediaType: json.mediaType, digest, size: JSON.stringify(json).length }],
+    };
+    assert.equal((await client.manifest('all', index)).status, 201);
+    const single = await client.manifest('one', json);
+    assert.match(String(single.headers.warning), /^299 - ".*skopeo copy --all --preserve-digests"$/);
+  });
+});
