@@ -18,7 +18,14 @@ export interface WatchedParts {
 }
 
 /** Reads nothing before a scrape. */
-export function watchedStates({ cache, jobs, transfers, uploads, routes, clock }: WatchedParts): WatchedStates {
+export function watchedStates({
+  cache,
+  jobs,
+  transfers,
+  uploads,
+  routes,
+  clock,
+}: WatchedParts): WatchedStates {
   return {
     transfersInFlight: () => transfers.count,
     cache: cache.usage,
