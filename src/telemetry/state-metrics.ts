@@ -111,21 +111,9 @@ export function createStates(deps: {
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
       ]);
-      show(uploads, [
-        one('entrepot_uploads', 'Blobs on their way in by pushes', (now) => now.uploads),
-        one('entrepot_uploads_bytes', 'Bytes of those that have come', ({ bytes }) => bytes),
-      ]);
+      show(uploads, uploadGauges);
       show(cache, [
-        one(
-          'entrepot_hosted_bytes',
-          'Bytes of entrepot_cache_bytes that were pushed or imported',
-          ({ hosted }) => hosted.bytes,
-        ),
-        one(
-          'entrepot_hosted_contents',
-          'Blobs and manifests that were pushed or imported',
-          ({ hosted }) => hosted.contents,
-        ),
+        ...hostedGauges,
         one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
         one(
           'entrepot_cache_limit_bytes',
@@ -218,3 +206,21 @@ function by<State>(
     samples: (state) => samples(state).map(([text, value]) => [[text], value]),
   };
 }
+
+const hostedGauges: readonly Shown<CacheState>[] = [
+  one(
+    'entrepot_hosted_bytes',
+    'Bytes of entrepot_cache_bytes that were pushed or imported',
+    ({ hosted }) => hosted.bytes,
+  ),
+  one(
+    'entrepot_hosted_contents',
+    'Blobs and manifests that were pushed or imported',
+    ({ hosted }) => hosted.contents,
+  ),
+];
+
+const uploadGauges: readonly Shown<{ readonly uploads: number; readonly bytes: number }>[] = [
+  one('entrepot_uploads', 'Blobs on their way in by pushes', ({ uploads }) => uploads),
+  one('entrepot_uploads_bytes', 'Bytes of those that have come', ({ bytes }) => bytes),
+];
