@@ -185,7 +185,7 @@ export class Transfer implements FetchOwner, Readable {
   }
 
   sizeChanged(): void {
-    this.#restart(`${this.digest} has ${this.size} bytes, not what was told before`);
+    this.#restart(`${this.digest} has ${this.size} bytes, not what was announced before`);
   }
 
   bytesArrived(start: number, end: number): void {

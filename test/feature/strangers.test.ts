@@ -119,7 +119,7 @@ describe('a transfer that a stranger has begun', () => {
     });
   }
 
-  it('is not waited for where the manifest of the image tells the size, and nobody is late', async (t) => {
+  it('is not waited for where the manifest of the image tells the size, and no endpoint is late', async (t) => {
     const clock = createManualClock();
     const here = await site(t, { told: layer.size + 256 * KiB, clock });
     for (const image of [evil, good]) await get(here.at(image, 'manifests/1'));
@@ -196,7 +196,7 @@ describe('a manifest that tells a wrong size of a layer', () => {
     for (let time = 0; time < 2; time++) await pullWhole(here.at(good), layer);
     held.release();
     await attack;
-    // However often it is asked for, it counts against nobody: the manifest may be what is wrong.
+    // However often it is asked for, it counts against no endpoint: the manifest may be what is wrong.
     for (let time = 0; time < 5; time++) await get(here.at(attacker));
     const health = (await get(`${here.proxy.url}/metrics`)).body.toString();
     assert.doesNotMatch(health, /entrepot_upstream_faults_total\{[^}]*\} [1-9]/);

@@ -104,7 +104,7 @@ describe('a mirror that fails in the middle', () => {
     ['sends an empty body in chunks', false, noContentLength(), otherBody('')],
     ['sends a short body in chunks, as if it were whole', false, noContentLength(), endShort(100 * KiB)],
     ['sends a few words in chunks', false, noContentLength(), otherBody('try again later')],
-    ['compresses what nobody asked it to', false, gzipped()],
+    ['compresses though it was not asked to', false, gzipped()],
   ];
   for (const [what, declared, ...fault] of faults) {
     it(`and ${what} is replaced without the client noticing`, async (t) => {
@@ -164,7 +164,7 @@ describe('a mirror that fails in the middle', () => {
 });
 
 describe('a front door that cuts every body at 8 MiB', () => {
-  it('is lived with where there is nobody else', async (t) => {
+  it('is lived with where there is no other endpoint', async (t) => {
     const blob = generateBlob(20 * MiB, 'front door');
     const site = await startColdBlobs(t);
     offer(site.registries, blob);
@@ -228,7 +228,7 @@ describe('a mirror that lies', () => {
     assert.equal(here.mirror.count({ kind: 'blob', method: 'GET' }), 1);
   });
 
-  it('is no 404 where the source has not got the blob: nobody can know, and nothing is remembered', async (t) => {
+  it('is no 404 where the source has not got the blob: it is not known, and nothing is remembered', async (t) => {
     const here = await scene(t, { layerSize: 100 * KiB });
     const lie = here.mirror.on({ kind: 'blob' }, corruptAt(10));
     here.source.removeBlob(here.layer.digest);
@@ -299,7 +299,7 @@ describe('a mirror that lies', () => {
     }
   });
 
-  it('about a size that is known, and is the only one that has the blob, is no proof that nobody has it', async (t) => {
+  it('about a size that is known, and is the only one that has the blob, is no proof that the blob is absent', async (t) => {
     const here = await scene(t, { declared: true });
     here.mirror.on({ kind: 'blob' }, tooMuch(500));
     here.source.removeBlob(here.layer.digest);

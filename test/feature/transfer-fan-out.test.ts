@@ -56,7 +56,7 @@ describe('fifty readers of a cold blob', () => {
     assert.equal((await pullWhole(url, blob)).cache, 'hit');
   });
 
-  it('that stand still or leave, the leader among them, hold nobody up', async (t) => {
+  it('that stand still or leave, the first among them, hold no other up', async (t) => {
     const blob = generateBlob(16 * MiB, 'slow');
     const site = await startColdBlobs(t);
     const [registry] = site.registries;

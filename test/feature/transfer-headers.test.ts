@@ -50,7 +50,7 @@ describe('the headers of a cold blob', () => {
 });
 
 describe('HEAD of a blob that is not here', () => {
-  it('is answered from the manifest that names it, and nobody is asked', async (t) => {
+  it('is answered from the manifest that names it, and no endpoint is asked', async (t) => {
     const image = buildImage({ layers: [2 * MiB] });
     const site = await startColdBlobs(t);
     offer(site.registries, image);
@@ -118,7 +118,7 @@ describe('an upstream that holds its headers back', () => {
     held.release();
     await restOf(early, layer);
     await site.stored(layer.digest);
-    // The repository's own endpoint gave it: nobody needs to be asked again.
+    // The repository's own endpoint gave it: no endpoint needs to be asked again.
     const asked = site.asked('HEAD') + site.asked('GET');
     assert.equal((await pullWhole(site.url(layer.digest), layer)).cache, 'hit');
     assert.equal(site.asked('HEAD') + site.asked('GET'), asked);

@@ -1,5 +1,5 @@
 /**
- * A transfer knows digests only, its readers belong to repositories: nobody gets bytes that their own repository's endpoints
+ * A transfer knows digests only, its readers belong to repositories: no client gets bytes that its own repository's endpoints
  * have not answered for, however the requests fall together in time, and whatever an earlier one left on disk.
  */
 import assert from 'node:assert/strict';
@@ -80,7 +80,7 @@ describe('a repository that has no such blob', () => {
     const range = { headers: { range: 'bytes=0-999' } };
     const answer = await get(here.strange, range);
     assert.equal(answer.status, 404);
-    // The owner's own bytes are still there, and nobody is asked for them.
+    // The owner's own bytes are still there, and no endpoint is asked for them.
     const asked = here.registry.count({ kind: 'blob' });
     assert.deepEqual((await get(here.own, range)).body, blob.bytes(0, 1000));
     assert.equal(here.registry.count({ kind: 'blob' }), asked);

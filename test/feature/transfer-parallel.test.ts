@@ -48,7 +48,7 @@ describe('an origin that throttles each connection', () => {
     const [registry] = here.registries;
     assert.ok(registry);
     const lie = registry.on({ kind: 'blob' }, corruptAt(40 * MiB));
-    // To its end: who joins while the wrong bytes are still coming in shares their fate.
+    // To its end: a reader that joins while the wrong bytes are still coming in shares their fate.
     const { complete } = await (await open(here.url(blob.digest))).rest();
     assert.equal(complete, false);
     lie.remove();

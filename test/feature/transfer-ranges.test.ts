@@ -1,4 +1,4 @@
-/** Parts of a blob that nobody has yet: they come first and alone, are kept, and end as a verified whole. */
+/** Parts of a blob that is not cached yet: they come first and alone, are kept, and end as a verified whole. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Blob, generateBlob } from '../support/byte-source.ts';
@@ -86,7 +86,7 @@ describe('open-ended ranges in steps, broken off early', () => {
     );
     // The last one came to its end.
     await eventually(
-      'nobody reads any more',
+      'no client reads any more',
       () => site.proxy.log.filter(({ end }) => end === 'clientLeft').length === 7,
     );
     assert.ok((await site.received()) <= 1.1 * blob.size, `${await site.received()} bytes`);
@@ -243,7 +243,7 @@ describe('the end of a blob of unknown size', () => {
     assert.equal(await site.received(), 1000);
   });
 
-  it('comes with the whole where nobody tells the size', async (t) => {
+  it('comes with the whole where no endpoint announces the size', async (t) => {
     const blob = generateBlob(2 * MiB, 'no size');
     const site = await startColdBlobs(t, { upstream: { ranges: false } });
     offer(site.registries, blob);

@@ -76,7 +76,7 @@ export class TransferReader implements ByteStream, WaitingReader {
       const position = this.#start + this.delivered;
       const { size } = this.#transfer;
       if (size !== undefined && !this.#agreesWith(size)) {
-        throw new Error(`the blob has ${size} bytes, not as many as were promised`);
+        throw new Error(`the blob has ${size} bytes, not as many as were announced`);
       }
       const end = this.#end ?? this.#announced ?? size;
       if (end !== undefined && position >= end && (!this.#isWhole || this.#transfer.isVerified))

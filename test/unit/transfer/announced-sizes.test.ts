@@ -61,7 +61,7 @@ describe('a blob of which two endpoints tell different sizes', () => {
       ];
       const promised = await open(bench, scripts);
       assert.equal(promised.size, 5000);
-      await assert.rejects(readAll(promised.reader(0, 5000)), /not as many as were promised/);
+      await assert.rejects(readAll(promised.reader(0, 5000)), /not as many as were announced/);
       const next = await open(bench, scripts);
       assert.ok((await readAll(next.reader(0))).equals(blob));
       promised.close();
@@ -163,7 +163,7 @@ describe('a blob of which two endpoints tell different sizes', () => {
     const source = scriptedSource('a/b', [good]);
     const transfer = await bench.transfers.open({ digest, source, start: MiB });
     assert.ok(transfer.ok);
-    await assert.rejects(readAll(transfer.reader(MiB, 3 * MiB)), /not as many as were promised/);
+    await assert.rejects(readAll(transfer.reader(MiB, 3 * MiB)), /not as many as were announced/);
     transfer.close();
     assert.equal(source.requests.length, 1);
   });

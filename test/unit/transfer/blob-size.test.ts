@@ -38,7 +38,7 @@ describe('the size of a blob', () => {
     assert.equal(size.judge(500).ok, false);
   });
 
-  it('that an earlier run was told holds until anybody tells otherwise', () => {
+  it('of an earlier run holds until an endpoint announces another one', () => {
     const size = new BlobSize(digest, undefined, 500);
     assert.deepEqual(size.judge(8), { ok: true, changed: true });
     assert.equal(size.judge(500).ok, false);
@@ -47,7 +47,7 @@ describe('the size of a blob', () => {
     assert.equal(same.judge(8).ok, false);
   });
 
-  it('that a body of unknown size came to is told to nobody, and no longer holds where anybody tells', () => {
+  it('that a body of unknown size came to is announced to no client, and no longer holds once an endpoint announces one', () => {
     const size = new BlobSize(digest, undefined, undefined);
     size.found(500);
     assert.deepEqual([size.value, size.announced], [500, undefined]);

@@ -1,4 +1,4 @@
-/** Disks that are full, broken or closed to us: every byte is passed on, whoever gets a whole gets the right one, nothing half is kept. */
+/** Disks that are full, broken or closed to us: every byte is passed on, a whole is always the right one, nothing half is kept. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';

@@ -290,7 +290,7 @@ describe('a transfer', () => {
     assert.equal(source.requests.length, 1);
   });
 
-  it('says why when nobody has the blob, and leaves nothing behind', async (t) => {
+  it('says why when no endpoint has the blob, and leaves nothing behind', async (t) => {
     const bench = transferBench(tempFolder(t), hasher);
     const source = scriptedSource('a/b', [{ ...good, down: true }]);
     const result = await bench.transfers.open({ digest, source, start: 0 });

@@ -5,8 +5,8 @@ import { digestOf } from '../../../support/byte-source.ts';
 
 const digest = digestOf(Buffer.from('a'));
 
-describe('the memory of who gave wrong bytes', () => {
-  it('is about one blob, and names first whose turn was the longest ago', () => {
+describe('the memory of which endpoints gave wrong bytes', () => {
+  it('is about one blob, and names first the endpoint whose turn was the longest ago', () => {
     const memory = createDistrustMemory();
     memory.add(digest, ['a', 'b', 'c']);
     memory.add(digest, ['a']);
@@ -15,7 +15,7 @@ describe('the memory of who gave wrong bytes', () => {
     assert.deepEqual([...memory.of(digestOf(Buffer.from('b')))], []);
   });
 
-  it('changes for nobody who has been told', () => {
+  it('changes no answer that it has given', () => {
     const memory = createDistrustMemory();
     memory.add(digest, ['a']);
     const told = memory.of(digest);

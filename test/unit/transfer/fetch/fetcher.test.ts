@@ -111,7 +111,7 @@ describe('a fetch', () => {
     assert.ok(one.source.bytesSent < MiB + 200_000, 'the rest is not waited for');
   });
 
-  it('ends by itself where nobody knows the size', async () => {
+  it('ends by itself where the size is not known', async () => {
     const one = run([{ ...good, hidesSize: true }], { host: { stopAt: () => undefined } });
     assert.deepEqual(await one.ended, { kind: 'complete', eof: true });
     assert.ok(one.got().equals(blob));
@@ -171,7 +171,7 @@ describe('a fetch', () => {
     assert.ok(dripping.got().equals(blob.subarray(0, 2000)));
   });
 
-  it('says who failed and how when nobody is left', async () => {
+  it('says which endpoints failed and how when none is left', async () => {
     const one = run([
       { ...good, host: 'bad.example', resetAfter: 10 },
       { ...good, host: 'down.example', down: true },
@@ -191,7 +191,7 @@ describe('a fetch', () => {
     );
   });
 
-  it('takes nobody’s word that there is no such blob where another had it, and failed', async () => {
+  it('believes no 404 where another endpoint had the blob, and failed', async () => {
     const lacking = { ...good, host: 'lacking.example', lacks: true };
     for (const other of [{ resetAfter: 10 }, { down: true }]) {
       const end = await run([{ ...good, ...other }, lacking]).ended;

@@ -87,7 +87,7 @@ describe('a wanted byte', () => {
     assert.equal(plan(50, 120, 119), 'wait');
     assert.equal(plan(50, 120, 120), 'fetch', 'it ends before');
     assert.equal(plan(50, undefined, 49), 'fetch', 'it is past it');
-    assert.equal(plan(50, undefined, 99_999, false), 'wait', 'nobody gives ranges');
+    assert.equal(plan(50, undefined, 99_999, false), 'wait', 'no endpoint gives ranges');
   });
 });
 
@@ -98,7 +98,7 @@ describe('the place for one more fetcher', () => {
     piece: fc.integer({ min: 1, max: 30 }),
   });
 
-  it('is a byte that nobody brings, else one that leaves a whole piece to either side', () => {
+  it('is a byte that no fetch brings, else one that leaves a whole piece to either side', () => {
     fc.assert(
       fc.property(situation, ({ present: ranges, fetches: drawn, piece }) => {
         const blob = 100;
@@ -132,7 +132,7 @@ describe('the place for one more fetcher', () => {
     );
   });
 
-  it('is nowhere while the size is unknown or nobody gives ranges', () => {
+  it('is nowhere while the size is unknown or no endpoint gives ranges', () => {
     const present = new RangeSet();
     assert.equal(nextPiece({ present, fetches: [], size: undefined, ranges: true }, 10), undefined);
     assert.equal(nextPiece({ present, fetches: [], size: 100, ranges: false }, 10), undefined);

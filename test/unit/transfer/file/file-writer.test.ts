@@ -132,7 +132,7 @@ describe('a file writer', () => {
     );
   });
 
-  it('tells of an error once, and lets nobody wait for what will not be written', async (t) => {
+  it('tells of an error once, and lets no part wait for what will not be written', async (t) => {
     const here = bench(t);
     const writer: FileWriter = here.writer(0, {
       write: (_, __, done) => setImmediate(done, Object.assign(new Error('full'), { code: 'ENOSPC' }), 0),

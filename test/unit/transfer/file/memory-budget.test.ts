@@ -21,7 +21,7 @@ describe('a memory budget', () => {
     assert.deepEqual(told, ['shed', 'resume']);
   });
 
-  it('of another size lets those go on who fit in it now', () => {
+  it('of another size lets those go on that fit in it now', () => {
     const { made, told } = budget();
     made.take(101);
     made.resize(202);

@@ -115,7 +115,7 @@ describe('a relay', () => {
     assert.equal(source.requests[0]?.start, MiB);
   });
 
-  it('lets nobody believe in a whole of which the first bytes are not here any more', async (t) => {
+  it('completes no whole of which the first bytes are not here any more', async (t) => {
     const { relay, source } = bench(t, [good], MiB);
     await assert.rejects(readAll(relay({ start: 2 * MiB, verify: true })), /not here any more/);
     assert.deepEqual(source.requests, []);
@@ -128,7 +128,7 @@ describe('a relay', () => {
     assert.deepEqual(reports, [['cut.example', 'unreachable']]);
   });
 
-  it('keeps the last bytes of a wrong whole back, and remembers who gave it', async (t) => {
+  it('keeps the last bytes of a wrong whole back, and remembers which endpoint gave it', async (t) => {
     const here = bench(t, [liar]);
     const stream = here.relay({});
     let bytes = 0;
@@ -141,7 +141,7 @@ describe('a relay', () => {
     assert.deepEqual([...here.distrusted], [endpointKey(endpointAt('liar.example'))]);
   });
 
-  it('lets nobody believe in a whole where the rest cannot be had', async (t) => {
+  it('completes no whole where the rest cannot be had', async (t) => {
     const { relay } = bench(t, [{ ...good, resetAfter: 100_000 }]);
     await assert.rejects(readAll(relay({})), /rest/);
   });
