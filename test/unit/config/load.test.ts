@@ -220,7 +220,8 @@ describe('the places of the configuration', () => {
   });
 
   it('are also the files that entrepot.toml names, of a configuration with an error, too', (t) => {
-    const toml = '[tls]\ncertificate = "a"\nclient_ca = "b"\n[upstream]\nca_file = "c"\nlisen = 1\n[access]\ntoken_key = "d"\n';
+    const toml =
+      '[tls]\ncertificate = "a"\nclient_ca = "b"\n[upstream]\nca_file = "c"\nlisen = 1\n[access]\ntoken_key = "d"\n';
     const { places, load } = machine(t, { 'work/e.toml': toml });
     assert.deepEqual(places({ registries: 'r.conf', config: 'e.toml' }).slice(-4), [
       'work/a',
