@@ -22,6 +22,8 @@ export interface RecordedDisk {
   onMoment: (moment: number) => void;
   /** A folder's flush waits for it: a disk that is slow. */
   beforeFlush: (path: string) => Promise<unknown> | undefined;
+  /** A durable transaction of SQLite is over: what its write-ahead log has by now is safe. The recorder cannot see that by itself. */
+  logFlushed(): void;
   /** Makes the folder anew as a power cut in this moment may leave it. */
   restore(moment: number, into: string, losses: Losses): void;
   /** Nothing is written down from here on. */
@@ -71,6 +73,8 @@ export function recordDisk(root: string): RecordedDisk {
   const files = new Map<string, Inode>();
   const descriptors = new Map<number, Inode | string>();
   const sqlite: Map<string, Buffer>[] = [];
+  /** Bytes of each log that are safe from a moment on. */
+  const logFlushes: { readonly moment: number; readonly sizes: ReadonlyMap<string, number> }[] = [];
   let recording = true;
 
   const isOurs = (path: unknown): path is string =>
@@ -293,6 +297,10 @@ export function recordDisk(root: string): RecordedDisk {
     describe: (moment) => what.slice(Math.max(0, moment - 3), moment + 1).join('; then '),
     onMoment: () => {},
     beforeFlush: () => undefined,
+    logFlushed() {
+      const sizes = new Map([...copySqlite()].map(([name, bytes]) => [name, bytes.length]));
+      logFlushes.push({ moment: now(), sizes });
+    },
     restore(moment, into, losses) {
       const { folders, tree } = namesAfter(moment, losses);
       for (const path of folders) original.mkdirSync(join(into, path.slice(root.length)));
@@ -301,7 +309,11 @@ export function recordDisk(root: string): RecordedDisk {
       }
       for (const [name, bytes] of sqlite[moment] ?? copySqlite()) {
         original.mkdirSync(dirname(join(into, name)), { recursive: true });
-        const kept = name.endsWith('-wal') ? Math.round(bytes.length * losses.log) : bytes.length;
+        const flushed = logFlushes.findLast((flush) => flush.moment <= moment)?.sizes.get(name) ?? 0;
+        const safe = Math.min(flushed, bytes.length);
+        const kept = name.endsWith('-wal')
+          ? Math.max(safe, Math.round(bytes.length * losses.log))
+          : bytes.length;
         if (kept === 0) continue;
         original.writeFileSync(
           join(into, name),
