@@ -232,19 +232,19 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const pull = createLivePull({ routes, cache, transfers, clock, log });
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
   releases.add(uploads, () => uploads.close());
-  const push = createLivePush({ routes, content: cache.hosted, uploads, pull, transfers, log });
+  const push = createLivePush({ routes, content: cache.hosted, uploads, pull, log });
   const route = liveRouter(routes);
   const { isListed } = route;
   const scrubs = createScrubs({
     cache: cache.admin,
-    repair: createRepair({ cache: cache.admin, pull, transfers, isListed }),
+    repair: createRepair({ cache: cache.admin, pull, isListed }),
     clock,
     log,
     onRead: metrics.scrubbed,
     onDamaged: metrics.scrubDamaged,
   });
   const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
-  const warm = createWarmImage({ pull, transfers, cache: cache.admin });
+  const warm = createWarmImage({ pull, cache: cache.admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
   const jobsDeps = { store: cache.jobs, kinds: deps.jobKinds ?? [], transfers, clock, log, metrics };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ runner }) => runner.stop());

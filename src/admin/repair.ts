@@ -7,15 +7,11 @@ import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { DamagedContent } from '../cache/integrity/damaged-content.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import { hostOf, parseRepository } from '../oci/reference.ts';
-import { takeBlob } from '../pull/drain-blob.ts';
 import type { Pull } from '../pull/pull.ts';
-import { verdictText } from '../pull/verdict-text.ts';
-import type { Transfers } from '../transfer/transfers.ts';
 
 export interface RepairDeps {
   readonly cache: Pick<CacheAdmin, 'imagesOf' | 'isStored' | 'forget'>;
-  readonly pull: Pick<Pull, 'manifest' | 'blob'>;
-  readonly transfers: Pick<Transfers, 'settled'>;
+  readonly pull: Pick<Pull, 'ensure'>;
   /** Whether the configuration names this registry. */
   readonly isListed: (registry: string) => boolean;
 }
@@ -43,27 +39,24 @@ export function createRepair(
   loss: Pick<DamagedContent, 'digest' | 'isManifest' | 'keepsFile' | 'isHosted'>,
   signal: AbortSignal,
 ) => Promise<Repair> {
-  const { cache, pull, transfers } = deps;
+  const { cache, pull } = deps;
 
   /** Pulls the content for one image. Gives the reason that counts if it is not stored afterwards. */
   async function attempt(
     name: string,
     { digest, isManifest }: Pick<DamagedContent, 'digest' | 'isManifest'>,
+    signal: AbortSignal,
   ): Promise<string> {
     const registry = hostOf(name);
     const repository = parseRepository(name.slice(registry.length + 1));
     if (!repository || !deps.isListed(registry)) return 'its registry is not listed in registries.conf';
     const image = { registry, repository, name };
-    if (isManifest) {
-      const reference = { registry, repository, digest };
-      const pulled = await pull.manifest({ kind: 'manifest', image, reference });
-      if (!pulled.found) return verdictText(pulled.verdict, pulled.trail);
-    } else {
-      const taken = await takeBlob(pull, { kind: 'blob', image, digest });
-      if (!taken.ok) return taken.reason;
-      await transfers.settled(digest);
-    }
-    return 'it was fetched but cannot be kept';
+    const reference = { registry, repository, digest };
+    const ensured = await pull.ensure(
+      isManifest ? { kind: 'manifest', image, reference } : { kind: 'blob', image, digest },
+      { signal },
+    );
+    return ensured.ok ? 'it was fetched but cannot be kept in the cache' : ensured.reason;
   }
 
   return async (loss, signal) => {
@@ -72,7 +65,7 @@ export function createRepair(
     const failures: string[] = [];
     for (const image of images) {
       if (signal.aborted) break;
-      const failure = await attempt(image, loss).catch((error: unknown) => reasonOf(error));
+      const failure = await attempt(image, loss, signal).catch((error: unknown) => reasonOf(error));
       if (await cache.isStored(digest)) return { repaired: true, image };
       failures.push(`${image}: ${failure}`);
     }

@@ -31,5 +31,6 @@ export function createLivePull({ routes, cache, ...rest }: LivePullDeps): Pull {
     blob: (target) => current().blob(target),
     tags: (target) => current().tags(target),
     referrers: (target) => current().referrers(target),
+    ensure: (target, options) => current().ensure(target, options),
   };
 }

@@ -9,7 +9,6 @@ import type { Push } from '../push/push.ts';
 import { createTakeUpstream } from '../push/take-upstream.ts';
 import { openUploads, type Uploads } from '../push/uploads.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Transfers } from '../transfer/transfers.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface LivePushDeps {
@@ -17,7 +16,6 @@ export interface LivePushDeps {
   readonly content: HostedContent;
   readonly uploads: Uploads;
   readonly pull: Pull;
-  readonly transfers: Transfers;
   readonly log: Pick<Log, 'debug'>;
 }
 

@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
+import { createEnsure } from './ensure.ts';
 import { createFreshness } from './freshness.ts';
 import { createListReferrers } from './list-referrers.ts';
 import { createListTags } from './list-tags.ts';
@@ -42,11 +43,13 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
   // Apart from the manifests: what is no manifest may well be a blob, under the same digest.
   const absentBlobs = createNegativeCache(deps.clock, config.missing);
   const blobs = createPullBlob({ ...deps, absences: absentBlobs, headersBy });
+  const manifest = createPullManifest({ ...kept, onMissing: config.onMissing });
   return {
-    manifest: createPullManifest({ ...kept, onMissing: config.onMissing }),
+    manifest,
     headBlob: blobs.head,
     blob: blobs.get,
     tags: createListTags(kept),
     referrers: createListReferrers(kept),
+    ensure: createEnsure({ cache: deps.cache, manifest, blobs }),
   };
 }

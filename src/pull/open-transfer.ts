@@ -40,18 +40,25 @@ export interface KnownBlob {
 
 const resultOf = { started: 'fetched', joined: 'joined', verified: 'hit' } as const;
 
-/** Gives the function that opens one blob. It rejects with bugs, and with REWRITE_INVALID of the configuration. */
-export function createOpenTransfer(
-  deps: OpenTransferDeps,
-  confirm: ConfirmBlob,
-): (target: BlobTarget, known: KnownBlob) => Promise<Pulled<BlobContent>> {
+/** The range that is read first, and whether a job and no client reads it. */
+export type AdmitBlob = (
+  target: BlobTarget,
+  known: KnownBlob,
+  use: OpenRange & { readonly isForJob?: boolean },
+) => Promise<OpenedTransfer>;
+
+export interface OpenTransfer {
+  /** Joins or starts the transfer, for an image that is linked by then. */
+  readonly admit: AdmitBlob;
+  /** The same, as an answer to a client. */
+  answer(target: BlobTarget, known: KnownBlob): Promise<Pulled<BlobContent>>;
+}
+
+/** Both functions reject with bugs, and with REWRITE_INVALID of the configuration. */
+export function createOpenTransfer(deps: OpenTransferDeps, confirm: ConfirmBlob): OpenTransfer {
   const { cache, transfers, clock, absences } = deps;
 
-  async function admitted(
-    { image, digest }: BlobTarget,
-    known: KnownBlob,
-    range: OpenRange,
-  ): Promise<OpenedTransfer> {
+  const admit: AdmitBlob = async ({ image, digest }, known, use) => {
     const { source, described, confirmed, isLinked } = known;
     const opened = await transfers.open({
       digest,
@@ -59,7 +66,7 @@ export function createOpenTransfer(
       size: described?.size,
       confirmed,
       isLinked,
-      ...range,
+      ...use,
       prefer: described?.endpoint,
     });
     if (!opened.ok) {
@@ -81,7 +88,7 @@ export function createOpenTransfer(
     } finally {
       if (!isAdmitted) opened.close();
     }
-  }
+  };
 
   function isOverdue(opening: Promise<unknown>): Promise<boolean> {
     return new Promise((resolve) => {
@@ -94,10 +101,10 @@ export function createOpenTransfer(
     });
   }
 
-  return async (target, known) => {
+  async function answer(target: BlobTarget, known: KnownBlob): Promise<Pulled<BlobContent>> {
     const { digest } = target;
     const { described } = known;
-    const opening = admitted(target, known, firstRange(target.ranges, known.size));
+    const opening = admit(target, known, firstRange(target.ranges, known.size));
     if (described && (await isOverdue(opening))) {
       return {
         found: true,
@@ -117,7 +124,9 @@ export function createOpenTransfer(
       close: () => opened.close(),
     };
     return { found: true, value, cache: resultOf[opened.how], endpoint, trail };
-  };
+  }
+
+  return { admit, answer };
 }
 
 /** The bytes that will be read first, so that they are fetched first. */

@@ -25,7 +25,7 @@ import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
 import { createBlobSource } from './blob-source.ts';
 import { createConfirmBlob } from './confirm-blob.ts';
 import type { NegativeCache } from './negative-cache.ts';
-import { createOpenTransfer } from './open-transfer.ts';
+import { type AdmitBlob, createOpenTransfer, type KnownBlob } from './open-transfer.ts';
 import type { BlobContent, BlobHead, Pulled } from './pull.ts';
 import { openStoredBlob } from './stored-blob.ts';
 
@@ -42,13 +42,17 @@ export interface PullBlobDeps {
 export interface PullBlob {
   head(target: BlobTarget): Promise<Pulled<BlobHead>>;
   get(target: BlobTarget): Promise<Pulled<BlobContent>>;
+  /** Steps 1 to 6: the answer, or what is known for step 7. */
+  locate(target: BlobTarget): Promise<Pulled<BlobContent> | KnownBlob>;
+  /** Step 7, for a caller that does not read: joins or starts the transfer. */
+  readonly admit: AdmitBlob;
 }
 
 /** `head` and `get` reject with EntrepotError REWRITE_INVALID if the configuration makes no valid name of the image at an endpoint. */
 export function createPullBlob(deps: PullBlobDeps): PullBlob {
   const { cache, transfers, absences } = deps;
   const confirm = createConfirmBlob(deps);
-  const openTransfer = createOpenTransfer(deps, confirm);
+  const { admit, answer } = createOpenTransfer(deps, confirm);
 
   /** As `confirm`. If every endpoint says 404, that is remembered for step 2 of the next requests. */
   const confirmAndRemember: typeof confirm = async (image, digest, described) => {
@@ -84,7 +88,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     return confirmAndRemember(image, digest, undefined);
   }
 
-  async function get(target: BlobTarget): Promise<Pulled<BlobContent>> {
+  async function locate(target: BlobTarget): Promise<Pulled<BlobContent> | KnownBlob> {
     const { image, digest, ranges } = target;
     const { name } = image;
     const stored = await fromStore(name, digest);
@@ -128,8 +132,13 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
         confirmed = asked.value.size;
       }
     }
-    return openTransfer(target, { source, described, size, confirmed, isLinked });
+    return { source, described, size, confirmed, isLinked };
   }
 
-  return { head, get };
+  async function get(target: BlobTarget): Promise<Pulled<BlobContent>> {
+    const located = await locate(target);
+    return 'found' in located ? located : answer(target, located);
+  }
+
+  return { head, get, locate, admit };
 }

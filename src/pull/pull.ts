@@ -12,7 +12,38 @@ export interface Pull {
   blob(target: BlobTarget): Promise<Pulled<BlobContent>>;
   tags(target: TagsTarget): Promise<Pulled<TagList>>;
   referrers(target: ReferrersTarget): Promise<Pulled<ReferrersContent>>;
+  /** Brings one manifest or blob into the cache, verified and stored (`ensure.ts`). Rejects once `signal` is aborted. */
+  ensure(target: ManifestTarget | BlobTarget, options?: EnsureOptions): Promise<Ensured>;
 }
+
+export interface EnsureOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Gets the bytes of the blob that are here so far, about once in each MiB. */
+  readonly tell?: ((present: number) => void) | undefined;
+  /** For jobs: awaited before a transfer begins. No client waits for a transfer that only jobs use. */
+  readonly turn?: (() => Promise<void>) | undefined;
+}
+
+export type Ensured =
+  | {
+      readonly ok: true;
+      /** `here`: this image could serve it from the cache before. */
+      readonly how: 'here' | 'fetched';
+      readonly digest: Digest;
+      /** Bytes. */
+      readonly size: number;
+      readonly trail: Trail;
+    }
+  | {
+      readonly ok: false;
+      /** `notKept`: an endpoint has it, but the cache has no room for it, or the disk does not take it. */
+      readonly how: 'missing' | 'notKept';
+      /** In one line, for people. */
+      readonly reason: string;
+      /** Undefined where an endpoint began to give it. */
+      readonly verdict?: Verdict;
+      readonly trail: Trail;
+    };
 
 /** `X-Entrepot-Cache`. */
 export type CacheResult = 'hit' | 'joined' | 'fetched' | 'revalidated' | 'stale';

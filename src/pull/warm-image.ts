@@ -10,8 +10,6 @@ import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts
 import { isManifestType } from '../oci/media-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
-import type { Transfers } from '../transfer/transfers.ts';
-import { takeBlob } from './drain-blob.ts';
 import { attestationPlatform, chosenParts, isElsewhere, isPlatform, platformsOf } from './image-parts.ts';
 import type { Pull } from './pull.ts';
 import { verdictText } from './verdict-text.ts';
@@ -60,15 +58,13 @@ interface Wanted {
 const blobsAtOnce = 3;
 
 export interface WarmDeps {
-  readonly pull: Pick<Pull, 'manifest' | 'blob'>;
-  readonly transfers: Pick<Transfers, 'settled'>;
+  readonly pull: Pick<Pull, 'manifest' | 'ensure'>;
   readonly cache: Pick<CacheAdmin, 'isStored' | 'bound'>;
 }
 
 /** Gives the function that warms one image. What fails is in its report; it rejects with bugs only. */
 export function createWarmImage({
   pull,
-  transfers,
   cache,
 }: WarmDeps): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
   return async (reference, { platforms, onProgress, signal }) => {
@@ -124,15 +120,14 @@ export function createWarmImage({
     async function take({ descriptor: { digest, size }, isExtra }: Wanted): Promise<void> {
       onProgress({ reference: name, digest, size, done: 0 });
       const tell = (done: number) => onProgress({ reference: name, digest, size, done });
-      const taken = await takeBlob(pull, { kind: 'blob', image, digest }, tell, signal);
-      if (!taken.ok) {
-        miss(isExtra, `${image.name}@${digest}: ${taken.reason}`);
+      const ensured = await pull.ensure({ kind: 'blob', image, digest }, { signal, tell });
+      if (!ensured.ok) {
+        miss(isExtra, `${image.name}@${digest}: ${ensured.reason}`);
         return;
       }
-      await transfers.settled(digest);
       onProgress({ reference: name, digest, size, done: size });
       report.blobs += 1;
-      count(size, taken.isHere);
+      count(size, ensured.how === 'here');
     }
 
     async function takeBlobs(waiting: Iterator<Wanted>): Promise<void> {

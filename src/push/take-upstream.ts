@@ -6,14 +6,11 @@
 import type { HostedContent, Kept } from '../cache/hosted-content.ts';
 import type { Descriptor } from '../oci/manifest.ts';
 import { isManifestType } from '../oci/media-types.ts';
-import { takeBlob } from '../pull/drain-blob.ts';
 import type { Pull } from '../pull/pull.ts';
-import type { ImageName } from '../routing/target.ts';
-import type { Transfers } from '../transfer/transfers.ts';
+import type { BlobTarget, ImageName, ManifestTarget } from '../routing/target.ts';
 
 export interface TakeUpstreamDeps {
-  readonly pull: Pick<Pull, 'manifest' | 'blob'>;
-  readonly transfers: Pick<Transfers, 'settled'>;
+  readonly pull: Pick<Pull, 'ensure'>;
   readonly content: Pick<HostedContent, 'mountBlob'>;
 }
 
@@ -21,16 +18,14 @@ export interface TakeUpstreamDeps {
 export type TakeUpstream = (image: ImageName, descriptor: Descriptor, kept: Kept) => Promise<boolean>;
 
 /** By way of `pull`. False as well where the content breaks off: the client may then send it itself. */
-export function createTakeUpstream({ pull, transfers, content }: TakeUpstreamDeps): TakeUpstream {
+export function createTakeUpstream({ pull, content }: TakeUpstreamDeps): TakeUpstream {
   async function isTaken(image: ImageName, { digest, mediaType }: Descriptor): Promise<boolean> {
     const { registry, repository } = image;
-    if (isManifestType(mediaType)) {
-      const reference = { registry, repository, digest };
-      return (await pull.manifest({ kind: 'manifest', image, reference })).found;
-    }
-    const taken = await takeBlob(pull, { kind: 'blob', image, digest }).catch(() => undefined);
-    await transfers.settled(digest);
-    return taken?.ok === true;
+    const target: ManifestTarget | BlobTarget = isManifestType(mediaType)
+      ? { kind: 'manifest', image, reference: { registry, repository, digest } }
+      : { kind: 'blob', image, digest };
+    const ensured = await pull.ensure(target).catch(() => undefined);
+    return ensured !== undefined && (ensured.ok || ensured.how === 'notKept');
   }
 
   return async (image, descriptor, kept) => {

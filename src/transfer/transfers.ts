@@ -82,7 +82,7 @@ export type OpenedTransfer =
       /** Bytes from `start` to before `end`, or to the blob's end. */
       reader(start: number, end?: number): ByteStream;
       /** As `fillTransfer`. */
-      fill(signal: AbortSignal, tell: (present: number) => void): Promise<void>;
+      fill(signal: AbortSignal, tell: (present: number) => void): Promise<boolean>;
       /** Call it once all readers are closed. */
       close(): void;
     }

@@ -14,11 +14,13 @@ import type { HostedContent } from '../../cache/hosted-content.ts';
 import { isHosted } from '../../cache/index/catalogue.ts';
 import type { PushRule } from '../../config/config.ts';
 import { namePattern } from '../../lib/name-patterns.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { ImageName } from '../../routing/target.ts';
+import type { BlobTarget, ImageName, ManifestTarget } from '../../routing/target.ts';
 import { byBytes, page } from '../list-tags.ts';
 import type { CacheResult, Pull, Pulled } from '../pull.ts';
 import { openStoredBlob } from '../stored-blob.ts';
+import { verdictText } from '../verdict-text.ts';
 import { createHostedReferrers } from './hosted-referrers.ts';
 
 export interface HostedPullDeps {
@@ -50,6 +52,20 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
   async function hostedTag(image: string, tag: Tag) {
     const known = await cache.tag(image, tag);
     return known && isHosted(known.endpoint) ? known.digest : undefined;
+  }
+
+  /** What the target means here: a tag is looked up among the hosted ones. */
+  async function hostedDigest(target: ManifestTarget | BlobTarget): Promise<Digest | undefined> {
+    if (target.kind === 'blob') return target.digest;
+    const { tag, digest } = target.reference;
+    return tag === undefined ? digest : await hostedTag(target.image.name, tag);
+  }
+
+  async function storedSize(kind: 'manifest' | 'blob', name: string, digest: Digest) {
+    if (kind === 'manifest') return (await cache.manifest(name, digest))?.bytes.length;
+    const stored = await openStoredBlob(cache, name, digest);
+    stored?.value.close();
+    return stored?.value.size;
   }
 
   async function hostedTags(image: string): Promise<readonly string[]> {
@@ -86,6 +102,18 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       if (modeOf(image) !== 'local') return pull.blob(target);
       // Not by way of `pull`, which asks endpoints when the file turns out to be damaged.
       return (await openStoredBlob(cache, image.name, digest)) ?? absent;
+    },
+
+    async ensure(target, options) {
+      const { image } = target;
+      const mode = modeOf(image);
+      if (mode === undefined || mode === 'fill') return pull.ensure(target, options);
+      const digest = await hostedDigest(target);
+      const size = digest && (await storedSize(target.kind, image.name, digest));
+      if (digest && size !== undefined) return { ok: true, how: 'here', digest, size, trail: [] };
+      if (mode === 'overlay') return pull.ensure(target, options);
+      const verdict = { kind: 'notFound', isLocal: true } as const;
+      return { ok: false, how: 'missing', reason: verdictText(verdict, []), verdict, trail: [] };
     },
 
     async tags(target) {

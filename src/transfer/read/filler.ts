@@ -17,26 +17,29 @@ export interface Fillable extends Pick<Readable, 'file' | 'isVerified' | 'isRela
 }
 
 /**
- * Brings the whole blob into the store without a reader. Resolves when it is there, or the store could not take it. Rejects where the
- * bytes cannot be had, the cache has no room for them, or `signal` is aborted. `tell` gets the number of bytes that are present.
+ * Brings the whole blob into the store without a reader. Resolves when it is there, or the store could not take it; with false where
+ * the cache has no room for it. Rejects where the bytes cannot be had, or `signal` is aborted. `tell` gets the number of bytes that are
+ * present.
  */
 export async function fillTransfer(
   transfer: Fillable,
   signal: AbortSignal,
   tell: (present: number) => void,
-): Promise<void> {
+): Promise<boolean> {
   const filler = new Filler(transfer, tell);
   const abort = () => filler.fail(asError(signal.reason));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort);
   transfer.await(filler);
+  let isVerified = false;
   try {
-    await filler.verified();
+    isVerified = await filler.verified();
   } finally {
     signal.removeEventListener('abort', abort);
     transfer.forget(filler);
   }
   await transfer.settled();
+  return isVerified;
 }
 
 /** One per wait. It counts as a reader of the transfer, one that has received nothing: wrong bytes may be fetched again for it. */
@@ -55,12 +58,12 @@ class Filler implements WaitingReader {
     this.#tell = tell;
   }
 
-  /** Resolves when the blob is verified. Rejects where it cannot be had, or the cache has no room for it. */
-  async verified(): Promise<void> {
+  /** True once the blob is verified; false where the cache has no room for it. Rejects where it cannot be had. */
+  async verified(): Promise<boolean> {
     for (;;) {
       if (this.#error) throw this.#error;
-      if (this.#transfer.isVerified) return;
-      if (this.#transfer.isRelaying) throw new Error('the cache has no room for it');
+      if (this.#transfer.isVerified) return true;
+      if (this.#transfer.isRelaying) return false;
       await this.#wait();
     }
   }

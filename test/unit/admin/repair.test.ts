@@ -19,16 +19,14 @@ function repairOf(images: readonly string[], has: (image: string) => boolean = (
       forget: async (one) => void forgotten.push(one),
     },
     pull: {
-      manifest: () => assert.fail('it is a blob'),
-      async blob({ image }) {
+      async ensure({ image }) {
         asked.push(image.name);
-        if (!has(image.name)) return { found: false, verdict: { kind: 'notFound' }, trail: [] };
+        const verdict = { kind: 'notFound' } as const;
+        if (!has(image.name)) return { ok: false, how: 'missing', reason: 'not found', verdict, trail: [] };
         stored.add(digest);
-        const value = { digest, size: 1, open: () => assert.fail('not read'), close() {} };
-        return { found: true, value, cache: 'hit', trail: [] };
+        return { ok: true, how: 'fetched', digest, size: 1, trail: [] };
       },
     },
-    transfers: { settled: async () => {} },
     isListed: (registry) => registry !== 'gone.test',
   };
   return { repair: createRepair(deps), asked, forgotten };

@@ -130,6 +130,7 @@ export function createMemoryPull(): MemoryPull {
       const bytes = Buffer.from('{"schemaVersion":2,"manifests":[]}');
       return answered({ bytes, filtered: target.artifactType !== undefined });
     },
+    ensure: () => Promise.reject(new Error('no request of a client ensures')),
   };
   return pull;
 }
