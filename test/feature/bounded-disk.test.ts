@@ -156,7 +156,7 @@ describe('a quota', () => {
     const large = imageOf('large', ...[1, 2, 3, 4].map((n) => 80 * KiB + n));
     await pull(mirrored, 'team/large', large);
     assert.deepEqual(await kept(mirrored, images), ['team/a', 'team/b']);
-    const said = mirrored.proxy.log.filter(({ event }) => event === 'cache.image-too-large');
+    const said = mirrored.proxy.log.filter(({ event }) => event === 'cache.imageTooLarge');
     assert.equal(said.length, 1);
     const other = { 'other/large': imageOf('large', ...[1, 2, 3, 4].map((n) => 80 * KiB + n)) };
     await pull(mirrored, 'other/large', other['other/large']);

@@ -69,7 +69,7 @@ test('bad usage exits with 2 and a line that helps', async () => {
     [['serve', 'config=e.toml'], /\(Did you mean --config\?\)/],
     [['serve', '--data', 'd', 'log-level', 'debug'], /\(Did you mean --log-level\?\)/],
     [['check', 'json'], /\(Did you mean --json\?\)/],
-    [['explain', 'alpine', '--data', 'x'], /^entrepot: unknown option '--data'/],
+    [['explain', 'alpine', '--datas', 'x'], /^entrepot: unknown option '--datas'/],
     [['check', '--config'], /^entrepot: option '--config <FILE>' argument missing/],
     [['serve', '--listen', 'nowhere'], /^entrepot: --listen must be HOST:PORT/],
     [['serve', '--log-level', 'loud'], /^entrepot: --log-level must be/],
