@@ -41,6 +41,7 @@ import { createReadBlocks } from './lib/bytes/read-blocks.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
+import { syncSchedule } from './replication/sync-job.ts';
 import type { Syncs } from './replication/syncs.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -128,7 +129,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         const address = await server.start();
         parts.access.start();
         backgroundScrub.configure(cache.scrub);
-        parts.durable.runner.start();
+        parts.durable.start(syncSchedule(routes.current.settings.syncs));
         return address;
       } catch (error) {
         await adminServer.stop();
@@ -148,6 +149,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       parts.transfers.configure(settings.transfer);
       server.limit(settings.limits);
       backgroundScrub.configure(settings.cache.scrub);
+      parts.durable.schedule.configure(syncSchedule(settings.syncs));
       secure(tls);
       for (const key of keptUntilRestart(config.server, settings)) {
         log.warn({ event: 'app.needsRestart', key }, 'this setting takes effect at the next start only');
@@ -160,6 +162,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     async stop() {
       const { stopGrace, drainDelay } = routes.current.settings.limits;
       backgroundScrub.stop();
+      parts.durable.schedule.stop();
       // At once, so that content is not given up because the transfer that would repair it is being closed.
       parts.endings.push(parts.scrubs.stop(), parts.durable.runner.stop());
       const stopped = await server.stop(stopGrace, drainDelay);
@@ -246,14 +249,13 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
   const warm = createWarmImage({ pull, cache: cache.admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
-  const jobsDeps = { store: cache.jobs, kinds: deps.jobKinds ?? [], transfers, clock, log, metrics };
-  const durable = releases.add(createDurableJobs(jobsDeps), ({ runner }) => runner.stop());
-  const { jobs } = durable;
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
-  const administration = {
-    ...createAdministration({ cache: cache.admin, scrubs, warm, jobs, uploads, isListed, tokens }),
-    ...syncs,
-  };
+  const { jobKinds = [] } = deps;
+  const jobsDeps = { store: cache.jobs, kinds: [syncs.kind, ...jobKinds], transfers, clock, log, metrics };
+  const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
+  const { jobs } = durable;
+  const adminDeps = { cache: cache.admin, scrubs, warm, jobs, uploads, isListed, tokens };
+  const administration = { ...createAdministration(adminDeps), ...syncs.commands };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());

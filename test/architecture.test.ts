@@ -42,7 +42,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['src/cache/index/'],
   toml: ['src/config/'],
   commander: ['src/cli/'],
-  croner: ['src/jobs/'],
+  croner: ['src/lib/'],
   'fastest-levenshtein': ['src/config/toml/'],
   'jsonc-parser': ['src/config/credentials/'],
   pino: ['src/telemetry/'],

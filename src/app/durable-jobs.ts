@@ -4,6 +4,7 @@ import type { JobKind } from '../jobs/job.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
 import { createJobRunner, type JobRunner } from '../jobs/runner.ts';
+import { createSchedule, type Schedule, type Scheduled } from '../jobs/schedule.ts';
 import { createTurns } from '../jobs/turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -13,6 +14,10 @@ import type { Transfers } from '../transfer/transfers.ts';
 export interface DurableJobs {
   readonly jobs: Jobs;
   readonly runner: JobRunner;
+  readonly schedule: Schedule;
+  /** Begins to run jobs, and to add those whose time comes. */
+  start(scheduled: readonly Scheduled[]): void;
+  stop(): Promise<void>;
 }
 
 export interface DurableJobsDeps {
@@ -28,7 +33,7 @@ export interface DurableJobsDeps {
 const atOnce = 4;
 const clients = 2;
 
-/** Nothing runs before `runner.start()`. */
+/** Nothing runs before `start`. */
 export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
   const { store, kinds, transfers, clock, log, metrics } = deps;
   const turns = createTurns({ clock, coldForClients: () => transfers.countForClients }, { clients });
@@ -36,5 +41,18 @@ export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
     { store, turns, clock, random: Math.random, log, ended: metrics.jobEnded, owner: randomUUID() },
     { kinds, atOnce },
   );
-  return { runner, jobs: createJobs({ store, runner, clock }) };
+  const schedule = createSchedule({ store, clock, random: Math.random, log, added: runner.wake });
+  return {
+    runner,
+    schedule,
+    jobs: createJobs({ store, runner, clock }),
+    start(scheduled) {
+      runner.start();
+      schedule.configure(scheduled);
+    },
+    stop() {
+      schedule.stop();
+      return runner.stop();
+    },
+  };
 }

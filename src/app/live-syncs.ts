@@ -1,7 +1,9 @@
 /** The `[[sync]]` blocks and the registries of the configuration in force: each run begins with what a reload has put there. */
 import type { Cache } from '../cache/cache.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { JobKind } from '../jobs/job.ts';
 import { namePattern } from '../lib/name-patterns.ts';
+import { createSyncJob } from '../replication/sync-job.ts';
 import type { SyncsDeps } from '../replication/syncs.ts';
 import { createSyncs, type Syncs } from '../replication/syncs.ts';
 import type { LiveRoutes } from './live-routes.ts';
@@ -11,17 +13,25 @@ export interface LiveSyncsDeps extends Pick<SyncsDeps, 'pull' | 'warm' | 'isList
   readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag'> & { readonly admin: CacheAdmin };
 }
 
+export interface LiveSyncs {
+  readonly commands: Syncs;
+  /** Of the jobs that run blocks. */
+  readonly kind: JobKind;
+}
+
 /** The first `[[push]]` rule that matches an image counts, as for pulls. */
-export function createLiveSyncs({ routes, cache, ...deps }: LiveSyncsDeps): Syncs {
+export function createLiveSyncs({ routes, cache, ...deps }: LiveSyncsDeps): LiveSyncs {
   const modes = routes.each(({ settings }) =>
     settings.push.map(({ match, mode }) => ({ mode, matches: namePattern([match]) })),
   );
-  return createSyncs({
+  const blocks = () => routes.current.settings.syncs;
+  const commands = createSyncs({
     ...deps,
     cache,
     admin: cache.admin,
     upstream: () => routes.current.upstream,
-    blocks: () => routes.current.settings.syncs,
+    blocks,
     isLocal: (image) => modes().find(({ matches }) => matches?.(image))?.mode === 'local',
   });
+  return { commands, kind: createSyncJob(commands, (name) => blocks().some((block) => block.name === name)) };
 }

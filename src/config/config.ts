@@ -193,7 +193,15 @@ export interface SyncBlock {
   readonly timeout: number;
   /** A run stops where a host has fewer pulls left than this; undefined: it does not look. */
   readonly floor: number | undefined;
+  /** When it runs by itself; undefined: by command alone. */
+  readonly when: SyncTimes | undefined;
 }
+
+export type SyncTimes =
+  /** Milliseconds. */
+  | { readonly every: number }
+  /** As in crontab(5); `timezone`: an IANA name. */
+  | { readonly cron: string; readonly timezone: string };
 
 /** `tags` of a `[[sync]]`. What each key takes away: `replication/tag-selection.ts`. */
 export interface SyncTags {

@@ -1,10 +1,12 @@
 /** `[[sync]]` of entrepot.toml. docs/sync.md explains each key. */
 import Range from 'semver/classes/range.js';
 import { expandBraces, maxExpanded } from '../lib/braces.ts';
+import { cronProblem } from '../lib/cron.ts';
 import { readTagPattern, readTagRegex } from '../lib/tag-patterns.ts';
 import { looksLikeRegistry, parseReference } from '../oci/reference.ts';
-import type { SyncBlock, SyncTags } from './config.ts';
+import type { SyncBlock, SyncTags, SyncTimes } from './config.ts';
 import type { StrictTable } from './toml/strict-table.ts';
+import { durationForms } from './toml/units.ts';
 import type { ValueKind } from './toml/value-kinds.ts';
 import * as kind from './toml/value-kinds.ts';
 
@@ -21,6 +23,15 @@ const platform: ValueKind<string> = {
   expected: 'a platform such as "linux/amd64" or "linux/arm/v7"',
   read: (value) =>
     typeof value === 'string' && /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/.test(value) ? value : undefined,
+};
+
+const interval: ValueKind<number> = {
+  ...kind.age,
+  expected: `${durationForms}, from "1m" to "3650d"`,
+  read(value) {
+    const milliseconds = kind.age.read(value);
+    return milliseconds !== undefined && milliseconds >= 60_000 ? milliseconds : undefined;
+  },
 };
 
 /** One block for each `[[sync]]` that has a name and a source. */
@@ -42,9 +53,27 @@ export function readSyncs(tables: readonly StrictTable[]): readonly SyncBlock[] 
       referrers: table.value('referrers', kind.oneOf('all', 'none'), 'all'),
       timeout: table.value('timeout', kind.wait, usualTimeout),
       floor: table.value('floor', kind.integer(1, 1_000_000)),
+      when: readTimes(table),
     };
     return name === undefined || source === undefined ? [] : [{ name, source, ...rest }];
   });
+}
+
+function readTimes(table: StrictTable): SyncTimes | undefined {
+  const every = table.value('every', interval);
+  const cron = table.value('cron', kind.text);
+  const timezone = table.value('timezone', kind.text);
+  if (timezone !== undefined && cron === undefined) {
+    table.problem('timezone', 'sync.timezone is the time zone of cron: it needs cron = "..." beside it');
+  }
+  if (cron === undefined) return every === undefined ? undefined : { every };
+  if (every !== undefined) {
+    table.problem('cron', 'sync.every and sync.cron exclude each other');
+    return undefined;
+  }
+  const problem = cronProblem(cron, timezone ?? 'UTC', Date.now());
+  if (problem !== undefined) table.problem('cron', `sync.cron ${JSON.stringify(cron)}: ${problem}`);
+  return problem === undefined ? { cron, timezone: timezone ?? 'UTC' } : undefined;
 }
 
 function readTags(table: StrictTable): SyncTags {

@@ -8,9 +8,8 @@
  *
  * "Soon" is within a minute, by chance. An hour that a time zone skips runs once, after it; one that comes twice runs once.
  */
-import { Cron } from 'croner';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { reasonOf } from '../lib/thrown.ts';
+import { nextCron } from '../lib/cron.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Json, jobPriorities } from './job.ts';
 import type { JobStore } from './job-store.ts';
@@ -50,30 +49,6 @@ const soon = 60_000;
 const longestSleep = 3_600_000;
 /** ms until the store is asked again after it failed. */
 const storeRetry = 30_000;
-
-/** Epoch ms of the first time after `after`, undefined where there is none any more. Throws for what `cronProblem` names. */
-export function nextCron(cron: string, timezone: string, after: number): number | undefined {
-  return new Cron(cron, { timezone, paused: true }).nextRun(new Date(after))?.getTime();
-}
-
-/** What is wrong with a cron expression or a time zone, in words. An expression without any time to come is wrong, too. */
-export function cronProblem(cron: string, timezone: string, now: number): string | undefined {
-  if (!isTimezone(timezone)) return `no time zone is named ${JSON.stringify(timezone)}`;
-  try {
-    return nextCron(cron, timezone, now) === undefined ? 'names no time that will ever come' : undefined;
-  } catch (error) {
-    return reasonOf(error).replace(/^Cron\w*: /, '');
-  }
-}
-
-function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** No timer runs before `configure`, and none keeps the process alive. */
 export function createSchedule(deps: ScheduleDeps): Schedule {

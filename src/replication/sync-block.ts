@@ -51,6 +51,8 @@ export interface SyncReport {
 export interface SyncOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WarmProgress) => void;
+  /** Awaited before each tag that is brought; a job lets clients go first. */
+  readonly turn?: (() => Promise<void>) | undefined;
 }
 
 /** Asks registries and changes no tag. Resolves where a registry fails, too. Rejects for bugs, and once `signal` is aborted. */
@@ -68,7 +70,7 @@ export async function planBlock(deps: SyncDeps, block: SyncBlock, signal: AbortS
 export async function syncBlock(
   deps: SyncDeps,
   block: SyncBlock,
-  { signal, onProgress }: SyncOptions,
+  { signal, onProgress, turn }: SyncOptions,
 ): Promise<SyncReport> {
   const { clock } = deps;
   const began = clock.monotonic();
@@ -81,7 +83,7 @@ export async function syncBlock(
     const { images, problem } = await imagesOf(deps, block);
     const repositories: SyncedRepository<TagResult>[] = [];
     for (const image of images) {
-      repositories.push(await syncRepository(deps, workOf(block, image, until), onProgress));
+      repositories.push(await syncRepository(deps, workOf(block, image, until), { onProgress, turn }));
     }
     const tags = repositories.flatMap((repository) => repository.tags);
     const hasProblem = problem !== null || repositories.some((repository) => repository.problem !== null);
@@ -103,7 +105,7 @@ export async function syncBlock(
 async function syncRepository(
   deps: SyncDeps,
   work: RepositoryWork,
-  onProgress: SyncOptions['onProgress'],
+  options: Omit<SyncOptions, 'signal'>,
 ): Promise<SyncedRepository<TagResult>> {
   const { image, signal } = work;
   let plan: RepositoryPlan;
@@ -114,10 +116,10 @@ async function syncRepository(
     return { image: image.name, listed: 0, tags: [], problem: reasonOf(signal.reason), warning: null };
   }
   const planned = new Set<string>(plan.tags.map(({ tag }) => tag));
-  const results = await mapAtOnce(plan.tags, tagsAtOnce, (tag) => carryOut(deps, work, tag, onProgress));
+  const results = await mapAtOnce(plan.tags, tagsAtOnce, (tag) => carryOut(deps, work, tag, options));
   const late = (await lateTags(deps, work, plan, results)).filter((tag) => !planned.has(tag));
   const lateResults = await mapAtOnce(late, tagsAtOnce, async (tag) =>
-    carryOut(deps, work, await planTag(deps, work, tag), onProgress),
+    carryOut(deps, work, await planTag(deps, work, tag), options),
   );
   return { ...plan, image: image.name, listed: plan.listed.length, tags: [...results, ...lateResults] };
 }
@@ -126,7 +128,7 @@ async function carryOut(
   deps: SyncDeps,
   work: RepositoryWork,
   plan: PlannedTag,
-  onProgress: SyncOptions['onProgress'],
+  { onProgress, turn }: Omit<SyncOptions, 'signal'>,
 ): Promise<TagResult> {
   const { tag, action, digest, endpoint, reason } = plan;
   const result = { tag, action, digest, bytes: 0, reason };
@@ -134,6 +136,7 @@ async function carryOut(
   switch (action) {
     case 'add':
     case 'move':
+      await turn?.();
       return await bringTag(deps, work, { plan, onProgress });
     case 'same':
       // The registry has just confirmed it.

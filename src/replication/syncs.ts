@@ -60,10 +60,12 @@ export function createSyncs(deps: SyncsDeps): Syncs {
       for (const block of named(names)) plans.push(await planBlock(deps, block, signal));
       return plans;
     },
-    async sync(names, { signal = endless.signal, onProgress = () => {} }) {
+    async sync(names, { signal = endless.signal, onProgress = () => {}, turn }) {
       const reports: SyncReport[] = [];
       for (const block of named(names)) {
-        const report = await running.run(block.name, () => syncBlock(deps, block, { signal, onProgress }));
+        const report = await running.run(block.name, () =>
+          syncBlock(deps, block, { signal, onProgress, turn }),
+        );
         tell(report);
         reports.push(report);
       }

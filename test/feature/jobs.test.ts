@@ -12,7 +12,7 @@ import { tempFolder } from '../support/temp-folder.ts';
 
 /** Jobs end with the outcome that their arguments say; without one, when they are aborted. */
 const scripted: JobKind = {
-  name: 'sync',
+  name: 'chore',
   atOnce: 5,
   run: ({ job, signal }) =>
     new Promise((resolve) => {
@@ -32,7 +32,7 @@ async function add(
   outcome: JobOutcome | null,
   becomes: string,
 ): Promise<JobId> {
-  const job = { kind: 'sync', key, priority: 0, cause: 'manual', arguments: outcome as never };
+  const job = { kind: 'chore', key, priority: 0, cause: 'manual', arguments: outcome as never };
   const id = await app.jobs.add(job);
   await eventually(`job ${key} is ${becomes}`, async () => (await app.jobs.find(id))?.state === becomes);
   return id;
@@ -92,7 +92,7 @@ describe('entrepot jobs', () => {
     const { json } = await runCommand(proxy, 'jobs', 'show', `${done}`, '--json');
     assert.deepEqual([json.key, json.state, json.progress], ['ubi', 'done', { bytes: 12 }]);
     const { stdout } = await runCommand(proxy, 'jobs', 'show', `${done}`);
-    assert.match(stdout, /^job +\d+\nkind +sync\nabout +ubi\nstate +done: it succeeded at /);
+    assert.match(stdout, /^job +\d+\nkind +chore\nabout +ubi\nstate +done: it succeeded at /);
     for (const id of ['999', 'x', '0'])
       assert.equal((await runCommand(proxy, 'jobs', 'show', id)).code, 2, id);
   });
@@ -122,7 +122,7 @@ describe('entrepot jobs', () => {
     const proxy = await start(t);
     const id = await add(proxy, 'endless', null, 'running');
     const { stdout } = await runCommand(proxy, 'jobs', 'cancel', `${id}`);
-    assert.match(stdout, /\(sync endless\) is cancelled/);
+    assert.match(stdout, /\(chore endless\) is cancelled/);
     assert.equal((await proxy.app.jobs.find(id))?.state, 'cancelled');
   });
 });

@@ -6,7 +6,7 @@ import { createLog } from '../../src/telemetry/log.ts';
 
 const [folder = ''] = process.argv.slice(2);
 const endless: JobKind = {
-  name: 'sync',
+  name: 'chore',
   atOnce: 1,
   run({ job, tell }) {
     tell({ tags: 3 });
@@ -33,5 +33,5 @@ const app = await createApp(config, {
   jobKinds: [endless],
 });
 await app.start();
-await app.jobs.add({ kind: 'sync', key: 'ubi', arguments: null, priority: 0, cause: 'manual' });
+await app.jobs.add({ kind: 'chore', key: 'ubi', arguments: null, priority: 0, cause: 'manual' });
 setInterval(() => {}, 1000);

@@ -32,6 +32,7 @@ describe('[[sync]]', () => {
         referrers: 'all',
         timeout: 7_200_000,
         floor: undefined,
+        when: undefined,
       },
     ]);
   });
@@ -46,7 +47,9 @@ describe('[[sync]]', () => {
       platforms = ["linux/amd64", "linux/arm/v7"]
       referrers = "none"
       timeout = "1h"
-      floor = 50`);
+      floor = 50
+      cron = "15 2 * * *"
+      timezone = "Europe/Berlin"`);
     assert.deepEqual(problems, []);
     assert.deepEqual(server.syncs, [
       {
@@ -65,6 +68,7 @@ describe('[[sync]]', () => {
         referrers: 'none',
         timeout: 3_600_000,
         floor: 50,
+        when: { cron: '15 2 * * *', timezone: 'Europe/Berlin' },
       },
     ]);
   });
@@ -101,6 +105,25 @@ describe('[[sync]]', () => {
       ['floor = -1', '4: sync.floor must be a whole number from 1 to 1000000, not -1'],
     ] as const) {
       assert.deepEqual(problemsOf(lines), [expected]);
+    }
+  });
+
+  it('runs every so often, or at times of a cron expression that come, and not both', () => {
+    const { server } = read('[[sync]]\nname = "a"\nsource = "x/y"\nevery = "6h"');
+    assert.deepEqual(server.syncs[0]?.when, { every: 6 * 3_600_000 });
+    const utc = read('[[sync]]\nname = "a"\nsource = "x/y"\ncron = "0 * * * *"');
+    assert.deepEqual(utc.server.syncs[0]?.when, { cron: '0 * * * *', timezone: 'UTC' });
+    for (const [lines, reason] of [
+      ['every = "10s"', /sync\.every must be a duration .*from "1m"/],
+      ['every = "1h"\ncron = "0 * * * *"', /exclude each other/],
+      ['cron = "0 0 31 2 *"', /sync\.cron "0 0 31 2 \*": names no time that will ever come/],
+      ['cron = "61 * * * *"', /sync\.cron .*61/],
+      ['cron = "0 * * * *"\ntimezone = "Nowhere/X"', /no time zone is named "Nowhere\/X"/],
+      ['timezone = "UTC"', /needs cron/],
+    ] as const) {
+      const problems = problemsOf(lines);
+      assert.equal(problems.length, 1, lines);
+      assert.match(problems[0] ?? '', reason);
     }
   });
 

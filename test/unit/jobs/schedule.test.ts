@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { JobStore } from '../../../src/jobs/job-store.ts';
-import {
-  createSchedule,
-  cronProblem,
-  nextCron,
-  type Scheduled,
-  type When,
-} from '../../../src/jobs/schedule.ts';
+import { createSchedule, type Scheduled, type When } from '../../../src/jobs/schedule.ts';
+import { cronProblem, nextCron } from '../../../src/lib/cron.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { createMemoryJobs } from '../../support/memory-jobs.ts';
 

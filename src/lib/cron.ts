@@ -1,0 +1,27 @@
+/** Times of cron expressions, for schedules and for the check of the configuration. Its timers are not used. */
+import { Cron } from 'croner';
+import { reasonOf } from './thrown.ts';
+
+/** Epoch ms of the first time after `after`, undefined where there is none any more. Throws for what `cronProblem` names. */
+export function nextCron(cron: string, timezone: string, after: number): number | undefined {
+  return new Cron(cron, { timezone, paused: true }).nextRun(new Date(after))?.getTime();
+}
+
+/** What is wrong with a cron expression or a time zone, in words. An expression without any time to come is wrong, too. */
+export function cronProblem(cron: string, timezone: string, now: number): string | undefined {
+  if (!isTimezone(timezone)) return `no time zone is named ${JSON.stringify(timezone)}`;
+  try {
+    return nextCron(cron, timezone, now) === undefined ? 'names no time that will ever come' : undefined;
+  } catch (error) {
+    return reasonOf(error).replace(/^Cron\w*: /, '');
+  }
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
