@@ -57,6 +57,8 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
     async mount(image, digest, from) {
       for (const source of from) {
         if (!(await content.serves(source.name, digest))) continue;
+        // A manifest comes by its own PUT, which looks at what it lists.
+        if (await content.manifest(source.name, digest)) continue;
         if (await content.mountBlob(image.name, digest, keptBy(image))) return stored(image, digest);
       }
       return undefined;

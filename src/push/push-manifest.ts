@@ -14,8 +14,9 @@ import type { PushRule } from '../config/config.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
-import { type Manifest, readManifest } from '../oci/manifest.ts';
+import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType, isSchema1Type } from '../oci/media-types.ts';
+import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import { isNoRoom } from './no-room.ts';
@@ -37,20 +38,26 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
   /** By image, so that a look at an immutable tag and its move are one. */
   const movingTags = new KeyedLock();
 
+  /** A child manifest has to be one here, too: the bytes alone may have come as a blob. */
+  async function isHere(image: string, { digest, mediaType }: Descriptor): Promise<boolean> {
+    if (isManifestType(mediaType)) return (await content.manifest(image, digest)) !== undefined;
+    return content.serves(image, digest);
+  }
+
   async function missingOf(image: ImageName, manifest: Manifest, rule: PushRule): Promise<readonly Digest[]> {
     const listed = manifest.children.filter(({ isElsewhere }) => !isElsewhere);
     const wanted = [...new Map(listed.map((child) => [child.digest, child])).values()];
     const missing: Digest[] = [];
     for (let at = 0; at < wanted.length && missing.length < maxMissing; at += atOnce) {
       const part = wanted.slice(at, at + atOnce);
-      const isHere = await Promise.all(
+      const found = await Promise.all(
         part.map(
           async (child) =>
-            (await content.serves(image.name, child.digest)) ||
+            (await isHere(image.name, child)) ||
             (rule.mode !== 'local' && (await takeUpstream(image, child, { hosted: rule.mode !== 'fill' }))),
         ),
       );
-      missing.push(...part.filter((_, index) => !isHere[index]).map(({ digest }) => digest));
+      missing.push(...part.filter((_, index) => !found[index]).map(({ digest }) => digest));
     }
     return missing.slice(0, maxMissing);
   }
@@ -84,6 +91,11 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
     const manifest = readManifest(bytes, pushed.mediaType);
     if ('problem' in manifest)
       return { kind: 'manifestInvalid', problem: `the manifest ${manifest.problem}` };
+    if (isAmbiguous(bytes)) {
+      const problem =
+        'the manifest lists both images and layers: it would mean one thing here and another elsewhere';
+      return { kind: 'manifestInvalid', problem };
+    }
     const { mediaType, subject } = manifest;
     if (isSchema1Type(mediaType)) {
       return {
@@ -144,4 +156,15 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
 function digestOf(bytes: Uint8Array, wanted: Digest | undefined): Digest {
   const algorithm = wanted === undefined ? 'sha256' : digestAlgorithm(wanted);
   return parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`) as Digest;
+}
+
+/**
+ * Whether the same bytes can be read as an index and as an image, which lets one digest mean two things (CVE-2021-41190,
+ * image-spec "Security Considerations"). What they list would depend on the type under which they came first.
+ */
+function isAmbiguous(bytes: Uint8Array): boolean {
+  const parsed = parseJson(bytes);
+  if (!parsed.ok || !isJsonObject(parsed.value)) return false;
+  const { manifests, config, layers, fsLayers } = parsed.value;
+  return manifests !== undefined && [config, layers, fsLayers].some((field) => field !== undefined);
 }

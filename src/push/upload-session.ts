@@ -64,7 +64,15 @@ export class UploadSession {
   }
 
   /** Appends a chunk, or says why not. What came of a body that broke off is kept. */
-  async write({ start, length, body }: Chunk): Promise<UploadFailure | undefined> {
+  async write(chunk: Chunk): Promise<UploadFailure | undefined> {
+    try {
+      return await this.#append(chunk);
+    } finally {
+      await this.#keepRoomForSize();
+    }
+  }
+
+  async #append({ start, length, body }: Chunk): Promise<UploadFailure | undefined> {
     const before = this.#size;
     if (start !== undefined && start !== before) return { kind: 'outOfOrder', upload: this.state };
     if (length === 0) return undefined;
@@ -135,6 +143,14 @@ export class UploadSession {
     const size = this.#size + bytes;
     if (size <= this.#reserved) return true;
     return (isOpen && (await this.mayGrowTo(size + step))) || (await this.mayGrowTo(size));
+  }
+
+  /** Bytes that were announced and did not come hold no room: the client may never come back. */
+  async #keepRoomForSize(): Promise<void> {
+    if (this.#reserved <= this.#size) return;
+    for (const reservation of this.#reservations.splice(0)) reservation.release();
+    this.#reserved = 0;
+    if (this.#size > 0) await this.mayGrowTo(this.#size);
   }
 
   /** Removes the files that are left and gives the room back. */

@@ -337,6 +337,41 @@ describe('a client that pushes', () => {
     assert.deepEqual(JSON.parse(none.body.toString()).manifests, []);
   });
 
+  it('gets MANIFEST_INVALID for bytes that are an index and an image at once', async () => {
+    const blob = await fresh().blob('{}');
+    const both = { ...imageManifest(['{}']), mediaType: undefined, manifests: [{ digest: blob, size: 2 }] };
+    for (const type of [indexType, 'application/vnd.oci.image.manifest.v1+json']) {
+      const refused = await to.send('PUT', 'manifests/a', JSON.stringify(both), { 'content-type': type });
+      assert.deepEqual([refused.status, codesOf(refused)], [400, ['MANIFEST_INVALID']], type);
+    }
+  });
+
+  it('cannot mount a manifest: it would come without what it lists', async () => {
+    await fresh().blob('{}');
+    const json = imageManifest(['{}']);
+    assert.equal((await to.manifest('a', json)).status, 201);
+    const digest = sha256(JSON.stringify(json));
+    const from = `images.local/team/app${repository}`;
+    const mounted = await fresh().send('POST', `blobs/uploads/?mount=${digest}&from=${from}`, '');
+    assert.equal(mounted.status, 202);
+    assert.equal((await to.send('GET', `manifests/${digest}`)).status, 404);
+  });
+
+  it('lists referrers with large annotations without them', async () => {
+    await fresh().blob('{}');
+    const subject = { mediaType: imageManifest([]).mediaType, digest: sha256('large subject'), size: 7 };
+    for (const text of ['small', 'x'.repeat(100_000)]) {
+      const json = imageManifest(['{}'], { subject, annotations: { text } });
+      assert.equal((await to.manifest(sha256(JSON.stringify(json)), json)).status, 201);
+    }
+    const { body } = await to.send('GET', `referrers/${subject.digest}`);
+    const { manifests } = JSON.parse(body.toString()) as { manifests: { annotations?: object }[] };
+    assert.deepEqual(
+      manifests.map(({ annotations }) => annotations),
+      [{ text: 'small' }, undefined],
+    );
+  });
+
   it('deletes a tag: its digest stays', async () => {
     await fresh().blob('{}');
     const json = imageManifest(['{}']);

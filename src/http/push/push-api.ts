@@ -173,7 +173,8 @@ async function putManifest(push: Push, request: PushRequest, target: ManifestTar
       { code: 'TAG_INVALID', message: 'a tag has at most 128 of letters, digits, "_", "." and "-"' },
     ]);
   }
-  const bytes = await body.whole(maxManifestBytes);
+  const bytes = await body.whole(maxManifestBytes).catch(() => 'clientLeft' as const);
+  if (bytes === 'clientLeft') return pushFailureAnswer({ kind: 'clientLeft' });
   if (!bytes) {
     const message = `a manifest has at most ${maxManifestBytes} bytes`;
     return errorsAnswer(413, [{ code: 'MANIFEST_INVALID', message }]);

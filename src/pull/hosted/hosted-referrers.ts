@@ -28,6 +28,12 @@ export interface HostedReferrers {
   ): Promise<ReferrersContent | undefined>;
 }
 
+/** Characters of one descriptor with its annotations, and of all of them; beyond, a descriptor stands without its annotations. */
+const maxDescriptor = 64 * 1024;
+const maxAnnotated = 2 * 1024 * 1024;
+/** Descriptors of one answer: about 4 MiB, which is what clients read of an index. */
+const maxListed = 10_000;
+
 /** A descriptor as it stands in an index. */
 type Listed = Record<string, unknown>;
 
@@ -58,10 +64,22 @@ export function createHostedReferrers({ cache, content }: HostedReferrersDeps): 
 
   async function here({ image, subject, artifactType }: ReferrersTarget): Promise<readonly Listed[]> {
     const digests = await content.referrersOf(image.name, subject);
-    const attached = await Promise.all(digests.map((digest) => descriptorOf(image.name, digest)));
     const listed = await underFallbackTag(image.name, subject);
-    const all = [...attached.filter((one) => one !== undefined), ...listed];
-    return artifactType === undefined ? all : all.filter((one) => one.artifactType === artifactType);
+    const isWanted = (one: Listed) => artifactType === undefined || one.artifactType === artifactType;
+    const all = listed.filter(isWanted);
+    let bytes = 0;
+    // One after the other: each may be a manifest of 4 MiB.
+    for (const digest of digests) {
+      const one = await descriptorOf(image.name, digest);
+      if (!one || !isWanted(one)) continue;
+      const size = JSON.stringify(one).length;
+      const isLarge = size > maxDescriptor || bytes + size > maxAnnotated;
+      const { annotations: _, ...bare } = one;
+      all.push(isLarge ? bare : one);
+      bytes += isLarge ? 0 : size;
+      if (all.length >= maxListed) break;
+    }
+    return all;
   }
 
   const contentOf = (listed: readonly Listed[], { artifactType }: ReferrersTarget): ReferrersContent => {
