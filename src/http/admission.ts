@@ -90,7 +90,11 @@ function admissionOf(access: Access, principal: Principal, client: ClientFacts):
         return challengeAnswer(challenge, `${reason}: ${right} of ${image.name}`);
       }
       if (target) return hiddenAnswer(target, `${principal.name} may not ${right} ${image.name}`);
-      const message = `${principal.name} may not ${right} ${image.name}: no [[access.rule]] allows it`;
+      const why =
+        principal.kind === 'robot'
+          ? 'neither its token nor an [[access.rule]] allows it'
+          : 'no [[access.rule]] allows it';
+      const message = `${principal.name} may not ${right} ${image.name}: ${why}`;
       return errorsAnswer(403, [{ code: 'DENIED', message }]);
     },
   };

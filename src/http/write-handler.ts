@@ -2,7 +2,7 @@
  * Requests that write, and requests about uploads:
  *
  *   a request of this very server     508
- *   no [[push]] rule for the image    405, as for a mirror that takes no pushes
+ *   no [[push]] rule for the image    405, as for a mirror that takes no pushes; also where its registry is not listed
  *   the principal lacks the right     401 or 403 (`admission.ts`)
  *   all else                          `push/push-api.ts`
  */
@@ -59,12 +59,16 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
     if (!methods.includes(method)) return { answer: withoutBody(readOnlyAnswer(method)) };
     if (via !== undefined && headers.via?.includes(via)) return { answer: withoutBody(loopAnswer()) };
     const routed = route.routePush({ rawPath, rawQuery, host: headers.host });
-    if (!routed.ok) return { answer: withoutBody(refusalAnswer(routed.refusal)) };
+    const right = method === 'DELETE' && !isUploadRequest(request) ? 'delete' : 'push';
+    if (!routed.ok) {
+      const { refusal } = routed;
+      if (refusal.image === undefined) return { answer: withoutBody(refusalAnswer(refusal)) };
+      return { answer: withoutBody(noPushAnswer(refusal.image, { right, isUnlisted: true })) };
+    }
     const { target, name, namespace } = routed;
     const { image } = target;
     const handled = { target, namespace };
-    if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name)) };
-    const right = method === 'DELETE' && target.kind !== 'upload' ? 'delete' : 'push';
+    if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name, { right })) };
     const refusal = admission.refusal({ right, image, name, namespace });
     if (refusal) return { ...handled, answer: withoutBody(refusal) };
     const answer = answerPush(push, {

@@ -3,6 +3,8 @@ export interface Refusal {
   readonly reason: RefusalReason;
   /** A sentence for the client: the value, shortened, and what to do. */
   readonly message: string;
+  /** `registry/repository`, where the reason is `registry`. */
+  readonly image?: string;
 }
 
 export type RefusalReason =

@@ -91,7 +91,7 @@ export function createRouter(
       );
     }
     const refusal = namespaces.refusal(image.registry, image.repository);
-    return refusal ? { ok: false, refusal } : { ok: true, image };
+    return refusal ? { ok: false, refusal: { ...refusal, image: image.name } } : { ok: true, image };
   }
 
   function routePush(request: RequestLine): RoutedPush {

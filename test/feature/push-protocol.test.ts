@@ -423,6 +423,34 @@ describe('a client that pushes', () => {
     assert.deepEqual(codesOf(refused), ['UNSUPPORTED']);
   });
 
+  it('gets 405 for a registry that no file lists, and the mode that could take it', async () => {
+    for (const [path, method, said] of [
+      ['blobs/uploads/', 'POST', 'pushed to'],
+      ['blobs/uploads/x', 'DELETE', 'pushed to'],
+      ['manifests/1', 'PUT', 'pushed to'],
+      ['manifests/1', 'DELETE', 'deleted in'],
+    ] as const) {
+      const refused = await pusher(app.url, 'unlisted.test/team/app').send(method, path, '');
+      assert.equal(refused.status, 405, `${method} ${path}`);
+      const { errors } = JSON.parse(refused.body.toString());
+      assert.equal(
+        errors[0].message,
+        `nothing can be ${said} unlisted.test/team/app: no [[push]] in entrepot.toml matches it; ` +
+          'its registry is not listed, so it needs a [[push]] with mode = "local"',
+      );
+    }
+    assert.equal((await get(`${app.url}/v2/unlisted.test/team/app/manifests/1`)).status, 403, 'a pull');
+  });
+
+  it('is told by 405 that nothing can be deleted in a repository without a rule', async () => {
+    const refused = await pusher(app.url, 'listed.test/library/alpine').send('DELETE', 'manifests/1', '');
+    assert.equal(refused.status, 405);
+    assert.match(
+      refused.body.toString(),
+      /nothing can be deleted in listed\.test\/library\/alpine: no \[\[push\]\]/,
+    );
+  });
+
   it('is told in a local repository that something is not here, not that endpoints do not know it', async () => {
     for (const path of ['manifests/a', `manifests/${sha256('x')}`, `blobs/${sha256('x')}`, 'tags/list']) {
       const { status, body } = await fresh().send('GET', path);

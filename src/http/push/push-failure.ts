@@ -92,9 +92,17 @@ function unknown(digest: string): OciError {
   return { code: 'MANIFEST_BLOB_UNKNOWN', message, detail: { digest } };
 }
 
-/** No `[[push]]` rule matches: as for every mirror that takes no pushes. */
-export function noPushAnswer(image: string): Answer {
-  const message = `nothing can be pushed to ${image}: no [[push]] in entrepot.toml matches it`;
+/**
+ * No `[[push]]` rule matches: as for every mirror that takes no pushes. `isUnlisted`: the registry is in no registries.conf either, so
+ * only a rule of the mode `local` can take it.
+ */
+export function noPushAnswer(
+  image: string,
+  { right, isUnlisted = false }: { readonly right: 'push' | 'delete'; readonly isUnlisted?: boolean },
+): Answer {
+  const what = right === 'delete' ? 'deleted in' : 'pushed to';
+  const remedy = isUnlisted ? '; its registry is not listed, so it needs a [[push]] with mode = "local"' : '';
+  const message = `nothing can be ${what} ${image}: no [[push]] in entrepot.toml matches it${remedy}`;
   return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }], { Allow: 'GET, HEAD' });
 }
 
