@@ -1,9 +1,6 @@
 /**
  * `[access]` as `entrepot check` sees it: files that cannot be used, rules that can never match anything, and accounts that no rule
  * names. It contacts no issuer and writes nothing.
- *
- * Whether two globs can match one name is decided by their beginnings without wildcards: rules that differ there never meet. A pair that
- * differs only later is not reported.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +11,8 @@ import { systemClock } from '../lib/clock.ts';
 import { hostOf } from '../oci/reference.ts';
 import { accessFiles } from './access-files.ts';
 import { readHtpasswdFile } from './accounts/htpasswd.ts';
-import { createRobots } from './accounts/robots.ts';
+import { createRobots, type Robot } from './accounts/robots.ts';
+import { canMeet, mayPullThere, pushOnly } from './pull-beside-push.ts';
 import { matchesPrincipal } from './rights.ts';
 import { readIssuerKeys } from './tokens/issuer-keys.ts';
 import { readKeyring } from './tokens/keyring.ts';
@@ -67,13 +65,23 @@ export async function checkAccess({ server, registries, serverFile }: CheckedCon
     // A file that cannot be read may hold any name.
     const isComplete = errors.length === 0;
     for (const rule of access.rules) {
-      for (const message of ruleProblems(rule, server, { names, isComplete, registries }))
+      for (const message of ruleProblems(rule, server, {
+        names,
+        robots: robots ?? [],
+        isComplete,
+        registries,
+      }))
         warnings.push({ file: serverFile, line: rule.line, message: `[[access.rule]] ${message}` });
     }
     for (const name of access.rules.length === 0 ? [] : accounts) {
       if (access.rules.some((rule) => matchesPrincipal(rule, [name]))) continue;
       const message = `no [[access.rule]] names the account "${name}": it may do no more than a client without an account`;
       warnings.push({ file: access.htpasswd ?? serverFile, message });
+    }
+    for (const { name, match, may, expires } of isComplete ? (robots ?? []) : []) {
+      if (!may.includes('push') || (expires !== undefined && expires <= systemClock.now())) continue;
+      const message = pushOnly(name, match, access, robots ?? []);
+      if (message !== undefined) warnings.push({ file: robotFile, message });
     }
     const isClosed =
       access.anonymous.length === 0 && names.length + access.oidc.length + access.issuers.length === 0;
@@ -94,6 +102,7 @@ export async function checkAccess({ server, registries, serverFile }: CheckedCon
 interface Surroundings {
   /** Accounts and robot tokens. */
   readonly names: readonly string[];
+  readonly robots: readonly Robot[];
   readonly isComplete: boolean;
   readonly registries: RegistriesConf | undefined;
 }
@@ -111,6 +120,15 @@ function ruleProblems(rule: AccessRule, server: ServerConfig, around: Surroundin
   const isReachable = push.some((one) => canMeet(one.match, match));
   if (writes.length > 0 && !isReachable) {
     problems.push(`allows ${writes.join(' and ')} of ${match}, but no [[push]] takes anything there`);
+  }
+  const cannotPull =
+    may.includes('push') && isReachable && around.isComplete
+      ? who.filter((one) => !mayPullThere(one, match, server.access, around.robots))
+      : [];
+  if (cannotPull.length > 0) {
+    problems.push(
+      `lets ${cannotPull.join(', ')} push to ${match}, but nothing lets the same client pull there: a pull gets 404, and most clients ask first what is there. Add "pull"`,
+    );
   }
   const isServed =
     isReachable ||
@@ -144,13 +162,4 @@ function whyUnknown(
 function registriesOf({ entries }: RegistriesConf, { routing }: ServerConfig): readonly string[] {
   const listed = entries.map(({ prefix }) => hostOf(prefix));
   return [...listed, routing.defaultRegistry, ...routing.hosts.values(), ...routing.names.values()];
-}
-
-function canMeet(one: string, other: string): boolean {
-  const [a, b] = [literalStart(one), literalStart(other)];
-  return a.startsWith(b) || b.startsWith(a);
-}
-
-function literalStart(glob: string): string {
-  return /^[^*?[\]{}()!+@\\|]*/.exec(glob)?.[0] ?? '';
 }

@@ -1,6 +1,8 @@
 /** Robot tokens as commands see them: `token create`, `token list`, `token revoke`. */
 import { isReservedName, readHtpasswdFile } from '../access/accounts/htpasswd.ts';
 import type { Robot, Robots } from '../access/accounts/robots.ts';
+import { pushOnly } from '../access/pull-beside-push.ts';
+import type { AccessConfig } from '../config/config.ts';
 import type { ValueKind } from '../config/toml/value-kinds.ts';
 import { age, pattern, right as rightKind } from '../config/toml/value-kinds.ts';
 import { EntrepotError } from '../errors.ts';
@@ -37,19 +39,21 @@ export interface ListedToken {
 
 export interface MadeToken extends ListedToken {
   readonly token: string;
+  /** What is probably not meant by it: that it may push and not pull. */
+  readonly warning: string | null;
 }
 
 export interface RobotTokensDeps {
   readonly robots: Robots;
   readonly clock: Clock;
-  /** The htpasswd file in force; undefined where there is none. */
-  readonly htpasswd: () => string | undefined;
+  /** The configuration in force. */
+  readonly access: () => Pick<AccessConfig, 'anonymous' | 'rules' | 'htpasswd'>;
   /** A token was made: clients may have to be asked for credentials from now on. */
   readonly changed: () => Promise<void>;
 }
 
 /** Commands on the tokens of this process's data folder. */
-export function createRobotTokens({ robots, clock, htpasswd, changed }: RobotTokensDeps): RobotTokens {
+export function createRobotTokens({ robots, clock, access, changed }: RobotTokensDeps): RobotTokens {
   const listed = ({ name, match, may, created, expires }: Robot): ListedToken => ({
     name,
     match,
@@ -62,7 +66,7 @@ export function createRobotTokens({ robots, clock, htpasswd, changed }: RobotTok
 
   return {
     async create({ name, match, may, expires }) {
-      refuseTaken(name, htpasswd());
+      refuseTaken(name, access().htpasswd);
       const life = expires === undefined ? undefined : checked('--expires', age, expires);
       if (life === 0) throw new EntrepotError('USAGE', '--expires 0 makes a token that never works');
       const token = robots.create({
@@ -74,7 +78,8 @@ export function createRobotTokens({ robots, clock, htpasswd, changed }: RobotTok
       await changed();
       const made = named(name);
       if (!made) throw new Error('a token that was just made is there');
-      return { ...listed(made), token };
+      const warning = made.may.includes('push') && pushOnly(name, made.match, access(), robots.list());
+      return { ...listed(made), token, warning: warning || null };
     },
     list: async () => robots.list().map(listed),
     async revoke(name) {

@@ -115,7 +115,7 @@ export function createTokenAdmin({
   return createRobotTokens({
     robots: createRobots({ clock, onProblem: () => {} }, join(data, accessFiles.robots)),
     clock,
-    htpasswd: () => routes.current.settings.access.htpasswd,
+    access: () => routes.current.settings.access,
     changed: access.robotsChanged,
   });
 }

@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { basic, bearer, passwordLine, publicImage, secretImage, startGuarded } from '../support/access.ts';
+import {
+  basic,
+  bearer,
+  passwordLine,
+  passwords,
+  publicImage,
+  secretImage,
+  startGuarded,
+} from '../support/access.ts';
 import { startApp } from '../support/app.ts';
 import { runCommand } from '../support/commands.ts';
 import { entry, startRegistry } from '../support/endpoints.ts';
@@ -83,6 +91,44 @@ describe('entrepot token', () => {
   });
 });
 
+describe('a token that may push', () => {
+  it('is named in the refusal of a push outside its images', async (t) => {
+    const { proxy } = await startGuarded(t);
+    const { json } = await runCommand(
+      proxy,
+      ...['token', 'create', 'ci', '--match', 'images.local/a/**', '--may', 'pull,push', '--json'],
+    );
+    assert.equal(json.warning, null);
+    const push = (image: string, headers: Record<string, string>) =>
+      get(`${proxy.url}/v2/${image}/blobs/uploads/`, { method: 'POST', headers });
+    assert.equal((await push('images.local/a/x', basic('ci', json.token))).status, 202);
+    const refused = await push('images.local/b', basic('ci', json.token));
+    assert.equal(refused.status, 403);
+    assert.match(
+      refused.body.toString(),
+      /ci may not push images\.local\/b: neither its token nor an \[\[access\.rule\]\] allows it/,
+    );
+    const account = await push('images.local/b', basic('bob', passwords.bob));
+    assert.match(
+      account.body.toString(),
+      /bob may not push images\.local\/b: no \[\[access\.rule\]\] allows it/,
+    );
+  });
+
+  it('and not pull is made with a warning', async (t) => {
+    const { proxy } = await startGuarded(t);
+    const { code, stdout } = await runCommand(
+      proxy,
+      ...['token', 'create', 'ci', '--match', 'images.local/**', '--may', 'push'],
+    );
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /\nwarning: the token "ci" may push to images\.local\/\*\*, but nothing lets it pull/,
+    );
+  });
+});
+
 describe('entrepot explain --as', () => {
   it('says which rule lets a principal pass, and which [[push]] answers', async (t) => {
     const { proxy } = await startGuarded(t);
@@ -124,12 +170,10 @@ describe('entrepot explain --as', () => {
 });
 
 describe('entrepot check', () => {
-  const check = async (t: TestContext, toml: string, files: Record<string, string> = {}) => {
-    const folder = tempFolder(t);
+  const check = async (t: TestContext, toml: string, folder = tempFolder(t)) => {
     for (const [name, text] of Object.entries({
       'registries.conf': '[[registry]]\nlocation = "ex.test"\n',
       'entrepot.toml': toml,
-      ...files,
     }))
       writeFileSync(join(folder, name), text);
     const { code, json } = await runCommand({ folder, data: join(folder, 'data') }, 'check', '--json');
@@ -170,7 +214,41 @@ mode = "local"
       '3: [[access.rule]] who = "a*" stands for no client: no account of access.htpasswd and no token has such a name',
       '3: [[access.rule]] allows push of ex.test/**, but no [[push]] takes anything there',
       '7: [[access.rule]] match = "other.test/**" is of no registry that is listed, and of no [[push]]: it never applies',
+      '11: [[access.rule]] lets anonymous push to images.local/team/*, but nothing lets the same client pull there: a pull gets 404, and most clients ask first what is there. Add "pull"',
     ]);
+  });
+
+  it('warns of rules and tokens that may push where nothing lets them pull', async (t) => {
+    const folder = tempFolder(t);
+    writeFileSync(join(folder, 'accounts'), passwordLine('ann', 'x') + passwordLine('bob', 'y'));
+    await check(t, '', folder);
+    const made = (name: string, may: string) =>
+      runCommand(
+        { folder, data: join(folder, 'data') },
+        ...['token', 'create', name, '--match', 'images.local/**', '--may', may],
+      );
+    await made('pushes', 'push');
+    await made('both', 'push,pull');
+    const rule = (who: string, match: string, may: string) =>
+      `[[access.rule]]\nwho = [${who}]\nmatch = "${match}"\nmay = [${may}]\n`;
+    const warned = async (anonymous: string, ...rules: string[]) => {
+      const access = `[access]\nanonymous = [${anonymous}]\nhtpasswd = "${folder}/accounts"\n`;
+      const push = '[[push]]\nmatch = "images.local/**"\nmode = "local"\n';
+      const { warnings } = await check(t, access + rules.join('') + push, folder);
+      return warnings
+        .filter((one) => one.includes('pull there'))
+        .map((one) => one.split(':')[1]?.slice(1, 60));
+    };
+    const pushes = rule('"ann"', 'images.local/team/**', '"push", "delete"');
+    const token = 'the token "pushes" may push to images.local/**, but nothin';
+    assert.deepEqual(
+      (await warned('', pushes, rule('"bob"', 'images.local/**', '"pull"'))).map((one) => one?.slice(0, 58)),
+      ['[[access.rule]] lets ann push to images.local/team/**, but', token],
+    );
+    assert.deepEqual(await warned('"pull"', pushes), [], 'every client may pull');
+    assert.deepEqual(await warned('', pushes, rule('"*"', '**', '"pull"')), [], 'another rule lets it pull');
+    const elsewhere = rule('"ann"', 'ex.test/**', '"pull"');
+    assert.equal((await warned('', pushes, elsewhere)).length, 2, 'the other rule is for other images');
   });
 
   it('reads the files of [access], and says of each what is wrong', async (t) => {

@@ -10,12 +10,13 @@ export async function createToken(wanted: WantedToken, options: LoadOptions): Pr
   const made = await withAdministration(options, ({ tokens }) => tokens.create(wanted), {
     makesFolder: true,
   });
-  const { name, token, match, may, expires } = made;
+  const { name, token, match, may, expires, warning } = made;
   const end = expires === null ? 'it never expires' : `until ${day(expires)}`;
   const lines = [
     token,
     `${name} may ${may.join(', ')} ${match.join(', ')}; ${end}`,
     `The token is not shown again. Log in with: docker login --username ${name} --password-stdin HOST`,
+    ...(warning === null ? [] : [`warning: ${warning}`]),
   ];
   return { exitCode: 0, json: made, text: `${lines.join('\n')}\n` };
 }

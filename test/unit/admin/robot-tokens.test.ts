@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createRobots } from '../../../src/access/accounts/robots.ts';
 import { createRobotTokens } from '../../../src/admin/robot-tokens.ts';
+import type { AccessRule } from '../../../src/config/config.ts';
 import { passwordLine } from '../../support/access.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
-function setUp(t: TestContext) {
+function setUp(t: TestContext, rules: readonly AccessRule[] = []) {
   const folder = tempFolder(t);
   writeFileSync(join(folder, 'htpasswd'), passwordLine('ann', 'x'));
   const clock = createManualClock();
@@ -17,7 +18,7 @@ function setUp(t: TestContext) {
   const tokens = createRobotTokens({
     robots,
     clock,
-    htpasswd: () => join(folder, 'htpasswd'),
+    access: () => ({ anonymous: [], rules, htpasswd: join(folder, 'htpasswd') }),
     changed: async () => {
       changes += 1;
     },
@@ -43,6 +44,22 @@ describe('the commands on robot tokens', () => {
     assert.ok(listed && !('token' in listed) && !('id' in listed), 'a list shows nothing of a token');
     assert.equal((await tokens.revoke('ci')).name, 'ci');
     assert.deepEqual(await tokens.list(), []);
+  });
+
+  it('warn of one that may push where it may not pull', async (t) => {
+    const rule = { who: ['b*'], match: 'x.test/a/**', may: ['pull'] } as const;
+    const { tokens } = setUp(t, [rule]);
+    const warning = async (name: string, match: string, may: readonly string[]) =>
+      (await tokens.create({ ...wanted, name, match: [match], may })).warning;
+    assert.match(
+      (await warning('a', 'x.test/a/**', ['push'])) ?? '',
+      /^the token "a" may push to x\.test\/a\/\*\*, but nothing lets it pull there: .*--may pull,push$/,
+    );
+    assert.equal(await warning('b', 'x.test/a/**', ['push']), null, 'the rule lets it pull');
+    assert.notEqual(await warning('b2', 'x.test/b/**', ['push']), null, 'the rule is for other images');
+    assert.equal(await warning('c', 'x.test/a/**', ['push', 'pull']), null);
+    assert.equal(await warning('d', 'x.test/a/**', ['pull']), null);
+    assert.equal(await warning('e', 'x.test/a/**', ['delete']), null);
   });
 
   for (const [what, change, message] of [
