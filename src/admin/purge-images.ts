@@ -26,7 +26,7 @@ export interface PurgedImage extends PurgeReport {
   readonly pinned: boolean;
   /** The pinned images that stay: `registry/repository:tag`, or `registry/repository@digest`. */
   readonly kept: readonly string[];
-  /** The hosted images that stay, in the same form. */
+  /** The hosted images that stay, in the same form; `registry/repository` if all that is left there is hosted and in no manifest. */
   readonly hosted: readonly string[];
 }
 
@@ -54,7 +54,15 @@ export function createPurgeImages({ cache }: { readonly cache: CacheAdmin }): Pu
     if (staying > 0 && !isPartial) return { reference, ...nothing, pinned: pinned.length > 0, ...stays };
     const keeps = { keepsPinned: pinned.length > 0, keepsHosted: !options.hosted };
     const report = await cache.purge({ ...target, ...keeps });
-    return { reference, ...report, pinned: false, ...stays };
+    const isLeftover =
+      isWhole(target) && named.length === 0 && !options.hosted && (await hasContent(target.image));
+    return { reference, ...report, pinned: false, ...stays, ...(isLeftover && { hosted: [target.image] }) };
+  }
+
+  /** Of an image without a manifest that a purge has just left: only hosted content stays then. */
+  async function hasContent(image: string): Promise<boolean> {
+    for await (const one of cache.eachImage()) if (one.image === image) return one.contents > 0;
+    return false;
   }
 
   async function purgeMatching(glob: string, options: PurgeOptions): Promise<PurgedImage[]> {

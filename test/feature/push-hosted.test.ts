@@ -9,6 +9,7 @@ import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { runEntrepot } from '../support/processes.ts';
 import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
 import { flipByte, storedFile } from '../support/stored-files.ts';
 
@@ -108,6 +109,21 @@ describe('hosted content', () => {
     const [gone] = await administration.purge(name, { pinned: false, hosted: true });
     assert.equal(gone?.removed, 3);
     assert.equal((await client.send('GET', 'manifests/1')).status, 404);
+  });
+
+  it('that no manifest lists is named by a purge, too, and goes with --hosted', async (t) => {
+    const { url, data, app } = await startApp(t, local);
+    await pusher(url, name).blob('a layer');
+    const { stdout } = await runEntrepot(['purge', 'images.local/**', '--data', data]);
+    assert.equal(
+      stdout,
+      `${name}: nothing is removed\n${name}: is hosted and stays: --hosted removes it too\n`,
+    );
+    const { administration } = app;
+    await assert.rejects(administration.purge(name, { pinned: false, hosted: false }), /is hosted/);
+    const [gone] = await administration.purge('images.local/**', { pinned: false, hosted: true });
+    assert.deepEqual([gone?.removed, gone?.hosted], [1, []]);
+    assert.deepEqual(await administration.purge('images.local/**', { pinned: false, hosted: false }), []);
   });
 
   it('is counted apart, with the uploads that are under way, and listed as such', async (t) => {
