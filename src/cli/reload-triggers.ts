@@ -20,6 +20,8 @@ export interface Reloads {
   ask(cause: ReloadCause): void;
   /** The configuration in force. */
   readonly config: Config;
+  /** Whether the last reload was refused. */
+  readonly isRefused: boolean;
 }
 
 /** `first`: the configuration that the app was made with. `read` throws EntrepotError for one that cannot be used. */
@@ -34,6 +36,7 @@ export function createReloads(
 ): Reloads {
   const { read, log } = deps;
   let config = first;
+  let isRefused = false;
   let last: Promise<unknown> = deps.app;
   let waiting: ReloadCause | undefined;
 
@@ -45,6 +48,7 @@ export function createReloads(
       const next = await read();
       await app.reload(next);
       config = next;
+      isRefused = false;
       log.level = next.server.log.level;
       logWarnings(log, next);
       log.info(
@@ -52,6 +56,7 @@ export function createReloads(
         'configuration reloaded',
       );
     } catch (error) {
+      isRefused = true;
       app.reloadRefused();
       logRefused(log, error, cause);
     }
@@ -64,6 +69,9 @@ export function createReloads(
     },
     get config() {
       return config;
+    },
+    get isRefused() {
+      return isRefused;
     },
   };
 }

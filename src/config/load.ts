@@ -42,6 +42,8 @@ export interface PartialConfig {
   readonly serverFile: string | undefined;
   /** Files, and folders of `*.conf`, that are part of the configuration or would be if they existed. */
   readonly places: readonly string[];
+  /** Files that take effect without a reload. A reload fails if one of them cannot be used, so a change may make it possible. */
+  readonly placesIfRefused: readonly string[];
   /** Every key of entrepot.toml as it is in force; undefined if the file cannot be read or is no TOML. */
   readonly settings: readonly SettingInForce[] | undefined;
   readonly warnings: readonly ConfigWarning[];
@@ -111,6 +113,9 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
         (file) => file !== undefined,
       ),
     ],
+    placesIfRefused: [server.access.htpasswd, ...server.access.issuers.map(({ keys }) => keys)].filter(
+      (file) => file !== undefined,
+    ),
     settings: read?.settings,
     warnings: [
       ...overrides.unknownVariables(),

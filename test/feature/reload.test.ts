@@ -1,5 +1,6 @@
 /** All configuration takes effect in a process that goes on serving: the whole of it or nothing, and nobody is cut off. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -9,6 +10,7 @@ import { createReloads } from '../../src/cli/reload-triggers.ts';
 import { createConfigWatch } from '../../src/config/files/config-watch.ts';
 import { loadWhatIsRight, wholeConfig } from '../../src/config/load.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { passwordLine } from '../support/access.ts';
 import { createCertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { holdHeaders, stallAfter } from '../support/fake-registry-faults.ts';
@@ -241,7 +243,11 @@ async function watched(t: TestContext, toml = ''): Promise<MirroredRegistry & { 
   const { proxy, clock } = mirrored;
   const lines: Record<string, unknown>[] = proxy.log;
   const log = createLog({ level: 'info', to: { write: (line) => lines.push(JSON.parse(line)) } });
-  const watch = createConfigWatch({ clock, isWanted: () => reloads.config.server.reloadOnChange });
+  const watch = createConfigWatch({
+    clock,
+    isWanted: () => reloads.config.server.reloadOnChange,
+    isRefused: () => reloads.isRefused,
+  });
   const read = async () => wholeConfig(await watch.read(() => loadWhatIsRight(proxy.options)));
   const reloads = createReloads({ app: Promise.resolve(proxy.app), read, log }, await read());
   watch.start((changed) => reloads.ask({ changed }));
@@ -253,6 +259,11 @@ async function watched(t: TestContext, toml = ''): Promise<MirroredRegistry & { 
       await clock.armed(2000);
     },
   };
+}
+
+function privateKey(): string {
+  const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 const reloaded = ({ proxy }: MirroredRegistry) =>
@@ -304,6 +315,69 @@ describe('a change of a file', () => {
     for (let looks = 0; looks < 2; looks += 1) await look();
     await eventually('it is reloaded', () => reloaded(site).length > 0);
     assert.deepEqual(reloaded(site), [[join(proxy.folder, 'ca.pem')]]);
+  });
+
+  for (const { key, file, bad, good } of [
+    {
+      key: 'htpasswd = "accounts"',
+      file: 'accounts',
+      bad: 'bob:$apr1$hRY7OJWH$km1EYH.UIRjp6CzfZQz/g1\n',
+      good: passwordLine('bob', 'bob-secret-2'),
+    },
+    { key: 'token_key = "token.pem"', file: 'token.pem', bad: 'half', good: privateKey() },
+    {
+      key: '[[access.issuer]]\nissuer = "https://ex.test"\naudience = "a"\nkeys = "keys.pem"',
+      file: 'keys.pem',
+      bad: 'half',
+      good: createCertificateAuthority().cert,
+    },
+  ]) {
+    it(`that is refused for ${file} is tried again when that file is mended`, async (t) => {
+      const site = await watched(t);
+      const { proxy, look } = site;
+      const twoLooks = async () => {
+        for (let looks = 0; looks < 2; looks += 1) await look();
+      };
+      const [toml, path] = [join(proxy.folder, 'entrepot.toml'), join(proxy.folder, file)];
+      const account = file === 'accounts' ? '' : 'htpasswd = "always"\n';
+      writeFileSync(join(proxy.folder, 'always'), passwordLine('ann', 'ann-secret-1'));
+      writeFileSync(path, bad);
+      writeFileSync(toml, `[access]\n${account}${key}\n`);
+      await twoLooks();
+      await eventually('it is refused', () => refused(site).length > 0);
+      assert.deepEqual([refused(site).map(([changed]) => changed), reloaded(site)], [[[toml]], []]);
+
+      writeFileSync(path, good);
+      await twoLooks();
+      await eventually('it is reloaded', () => reloaded(site).length > 0);
+      assert.deepEqual(reloaded(site), [[path]]);
+    });
+  }
+
+  it('of accounts in use is no reload, unless a reload was refused for them', async (t) => {
+    const site = await watched(t);
+    const { proxy, look } = site;
+    const [toml, accounts] = [join(proxy.folder, 'entrepot.toml'), join(proxy.folder, 'accounts')];
+    const ann = passwordLine('ann', 'ann-secret-1');
+    const md5 = 'bob:$apr1$hRY7OJWH$km1EYH.UIRjp6CzfZQz/g1\n';
+    const change = async (file: string, text: string) => {
+      writeFileSync(file, text);
+      for (let looks = 0; looks < 3; looks += 1) await look();
+    };
+    writeFileSync(accounts, ann);
+    const access = '[access]\nhtpasswd = "accounts"\n';
+    await change(toml, access);
+    await eventually('it is reloaded', () => reloaded(site).length === 1);
+    await change(accounts, ann + md5);
+    await change(toml, `${access}anonymous = ["pull"]\n`);
+    await eventually('it is refused', () => refused(site).length === 1);
+    assert.deepEqual(reloaded(site), [[toml]], 'the accounts alone are no reload');
+    assert.match(String(refused(site)[0]?.[1]), /bob/);
+    await change(accounts, ann);
+    await eventually('it is reloaded', () => reloaded(site).length === 2);
+    await change(accounts, ann + md5);
+    await change(accounts, `${ann}\n`);
+    assert.deepEqual([reloaded(site), refused(site).length], [[[toml], [accounts]], 1]);
   });
 
   it('waits for SIGHUP where reload_on_change is false', async (t) => {

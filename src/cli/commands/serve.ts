@@ -31,6 +31,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const watch = createConfigWatch({
     clock: systemClock,
     isWanted: () => reloads.config.server.reloadOnChange,
+    isRefused: () => reloads.isRefused,
   });
   const read = async () => wholeConfig(await watch.read(() => loadWhatIsRight(options)));
   const config = await read();

@@ -15,11 +15,17 @@ export interface ConfigWatch {
   /**
    * Calls `read`. Its result names all places that the configuration comes from or might come from: files, and folders of
    * `*.conf`. A change during the call is detected later. Places that are new in the result are watched from after the call.
+   * Changes of `placesIfRefused` count only while the last reload was refused.
    */
-  read<T extends { readonly places: readonly string[] }>(read: () => T): Promise<T>;
+  read<T extends WatchedPlaces>(read: () => T): Promise<T>;
   /** Begins to look. `onChange` gets the files that were added, removed or changed. */
   start(onChange: (files: readonly string[]) => void): void;
   stop(): void;
+}
+
+export interface WatchedPlaces {
+  readonly places: readonly string[];
+  readonly placesIfRefused?: readonly string[];
 }
 
 const everyMs = 2000;
@@ -29,8 +35,12 @@ export function createConfigWatch(deps: {
   readonly clock: Clock;
   /** Asked before each look; false skips it. */
   readonly isWanted: () => boolean;
+  /** Whether the last reload was refused. */
+  readonly isRefused: () => boolean;
 }): ConfigWatch {
   let places: ReadonlySet<string> = new Set();
+  /** Those of `places` that count only after a refused reload. */
+  let placesIfRefused: ReadonlySet<string> = new Set();
   /** Stamps by path, as of the last reading or report. */
   let known: ReadonlyMap<string, string> = new Map();
   /** As of the last look, if they differed from `known`. */
@@ -43,7 +53,8 @@ export function createConfigWatch(deps: {
     const found = await stampsOf(places);
     // The configuration was read again in the meantime.
     if (before !== known || isStopped) return;
-    const changed = differences(known, found);
+    const counts = (path: string) => deps.isRefused() || !placesIfRefused.has(path);
+    const changed = differences(known, found).filter(counts);
     const isSettled = unsettled !== undefined && differences(unsettled, found).length === 0;
     unsettled = undefined;
     if (changed.length === 0) return;
@@ -66,10 +77,12 @@ export function createConfigWatch(deps: {
     async read(read) {
       const before = await stampsOf(places);
       const result = read();
-      const added = await stampsOf(result.places.filter((place) => !places.has(place)));
-      const wanted = new Set(result.places);
+      const { places: always, placesIfRefused: ifRefused = [] } = result;
+      const wanted = new Set([...always, ...ifRefused]);
+      const added = await stampsOf([...wanted].filter((place) => !places.has(place)));
       const kept = [...before].filter(([file]) => wanted.has(file) || wanted.has(dirname(file)));
       places = wanted;
+      placesIfRefused = new Set(ifRefused.filter((place) => !always.includes(place)));
       known = new Map([...kept, ...added]);
       unsettled = undefined;
       return result;

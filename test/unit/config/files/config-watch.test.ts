@@ -11,10 +11,15 @@ async function watching(t: TestContext) {
   const folder = tempFolder(t);
   const clock = createManualClock();
   const told: string[] = [];
-  const state = { isWanted: true, places: ['one', 'two'] };
+  const state = { isWanted: true, isRefused: false, places: ['one', 'two'], ifRefused: [] as string[] };
   const at = (name: string) => join(folder, name);
-  const watch = createConfigWatch({ clock, isWanted: () => state.isWanted });
-  const read = () => watch.read(() => ({ places: state.places.map(at) }));
+  const watch = createConfigWatch({
+    clock,
+    isWanted: () => state.isWanted,
+    isRefused: () => state.isRefused,
+  });
+  const read = () =>
+    watch.read(() => ({ places: state.places.map(at), placesIfRefused: state.ifRefused.map(at) }));
   writeFileSync(at('one'), '1');
   await read();
   watch.start((files) => told.push(files.map((file) => file.slice(folder.length + 1)).join(' ')));
@@ -150,6 +155,27 @@ describe('a watch over files', () => {
     state.isWanted = true;
     await looks(2);
     assert.deepEqual(told, ['one']);
+  });
+
+  it('tells of some places only while the last reading was refused', async (t) => {
+    const { at, told, looks, read, state } = await watching(t);
+    state.places = ['one'];
+    state.ifRefused = ['one', 'two'];
+    writeFileSync(at('two'), '2');
+    await read();
+    writeFileSync(at('two'), 'two');
+    await looks(3);
+    assert.deepEqual(told, []);
+    writeFileSync(at('one'), 'other');
+    await looks(2);
+    assert.deepEqual(told, ['one'], 'what always counts goes on to count');
+    await read();
+    state.isRefused = true;
+    await looks(3);
+    assert.deepEqual(told, ['one'], 'the reading has seen it');
+    writeFileSync(at('two'), '2 again');
+    await looks(3);
+    assert.deepEqual(told, ['one', 'two']);
   });
 
   it('ends when it is stopped', async (t) => {
