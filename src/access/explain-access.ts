@@ -20,23 +20,27 @@ export interface ExplainedAccess {
 }
 
 /**
- * `image`: `registry/repository`. `data`: the data folder, which need not exist. Throws EntrepotError USAGE for a name that nothing here
+ * `image`: `registry/repository`. `file`: the entrepot.toml that was read. `data`: the data folder, which need not exist. Throws EntrepotError USAGE for a name that nothing here
  * knows, and what the files of accounts throw.
  */
 export function explainAccess(
   config: AccessConfig,
   data: string,
-  { name, image }: { readonly name: string; readonly image: string },
+  { name, image, file }: { readonly name: string; readonly image: string; readonly file: string | undefined },
 ): ExplainedAccess {
   const accounts = config.htpasswd === undefined ? undefined : readHtpasswdFile(config.htpasswd).accounts;
   const robots = createRobots({ clock: systemClock, onProblem: rethrow }, join(data, accessFiles.robots));
   const isAccount = (one: string) => accounts?.has(one) ?? false;
   const principal = principalNamed(name, { robots, isAccount, hasOidc: config.oidc.length > 0 });
   if (!principal) {
-    const message =
-      `--as ${name}: no account, token or certificate has this name; ` +
-      'certificates are cn=NAME, and a client without credentials is "anonymous"';
-    throw new EntrepotError('USAGE', message);
+    const hasAccounts = accounts !== undefined || config.issuers.length > 0 || robots.list().length > 0;
+    const read =
+      file === undefined ? 'no entrepot.toml was read' : `the entrepot.toml that was read is ${file}`;
+    const problem = hasAccounts
+      ? 'no account, token or certificate has this name'
+      : `no accounts are configured (${read}), and ${data} has no tokens`;
+    const forms = 'certificates are cn=NAME, and a client without credentials is "anonymous"';
+    throw new EntrepotError('USAGE', `--as ${name}: ${problem}; ${forms}`);
   }
   const rights = createRights(config);
   const by = (right: Right) => rights.allowance(principal, right, image);

@@ -167,6 +167,50 @@ describe('entrepot explain --as', () => {
     assert.match(unknown.stderr, /--as zoe: no account, token or certificate has this name/);
     assert.ok(![words, local].some((text) => text.includes('$2')), 'no hash is shown');
   });
+
+  it('says no where [[push]] refuses what the rights allow, and 404 to a principal that may not pull', async (t) => {
+    const { proxy } = await startGuarded(t);
+    await runCommand(proxy, ...['token', 'create', 'all', '--match', '**', '--may', 'pull,push,delete']);
+    await runCommand(proxy, ...['token', 'create', 'blind', '--match', '**', '--may', 'push']);
+    const words = async (ref: string, as: string) =>
+      (await runCommand(proxy, 'explain', ref, '--as', as)).stdout;
+    const local = await words('images.local/a:1', 'all');
+    assert.match(local, /may push +yes, by the token itself\n/);
+    assert.match(
+      local,
+      /may delete +no; its \[\[push\]\] has delete = false \(its rights: yes, by the token itself\)\n/,
+    );
+    assert.match(local, /A client gets what was pushed here/);
+    const mirrored = await words('ex.test/public/app:1', 'all');
+    for (const right of ['push', 'delete'])
+      assert.match(
+        mirrored,
+        new RegExp(`may ${right} +no; no \\[\\[push\\]\\] matches, so it is refused \\(405\\)`),
+      );
+    assert.match(
+      await words('images.local/a:1', 'blind'),
+      /A client gets 404: blind may not pull this image\.\n/,
+    );
+    assert.match(
+      await words('ex.test/team/secret:1', 'bob'),
+      /may delete +no\n[\s\S]*A client gets 404: bob may not pull this image\.\n/,
+    );
+    assert.match(
+      await words('ex.test/team/secret:1', 'anonymous'),
+      /A client gets 404, or 401 where accounts exist: anonymous may not pull this image\.\n/,
+    );
+  });
+
+  it('says that no accounts are configured, and which entrepot.toml was read', async (t) => {
+    const proxy = await startOpen(t);
+    const { code, stderr } = await runCommand(proxy, 'explain', 'ex.test/public/app', '--as', 'ci');
+    assert.equal(code, 2);
+    const file = join(proxy.folder, 'entrepot.toml');
+    assert.ok(
+      stderr.includes(`--as ci: no accounts are configured (the entrepot.toml that was read is ${file})`),
+      stderr,
+    );
+  });
 });
 
 describe('entrepot check', () => {

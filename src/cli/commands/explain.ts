@@ -9,7 +9,7 @@ import { type ExplainedAccess, explainAccess } from '../../access/explain-access
 import type { Allowance } from '../../access/rights.ts';
 import { readReference } from '../../admin/named-images.ts';
 import type { AccessRule, Config, PushRule } from '../../config/config.ts';
-import { type LoadOptions, loadConfig } from '../../config/load.ts';
+import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
 import { findEntry, type Match } from '../../config/registries-conf/match.ts';
 import type { MirrorEntry, Origin } from '../../config/registries-conf/registries.ts';
 import { EntrepotError } from '../../errors.ts';
@@ -64,7 +64,8 @@ export type Explained = { readonly ok: true; readonly explanation: Explanation }
 export function explain(given: string, options: LoadOptions, as?: string): Explained {
   let stage: Stage = 'load';
   try {
-    const config = loadConfig(options);
+    const partial = loadWhatIsRight(options);
+    const config = wholeConfig(partial);
     stage = 'reference';
     const reference = readReference(given);
     stage = 'rewrite';
@@ -72,7 +73,10 @@ export function explain(given: string, options: LoadOptions, as?: string): Expla
     stage = 'load';
     const { access, data } = config.server;
     const image = referenceName(reference);
-    const asked = as === undefined ? undefined : explainAccess(access, data, { name: as, image });
+    const asked =
+      as === undefined
+        ? undefined
+        : explainAccess(access, data, { name: as, image, file: partial.serverFile });
     return { ok: true, explanation: { ...explanation, access: asked } };
   } catch (error) {
     if (!(error instanceof EntrepotError)) throw error;

@@ -79,20 +79,22 @@ function accessRows({ pushRule, access }: Explanation): Row[] {
       ]
     : [];
   if (!access) return found;
-  const writes = pushRule ? [] : ['no [[push]] matches, so it is refused (405)'];
+  const noPush = pushRule ? undefined : 'no [[push]] matches, so it is refused (405)';
+  const noDelete = pushRule?.delete === false ? 'its [[push]] has delete = false' : noPush;
   return [
     ...found,
     ['as', `${access.name} (${access.kind})`],
     ['may pull', allowanceText(access.pull)],
-    ['may push', [allowanceText(access.push), ...writes].join('; ')],
-    [
-      'may delete',
-      [
-        allowanceText(access.delete),
-        ...(pushRule?.delete === false ? ['its [[push]] has delete = false'] : writes),
-      ].join('; '),
-    ],
+    ['may push', writeText(access.push, noPush)],
+    ['may delete', writeText(access.delete, noDelete)],
   ];
+}
+
+/** `obstacle`: why no principal may, whatever its rights are. */
+function writeText(allowance: Allowance | undefined, obstacle: string | undefined): string {
+  const rights = allowanceText(allowance);
+  if (obstacle === undefined) return rights;
+  return allowance ? `no; ${obstacle} (its rights: ${rights})` : `no; ${obstacle}`;
 }
 
 function allowanceText(allowance: Allowance | undefined): string {
@@ -150,9 +152,13 @@ function describeLeftOut({ mirror, reason }: LeftOut): string {
 
 /** The answer that a client gets, apart from what the cache holds: an explanation does not look there. */
 function clientsAnswer(
-  { config, endpoints, refusal, pushRule }: Explanation,
+  { config, endpoints, refusal, pushRule, access }: Explanation,
   attempts: readonly Attempt[] | undefined,
 ): string {
+  if (access && !access.pull && refusal === undefined) {
+    const login = access.kind === 'anonymous' ? ', or 401 where accounts exist' : '';
+    return `A client gets 404${login}: ${access.name} may not pull this image.`;
+  }
   if (pushRule?.mode === 'local') return 'A client gets what was pushed here, else 404.';
   if (refusal !== undefined) return `A client is refused (403), and no host is contacted: ${refusal}.`;
   if (config.server.upstream.offline) {
