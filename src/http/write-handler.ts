@@ -9,13 +9,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
+import { maxManifestBytes } from '../oci/manifest.ts';
 import type { Push } from '../push/push.ts';
 import type { RoutedPush, Router } from '../routing/router.ts';
 import type { ImageName } from '../routing/target.ts';
 import { parseUploadPath } from '../routing/upload-path.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
-import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
+import { errorsAnswer, loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
 import { closeLingering } from './push/lingering-close.ts';
 import { answerPush } from './push/push-api.ts';
 import { noPushAnswer } from './push/push-failure.ts';
@@ -45,6 +46,8 @@ export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
 
 /** Answers once; `answer` rejects where the storage fails. */
 export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps): WriteHandler {
+  const bodies = createBodyBudget();
+
   return (request, admission, { incoming, outgoing }) => {
     const { method, headers, rawPath, rawQuery } = request;
     const body = requestBody(incoming, outgoing, clock);
@@ -71,15 +74,18 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
     if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name, { right })) };
     const refusal = admission.refusal({ right, image, name, namespace });
     if (refusal) return { ...handled, answer: withoutBody(refusal) };
-    const answer = answerPush(push, {
-      ...pushedTo(routed),
-      method,
-      owner: `${admission.principal.kind}:${admission.principal.name}`,
-      query: new URLSearchParams(rawQuery),
-      headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
-      body,
-      mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
-    });
+    const pushed = () =>
+      answerPush(push, {
+        ...pushedTo(routed),
+        method,
+        owner: `${admission.principal.kind}:${admission.principal.name}`,
+        query: new URLSearchParams(rawQuery),
+        headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
+        body,
+        mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
+      });
+    const isManifest = target.kind === 'manifest' && method === 'PUT';
+    const answer = isManifest ? bodies.during(body.length ?? maxManifestBytes, pushed) : pushed();
     return { ...handled, answer: withoutBody(answer) };
   };
 
@@ -101,4 +107,28 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
 
 function pushedTo({ target, name, namespace }: Extract<RoutedPush, { ok: true }>) {
   return { target, name, namespace };
+}
+
+/** Bytes of manifests that may be on their way in at once: they are held in memory. */
+const maxHeld = 32 * maxManifestBytes;
+
+/** Counts what bodies may hold; a client that sends slowly cannot make it more. */
+function createBodyBudget() {
+  let held = 0;
+  return {
+    /** 429 where the bytes would be too many. */
+    async during(size: number, work: () => Promise<Answer>): Promise<Answer> {
+      const bytes = Math.min(size, maxManifestBytes);
+      if (held + bytes > maxHeld) {
+        const message = 'too many manifests are on their way: try again in a moment';
+        return errorsAnswer(429, [{ code: 'TOOMANYREQUESTS', message }], { 'Retry-After': '1' });
+      }
+      held += bytes;
+      try {
+        return await work();
+      } finally {
+        held -= bytes;
+      }
+    },
+  };
 }

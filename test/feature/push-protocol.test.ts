@@ -506,6 +506,26 @@ describe('a client that pushes', () => {
     assert.deepEqual((await to.send('GET', `blobs/${digest}`)).body, bytes);
   });
 
+  it('gets 429 while manifests that others send slowly hold all the memory that there is for them', async () => {
+    await fresh().blob('{}');
+    const { port, hostname } = new URL(app.url);
+    const slow = Array.from({ length: 32 }, () => {
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => {});
+      socket.write(
+        `PUT /v2/images.local/slow/manifests/a HTTP/1.1\r\nHost: x\r\nContent-Type: ${indexType}\r\nContent-Length: 4194304\r\n\r\n{`,
+      );
+      return socket;
+    });
+    await eventually('the memory is taken', async () => {
+      return (await to.manifest('a', imageManifest(['{}']))).status === 429;
+    });
+    for (const socket of slow) socket.destroy();
+    await eventually('it is free again', async () => {
+      return (await to.manifest('a', imageManifest(['{}']))).status === 201;
+    });
+  });
+
   it('is told to go on before it sends a body, or is refused without one', async () => {
     const at = await fresh().begin();
     const { port, hostname } = new URL(app.url);
