@@ -1,8 +1,8 @@
 /** The `[[sync]]` blocks and the registries of the configuration in force: each run begins with what a reload has put there. */
 import type { Cache } from '../cache/cache.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import { createPushRules } from '../config/push-rules.ts';
 import type { JobKind } from '../jobs/job.ts';
-import { namePattern } from '../lib/name-patterns.ts';
 import { createSyncJob } from '../replication/sync-job.ts';
 import type { SyncsDeps } from '../replication/syncs.ts';
 import { createSyncs, type Syncs } from '../replication/syncs.ts';
@@ -21,9 +21,7 @@ export interface LiveSyncs {
 
 /** The first `[[push]]` rule that matches an image counts, as for pulls. */
 export function createLiveSyncs({ routes, cache, ...deps }: LiveSyncsDeps): LiveSyncs {
-  const modes = routes.each(({ settings }) =>
-    settings.push.map(({ match, mode }) => ({ mode, matches: namePattern([match]) })),
-  );
+  const ruleOf = routes.each(({ settings }) => createPushRules(settings.push));
   const blocks = () => routes.current.settings.syncs;
   const commands = createSyncs({
     ...deps,
@@ -31,7 +29,7 @@ export function createLiveSyncs({ routes, cache, ...deps }: LiveSyncsDeps): Live
     admin: cache.admin,
     upstream: () => routes.current.upstream,
     blocks,
-    isLocal: (image) => modes().find(({ matches }) => matches?.(image))?.mode === 'local',
+    isLocal: (image) => ruleOf()(image)?.mode === 'local',
   });
   return { commands, kind: createSyncJob(commands, (name) => blocks().some((block) => block.name === name)) };
 }

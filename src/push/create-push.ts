@@ -2,7 +2,7 @@
 
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PushRule } from '../config/config.ts';
-import { namePattern } from '../lib/name-patterns.ts';
+import { createPushRules } from '../config/push-rules.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageName } from '../routing/target.ts';
 import type { Push, Removed, StoredUpload } from './push.ts';
@@ -31,10 +31,10 @@ const maxSources = 100;
 /** The first rule that matches an image counts. */
 export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
   const { content, uploads, onStored } = deps;
-  const compiled = rules.map((rule) => ({ rule, matches: namePattern([rule.match]) }));
+  const ruleFor = createPushRules(rules);
   const putManifest = createPushManifest(deps);
 
-  const ruleOf = (image: ImageName) => compiled.find(({ matches }) => matches?.(image.name))?.rule;
+  const ruleOf = (image: ImageName) => ruleFor(image.name);
   const keptBy = (image: ImageName) => ({ hosted: ruleOf(image)?.mode !== 'fill' });
 
   function stored(image: ImageName, digest: Digest): StoredUpload {

@@ -70,6 +70,16 @@ export function createCachingIndex(index: IndexRows): CachingIndex {
     contents.clear();
   }
 
+  /** What a transaction that fails has remembered may be wrong. */
+  function orForget<T>(transaction: () => T): T {
+    try {
+      return transaction();
+    } catch (error) {
+      forgetAll();
+      throw error;
+    }
+  }
+
   function forget(digest: Digest): void {
     tags.deleteAllOf(digest);
     contents.delete(digest);
@@ -140,21 +150,7 @@ export function createCachingIndex(index: IndexRows): CachingIndex {
       for (const digest of [...evicted.gone, ...evicted.forgotten]) forget(digest);
       return evicted;
     },
-    durably(work) {
-      try {
-        return index.durably(work);
-      } catch (error) {
-        forgetAll();
-        throw error;
-      }
-    },
-    transaction(work) {
-      try {
-        return index.transaction(work);
-      } catch (error) {
-        forgetAll();
-        throw error;
-      }
-    },
+    durably: (work) => orForget(() => index.durably(work)),
+    transaction: (work) => orForget(() => index.transaction(work)),
   };
 }

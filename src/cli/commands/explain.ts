@@ -10,10 +10,10 @@ import type { Allowance } from '../../access/rights.ts';
 import { readReference } from '../../admin/named-images.ts';
 import type { AccessRule, Config, PushRule } from '../../config/config.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
+import { createPushRules } from '../../config/push-rules.ts';
 import { findEntry, type Match } from '../../config/registries-conf/match.ts';
 import type { MirrorEntry, Origin } from '../../config/registries-conf/registries.ts';
 import { EntrepotError } from '../../errors.ts';
-import { namePattern } from '../../lib/name-patterns.ts';
 import { formatReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { createNamespaces } from '../../routing/namespaces.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
@@ -148,7 +148,7 @@ function explanationOf(given: string, reference: Reference, config: Config): Omi
   const { registries, server } = config;
   const match = findEntry(registries, referenceName(reference));
   const endpointsOf = createEndpoints(registries, { insecureDefault: server.upstream.insecure });
-  const pushRule = server.push.find(({ match: glob }) => namePattern([glob])?.(referenceName(reference)));
+  const pushRule = createPushRules(server.push)(referenceName(reference));
   const isLocal = pushRule?.mode === 'local';
   const refusal = createNamespaces(registries, server.routing, server.push).refusal(
     reference.registry,

@@ -13,7 +13,7 @@ import type { Cache } from '../../cache/cache.ts';
 import type { HostedContent } from '../../cache/hosted-content.ts';
 import { isHosted } from '../../cache/index/catalogue.ts';
 import type { PushRule } from '../../config/config.ts';
-import { namePattern } from '../../lib/name-patterns.ts';
+import { createPushRules } from '../../config/push-rules.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { BlobTarget, ImageName, ManifestTarget } from '../../routing/target.ts';
@@ -45,8 +45,8 @@ function hit<T>(value: T): Pulled<T> {
 export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[]): Pull {
   const { pull, cache, content } = deps;
   if (rules.length === 0) return pull;
-  const compiled = rules.map(({ match, mode }) => ({ mode, matches: namePattern([match]) }));
-  const modeOf = ({ name }: ImageName) => compiled.find(({ matches }) => matches?.(name))?.mode;
+  const ruleOf = createPushRules(rules);
+  const modeOf = ({ name }: ImageName) => ruleOf(name)?.mode;
   const referrers = createHostedReferrers({ cache, content });
 
   async function hostedTag(image: string, tag: Tag) {
