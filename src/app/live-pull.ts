@@ -31,6 +31,7 @@ export function createLivePull({ routes, cache, ...rest }: LivePullDeps): Pull {
     blob: (target) => current().blob(target),
     tags: (target) => current().tags(target),
     referrers: (target) => current().referrers(target),
+    expire: (target) => current().expire(target),
     ensure: (target, options) => current().ensure(target, options),
   };
 }

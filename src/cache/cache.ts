@@ -21,6 +21,8 @@ export interface Cache {
   tag(image: string, tag: Tag): Promise<CachedTag | undefined>;
   /** Points the tag at a manifest, confirmed now. Never rejects: what cannot be written is in the log. */
   setTag(image: string, tag: Tag, value: { digest: Digest; endpoint: string }): Promise<void>;
+  /** The next use of the tag asks an endpoint: it may have moved. Hosted tags stay as they are. Never rejects. */
+  expireTag(image: string, tag: Tag): Promise<void>;
   /** Never rejects. */
   dropTag(image: string, tag: Tag): Promise<void>;
   /** Tags of the image, sorted by bytes. */
@@ -66,6 +68,8 @@ export interface Cache {
   list(image: string, kind: ListKind, key: string): Promise<CachedList | undefined>;
   /** Never rejects. */
   setList(image: string, kind: ListKind, key: string, bytes: Uint8Array): Promise<void>;
+  /** The next use of the list asks an endpoint. Never rejects. */
+  expireList(image: string, kind: ListKind, key: string): Promise<void>;
   /** Never rejects. */
   dropList(image: string, kind: ListKind, key: string): Promise<void>;
 

@@ -85,6 +85,7 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       const value = { digest, endpoint, checkedAt: now };
       return recorded('a tag', image, () => catalogue.setTag(image, tag, value, now));
     },
+    expireTag: (image, tag) => recorded('a tag', image, () => catalogue.expireTag(image, tag)),
     dropTag(image, tag) {
       const now = clock.now();
       return recorded('a tag', image, () => catalogue.dropTag(image, tag, now, now));
@@ -95,6 +96,11 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
       const value = { bytes, checkedAt: clock.now() };
       return recorded('a list', image, () => catalogue.setList(image, kind, key, value));
     },
+    expireList: (image, kind, key) =>
+      recorded('a list', image, async () => {
+        const known = await catalogue.list(image, kind, key);
+        if (known) await catalogue.setList(image, kind, key, { ...known, checkedAt: 0 });
+      }),
     dropList: (image, kind, key) => recorded('a list', image, () => catalogue.dropList(image, kind, key)),
 
     async close() {

@@ -19,6 +19,7 @@ import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
+import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { RareLog } from './rare-log.ts';
@@ -29,6 +30,8 @@ export interface OpenCache extends Cache {
   readonly admin: CacheAdmin;
   /** Durable jobs, in the index. */
   readonly jobs: JobStore;
+  /** States of the tags that are synced, in the index. */
+  readonly replicas: ReplicaStore;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
    * the old ones stay.
@@ -66,6 +69,7 @@ async function openFolder(
     await parts.pins.configure(options.pins);
     // Under the lock: what the index calls running belongs to a process that is gone.
     repairing.loseRuns(clock.now());
+    repairing.interruptReplicas();
     return start(parts, deps);
   } catch (error) {
     lock?.release(false);
@@ -157,7 +161,14 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  return { ...cache, admin, jobs: index.jobs, hosted: createHostedContent({ ...parts, cache }), configure };
+  return {
+    ...cache,
+    admin,
+    jobs: index.jobs,
+    replicas: index.replicas,
+    hosted: createHostedContent({ ...parts, cache }),
+    configure,
+  };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

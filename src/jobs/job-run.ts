@@ -107,6 +107,7 @@ export class JobRun {
       job,
       signal,
       turn: () => turns.wait(signal),
+      nextTry: (notBefore) => this.#nextTry(notBefore),
       tell: (progress) => this.#tell(progress),
     };
     try {
@@ -120,11 +121,11 @@ export class JobRun {
   }
 
   async #settle(outcome: JobOutcome): Promise<void> {
-    const { store, owner, clock, random, log } = this.#deps;
-    const { id, kind, key, attempts, failures } = this.job;
+    const { store, owner, clock, log } = this.#deps;
+    const { id, kind, key, attempts } = this.job;
     const now = clock.now();
-    const earliest = outcome.kind === 'again' ? (outcome.notBefore ?? 0) : 0;
-    const notBefore = Math.max(earliest, now + backoff(failures + 1, random));
+    const { at, notBefore: earliest } = outcome.kind === 'again' ? outcome : {};
+    const notBefore = at ?? this.#nextTry(earliest);
     const became = await store.settle({ id, owner }, { outcome, notBefore }, now);
     const about = { job: id, kind, key, attempts };
     if (became === undefined) return;
@@ -139,6 +140,11 @@ export class JobRun {
     }
     const next = became === 'pending' ? new Date(notBefore).toISOString() : undefined;
     log.warn({ event: 'jobs.again', ...about, reason, next }, 'a job did not succeed and runs again');
+  }
+
+  #nextTry(notBefore = 0): number {
+    const { clock, random } = this.#deps;
+    return Math.max(notBefore, clock.now() + backoff(this.job.failures + 1, random));
   }
 
   async #release(): Promise<void> {

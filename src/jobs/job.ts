@@ -54,8 +54,16 @@ export interface Job extends NewJob {
 
 export type JobOutcome =
   | { readonly kind: 'done'; readonly report: Json }
-  /** To be tried again. `notBefore` (epoch ms): what a registry asked for (`Retry-After`); it never comes sooner than that. */
-  | { readonly kind: 'again'; readonly reason: string; readonly notBefore?: number | undefined }
+  /**
+   * To be tried again. `notBefore` (epoch ms): what a registry asked for (`Retry-After`); it never comes sooner than that. `at`: exactly
+   * then, whatever the backoff says.
+   */
+  | {
+      readonly kind: 'again';
+      readonly reason: string;
+      readonly notBefore?: number | undefined;
+      readonly at?: number | undefined;
+    }
   | { readonly kind: 'failed'; readonly reason: string; readonly report?: Json };
 
 export interface JobContext {
@@ -64,6 +72,8 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** Resolves when a new transfer may begin: clients come first. To be awaited before each one. Rejects when `signal` is aborted. */
   turn(): Promise<void>;
+  /** When the backoff would let it run again after this run, epoch ms; not before `notBefore`. For `at` of the outcome. */
+  nextTry(notBefore?: number): number;
   /** Keeps the progress with the job, once a second at most. */
   tell(progress: Json): void;
 }

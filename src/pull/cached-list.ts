@@ -45,11 +45,18 @@ export interface CachedListKind<Key extends string> {
 const maxInMemory = 10_000;
 const maxBytesInMemory = 8 * 1024 * 1024;
 
-/** Gives the function that answers one request. It rejects with bugs only. */
+export interface KeptList<Key extends string> {
+  /** Answers one request. Rejects with bugs only. */
+  get(image: ImageName, key: Key): Promise<Pulled<Uint8Array>>;
+  /** The next request asks the endpoints. */
+  expire(image: ImageName, key: Key): Promise<void>;
+}
+
+/** One kind of list, of all images. */
 export function createCachedList<Key extends string>(
   deps: CachedListDeps,
   { kind, ask, empty, isOfUse }: CachedListKind<Key>,
-): (image: ImageName, key: Key) => Promise<Pulled<Uint8Array>> {
+): KeptList<Key> {
   const { cache, clock, freshness, absences, unconfirmed, timeout } = deps;
   const flights = new SingleFlight<Pulled<Uint8Array>>();
   const inMemory = new LRUCache<string, CachedList>({
@@ -92,7 +99,14 @@ export function createCachedList<Key extends string>(
     return { found: false, verdict: answer.ok ? { kind: 'notFound' } : answer.verdict, trail };
   }
 
-  return async (image, key) => {
+  async function expire({ name }: ImageName, key: Key): Promise<void> {
+    inMemory.delete(`${name} ${key}`);
+    absences.forget(name, nameOf(key));
+    unconfirmed.forget(name, nameOf(key));
+    await cache.expireList(name, kind, key);
+  }
+
+  async function get(image: ImageName, key: Key): Promise<Pulled<Uint8Array>> {
     const { name } = image;
     const kept = inMemory.get(`${name} ${key}`) ?? (await cache.list(name, kind, key));
     if (kept && isFresh(kept.checkedAt, clock.now(), freshness(name, ''))) {
@@ -110,5 +124,7 @@ export function createCachedList<Key extends string>(
     return kept
       ? { found: true, value: kept.bytes, cache: 'stale', trail }
       : { found: false, verdict: { kind: 'notFound' }, cache: 'stale', trail };
-  };
+  }
+
+  return { get, expire };
 }

@@ -3,6 +3,7 @@
 import type { Cache } from '../cache/cache.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ManifestTarget } from '../routing/target.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -44,12 +45,31 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
   const absentBlobs = createNegativeCache(deps.clock, config.missing);
   const blobs = createPullBlob({ ...deps, absences: absentBlobs, headersBy });
   const manifest = createPullManifest({ ...kept, onMissing: config.onMissing });
+  const tags = createListTags(kept);
+  const referrers = createListReferrers(kept);
+
+  async function expireManifest({
+    image: { name },
+    reference: { tag, digest },
+  }: ManifestTarget): Promise<void> {
+    for (const what of [tag, digest]) {
+      if (!what) continue;
+      absences.forget(name, what);
+      unconfirmed.forget(name, what);
+    }
+    if (tag) await deps.cache.expireTag(name, tag);
+  }
+
   return {
     manifest,
     headBlob: blobs.head,
     blob: blobs.get,
-    tags: createListTags(kept),
-    referrers: createListReferrers(kept),
+    tags: tags.get,
+    referrers: referrers.get,
+    async expire(target) {
+      if (target.kind === 'manifest') await expireManifest(target);
+      else await (target.kind === 'tags' ? tags.expire(target) : referrers.expire(target));
+    },
     ensure: createEnsure({ cache: deps.cache, manifest, blobs }),
   };
 }

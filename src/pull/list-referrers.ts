@@ -12,9 +12,7 @@ export interface ListReferrersDeps extends CachedListDeps {
 }
 
 /** Rejects with bugs only. */
-export function createListReferrers(
-  deps: ListReferrersDeps,
-): (target: ReferrersTarget) => Promise<Pulled<ReferrersContent>> {
+export function createListReferrers(deps: ListReferrersDeps) {
   const { cache, upstream } = deps;
   const list = createCachedList<Digest>(deps, {
     kind: 'referrers',
@@ -26,12 +24,14 @@ export function createListReferrers(
       listedIn(readIndex(bytes)).length > 0 || (await cache.find(image, subject)).linked,
   });
 
-  return async ({ image, subject, artifactType }) => {
-    const listed = await list(image, subject);
+  async function get({ image, subject, artifactType }: ReferrersTarget): Promise<Pulled<ReferrersContent>> {
+    const listed = await list.get(image, subject);
     if (!listed.found) return listed;
     const matching = artifactType === undefined ? undefined : onlyType(listed.value, artifactType);
     return { ...listed, value: { bytes: matching ?? listed.value, filtered: matching !== undefined } };
-  };
+  }
+
+  return { get, expire: ({ image, subject }: ReferrersTarget) => list.expire(image, subject) };
 }
 
 const emptyIndex = Buffer.from(

@@ -9,7 +9,7 @@ export interface ListTagsDeps extends CachedListDeps {
 }
 
 /** Rejects with bugs only. */
-export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Promise<Pulled<TagList>> {
+export function createListTags(deps: ListTagsDeps) {
   const { cache, upstream } = deps;
   const list = createCachedList<''>(deps, {
     kind: 'tags',
@@ -22,13 +22,15 @@ export function createListTags(deps: ListTagsDeps): (target: TagsTarget) => Prom
     isOfUse: (_image, _key, bytes) => decode(bytes).length > 0,
   });
 
-  return async ({ image, limit, after }) => {
-    const listed = await list(image, '');
+  async function get({ image, limit, after }: TagsTarget): Promise<Pulled<TagList>> {
+    const listed = await list.get(image, '');
     if (listed.found) return { ...listed, value: page(decode(listed.value), limit, after) };
     const here = listed.verdict.kind === 'notFound' ? [] : await cache.tags(image.name);
     if (here.length === 0) return listed;
     return { found: true, value: page(here, limit, after), cache: 'stale', trail: listed.trail };
-  };
+  }
+
+  return { get, expire: ({ image }: TagsTarget) => list.expire(image, '') };
 }
 
 /** `n` and `last` of the distribution specification ("Listing Tags"): after `last`, in byte order. */

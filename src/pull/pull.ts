@@ -14,6 +14,8 @@ export interface Pull {
   referrers(target: ReferrersTarget): Promise<Pulled<ReferrersContent>>;
   /** Brings one manifest or blob into the cache, verified and stored (`ensure.ts`). Rejects once `signal` is aborted. */
   ensure(target: ManifestTarget | BlobTarget, options?: EnsureOptions): Promise<Ensured>;
+  /** The target may have changed: its next use asks the endpoints. Nothing goes, and what is cached stands in where none answers. */
+  expire(target: ManifestTarget | TagsTarget | ReferrersTarget): Promise<void>;
 }
 
 export interface EnsureOptions {

@@ -62,6 +62,19 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.equal(await catalogue.tag(image, '1'), undefined);
     });
 
+    it('lets a tag count as never confirmed, unless it is hosted', async (t) => {
+      const { catalogue } = await open(t);
+      await tagTo(catalogue, '1', 'a', 20);
+      const pushed = { digest: named('ours'), endpoint: 'push', checkedAt: 5 };
+      await catalogue.setTag(image, '2', pushed, later);
+      for (const tag of ['1', '2', 'unknown']) await catalogue.expireTag(image, tag);
+      assert.deepEqual(await catalogue.tag(image, '1'), { digest: named('a'), endpoint, checkedAt: 0 });
+      assert.deepEqual(await catalogue.tag(image, '2'), pushed);
+      assert.deepEqual(await catalogue.tags(image), ['1', '2']);
+      await tagTo(catalogue, '1', 'b', 10);
+      assert.equal((await catalogue.tag(image, '1'))?.digest, named('b'), 'any answer counts from then on');
+    });
+
     it('finds what an image links, stored or not', async (t) => {
       const { catalogue, inventory } = await open(t);
       await catalogue.link(named('a'), { image, origin: 'push' }, 1);

@@ -137,6 +137,10 @@ function catalogueOf(index: MemoryIndex): Catalogue {
       const isOurs = isHosted(index.tags.get(image)?.get(tag)?.endpoint ?? '');
       if (!isOurs && !index.isNewer(image, tag, at, now)) index.dropTag(image, tag);
     },
+    async expireTag(image, tag) {
+      const known = index.tags.get(image)?.get(tag);
+      if (known && !isHosted(known.endpoint)) index.tags.get(image)?.set(tag, { ...known, checkedAt: 0 });
+    },
     async removeTag(image, tag) {
       const isThere = index.tags.get(image)?.has(tag) ?? false;
       if (isThere) index.dropTag(image, tag);

@@ -1,4 +1,4 @@
-/** The index as the rest of the cache sees it: five seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: six seams over the rows of SQLite, with recent answers in memory. */
 import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -6,6 +6,8 @@ import type { EvictionOrder } from './eviction-order.ts';
 import type { Inventory } from './inventory.ts';
 import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
 import type { Listing } from './listing.ts';
+import type { ReplicaStore } from './replicas/replica-store.ts';
+import { createSqliteReplicas } from './replicas/sqlite-replicas.ts';
 import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
 import type { SelfRepairingIndex } from './self-repairing-index.ts';
 import { createSqliteCatalogue } from './sqlite-catalogue.ts';
@@ -19,6 +21,7 @@ export interface CacheIndex {
   readonly order: EvictionOrder;
   readonly listing: Listing;
   readonly jobs: JobStore;
+  readonly replicas: ReplicaStore;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
@@ -35,6 +38,7 @@ export function createCacheIndex(repairing: SelfRepairingIndex): CacheIndex {
     order: createSqliteEvictionOrder(rows),
     listing: createSqliteListing(rows),
     jobs: createSqliteJobs(rows),
+    replicas: createSqliteReplicas(rows),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

@@ -63,6 +63,8 @@ export interface Catalogue {
   setTag(image: string, tag: string, value: CachedTag, now: number): Promise<void>;
   /** Removes the tag, unless it is hosted, or an endpoint has confirmed it after `at` and not after `now` (both epoch ms). */
   dropTag(image: string, tag: string, at: number, now: number): Promise<void>;
+  /** The tag counts as never confirmed from now on: its next use revalidates it. A hosted tag stays as it is. */
+  expireTag(image: string, tag: string): Promise<void>;
   /** Removes the tag, hosted or not. False where there is none. */
   removeTag(image: string, tag: string): Promise<boolean>;
 

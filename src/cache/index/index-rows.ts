@@ -13,8 +13,9 @@ import type { Batch, Position, Use } from './eviction-order.ts';
 import type { HostedBlob, LostContent, Totals } from './inventory.ts';
 import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
+import type { ReplicaRows } from './replicas/replica-rows.ts';
 
-export interface IndexRows extends JobRows {
+export interface IndexRows extends JobRows, ReplicaRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */

@@ -182,4 +182,41 @@ export const migrations: readonly string[] = [
   CREATE INDEX tags_content ON tags (content, endpoint);
   CREATE INDEX contents_hosted ON contents (used) WHERE pinned = 2;
   `,
+  // Counts and the oldest failure are for each scrape. 'state': its place in 'replicaStates' (replicas/replica-store.ts).
+  `
+  CREATE TABLE replicas (
+    image TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    sync TEXT NOT NULL,                   -- the block that wants it
+    state INTEGER NOT NULL,
+    wanted BLOB,                          -- digests as in 'contents'
+    here BLOB,
+    attempts INTEGER NOT NULL,
+    next_attempt INTEGER,                 -- all times: epoch ms
+    reason TEXT,
+    bytes INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    verified INTEGER,
+    changed INTEGER,
+    done INTEGER,
+    failed INTEGER,
+    referrers INTEGER,
+    PRIMARY KEY (image, tag)
+  ) WITHOUT ROWID;
+  CREATE INDEX replicas_sync ON replicas (sync, image);
+  CREATE INDEX replicas_failed ON replicas (failed) WHERE failed IS NOT NULL;
+  CREATE INDEX replicas_running ON replicas (state) WHERE state = 1;
+
+  CREATE TABLE replica_counts (state INTEGER PRIMARY KEY, tags INTEGER NOT NULL);
+  CREATE TRIGGER replicas_added AFTER INSERT ON replicas BEGIN
+    INSERT INTO replica_counts VALUES (new.state, 1) ON CONFLICT DO UPDATE SET tags = tags + 1;
+  END;
+  CREATE TRIGGER replicas_changed AFTER UPDATE OF state ON replicas WHEN new.state <> old.state BEGIN
+    UPDATE replica_counts SET tags = tags - 1 WHERE state = old.state;
+    INSERT INTO replica_counts VALUES (new.state, 1) ON CONFLICT DO UPDATE SET tags = tags + 1;
+  END;
+  CREATE TRIGGER replicas_removed AFTER DELETE ON replicas BEGIN
+    UPDATE replica_counts SET tags = tags - 1 WHERE state = old.state;
+  END;
+  `,
 ];

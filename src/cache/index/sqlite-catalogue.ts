@@ -24,6 +24,11 @@ export function createSqliteCatalogue(rows: IndexRows): Catalogue {
     async dropTag(image, tag, at, now) {
       if (!isHostedTag(image, tag)) rows.transaction(() => rows.dropTag(image, tag, at, now));
     },
+    async expireTag(image, tag) {
+      const known = rows.tag(image, tag);
+      if (!known || isHosted(known.endpoint)) return;
+      rows.transaction(() => rows.setTag(image, tag, { ...known, checkedAt: 0 }, 0));
+    },
     async removeTag(image, tag) {
       if (!rows.tag(image, tag)) return false;
       write(rows, isHostedTag(image, tag), () => rows.dropTag(image, tag));

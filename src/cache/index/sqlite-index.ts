@@ -9,6 +9,7 @@ import { createJobRows } from './jobs/job-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
+import { createReplicaRows } from './replicas/replica-rows.ts';
 import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 
@@ -31,6 +32,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createBatchRows(db),
     ...createListingRows(db, names),
     ...createJobRows(db),
+    ...createReplicaRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {
       // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.

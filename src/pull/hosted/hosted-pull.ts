@@ -77,6 +77,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
   }
 
   return {
+    expire: pull.expire,
+
     async manifest(target) {
       const { image, reference } = target;
       const mode = modeOf(image);

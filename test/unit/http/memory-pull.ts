@@ -84,6 +84,7 @@ export function createMemoryPull(): MemoryPull {
       blobs.set(`${name}@${digest}`, bytes);
       return digest;
     },
+    expire: async () => {},
     async manifest(target) {
       pull.asked.push(target);
       const { tag, digest } = target.reference;

@@ -77,6 +77,20 @@ describe('the runner of jobs', () => {
     assert.equal(kind.runs.length, 2);
   });
 
+  it('runs again exactly when the kind says so, which the backoff can tell it before', async (t) => {
+    const kind = scriptedKind();
+    const { clock, store, add } = startRunner(t, { kinds: [kind], random: () => 0.5 });
+    const id = await add('a');
+    const { nextTry, end } = kind.runs[0]!;
+    assert.equal(nextTry(), clock.now() + 7500);
+    assert.equal(nextTry(clock.now() + minute), clock.now() + minute);
+    end({ kind: 'again', reason: 'it is not there yet', at: clock.now() + 1000 });
+    await clock.advance(0);
+    assert.equal((await store.find(id))?.notBefore, clock.now() + 1000);
+    await clock.advance(1000);
+    assert.equal(kind.runs.length, 2);
+  });
+
   it('tries a job again that failed by a bug, and says so', async (t) => {
     const kind = scriptedKind();
     const { clock, store, add, events } = startRunner(t, { kinds: [kind] });

@@ -37,6 +37,8 @@ const allowed = [
   /^SCAN (?:j|json_each) VIRTUAL TABLE INDEX 1:$/, // a parameter
   /^SCAN lists USING COVERING INDEX lists_checked$/, // its first entry
   /^SCAN jobs USING (?:COVERING )?INDEX jobs_(?:failed|over)$/, // its first entries
+  /^SCAN replicas USING (?:COVERING )?INDEX replicas_failed$/, // its first entry
+  /^SCAN replica_counts$/, // one row for each state
   /^SCAN job_counts$/, // one row for each kind and state
   /^SCAN lists$/, // all lists, whose bytes are bounded: only gc reads them
 ];

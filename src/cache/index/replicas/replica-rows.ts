@@ -1,0 +1,194 @@
+/** The states of replicas in the index. Each method runs in one turn; each write is a transaction. */
+import type { Database } from 'better-sqlite3';
+import type { Digest } from '../../../oci/digest.ts';
+import { digestKey, keyDigest } from '../digest-key.ts';
+import {
+  interrupted,
+  type Replica,
+  type ReplicaPosition,
+  type ReplicaRepository,
+  type ReplicaState,
+  replicaStates,
+} from './replica-store.ts';
+
+export interface ReplicaRows {
+  replica(image: string, tag: string): Replica | undefined;
+  putReplicas(replicas: readonly Replica[]): void;
+  replicasOf(image: string): Replica[];
+  removeReplicas(image: string, tags: readonly string[]): void;
+  listReplicas(after: ReplicaPosition | undefined, limit: number): Replica[];
+  replicaRepositories(after: string, limit: number): ReplicaRepository[];
+  postponeReplicas(which: { sync: string } | ReplicaPosition, nextAttempt: number | undefined): void;
+  replicaCounts(): { state: ReplicaState; tags: number }[];
+  oldestReplicaFailure(): number | undefined;
+  /** The block after this one, by name, and the image of a block: of those that have rows. */
+  nextReplicaSync(after: string): string | undefined;
+  nextReplicaImage(sync: string, after: string): string | undefined;
+  /** Gives how many. */
+  forgetReplicas(sync: string, image: string): number;
+  /** Tags that run are pending: for a process that alone uses the index, when it starts. Gives how many. */
+  interruptReplicas(): number;
+}
+
+/** A row as SQLite has it: the state by its place in `replicaStates`, what is not there as null. */
+interface Row extends Nulls<Omit<Replica, 'state' | 'wanted' | 'here'>> {
+  readonly state: number;
+  readonly wanted: Buffer | null;
+  readonly here: Buffer | null;
+}
+
+/** Where a value may be missing, it is null. */
+type Nulls<T> = {
+  readonly [Key in keyof T]: undefined extends T[Key] ? Exclude<T[Key], undefined> | null : T[Key];
+};
+
+const columns = `image, tag, sync, state, wanted, here, attempts, next_attempt AS nextAttempt, reason, bytes, seconds,
+  verified AS verifiedAt, changed AS changedAt, done AS doneAt, failed AS failedAt, referrers AS referrersAt`;
+
+const pending = replicaStates.indexOf('pending');
+const running = replicaStates.indexOf('running');
+
+/** Every method throws what SQLite throws. */
+export function createReplicaRows(db: Database): ReplicaRows {
+  const find = db.prepare<[string, string], Row>(
+    `SELECT ${columns} FROM replicas WHERE image = ? AND tag = ?`,
+  );
+  const ofImage = db.prepare<[string], Row>(`SELECT ${columns} FROM replicas WHERE image = ? ORDER BY tag`);
+  const put = db.prepare<[Record<string, unknown>]>(`
+    INSERT INTO replicas (image, tag, sync, state, wanted, here, attempts, next_attempt, reason, bytes, seconds,
+      verified, changed, done, failed, referrers)
+    VALUES ($image, $tag, $sync, $state, $wanted, $here, $attempts, $nextAttempt, $reason, $bytes, $seconds,
+      $verifiedAt, $changedAt, $doneAt, $failedAt, $referrersAt)
+    ON CONFLICT DO UPDATE SET sync = excluded.sync, state = excluded.state, wanted = excluded.wanted, here = excluded.here,
+      attempts = excluded.attempts, next_attempt = excluded.next_attempt, reason = excluded.reason, bytes = excluded.bytes,
+      seconds = excluded.seconds, verified = excluded.verified, changed = excluded.changed, done = excluded.done,
+      failed = excluded.failed, referrers = excluded.referrers`);
+  const remove = db.prepare<[string, string]>(
+    'DELETE FROM replicas WHERE image = ? AND tag IN (SELECT value FROM json_each(?))',
+  );
+  const list = db.prepare<[string, string, number], Row>(
+    `SELECT ${columns} FROM replicas WHERE (image, tag) > (?, ?) ORDER BY image, tag LIMIT ?`,
+  );
+  // 'reason' is that of the row that has the greatest state (SQLite, "Bare columns in an aggregate query").
+  const repositories = db.prepare<
+    [string, number],
+    Omit<Nulls<ReplicaRepository>, 'state'> & { state: number }
+  >(`
+    SELECT image, max(state) AS state, count(*) AS tags, sum(state = 0) AS done, sum(bytes) AS bytes, reason
+    FROM replicas WHERE image > ? GROUP BY image ORDER BY image LIMIT ?`);
+  const times = db.prepare<
+    [string],
+    Nulls<Pick<ReplicaRepository, 'failedAt' | 'nextAttempt' | 'verifiedAt'>>
+  >(`
+    SELECT min(failed) AS failedAt, min(next_attempt) AS nextAttempt, min(verified) AS verifiedAt
+    FROM replicas WHERE image = ?`);
+  const failing = `state >= ${replicaStates.indexOf('partial')}`;
+  const postponeBlock = db.prepare<[number | null, string]>(
+    `UPDATE replicas SET next_attempt = ? WHERE sync = ? AND ${failing}`,
+  );
+  const postponeTag = db.prepare<[number | null, string, string]>(
+    `UPDATE replicas SET next_attempt = ? WHERE image = ? AND tag = ? AND ${failing}`,
+  );
+  const counts = db.prepare<[], { state: number; tags: number }>(
+    'SELECT state, tags FROM replica_counts WHERE tags > 0 ORDER BY state',
+  );
+  const oldest = db
+    .prepare<[], number>('SELECT failed FROM replicas WHERE failed IS NOT NULL ORDER BY failed LIMIT 1')
+    .pluck();
+  const nextSync = db
+    .prepare<[string], string>('SELECT sync FROM replicas WHERE sync > ? ORDER BY sync LIMIT 1')
+    .pluck();
+  const nextImage = db
+    .prepare<[string, string], string>(
+      'SELECT image FROM replicas WHERE sync = ? AND image > ? ORDER BY image LIMIT 1',
+    )
+    .pluck();
+  const forget = db.prepare<[string, string]>('DELETE FROM replicas WHERE sync = ? AND image = ?');
+  const interrupt = db.prepare<[string]>(
+    `UPDATE replicas SET state = ${pending}, reason = ? WHERE state = ${running}`,
+  );
+
+  return {
+    replica(image, tag) {
+      const row = find.get(image, tag);
+      return row && asReplica(row);
+    },
+    putReplicas: db.transaction((replicas: readonly Replica[]) => {
+      for (const replica of replicas) put.run(asRow(replica));
+    }),
+    replicasOf: (image) => ofImage.all(image).map(asReplica),
+    removeReplicas: (image, tags) => void remove.run(image, JSON.stringify(tags)),
+    listReplicas: (after, limit) => list.all(after?.image ?? '', after?.tag ?? '', limit).map(asReplica),
+    replicaRepositories: (after, limit) =>
+      repositories.all(after, limit).map((row) => {
+        const { failedAt, nextAttempt, verifiedAt } = times.get(row.image) ?? {};
+        return {
+          ...row,
+          state: stateOf(row.state),
+          reason: row.reason ?? undefined,
+          failedAt: failedAt ?? undefined,
+          nextAttempt: nextAttempt ?? undefined,
+          verifiedAt: verifiedAt ?? undefined,
+        };
+      }),
+    postponeReplicas(which, nextAttempt = undefined) {
+      if ('sync' in which) postponeBlock.run(nextAttempt ?? null, which.sync);
+      else postponeTag.run(nextAttempt ?? null, which.image, which.tag);
+    },
+    replicaCounts: () => counts.all().map(({ state, tags }) => ({ state: stateOf(state), tags })),
+    oldestReplicaFailure: () => oldest.get(),
+    nextReplicaSync: (after) => nextSync.get(after),
+    nextReplicaImage: (sync, after) => nextImage.get(sync, after),
+    forgetReplicas: (sync, image) => forget.run(sync, image).changes,
+    interruptReplicas: () => interrupt.run(interrupted).changes,
+  };
+}
+
+function stateOf(number: number): ReplicaState {
+  return replicaStates[number] ?? 'failed';
+}
+
+function asRow({ state, wanted, here, ...rest }: Replica): Record<string, unknown> {
+  return {
+    ...Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, value ?? null])),
+    state: replicaStates.indexOf(state),
+    wanted: wanted ? digestKey(wanted) : null,
+    here: here ? digestKey(here) : null,
+  };
+}
+
+function asReplica({
+  image,
+  tag,
+  sync,
+  state,
+  wanted,
+  here,
+  attempts,
+  bytes,
+  seconds,
+  ...row
+}: Row): Replica {
+  return {
+    image,
+    tag,
+    sync,
+    state: stateOf(state),
+    wanted: digestOf(wanted),
+    here: digestOf(here),
+    attempts,
+    nextAttempt: row.nextAttempt ?? undefined,
+    reason: row.reason ?? undefined,
+    bytes,
+    seconds,
+    verifiedAt: row.verifiedAt ?? undefined,
+    changedAt: row.changedAt ?? undefined,
+    doneAt: row.doneAt ?? undefined,
+    failedAt: row.failedAt ?? undefined,
+    referrersAt: row.referrersAt ?? undefined,
+  };
+}
+
+function digestOf(key: Buffer | null): Digest | undefined {
+  return key === null ? undefined : keyDigest(key);
+}

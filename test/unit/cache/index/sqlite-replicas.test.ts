@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openIndex } from '../../../../src/cache/index/open-index.ts';
+import { interrupted } from '../../../../src/cache/index/replicas/replica-store.ts';
+import { createSqliteReplicas } from '../../../../src/cache/index/replicas/sqlite-replicas.ts';
+import { replica, testReplicaStore } from '../../../contract/replica-store.ts';
+
+testReplicaStore(async (t) => {
+  const { index } = openIndex(':memory:', 0);
+  t.after(() => index.close());
+  return createSqliteReplicas(index);
+});
+
+test('an index that is opened anew calls no tag running', async (t) => {
+  const { index } = openIndex(':memory:', 0);
+  t.after(() => index.close());
+  const replicas = createSqliteReplicas(index);
+  await replicas.put([
+    replica('quay.io/team/app', '1', { state: 'running' }),
+    replica('quay.io/team/app', '2'),
+  ]);
+  assert.equal(index.interruptReplicas(), 1);
+  const found = await replicas.find('quay.io/team/app', '1');
+  assert.deepEqual([found?.state, found?.reason], ['pending', interrupted]);
+  assert.equal((await replicas.find('quay.io/team/app', '2'))?.state, 'done');
+});

@@ -1,0 +1,4 @@
+import { testReplicaStore } from '../../contract/replica-store.ts';
+import { createMemoryReplicas } from '../../support/memory-replicas.ts';
+
+testReplicaStore(async () => createMemoryReplicas());
