@@ -33,7 +33,11 @@ export class UploadSession {
   readonly path: string;
   /** A request is writing. */
   isBusy = false;
-  /** Its client gave it up: a request that is writing stops. */
+  /** Resolves when the request that is writing, or the last one, is over. */
+  over: Promise<void> = Promise.resolve();
+  /** Its bytes have become content. */
+  isStored = false;
+  /** Its client gave it up. */
   isCancelled = false;
   /** Epoch ms of the last byte. */
   touched: number;
@@ -43,6 +47,8 @@ export class UploadSession {
   /** Bytes that are reserved, those on the disk included. */
   #reserved = 0;
   #hash: PrefixHash | undefined;
+  /** Wakes a request that waits for its body. */
+  #wake: (() => void) | undefined;
 
   /** Of a file that is there, with `size` bytes. */
   constructor(
@@ -61,6 +67,26 @@ export class UploadSession {
 
   get state(): UploadState {
     return { id: this.id, size: this.#size };
+  }
+
+  /** Executes the one request that writes. */
+  async occupy<T>(work: () => Promise<T>): Promise<T> {
+    const over = Promise.withResolvers<void>();
+    this.over = over.promise;
+    this.isBusy = true;
+    try {
+      return await work();
+    } finally {
+      this.isBusy = false;
+      if (this.isCancelled) await this.end();
+      over.resolve();
+    }
+  }
+
+  /** Gives it up: a request that is writing ends without waiting for more of its body. */
+  cancel(): void {
+    this.isCancelled = true;
+    this.#wake?.();
   }
 
   /** Appends a chunk, or says why not. What came of a body that broke off is kept. */
@@ -83,7 +109,7 @@ export class UploadSession {
     let broken: unknown;
     let isLonger = false;
     const source = limited(
-      untilBroken(body, (error) => {
+      this.#untilBroken(body, (error) => {
         broken = error;
       }),
       length,
@@ -94,7 +120,6 @@ export class UploadSession {
     try {
       await appendTo(this.path, before, source, {
         before: async (bytes) => {
-          if (this.isCancelled) throw new Cancelled();
           if (!(await this.#mayGrowBy(bytes, length === undefined))) throw new NoRoom();
         },
         after: (bytes) => {
@@ -104,11 +129,11 @@ export class UploadSession {
         },
       });
     } catch (error) {
-      if (error instanceof Cancelled) return { kind: 'unknownUpload' };
       if (!isNoRoom(error)) throw error;
       this.#deps.content.writeFailed(error);
       return { kind: 'full', bytes: wanted };
     }
+    if (this.isCancelled) return { kind: 'unknownUpload' };
     if (broken !== undefined) return { kind: 'clientLeft' };
     const isOther = isLonger || (length !== undefined && this.#size !== before + length);
     return isOther ? { kind: 'sizeMismatch', upload: this.state, announced: length ?? 0 } : undefined;
@@ -153,6 +178,37 @@ export class UploadSession {
     if (this.#size > 0) await this.mayGrowTo(this.#size);
   }
 
+  /** A body that ends where the client left, and says so, or where the session was given up. */
+  async *#untilBroken(
+    body: AsyncIterable<Uint8Array>,
+    onBroken: (error: unknown) => void,
+  ): AsyncGenerator<Uint8Array> {
+    const chunks = body[Symbol.asyncIterator]();
+    let isOver = false;
+    try {
+      while (!this.isCancelled) {
+        const next = await this.#unlessCancelled(chunks.next());
+        if (!next) return;
+        isOver = next.done === true;
+        if (isOver) return;
+        yield next.value;
+      }
+    } catch (error) {
+      isOver = true;
+      onBroken(error);
+    } finally {
+      // Not awaited: where a chunk is waited for, it ends with the connection.
+      if (!isOver) chunks.return?.()?.catch(() => {});
+    }
+  }
+
+  #unlessCancelled<T>(work: Promise<T>): Promise<T | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<T | undefined>();
+    this.#wake = () => resolve(undefined);
+    work.then(resolve, reject);
+    return promise;
+  }
+
   /** Removes the files that are left and gives the room back. */
   async end(): Promise<void> {
     this.pause();
@@ -164,19 +220,5 @@ export class UploadSession {
   pause(): void {
     this.#hash?.abandon();
     this.#hash = undefined;
-  }
-}
-
-class Cancelled extends Error {}
-
-/** A body that ends where the client left, and says so. */
-async function* untilBroken(
-  body: AsyncIterable<Uint8Array>,
-  onBroken: (error: unknown) => void,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (error) {
-    onBroken(error);
   }
 }

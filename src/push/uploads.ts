@@ -54,7 +54,7 @@ export interface Uploads {
     chunk: Chunk,
     commit: (file: string, size: number) => Promise<void>,
   ): Promise<{ readonly kind: 'stored' } | UploadFailure>;
-  /** A request that is writing to it ends. False: there is no such session. */
+  /** A request that is writing to it ends. False: there is no such session, or its blob has just been stored. */
   cancel(key: UploadKey): Promise<boolean>;
   /** Sessions, and their bytes. */
   usage(): UploadUsage;
@@ -80,8 +80,11 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
   if (await sweep()) idleSweep.begin();
 
   async function sweep(): Promise<boolean> {
-    for (const session of [...sessions.values()].filter((one) => isIdle(one, clock.now() - idleFor)))
+    for (const session of [...sessions.values()]) {
+      // Each in its turn: while others were removed, its client may have come back.
+      if (!isIdle(session, clock.now() - idleFor)) continue;
       await drop(session, 'no byte came for a day').catch(onFailed);
+    }
     return sessions.size > 0;
   }
 
@@ -102,20 +105,15 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
   }
 
   /** One request at a time writes to a session. */
-  async function alone<T>(
+  async function alone<T extends { readonly kind: string }>(
     key: UploadKey,
     work: (session: UploadSession) => Promise<T>,
   ): Promise<T | UploadFailure> {
     const session = find(key);
     if (!session) return { kind: 'unknownUpload' };
     if (session.isBusy) return { kind: 'outOfOrder', upload: session.state };
-    session.isBusy = true;
-    try {
-      return await work(session);
-    } finally {
-      session.isBusy = false;
-      if (session.isCancelled) await end(session);
-    }
+    const result = await session.occupy(() => work(session));
+    return session.isCancelled && result.kind !== 'stored' ? { kind: 'unknownUpload' } : result;
   }
 
   return {
@@ -156,9 +154,11 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
           await end(session);
           return { kind: 'digestMismatch', wanted: digest, found };
         }
+        if (session.isCancelled) return { kind: 'unknownUpload' };
         const { size } = session.state;
         const full = await orFull(content, () => commit(session.path, size), size);
         if (full) return full;
+        session.isStored = true;
         await end(session);
         return { kind: 'stored' };
       }),
@@ -166,11 +166,12 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
     async cancel(key) {
       const session = find(key);
       if (!session) return false;
-      session.isCancelled = true;
       sessions.delete(session.id);
-      // Else the request that is writing ends it.
+      session.cancel();
       if (!session.isBusy) await end(session);
-      return true;
+      // Else the request that is writing ends it, unless it has just stored the blob.
+      await session.over;
+      return !session.isStored;
     },
 
     usage: () => usageOf([...sessions.values()]),
