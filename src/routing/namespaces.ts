@@ -11,9 +11,9 @@
  * nothing.) Prefix matching lets `quay.io` match `quay.io:8443`, so a port is refused unless the matched entry itself has it.
  */
 import type { PushRule, ServerConfig } from '../config/config.ts';
+import { createPushRules } from '../config/push-rules.ts';
 import { findEntry } from '../config/registries-conf/match.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
-import { namePattern } from '../lib/name-patterns.ts';
 import { canonicalRegistry, dockerHub, withLibrary } from '../oci/docker-hub.ts';
 import { hostOf, isDomain, looksLikeRegistry } from '../oci/reference.ts';
 import { isDialable } from './dialable.ts';
@@ -39,7 +39,7 @@ export function createNamespaces(
   push: readonly PushRule[] = [],
 ): Namespaces {
   // What is local here needs no registry elsewhere, so none has to be listed.
-  const isLocal = namePattern(push.filter(({ mode }) => mode === 'local').map(({ match }) => match));
+  const pushRuleOf = createPushRules(push);
   const mappedHosts = new Map(
     [...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonicalRegistry(to)]),
   );
@@ -76,7 +76,7 @@ export function createNamespaces(
   }
 
   function refusal(registry: string, repository: string): Refusal | undefined {
-    if (mappedTo.has(registry) || isLocal?.(`${registry}/${repository}`)) return undefined;
+    if (mappedTo.has(registry) || pushRuleOf(`${registry}/${repository}`)?.mode === 'local') return undefined;
     const found = findEntry(registries, `${registry}/${repository}`);
     if (found && hasPort(registry) && hostOf(found.entry.prefix) !== registry) {
       return {

@@ -16,7 +16,7 @@ import type { Quota, Quotas } from './quotas.ts';
 
 export interface CapacityDeps {
   readonly clock: Clock;
-  readonly inventory: Pick<Inventory, 'totals'>;
+  readonly inventory: Pick<Inventory, 'totals' | 'hosted'>;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
   readonly partialDownloads: Pick<PartialDownloads, 'bytes'>;
@@ -58,7 +58,9 @@ export interface Capacity {
 export function createCapacity(deps: CapacityDeps): Capacity {
   const { inventory, eviction, quotas, partialDownloads, limits } = deps;
   const used = () => inventory.totals().bytes + partialDownloads.bytes;
-  const disk = new FreeSpace({ ...deps, used });
+  /** Hosted content stays whatever comes. */
+  const evictable = () => used() - inventory.hosted().bytes;
+  const disk = new FreeSpace({ ...deps, evictable });
   const searches = createQuotaSearches(search);
   const background = new BackgroundCheck(keepWithin, deps.onError);
   const admissions = new KeyedLock();
@@ -91,7 +93,7 @@ export function createCapacity(deps: CapacityDeps): Capacity {
   async function makeRoom(bytes: number): Promise<boolean> {
     const needed = missing(bytes);
     if (needed <= 0) return true;
-    if (needed > used()) return false;
+    if (needed > evictable()) return false;
     const state: Search = { needed, allOrNothing: true, freed: 0, after: undefined };
     const progress = await eviction.slice(state);
     disk.freed(state.freed);

@@ -3,7 +3,7 @@
  *
  * A file system may refuse a write though it has free bytes: there are no inodes, or a quota of the system is used up. From then on it
  * counts as full for a minute: as many bytes must be evicted as come, and before the first of them a little more. A cache with nothing
- * to evict tries again at once.
+ * to evict, such as one of hosted content alone, tries again at once.
  */
 import type { Clock } from '../../lib/clock.ts';
 
@@ -14,7 +14,7 @@ export interface FreeSpaceDeps {
   /** Bytes of evicted files that are still to be removed. */
   readonly leaving: () => number;
   /** Bytes that eviction could free. */
-  readonly used: () => number;
+  readonly evictable: () => number;
 }
 
 /** ms for which a refused write counts. */
@@ -40,8 +40,8 @@ export class FreeSpace {
 
   /** Bytes that must be freed before `more` can come, with `minFree` left; not above 0 if there is space. */
   missing(more: number, minFree: number): number {
-    const { clock, free, leaving, used } = this.#deps;
-    if (clock.monotonic() < this.#fullUntil && used() > 0) {
+    const { clock, free, leaving, evictable } = this.#deps;
+    if (clock.monotonic() < this.#fullUntil && evictable() > 0) {
       return more - this.#credit + (more > 0 ? this.#owed : 0);
     }
     let missing = more + minFree - free() - leaving();
@@ -53,7 +53,7 @@ export class FreeSpace {
   refused(): void {
     this.#fullUntil = this.#deps.clock.monotonic() + refusalTime;
     this.#credit = 0;
-    this.#owed = this.#deps.used() * refusalShare;
+    this.#owed = this.#deps.evictable() * refusalShare;
   }
 
   /** Bytes were evicted. */

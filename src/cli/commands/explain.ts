@@ -104,14 +104,24 @@ export function explanationAsJson(
       ...attemptAsJson(attempts?.[index]),
     })),
     ...(pushRule && { push: pushRule }),
-    ...(access && { access: accessAsJson(access) }),
+    ...(access && { access: accessAsJson(access, pushRule) }),
   };
 }
 
-function accessAsJson({ name, kind, ...rights }: ExplainedAccess): object {
+/** `allowed`: by the rights. `admitted`: whether the image's [[push]] takes it, which a write needs as well. */
+function accessAsJson({ name, kind, ...rights }: ExplainedAccess, pushRule: PushRule | undefined): object {
+  const admitted: Readonly<Record<string, boolean>> = {
+    push: pushRule !== undefined,
+    delete: pushRule?.delete ?? false,
+  };
   const decided = Object.entries(rights).map(([right, allowance]: [string, Allowance | undefined]) => [
     right,
-    { allowed: allowance !== undefined, by: allowance?.by ?? null, rule: ruleOf(allowance) ?? null },
+    {
+      allowed: allowance !== undefined,
+      by: allowance?.by ?? null,
+      rule: ruleOf(allowance) ?? null,
+      ...(right in admitted && { admitted: admitted[right] }),
+    },
   ]);
   return { name, kind, ...Object.fromEntries(decided) };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createNamespaces } from '../../../src/routing/namespaces.ts';
 import { createRouter, type Routed } from '../../../src/routing/router.ts';
 import { listing, routingWith } from './configuration.ts';
 
@@ -31,6 +32,25 @@ function ask(
 function image(routed: Routed): string {
   return routed.ok ? routed.target.image.name : `refused: ${routed.refusal.reason}`;
 }
+
+describe('a [[push]] that makes a registry known', () => {
+  const rule = (match: string, mode: 'local' | 'overlay') => ({ match, mode, delete: false, immutable: [] });
+  const refusal = (...rules: readonly ReturnType<typeof rule>[]) =>
+    createNamespaces(listing('quay.io'), routingWith(), rules).refusal('images.local', 'team/app')?.reason;
+
+  it('is a local one, and the first that matches counts', () => {
+    assert.equal(refusal(rule('images.local/**', 'local')), undefined);
+    assert.equal(refusal(rule('images.local/team/**', 'overlay')), 'registry');
+    assert.equal(
+      refusal(rule('images.local/team/**', 'overlay'), rule('images.local/**', 'local')),
+      'registry',
+    );
+    assert.equal(
+      refusal(rule('images.local/**', 'local'), rule('images.local/team/**', 'overlay')),
+      undefined,
+    );
+  });
+});
 
 describe('which image a request means', () => {
   it('takes the registry from ns, and says that it did', () => {
