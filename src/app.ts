@@ -235,7 +235,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const pull = createLivePull({ routes, cache, transfers, clock, log });
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
   releases.add(uploads, () => uploads.close());
-  const push = createLivePush({ routes, content: cache.hosted, uploads, pull, log });
+  const push = createLivePush({ routes, content: cache.hosted, uploads, pull, clock, log });
   const route = liveRouter(routes);
   const { isListed } = route;
   const scrubs = createScrubs({

@@ -16,6 +16,7 @@ export interface LivePushDeps {
   readonly content: HostedContent;
   readonly uploads: Uploads;
   readonly pull: Pull;
+  readonly clock: Clock;
   readonly log: Pick<Log, 'debug'>;
 }
 
@@ -39,16 +40,16 @@ export function openLiveUploads(
 
 /** Each request takes the rules that are in force when it comes. */
 export function createLivePush(deps: LivePushDeps): Push {
-  const { routes, content, uploads, log } = deps;
+  const { routes, content, uploads, clock, log } = deps;
   const takeUpstream = createTakeUpstream(deps);
   const onStored = ({ image, ...stored }: PushedContent) =>
     log.debug({ event: 'push.stored', image: image.name, ...stored }, 'content was pushed');
   const current = routes.each(({ settings }) =>
-    createPush({ content, uploads, takeUpstream, onStored }, settings.push),
+    createPush({ content, uploads, takeUpstream, clock, onStored }, settings.push),
   );
   return {
     rule: (image) => current().rule(image),
-    imagesServing: (digest) => current().imagesServing(digest),
+    imagesServing: (...asked) => current().imagesServing(...asked),
     begin: (...asked) => current().begin(...asked),
     mount: (...asked) => current().mount(...asked),
     status: (key) => current().status(key),

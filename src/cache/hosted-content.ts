@@ -10,7 +10,7 @@ import type { Cache, CachedManifest, NewManifest, Reservation } from './cache.ts
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
-import type { Catalogue } from './index/catalogue.ts';
+import { type Catalogue, isFromClient, isHosted, type Origin } from './index/catalogue.ts';
 import type { Inventory } from './index/inventory.ts';
 
 export interface Kept {
@@ -25,6 +25,8 @@ export interface HostedContent {
   reserve(bytes: number, images: readonly string[], written: () => number): Promise<Reservation | undefined>;
   /** A write failed: one that had no room makes the disk count as full for a while. */
   writeFailed(error: unknown): void;
+  /** Hosted tags of the image, sorted by bytes. */
+  tags(image: string): Promise<readonly string[]>;
   /** Whether the image links anything. */
   knows(image: string): Promise<boolean>;
   /** Stored manifests of the image that are attached to `subject`. */
@@ -33,6 +35,8 @@ export interface HostedContent {
   serves(image: string, digest: Digest): Promise<boolean>;
   /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */
   commitBlob(image: string, digest: Digest, size: number, file: string, kept: Kept): Promise<void>;
+  /** Makes hosted what the image links by an endpoint's word. False: it is not stored any more. */
+  adopt(image: string, digest: Digest): Promise<boolean>;
   /** Lets the image serve what is stored already. False: it is not stored any more. */
   mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean>;
   manifest(image: string, digest: Digest): Promise<CachedManifest | undefined>;
@@ -43,12 +47,16 @@ export interface HostedContent {
     tags: readonly Tag[],
     kept: Kept,
   ): Promise<void>;
-  /** Images, as `registry/repository`, that can serve the content now; at most `limit`. */
-  imagesServing(digest: Digest, limit: number): Promise<readonly string[]>;
+  /** All images, as `registry/repository`, that can serve the content now. */
+  imagesServing(digest: Digest): Promise<readonly string[]>;
   /** Indexes of this image that list the manifest. */
   indexesOf(image: string, digest: Digest): Promise<readonly Digest[]>;
   /** Hosted or cached. */
   taggedDigest(image: string, tag: Tag): Promise<Digest | undefined>;
+  /** Whether a client brought the tag there; undefined where there is none. */
+  isPushedTag(image: string, tag: Tag): Promise<boolean | undefined>;
+  /** Whether a client brought the content to the image; undefined where the image does not link it. */
+  isPushed(image: string, digest: Digest): Promise<boolean | undefined>;
   /** False where there was none. Content that no other image needs is removed behind. */
   removeTag(image: string, tag: Tag): Promise<boolean>;
   removeManifest(image: string, digest: Digest): Promise<boolean>;
@@ -69,12 +77,16 @@ export interface HostedContentDeps {
 /** Every method rejects when the index or the disk cannot be read or written. */
 export function createHostedContent(deps: HostedContentDeps): HostedContent {
   const { cache, catalogue, inventory, contents, quotas, store, times, clock } = deps;
+  const fromClient = (origin: Origin | undefined) =>
+    origin === undefined ? undefined : isFromClient(origin);
   const originOf = ({ hosted }: Kept) => (hosted ? 'push' : 'fill');
 
   /** The content must be kept from eviction meanwhile. False: it is not stored. */
-  function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
+  async function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
+    // Before the quotas are locked: what is lost is taken out of them.
+    if (!(await isStored(digest))) return false;
     return quotas.update(digest, async () => {
-      if (!(await isStored(digest))) return false;
+      if (!(await inventory.content(digest))) return false;
       // A blob that is mounted again is in use: `gc` leaves it for a day.
       times.touch(digest);
       await catalogue.link(digest, { image, origin: originOf(kept) }, clock.now());
@@ -98,16 +110,23 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     return linked && content !== undefined;
   }
 
+  async function mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean> {
+    const used = contents.reading.take(digest);
+    try {
+      return await link(image, digest, kept);
+    } finally {
+      used();
+    }
+  }
+
   return {
     reserve: cache.reserve,
     writeFailed: cache.writeFailed,
+    tags: catalogue.hostedTags,
     knows: async (image) => (await catalogue.linkedBy(image)).length > 0,
     referrersOf: catalogue.referrersOf,
     serves,
-    async imagesServing(digest, limit) {
-      const stored = await inventory.content(digest);
-      return stored ? (await catalogue.imagesOf(digest)).slice(0, limit) : [];
-    },
+    imagesServing: async (digest) => ((await inventory.content(digest)) ? catalogue.imagesOf(digest) : []),
     indexesOf: (image, digest) => catalogue.parentsOf(image, digest),
     async commitBlob(image, digest, size, file, kept) {
       const arrived = contents.arriving.take(digest);
@@ -119,13 +138,12 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
         arrived();
       }
     },
-    async mountBlob(image, digest, kept) {
-      const used = contents.reading.take(digest);
-      try {
-        return await link(image, digest, kept);
-      } finally {
-        used();
-      }
+    mountBlob,
+    async adopt(image, digest) {
+      const origin = await catalogue.originOf(image, digest);
+      return origin !== undefined && isHosted(origin)
+        ? serves(image, digest)
+        : mountBlob(image, digest, { hosted: true });
     },
     manifest: cache.manifest,
     async putManifest(image, value, tags, kept) {
@@ -142,6 +160,8 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
       }
     },
     taggedDigest: async (image, tag) => (await catalogue.tag(image, tag))?.digest,
+    isPushedTag: async (image, tag) => fromClient((await catalogue.tag(image, tag))?.endpoint),
+    isPushed: async (image, digest) => fromClient(await catalogue.originOf(image, digest)),
     removeTag: catalogue.removeTag,
     async removeManifest(image, digest) {
       const { content } = await catalogue.find(image, digest);

@@ -96,10 +96,7 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
     host: string | undefined,
     admission: Admission,
   ): Promise<readonly ImageName[]> {
-    if (from === undefined) {
-      const all = await push.imagesServing(digest);
-      return all.filter((image) => admission.may('pull', image));
-    }
+    if (from === undefined) return push.imagesServing(digest, (image) => admission.may('pull', image));
     const routed = route.image(from, undefined, host);
     return routed.ok && admission.may('pull', routed.image) ? [routed.image] : [];
   }

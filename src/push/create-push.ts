@@ -42,16 +42,30 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
     return { kind: 'stored', digest };
   }
 
-  async function remove(image: ImageName, work: () => Promise<boolean>): Promise<Removed> {
-    if (!ruleOf(image)?.delete) return { kind: 'disabled' };
+  /** In `local` all that is here is ours; beside endpoints, what clients pushed. */
+  async function remove(
+    image: ImageName,
+    isPushed: () => Promise<boolean | undefined>,
+    work: () => Promise<boolean>,
+  ): Promise<Removed> {
+    const rule = ruleOf(image);
+    if (!rule?.delete) return { kind: 'disabled' };
+    if (rule.mode !== 'local' && (await isPushed()) === false) return { kind: 'upstream' };
     return { kind: (await work()) ? 'removed' : 'unknown' };
   }
 
+  const removeDigest = (image: ImageName, digest: Digest, work: HostedContent['removeBlob']) =>
+    remove(
+      image,
+      () => content.isPushed(image.name, digest),
+      () => work(image.name, digest),
+    );
+
   return {
     rule: ruleOf,
-    async imagesServing(digest) {
-      const names = await content.imagesServing(digest, maxSources);
-      return names.map(imageName);
+    async imagesServing(digest, isWanted) {
+      const images = (await content.imagesServing(digest)).map(imageName);
+      return images.filter(isWanted).slice(0, maxSources);
     },
     begin: uploads.begin,
     async mount(image, digest, from) {
@@ -83,9 +97,14 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
       }
       return result;
     },
-    removeTag: (image, tag) => remove(image, () => content.removeTag(image.name, tag)),
-    removeManifest: (image, digest) => remove(image, () => content.removeManifest(image.name, digest)),
-    removeBlob: (image, digest) => remove(image, () => content.removeBlob(image.name, digest)),
+    removeTag: (image, tag) =>
+      remove(
+        image,
+        () => content.isPushedTag(image.name, tag),
+        () => content.removeTag(image.name, tag),
+      ),
+    removeManifest: (image, digest) => removeDigest(image, digest, content.removeManifest),
+    removeBlob: (image, digest) => removeDigest(image, digest, content.removeBlob),
   };
 }
 

@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import type { NewManifest } from '../cache/cache.ts';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PushRule } from '../config/config.ts';
+import type { Clock } from '../lib/clock.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
@@ -26,15 +27,18 @@ import type { TakeUpstream } from './take-upstream.ts';
 export interface PushManifestDeps {
   readonly content: HostedContent;
   readonly takeUpstream: TakeUpstream;
+  readonly clock: Clock;
 }
 
 /** Missing contents that an answer names. */
 const maxMissing = 20;
 /** Questions to the cache, or to endpoints, at once. */
 const atOnce = 8;
+/** ms for which one push waits for endpoints: a base layer of some GiB takes minutes, and a client is not kept for ever. */
+const longestTaking = 600_000;
 
 /** Checks and stores one manifest. Rejects where the storage fails for another reason than room. */
-export function createPushManifest({ content, takeUpstream }: PushManifestDeps) {
+export function createPushManifest({ content, takeUpstream, clock }: PushManifestDeps) {
   /** By image, so that a look at an immutable tag and its move are one. */
   const movingTags = new KeyedLock();
 
@@ -44,7 +48,18 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
     return content.serves(image, digest);
   }
 
-  async function missingOf(image: ImageName, manifest: Manifest, rule: PushRule): Promise<readonly Digest[]> {
+  /** What hosted content lists is hosted as well, also where a pull has brought it. */
+  async function isKept(image: string, child: Descriptor, rule: PushRule): Promise<boolean> {
+    if (!(await isHere(image, child))) return false;
+    return rule.mode === 'fill' || content.adopt(image, child.digest);
+  }
+
+  async function missingOf(
+    image: ImageName,
+    manifest: Manifest,
+    rule: PushRule,
+    signal: AbortSignal,
+  ): Promise<readonly Digest[]> {
     const listed = manifest.children.filter(({ isElsewhere }) => !isElsewhere);
     const wanted = [...new Map(listed.map((child) => [child.digest, child])).values()];
     const missing: Digest[] = [];
@@ -53,8 +68,9 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
       const found = await Promise.all(
         part.map(
           async (child) =>
-            (await isHere(image.name, child)) ||
-            (rule.mode !== 'local' && (await takeUpstream(image, child, { hosted: rule.mode !== 'fill' }))),
+            (await isKept(image.name, child, rule)) ||
+            (rule.mode !== 'local' &&
+              (await takeUpstream(image, child, { hosted: rule.mode !== 'fill' }, signal))),
         ),
       );
       missing.push(...part.filter((_, index) => !found[index]).map(({ digest }) => digest));
@@ -91,29 +107,29 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
     const manifest = readManifest(bytes, pushed.mediaType);
     if ('problem' in manifest)
       return { kind: 'manifestInvalid', problem: `the manifest ${manifest.problem}` };
-    if (isAmbiguous(bytes)) {
-      const problem =
-        'the manifest lists both images and layers: it would mean one thing here and another elsewhere';
-      return { kind: 'manifestInvalid', problem };
-    }
     const { mediaType, subject } = manifest;
-    if (isSchema1Type(mediaType)) {
-      return {
-        kind: 'manifestInvalid',
-        problem: 'manifests of schema 1 are not taken: push schema 2 or OCI',
-      };
-    }
+    const problem = problemOf(mediaType, bytes);
+    if (problem !== undefined) return { kind: 'manifestInvalid', problem };
     const digest = digestOf(bytes, pushed.digest);
     if (pushed.digest && pushed.digest !== digest) {
       return { kind: 'digestMismatch', wanted: pushed.digest, found: digest };
     }
-    const missing = await missingOf(image, manifest, rule);
-    if (missing.length > 0) return { kind: 'unknownContent', digests: missing };
+    const taking = new AbortController();
+    const timer = clock.after(longestTaking, () => taking.abort());
+    const missing = await missingOf(image, manifest, rule, taking.signal).finally(() => timer.cancel());
+    if (missing.length > 0)
+      return { kind: taking.signal.aborted ? 'slow' : 'unknownContent', digests: missing };
     const failure = await movingTags.run(image.name, () =>
       store(image, rule, { digest, mediaType, bytes, manifest }, tags),
     );
     if (failure) return failure;
-    return { kind: 'stored', digest, tags, subject, warnings: await warningsOf(image, digest, tags) };
+    return {
+      kind: 'stored',
+      digest,
+      tags,
+      subject,
+      warnings: await warningsOf(content, image, digest, tags),
+    };
   };
 
   /** Unless it would move an immutable tag. */
@@ -134,22 +150,31 @@ export function createPushManifest({ content, takeUpstream }: PushManifestDeps) 
       return { kind: 'full', bytes: value.bytes.byteLength };
     }
   }
+}
 
-  /**
-   * `skopeo copy` without `--all` pushes one platform of an index. Clients that pull by the digest of the index then find nothing
-   * (containers/skopeo#1044, #2683).
-   */
-  async function warningsOf(
-    image: ImageName,
-    digest: Digest,
-    tags: readonly Tag[],
-  ): Promise<readonly string[]> {
-    const [index] = tags.length === 0 ? [] : await content.indexesOf(image.name, digest);
-    if (index === undefined) return [];
-    return [
-      `this is one platform of the index ${index}, which is what clients may pull by digest: push it with skopeo copy --all --preserve-digests`,
-    ];
-  }
+/**
+ * `skopeo copy` without `--all` pushes one platform of an index. Clients that pull by the digest of the index then find nothing
+ * (containers/skopeo#1044, #2683).
+ */
+async function warningsOf(
+  content: Pick<HostedContent, 'indexesOf'>,
+  image: ImageName,
+  digest: Digest,
+  tags: readonly Tag[],
+): Promise<readonly string[]> {
+  const [index] = tags.length === 0 ? [] : await content.indexesOf(image.name, digest);
+  if (index === undefined) return [];
+  return [
+    `this is one platform of the index ${index}, which is what clients may pull by digest: push it with skopeo copy --all --preserve-digests`,
+  ];
+}
+
+/** Why a manifest that can be pulled is not taken. */
+function problemOf(mediaType: string, bytes: Uint8Array): string | undefined {
+  if (isSchema1Type(mediaType)) return 'manifests of schema 1 are not taken: push schema 2 or OCI';
+  return isAmbiguous(bytes)
+    ? 'the manifest lists both images and layers: it would mean one thing here and another elsewhere'
+    : undefined;
 }
 
 /** By the algorithm of the digest that the client names. */

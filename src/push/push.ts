@@ -61,6 +61,8 @@ export type ManifestFailure =
   | { readonly kind: 'digestMismatch'; readonly wanted: Digest; readonly found: string }
   /** Content that the manifest lists and this repository has not. At most 20. */
   | { readonly kind: 'unknownContent'; readonly digests: readonly Digest[] }
+  /** Of these, endpoints had not given all when the longest wait was over. A later push goes on from there. */
+  | { readonly kind: 'slow'; readonly digests: readonly Digest[] }
   | { readonly kind: 'immutable'; readonly tag: Tag; readonly digest: Digest }
   | { readonly kind: 'full'; readonly bytes: number };
 
@@ -84,14 +86,14 @@ export interface PushedManifest {
   readonly tags: readonly Tag[];
 }
 
-/** Removed; not there; or no rule allows it. */
-export type Removed = { readonly kind: 'removed' | 'unknown' | 'disabled' };
+/** Removed; not there; no rule allows it; or only endpoints have it, so it would be back with the next pull. */
+export type Removed = { readonly kind: 'removed' | 'unknown' | 'disabled' | 'upstream' };
 
 export interface Push {
   /** The rule for an image; undefined: no pushes. */
   rule(image: ImageName): PushRule | undefined;
-  /** Images that can serve the blob now. At most 100. */
-  imagesServing(digest: Digest): Promise<readonly ImageName[]>;
+  /** Images that can serve the blob now and that `isWanted`. At most 100. */
+  imagesServing(digest: Digest, isWanted: (image: ImageName) => boolean): Promise<readonly ImageName[]>;
   /** `algorithm`: of the digest that will come; SHA-256 where the client does not say. */
   begin(
     image: ImageName,

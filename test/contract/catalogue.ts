@@ -34,6 +34,9 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       await tagTo(catalogue, '1', 'theirs', 20);
       await catalogue.dropTag(image, '1', later, later);
       assert.deepEqual(await catalogue.tag(image, '1'), pushed);
+      await tagTo(catalogue, '0', 'theirs', 20);
+      assert.deepEqual(await catalogue.hostedTags(image), ['1']);
+      assert.deepEqual(await catalogue.hostedTags(other), []);
       assert.equal(await catalogue.removeTag(image, '1'), true);
       assert.equal(await catalogue.removeTag(image, '1'), false);
       assert.equal(await catalogue.tag(image, '1'), undefined);
@@ -101,6 +104,8 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
         await catalogue.link(named('a'), { image, origin }, 1);
       await catalogue.link(named('a'), { image: other, origin: 'push' }, 1);
       assert.deepEqual((await catalogue.imagesOf(named('a'))).toSorted(), [image, other]);
+      assert.equal(await catalogue.originOf(image, named('a')), 'bundle');
+      assert.equal(await catalogue.originOf(image, named('b')), undefined);
       assert.deepEqual(await catalogue.linkedBy(image), [named('a')]);
     });
 

@@ -1,6 +1,7 @@
 /** What was pushed and has no other home: nothing takes it away but a command that says so, or the client that may delete it. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import fs, { existsSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { describe, it } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
 import { type AppFiles, startApp } from '../support/app.ts';
@@ -157,6 +158,61 @@ describe('hosted content', () => {
     assert.equal((await client.send('HEAD', `blobs/${layer}`)).status, 200);
   });
 
+  it('leaves a full disk full no longer than it is: the next push is tried at once', async (t) => {
+    const { url } = await startApp(t, local);
+    const { client } = await pushImage(url);
+    const original = fs.promises.open;
+    const full = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    const location = await client.begin();
+    fs.promises.open = (path, ...rest) =>
+      String(path).includes('/uploads/') ? Promise.reject(full) : original(path, ...rest);
+    syncBuiltinESMExports();
+    try {
+      assert.equal((await client.send('PATCH', location, 'bytes')).status, 403);
+    } finally {
+      fs.promises.open = original;
+      syncBuiltinESMExports();
+    }
+    assert.equal((await client.send('PATCH', location, 'bytes')).status, 202);
+  });
+
+  it('that is mounted while its file is lost is not, and nothing waits for it under a quota', async (t) => {
+    const quota = '[[cache.quota]]\nmatch = "images.local/**"\nmax_size = "1MiB"\n';
+    const { url, data } = await startApp(t, {
+      registries: '',
+      toml: push('images.local/**', 'local') + quota,
+    });
+    const { client, layer } = await pushImage(url);
+    rmSync(storedFile(data, layer));
+    const other = pusher(url, 'images.local/team/other');
+    assert.equal((await other.send('POST', `blobs/uploads/?mount=${layer}&from=${name}`, '')).status, 202);
+    await client.blob('a layer');
+    assert.equal((await client.send('GET', `blobs/${layer}`)).status, 200);
+  });
+
+  it('can be mounted without `from` from one repository that the client may pull among many that it may not', async (t) => {
+    const toml = `
+[access]
+anonymous = ["push"]
+[[access.rule]]
+who = ["anonymous"]
+match = "images.local/open/**"
+may = ["pull"]
+[[push]]
+match = "images.local/**"
+mode = "local"
+`;
+    const { url } = await startApp(t, { registries: '', toml });
+    const layer = await pusher(url, 'images.local/open/app').blob('a layer');
+    for (let n = 0; n < 120; n += 1) await pusher(url, `images.local/${n}/app`).blob('a layer');
+    const mounted = await pusher(url, 'images.local/new/app').send(
+      'POST',
+      `blobs/uploads/?mount=${layer}`,
+      '',
+    );
+    assert.equal(mounted.status, 201);
+  });
+
   it('stays where it was when its rule is gone and the registry does not know it', async (t) => {
     const registry = await startFakeRegistry();
     t.after(() => registry.stop());
@@ -234,6 +290,55 @@ describe('pushes beside endpoints', () => {
     for (const { digest } of JSON.parse(manifest.body.toString()).layers) {
       const blob = await node(`blobs/${digest}`);
       assert.equal(sha256(blob.body), digest);
+    }
+  });
+
+  it('into overlay and fill: what was pushed can be deleted, what only the registry has cannot', async (t) => {
+    for (const mode of ['overlay', 'fill']) {
+      const registry = await startFakeRegistry();
+      t.after(() => registry.stop());
+      const theirs = buildImage();
+      for (const tag of ['1', '2']) registry.putImage('team/app', tag, theirs);
+      const to = `${registry.host}/team/app`;
+      const toml = `${push(to, mode)}delete = true\n`;
+      const { url } = await startApp(t, { registries: insecureRegistry(registry.host), toml });
+      const { client, digest, layer } = await pushImage(url, to);
+      const remove = async (path: string) => (await client.send('DELETE', path)).status;
+      const digestOf = async (tag: string) =>
+        (await client.send('HEAD', `manifests/${tag}`)).headers['docker-content-digest'];
+      assert.equal(await remove('manifests/2'), 404, 'this server knows nothing of it');
+      assert.equal(await digestOf('2'), theirs.digest);
+      assert.equal(await remove('manifests/2'), 405);
+      assert.equal(await remove(`manifests/${theirs.digest}`), 405);
+      assert.equal(await digestOf('2'), theirs.digest);
+
+      assert.equal(await digestOf('1'), digest);
+      assert.equal(await remove('manifests/1'), 202);
+      assert.equal(await digestOf('1'), theirs.digest, 'it was hidden by the pushed one');
+      assert.equal(await remove(`manifests/${digest}`), 202);
+      registry.putBlob('a layer');
+      assert.equal(await remove(`blobs/${layer}`), 202);
+      assert.equal((await client.send('HEAD', `blobs/${layer}`)).status, 200, 'the registry has it');
+    }
+  });
+
+  it('into fill: a tag that every endpoint answers 404 for goes once it is no longer fresh, its digest stays', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const to = `${registry.host}/team/app`;
+    for (const onMissing of ['drop', 'keep']) {
+      const toml = `${push(to, 'fill')}[freshness]\non_missing = "${onMissing}"\n`;
+      const clock = createManualClock();
+      const { url } = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
+      const { client, digest } = await pushImage(url, to);
+      assert.equal((await client.send('GET', 'manifests/1')).status, 200, 'fresh');
+      await clock.advance(3_600_000);
+      const { status, headers } = await client.send('GET', 'manifests/1');
+      assert.deepEqual(
+        [status, headers['x-entrepot-cache']],
+        onMissing === 'keep' ? [200, 'stale'] : [404, undefined],
+      );
+      assert.equal((await client.send('GET', `manifests/${digest}`)).status, 200);
     }
   });
 

@@ -95,6 +95,22 @@ describe('a client that pushes', () => {
     }
   });
 
+  it('cancels an upload while another request still sends it: that one gets 404', async () => {
+    const location = await fresh().begin();
+    const sending = request(`${app.url}${location}`, { method: 'PATCH' });
+    const answered = new Promise<number | undefined>((resolve) =>
+      sending.on('response', ({ statusCode }) => resolve(statusCode)),
+    );
+    sending.on('error', () => {});
+    sending.write('the first bytes, and then nothing');
+    const isBusy = async () => (await to.send('PATCH', location, '')).status === 416;
+    await eventually('the request that sends', isBusy);
+    assert.equal((await to.send('DELETE', location)).status, 204);
+    assert.equal(await answered, 404);
+    assert.equal((await to.send('GET', location)).status, 404);
+    sending.destroy();
+  });
+
   it('gets a session for a mount of what is not there', async () => {
     for (const query of [
       `mount=${sha256('nowhere')}&from=images.local/team/app1`,

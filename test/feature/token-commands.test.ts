@@ -141,9 +141,10 @@ describe('entrepot explain --as', () => {
       by: 'rule',
       rule: { who: ['ann'], match: 'ex.test/team/**', may: ['pull', 'push', 'delete'], line: 5 },
     });
+    assert.deepEqual([json.access.push.admitted, json.access.delete.admitted], [true, true]);
     assert.equal(json.access.delete.allowed, true);
     const denied = (await explain('ex.test/team/secret:1', '--as', 'bob', '--json')).json.access;
-    assert.deepEqual(denied.push, { allowed: false, by: null, rule: null });
+    assert.deepEqual(denied.push, { allowed: false, by: null, rule: null, admitted: true });
     assert.equal(
       (await explain('ex.test/team/secret:1', '--as', 'ci', '--json')).json.access.push.by,
       'grant',

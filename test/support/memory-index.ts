@@ -125,6 +125,11 @@ function catalogueOf(index: MemoryIndex): Catalogue {
       [...(index.tags.get(image)?.keys() ?? [])].toSorted((a, b) =>
         Buffer.compare(Buffer.from(a), Buffer.from(b)),
       ),
+    hostedTags: async (image) =>
+      [...(index.tags.get(image) ?? [])]
+        .filter(([, { endpoint }]) => isHosted(endpoint))
+        .map(([tag]) => tag)
+        .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
     async setTag(image, tag, value, now) {
       const isOurs = isHosted(index.tags.get(image)?.get(tag)?.endpoint ?? '');
       if (isOurs && !isHosted(value.endpoint)) return;
@@ -170,6 +175,7 @@ function catalogueOf(index: MemoryIndex): Catalogue {
         described: isServed ? undefined : described(image, digest),
       };
     },
+    originOf: async (image, digest) => index.links.get(image)?.get(digest)?.origin,
     linkedBy: async (image) => [...(index.links.get(image)?.keys() ?? [])],
     imagesOf: async (digest) => index.imagesOf(digest),
     namesOf: async (digests) =>

@@ -23,6 +23,11 @@ export function isHosted(origin: Origin): boolean {
   return hostedOrigins.includes(origin);
 }
 
+/** A client pushed or imported it, hosted or not; all else an endpoint gave. */
+export function isFromClient(origin: Origin): boolean {
+  return isHosted(origin) || origin === 'fill';
+}
+
 export interface NewLink {
   readonly image: string;
   readonly origin: Origin;
@@ -56,6 +61,8 @@ export interface Catalogue {
   tag(image: string, tag: string): Promise<CachedTag | undefined>;
   /** All tags of the image, sorted by bytes. */
   tags(image: string): Promise<readonly string[]>;
+  /** Those of them that are hosted, in the same order. */
+  hostedTags(image: string): Promise<readonly string[]>;
   /**
    * Points the tag at a manifest. A value with an older `checkedAt` than the known one changes nothing, unless the known one is
    * later than `now` (epoch ms), from a clock that was ahead. What an endpoint says does not move a hosted tag.
@@ -74,6 +81,8 @@ export interface Catalogue {
    */
   link(digest: Digest, link: NewLink, at: number): Promise<void>;
   find(image: string, digest: Digest): Promise<Found>;
+  /** Where the image's link comes from; undefined where the image does not link the content. */
+  originOf(image: string, digest: Digest): Promise<Origin | undefined>;
   /** All that the image links, stored or only referenced. */
   linkedBy(image: string): Promise<readonly Digest[]>;
   /** Every image that links the content. */

@@ -4,7 +4,10 @@ import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
-type HostedRows = Pick<IndexRows, 'hosted' | 'isHosted' | 'lostHostedIn' | 'hostedBy' | 'unlistedHosted'>;
+type HostedRows = Pick<
+  IndexRows,
+  'hosted' | 'isHosted' | 'lostHostedIn' | 'hostedTags' | 'hostedBy' | 'unlistedHosted'
+>;
 
 /** Manifests with so many children may list more than the index has (`content-rows.ts`, `mostChildren`). */
 const countedChildren = 2000;
@@ -24,6 +27,9 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
   const hostedBy = db
     .prepare<[number], Buffer>(`
     SELECT c.digest FROM links l JOIN contents c ON c.id = l.content WHERE l.image = ? AND l.endpoint IN ${origins}`)
+    .pluck();
+  const hostedTags = db
+    .prepare<[number], string>(`SELECT tag FROM tags WHERE image = ? AND endpoint IN ${origins} ORDER BY tag`)
     .pluck();
   const unlisted = db.prepare<[number], { image: string; imageId: number; digest: Buffer }>(`
     SELECT n.name AS image, n.id AS imageId, c.digest
@@ -51,6 +57,10 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
       return lost
         .all(from, before)
         .map(({ digest, isManifest }) => ({ digest: keyDigest(digest), isManifest: isManifest === 1 }));
+    },
+    hostedTags(image) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : hostedTags.all(imageId);
     },
     hostedBy(image) {
       const imageId = names.find(image);

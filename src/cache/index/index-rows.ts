@@ -48,6 +48,8 @@ export interface IndexRows extends JobRows, ReplicaRows {
   /** `mediaType`: of a manifest, as this image's registry says. What others say of the same bytes does not change it. */
   link(image: string, digest: Digest, endpoint: string, used: number, mediaType?: string): void;
   isLinked(image: string, digest: Digest): boolean;
+  /** Where the link comes from. */
+  originOf(image: string, digest: Digest): string | undefined;
   referrersOf(image: string, subject: Digest): Digest[];
   parentsOf(image: string, digest: Digest): Digest[];
   unlink(image: string, digest: Digest): void;
@@ -84,6 +86,8 @@ export interface IndexRows extends JobRows, ReplicaRows {
   isHosted(digest: Digest): boolean;
   /** See `Inventory.lostHosted`. */
   lostHostedIn(algorithm: DigestAlgorithm, first: number): readonly LostContent[];
+  /** Tags of the image that are hosted, sorted by bytes. */
+  hostedTags(image: string): readonly string[];
   /** What the image links as hosted, stored or lost. */
   hostedBy(image: string): readonly Digest[];
   /** See `Inventory.unlistedHosted`. */

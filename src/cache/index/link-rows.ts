@@ -14,6 +14,7 @@ type LinkRows = Pick<
   | 'parentsOf'
   | 'link'
   | 'isLinked'
+  | 'originOf'
   | 'unlink'
   | 'linkedBy'
   | 'descriptor'
@@ -37,6 +38,11 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     SELECT c.size, m.name AS mediaType
     FROM contents c JOIN links l ON l.content = c.id LEFT JOIN names m ON m.id = coalesce(l.media_type, c.media_type)
     WHERE l.image = ? AND c.digest = ?`);
+  const selectOrigin = db
+    .prepare<[number, Buffer], string>(`
+    SELECT e.name FROM contents c JOIN links l ON l.content = c.id JOIN names e ON e.id = l.endpoint
+    WHERE l.image = ? AND c.digest = ?`)
+    .pluck();
   const upsert = db.prepare<[number, number, number, number | null]>(`
     INSERT INTO links (image, content, endpoint, media_type) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
@@ -109,6 +115,10 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
       return imageId === undefined ? [] : selectLinked.all(imageId).map(keyDigest);
     },
     isLinked: (image, digest) => find(image, digest) !== undefined,
+    originOf(image, digest) {
+      const imageId = names.find(image);
+      return imageId === undefined ? undefined : selectOrigin.get(imageId, digestKey(digest));
+    },
     referrersOf(image, subject) {
       const imageId = names.find(image);
       return imageId === undefined ? [] : selectReferrers.all(imageId, digestKey(subject)).map(keyDigest);

@@ -16,6 +16,7 @@ export function createSqliteCatalogue(rows: IndexRows): Catalogue {
   return {
     tag: async (image, tag) => rows.tag(image, tag),
     tags: async (image) => rows.tags(image),
+    hostedTags: async (image) => rows.hostedTags(image),
     async setTag(image, tag, value, now) {
       const durable = isHosted(value.endpoint);
       if (!durable && isHostedTag(image, tag)) return;
@@ -46,6 +47,7 @@ export function createSqliteCatalogue(rows: IndexRows): Catalogue {
         described: rows.descriptor(image, digest),
       };
     },
+    originOf: async (image, digest) => rows.originOf(image, digest),
     linkedBy: async (image) => rows.linkedBy(image),
     imagesOf: async (digest) => rows.imagesOf(digest),
     namesOf: async (digests) => rows.namesOfAll(digests),

@@ -26,7 +26,7 @@ import type {
 import type { Answer } from '../answers/answer.ts';
 import { errorsAnswer } from '../answers/registry-error.ts';
 import { parseContentRange, uploadRange } from './content-range.ts';
-import { noDeleteAnswer, pushFailureAnswer } from './push-failure.ts';
+import { noDeleteAnswer, pushFailureAnswer, upstreamOnlyAnswer } from './push-failure.ts';
 import type { RequestBody } from './request-body.ts';
 
 export interface PushRequest {
@@ -208,6 +208,8 @@ async function remove(push: Push, target: ManifestTarget | BlobTarget): Promise<
       return { status: 202, headers: { 'Content-Length': 0 } };
     case 'disabled':
       return noDeleteAnswer(image.name);
+    case 'upstream':
+      return upstreamOnlyAnswer(image.name);
     case 'unknown': {
       const code = target.kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
       return errorsAnswer(404, [{ code, message: `it is not in ${image.name}` }]);

@@ -9,8 +9,9 @@
  *   tooManyUploads    429 TOOMANYREQUESTS
  *   full              403 DENIED
  *   unknownContent    400 MANIFEST_BLOB_UNKNOWN  one error for each
+ *   slow              503 UNAVAILABLE            the only one that is better another time
  *   immutable         409 DENIED
- *   disabled          405 UNSUPPORTED            deletion
+ *   disabled          405 UNSUPPORTED            deletion; also of what was not pushed here
  */
 import type { OciError } from '../../oci/error-codes.ts';
 import type { ManifestFailure, UploadFailure } from '../../push/push.ts';
@@ -22,7 +23,7 @@ type Failure = Exclude<UploadFailure | ManifestFailure, { kind: 'outOfOrder' | '
 /** The answer to a failure that leaves no session to go on with. */
 export function pushFailureAnswer(failure: Failure): Answer {
   const [status, ...errors] = describe(failure);
-  return errorsAnswer(status, errors);
+  return errorsAnswer(status, errors, failure.kind === 'slow' ? { 'Retry-After': '60' } : undefined);
 }
 
 function describe(failure: Failure): [number, OciError, ...OciError[]] {
@@ -73,6 +74,11 @@ function describe(failure: Failure): [number, OciError, ...OciError[]] {
         ? [400, first, ...others]
         : [400, { code: 'MANIFEST_INVALID', message: 'content is missing' }];
     }
+    case 'slow': {
+      const [first = 'content'] = failure.digests;
+      const message = `${first} is still on its way from its registry: push the manifest again in some minutes`;
+      return [503, { code: 'UNAVAILABLE', message, detail: { digests: failure.digests } }];
+    }
     case 'immutable': {
       const { tag, digest } = failure;
       return [
@@ -109,5 +115,11 @@ export function noPushAnswer(
 /** The rule of the image does not set `delete = true`. */
 export function noDeleteAnswer(image: string): Answer {
   const message = `nothing can be deleted in ${image}: its [[push]] in entrepot.toml needs delete = true`;
+  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }]);
+}
+
+/** A deletion of what a registry has and no client pushed here: the next pull would bring it back. */
+export function upstreamOnlyAnswer(image: string): Answer {
+  const message = `it was not pushed here: ${image} has it from its registry, where it can be deleted; entrepot purge takes it out of the cache`;
   return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }]);
 }

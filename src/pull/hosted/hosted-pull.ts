@@ -26,8 +26,8 @@ import { createHostedReferrers } from './hosted-referrers.ts';
 export interface HostedPullDeps {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
-  readonly cache: Pick<Cache, 'tag' | 'tags' | 'manifest' | 'open'>;
-  readonly content: Pick<HostedContent, 'referrersOf' | 'knows'>;
+  readonly cache: Pick<Cache, 'tag' | 'manifest' | 'open'>;
+  readonly content: Pick<HostedContent, 'tags' | 'referrersOf' | 'knows'>;
 }
 
 const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
@@ -66,14 +66,6 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     const stored = await openStoredBlob(cache, name, digest);
     stored?.value.close();
     return stored?.value.size;
-  }
-
-  async function hostedTags(image: string): Promise<readonly string[]> {
-    const tags = await cache.tags(image);
-    const isOurs = await Promise.all(
-      tags.map(async (tag) => (await hostedTag(image, tag as Tag)) !== undefined),
-    );
-    return tags.filter((_, index) => isOurs[index]);
   }
 
   return {
@@ -122,7 +114,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const { image, limit, after } = target;
       const mode = modeOf(image);
       if (mode === undefined || mode === 'fill') return pull.tags(target);
-      const ours = await hostedTags(image.name);
+      const ours = await content.tags(image.name);
       if (mode === 'local') {
         const isKnown = ours.length > 0 || (await content.knows(image.name));
         return isKnown ? hit(page(ours, limit, after)) : absent;
