@@ -49,7 +49,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/telemetry/'],
   tldts: ['src/upstream/auth/'],
   bcryptjs: ['src/access/'],
-  jose: ['src/access/'],
+  jose: ['src/access/', 'src/upstream/auth/'],
   'lru-cache': ['src/access/', 'src/cache/', 'src/upstream/', 'src/transfer/', 'src/pull/'],
   picomatch: ['src/config/toml/', 'src/lib/'],
   re2js: ['src/lib/'],

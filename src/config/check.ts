@@ -12,6 +12,7 @@ import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
 import { findProgram, helperProgram } from './credentials/credential-helper.ts';
 import { readSecretFile } from './credentials/secret-file.ts';
+import { readTokenKey } from './credentials/token-key.ts';
 import { createCertLookup, hostsWithCertificates } from './files/certs-d.ts';
 import { readCaFile } from './files/pem.ts';
 import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
@@ -101,16 +102,20 @@ function checkSecrets(
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
-  for (const { passwordFile, identityTokenFile } of upstream.hosts) {
-    for (const file of [passwordFile, identityTokenFile].filter((file) => file !== undefined)) {
+  const readEach = (files: readonly (string | undefined)[], read: (file: string) => unknown) => {
+    for (const file of files.filter((file) => file !== undefined)) {
       try {
-        readSecretFile(file);
+        read(file);
         findings.files.push(file);
       } catch (error) {
         if (!(error instanceof EntrepotError)) throw error;
         findings.errors.push(namedBy(error, file, settings));
       }
     }
+  };
+  for (const { passwordFile, identityTokenFile, token } of upstream.hosts) {
+    readEach([passwordFile, identityTokenFile], readSecretFile);
+    readEach([token?.keyFile], readTokenKey);
   }
   const { caFile } = upstream;
   if (caFile === undefined) return;

@@ -261,4 +261,18 @@ export interface UpstreamHostConfig {
   /** Files with one secret each. They are read again when they change. */
   readonly passwordFile: string | undefined;
   readonly identityTokenFile: string | undefined;
+  /** Tokens for the host are signed here, and no token server is asked. */
+  readonly token: HostToken | undefined;
+}
+
+/** `token` of a `[[upstream.host]]`: what the registry expects of a token server that it trusts. */
+export interface HostToken {
+  /** PEM of the private key. It is read again when it changes. */
+  readonly keyFile: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** How the token names its key: `libtrust` (distribution 2, GitLab), `thumbprint` (RFC 7638, distribution 3), or the name itself. */
+  readonly kid: string;
+  /** Milliseconds that a token is valid. */
+  readonly expiry: number;
 }

@@ -1,18 +1,20 @@
 /**
  * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The keys of `[access]` and
- * `[[push]]` are in `access-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
+ * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[[sync]]` in `sync-toml.ts`, all others
+ * here. The file is strict: an unknown key or a value of the wrong kind is a problem
  * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { readAccess, readPush } from './access-toml.ts';
-import type { ServerConfig, TlsPaths, UpstreamConfig, UpstreamHostConfig } from './config.ts';
+import type { ServerConfig, TlsPaths } from './config.ts';
 import type { Overrides } from './overrides.ts';
 import { readSyncs } from './sync-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
 import { parseToml, type TomlTable } from './toml/toml-document.ts';
 import * as kind from './toml/value-kinds.ts';
+import { readUpstream } from './upstream-toml.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -125,52 +127,6 @@ function readRouting(routing: StrictTable): ServerConfig['routing'] {
     hosts: routing.map('hosts', kind.hostHeader, kind.registry),
     names: routing.map('names', kind.firstComponent, kind.registry),
   };
-}
-
-function readUpstream(upstream: StrictTable, path: kind.ValueKind<string>): UpstreamConfig {
-  const tables = upstream.tables('host');
-  const hosts = tables.map((table) => readUpstreamHost(table, path));
-  hosts.forEach((host, index) => {
-    if (host && hosts.findIndex((other) => other?.host === host.host) < index) {
-      tables[index]?.problem('host', `a second [[upstream.host]] for ${host.host}: make one table of them`);
-    }
-  });
-  return {
-    lookupTimeout: upstream.value('lookup_timeout', kind.wait, 10_000),
-    connectTimeout: upstream.value('connect_timeout', kind.wait, 3000),
-    headerTimeout: upstream.value('header_timeout', kind.wait, 15_000),
-    stallTimeout: upstream.value('stall_timeout', kind.wait, 30_000),
-    totalTimeout: upstream.value('total_timeout', kind.wait, 120_000),
-    queueTimeout: upstream.value('queue_timeout', kind.wait, 30_000),
-    insecure: upstream.value('insecure', kind.flag, false),
-    tokenRealms: upstream.list('token_realms', kind.hostOrDomain),
-    offline: upstream.value('offline', kind.flag, false, { variable: 'ENTREPOT_UPSTREAM_OFFLINE' }),
-    caFile: upstream.value('ca_file', path),
-    hosts: hosts.filter((host) => host !== undefined),
-  };
-}
-
-function readUpstreamHost(table: StrictTable, path: kind.ValueKind<string>): UpstreamHostConfig | undefined {
-  const host = table.required('host', kind.registry);
-  const rest = {
-    connectTimeout: table.value('connect_timeout', kind.wait),
-    headerTimeout: table.value('header_timeout', kind.wait),
-    stallTimeout: table.value('stall_timeout', kind.wait),
-    maxConnections: table.value('max_connections', kind.integer(1, 10_000)),
-    fetchers: table.value('fetchers', kind.integer(1, 64)),
-    proxy: table.value('proxy', kind.proxy),
-    username: table.value('username', kind.username),
-    passwordFile: table.value('password_file', path),
-    identityTokenFile: table.value('identity_token_file', path),
-  };
-  if (rest.passwordFile && rest.identityTokenFile) {
-    table.problem('identity_token_file', 'password_file and identity_token_file exclude each other');
-  } else if (rest.passwordFile && !rest.username) {
-    table.problem('password_file', 'password_file needs username = "..." beside it');
-  } else if (rest.username && !rest.passwordFile && !rest.identityTokenFile) {
-    table.problem('username', 'username needs password_file = "..." beside it');
-  }
-  return host === undefined ? undefined : { host, ...rest };
 }
 
 function readCache(cache: StrictTable): ServerConfig['cache'] {

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { exportJWK } from 'jose';
-import { libtrustId } from '../../src/access/tokens/issuer-keys.ts';
+import { libtrustId } from '../../src/lib/libtrust-id.ts';
 import { basic, bearer, getToken, passwordLine, startGuarded } from '../support/access.ts';
 import { createManualClock } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';

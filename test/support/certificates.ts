@@ -22,6 +22,8 @@ export interface CertificateOptions {
   /** For a client instead of a server. */
   readonly client?: boolean;
   readonly commonName?: string;
+  /** The kind of its key. Default `ec`. */
+  readonly keys?: 'ec' | 'rsa';
 }
 
 export interface CertificateAuthority {
@@ -78,7 +80,10 @@ interface Issuer {
 }
 
 function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): KeyAndCertificate {
-  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keys =
+    options.keys === 'rsa'
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+      : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const subject = options.commonName ?? (options.client ? 'Test client' : 'Test server');
   const self = { name: subject, key: keys.privateKey, keyId: keyIdOf(keys.publicKey) };
   const by = issuer ?? self;

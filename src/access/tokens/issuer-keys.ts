@@ -7,12 +7,13 @@
  * A token names its key by `kid`. Three forms are in use for the same key: what a JWKS says, the thumbprint of RFC 7638, and
  * libtrust's fingerprint (distribution 2, GitLab). An id that is not known here proves nothing, so every key is then tried.
  */
-import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, type JWK } from 'jose';
 import { readTextFile } from '../../config/files/text-file.ts';
 import { createWatchedFiles } from '../../config/files/watched-file.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { libtrustId } from '../../lib/libtrust-id.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 
 export interface IssuerKeys {
@@ -209,24 +210,6 @@ async function keysOfPem(text: string): Promise<readonly NamedKey[]> {
       return { ids: await idsOf(key), key };
     }),
   );
-}
-
-/** docker/libtrust, "Key ID": the first 30 bytes of the SHA-256 of the DER form, in base32, in groups of four. */
-export function libtrustId(key: KeyObject): string {
-  const der = key.export({ type: 'spki', format: 'der' });
-  const bits = createHash('sha256').update(der).digest().subarray(0, 30);
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  let text = '';
-  for (let at = 0; at < 30; at += 5) {
-    let value = bits.subarray(at, at + 5).reduce<bigint>((sum, byte) => sum * 256n + BigInt(byte), 0n);
-    let group = '';
-    for (let n = 0; n < 8; n += 1) {
-      group = alphabet[Number(value % 32n)] + group;
-      value /= 32n;
-    }
-    text += group;
-  }
-  return (text.match(/.{4}/g) ?? []).join(':');
 }
 
 /** Our own words. Those of a parser may quote a secret. */

@@ -6,6 +6,7 @@
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { type SigningAlgorithm, signingAlgorithm, signingKeys } from '../../config/credentials/token-key.ts';
 import { readTextFile } from '../../config/files/text-file.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -15,7 +16,7 @@ import { reasonOf } from '../../lib/thrown.ts';
 export interface SigningKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string;
-  readonly alg: 'ES256' | 'ES384' | 'EdDSA' | 'RS256';
+  readonly alg: SigningAlgorithm;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
 }
@@ -120,26 +121,16 @@ async function readKeys(file: string, now: number): Promise<readonly OwnKey[]> {
 }
 
 async function signingKey(privateKey: KeyObject): Promise<SigningKey> {
+  const alg = signingAlgorithm(privateKey);
+  if (!alg) {
+    const message = `it holds a key (${privateKey.asymmetricKeyType}) that signs no tokens`;
+    throw new EntrepotError('CONFIG_INVALID', message);
+  }
   const publicKey = createPublicKey(privateKey);
-  return {
-    kid: await calculateJwkThumbprint(await exportJWK(publicKey)),
-    alg: algorithmOf(privateKey),
-    privateKey,
-    publicKey,
-  };
-}
-
-function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): SigningKey['alg'] {
-  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails ?? {};
-  if (asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return 'ES256';
-  if (asymmetricKeyType === 'ec' && namedCurve === 'secp384r1') return 'ES384';
-  if (asymmetricKeyType === 'ed25519') return 'EdDSA';
-  if (asymmetricKeyType === 'rsa' && modulusLength >= 2048) return 'RS256';
-  throw new EntrepotError('CONFIG_INVALID', `it holds a key (${asymmetricKeyType}) that signs no tokens`);
+  return { kid: await calculateJwkThumbprint(await exportJWK(publicKey)), alg, privateKey, publicKey };
 }
 
 function unusable(file: string, problem: string, cause?: unknown): EntrepotError {
-  const wayOut =
-    'access.token_key names a PEM file with private keys (EC P-256 or P-384, Ed25519, or RSA of 2048 bits or more)';
+  const wayOut = `access.token_key names a PEM file with private keys: ${signingKeys}`;
   return new EntrepotError('CONFIG_INVALID', `${problem}: ${wayOut}`, { file, cause });
 }

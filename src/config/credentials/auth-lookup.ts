@@ -17,17 +17,25 @@ import type { Clock } from '../../lib/clock.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import { dockerHubIndex, dockerHubNames } from '../../oci/docker-hub.ts';
 import { hostOf } from '../../oci/reference.ts';
-import type { AuthFilePath, ConfigWarning } from '../config.ts';
+import type { AuthFilePath, ConfigWarning, HostToken } from '../config.ts';
 import { createWatchedFiles } from '../files/watched-file.ts';
 import { authFilesHelper } from '../registries-conf/registries.ts';
 import { type AuthEntry, type AuthFile, authFileWarnings, readAuthFile } from './auth-file.ts';
 import type { RunHelper } from './credential-helper.ts';
+import type { TokenKey } from './token-key.ts';
 
 /** Credentials and their source. */
 export type FoundCredentials = { readonly source: CredentialSource } & (
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   /** An OAuth2 refresh token; `username` may be empty. */
   | { readonly kind: 'identityToken'; readonly username: string; readonly token: string }
+  /** Tokens are signed here (`signed-token.ts`). `username`: their issuer. No file of the ecosystem has this kind. */
+  | {
+      readonly kind: 'signingKey';
+      readonly username: string;
+      readonly token: HostToken;
+      readonly key: TokenKey;
+    }
 );
 
 /** Where credentials come from. It holds no secret, so it may be logged and shown. */

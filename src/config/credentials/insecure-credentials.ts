@@ -56,8 +56,8 @@ function holdersOf(
   authFiles: readonly AuthFilePath[],
 ): ReadonlyMap<string, string> {
   const holders = new Map<string, string>();
-  for (const { host, passwordFile, identityTokenFile } of upstream.hosts) {
-    const file = passwordFile ?? identityTokenFile;
+  for (const { host, passwordFile, identityTokenFile, token } of upstream.hosts) {
+    const file = passwordFile ?? identityTokenFile ?? token?.keyFile;
     if (file !== undefined) holders.set(host, file);
   }
   for (const authFile of authFiles) {

@@ -1,10 +1,11 @@
 /** A certificate and its private key from two PEM files, checked to belong together. For TLS servers and clients. */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { basename } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { EntrepotError } from '../../errors.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import { certificatesIn, readPem } from './pem.ts';
+import { privateKeyIn } from './private-key.ts';
 
 /** What `tls.createSecureContext` takes. */
 export interface KeyPair {
@@ -20,7 +21,7 @@ export function readKeyPair(certFile: string, keyFile: string, wayOut: string): 
   const [leaf] = chain;
   if (leaf === undefined) throw unusable('the file has no certificate in PEM', certFile);
   const key = required(keyFile, wayOut);
-  if (!new X509Certificate(leaf).checkPrivateKey(privateKey(key, keyFile))) {
+  if (!new X509Certificate(leaf).checkPrivateKey(privateKeyIn(key, keyFile, 'TLS_UNUSABLE'))) {
     const message = `the certificate is for another key than that in ${basename(keyFile)}: put the two together that belong together; in a chain, the certificate itself comes first`;
     throw unusable(message, certFile);
   }
@@ -37,21 +38,6 @@ function required(file: string, wayOut: string): string {
   const text = readPem(file);
   if (text !== undefined) return text;
   throw unusable(`there is no such file, or its link points nowhere: ${wayOut}`, file);
-}
-
-function privateKey(pem: string, file: string): KeyObject {
-  if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----/m.test(pem)) {
-    throw unusable('the file has no private key in PEM', file);
-  }
-  if (/^-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem)) {
-    const message = `the key is encrypted, and a server cannot type a password: store it decrypted, as "openssl pkey -in ${basename(file)}" prints it, readable by Entrepot alone`;
-    throw unusable(message, file);
-  }
-  try {
-    return createPrivateKey(pem);
-  } catch (error) {
-    throw unusable(`the private key cannot be used: ${reasonOf(error)}`, file);
-  }
 }
 
 function unusable(message: string, file: string): EntrepotError {

@@ -26,6 +26,8 @@ export interface StrictTable {
   readonly line: number;
   /** `[key]`: empty if it is absent. */
   table(key: string): StrictTable;
+  /** `[key]`; undefined if it is absent. */
+  writtenTable(key: string): StrictTable | undefined;
   /** `[[key]]`. */
   tables(key: string): readonly StrictTable[];
   /** A table with names of the user as its keys. */
@@ -192,6 +194,11 @@ class OpenTable implements StrictTable {
     if (value?.kind === 'table') return new OpenTable(this.#run, place, value);
     if (value) this.#run.note(value.line, `${name} must be a table, [${name}], not ${show(value)}`);
     return new OpenTable(this.#run, place, { kind: 'table', line: this.content.line, entries: new Map() });
+  }
+
+  writtenTable(key: string): StrictTable | undefined {
+    const table = this.table(key);
+    return this.content.entries.get(key)?.kind === 'table' ? table : undefined;
   }
 
   tables(key: string): readonly StrictTable[] {

@@ -10,8 +10,9 @@ export interface Way {
   readonly challenge: Challenge;
   /** Undefined: an anonymous token. */
   readonly credentials: FoundCredentials | undefined;
-  /** Undefined for Basic, as is `realm`. */
+  /** Undefined for Basic. */
   readonly scope: string | undefined;
+  /** Undefined for Basic, and for a token that is signed here. */
   readonly realm: Exclude<RealmJudgement, { kind: 'refused' }> | undefined;
   /** It is anonymous although there are credentials: those did not help. */
   readonly lastResort: boolean;
@@ -22,15 +23,18 @@ export interface Found {
   readonly credentials: FoundCredentials | undefined;
   /** Why they cannot be read. */
   readonly problem: string | undefined;
+  /** Tokens for the registry are signed here: no token server is asked. */
+  readonly isSigned?: boolean;
 }
 
 /**
  * The best first: ways with credentials in the order of the challenges, then anonymous tokens. An identity token answers Bearer
- * challenges only; without credentials, only anonymous tokens are left. `refused`: why token servers may not be asked.
+ * challenges only; without credentials, only anonymous tokens are left. Where tokens are signed here, there is that one way.
+ * `refused`: why token servers may not be asked.
  */
 export function waysOf(
   challenges: readonly Challenge[],
-  { credentials, problem }: Found,
+  { credentials, problem, isSigned }: Found,
   options: { readonly ownScope: string; judge(realm: string): RealmJudgement },
 ): { readonly ways: readonly Way[]; readonly refused: readonly string[] } {
   const named: Way[] = [];
@@ -42,6 +46,12 @@ export function waysOf(
       named.push({ ...basic, challenge, credentials });
     }
     if (challenge.scheme !== 'bearer') continue;
+    if (isSigned) {
+      const scope = options.ownScope;
+      const signed = { what: `signed ${scope}`, scope, realm: undefined, lastResort: false };
+      if (credentials) named.push({ ...signed, challenge, credentials });
+      continue;
+    }
     const realm = options.judge(challenge.parameters.get('realm') ?? '');
     if (realm.kind === 'refused') {
       refused.push(realm.reason);

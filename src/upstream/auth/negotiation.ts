@@ -21,7 +21,7 @@ import { type AuthPlace, type AuthSubject, subjectOf } from './auth-place.ts';
 import { type Found, isSameChallenge, type Way, waysOf } from './auth-ways.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
-import { buyToken, keptBasic, type PurchaseDeps, type Purchased } from './purchase.ts';
+import { buyToken, keptBasic, keptSigned, type PurchaseDeps, type Purchased } from './purchase.ts';
 import { type Refusal, refusalOf } from './refusal-reason.ts';
 import { basicHeader, secretsOf } from './tokens.ts';
 
@@ -183,12 +183,13 @@ class Negotiating implements Negotiation {
   async #lookUp(): Promise<Found> {
     const { endpoint, mayHaveCredentials } = this.#subject.place;
     if (!mayHaveCredentials) return { credentials: undefined, problem: undefined };
+    const isSigned = this.#deps.credentials.isSigned(endpoint);
     try {
-      return { credentials: await this.#deps.credentials.find(endpoint), problem: undefined };
+      return { credentials: await this.#deps.credentials.find(endpoint), problem: undefined, isSigned };
     } catch (error) {
       if (!(error instanceof EntrepotError)) throw error;
       this.#note({ kind: 'unauthorized', reason: error.located }, weights.unreadable);
-      return { credentials: undefined, problem: error.located };
+      return { credentials: undefined, problem: error.located, isSigned };
     }
   }
 
@@ -218,6 +219,7 @@ class Negotiating implements Negotiation {
       return undefined;
     }
     const { realm, credentials, challenge } = way;
+    if (credentials?.kind === 'signingKey') return keptSigned(way, credentials, this.#subject, this.#deps);
     if (!realm) return credentials?.kind === 'basic' ? this.#takeBasic(challenge, credentials) : undefined;
     const { host } = realm.url;
     if (this.#unusable.has(host) || (credentials && this.#unusable.has(`${host} named`))) return undefined;
@@ -244,7 +246,7 @@ class Negotiating implements Negotiation {
     const { memory } = this.#deps;
     const { key, noneFound } = this.#subject;
     const { way, kept, lastResort } = this.#current;
-    const context = { challenges: this.#challenges, found: all, noneFound };
+    const context = { challenges: this.#challenges, found: all, noneFound, now: this.#deps.clock.now() };
     const refused = await refusalOf(refusal, kept?.authorization, context);
     if (!kept) return this.#note(refused, weights.challenged);
     this.#note(refused, lastResort ? weights.lastResort : weights.refused);
@@ -257,7 +259,8 @@ class Negotiating implements Negotiation {
     const { credentials } = all;
     const isOurs = credentials?.kind === 'basic' && basicHeader(credentials) === header;
     if (isOurs) memory.refuse(key, 'basic', credentials, refused);
-    else if (way?.lastResort) memory.refuse(key, way.what, credentials, refused);
+    else if (way?.lastResort || way?.credentials?.kind === 'signingKey')
+      memory.refuse(key, way.what, credentials, refused);
   }
 
   #refusedAs({ status }: Refusal): string {

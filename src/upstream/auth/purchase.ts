@@ -53,6 +53,24 @@ export async function buyToken(
   return refused;
 }
 
+/** A token that is signed here, for the scope of `way`. */
+export async function keptSigned(
+  { challenge, scope: wanted }: Way,
+  credentials: FoundCredentials & { kind: 'signingKey' },
+  { key, ownScope }: AuthSubject,
+  { clock, memory }: PurchaseDeps,
+): Promise<Kept> {
+  // Loaded where it is needed: most configurations sign nothing.
+  const { signToken } = await import('./signed-token.ts');
+  const scope = wanted ?? ownScope;
+  const signedAt = clock.monotonic();
+  const header = `Bearer ${await signToken(credentials, scope, clock)}`;
+  const authorization = { header, credentials, challenge, scope, withheld: undefined };
+  const kept = { authorization, renewAt: signedAt + credentials.token.expiry - renewBefore };
+  memory.keep(key, kept);
+  return kept;
+}
+
 /** Basic credentials, which do not end. */
 export function keptBasic(challenge: Challenge, credentials: FoundCredentials & { kind: 'basic' }): Kept {
   const header = basicHeader(credentials);

@@ -11,14 +11,26 @@ export interface Refusal {
   readonly challenges: readonly Challenge[];
   /** What the registry said about it, in parentheses. */
   readonly words: Promise<string>;
+  /** The header `Date`. */
+  readonly date?: string | undefined;
+}
+
+export interface RefusalContext {
+  /** Those of all answers so far. */
+  readonly challenges: readonly Challenge[];
+  readonly found: Found;
+  readonly noneFound: string;
+  /** Epoch ms. */
+  readonly now: number;
 }
 
 /** The outcome of a refusal. `noneFound`: that there are no credentials, and where they were looked for. */
 export async function refusalOf(
-  { status, words }: Refusal,
+  refusal: Refusal,
   sent: Authorization | undefined,
-  context: { readonly challenges: readonly Challenge[]; readonly found: Found; readonly noneFound: string },
+  context: RefusalContext,
 ): Promise<Outcome<never>> {
+  const { status, words } = refusal;
   const kind = kindOfStatus(status);
   if (!sent && status !== 401) return { kind, reason: `HTTP ${status}${await words}` };
   if (!sent) {
@@ -27,6 +39,21 @@ export async function refusalOf(
   const said = `HTTP ${status}${await words}`;
   const server = URL.parse(sent.challenge.parameters.get('realm') ?? '')?.host ?? '';
   const { credentials } = sent;
+  if (credentials?.kind === 'signingKey') {
+    const { source } = credentials;
+    const refused = `refuses a token signed with ${describeSource(source)}: ${said}`;
+    if (status !== 401) return { kind, reason: refused, credentials: source };
+    const { whyRefused } = await import('./signed-refusal.ts');
+    const { challenges, date } = refusal;
+    const why = await whyRefused({
+      credentials,
+      scope: sent.scope ?? '',
+      challenges,
+      date,
+      now: context.now,
+    });
+    return { kind, reason: `${refused}; ${why}`, credentials: source };
+  }
   if (credentials) {
     const whose = `the credentials of ${describeSource(credentials.source)}`;
     const what = sent.scope === undefined ? whose : `a token of ${server} for ${whose}`;
@@ -54,6 +81,9 @@ function unanswerable({
   const schemes = challenges.map(({ scheme }) => scheme);
   if (!schemes.includes('basic')) return `asks for ${schemes.join(', ')} authentication only`;
   if (problem !== undefined) return problem;
+  if (credentials?.kind === 'signingKey') {
+    return `wants a password, but ${describeSource(credentials.source)} has a key that signs tokens`;
+  }
   if (credentials?.kind !== 'identityToken') return noneFound;
   return `wants a password, but ${describeSource(credentials.source)} has an identity token`;
 }

@@ -196,7 +196,7 @@ function grantOf({ credentials, byPost }: TokenRequest): Record<string, string> 
   if (credentials?.kind === 'identityToken') {
     return { grant_type: 'refresh_token', refresh_token: credentials.token };
   }
-  if (!byPost || !credentials) return undefined;
+  if (!byPost || credentials?.kind !== 'basic') return undefined;
   return { grant_type: 'password', username: credentials.username, password: credentials.password };
 }
 
@@ -207,7 +207,8 @@ export function basicHeader(credentials: { username: string; password: string })
 
 /** What the words of a server may not repeat. */
 export function secretsOf(credentials: FoundCredentials | undefined): readonly string[] {
-  if (credentials === undefined) return [];
+  // A signing key is in no request.
+  if (credentials === undefined || credentials.kind === 'signingKey') return [];
   if (credentials.kind === 'identityToken') return [credentials.token];
   return [credentials.password, basicHeader(credentials).slice('Basic '.length)];
 }

@@ -14,6 +14,7 @@ import type { Authorization } from '../auth/auth-memory.ts';
 import { type Challenge, parseChallenges } from '../auth/challenge.ts';
 import type { Negotiation, Try } from '../auth/negotiation.ts';
 import { secretsOf } from '../auth/tokens.ts';
+import { single } from '../health/rate-limits.ts';
 import { dropBody } from '../http/body.ts';
 import type { Dispatchers } from '../http/dispatchers.ts';
 import type { HttpResponse } from '../http/exchange.ts';
@@ -84,7 +85,8 @@ export function authorized(
     const isSilent = told.length === 0 && !authorization;
     const mayBeAtPing = isSilent && (status === 401 || bearing === 'perhapsForAnonymous');
     const challenges = mayBeAtPing ? await pingChallenges(place, context) : told;
-    return untilAborted(negotiation.next({ status, challenges, words }), signal);
+    const date = single(headers.date);
+    return untilAborted(negotiation.next({ status, challenges, words, date }), signal);
   }
 
   return async function send(call, context): Promise<Outcome<Answered>> {

@@ -12,9 +12,12 @@ export interface OriginOptions {
   readonly tls?: KeyAndCertificate;
   /** Who may push; and pull, unless the token authority lets anybody. */
   readonly account?: Account;
-  /** Issues the tokens for the account; Basic authentication without it. */
-  readonly authority?: TokenAuthority;
+  /** Issues the tokens; Basic authentication for the account without it. */
+  readonly authority?: Trusted;
 }
+
+/** What a registry knows of the server whose tokens it takes. */
+export type Trusted = Pick<TokenAuthority, 'realm' | 'service' | 'issuer' | 'certificate'>;
 
 export interface Account {
   readonly username: string;
@@ -86,7 +89,7 @@ async function configuration(folder: string, env: Environment, options: OriginOp
 
 type Write = (name: string, content: string) => string;
 
-function tokenAuthentication(authority: TokenAuthority, write: Write): object {
+function tokenAuthentication(authority: Trusted, write: Write): object {
   const { realm, service, issuer, certificate } = authority;
   return { realm, service, issuer, rootcertbundle: write('authority.crt', certificate) };
 }

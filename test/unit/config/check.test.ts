@@ -174,6 +174,22 @@ describe('checkConfig', () => {
     assert.deepEqual(others, []);
   });
 
+  it('reads the keys that sign tokens', (t) => {
+    const { cert, key } = createCertificateAuthority().issue();
+    const table = (name: string) =>
+      `[[upstream.host]]\nhost = "${name}.corp"\ntoken = { key_file = "${name}", issuer = "gitlab" }\n`;
+    const { errors, files } = check(t, {
+      'work/entrepot.toml': ['good', 'none', 'cert'].map(table).join(''),
+      'work/good': key,
+      'work/cert': cert,
+    });
+    assert.deepEqual(files, ['work/entrepot.toml', 'work/good']);
+    assert.match(
+      errors.join('\n'),
+      /^CREDENTIALS_UNUSABLE work\/entrepot\.toml:6: upstream\.host\.token\.key_file names work\/none: there is no such file.*\nCREDENTIALS_UNUSABLE work\/entrepot\.toml:9: upstream\.host\.token\.key_file names work\/cert: the file has a certificate/,
+    );
+  });
+
   it('warns of names in entrepot.toml that lead nowhere', (t) => {
     const registries = '[[registry]]\nlocation = "h.io/team"\n[[registry]]\nprefix = "*.wild.io"\n';
     const toml =

@@ -29,7 +29,7 @@ describe('docs/configuration.md', () => {
   it('gives examples that are right, of everything that has no default', () => {
     const { server, problems } = read(example.replaceAll(/^# /gm, ''));
     assert.deepEqual(problems, []);
-    assert.deepEqual([server.upstream.hosts.length, server.cache.quotas.length], [2, 1]);
+    assert.deepEqual([server.upstream.hosts.length, server.cache.quotas.length], [3, 1]);
     assert.deepEqual([server.cache.pins.length, server.freshness.rules.length], [1, 1]);
   });
 
@@ -41,6 +41,7 @@ describe('docs/configuration.md', () => {
     '[routing]',
     '[upstream]',
     '[[upstream.host]]',
+    '[[upstream.host]]\n[upstream.host.token]',
     '[transfer]',
     '[cache]',
     '[[cache.quota]]',
@@ -63,7 +64,7 @@ describe('docs/configuration.md', () => {
       assert.notEqual(keys.length, 0);
       const all = example.replaceAll(/^# /gm, '');
       const missing = keys.filter(
-        (key) => !new RegExp(`^(?:${key} = |\\[{1,2}(?:\\w+\\.)?${key}\\])`, 'm').test(all),
+        (key) => !new RegExp(`^(?:${key} = |\\[{1,2}(?:\\w+\\.)*${key}\\])`, 'm').test(all),
       );
       assert.deepEqual(missing, []);
     });
@@ -83,13 +84,13 @@ describe('docs/configuration.md', () => {
 });
 
 describe('the examples of entrepot.toml', () => {
-  for (const name of ['access.md', 'push.md']) {
+  for (const name of ['access.md', 'geo.md', 'push.md']) {
     it(`are right in docs/${name}`, () => {
       const text = readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
       const examples = [...text.matchAll(/```toml\n(.*?)```/gs)]
         .map(([, block = '']) => block)
-        .filter((block) => /^\[\[?(?:access|push)[\].]/m.test(block));
-      assert.ok(examples.length > 1);
+        .filter((block) => /^\[\[?(?:access|push|sync)[\].]/m.test(block));
+      assert.notEqual(examples.length, 0);
       for (const block of examples) assert.deepEqual(read(block).problems, [], block);
     });
   }

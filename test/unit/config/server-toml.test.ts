@@ -142,6 +142,9 @@ describe('entrepot.toml', () => {
       host = "m2.corp"
       proxy = "direct"
       identity_token_file = "/run/secrets/m2"
+      [[upstream.host]]
+      host = "m3.corp"
+      token = { key_file = "registry.key", issuer = "gitlab", kid = "thumbprint" }
       [transfer]
       fill = 0.5
       write_behind = "16MiB"
@@ -219,6 +222,7 @@ describe('entrepot.toml', () => {
             username: 'u',
             passwordFile: '/srv/work/secrets/m1',
             identityTokenFile: undefined,
+            token: undefined,
           },
           {
             host: 'm2.corp',
@@ -231,6 +235,26 @@ describe('entrepot.toml', () => {
             username: undefined,
             passwordFile: undefined,
             identityTokenFile: '/run/secrets/m2',
+            token: undefined,
+          },
+          {
+            host: 'm3.corp',
+            connectTimeout: undefined,
+            headerTimeout: undefined,
+            stallTimeout: undefined,
+            maxConnections: undefined,
+            fetchers: undefined,
+            proxy: undefined,
+            username: undefined,
+            passwordFile: undefined,
+            identityTokenFile: undefined,
+            token: {
+              keyFile: '/srv/work/registry.key',
+              issuer: 'gitlab',
+              audience: 'container_registry',
+              kid: 'thumbprint',
+              expiry: 300_000,
+            },
           },
         ],
       },
@@ -358,6 +382,27 @@ describe('a wrong value', () => {
     ['upstream.host = [{ host = "h.io", password_file = "x" }]', 'password_file needs username'],
     ['upstream.host = [{ host = "h.io", username = "x" }]', 'username needs password_file'],
     ['upstream.host = [{ host = "h.io", username = "a:b", identity_token_file = "x" }]', 'without ":"'],
+    [
+      'upstream.host = [{ host = "h.io", token = { key_file = "x" } }]',
+      '[upstream.host.token] needs the key issuer',
+    ],
+    [
+      'upstream.host = [{ host = "h.io", token = { issuer = "x" } }]',
+      '[upstream.host.token] needs the key key_file',
+    ],
+    ['upstream.host = [{ host = "h.io", token = "x" }]', 'upstream.host.token must be a table'],
+    [
+      'upstream.host = [{ host = "h.io", token = { key_file = "x", issuer = "x", kit = "x" } }]',
+      'did you mean kid?',
+    ],
+    [
+      'upstream.host = [{ host = "h.io", token = { key_file = "x", issuer = "x", expiry = "2h" } }]',
+      'upstream.host.token.expiry must be a duration like "500ms", "30s", "2m", "24h" or "7d", from "1m" to "1h"',
+    ],
+    [
+      'upstream.host = [{ host = "h.io", identity_token_file = "x", token = { key_file = "x", issuer = "x" } }]',
+      'token excludes username, password_file and identity_token_file',
+    ],
     [
       'upstream.host = [{ host = "h.io", username = "a", password_file = "x", identity_token_file = "x" }]',
       'exclude each other',

@@ -61,6 +61,7 @@ export function hostConfig(host: string, values: Partial<UpstreamHostConfig> = {
     username: undefined,
     passwordFile: undefined,
     identityTokenFile: undefined,
+    token: undefined,
     ...values,
   };
 }

@@ -7,10 +7,10 @@ import { calculateJwkThumbprint, exportJWK } from 'jose';
 import {
   createDiscoveredKeys,
   type IssuerKeys,
-  libtrustId,
   readIssuerKeys,
 } from '../../../../src/access/tokens/issuer-keys.ts';
 import { createOidcIssuer, createTokenIssuer } from '../../../../src/access/tokens/trusted-issuer.ts';
+import { libtrustId } from '../../../../src/lib/libtrust-id.ts';
 import { createManualClock, type ManualClock } from '../../../support/clock.ts';
 import { forged, newKeys, signed, type TokenShape } from '../../../support/jwts.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';

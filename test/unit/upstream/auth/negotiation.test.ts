@@ -32,7 +32,7 @@ function setUp(find: Credentials['find'] = async () => undefined) {
   const asked: ((status: number, token?: string) => void)[] = [];
   const auth = createAuth({
     clock,
-    credentials: { find },
+    credentials: { find, isSigned: () => false },
     sender: {
       send(route) {
         const { promise, resolve } = Promise.withResolvers<Exchanged>();
