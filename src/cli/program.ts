@@ -55,6 +55,10 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
     .helpOption('--help', 'print this help')
     .option('--registries <FILE>', 'read this registries.conf and no other')
     .option('--registries-dir <DIR>', 'read the drop-ins (*.conf) of this directory and no others')
+    .option(
+      '--policies <DIR>',
+      'apply the OpenShift objects (*.yaml, *.json) of this directory to registries.conf',
+    )
     .option('--config <FILE>', 'read this entrepot.toml')
     .option('--log-level <LEVEL>', 'least severe lines to log: debug, info, warn or error')
     .option('--log-format <FORMAT>', 'text or json (default: text in a terminal, json elsewhere)')

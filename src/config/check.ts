@@ -17,6 +17,7 @@ import { createCertLookup, hostsWithCertificates } from './files/certs-d.ts';
 import { readCaFile } from './files/pem.ts';
 import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
+import type { PolicyObject } from './policies/policy-object.ts';
 import type { Environment } from './proxy-env.ts';
 import { hasBuiltInList } from './registries-conf/built-in.ts';
 import { authFilesHelper, type RegistriesConf } from './registries-conf/registries.ts';
@@ -34,6 +35,8 @@ export interface ConfigCheck {
   readonly registries: RegistriesConf | undefined;
   /** `registries` is the built-in list. */
   readonly builtInList: boolean;
+  /** The objects in force, in the order of their files; undefined if no folder of them is named, or if they cannot be used. */
+  readonly policies: readonly PolicyObject[] | undefined;
   readonly server: ServerConfig;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
@@ -47,11 +50,16 @@ interface Findings {
 
 /** Throws nothing that a user can cause: all findings are in the result. */
 export function checkConfig(options: LoadOptions): ConfigCheck {
-  const { registries, server, paths, serverFile, settings, warnings, errors } = loadWhatIsRight(options);
+  const partial = loadWhatIsRight(options);
+  const { registries, policies, server, paths, serverFile, settings, warnings, errors } = partial;
   const findings: Findings = {
     warnings: [...warnings],
     errors: [...errors],
-    files: [...(registries?.files ?? []), ...(serverFile === undefined ? [] : [serverFile])],
+    files: [
+      ...(registries?.files ?? []),
+      ...(policies?.files ?? []),
+      ...(serverFile === undefined ? [] : [serverFile]),
+    ],
   };
   for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
   checkHelpers(registries?.credentialHelpers ?? [], options.env, findings);
@@ -62,7 +70,8 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
     if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
   }
   const builtInList = registries !== undefined && hasBuiltInList(registries);
-  return { ...findings, settings, registries, builtInList, server, serverFile };
+  const objects = policies?.objects;
+  return { ...findings, settings, registries, builtInList, policies: objects, server, serverFile };
 }
 
 function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {

@@ -53,6 +53,8 @@ export interface ServerConfig {
   readonly listen: { readonly host: string; readonly port: number };
   /** Absolute. */
   readonly data: string;
+  /** Absolute path of the folder with objects of an OpenShift cluster, which change registries.conf (`policies/`). */
+  readonly policies: string | undefined;
   readonly tls: TlsPaths;
   /** True: a change of its files reloads the configuration. False: only SIGHUP does. */
   readonly reloadOnChange: boolean;

@@ -4,6 +4,7 @@
  *   flags and ENTREPOT_* (overrides.ts) -> which files to read, and values that override entrepot.toml
  *   registries.conf (registries-conf/)  -> registries
  *   entrepot.toml (server-toml.ts)      -> server
+ *   objects of OpenShift (policies/)    -> change registries
  *   XDG_*, HOME ... (config-paths.ts)   -> where to look for credentials and certificates
  *   http_proxy ... (proxy-env.ts)       -> proxies
  */
@@ -18,8 +19,9 @@ import { readTextFile } from './files/text-file.ts';
 import { tlsProblem } from './files/tls-files.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
+import { type LoadedPolicies, loadPolicies } from './policies/load-policies.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
-import { loadRegistries } from './registries-conf/load.ts';
+import { emptyWarnings, loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
@@ -38,9 +40,11 @@ export interface PartialConfig {
   readonly server: ServerConfig;
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
+  /** The objects in force; undefined if no folder of them is named, or if they cannot be used. */
+  readonly policies: Pick<LoadedPolicies, 'files' | 'objects'> | undefined;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
-  /** Files, and folders of `*.conf`, that are part of the configuration or would be if they existed. */
+  /** Files, and folders of them, that are part of the configuration or would be if they existed. */
   readonly places: readonly string[];
   /** Files that take effect without a reload. A reload fails if one of them cannot be used, so a change may make it possible. */
   readonly placesIfRefused: readonly string[];
@@ -78,16 +82,30 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
 
   const overrides = readOverrides(flags, env, cwd);
   const registriesWarnings: ConfigWarning[] = [];
-  const { registries, registriesDir } = overrides;
   const { home, uid, root } = options;
-  const search = { registries, registriesDir, env, home, uid, root };
-  const loaded = attempt(() => loadRegistries(search, registriesWarnings));
+  const search = {
+    registries: overrides.registries,
+    registriesDir: overrides.registriesDir,
+    env,
+    home,
+    uid,
+    root,
+  };
+  const written = attempt(() => loadRegistries(search, registriesWarnings))?.registries;
   const found = attempt(() => ({ source: findServerToml(overrides.config, options) }));
   const source = found?.source;
   const read = found && attempt(() => readServerToml(source, cwd, overrides));
   const toml = read ?? readServerToml(undefined, cwd, overrides);
   const { server, settings } = toml;
   errors.push(...toml.problems);
+  const folder = server.policies;
+  const policies =
+    folder === undefined || !written
+      ? undefined
+      : attempt(() => loadPolicies(folder, written, registriesWarnings));
+  // Without the objects, what they block would be open.
+  const registries = folder === undefined ? written : policies?.conf;
+  if (registries) registriesWarnings.push(...emptyWarnings(registries));
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(() => readProxyEnvironment(env));
   const tls = tlsProblem(server.tls, source?.file);
@@ -98,10 +116,11 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ? listenFrom
       : { file: listenFrom && 'name' in listenFrom ? listenFrom.name : 'listen' }),
   });
-  const ownAddress = loaded ? ownAddressWarnings(loaded.registries, server) : [];
-  const insecure = loaded ? insecureCredentialWarnings(loaded.registries, server, paths.authFiles) : [];
+  const ownAddress = registries ? ownAddressWarnings(registries, server) : [];
+  const insecure = registries ? insecureCredentialWarnings(registries, server, paths.authFiles) : [];
   return {
-    registries: loaded?.registries,
+    registries,
+    policies,
     server,
     paths,
     proxies: proxies ?? { http: undefined, https: undefined, no: undefined },
@@ -109,7 +128,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     places: [
       ...registriesPlaces(search),
       ...serverTomlPlaces(overrides.config, options),
-      ...[...Object.values(server.tls), server.upstream.caFile, server.access.tokenKey].filter(
+      ...[folder, ...Object.values(server.tls), server.upstream.caFile, server.access.tokenKey].filter(
         (file) => file !== undefined,
       ),
     ],

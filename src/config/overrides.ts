@@ -21,6 +21,7 @@ export interface ConfigFlags {
   readonly registries?: string | undefined;
   readonly registriesDir?: string | undefined;
   readonly config?: string | undefined;
+  readonly policies?: string | undefined;
   readonly listen?: string | undefined;
   readonly data?: string | undefined;
   readonly logLevel?: string | undefined;

@@ -4,7 +4,7 @@
  * here. The file is strict: an unknown key or a value of the wrong kind is a problem
  * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { readAccess, readPush } from './access-toml.ts';
@@ -48,7 +48,7 @@ export function keptUntilRestart(running: ServerConfig, next: ServerConfig): rea
 
 /**
  * Reads the text of `source.file` with `overrides` over it; without a source, the defaults. Relative paths in it are relative to
- * `cwd`, wherever the file is. Throws EntrepotError CONFIG_INVALID if the text is not TOML.
+ * `cwd`, wherever the file is; only `policies` is relative to the folder of the file. Throws EntrepotError CONFIG_INVALID if the text is not TOML.
  */
 export function readServerToml(
   source: { file: string; text: string } | undefined,
@@ -57,13 +57,14 @@ export function readServerToml(
 ): ServerToml {
   const root = source ? parseToml(source.text, source.file) : noTable;
   const { result, ...rest } = readStrictly({ file: source?.file, root, overrides }, (top) =>
-    readServer(top, cwd),
+    readServer(top, cwd, source?.file),
   );
   return { server: result, ...rest };
 }
 
-function readServer(top: StrictTable, cwd: string): ServerConfig {
+function readServer(top: StrictTable, cwd: string, file: string | undefined): ServerConfig {
   const path = kind.pathFrom(cwd);
+  const besideFile = kind.pathFrom(file === undefined ? cwd : dirname(resolve(cwd, file)));
   const log = top.table('log');
   const limits = top.table('limits');
   const transfer = top.table('transfer');
@@ -82,6 +83,11 @@ function readServer(top: StrictTable, cwd: string): ServerConfig {
       flag: 'data',
       variable: 'ENTREPOT_DATA',
       fallback: 'ENTREPOT_DEFAULT_DATA',
+    }),
+    // Policies often lie beside the file in one folder that is copied as a whole.
+    policies: top.value('policies', { ...besideFile, readText: path.read }, undefined, {
+      flag: 'policies',
+      variable: 'ENTREPOT_POLICIES',
     }),
     reloadOnChange: top.value('reload_on_change', kind.flag, true),
     tls: readTls(top.table('tls'), path),

@@ -7,6 +7,7 @@ import { checkConfig } from '../../config/check.ts';
 import type { SyncBlock } from '../../config/config.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
+import { policiesAsJson, policiesAsText } from '../output/policy-list.ts';
 import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
@@ -26,6 +27,7 @@ export async function check(options: LoadOptions): Promise<Result> {
     ...files.map((file) => `read ${file}`),
     '',
     registriesAsText(found),
+    ...policiesAsText(found),
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
     settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors above\n',
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
@@ -37,6 +39,7 @@ export async function check(options: LoadOptions): Promise<Result> {
       warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
       errors: errors.map(errorAsJson),
       registries: registriesAsJson(found),
+      ...(found.policies && { policies: policiesAsJson(found.policies) }),
       syncs: syncs.map(({ name, source }) => ({ name, source })),
       settings: settings ?? null,
     },

@@ -94,13 +94,14 @@ export function explanationAsJson(
     prefix: match?.entry.prefix ?? null,
     blocked: match?.entry.blocked ?? false,
     refused: refusal === undefined ? null : 'unlisted',
-    endpoints: endpoints.map(({ endpoint }, index) => ({
+    endpoints: endpoints.map(({ endpoint, origin }, index) => ({
       reference: formatReference(endpoint.reference),
       host: endpoint.host,
       location: endpoint.location,
       role: endpoint.role,
       insecure: endpoint.insecure,
       blocked: endpoint.blockedBy !== undefined,
+      ...(origin?.object && { from: { ...origin.object, file: origin.file, line: origin.line } }),
       ...attemptAsJson(attempts?.[index]),
     })),
     ...(pushRule && { push: pushRule }),

@@ -1,6 +1,7 @@
 /** An explanation in words, for a person with a pull that fails. */
 import type { Allowance } from '../../access/rights.ts';
 import type { PushMode } from '../../config/config.ts';
+import { objectLabel } from '../../config/policies/object-fields.ts';
 import type { Origin } from '../../config/registries-conf/registries.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
@@ -52,7 +53,13 @@ function headRows({ config, given, reference, match }: Explanation): Row[] {
     const { prefix, prefixLine, origin } = match.entry;
     head.push(['prefix', `${prefix}, written in ${place({ ...origin, line: prefixLine ?? origin.line })}`]);
   } else head.push(['prefix', `none matches, in ${files.join(', ') || 'the built-in list'}`]);
-  if (match?.entry.blocked) head.push(['blocked', `by blocked = true of ${place(match.entry.origin)}`]);
+  if (match?.entry.blocked) {
+    const { blockedOrigin, origin } = match.entry;
+    head.push([
+      'blocked',
+      blockedOrigin ? `by ${place(blockedOrigin)}` : `by blocked = true of ${place(origin)}`,
+    ]);
+  }
   if (reference.digest === undefined && reference.tag === undefined) {
     head.push(['tag', 'none given: clients ask for "latest"']);
   }
@@ -186,13 +193,8 @@ function clientsAnswer(
   }
 }
 
-function place({
-  file,
-  line,
-}: {
-  readonly file: string;
-  readonly line?: Origin['line'] | undefined;
-}): string {
+function place({ file, line, object }: Omit<Origin, 'line'> & { line?: number | undefined }): string {
   if (file === builtIn) return 'the built-in list';
-  return line === undefined ? file : `${file}:${line}`;
+  const where = line === undefined ? file : `${file}:${line}`;
+  return object ? `${where}, ${objectLabel(object)}` : where;
 }

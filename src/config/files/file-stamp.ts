@@ -17,7 +17,7 @@ export function fileStamp(path: string): string {
 type Stamp = readonly [path: string, stamp: string];
 
 /**
- * Path -> stamp, for files and for the `*.conf` in folders. What does not exist is left out. Asynchronous, so that a file system that does
+ * Path -> stamp, for files and for the files of configuration in folders: `*.conf`, YAML and JSON. What does not exist is left out. Asynchronous, so that a file system that does
  * not answer blocks only the caller.
  */
 export async function stampsOf(places: Iterable<string>): Promise<ReadonlyMap<string, string>> {
@@ -31,7 +31,9 @@ async function stampsAt(place: string): Promise<readonly Stamp[]> {
 
 async function stampsIn(folder: string): Promise<readonly Stamp[]> {
   const names = await readdir(folder).catch(() => []);
-  const files = names.filter((name) => name.endsWith('.conf')).map((name) => look(join(folder, name)));
+  const files = names
+    .filter((name) => /\.(?:conf|ya?ml|json)$/.test(name))
+    .map((name) => look(join(folder, name)));
   return (await Promise.all(files)).flatMap((found) => (found === 'folder' ? [] : found));
 }
 

@@ -5,6 +5,9 @@
 import { dockerHub } from '../../oci/docker-hub.ts';
 import type { RegistriesConf, RegistryEntry } from './registries.ts';
 
+/** The file of their origin. */
+const builtInFile = 'built-in';
+
 const publicRegistries = [
   dockerHub,
   'gcr.io',
@@ -26,10 +29,10 @@ export const builtInEntries: readonly RegistryEntry[] = publicRegistries.map((re
   blocked: false,
   mirrorByDigestOnly: false,
   mirrors: [],
-  origin: { file: 'built-in', line: index + 1 },
+  origin: { file: builtInFile, line: index + 1 },
 }));
 
-/** True if the built-in list is in force. */
+/** True if the built-in list is in force. Objects of a cluster may have replaced entries of it. */
 export function hasBuiltInList({ entries }: RegistriesConf): boolean {
-  return entries === builtInEntries;
+  return entries.some(({ origin }) => origin.file === builtInFile);
 }

@@ -134,21 +134,39 @@ function readRestriction(
 }
 
 function refuseContradictions(entries: readonly RegistryEntry[], reading: Reading): void {
+  const found = findContradiction(entries);
+  if (!found) return;
+  const { place, key, first, second } = found;
+  const message =
+    `the registry "${place}" has another '${key}' setting here than on line ${first.origin.line}: ` +
+    'tables with the same location must agree';
+  throw invalid(reading, second.origin.line, message);
+}
+
+/** Two entries of one location that differ in a flag. */
+export interface Contradiction {
+  readonly place: string;
+  readonly key: 'insecure' | 'blocked';
+  readonly first: RegistryEntry;
+  readonly second: RegistryEntry;
+}
+
+/** The first contradiction among entries of one file. A pair for which `counts` is false is left out. */
+export function findContradiction(
+  entries: readonly RegistryEntry[],
+  counts: (one: RegistryEntry, other: RegistryEntry) => boolean = () => true,
+): Contradiction | undefined {
   const firsts = new Map<string, RegistryEntry>();
-  for (const entry of entries) {
-    const place = entry.location === '' ? entry.prefix : entry.location;
+  for (const second of entries) {
+    const place = second.location === '' ? second.prefix : second.location;
     const first = firsts.get(place);
-    if (!first) {
-      firsts.set(place, entry);
-      continue;
-    }
-    const key = (first.insecure ?? false) !== (entry.insecure ?? false) ? 'insecure' : 'blocked';
-    if (key === 'blocked' && first.blocked === entry.blocked) continue;
-    const message =
-      `the registry "${place}" has another '${key}' setting here than on line ${first.origin.line}: ` +
-      'tables with the same location must agree';
-    throw invalid(reading, entry.origin.line, message);
+    if (!first) firsts.set(place, second);
+    if (!first || !counts(first, second)) continue;
+    if ((first.insecure ?? false) !== (second.insecure ?? false))
+      return { place, key: 'insecure', first, second };
+    if (first.blocked !== second.blocked) return { place, key: 'blocked', first, second };
   }
+  return undefined;
 }
 
 function repeated(prefix: string, line: number): string {

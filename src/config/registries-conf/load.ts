@@ -30,20 +30,19 @@ export function loadRegistries(options: SearchOptions, warnings: ConfigWarning[]
   if (registries.entries.length === 0 && isOfSystem(options, registries.files)) {
     return { registries: { ...registries, entries: builtInEntries }, warnings };
   }
-  warnOfNothing(options, registries, warnings);
-  return { registries, warnings };
-}
-
-function warnOfNothing(options: SearchOptions, registries: RegistriesConf, warnings: ConfigWarning[]): void {
   const { registriesDir } = options;
   if (registriesDir !== undefined && !existsSync(registriesDir)) {
     warnings.push({ file: registriesDir, message: 'does not exist: no drop-ins are read' });
   }
-  const [file] = registries.files;
-  if (file === undefined || registries.entries.length > 0) return;
+  return { registries, warnings };
+}
+
+/** A warning if files were read and no entry is in force. */
+export function emptyWarnings({ entries, files: [file] }: RegistriesConf): readonly ConfigWarning[] {
+  if (file === undefined || entries.length > 0) return [];
   const message =
     'no [[registry]] table is in any file: unless routing.unlisted is "direct", every image is refused';
-  warnings.push({ file, message });
+  return [{ file, message }];
 }
 
 function checkFile({ file, text }: FoundFile, warnings: ConfigWarning[]): CheckedFile {
@@ -56,7 +55,7 @@ function checkFile({ file, text }: FoundFile, warnings: ConfigWarning[]): Checke
   const shortNameMode = written.shortNameMode && checkShortNameMode(written.shortNameMode, reading);
   checkWildcards(entries, reading);
   const aliases = checkAliases(written.aliases, reading);
-  for (const entry of entries) warnOfUselessEntry(entry, reading);
+  for (const entry of entries) warnOfUselessEntry(entry, ({ line }, message) => reading.warn(line, message));
   return {
     file,
     entries,

@@ -35,6 +35,9 @@ export interface RegistryEntry {
   readonly origin: Origin;
   /** 1-based; undefined if the table has no prefix. */
   readonly prefixLine?: number;
+  /** What set `insecure` or `blocked`, if it was an object of a cluster (`config/policies`). */
+  readonly insecureOrigin?: Origin;
+  readonly blockedOrigin?: Origin;
 }
 
 /** One `[[registry.mirror]]` table. */
@@ -44,6 +47,7 @@ export interface MirrorEntry {
   readonly pullFromMirror: 'all' | 'digest-only' | 'tag-only';
   readonly namespaceProxy?: string;
   readonly origin: Origin;
+  readonly insecureOrigin?: Origin;
 }
 
 /** The place of an entry in a file: the line of its `location`, or of its table if it has none. */
@@ -52,4 +56,12 @@ export interface Origin {
   readonly file: string;
   /** 1-based. */
   readonly line: number;
+  /** The object of a cluster that holds the line; undefined in registries.conf. */
+  readonly object?: OriginObject;
+}
+
+/** An object as its manifest names it. `name` is empty if it has none. */
+export interface OriginObject {
+  readonly kind: string;
+  readonly name: string;
 }

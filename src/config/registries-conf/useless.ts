@@ -12,26 +12,29 @@ import {
   parseRepository,
 } from '../../oci/reference.ts';
 import { hiddenUserInfo } from '../credentials/user-info.ts';
-import type { Reading } from './fields.ts';
-import type { RegistryEntry } from './registries.ts';
+import type { Origin, RegistryEntry } from './registries.ts';
 
 const maxPort = 65_535;
 const passwordElsewhere =
   'has a user name or password: write them with "podman login", or as [[upstream.host]] in entrepot.toml';
 
 /** Warns if the prefix can match no image, else of each location that can give none. */
-export function warnOfUselessEntry(entry: RegistryEntry, reading: Reading): void {
+export function warnOfUselessEntry(
+  entry: RegistryEntry,
+  warn: (origin: Origin, message: string) => void,
+): void {
   const { prefix, prefixLine, location, origin, mirrors } = entry;
   const problem = problemOfPrefix(prefix);
   if (problem !== undefined) {
-    reading.warn(prefixLine ?? origin.line, `the prefix "${prefix}" matches no image: ${problem}`);
+    const place = { ...origin, line: prefixLine ?? origin.line };
+    warn(place, `the prefix "${prefix}" matches no image: ${problem}`);
     return;
   }
   for (const endpoint of [...mirrors, { location, origin }]) {
     const reason = endpoint.location === '' ? undefined : problemOfLocation(endpoint.location);
     if (reason === undefined) continue;
     const message = `pulls that match "${prefix}" will fail: the location "${endpoint.location}" ${reason}`;
-    reading.warn(endpoint.origin.line, message);
+    warn(endpoint.origin, message);
   }
 }
 

@@ -26,6 +26,7 @@ function problems(text: string): string[] {
 const defaults = {
   listen: { host: '127.0.0.1', port: 5000 },
   data: '/srv/work/data',
+  policies: undefined,
   reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
   log: { level: 'info', format: undefined },
@@ -84,6 +85,7 @@ describe('entrepot.toml', () => {
     const text = `
       listen = "[::1]:80"
       data = "/var/lib/entrepot"
+      policies = "policies"
       reload_on_change = false
       log = { level = "debug", format = "text" }
       limits = { stop_grace = "1m", drain_delay = "2s", max_connections = 5, client_stall = "20m" }
@@ -168,6 +170,7 @@ describe('entrepot.toml', () => {
     assert.deepEqual(server(text), {
       listen: { host: '::1', port: 80 },
       data: '/var/lib/entrepot',
+      policies: '/etc/policies',
       log: { level: 'debug', format: 'text' },
       reloadOnChange: false,
       tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
@@ -193,7 +196,7 @@ describe('entrepot.toml', () => {
             who: ['ci', 'group:platform', 'cn=node-*'],
             match: 'docker.io/team/**',
             may: ['pull', 'push'],
-            line: 21,
+            line: 22,
           },
         ],
       },

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
-import { loadRegistries } from '../../../../src/config/registries-conf/load.ts';
+import { emptyWarnings, loadRegistries } from '../../../../src/config/registries-conf/load.ts';
 import type { SearchOptions } from '../../../../src/config/registries-conf/search.ts';
 import { EntrepotError } from '../../../../src/errors.ts';
 
@@ -134,7 +134,7 @@ describe('the main file', () => {
   it('keeps the public registries out when the user has it, even empty, but not without a warning', () => {
     for (const options of [{ registries: put(user, '') }, {}]) {
       assert.deepEqual(prefixes(options), []);
-      assert.match(load(options).warnings[0]?.message ?? '', /every image is refused/);
+      assert.match(emptyWarnings(load(options).registries)[0]?.message ?? '', /every image is refused/);
     }
   });
 });

@@ -1,0 +1,107 @@
+/**
+ * The folder of `--policies`: every `*.yaml`, `*.yml` and `*.json` in it, in the order of their names. Folders in it are not
+ * read. As with `registries.conf`, one wrong file makes the whole configuration unusable: half of the objects could omit a block.
+ */
+import { type Dirent, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { EntrepotError, joinErrors } from '../../errors.ts';
+import { systemCode } from '../../lib/thrown.ts';
+import type { ConfigWarning } from '../config.ts';
+import { isMissing, readTextFile } from '../files/text-file.ts';
+import type { RegistriesConf } from '../registries-conf/registries.ts';
+import { applyPolicies } from './apply-policies.ts';
+import { objectLabel } from './object-fields.ts';
+import type { PolicyObject } from './policy-object.ts';
+import { readObjects } from './read-objects.ts';
+
+/** The configuration with the objects in force. */
+export interface LoadedPolicies {
+  readonly conf: RegistriesConf;
+  readonly objects: readonly PolicyObject[];
+  /** The files that were read, in order. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Reads the objects of `folder` and applies them to `conf`. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE; `warnings` then
+ * holds those that were found before the error.
+ */
+export function loadPolicies(
+  folder: string,
+  conf: RegistriesConf,
+  warnings: ConfigWarning[],
+): LoadedPolicies {
+  const errors: EntrepotError[] = [];
+  const files: string[] = [];
+  const objects = policyFiles(folder).flatMap((file) => {
+    try {
+      const text = readTextFile(file);
+      if (text === undefined) return [];
+      files.push(file);
+      return readObjects(text, file, { warnings, errors });
+    } catch (error) {
+      if (!(error instanceof EntrepotError)) throw error;
+      errors.push(error);
+      return [];
+    }
+  });
+  if (errors.length > 0) throw joinErrors(errors);
+  if (files.length === 0) {
+    warnings.push({ file: folder, message: 'holds no *.yaml, *.yml or *.json: no policies are in force' });
+  }
+  warnOfRepeated(objects, warnings);
+  const applied = applyPolicies(conf, objects);
+  warnings.push(...applied.warnings);
+  return { conf: applied.conf, objects, files };
+}
+
+function policyFiles(folder: string): readonly string[] {
+  return list(folder)
+    .filter((entry) => !entry.isDirectory() && /\.(?:ya?ml|json)$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
+    .map((name) => join(folder, name));
+}
+
+function list(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    const code = systemCode(error);
+    const problem = isMissing(error)
+      ? 'does not exist'
+      : code === 'ENOTDIR'
+        ? 'is no folder'
+        : `cannot be listed: ${code ?? String(error)}`;
+    const message = `${problem}: correct --policies, ENTREPOT_POLICIES or the key policies, which name the folder of policies`;
+    throw new EntrepotError('CONFIG_UNREADABLE', message, { file: folder, cause: error });
+  }
+}
+
+/** A cluster has one object of each kind and name, and one Image, `cluster`. Here all count. */
+function warnOfRepeated(objects: readonly PolicyObject[], warnings: ConfigWarning[]): void {
+  const firsts = new Map<string, PolicyObject>();
+  for (const object of objects) {
+    const { kind, name, origin } = object;
+    const { file, line } = origin;
+    const label = objectLabel(origin.object);
+    const key = kind === 'Image' ? kind : `${kind}/${name}`;
+    const first = firsts.get(key);
+    if (!first) firsts.set(key, object);
+    if (first && name !== '') {
+      const place = `${first.origin.file}:${first.origin.line}`;
+      warnings.push({
+        file,
+        line,
+        message: `${label}: ${objectLabel(first.origin.object)} is in ${place}, too: both count`,
+      });
+    }
+    if (kind === 'Image' && name !== '' && name !== 'cluster') {
+      warnings.push({
+        file,
+        line,
+        message: `${label}: OpenShift reads only the Image "cluster"; here this one counts, too`,
+      });
+    }
+  }
+}
