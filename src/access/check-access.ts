@@ -8,11 +8,12 @@ import type { AccessRule, ConfigWarning, ServerConfig } from '../config/config.t
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
 import { EntrepotError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
+import { canMeet } from '../lib/name-patterns.ts';
 import { hostOf } from '../oci/reference.ts';
 import { accessFiles } from './access-files.ts';
 import { readHtpasswdFile } from './accounts/htpasswd.ts';
 import { createRobots, type Robot } from './accounts/robots.ts';
-import { canMeet, mayPullThere, pushOnly } from './pull-beside-push.ts';
+import { mayPullThere, pushOnly } from './pull-beside-push.ts';
 import { matchesPrincipal } from './rights.ts';
 import { readIssuerKeys } from './tokens/issuer-keys.ts';
 import { readKeyring } from './tokens/keyring.ts';

@@ -5,6 +5,7 @@
  * later counts as one that can.
  */
 import type { AccessConfig } from '../config/config.ts';
+import { canMeet } from '../lib/name-patterns.ts';
 import type { Robot } from './accounts/robots.ts';
 import { matchesPrincipal } from './rights.ts';
 
@@ -49,14 +50,4 @@ export function pushOnly(
   const found = match.filter((one) => !mayPullThere(name, one, rules, robots));
   if (found.length === 0) return undefined;
   return `the token "${name}" may push to ${found.join(', ')}, but nothing lets it pull there: a pull gets 404, and most clients ask first what is there. Make it with --may pull,push`;
-}
-
-/** Whether one name can match both globs. */
-export function canMeet(one: string, other: string): boolean {
-  const [a, b] = [literalStart(one), literalStart(other)];
-  return a.startsWith(b) || b.startsWith(a);
-}
-
-function literalStart(glob: string): string {
-  return /^[^*?[\]{}()!+@\\|]*/.exec(glob)?.[0] ?? '';
 }

@@ -16,7 +16,8 @@ import type { ImageName } from '../routing/target.ts';
 import { parseUploadPath } from '../routing/upload-path.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
-import { errorsAnswer, loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
+import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
+import { createBodyBudget } from './body-budget.ts';
 import { closeLingering } from './push/lingering-close.ts';
 import { answerPush } from './push/push-api.ts';
 import { noPushAnswer } from './push/push-failure.ts';
@@ -46,7 +47,7 @@ export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
 
 /** Answers once; `answer` rejects where the storage fails. */
 export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps): WriteHandler {
-  const bodies = createBodyBudget();
+  const bodies = createBodyBudget(maxHeld, 'manifests');
 
   return (request, admission, { incoming, outgoing }) => {
     const { method, headers, rawPath, rawQuery } = request;
@@ -85,7 +86,9 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
         mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
       });
     const isManifest = target.kind === 'manifest' && method === 'PUT';
-    const answer = isManifest ? bodies.during(body.length ?? maxManifestBytes, pushed) : pushed();
+    const answer = isManifest
+      ? bodies.during(Math.min(body.length ?? maxManifestBytes, maxManifestBytes), pushed)
+      : pushed();
     return { ...handled, answer: withoutBody(answer) };
   };
 
@@ -108,24 +111,3 @@ function pushedTo({ target, name, namespace }: Extract<RoutedPush, { ok: true }>
 
 /** Bytes of manifests that may be on their way in at once: they are held in memory. */
 const maxHeld = 32 * maxManifestBytes;
-
-/** Counts what bodies may hold; a client that sends slowly cannot make it more. */
-function createBodyBudget() {
-  let held = 0;
-  return {
-    /** 429 where the bytes would be too many. */
-    async during(size: number, work: () => Promise<Answer>): Promise<Answer> {
-      const bytes = Math.min(size, maxManifestBytes);
-      if (held + bytes > maxHeld) {
-        const message = 'too many manifests are on their way: try again in a moment';
-        return errorsAnswer(429, [{ code: 'TOOMANYREQUESTS', message }], { 'Retry-After': '1' });
-      }
-      held += bytes;
-      try {
-        return await work();
-      } finally {
-        held -= bytes;
-      }
-    },
-  };
-}

@@ -15,3 +15,13 @@ export function namePattern(patterns: readonly string[]): NamePattern | undefine
 function crossing(pattern: string): string {
   return pattern.replaceAll(/(?<=^|\/)\*\*(?=[^/*])/g, '{,**/}*');
 }
+
+/** Whether one name can match both globs. */
+export function canMeet(one: string, other: string): boolean {
+  const [a, b] = [literalStart(one), literalStart(other)];
+  return a.startsWith(b) || b.startsWith(a);
+}
+
+function literalStart(glob: string): string {
+  return /^[^*?[\]{}()!+@\\|]*/.exec(glob)?.[0] ?? '';
+}
