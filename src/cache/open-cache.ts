@@ -3,6 +3,7 @@
  * are registered, and the work in the background starts.
  */
 import { readFileSync } from 'node:fs';
+import type { JobInbox } from '../jobs/job-inbox.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { freeOnDisk } from '../lib/disk-space.ts';
 import type { Cache } from './cache.ts';
@@ -32,6 +33,8 @@ export interface OpenCache extends Cache {
   readonly jobs: JobStore;
   /** States of the tags that are synced, in the index. */
   readonly replicas: ReplicaStore;
+  /** Notices that add jobs, in the same transaction. */
+  readonly inbox: JobInbox;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
    * the old ones stay.
@@ -165,6 +168,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     ...cache,
     admin,
     jobs: index.jobs,
+    inbox: index.inbox,
     replicas: index.replicas,
     hosted: createHostedContent({ ...parts, cache }),
     configure,

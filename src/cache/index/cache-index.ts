@@ -1,9 +1,11 @@
-/** The index as the rest of the cache sees it: six seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: seven seams over the rows of SQLite, with recent answers in memory. */
+import type { JobInbox } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { EvictionOrder } from './eviction-order.ts';
 import type { Inventory } from './inventory.ts';
+import { createSqliteInbox } from './jobs/sqlite-inbox.ts';
 import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
 import type { Listing } from './listing.ts';
 import type { ReplicaStore } from './replicas/replica-store.ts';
@@ -22,6 +24,7 @@ export interface CacheIndex {
   readonly listing: Listing;
   readonly jobs: JobStore;
   readonly replicas: ReplicaStore;
+  readonly inbox: JobInbox;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
@@ -39,6 +42,7 @@ export function createCacheIndex(repairing: SelfRepairingIndex): CacheIndex {
     listing: createSqliteListing(rows),
     jobs: createSqliteJobs(rows),
     replicas: createSqliteReplicas(rows),
+    inbox: createSqliteInbox(rows),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

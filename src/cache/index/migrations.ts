@@ -219,4 +219,9 @@ export const migrations: readonly string[] = [
     UPDATE replica_counts SET tags = tags - 1 WHERE state = old.state;
   END;
   `,
+  // Notices of senders that were taken, so that the same one counts once. The index over jobs bounds what one sender can add.
+  `
+  CREATE TABLE inbox (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, taken INTEGER NOT NULL);  -- taken: epoch ms
+  CREATE INDEX jobs_cause ON jobs (cause) WHERE state = 'pending';
+  `,
 ];

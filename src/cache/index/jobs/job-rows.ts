@@ -2,12 +2,13 @@
 import type { Database } from 'better-sqlite3';
 import type { Job, JobId, JobState, Json, NewJob } from '../../../jobs/job.ts';
 import type { Settlement } from '../../../jobs/job-store.ts';
+import { createInboxRows, type InboxRows } from './inbox-rows.ts';
 import { createJobLists, type JobLists } from './job-lists.ts';
 import { createJobQueue } from './job-queue.ts';
 import { asJob, type JobRow, jobColumns } from './job-row.ts';
 import { createJobRuns } from './job-runs.ts';
 
-export interface JobRows extends JobLists {
+export interface JobRows extends JobLists, InboxRows {
   addJob(job: NewJob, now: number): JobId;
   claimJob(kinds: readonly string[], owner: string, lease: number, now: number): Job | undefined;
   beatJob(id: JobId, owner: string, expires: number, progress: Json | undefined): boolean;
@@ -32,6 +33,7 @@ export function createJobRows(db: Database): JobRows {
 
   return {
     ...listed,
+    ...createInboxRows(db, queue),
     addJob: db.transaction((job: NewJob, now: number) => queue.add(job, now)),
     claimJob: db.transaction((kinds: readonly string[], owner: string, lease: number, now: number) => {
       for (const kind of kinds) runs.loseExpired(kind, now);

@@ -40,6 +40,7 @@ const allowed = [
   /^SCAN replicas USING (?:COVERING )?INDEX replicas_failed$/, // its first entry
   /^SCAN replica_counts$/, // one row for each state
   /^SCAN job_counts$/, // one row for each kind and state
+  /^SCAN inbox$/, // its first entries
   /^SCAN lists$/, // all lists, whose bytes are bounded: only gc reads them
 ];
 
