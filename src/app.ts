@@ -9,8 +9,8 @@
  *                               '-> upstream/                manifests and lists that are not stored, and HEADs
  *
  * A reload works in two ways. It replaces what is made of the configuration alone: routes (`app/live-routes.ts`), pulls
- * (`app/live-pull.ts`), push rules (`app/live-push.ts`) and access (`app/live-access.ts`). It changes settings of parts that go on:
- * cache, transfers, connection limits, the background scrub and the TLS certificate (`reload` below).
+ * (`app/live-pull.ts`), push rules (`app/live-push.ts`), events (`app/live-events.ts`) and access (`app/live-access.ts`). It changes
+ * settings of parts that go on: cache, transfers, connection limits, the background scrub and the TLS certificate (`reload` below).
  */
 import { randomUUID } from 'node:crypto';
 import { type Administration, createAdministration } from './admin/administration.ts';
@@ -20,6 +20,7 @@ import { createScrubs } from './admin/scrubs.ts';
 import { cacheEvents } from './app/cache-events.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
+import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
@@ -250,11 +251,11 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const warm = createWarmImage({ pull, cache: cache.admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
-  const { jobKinds = [] } = deps;
-  const jobsDeps = { store: cache.jobs, kinds: [syncs.kind, ...jobKinds], transfers, clock, log, metrics };
+  const kinds = [syncs.kind, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
+  const jobsDeps = { cache, kinds, transfers, clock, log, metrics };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
-  const { jobs } = durable;
-  const adminDeps = { cache: cache.admin, scrubs, warm, jobs, uploads, isListed, tokens };
+  const adminDeps = { cache: cache.admin, scrubs, warm, jobs: durable.jobs, uploads, isListed, tokens };
+  const events = createLiveEvents({ routes, inbox: durable.inbox, clock, log, version });
   const administration = { ...createAdministration(adminDeps), ...syncs.commands };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
@@ -264,6 +265,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       pull,
       push,
       route,
+      events,
       access: () => access.current,
       log,
       clock,

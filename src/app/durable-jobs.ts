@@ -1,6 +1,7 @@
 /** The parts that run durable jobs, put together. */
 import { randomUUID } from 'node:crypto';
 import type { JobKind } from '../jobs/job.ts';
+import type { JobInbox } from '../jobs/job-inbox.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
 import { createJobRunner, type JobRunner } from '../jobs/runner.ts';
@@ -13,6 +14,8 @@ import type { Transfers } from '../transfer/transfers.ts';
 
 export interface DurableJobs {
   readonly jobs: Jobs;
+  /** That of the cache; jobs that it adds run at once. */
+  readonly inbox: JobInbox;
   readonly runner: JobRunner;
   readonly schedule: Schedule;
   /** Begins to run jobs, and to add those whose time comes. */
@@ -21,7 +24,7 @@ export interface DurableJobs {
 }
 
 export interface DurableJobsDeps {
-  readonly store: JobStore;
+  readonly cache: { readonly jobs: JobStore; readonly inbox: JobInbox };
   readonly kinds: readonly JobKind[];
   readonly transfers: Pick<Transfers, 'countForClients'>;
   readonly clock: Clock;
@@ -35,7 +38,8 @@ const clients = 2;
 
 /** Nothing runs before `start`. */
 export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
-  const { store, kinds, transfers, clock, log, metrics } = deps;
+  const { cache, kinds, transfers, clock, log, metrics } = deps;
+  const store = cache.jobs;
   const turns = createTurns({ clock, coldForClients: () => transfers.countForClients }, { clients });
   const runner = createJobRunner(
     { store, turns, clock, random: Math.random, log, ended: metrics.jobEnded, owner: randomUUID() },
@@ -46,6 +50,13 @@ export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
     runner,
     schedule,
     jobs: createJobs({ store, runner, clock }),
+    inbox: {
+      async take(...asked) {
+        const taken = await cache.inbox.take(...asked);
+        if (taken.some((one) => one !== 'known')) runner.wake();
+        return taken;
+      },
+    },
     start(scheduled) {
       runner.start();
       schedule.configure(scheduled);

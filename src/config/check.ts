@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
 import { expandBraces } from '../lib/braces.ts';
-import { namePattern } from '../lib/name-patterns.ts';
+import { canMeet, namePattern } from '../lib/name-patterns.ts';
 import { hostOf, parseReference } from '../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
@@ -107,7 +107,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream }: ServerConfig,
+  { upstream, eventSenders }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -126,6 +126,10 @@ function checkSecrets(
     readEach([passwordFile, identityTokenFile], readSecretFile);
     readEach([token?.keyFile], readTokenKey);
   }
+  readEach(
+    eventSenders.map(({ secretFile }) => secretFile),
+    readSecretFile,
+  );
   const { caFile } = upstream;
   if (caFile === undefined) return;
   attempt(findings, () => {
@@ -136,7 +140,7 @@ function checkSecrets(
 
 /** The same error, with the key and the line that name the file. */
 function namedBy(error: EntrepotError, file: string, settings: readonly SettingInForce[]): EntrepotError {
-  const naming = settings.find(({ key, value }) => value === file && key.startsWith('upstream.host['));
+  const naming = settings.find(({ key, value }) => value === file && key.endsWith('_file'));
   if (naming?.from.kind !== 'file') return error;
   const message = `${naming.key.replace(/\[\d+\]/, '')} names ${file}: ${error.message}`;
   return new EntrepotError(error.code, message, { ...naming.from, cause: error });
@@ -194,6 +198,18 @@ function checkNames(
     warn(
       `[[sync]] "${name}" is of ${parsed.value.registry}, which no [[registry]] lists: nothing can be brought`,
     );
+  }
+  for (const { name, registry, match } of server.eventSenders) {
+    if (unlisted !== 'direct' && !isListed(registry, registries)) {
+      warn(
+        `[[events.in]] "${name}" is of ${registry}, which no [[registry]] lists: its events bring nothing here`,
+      );
+    }
+    if (!canMeet(`${registry}/`, match)) {
+      warn(
+        `[[events.in]] "${name}" has match = "${match}", which fits no repository of ${registry}: all its events are ignored`,
+      );
+    }
   }
   const contacted = hostsOf(registries);
   for (const { host } of unlisted === 'direct' ? [] : server.upstream.hosts) {

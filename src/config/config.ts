@@ -2,6 +2,7 @@
  * All configuration, read and checked, as one frozen value. Files become this in `load.ts`; nothing else in the
  * program reads a configuration file, and only config/ and cli/ look at the environment.
  */
+import type { EventSender } from './event-senders.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 
 /** What `loadConfig` gives: checked, complete and frozen. */
@@ -87,6 +88,8 @@ export interface ServerConfig {
   readonly push: readonly PushRule[];
   /** In the order of the file; their names differ. */
   readonly syncs: readonly SyncBlock[];
+  /** In the order of the file; their names differ. */
+  readonly eventSenders: readonly EventSender[];
   readonly upstream: UpstreamConfig;
   readonly transfer: {
     /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */

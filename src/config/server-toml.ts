@@ -9,6 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { readAccess, readPush } from './access-toml.ts';
 import type { ServerConfig, TlsPaths } from './config.ts';
+import { readEventSenders } from './events-toml.ts';
 import type { Overrides } from './overrides.ts';
 import { readSyncs } from './sync-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
@@ -108,6 +109,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     access: readAccess(top.table('access'), path),
     push: readPush(top.tables('push')),
     syncs: readSyncs(top.tables('sync')),
+    eventSenders: readEventSenders(top.table('events').tables('in'), path),
     upstream: readUpstream(top.table('upstream'), path),
     transfer: {
       fill: transfer.value('fill', kind.fillRule, 'always'),

@@ -13,12 +13,6 @@ import * as kind from './toml/value-kinds.ts';
 /** Milliseconds. */
 const usualTimeout = 2 * 3_600_000;
 
-const blockName: ValueKind<string> = {
-  expected: 'a name of at most 64 letters, digits, ".", "_" and "-"',
-  read: (value) =>
-    typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value) ? value : undefined,
-};
-
 const platform: ValueKind<string> = {
   expected: 'a platform such as "linux/amd64" or "linux/arm/v7"',
   read: (value) =>
@@ -38,7 +32,7 @@ const interval: ValueKind<number> = {
 export function readSyncs(tables: readonly StrictTable[]): readonly SyncBlock[] {
   const names = new Set<string>();
   return tables.flatMap((table) => {
-    const name = table.required('name', blockName);
+    const name = table.required('name', kind.blockName);
     const source = table.required('source', kind.text);
     if (name !== undefined && names.has(name)) {
       table.problem('name', `sync.name "${name}" is the name of another [[sync]], too: each needs its own`);

@@ -1,6 +1,6 @@
 /**
  * The listening server: node:http or node:https, its limits, and a stop that lets answers finish. A request goes to the
- * distribution API or to the Hono app, depending on its first path segment.
+ * distribution API, to the events or to the Hono app, depending on its first path segment.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer as createNodeServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,6 +10,9 @@ import type { Hono } from 'hono';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { cutOff } from './cut-off.ts';
+import { isEventsUrl } from './events/event-path.ts';
+import { createEventsApi } from './events/events-api.ts';
+import type { EventsIn } from './events/sender-checks.ts';
 import { createHttpApp } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
@@ -18,6 +21,8 @@ export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
   /** Why nothing can be cached; `/readyz` says it. */
   readonly problem?: (() => string | undefined) | undefined;
   readonly newId?: (() => string) | undefined;
+  /** What `/events/` takes; without it, the path is unknown. */
+  readonly events?: EventsIn | undefined;
 }
 
 export interface ServerOptions {
@@ -63,7 +68,13 @@ const headersTimeout = 30_000;
 const requestTimeout = 1 * minutes;
 /** 1024 ranges in one header take 20 KiB. */
 const maxHeaderSize = 32 * 1024;
-const socketBuffer = 1024 * 1024;
+const nodeOptions = {
+  highWaterMark: 1024 * 1024,
+  maxHeaderSize,
+  keepAliveTimeout,
+  headersTimeout,
+  requestTimeout: 0,
+};
 
 /** Makes the server; `start` listens. */
 export function createServer(deps: ServerDeps, options: ServerOptions): Server {
@@ -84,19 +95,12 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),
   });
-  const registry = createRegistryApi(
-    { ...deps, newId: deps.newId ?? shortId },
-    { stallTimeout: () => clientStall },
-  );
+  const { events, newId = shortId } = deps;
+  const apiOptions = { stallTimeout: () => clientStall };
+  const registry = createRegistryApi({ ...deps, newId }, apiOptions);
+  const eventsApi = events && createEventsApi({ ...deps, events, newId }, apiOptions);
   const answerByApp = getRequestListener(app.fetch, { overrideGlobalObjects: false });
 
-  const nodeOptions = {
-    highWaterMark: socketBuffer,
-    maxHeaderSize,
-    keepAliveTimeout,
-    headersTimeout,
-    requestTimeout: 0,
-  };
   const tlsServer = options.tls ? createTlsServer(nodeOptions, deps) : undefined;
   const server = tlsServer?.server ?? createNodeServer(nodeOptions);
   // Node's own function takes a connection for idle as soon as the end of an answer is written, and so cuts off a slow client that
@@ -132,7 +136,9 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     });
     if (isStopping) outgoing.setHeader('Connection', 'close');
     if (!incoming.complete && !isPush(incoming)) limitBody(incoming, outgoing, clock);
-    if (isRegistryUrl(incoming.url ?? '')) void registry.handle(incoming, outgoing);
+    const { url = '' } = incoming;
+    if (isRegistryUrl(url)) void registry.handle(incoming, outgoing);
+    else if (eventsApi && isEventsUrl(url)) void eventsApi.handle(incoming, outgoing);
     else void answerByApp(incoming, outgoing);
   }
 

@@ -8,7 +8,7 @@ import type { Scheduled } from '../jobs/schedule.ts';
 import type { SyncReport } from './sync-block.ts';
 import type { Syncs } from './syncs.ts';
 
-const kind = 'sync';
+export const syncKind = 'sync';
 /** Runs in a row that were not done, before the job counts as failed. */
 const maxFailures = 5;
 
@@ -38,12 +38,14 @@ export function createSyncJob({ sync }: Pick<Syncs, 'sync'>, hasBlock: (name: st
       ? { kind: 'again', reason }
       : { kind: 'failed', reason, report: summary };
   }
-  return { name: kind, atOnce: 1, run };
+  return { name: syncKind, atOnce: 1, run };
 }
 
 /** The times of the blocks that have some. */
 export function syncSchedule(blocks: readonly SyncBlock[]): readonly Scheduled[] {
-  return blocks.flatMap(({ name, when }) => (when ? [{ kind, key: name, arguments: null, when }] : []));
+  return blocks.flatMap(({ name, when }) =>
+    when ? [{ kind: syncKind, key: name, arguments: null, when }] : [],
+  );
 }
 
 function summaryOf({ state, repositories, bytes, seconds }: SyncReport) {

@@ -74,6 +74,13 @@ const counters = {
     labels: ['scheme'],
     zeros: [{ scheme: 'basic' }, { scheme: 'bearer' }, { scheme: 'other' }],
   }),
+  events: row(
+    'entrepot_events_total',
+    'Events that senders told, by sender and what became of them; refused: requests',
+    {
+      labels: ['sender', 'result'],
+    },
+  ),
   scrubDamages: row(
     'entrepot_scrub_damaged_total',
     'Damaged contents that scrubs dropped, by what came of them',

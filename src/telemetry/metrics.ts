@@ -33,6 +33,12 @@ export interface Metrics {
   certificates(expiries: readonly { readonly file: string; readonly at: number }[]): void;
   /** A client's credentials were wrong. */
   loginFailed(scheme: 'basic' | 'bearer' | 'other'): void;
+  /** Events of an `[[events.in]]`; `refused`: one request. */
+  eventsReceived(
+    sender: string,
+    result: 'accepted' | 'duplicate' | 'ignored' | 'refused',
+    count: number,
+  ): void;
   /** Stored bytes that were read to check them. */
   scrubbed(bytes: number): void;
   /** A damaged content that was dropped, and what came of it. */
@@ -109,6 +115,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     },
     damageFound: (what) => events.damages.inc({ what }),
     loginFailed: (scheme) => events.failedLogins.inc({ scheme }),
+    eventsReceived: (sender, result, count) => events.events.inc({ sender, result }, count),
     scrubbed: (bytes) => events.scrubbedBytes.inc(bytes),
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),
     jobEnded: (kind, outcome, seconds) => events.jobDurations.observe({ kind, outcome }, seconds),

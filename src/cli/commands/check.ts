@@ -5,6 +5,7 @@
 import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
 import type { SyncBlock } from '../../config/config.ts';
+import type { EventSender } from '../../config/event-senders.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { policiesAsJson, policiesAsText } from '../output/policy-list.ts';
@@ -17,7 +18,7 @@ export async function check(options: LoadOptions): Promise<Result> {
   const found = checkConfig(options);
   const accounts = await checkAccess(found);
   const { settings } = found;
-  const { syncs } = found.server;
+  const { syncs, eventSenders } = found.server;
   const files = [...found.files, ...accounts.files];
   const warnings = [...found.warnings, ...accounts.warnings];
   const errors = [...found.errors, ...accounts.errors];
@@ -29,6 +30,7 @@ export async function check(options: LoadOptions): Promise<Result> {
     registriesAsText(found),
     ...policiesAsText(found),
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
+    ...(eventSenders.length === 0 ? [] : [formatTable(senderColumns, eventSenders)]),
     settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors above\n',
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
   ];
@@ -41,6 +43,9 @@ export async function check(options: LoadOptions): Promise<Result> {
       registries: registriesAsJson(found),
       ...(found.policies && { policies: policiesAsJson(found.policies) }),
       syncs: syncs.map(({ name, source }) => ({ name, source })),
+      events: {
+        in: eventSenders.map(({ name, format, registry, match }) => ({ name, format, registry, match })),
+      },
       settings: settings ?? null,
     },
     text: `${lines.join('\n')}\n`,
@@ -56,6 +61,14 @@ const settingColumns: readonly Column<SettingInForce>[] = [
 const syncColumns: readonly Column<SyncBlock>[] = [
   { head: 'sync', cell: ({ name }) => name },
   { head: 'source', cell: ({ source }) => source },
+];
+
+const senderColumns: readonly Column<EventSender>[] = [
+  { head: 'events from', cell: ({ name }) => name },
+  { head: 'path', cell: ({ name }) => `/events/${name}` },
+  { head: 'format', cell: ({ format }) => format },
+  { head: 'registry', cell: ({ registry }) => registry },
+  { head: 'match', cell: ({ match }) => match },
 ];
 
 function fromText(from: SettingSource): string {

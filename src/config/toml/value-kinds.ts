@@ -220,6 +220,13 @@ export const tagPattern: ValueKind<string> = {
     typeof value === 'string' && !value.includes('/') && isPattern(value) ? value : undefined,
 };
 
+/** The name of a block: for commands, paths and the log. */
+export const blockName: ValueKind<string> = {
+  expected: 'a name of at most 64 letters, digits, ".", "_" and "-"',
+  read: (value) =>
+    typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value) ? value : undefined,
+};
+
 /** A text of at least one character. */
 export const text: ValueKind<string> = {
   expected: 'a text of at least one character',

@@ -43,6 +43,7 @@ const defaults = {
   },
   push: [],
   syncs: [],
+  eventSenders: [],
   upstream: {
     lookupTimeout: 10_000,
     connectTimeout: 3000,
@@ -201,6 +202,7 @@ describe('entrepot.toml', () => {
         ],
       },
       syncs: [],
+      eventSenders: [],
       push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {
         lookupTimeout: 1000,

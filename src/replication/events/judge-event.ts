@@ -1,0 +1,63 @@
+/**
+ * What is believed of an event: that some image of the sender's registry may have changed. The registry comes from the configuration;
+ * names, tags and digests are checked; an event about an image outside `match` is ignored.
+ */
+import { createHash } from 'node:crypto';
+import type { EventSender } from '../../config/event-senders.ts';
+import type { NamePattern } from '../../lib/name-patterns.ts';
+import { parseDigest } from '../../oci/digest.ts';
+import { withLibrary } from '../../oci/docker-hub.ts';
+import { maxNameLength, parseRepository, parseTag } from '../../oci/reference.ts';
+import type { ImageChange } from '../image-change.ts';
+import type { SentEvent } from './sent-event.ts';
+
+export type Judged =
+  | {
+      readonly kind: 'change';
+      readonly change: ImageChange;
+      /** The same for the same event, however often it comes; another one where anything that counts differs. */
+      readonly fingerprint: string | undefined;
+    }
+  | { readonly kind: 'ignored'; readonly why: string };
+
+export interface JudgeOptions {
+  readonly sender: Pick<EventSender, 'name' | 'registry'>;
+  /** Of `registry/repository`; undefined: all. */
+  readonly matches: NamePattern | undefined;
+  /** The User-Agent of this server. */
+  readonly ownAgent: string | undefined;
+  /** Epoch ms: when the event came. What it says itself is the time of another clock. */
+  readonly now: number;
+}
+
+/** Never throws. `why` shows nothing of what the sender wrote. */
+export function judgeEvent(event: SentEvent, { sender, matches, ownAgent, now }: JudgeOptions): Judged {
+  if (event.kind === 'ignored') return event;
+  if (ownAgent !== undefined && event.agent === ownAgent) return ignored('this server made the change');
+  const { registry, name } = sender;
+  const repository = parseRepository(withLibrary(registry, event.repository));
+  const image = `${registry}/${repository}`;
+  if (!repository || image.length > maxNameLength)
+    return ignored('its repository is no name of a repository');
+  if (matches && !matches(image)) return ignored('its repository is outside match');
+  const tag = event.tag === undefined ? undefined : parseTag(event.tag);
+  if (event.tag !== undefined && !tag) return ignored('its tag is no tag');
+  const digest = event.digest === undefined ? undefined : parseDigest(event.digest);
+  // Beside a tag the digest only tells what to wait for.
+  if (event.digest !== undefined && !digest && !tag) return ignored('its digest is no digest');
+  const { change, id } = event;
+  return {
+    kind: 'change',
+    change: { image, tag: tag ?? null, digest: digest ?? null, change, at: now, sender: name },
+    fingerprint: id === undefined ? undefined : fingerprintOf([name, id, image, tag, digest, change]),
+  };
+}
+
+/** Of fixed length, since an id may be as long as a body. A sender that uses an id twice for different changes loses none of them. */
+function fingerprintOf(parts: readonly (string | undefined)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
+}
+
+function ignored(why: string): Judged {
+  return { kind: 'ignored', why };
+}
