@@ -21,9 +21,11 @@ import { createCacheIndex } from './index/cache-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import type { DataLock } from './index/data-lock.ts';
 import { forgetUnsalvaged } from './index/open-index.ts';
+import type { WantedBy } from './index/outbox/event-recorder.ts';
 import type { SelfRepairingIndex } from './index/self-repairing-index.ts';
 import { createCheckedStreams } from './integrity/checked-streams.ts';
 import { createMaintenance } from './integrity/maintenance.ts';
+import { createNotices } from './notices.ts';
 import { createRareLog, type RareLog } from './rare-log.ts';
 
 export interface CacheDeps {
@@ -39,6 +41,8 @@ export interface CacheDeps {
   readonly onEvicted?: (bytes: number, digest: Digest) => void;
   /** Told of each stored content that was missing or altered, and of an index that was damaged. */
   readonly onDamaged?: (what: 'content' | 'index') => void;
+  /** Which sinks want an event. Default: none. */
+  readonly wantedBy?: WantedBy;
 }
 
 /** Settings that can change while the cache is open. */
@@ -68,15 +72,22 @@ export type CacheParts = ReturnType<typeof createCacheParts>;
 
 /** Throws what the index throws when it cannot be read or written. */
 export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened: OpenedFolder) {
-  const { clock, log, buffers, onDamaged, onEvicted } = deps;
+  const { clock, log, buffers, onDamaged, onEvicted, wantedBy = () => [] } = deps;
   const { folder, reserve, repairing } = opened;
   const state = { settings: options as CacheSettings, isStopped: false };
   const isStopped = () => state.isStopped;
   const rareLog = createRareLog({ log, clock });
   const failed = (fields: LineFields, what: string) => (error: unknown) =>
     rareLog.error({ ...fields, err: error }, what);
-  const index = createCacheIndex(repairing);
+  const index = createCacheIndex(repairing, wantedBy);
   const { catalogue, inventory, order, listing } = index;
+  const notices = createNotices({
+    catalogue,
+    outbox: index.outbox,
+    wantedBy,
+    clock,
+    onError: failed({ event: 'cache.indexUnwritable' }, 'the index could not be written: an event'),
+  });
   const pins = createPins({ catalogue, order });
   const quotas = createQuotas({ catalogue, inventory }, options.quotas);
   const { content, incoming } = folder;
@@ -88,7 +99,10 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     clock,
     log,
     rareLog,
-    onDamaged,
+    onDamaged(content) {
+      onDamaged?.('content');
+      notices.damaged(content);
+    },
     onEvicted,
   });
   const partialDownloads = createPartialDownloads((path, error) =>
@@ -124,11 +138,13 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     free: () => store.space().free - reserve.owed,
     leaving: () => contents.leaving,
     onError: failed({ event: 'cache.evictionFailed' }, 'eviction failed'),
-    onFull: (bytes, quota) =>
+    onFull(bytes, quota, images) {
       rareLog.warn(
         { event: 'cache.full', bytes, quota },
         quota === undefined ? 'the cache is full' : 'a quota is full',
-      ),
+      );
+      notices.refused(bytes, quota, images);
+    },
   });
   const maintenance = createMaintenance({
     index,
@@ -148,7 +164,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const onError = failed({ event: 'cache.checkpointFailed' }, 'the index could not be checkpointed');
   const checkpointer = createCheckpointer({ clock, onError }, folder.index);
   const stored = { index, catalogue, inventory, order, listing, store, contents, quotas, pins, streams };
-  const bounds = { capacity, partialDownloads, times };
+  const bounds = { capacity, partialDownloads, times, notices };
   const background = { maintenance, checkpointer };
   return {
     ...opened,

@@ -19,7 +19,7 @@ import { type BlobStore, type StoredBlob, UnreadableContent, type Version } from
 import type { NewManifest, StoredContent } from './cache.ts';
 import { createDeletionQueue, type DeletionQueue } from './capacity/deletion-queue.ts';
 import type { Quotas } from './capacity/quotas.ts';
-import type { NewLink } from './index/catalogue.ts';
+import type { Deletion, NewLink } from './index/catalogue.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './index/inventory.ts';
 import { createDamagedContents, type DamagedContents } from './integrity/damaged-content.ts';
 import type { RareLog } from './rare-log.ts';
@@ -34,9 +34,16 @@ export interface ContentsDeps {
   /** For what each request may meet. */
   readonly rareLog: RareLog;
   /** Told of each stored content that was missing or altered. */
-  readonly onDamaged?: ((what: 'content') => void) | undefined;
+  readonly onDamaged?: ((content: DamagedNow) => void) | undefined;
   /** Told of each content that was evicted, and its bytes. */
   readonly onEvicted?: ((bytes: number, digest: Digest) => void) | undefined;
+}
+
+/** A stored content that was found damaged a moment ago. */
+export interface DamagedNow {
+  readonly digest: Digest;
+  readonly reason: string;
+  readonly isHosted: boolean;
 }
 
 /** Gives image and endpointKey of each link that waits for a blob. */
@@ -156,8 +163,9 @@ export class Contents {
     const { log, onDamaged, inventory } = this.#deps;
     const content = await this.#loseIfWritable(digest, reason, false);
     if (!content) return;
-    onDamaged?.('content');
-    if (await inventory.isHosted(digest).catch(() => true)) {
+    const isHosted = await inventory.isHosted(digest).catch(() => true);
+    onDamaged?.({ digest, reason, isHosted });
+    if (isHosted) {
       log.error({ event: 'cache.hostedDamaged', digest }, `a hosted content is damaged: ${reason}`);
     } else {
       log.warn({ event: 'cache.contentDamaged', digest }, `a stored content is dropped: ${reason}`);
@@ -175,7 +183,7 @@ export class Contents {
    * again, the next start or `gc` finds it.
    */
   async unreadable(digest: Digest, error: unknown): Promise<void> {
-    const { log, rareLog, onDamaged } = this.#deps;
+    const { log, rareLog, onDamaged, inventory } = this.#deps;
     if (!(error instanceof UnreadableContent)) {
       rareLog.error({ event: 'cache.openFailed', err: error }, 'a stored file cannot be opened for now');
       return;
@@ -186,7 +194,8 @@ export class Contents {
       { event: 'cache.contentUnreadable', digest, reason },
       'a stored content cannot be opened: it counts as missing, its file stays',
     );
-    onDamaged?.('content');
+    const isHosted = await inventory.isHosted(digest).catch(() => true);
+    onDamaged?.({ digest, reason, isHosted });
   }
 
   /** Takes the image out of the cache, or a part of it. Rejects when the index cannot be written. */
@@ -199,11 +208,14 @@ export class Contents {
     });
   }
 
-  /** Takes one content out of the image, with its tags; false where the image does not link it. Rejects when the index cannot be written. */
-  unlink(image: string, digest: Digest): Promise<boolean> {
+  /**
+   * Takes one content out of the image, with its tags; false where the image does not link it. `deletion`: a client's. Rejects when the
+   * index cannot be written.
+   */
+  unlink(image: string, digest: Digest, deletion?: Deletion): Promise<boolean> {
     const { inventory, quotas } = this.#deps;
     return quotas.exclusively(async () => {
-      const unlinked = await inventory.unlink(image, digest);
+      const unlinked = await inventory.unlink(image, digest, deletion);
       if (unlinked) this.#left(image, [unlinked]);
       return unlinked !== undefined;
     });

@@ -12,6 +12,7 @@ import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import { type Catalogue, isFromClient, isHosted, type Origin } from './index/catalogue.ts';
 import type { Inventory } from './index/inventory.ts';
+import type { EventCause } from './index/outbox/outbox-event.ts';
 
 export interface Kept {
   readonly hosted: boolean;
@@ -40,12 +41,12 @@ export interface HostedContent {
   /** Lets the image serve what is stored already. False: it is not stored any more. */
   mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean>;
   manifest(image: string, digest: Digest): Promise<CachedManifest | undefined>;
-  /** The manifest, its link and its tags, all or nothing. */
+  /** The manifest, its link, its tags and its events, all or nothing. `cause`: the push that it comes by. */
   putManifest(
     image: string,
     value: Omit<NewManifest, 'endpoint'>,
     tags: readonly Tag[],
-    kept: Kept,
+    kept: Kept & { readonly cause?: EventCause | undefined },
   ): Promise<void>;
   /** All images, as `registry/repository`, that can serve the content now. */
   imagesServing(digest: Digest): Promise<readonly string[]>;
@@ -58,8 +59,8 @@ export interface HostedContent {
   /** Whether a client brought the content to the image; undefined where the image does not link it. */
   isPushed(image: string, digest: Digest): Promise<boolean | undefined>;
   /** False where there was none. Content that no other image needs is removed behind. */
-  removeTag(image: string, tag: Tag): Promise<boolean>;
-  removeManifest(image: string, digest: Digest): Promise<boolean>;
+  removeTag(image: string, tag: Tag, cause?: EventCause): Promise<boolean>;
+  removeManifest(image: string, digest: Digest, cause?: EventCause): Promise<boolean>;
   removeBlob(image: string, digest: Digest): Promise<boolean>;
 }
 
@@ -80,6 +81,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
   const fromClient = (origin: Origin | undefined) =>
     origin === undefined ? undefined : isFromClient(origin);
   const originOf = ({ hosted }: Kept) => (hosted ? 'push' : 'fill');
+  const deletionBy = (cause: EventCause | undefined) => cause && { cause, at: clock.now() };
 
   /** The content must be kept from eviction meanwhile. False: it is not stored. */
   async function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
@@ -153,7 +155,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
       try {
         await cache.putManifest(image, { ...value, endpoint: origin });
         const content = { digest, size: bytes.length, manifest: { ...manifest, mediaType } };
-        const links = [{ image, origin, mediaType, tags }];
+        const links = [{ image, origin, mediaType, tags, cause: kept.cause }];
         await quotas.update(digest, () => inventory.add(content, links, clock.now()));
       } finally {
         arrived();
@@ -162,12 +164,12 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     taggedDigest: async (image, tag) => (await catalogue.tag(image, tag))?.digest,
     isPushedTag: async (image, tag) => fromClient((await catalogue.tag(image, tag))?.endpoint),
     isPushed: async (image, digest) => fromClient(await catalogue.originOf(image, digest)),
-    removeTag: catalogue.removeTag,
-    async removeManifest(image, digest) {
+    removeTag: (image, tag, cause) => catalogue.removeTag(image, tag, deletionBy(cause)),
+    async removeManifest(image, digest, cause) {
       const { content } = await catalogue.find(image, digest);
       // One whose file is lost has no type any more.
       const isBlob = content !== undefined && content.mediaType === undefined;
-      return isBlob ? false : contents.unlink(image, digest);
+      return isBlob ? false : contents.unlink(image, digest, deletionBy(cause));
     },
     async removeBlob(image, digest) {
       const { content, linked } = await catalogue.find(image, digest);

@@ -21,8 +21,10 @@ import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
 import type { ReplicaStore } from './index/replicas/replica-store.ts';
+import type { OutboxStore } from './index/outbox/outbox-store.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
 import { createLocalCache } from './local-cache.ts';
+import type { Notices } from './notices.ts';
 import type { RareLog } from './rare-log.ts';
 
 export interface OpenCache extends Cache {
@@ -35,6 +37,10 @@ export interface OpenCache extends Cache {
   readonly replicas: ReplicaStore;
   /** Notices that add jobs, in the same transaction. */
   readonly inbox: JobInbox;
+  /** Events for other systems, in the index. */
+  readonly outbox: OutboxStore;
+  /** Adds an event for the sinks that want it. Never rejects. */
+  readonly tell: Notices['tell'];
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
    * the old ones stay.
@@ -164,15 +170,10 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  return {
-    ...cache,
-    admin,
-    jobs: index.jobs,
-    inbox: index.inbox,
-    replicas: index.replicas,
-    hosted: createHostedContent({ ...parts, cache }),
-    configure,
-  };
+  const { jobs, inbox, outbox, replicas } = index;
+  const hosted = createHostedContent({ ...parts, cache });
+  const { tell } = parts.notices;
+  return { ...cache, admin, jobs, inbox, outbox, replicas, tell, hosted, configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

@@ -7,6 +7,8 @@
  *   all else                          `push/push-api.ts`
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { EventCause } from '../cache/index/outbox/outbox-event.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { maxManifestBytes } from '../oci/manifest.ts';
@@ -80,6 +82,7 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
         ...pushedTo(routed),
         method,
         owner: `${admission.principal.kind}:${admission.principal.name}`,
+        cause: causeOf(incoming, admission),
         query: new URLSearchParams(rawQuery),
         headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
         body,
@@ -103,6 +106,20 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
     const routed = route.image(from, undefined, host);
     return routed.ok && admission.may('pull', routed.image) ? [routed.image] : [];
   }
+}
+
+/** Characters of a text of the client that events repeat. */
+const maxText = 200;
+
+function causeOf({ method = '', headers, socket }: IncomingMessage, { principal }: Admission): EventCause {
+  return {
+    actor: principal.name,
+    address: socket.remoteAddress ?? '',
+    host: (headers.host ?? '').slice(0, maxText),
+    isTls: socket instanceof TLSSocket,
+    method,
+    userAgent: (headers['user-agent'] ?? '').slice(0, maxText),
+  };
 }
 
 function pushedTo({ target, name, namespace }: Extract<RoutedPush, { ok: true }>) {

@@ -97,13 +97,14 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
       }
       return result;
     },
-    removeTag: (image, tag) =>
+    removeTag: (image, tag, cause) =>
       remove(
         image,
         () => content.isPushedTag(image.name, tag),
-        () => content.removeTag(image.name, tag),
+        () => content.removeTag(image.name, tag, cause),
       ),
-    removeManifest: (image, digest) => removeDigest(image, digest, content.removeManifest),
+    removeManifest: (image, digest, cause) =>
+      removeDigest(image, digest, (name, one) => content.removeManifest(name, one, cause)),
     removeBlob: (image, digest) => removeDigest(image, digest, content.removeBlob),
   };
 }

@@ -120,7 +120,7 @@ export function createPushManifest({ content, takeUpstream, clock }: PushManifes
     if (missing.length > 0)
       return { kind: taking.signal.aborted ? 'slow' : 'unknownContent', digests: missing };
     const failure = await movingTags.run(image.name, () =>
-      store(image, rule, { digest, mediaType, bytes, manifest }, tags),
+      store(image, rule, { digest, mediaType, bytes, manifest }, pushed),
     );
     if (failure) return failure;
     return {
@@ -137,12 +137,12 @@ export function createPushManifest({ content, takeUpstream, clock }: PushManifes
     image: ImageName,
     rule: PushRule,
     value: Omit<NewManifest, 'endpoint'>,
-    tags: readonly Tag[],
+    { tags, cause }: Pick<PushedManifest, 'tags' | 'cause'>,
   ): Promise<ManifestFailure | undefined> {
     const fixed = await immovable(image, tags, value.digest, namePattern(rule.immutable));
     if (fixed) return { kind: 'immutable', ...fixed };
     try {
-      await content.putManifest(image.name, value, tags, { hosted: rule.mode !== 'fill' });
+      await content.putManifest(image.name, value, tags, { hosted: rule.mode !== 'fill', cause });
       return undefined;
     } catch (error) {
       if (!isNoRoom(error)) throw error;

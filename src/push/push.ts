@@ -3,6 +3,7 @@
  *
  * Hosted content has no other home: it is never evicted or revalidated, and it is durable before it is acknowledged.
  */
+import type { EventCause } from '../cache/index/outbox/outbox-event.ts';
 import type { PushRule } from '../config/config.ts';
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
@@ -84,6 +85,8 @@ export interface PushedManifest {
   /** Of the URL, where it names one. */
   readonly digest: Digest | undefined;
   readonly tags: readonly Tag[];
+  /** The request, for events. */
+  readonly cause?: EventCause | undefined;
 }
 
 /** Removed; not there; no rule allows it; or only endpoints have it, so it would be back with the next pull. */
@@ -109,9 +112,10 @@ export interface Push {
   /** False: there is no such session. */
   cancel(key: UploadKey): Promise<boolean>;
   putManifest(image: ImageName, manifest: PushedManifest): Promise<StoredManifest | ManifestFailure>;
-  removeTag(image: ImageName, tag: Tag): Promise<Removed>;
+  /** `cause`: the request, for events. */
+  removeTag(image: ImageName, tag: Tag, cause?: EventCause): Promise<Removed>;
   /** With all tags of it. */
-  removeManifest(image: ImageName, digest: Digest): Promise<Removed>;
+  removeManifest(image: ImageName, digest: Digest, cause?: EventCause): Promise<Removed>;
   /** From this repository alone. */
   removeBlob(image: ImageName, digest: Digest): Promise<Removed>;
 }

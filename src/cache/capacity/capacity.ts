@@ -27,8 +27,8 @@ export interface CapacityDeps {
   /** Bytes of evicted files that are still to be removed. */
   readonly leaving: () => number;
   readonly onError: (error: unknown) => void;
-  /** So many bytes were refused: for want of this quota, or of the whole cache. */
-  readonly onFull: (bytes: number, quota: string | undefined) => void;
+  /** So many bytes for these images were refused: for want of this quota, or of the whole cache. */
+  readonly onFull: (bytes: number, quota: string | undefined, images: readonly string[]) => void;
 }
 
 export interface CapacityLimits {
@@ -111,15 +111,19 @@ export function createCapacity(deps: CapacityDeps): Capacity {
     return (await eviction.slice(search)) !== 'exhausted';
   }
 
-  async function admit(bytes: number, charged: readonly Quota[]): Promise<boolean> {
+  async function admit(
+    bytes: number,
+    images: readonly string[],
+    charged: readonly Quota[],
+  ): Promise<boolean> {
     try {
       for (const quota of charged) {
         if (await makeRoomIn(quota, bytes)) continue;
-        deps.onFull(bytes, quota.match);
+        deps.onFull(bytes, quota.match, images);
         return false;
       }
       const isThere = await makeRoom(bytes);
-      if (!isThere) deps.onFull(bytes, undefined);
+      if (!isThere) deps.onFull(bytes, undefined, images);
       return isThere;
     } catch (error) {
       // An index that cannot be written frees no space; what is stored can be served all the same.
@@ -134,7 +138,7 @@ export function createCapacity(deps: CapacityDeps): Capacity {
     written: () => number,
   ): Promise<Reservation | undefined> {
     const charged = quotas.of(images);
-    if (!(await admit(bytes, charged))) return undefined;
+    if (!(await admit(bytes, images, charged))) return undefined;
     const take = (more: number) => {
       reserved += more;
       for (const quota of charged) quota.reserved += more;

@@ -10,6 +10,9 @@ import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
 import type { Listing } from './listing.ts';
 import type { ReplicaStore } from './replicas/replica-store.ts';
 import { createSqliteReplicas } from './replicas/sqlite-replicas.ts';
+import { createEventRecorder, type WantedBy } from './outbox/event-recorder.ts';
+import type { OutboxStore } from './outbox/outbox-store.ts';
+import { createSqliteOutbox } from './outbox/sqlite-outbox.ts';
 import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
 import type { SelfRepairingIndex } from './self-repairing-index.ts';
 import { createSqliteCatalogue } from './sqlite-catalogue.ts';
@@ -25,24 +28,31 @@ export interface CacheIndex {
   readonly jobs: JobStore;
   readonly replicas: ReplicaStore;
   readonly inbox: JobInbox;
+  readonly outbox: OutboxStore;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
   close(): void;
 }
 
-/** The methods of the seams reject with what SQLite throws, unless the index could be repaired or given space. */
-export function createCacheIndex(repairing: SelfRepairingIndex): CacheIndex {
+/**
+ * The methods of the seams reject with what SQLite throws, unless the index could be repaired or given space. `wantedBy`: which sinks
+ * want an event, asked at each change.
+ */
+export function createCacheIndex(repairing: SelfRepairingIndex, wantedBy: WantedBy): CacheIndex {
   const rows = createCachingIndex(repairing);
   repairing.whenReplaced(rows.forgetAll);
+  const outbox = createSqliteOutbox(rows);
+  const events = createEventRecorder(outbox.write, wantedBy);
   return {
-    catalogue: createSqliteCatalogue(rows),
-    inventory: createSqliteInventory(rows),
+    catalogue: createSqliteCatalogue(rows, events),
+    inventory: createSqliteInventory(rows, events),
     order: createSqliteEvictionOrder(rows),
     listing: createSqliteListing(rows),
     jobs: createSqliteJobs(rows),
     replicas: createSqliteReplicas(rows),
     inbox: createSqliteInbox(rows),
+    outbox,
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

@@ -8,6 +8,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { CachedList, CachedTag, Found, ListKind } from '../cache.ts';
+import type { EventCause } from './outbox/outbox-event.ts';
 
 /**
  * Where a link comes from: the `endpointKey` of the endpoint that answered for the content, `push` for a client that pushed it,
@@ -35,6 +36,15 @@ export interface NewLink {
   readonly mediaType?: string | undefined;
   /** Tags of the image that point to the content from now on. */
   readonly tags?: readonly Tag[] | undefined;
+  /** The push of a manifest that this is: an event for the sinks that want it. */
+  readonly cause?: EventCause | undefined;
+}
+
+/** What a client's request deletes. */
+export interface Deletion {
+  readonly cause: EventCause;
+  /** Epoch ms. */
+  readonly at: number;
 }
 
 /** What a content can be asked for by. */
@@ -72,8 +82,8 @@ export interface Catalogue {
   dropTag(image: string, tag: string, at: number, now: number): Promise<void>;
   /** The tag counts as never confirmed from now on: its next use revalidates it. A hosted tag stays as it is. */
   expireTag(image: string, tag: string): Promise<void>;
-  /** Removes the tag, hosted or not. False where there is none. */
-  removeTag(image: string, tag: string): Promise<boolean>;
+  /** Removes the tag, hosted or not, by the deletion of a client: an event for the sinks that want it. False where there is none. */
+  removeTag(image: string, tag: string, deletion?: Deletion): Promise<boolean>;
 
   /**
    * Lets the image serve the content, also before the content is stored. `at`: epoch ms. A hosted link stays hosted whatever endpoint

@@ -13,9 +13,10 @@ import type { Batch, Position, Use } from './eviction-order.ts';
 import type { HostedBlob, LostContent, Totals } from './inventory.ts';
 import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
+import type { OutboxRows } from './outbox/outbox-rows.ts';
 import type { ReplicaRows } from './replicas/replica-rows.ts';
 
-export interface IndexRows extends JobRows, ReplicaRows {
+export interface IndexRows extends JobRows, OutboxRows, ReplicaRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */

@@ -8,7 +8,7 @@ import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { StoredContent } from '../cache.ts';
-import type { NewLink } from './catalogue.ts';
+import type { Deletion, NewLink } from './catalogue.ts';
 
 /** A content that was verified and lies in the store. */
 export interface NewContent {
@@ -82,8 +82,11 @@ export interface Inventory {
   drop(digest: Digest): Promise<StoredContent | undefined>;
   /** Drops the content if it is neither stored nor hosted. */
   forget(digest: Digest): Promise<void>;
-  /** Takes one content out of an image, with the tags of the image that point to it. Undefined where the image does not link it. */
-  unlink(image: string, digest: Digest): Promise<Unlinked | undefined>;
+  /**
+   * Takes one content out of an image, with the tags of the image that point to it. Undefined where the image does not link it.
+   * `deletion`: a client's, which is an event for the sinks that want it.
+   */
+  unlink(image: string, digest: Digest, deletion?: Deletion): Promise<Unlinked | undefined>;
   /**
    * Takes an image, or one tag or digest of it, out of the cache. What the image's other manifests list stays visible to it;
    * a content goes when no other image links it either.

@@ -224,4 +224,55 @@ export const migrations: readonly string[] = [
   CREATE TABLE inbox (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, taken INTEGER NOT NULL);  -- taken: epoch ms
   CREATE INDEX jobs_cause ON jobs (cause) WHERE state = 'pending';
   `,
+  // A lane holds the deliveries of one sink about one image, which go out in their order (outbox/outbox-store.ts).
+  `
+  CREATE TABLE outbox_events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,                     -- a UUID
+    at INTEGER NOT NULL,                  -- all times: epoch ms
+    event TEXT NOT NULL                   -- JSON
+  );
+  CREATE INDEX outbox_events_at ON outbox_events (at);
+
+  CREATE TABLE outbox_deliveries (
+    sink TEXT NOT NULL,
+    event INTEGER NOT NULL REFERENCES outbox_events,
+    lane TEXT NOT NULL,
+    state TEXT NOT NULL,                  -- waiting or dead
+    since INTEGER NOT NULL,               -- when it came into this state
+    tries INTEGER NOT NULL DEFAULT 0,
+    refusals INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,                          -- of the last try
+    PRIMARY KEY (sink, event)
+  ) WITHOUT ROWID;
+  CREATE INDEX outbox_deliveries_event ON outbox_deliveries (event);
+  CREATE INDEX outbox_deliveries_lane ON outbox_deliveries (sink, lane, event) WHERE state = 'waiting';
+  CREATE INDEX outbox_deliveries_since ON outbox_deliveries (sink, state, since, event);
+  CREATE INDEX outbox_deliveries_state ON outbox_deliveries (state, sink, event);
+
+  CREATE TABLE outbox_lanes (
+    sink TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    not_before INTEGER NOT NULL,
+    PRIMARY KEY (sink, lane)
+  ) WITHOUT ROWID;
+  CREATE INDEX outbox_lanes_due ON outbox_lanes (sink, not_before, lane);
+
+  CREATE TABLE outbox_counts (
+    sink TEXT NOT NULL,
+    state TEXT NOT NULL,
+    deliveries INTEGER NOT NULL,
+    PRIMARY KEY (sink, state)
+  ) WITHOUT ROWID;
+  CREATE TRIGGER outbox_deliveries_added AFTER INSERT ON outbox_deliveries BEGIN
+    INSERT INTO outbox_counts VALUES (new.sink, new.state, 1) ON CONFLICT DO UPDATE SET deliveries = deliveries + 1;
+  END;
+  CREATE TRIGGER outbox_deliveries_changed AFTER UPDATE OF state ON outbox_deliveries WHEN new.state <> old.state BEGIN
+    UPDATE outbox_counts SET deliveries = deliveries - 1 WHERE sink = old.sink AND state = old.state;
+    INSERT INTO outbox_counts VALUES (new.sink, new.state, 1) ON CONFLICT DO UPDATE SET deliveries = deliveries + 1;
+  END;
+  CREATE TRIGGER outbox_deliveries_removed AFTER DELETE ON outbox_deliveries BEGIN
+    UPDATE outbox_counts SET deliveries = deliveries - 1 WHERE sink = old.sink AND state = old.state;
+  END;
+  `,
 ];

@@ -1,14 +1,16 @@
 /** The catalogue over the rows of SQLite. Each method does its statements in one turn, so no two calls mix. */
 
 import type { Digest } from '../../oci/digest.ts';
-import type { Found } from '../cache.ts';
+import type { CachedTag, Found } from '../cache.ts';
 import { type Catalogue, isHosted, type NewLink } from './catalogue.ts';
 import type { IndexRows } from './index-rows.ts';
+import { type EventRecorder, noEvents } from './outbox/event-recorder.ts';
+import type { EventCause } from './outbox/outbox-event.ts';
 
 const pinsKey = 'added-pins';
 
 /** Rejects as the interface says. */
-export function createSqliteCatalogue(rows: IndexRows): Catalogue {
+export function createSqliteCatalogue(rows: IndexRows, events: EventRecorder = noEvents): Catalogue {
   const pins = () => JSON.parse(rows.meta(pinsKey) ?? '[]') as readonly string[];
   const isHostedTag = (image: string, tag: string) => isHosted(rows.tag(image, tag)?.endpoint ?? '');
   const setPins = (patterns: readonly string[]) => rows.setMeta(pinsKey, JSON.stringify(patterns));
@@ -20,7 +22,7 @@ export function createSqliteCatalogue(rows: IndexRows): Catalogue {
     async setTag(image, tag, value, now) {
       const durable = isHosted(value.endpoint);
       if (!durable && isHostedTag(image, tag)) return;
-      write(rows, durable, () => rows.setTag(image, tag, value, now));
+      write(rows, durable, () => moveTag({ rows, events }, { image, tag, value, now }));
     },
     async dropTag(image, tag, at, now) {
       if (!isHostedTag(image, tag)) rows.transaction(() => rows.dropTag(image, tag, at, now));
@@ -30,14 +32,17 @@ export function createSqliteCatalogue(rows: IndexRows): Catalogue {
       if (!known || isHosted(known.endpoint)) return;
       rows.transaction(() => rows.setTag(image, tag, { ...known, checkedAt: 0 }, 0));
     },
-    async removeTag(image, tag) {
+    async removeTag(image, tag, deletion) {
       if (!rows.tag(image, tag)) return false;
-      write(rows, isHostedTag(image, tag), () => rows.dropTag(image, tag));
+      write(rows, isHostedTag(image, tag), () => {
+        rows.dropTag(image, tag);
+        if (deletion) events.record({ kind: 'delete', image, tag, cause: deletion.cause }, deletion.at);
+      });
       return true;
     },
 
     link: async (digest, link, at) =>
-      write(rows, isHosted(link.origin), () => writeLink(rows, digest, link, at)),
+      write(rows, isHosted(link.origin), () => writeLink({ rows, events }, digest, link, at)),
     async find(image, digest): Promise<Found> {
       const served = rows.linkedContent(image, digest);
       if (served) return { content: served, linked: true, described: undefined };
@@ -70,9 +75,44 @@ export function write<T>(rows: IndexRows, durable: boolean, work: () => T): T {
   return durable ? rows.durably(work) : rows.transaction(work);
 }
 
-/** A link with its tags. */
-export function writeLink(rows: IndexRows, digest: Digest, link: NewLink, at: number): void {
-  const { image, origin, mediaType, tags = [] } = link;
+interface Writer {
+  readonly rows: IndexRows;
+  readonly events: EventRecorder;
+}
+
+/** A link with its tags, and its events. */
+export function writeLink(writer: Writer, digest: Digest, link: NewLink, at: number): void {
+  const { rows, events } = writer;
+  const { image, origin, mediaType, tags = [], cause } = link;
   rows.link(image, digest, origin, at, mediaType);
-  for (const tag of tags) rows.setTag(image, tag, { digest, endpoint: origin, checkedAt: at });
+  const size = cause && events.wants('push', image) ? rows.content(digest)?.size : undefined;
+  if (cause && size !== undefined) {
+    const pushed = { kind: 'push', image, digest, mediaType: mediaType ?? '', size, cause } as const;
+    if (tags.length === 0) events.record(pushed, at);
+    for (const tag of tags) events.record({ ...pushed, tag }, at);
+  }
+  for (const tag of tags) {
+    const value = { digest, endpoint: origin, checkedAt: at };
+    moveTag(writer, { image, tag, value, cause });
+  }
+}
+
+interface Move {
+  readonly image: string;
+  readonly tag: string;
+  readonly value: CachedTag;
+  readonly now?: number;
+  readonly cause?: EventCause | undefined;
+}
+
+/** Sets the tag. That it has moved is an event. */
+function moveTag({ rows, events }: Writer, { image, tag, value, now, cause }: Move): void {
+  const isWanted = events.wants('tag', image);
+  const previous = isWanted ? rows.tag(image, tag)?.digest : undefined;
+  rows.setTag(image, tag, value, now);
+  const { digest, checkedAt } = value;
+  if (previous === undefined || previous === digest) return;
+  // A value that is older than the known one has changed nothing.
+  if (rows.tag(image, tag)?.digest !== digest) return;
+  events.record({ kind: 'tag', image, tag, digest, previous, cause }, checkedAt);
 }

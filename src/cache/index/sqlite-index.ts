@@ -10,6 +10,7 @@ import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
 import { createReplicaRows } from './replicas/replica-rows.ts';
+import { createOutboxRows } from './outbox/outbox-rows.ts';
 import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 
@@ -33,6 +34,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createListingRows(db, names),
     ...createJobRows(db),
     ...createReplicaRows(db),
+    ...createOutboxRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {
       // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.

@@ -2,23 +2,28 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredContent } from '../cache.ts';
-import { isHosted, type NewLink } from './catalogue.ts';
+import { type Deletion, isHosted, type NewLink } from './catalogue.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
+import { type EventRecorder, noEvents } from './outbox/event-recorder.ts';
 import { write, writeLink } from './sqlite-catalogue.ts';
 
 /** Rejects as the interface says. */
-export function createSqliteInventory(rows: IndexRows): Inventory {
+export function createSqliteInventory(rows: IndexRows, events: EventRecorder = noEvents): Inventory {
   function add({ digest, size, manifest }: NewContent, links: readonly NewLink[], at: number): void {
     if (manifest) rows.addManifest(digest, size, manifest, at);
     else rows.addBlob(digest, size, at);
-    for (const link of links) writeLink(rows, digest, link, at);
+    for (const link of links) writeLink({ rows, events }, digest, link, at);
   }
 
   function drop(digest: Digest): StoredContent | undefined {
     const content = rows.content(digest);
     rows.dropContent(digest);
     return content;
+  }
+
+  function recordDeletion(image: string, digest: Digest, { cause, at }: Deletion): void {
+    events.record({ kind: 'delete', image, digest, cause }, at);
   }
 
   return {
@@ -34,7 +39,12 @@ export function createSqliteInventory(rows: IndexRows): Inventory {
         return content;
       }),
     drop: async (digest) => rows.transaction(() => drop(digest)),
-    unlink: async (image, digest) => rows.durably(() => unlink(rows, image, digest)),
+    unlink: async (image, digest, deletion) =>
+      rows.durably(() => {
+        const unlinked = unlink(rows, image, digest);
+        if (unlinked && deletion) recordDeletion(image, digest, deletion);
+        return unlinked;
+      }),
     forget: async (digest) =>
       rows.transaction(() => {
         if (!rows.content(digest) && !rows.isHosted(digest)) rows.dropContent(digest);

@@ -11,6 +11,7 @@
  *   DELETE  manifests/TAG|DIGEST, blobs/DIGEST
  */
 import type { OutgoingHttpHeaders } from 'node:http';
+import type { EventCause } from '../../cache/index/outbox/outbox-event.ts';
 import { type Digest, digestAlgorithm, digestAlgorithms, parseDigest } from '../../oci/digest.ts';
 import { maxManifestBytes } from '../../oci/manifest.ts';
 import { bareMediaType } from '../../oci/media-types.ts';
@@ -37,6 +38,8 @@ export interface PushRequest {
   readonly namespace: string | undefined;
   /** The principal's kind and name. */
   readonly owner: string;
+  /** The request, for events. */
+  readonly cause: EventCause;
   readonly query: URLSearchParams;
   readonly headers: { readonly contentType: string | undefined; readonly contentRange: string | undefined };
   readonly body: RequestBody;
@@ -61,7 +64,7 @@ export async function answerPush(push: Push, request: PushRequest): Promise<Answ
     case 'blob':
       break;
   }
-  if (method === 'DELETE') return remove(push, target);
+  if (method === 'DELETE') return remove(push, target, request.cause);
   return unsupported(method);
 }
 
@@ -185,6 +188,7 @@ async function putManifest(push: Push, request: PushRequest, target: ManifestTar
     mediaType: bareMediaType(headers.contentType ?? ''),
     digest: reference.digest,
     tags: [...new Set([...named, ...(tags as Tag[])])],
+    cause: request.cause,
   });
   if (result.kind !== 'stored') return pushFailureAnswer(result);
   const { digest, subject, warnings } = result;
@@ -200,9 +204,9 @@ async function putManifest(push: Push, request: PushRequest, target: ManifestTar
   return { status: 201, headers: more };
 }
 
-async function remove(push: Push, target: ManifestTarget | BlobTarget): Promise<Answer> {
+async function remove(push: Push, target: ManifestTarget | BlobTarget, cause: EventCause): Promise<Answer> {
   const { image } = target;
-  const { kind } = await removeTarget(push, target);
+  const { kind } = await removeTarget(push, target, cause);
   switch (kind) {
     case 'removed':
       return { status: 202, headers: { 'Content-Length': 0 } };
@@ -217,12 +221,12 @@ async function remove(push: Push, target: ManifestTarget | BlobTarget): Promise<
   }
 }
 
-function removeTarget(push: Push, target: ManifestTarget | BlobTarget): Promise<Removed> {
+function removeTarget(push: Push, target: ManifestTarget | BlobTarget, cause: EventCause): Promise<Removed> {
   const { image } = target;
   if (target.kind === 'blob') return push.removeBlob(image, target.digest);
   const { tag, digest } = target.reference;
-  if (tag !== undefined) return push.removeTag(image, tag);
-  return push.removeManifest(image, digest as Digest);
+  if (tag !== undefined) return push.removeTag(image, tag, cause);
+  return push.removeManifest(image, digest as Digest, cause);
 }
 
 function storedAnswer(request: PushRequest, { digest }: StoredUpload): Answer {

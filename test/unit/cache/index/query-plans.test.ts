@@ -41,6 +41,7 @@ const allowed = [
   /^SCAN replica_counts$/, // one row for each state
   /^SCAN job_counts$/, // one row for each kind and state
   /^SCAN inbox$/, // its first entries
+  /^SCAN outbox_counts$/, // one row for each sink and state
   /^SCAN lists$/, // all lists, whose bytes are bounded: only gc reads them
 ];
 

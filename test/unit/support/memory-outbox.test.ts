@@ -1,0 +1,4 @@
+import { testOutboxStore } from '../../contract/outbox-store.ts';
+import { createMemoryOutbox } from '../../support/memory-outbox.ts';
+
+testOutboxStore(async () => createMemoryOutbox());
