@@ -21,6 +21,7 @@ import { cacheEvents } from './app/cache-events.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
+import { createLiveOutbox } from './app/live-outbox.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
@@ -42,6 +43,7 @@ import { createReadBlocks } from './lib/bytes/read-blocks.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
+import { createSinks } from './replication/outbox/sinks.ts';
 import { syncSchedule } from './replication/sync-job.ts';
 import type { Syncs } from './replication/syncs.ts';
 import type { Log } from './telemetry/log.ts';
@@ -131,6 +133,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         parts.access.start();
         backgroundScrub.configure(cache.scrub);
         parts.durable.start(syncSchedule(routes.current.settings.syncs));
+        parts.outbox.start();
         return address;
       } catch (error) {
         await adminServer.stop();
@@ -151,6 +154,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       server.limit(settings.limits);
       backgroundScrub.configure(settings.cache.scrub);
       parts.durable.schedule.configure(syncSchedule(settings.syncs));
+      parts.outbox.configure(settings.eventSinks);
       secure(tls);
       for (const key of keptUntilRestart(config.server, settings)) {
         log.warn({ event: 'app.needsRestart', key }, 'this setting takes effect at the next start only');
@@ -189,9 +193,12 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const blocks = createReadBlocks(readBlocks);
   const buffers = createBufferPool(fileBuffers);
 
-  const cacheDeps = { clock, log, buffers, freeBytes: deps.freeBytes, boot: deps.boot };
+  const sinks = createSinks(settings.eventSinks);
+  const { wantedBy } = sinks;
+  const cacheDeps = { clock, log, buffers, wantedBy, freeBytes: deps.freeBytes, boot: deps.boot };
   const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, { data, ...settings.cache });
   releases.add(cache, () => cache.close());
+  const { admin } = cache;
   const hasher = releases.add(createHasher(), (thread) => thread.close());
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
@@ -240,42 +247,35 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const route = liveRouter(routes);
   const { isListed } = route;
   const scrubs = createScrubs({
-    cache: cache.admin,
-    repair: createRepair({ cache: cache.admin, pull, isListed }),
+    cache: admin,
+    repair: createRepair({ cache: admin, pull, isListed }),
     clock,
     log,
     onRead: metrics.scrubbed,
     onDamaged: metrics.scrubDamaged,
   });
   const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
-  const warm = createWarmImage({ pull, cache: cache.admin });
+  const warm = createWarmImage({ pull, cache: admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
   const kinds = [syncs.kind, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
   const jobsDeps = { cache, kinds, transfers, clock, log, metrics };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
-  const adminDeps = { cache: cache.admin, scrubs, warm, jobs: durable.jobs, uploads, isListed, tokens };
-  const events = createLiveEvents({ routes, inbox: durable.inbox, clock, log, version });
+  const { jobs, inbox } = durable;
+  const outboxDeps = { sinks, store: cache.outbox, routes, clock, log, metrics, instance: randomUUID() };
+  const outbox = releases.add(createLiveOutbox(outboxDeps), ({ stop }) => stop());
+  const adminDeps = { cache: admin, scrubs, warm, jobs, outbox, uploads, isListed, tokens };
+  const events = createLiveEvents({ routes, inbox, clock, log, version });
   const administration = { ...createAdministration(adminDeps), ...syncs.commands };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
+  const live = { pull, push, route, events, access: () => access.current };
   const server = createServer(
-    {
-      pull,
-      push,
-      route,
-      events,
-      access: () => access.current,
-      log,
-      clock,
-      metrics,
-      via,
-      problem: cache.admin.problem,
-    },
+    { ...live, log, clock, metrics, via, problem: admin.problem },
     { listen: settings.listen, limits: settings.limits, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache: cache.admin, jobs: cache.jobs, transfers, uploads, routes, clock }));
+  metrics.watch(watchedStates({ cache: admin, jobs: cache.jobs, transfers, uploads, outbox, routes, clock }));
   metrics.configured(clock.now() / 1000);
   return {
     clock,
@@ -289,6 +289,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     scrubs,
     backgroundScrub,
     durable,
+    outbox,
     administration,
     adminServer,
     server,

@@ -8,6 +8,7 @@ import { EntrepotError } from '../errors.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { parseTag } from '../oci/reference.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
+import type { EventCommands } from './event-commands.ts';
 import { createJobCommands, type JobCommands } from './job-commands.ts';
 import { type ListedImage, listImages } from './listed-images.ts';
 import { readGlob, readPin, readReference } from './named-images.ts';
@@ -39,6 +40,8 @@ export interface Administration {
   /** Hashes stored content again and fetches what is damaged; with a glob, only content that matching images link. */
   scrub(match: string | undefined, options: Omit<ScrubRun, 'matches' | 'folders'>): Promise<ScrubReport>;
   readonly jobs: JobCommands;
+  /** Events for other systems that wait, or were given up. */
+  readonly events: EventCommands;
 }
 
 export interface PinList {
@@ -53,6 +56,7 @@ export interface AdministrationDeps {
   readonly scrubs: Pick<Scrubs, 'run'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   readonly jobs: Jobs;
+  readonly outbox: { readonly commands: EventCommands };
   /** Blobs on their way in by pushes. */
   readonly uploads: { usage(): UploadsNow };
   /** Whether the configuration names this registry. */
@@ -62,7 +66,7 @@ export interface AdministrationDeps {
 
 /** Acts on the cache of this process. */
 export function createAdministration(deps: AdministrationDeps): Administration {
-  const { cache, scrubs, warm, jobs, uploads, isListed, tokens } = deps;
+  const { cache, scrubs, warm, jobs, outbox, uploads, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -108,5 +112,6 @@ export function createAdministration(deps: AdministrationDeps): Administration {
     },
     scrub: async (match, options) => await scrubs.run({ ...options, matches: readMatch(match) }),
     jobs: createJobCommands(jobs),
+    events: outbox.commands,
   };
 }

@@ -6,6 +6,7 @@ import type { Uploads } from '../push/uploads.ts';
 import type { HostState, WatchedStates } from '../telemetry/state-metrics.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { EndpointHealth } from '../upstream/upstream.ts';
+import type { LiveOutbox } from './live-outbox.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface WatchedParts {
@@ -15,6 +16,7 @@ export interface WatchedParts {
   readonly routes: LiveRoutes;
   readonly clock: Pick<Clock, 'now'>;
   readonly uploads: Pick<Uploads, 'usage'>;
+  readonly outbox: Pick<LiveOutbox, 'states'>;
 }
 
 /** Reads nothing before a scrape. */
@@ -23,6 +25,7 @@ export function watchedStates({
   jobs,
   transfers,
   uploads,
+  outbox,
   routes,
   clock,
 }: WatchedParts): WatchedStates {
@@ -31,6 +34,7 @@ export function watchedStates({
     cache: cache.usage,
     uploads: uploads.usage,
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
+    eventSinks: outbox.states,
     disk: () => ({ ...cache.disk(), minFree: routes.current.settings.cache.minFree }),
     hosts: () => routes.current.upstream.health().map((host) => hostState(host, clock.now())),
   };

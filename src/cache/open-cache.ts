@@ -20,8 +20,8 @@ import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
-import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import type { OutboxStore } from './index/outbox/outbox-store.ts';
+import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { Notices } from './notices.ts';

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { Administration } from '../admin/administration.ts';
+import type { ListedEvent } from '../admin/event-commands.ts';
 import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
@@ -78,6 +79,12 @@ export async function connectAdministration(
       show: (id) => call('jobs-show', { id }),
       retry: (which) => call('jobs-retry', typeof which === 'string' ? { all: which === 'all' } : which),
       cancel: (id) => call('jobs-cancel', { id }),
+    },
+    events: {
+      async *list(selection) {
+        yield* await call<readonly ListedEvent[]>('events-list', selection);
+      },
+      replay: (which) => call('events-replay', which),
     },
   };
 }

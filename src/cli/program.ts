@@ -10,6 +10,7 @@ import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
 import { addCacheCommands, type CommandSeam } from './commands/cache-commands.ts';
 import { check } from './commands/check.ts';
+import { addEventCommands } from './commands/event-commands.ts';
 import {
   type ExplainFailure,
   type Explanation,
@@ -124,6 +125,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   addCacheCommands(program, seam);
   addTokenCommands(program, seam);
   addJobCommands(program, seam);
+  addEventCommands(program, seam);
   return program;
 }
 

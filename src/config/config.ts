@@ -3,6 +3,7 @@
  * program reads a configuration file, and only config/ and cli/ look at the environment.
  */
 import type { EventSender } from './event-senders.ts';
+import type { EventSink } from './event-sink.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 
 /** What `loadConfig` gives: checked, complete and frozen. */
@@ -90,6 +91,10 @@ export interface ServerConfig {
   readonly syncs: readonly SyncBlock[];
   /** In the order of the file; their names differ. */
   readonly eventSenders: readonly EventSender[];
+  /** In the order of the file; their names differ. */
+  readonly eventSinks: readonly EventSink[];
+  /** Of this server in events, without a slash at its end. Undefined: as the client of a push calls it. */
+  readonly publicUrl: string | undefined;
   readonly upstream: UpstreamConfig;
   readonly transfer: {
     /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */

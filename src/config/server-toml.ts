@@ -11,6 +11,7 @@ import { readAccess, readPush } from './access-toml.ts';
 import type { ServerConfig, TlsPaths } from './config.ts';
 import { readEventSenders } from './events-toml.ts';
 import type { Overrides } from './overrides.ts';
+import { readEventSinks } from './sinks-toml.ts';
 import { readSyncs } from './sync-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
 import { parseToml, type TomlTable } from './toml/toml-document.ts';
@@ -69,6 +70,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
   const log = top.table('log');
   const limits = top.table('limits');
   const transfer = top.table('transfer');
+  const events = top.table('events');
   return {
     listen: top.value(
       'listen',
@@ -109,7 +111,9 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     access: readAccess(top.table('access'), path),
     push: readPush(top.tables('push')),
     syncs: readSyncs(top.tables('sync')),
-    eventSenders: readEventSenders(top.table('events').tables('in'), path),
+    eventSenders: readEventSenders(events.tables('in'), path),
+    eventSinks: readEventSinks(events.tables('out'), path),
+    publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
     upstream: readUpstream(top.table('upstream'), path),
     transfer: {
       fill: transfer.value('fill', kind.fillRule, 'always'),

@@ -21,11 +21,13 @@ export interface SyncsDeps extends SyncDeps {
   /** Of the configuration in force. */
   readonly blocks: () => readonly SyncBlock[];
   readonly log: Pick<Log, 'info' | 'warn'>;
+  /** Told of each run that has ended. */
+  readonly onFinished: (finished: SyncReport) => void;
 }
 
 /** Reads the blocks in force at each call. */
 export function createSyncs(deps: SyncsDeps): Syncs {
-  const { blocks, log } = deps;
+  const { blocks, log, onFinished } = deps;
   const running = new KeyedLock();
   const endless = new AbortController();
 
@@ -67,6 +69,7 @@ export function createSyncs(deps: SyncsDeps): Syncs {
           syncBlock(deps, block, { signal, onProgress, turn }),
         );
         tell(report);
+        onFinished(report);
         reports.push(report);
       }
       return reports;

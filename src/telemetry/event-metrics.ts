@@ -81,6 +81,11 @@ const counters = {
       labels: ['sender', 'result'],
     },
   ),
+  eventDeliveries: row(
+    'entrepot_events_out_total',
+    'Tries to deliver events, by sink and outcome; dead: given up',
+    { labels: ['sink', 'outcome'] },
+  ),
   scrubDamages: row(
     'entrepot_scrub_damaged_total',
     'Damaged contents that scrubs dropped, by what came of them',

@@ -45,6 +45,8 @@ export interface Metrics {
   scrubDamaged(how: 'repaired' | 'lost'): void;
   /** A run of a job of this kind has ended; `stopped`: by a stop of the server, or since it was cancelled. */
   jobEnded(kind: string, outcome: 'done' | 'again' | 'failed' | 'stopped', seconds: number): void;
+  /** A try to deliver an event to a sink is over, or so many events were given up. */
+  eventTried(sink: string, outcome: 'delivered' | 'failed' | 'dead', events?: number): void;
   /** States that are read at each scrape. Called once, when every part is made. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -119,6 +121,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     scrubbed: (bytes) => events.scrubbedBytes.inc(bytes),
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),
     jobEnded: (kind, outcome, seconds) => events.jobDurations.observe({ kind, outcome }, seconds),
+    eventTried: (sink, outcome, count = 1) => events.eventDeliveries.inc({ sink, outcome }, count),
     configured(at) {
       events.configIsGood.set(at === undefined ? 0 : 1);
       if (at !== undefined) events.configTime.set(at);

@@ -11,6 +11,7 @@ export interface WatchedStates {
   readonly disk?: () => DiskState;
   readonly hosts?: () => readonly HostState[];
   readonly jobs?: () => Promise<JobsState>;
+  readonly eventSinks?: () => Promise<readonly EventSinkState[]>;
 }
 
 /** Bytes, except for the two counts. */
@@ -43,6 +44,17 @@ export interface HostState {
   /** Requests that the host allows, and those that are left, as its headers last said. */
   readonly limit: number | undefined;
   readonly remaining: number | undefined;
+}
+
+export interface EventSinkState {
+  readonly sink: string;
+  /** Events. */
+  readonly waiting: number;
+  readonly dead: number;
+  /** Seconds that the oldest event has waited; 0 if none waits. */
+  readonly oldest: number;
+  /** It has answered 410. */
+  readonly isGone: boolean;
 }
 
 export interface JobsState {
@@ -107,7 +119,8 @@ export function createStates(deps: {
   }
 
   return {
-    watch({ transfersInFlight, cache, uploads, disk, hosts, jobs }) {
+    watch({ transfersInFlight, cache, uploads, disk, hosts, jobs, eventSinks }) {
+      show(eventSinks, eventGauges);
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
       ]);
@@ -217,6 +230,27 @@ const hostedGauges: readonly Shown<CacheState>[] = [
     'entrepot_hosted_contents',
     'Blobs and manifests that were pushed or imported',
     ({ hosted }) => hosted.contents,
+  ),
+];
+
+const eventGauges: readonly Shown<readonly EventSinkState[]>[] = [
+  by('sink', 'entrepot_events_out_waiting', 'Events that wait for a sink', (all) =>
+    all.map(({ sink, waiting }) => [sink, waiting]),
+  ),
+  by('sink', 'entrepot_events_out_dead', 'Events that were given up, and can be replayed', (all) =>
+    all.map(({ sink, dead }) => [sink, dead]),
+  ),
+  by(
+    'sink',
+    'entrepot_events_out_oldest_seconds',
+    'How long the oldest event has waited for a sink, 0 if none waits',
+    (all) => all.map(({ sink, oldest }) => [sink, oldest]),
+  ),
+  by(
+    'sink',
+    'entrepot_events_out_sink_gone',
+    '1 once a sink has answered 410, until the next reload',
+    (all) => all.map(({ sink, isGone }) => [sink, isGone ? 1 : 0]),
   ),
 ];
 

@@ -26,9 +26,9 @@ export interface AskDeps {
   /** ms for all endpoints together (`upstream.total_timeout`). */
   readonly budget?: number;
   /** Called for every attempt when it is over, even if its answer is no longer wanted. */
-  onAttempt?(endpoint: Endpoint, attempt: Attempt): void;
+  readonly onAttempt?: ((endpoint: Endpoint, attempt: Attempt) => void) | undefined;
   /** Called for every exception that judging an endpoint's answer ended in. */
-  onFault?(endpoint: Endpoint, error: unknown): void;
+  readonly onFault?: ((endpoint: Endpoint, error: unknown) => void) | undefined;
 }
 
 export interface QuestionOptions extends AskOptions {

@@ -19,6 +19,7 @@ import { createHostSettings } from './host-settings.ts';
 import { createConnectionLimit } from './http/connection-limit.ts';
 import { createDispatchers } from './http/dispatchers.ts';
 import { createFetchJson } from './http/fetch-json.ts';
+import { createPost } from './http/post.ts';
 import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
@@ -134,13 +135,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     return askInOrder(
       endpoints,
       question,
-      {
-        health,
-        clock,
-        budget: config.totalTimeout,
-        ...(deps.onAttempt && { onAttempt: deps.onAttempt }),
-        ...(deps.onFault && { onFault: deps.onFault }),
-      },
+      { health, clock, budget: config.totalTimeout, onAttempt: deps.onAttempt, onFault: deps.onFault },
       { ...askOptions, ...(discard && { discard }) },
     );
   }
@@ -180,6 +175,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       }));
     },
     fetchJson: createFetchJson({ sender, settings, clock }),
+    post: config.offline ? postOffline : createPost({ sender, clock }),
     retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };
@@ -204,6 +200,8 @@ function neverFailed(host: string): HostHealth {
 function byDigest({ registry, repository }: Reference, digest: Digest): Reference {
   return { registry, repository, digest };
 }
+
+const postOffline: Upstream['post'] = async () => ({ ok: false, reason: 'upstream.offline is set' });
 
 function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
   const trail = endpoints.map((endpoint) => ({

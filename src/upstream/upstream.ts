@@ -52,6 +52,8 @@ export interface Upstream {
   health(): readonly EndpointHealth[];
   /** The JSON at a URL of the configuration: keys of an issuer of tokens. Rejects with a sentence where it cannot be had. */
   fetchJson(url: string): Promise<unknown>;
+  /** Posts to a URL of the configuration that is no registry's. Never rejects for what a server does. */
+  post(url: string, request: PostRequest): Promise<Posted>;
   /**
    * Call when a reload has replaced this instance. Requests under way get `upstream.total_timeout` to finish; remaining blob bodies
    * are then cut (their transfers resume through the new instance). Requests made after `retire()` still work, on new connections.
@@ -60,6 +62,19 @@ export interface Upstream {
   /** Cuts all requests and bodies under way. */
   close(): Promise<void>;
 }
+
+export interface PostRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Milliseconds until the headers of the answer; `header_timeout` of the host bounds it, too. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `retryAfter`: milliseconds from now, by the header. `reason`: why there is no answer, as a sentence without the URL. */
+export type Posted =
+  | { readonly ok: true; readonly status: number; readonly retryAfter: number | undefined }
+  | { readonly ok: false; readonly reason: string };
 
 export interface AskOptions {
   /** endpointKey of the endpoint to ask first, before its turn: the one that gave the manifest. */

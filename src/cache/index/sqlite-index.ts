@@ -9,8 +9,8 @@ import { createJobRows } from './jobs/job-rows.ts';
 import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
-import { createReplicaRows } from './replicas/replica-rows.ts';
 import { createOutboxRows } from './outbox/outbox-rows.ts';
+import { createReplicaRows } from './replicas/replica-rows.ts';
 import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 

@@ -47,7 +47,7 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
         name: text(name),
         match: texts(match),
         may: texts(may),
-        expires: expires === undefined ? undefined : text(expires),
+        expires: optional(expires),
       }),
     'token-list': () => administration.tokens.list(),
     'token-revoke': ({ name }) => administration.tokens.revoke(text(name)),
@@ -56,18 +56,21 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
     'jobs-retry': ({ id, all }) =>
       administration.jobs.retry(id === undefined ? (all === true ? 'all' : 'failed') : { id: amount(id) }),
     'jobs-cancel': ({ id }) => administration.jobs.cancel(amount(id)),
+    'events-replay': ({ sink, since }) =>
+      administration.events.replay(
+        since === undefined ? { dead: true, sink: optional(sink) } : { sink: text(sink), since: text(since) },
+      ),
   };
   const streams: Readonly<Record<string, (args: Arguments) => Response>> = {
     list({ match }) {
-      return arrayAnswer(administration.list(match === undefined ? undefined : text(match)), logFailed);
+      return arrayAnswer(administration.list(optional(match)), logFailed);
     },
     'jobs-list'({ state, kind }) {
-      const selection = {
-        state: state === undefined ? undefined : text(state),
-        kind: kind === undefined ? undefined : text(kind),
-      };
+      const selection = { state: optional(state), kind: optional(kind) };
       return arrayAnswer(administration.jobs.list(selection), logFailed);
     },
+    'events-list': ({ sink, dead }) =>
+      arrayAnswer(administration.events.list({ sink: optional(sink), dead: dead === true }), logFailed),
     pull({ reference, platforms }) {
       const what = text(reference);
       const options = { platforms: texts(platforms) };
@@ -75,7 +78,7 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
       return progressAnswer((onProgress) => administration.pull(what, { ...options, onProgress }), errorBody);
     },
     scrub({ match, rate }) {
-      const what = match === undefined ? undefined : text(match);
+      const what = optional(match);
       const options = { rate: rate === undefined ? undefined : amount(rate) };
       return progressAnswer(
         (onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }),
@@ -144,6 +147,10 @@ async function readArguments(request: Request): Promise<Arguments> {
 function text(value: unknown): string {
   if (typeof value === 'string') return value;
   throw new EntrepotError('USAGE', 'an argument is missing');
+}
+
+function optional(value: unknown): string | undefined {
+  return value === undefined ? undefined : text(value);
 }
 
 function amount(value: unknown): number {

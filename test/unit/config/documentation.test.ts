@@ -54,7 +54,9 @@ describe('docs/configuration.md', () => {
     '[[access.issuer]]',
     '[[push]]',
     '[[sync]]',
+    '[events]',
     '[[events.in]]',
+    '[[events.out]]',
   ];
   for (const table of tables) {
     it(`leaves out no key of ${table || 'the top level'}`, () => {

@@ -44,6 +44,8 @@ const defaults = {
   push: [],
   syncs: [],
   eventSenders: [],
+  eventSinks: [],
+  publicUrl: undefined,
   upstream: {
     lookupTimeout: 10_000,
     connectTimeout: 3000,
@@ -203,6 +205,8 @@ describe('entrepot.toml', () => {
       },
       syncs: [],
       eventSenders: [],
+      eventSinks: [],
+      publicUrl: undefined,
       push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {
         lookupTimeout: 1000,

@@ -151,6 +151,7 @@ function upstreamOf(origin: Origin): Upstream {
     report() {},
     health: () => [],
     fetchJson: notAsked,
+    post: notAsked,
     retire: async () => {},
     close: async () => {},
   } as Upstream;

@@ -1,0 +1,36 @@
+/**
+ * Posts a small body to a URL of the configuration, over the same proxies, CAs, DNS and connection limits as everything else. No
+ * credentials of a registry go there, and no redirect is followed. Of the answer only the head is used: its body is dropped.
+ */
+import type { Clock } from '../../lib/clock.ts';
+import { retryAfter, single } from '../health/rate-limits.ts';
+import type { Upstream } from '../upstream.ts';
+import { dropBody } from './body.ts';
+import type { Sender } from './sender.ts';
+
+/** A silent host may get the request twice: once more over a new connection (`kept-connections.ts`). */
+export function createPost({
+  sender,
+  clock,
+}: {
+  readonly sender: Sender;
+  readonly clock: Clock;
+}): Upstream['post'] {
+  return async (text, { headers, body, timeout, signal }) => {
+    const url = new URL(text);
+    const route = { url, name: url.host, verify: true, addressScope: 'any' as const };
+    const late = new AbortController();
+    const timer = clock.after(timeout, () => late.abort());
+    const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+    const sent = await sender
+      .send(route, { method: 'POST', headers, body }, { signal: either })
+      .finally(() => timer.cancel());
+    if (!sent.ok) {
+      const isLate = late.signal.aborted && signal?.aborted !== true;
+      return { ok: false, reason: isLate ? `no answer within ${timeout / 1000} s` : sent.fault.reason };
+    }
+    const { status, headers: got, body: rest } = sent.response;
+    dropBody(rest, clock);
+    return { ok: true, status, retryAfter: retryAfter(single(got['retry-after']), clock.now()) };
+  };
+}
