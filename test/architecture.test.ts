@@ -54,7 +54,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   picomatch: ['src/config/toml/', 'src/lib/'],
   re2js: ['src/lib/'],
   semver: ['src/config/', 'src/replication/'],
-  yaml: ['src/config/policies/'],
+  yaml: ['src/config/yaml/'],
 };
 
 const bannedNames = /^(?:helper|types|index)$|(?:^|-)(?:utils?|helpers|common|misc|manager)$/;

@@ -172,6 +172,7 @@ async function askEach(explanation: Explanation, options: LoadOptions): Promise<
 }
 
 function print(result: Result, flags: { json?: true }): ExitCode {
+  if (!flags.json) process.stderr.write(result.warnings ?? '');
   if (flags.json) process.stdout.write(`${JSON.stringify(result.json, undefined, 2)}\n`);
   else (result.isFailure ? process.stderr : process.stdout).write(result.text);
   return result.exitCode;

@@ -20,6 +20,7 @@ import { type LoadOptions, loadWhatIsRight } from './load.ts';
 import type { PolicyObject } from './policies/policy-object.ts';
 import type { Environment } from './proxy-env.ts';
 import { hasBuiltInList } from './registries-conf/built-in.ts';
+import { listsRegistry } from './registries-conf/match.ts';
 import { authFilesHelper, type RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
 
@@ -189,12 +190,12 @@ function checkNames(
   for (const [name, registry] of hosts) targets.set(`routing.hosts "${name}"`, registry);
   for (const [name, registry] of names) targets.set(`routing.names "${name}"`, registry);
   for (const [where, registry] of targets) {
-    if (unlisted === 'direct' || isListed(registry, registries) || isLocal(registry, server)) continue;
+    if (unlisted === 'direct' || listsRegistry(registries, registry) || isLocal(registry, server)) continue;
     warn(`${where} is ${registry}, which no [[registry]] lists: requests for it are refused`);
   }
   for (const { name, source } of unlisted === 'direct' ? [] : server.syncs) {
     const parsed = parseReference(expandBraces(source)?.[0]?.replaceAll('*', 'x') ?? '');
-    if (!parsed.ok || isListed(parsed.value.registry, registries)) continue;
+    if (!parsed.ok || listsRegistry(registries, parsed.value.registry)) continue;
     warn(
       `[[sync]] "${name}" is of ${parsed.value.registry}, which no [[registry]] lists: nothing can be brought`,
     );
@@ -213,15 +214,9 @@ function checkNames(
   }
   const contacted = hostsOf(registries);
   for (const { host } of unlisted === 'direct' ? [] : server.upstream.hosts) {
-    if (contacted.has(host) || isListed(host, registries)) continue;
+    if (contacted.has(host) || listsRegistry(registries, host)) continue;
     warn(`[[upstream.host]] ${host} is no location of any registry or mirror and is never contacted`);
   }
-}
-
-function isListed(registry: string, { entries }: RegistriesConf): boolean {
-  return entries.some(({ prefix }) =>
-    prefix.startsWith('*.') ? registry.endsWith(prefix.slice(1)) : hostOf(prefix) === registry,
-  );
 }
 
 /** Whether a `[[push]]` makes a registry, or repositories of it, known in `local` mode. */

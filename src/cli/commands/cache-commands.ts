@@ -1,6 +1,7 @@
 /** The commands that concern the cache: their arguments, flags and help. They work with and without a running server. */
 import type { Command } from 'commander';
 import type { LoadOptions } from '../../config/load.ts';
+import { EntrepotError } from '../../errors.ts';
 import { examples } from '../output/examples.ts';
 import type { Result } from '../output/result.ts';
 
@@ -16,6 +17,7 @@ interface Flags {
   readonly rate?: string;
   readonly pinned?: true;
   readonly dryRun?: true;
+  readonly from?: string;
   readonly hosted?: true;
 }
 
@@ -110,8 +112,18 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
   add('sync', 'bring what the [[sync]] blocks of entrepot.toml select here')
     .argument('[NAME...]', 'names of blocks; without one, all of them')
     .option('--dry-run', 'show what a run would do, and do nothing')
-    .addHelpText('after', examples('entrepot sync --dry-run', 'entrepot sync ubi'))
+    .option(
+      '--from <FILE>',
+      'print the [[sync]] blocks for a file of regsync or "skopeo sync", and do nothing',
+    )
+    .addHelpText('after', examples('entrepot sync --dry-run', 'entrepot sync --from regsync.yml'))
     .action(async (names: string[], flags: Flags, command: Command) => {
+      if (flags.from !== undefined) {
+        const { syncFrom } = await import('./sync-from.ts');
+        if (names.length > 0 || flags.dryRun)
+          throw new EntrepotError('USAGE', '--from takes no NAME and no --dry-run');
+        return done(syncFrom(flags.from, loadOptions(command)), flags);
+      }
       const { sync } = await import('./sync.ts');
       const syncFlags = { isDryRun: flags.dryRun ?? false, showsProgress: flags.json === undefined };
       done(await sync(names, syncFlags, loadOptions(command)), flags);

@@ -12,6 +12,8 @@ export interface Result {
   readonly json: unknown;
   /** Ends with a line break. */
   readonly text: string;
+  /** Lines for standard error, beside `text`. In JSON they are in the value. */
+  readonly warnings?: string;
   /** `text` goes to standard error. */
   readonly isFailure?: boolean;
 }

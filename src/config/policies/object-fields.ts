@@ -7,8 +7,8 @@ import type { ConfigWarning } from '../config.ts';
 import { withoutQuotedUserInfo } from '../credentials/user-info.ts';
 import type { OriginObject } from '../registries-conf/registries.ts';
 import { nearest } from '../toml/nearest.ts';
+import type { YamlMap, YamlValue } from '../yaml/yaml-document.ts';
 import type { ObjectOrigin, Placed } from './policy-object.ts';
-import type { YamlMap, YamlValue } from './yaml-document.ts';
 
 /** Characters of a text in a message. */
 const mostShown = 200;

@@ -12,6 +12,7 @@ import { EntrepotError } from '../../errors.ts';
 import type { ConfigWarning } from '../config.ts';
 import type { OriginObject } from '../registries-conf/registries.ts';
 import { nearest } from '../toml/nearest.ts';
+import { parseYaml, type YamlMap, type YamlValue } from '../yaml/yaml-document.ts';
 import {
   invalidObject,
   kindOfValue,
@@ -23,7 +24,6 @@ import {
 } from './object-fields.ts';
 import type { PolicyObject } from './policy-object.ts';
 import { readImageConfig, readMirrorSet } from './read-specs.ts';
-import { parseYaml, type YamlMap, type YamlValue } from './yaml-document.ts';
 
 const apiVersions: Readonly<Record<PolicyObject['kind'], string>> = {
   ImageContentSourcePolicy: 'operator.openshift.io/v1alpha1',

@@ -9,6 +9,7 @@
  *
  * Entries are sorted. The few prefixes that a name can have are looked up by binary search.
  */
+import { hostOf } from '../../oci/reference.ts';
 import type { RegistriesConf, RegistryEntry } from './registries.ts';
 
 /** An entry and the part of the name that it matches. */
@@ -36,6 +37,13 @@ export function findEntry(registries: RegistriesConf, name: string): Match | und
     if (entry) return { entry, matched: entry.prefix };
   }
   return best;
+}
+
+/** Whether an entry is for `registry`, or for repositories of it. */
+export function listsRegistry({ entries }: RegistriesConf, registry: string): boolean {
+  return entries.some(({ prefix }) =>
+    prefix.startsWith('*.') ? registry.endsWith(prefix.slice(1)) : hostOf(prefix) === registry,
+  );
 }
 
 function lastSeparator(name: string, end: number): number {
