@@ -201,7 +201,7 @@ function checkNames(
     );
   }
   for (const { name, registry, match } of server.eventSenders) {
-    if (unlisted !== 'direct' && !isListed(registry, registries)) {
+    if (unlisted !== 'direct' && !listsRegistry(registries, registry)) {
       warn(
         `[[events.in]] "${name}" is of ${registry}, which no [[registry]] lists: its events bring nothing here`,
       );
