@@ -7,7 +7,10 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Job } from '../../src/jobs/job.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
 import { type GetOptions, get } from '../support/http-client.ts';
+import { buildImage } from '../support/images.ts';
 import { raw } from '../support/raw-http.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -125,6 +128,12 @@ describe('POST /events/NAME', () => {
       await keysOf(proxy),
       names.map((name) => `${registry}/${name}:v1`),
     );
+  });
+
+  it('takes a name that begins with the registry, as another Entrepot tells it', async (t) => {
+    const proxy = await start(t);
+    await post(proxy, { events: [push({ repository: `${registry}/app` })] });
+    assert.deepEqual(await keysOf(proxy), [`${registry}/app:v1`]);
   });
 
   it('takes any Content-Type, version 1 of the envelope, and a list of events', async (t) => {
@@ -428,6 +437,67 @@ describe('events of this server itself', () => {
     assert.deepEqual(await counts(proxy), { ignored: 1 });
     await post(proxy, { events: [push({}, { request: { useragent: 'entrepot/1.2.4' } })] });
     assert.deepEqual(await counts(proxy), { ignored: 1, accepted: 1 });
+  });
+});
+
+describe('the senders in force', () => {
+  const sender = (name: string) =>
+    `[[events.in]]\nname = "${name}"\nformat = "distribution"\nsecret_file = "secret"\nregistry = "${registry}"\n`;
+
+  it('change with a reload', async (t) => {
+    const proxy = await start(t);
+    assert.equal((await post(proxy, {}, { name: 'other' })).status, 404);
+    await proxy.reload({ toml: sender('other') });
+    assert.equal((await post(proxy, {}, { name: 'other' })).status, 202);
+    assert.equal((await post(proxy, {})).status, 404);
+  });
+});
+
+describe('a job for a whole registry', () => {
+  it('becomes a job for each of its images that are here and match, and for its [[sync]] blocks', async (t) => {
+    const upstream = await startFakeRegistry();
+    t.after(() => upstream.stop());
+    const names = ['group/a', 'group/b', 'other/c'];
+    for (const name of names) upstream.putImage(name, 'v1', buildImage());
+    const folder = tempFolder(t);
+    writeFileSync(join(folder, 'secret'), secret);
+    const toml = `[[events.in]]\nname = "gitlab"\nformat = "distribution"\nsecret_file = "secret"\nregistry = "${registry}"
+match = "${registry}/group/**"\n[[sync]]\nname = "ours"\nsource = "${registry}/group/new"\n[[sync]]\nname = "others"\nsource = "quay.io/a/b"\n`;
+    const proxy = await startApp(t, {
+      folder,
+      registries: `[[registry]]\nprefix = "${registry}"\nlocation = "${upstream.host}"\ninsecure = true\n`,
+      toml,
+    });
+    for (const name of names) await get(`${proxy.url}/v2/${registry}/${name}/manifests/v1`);
+    const kind = 'registry';
+    const id = await proxy.app.jobs.add({
+      kind,
+      key: 'gitlab',
+      arguments: null,
+      priority: 0,
+      cause: 'event',
+    });
+    const gone = await proxy.app.jobs.add({
+      kind,
+      key: 'no-more',
+      arguments: null,
+      priority: 0,
+      cause: 'event',
+    });
+    await eventually('both are over', async () => {
+      const states = await Promise.all(
+        [id, gone].map(async (one) => (await proxy.app.jobs.find(one))?.state),
+      );
+      return states.join() === 'done,failed';
+    });
+    const jobs = (await jobsOf(proxy))
+      .filter((job) => job.kind !== kind)
+      .map((job) => `${job.kind} ${job.key}`);
+    assert.deepEqual(jobs.toSorted(), [
+      `replicate ${registry}/group/a`,
+      `replicate ${registry}/group/b`,
+      'sync ours',
+    ]);
   });
 });
 

@@ -2,7 +2,7 @@
  * CloudEvents 1.0 over HTTP (cloudevents/spec, "HTTP Protocol Binding"), in its three modes:
  *
  *   binary       attributes in `ce-*` headers, the body is the data      zot
- *   structured   one object with attributes and `data`                   Harbor
+ *   structured   one object with attributes and `data`                   Harbor, Entrepot
  *   batched      a list of such objects
  *
  * The body tells structured from binary, since some proxies rewrite Content-Type.
@@ -20,7 +20,7 @@ import {
 
 type ReadData = (data: unknown, id: string | undefined) => readonly SentEvent[];
 
-/** By `type`: zot's (`extensions/events`), Harbor's (`notifier/formats/cloudevents.go`). All others change no image. */
+/** By `type`: zot's (`extensions/events`), Harbor's (`notifier/formats/cloudevents.go`), our own. All others change no image. */
 const readers = new Map<string, ReadData>([
   ['zotregistry.image.updated', (data, id) => [readZotData(data, 'updated', id)]],
   ['zotregistry.image.deleted', (data, id) => [readZotData(data, 'deleted', id)]],
@@ -28,6 +28,9 @@ const readers = new Map<string, ReadData>([
   ['harbor.tag.created', (data, id) => readHarborData(data, 'updated', id)],
   ['harbor.artifact.deleted', (data, id) => readHarborData(data, 'deleted', id)],
   ['harbor.tag.deleted', (data, id) => readHarborData(data, 'deleted', id)],
+  ['entrepot.manifest.pushed', (data, id) => [readOwnData(data, 'updated', id)]],
+  ['entrepot.tag.moved', (data, id) => [readOwnData(data, 'updated', id)]],
+  ['entrepot.deleted', (data, id) => [readOwnData(data, 'deleted', id)]],
 ]);
 
 /** Events of other types count as no change. */
@@ -63,4 +66,12 @@ function readZotData(data: unknown, change: 'updated' | 'deleted', id: string | 
   const isDigest = reference?.includes(':') ?? false;
   const digest = textOf(data, 'digest') ?? (isDigest ? reference : undefined);
   return { kind: 'change', change, id, repository, tag: isDigest ? undefined : reference, digest };
+}
+
+/** Of another Entrepot: `{repository, tag, digest}`. */
+function readOwnData(data: unknown, change: 'updated' | 'deleted', id: string | undefined): SentEvent {
+  const repository = textOf(data, 'repository');
+  if (repository === undefined) return noEvent;
+  const [tag, digest] = [textOf(data, 'tag'), textOf(data, 'digest')];
+  return { kind: 'change', change, id, repository, tag, digest };
 }

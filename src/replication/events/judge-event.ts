@@ -35,7 +35,7 @@ export function judgeEvent(event: SentEvent, { sender, matches, ownAgent, now }:
   if (event.kind === 'ignored') return event;
   if (ownAgent !== undefined && event.agent === ownAgent) return ignored('this server made the change');
   const { registry, name } = sender;
-  const repository = parseRepository(withLibrary(registry, event.repository));
+  const repository = parseRepository(withLibrary(registry, withoutRegistry(event.repository, registry)));
   const image = `${registry}/${repository}`;
   if (!repository || image.length > maxNameLength)
     return ignored('its repository is no name of a repository');
@@ -51,6 +51,11 @@ export function judgeEvent(event: SentEvent, { sender, matches, ownAgent, now }:
     change: { image, tag: tag ?? null, digest: digest ?? null, change, at: now, sender: name },
     fingerprint: id === undefined ? undefined : fingerprintOf([name, id, image, tag, digest, change]),
   };
+}
+
+/** Another Entrepot names images with their registry. */
+function withoutRegistry(repository: string, registry: string): string {
+  return repository.startsWith(`${registry}/`) ? repository.slice(registry.length + 1) : repository;
 }
 
 /** Of fixed length, since an id may be as long as a body. A sender that uses an id twice for different changes loses none of them. */

@@ -258,3 +258,43 @@ test('the [[sync]] blocks are listed, and one of a registry that is not is warne
   const { syncs } = JSON.parse((await check(folder, '--json')).stdout);
   assert.deepEqual(syncs[0], { name: 'ubi', source: 'docker.io/team/{a,b}' });
 });
+
+test('the senders of events are listed, and what is wrong with one is said', async (t) => {
+  const sender = (name: string, lines: string) =>
+    `[[events.in]]\nname = "${name}"\nformat = "distribution"\n${lines}\n`;
+  const folder = place(t, {
+    'registries.conf': sound,
+    secret: 'a secret\n',
+    empty: '',
+    'entrepot.toml':
+      sender('hub', 'registry = "docker.io"\nsecret_file = "secret"') +
+      sender('other', 'registry = "quay.io"\nsecret_file = "secret"') +
+      sender('unfit', 'registry = "docker.io"\nsecret_file = "empty"\nmatch = "team/**"'),
+  });
+  const { code, stdout } = await check(folder, '--json');
+  assert.equal(code, 2);
+  const { events, warnings, errors, files } = JSON.parse(stdout);
+  assert.deepEqual(events.in[0], { name: 'hub', format: 'distribution', registry: 'docker.io', match: '**' });
+  assert.deepEqual(
+    warnings.map(({ message }: { message: string }) => message),
+    [
+      '[[events.in]] "other" is of quay.io, which no [[registry]] lists: its events bring nothing here',
+      '[[events.in]] "unfit" has match = "team/**", which fits no repository of docker.io: all its events are ignored',
+    ],
+  );
+  const [error, ...others] = errors;
+  assert.deepEqual(others, []);
+  const empty = join(folder, 'empty');
+  assert.equal(
+    error.message,
+    `events.in.secret_file names ${empty}: the file is empty: it must hold the secret`,
+  );
+  assert.equal(error.line, 15);
+  assert.ok(files.includes(join(folder, 'secret')));
+  const text = (await check(folder)).stdout;
+  assert.match(
+    text,
+    /^events from +path +format +registry +match\nhub +\/events\/hub +distribution +docker\.io +\*\*$/m,
+  );
+  assert.doesNotMatch(text, /a secret/);
+});

@@ -223,6 +223,30 @@ describe('events of zot', () => {
   });
 });
 
+describe('events of another Entrepot', () => {
+  it('name images with their registry', () => {
+    const event = (type: string, data: object) => ({
+      specversion: '1.0',
+      id: '0198-1',
+      source: 'https://e1.corp:5000',
+      type,
+      data: { repository: 'images.local/team/app', ...data },
+    });
+    const bodies = [
+      event('entrepot.manifest.pushed', { tag: 'v1', digest }),
+      event('entrepot.tag.moved', { tag: 'v1', digest, previous: other }),
+      event('entrepot.deleted', { tag: 'v1' }),
+      event('entrepot.sync.finished', {}),
+    ];
+    assert.deepEqual(inShort(readCloudEvents, bodies), [
+      `+images.local/team/app:v1@${digest}`,
+      `+images.local/team/app:v1@${digest}`,
+      '-images.local/team/app:v1',
+      'none',
+    ]);
+  });
+});
+
 describe('webhooks of Docker Hub', () => {
   it('tell the tag that was pushed', () => {
     const body = {
