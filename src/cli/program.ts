@@ -8,8 +8,9 @@ import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
-import { addCacheCommands, type CommandSeam } from './commands/cache-commands.ts';
+import { addCacheCommands } from './commands/cache-commands.ts';
 import { check } from './commands/check.ts';
+import type { CommandSeam } from './commands/command-seam.ts';
 import { addEventCommands } from './commands/event-commands.ts';
 import {
   type ExplainFailure,

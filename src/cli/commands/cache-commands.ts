@@ -1,15 +1,8 @@
 /** The commands that concern the cache: their arguments, flags and help. They work with and without a running server. */
 import type { Command } from 'commander';
-import type { LoadOptions } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import { examples } from '../output/examples.ts';
-import type { Result } from '../output/result.ts';
-
-export interface CommandSeam {
-  loadOptions(command: Command): LoadOptions;
-  /** Prints the result and keeps its exit code. */
-  done(result: Result, flags: { json?: true }): void;
-}
+import { type CommandSeam, commandsOf, gather } from './command-seam.ts';
 
 interface Flags {
   readonly json?: true;
@@ -23,13 +16,7 @@ interface Flags {
 
 /** Adds `list`, `usage`, `gc`, `scrub`, `purge`, `pin`, `unpin`, `pull` and `sync` to the program. */
 export function addCacheCommands(program: Command, { loadOptions, done }: CommandSeam): void {
-  function add(name: string, description: string): Command {
-    return program
-      .command(name)
-      .description(description)
-      .option('--data <DIR>', 'folder of the cache')
-      .option('--json', 'print JSON');
-  }
+  const add = commandsOf(program);
 
   add('list', 'list the cached images, and the platforms that can be pulled without a registry')
     .argument('[GLOB]', 'only images that match, such as "docker.io/team/**" or "**:latest"')
@@ -128,9 +115,4 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
       const syncFlags = { isDryRun: flags.dryRun ?? false, showsProgress: flags.json === undefined };
       done(await sync(names, syncFlags, loadOptions(command)), flags);
     });
-}
-
-/** Collects the values of a flag that may be repeated. (A flag with several values would take the REF after it as one.) */
-export function gather(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }

@@ -1,7 +1,7 @@
 /** `entrepot events`: its subcommands, their flags and help. They work with and without a running server. */
 import type { Command } from 'commander';
 import { examples } from '../output/examples.ts';
-import type { CommandSeam } from './cache-commands.ts';
+import { type CommandSeam, commandsOf } from './command-seam.ts';
 
 interface Flags {
   readonly json?: true;
@@ -17,13 +17,7 @@ export function addEventCommands(program: Command, { loadOptions, done }: Comman
     .description('show events that wait for a sink of [[events.out]], and send events again')
     .addHelpText('after', examples('entrepot events list --dead'));
 
-  function add(name: string, description: string): Command {
-    return events
-      .command(name)
-      .description(description)
-      .option('--data <DIR>', 'folder of the cache')
-      .option('--json', 'print JSON');
-  }
+  const add = commandsOf(events);
 
   add('list', 'list events that wait to be sent, the oldest of each sink first, each with the reason')
     .option('--sink <NAME>', 'only those for this sink')

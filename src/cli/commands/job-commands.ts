@@ -1,7 +1,7 @@
 /** `entrepot jobs`: its subcommands, their arguments, flags and help. They work with and without a running server. */
 import type { Command } from 'commander';
 import { examples } from '../output/examples.ts';
-import type { CommandSeam } from './cache-commands.ts';
+import { type CommandSeam, commandsOf } from './command-seam.ts';
 
 interface Flags {
   readonly json?: true;
@@ -18,13 +18,7 @@ export function addJobCommands(program: Command, { loadOptions, done }: CommandS
     .description('show, retry and cancel the durable work of the server')
     .addHelpText('after', examples('entrepot jobs list --state failed'));
 
-  function add(name: string, description: string): Command {
-    return jobs
-      .command(name)
-      .description(description)
-      .option('--data <DIR>', 'folder of the cache')
-      .option('--json', 'print JSON');
-  }
+  const add = commandsOf(jobs);
 
   add('list', 'list jobs, the newest first, each with the reason of its state')
     .option('--state <STATE>', 'only jobs that are pending, running, done, failed or cancelled')

@@ -1,7 +1,7 @@
 /** `entrepot token create | list | revoke`: arguments, flags and help. They work with and without a running server. */
 import type { Command } from 'commander';
 import { examples } from '../output/examples.ts';
-import { type CommandSeam, gather } from './cache-commands.ts';
+import { type CommandSeam, commandsOf, gather } from './command-seam.ts';
 
 interface Flags {
   readonly json?: true;
@@ -14,13 +14,7 @@ interface Flags {
 export function addTokenCommands(program: Command, { loadOptions, done }: CommandSeam): void {
   const token = program.command('token').description('make, list and revoke credentials of programs');
 
-  function add(name: string, description: string): Command {
-    return token
-      .command(name)
-      .description(description)
-      .option('--data <DIR>', 'folder of the cache')
-      .option('--json', 'print JSON');
-  }
+  const add = commandsOf(token);
 
   add('create', 'make a token; it is shown this once, and a running server takes it at once')
     .argument('<NAME>', 'name of the token, which a client sends as its user name')

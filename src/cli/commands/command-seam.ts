@@ -1,0 +1,25 @@
+/** What the commands on the data folder share: their flags, and how they reach the program. */
+import type { Command } from 'commander';
+import type { LoadOptions } from '../../config/load.ts';
+import type { Result } from '../output/result.ts';
+
+export interface CommandSeam {
+  loadOptions(command: Command): LoadOptions;
+  /** Prints the result and keeps its exit code. */
+  done(result: Result, flags: { json?: true }): void;
+}
+
+/** Adds a command with `--data` and `--json` to `parent`. */
+export function commandsOf(parent: Command): (name: string, description: string) => Command {
+  return (name, description) =>
+    parent
+      .command(name)
+      .description(description)
+      .option('--data <DIR>', 'folder of the cache')
+      .option('--json', 'print JSON');
+}
+
+/** Collects the values of a flag that may be repeated. (A flag with several values would take the REF after it as one.) */
+export function gather(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
