@@ -1,6 +1,7 @@
 /**
- * Passwords of the htpasswd file. Docker sends the password with every request to a server that speaks Basic, so a
- * password that was right is remembered for a minute, as a keyed hash, and requests that come together share one comparison.
+ * Passwords of the htpasswd file. A password that was right is remembered as a keyed hash until it has not been used for 36 hours.
+ * So requests of a client that speaks Basic cost no comparison each, and a client that logs in once a day does not wait behind
+ * the guesses of others from its network. Another hash in the file ends that at once. Requests that come together share one comparison.
  * An unknown account costs one comparison like a known one: the time of an answer does not tell which accounts exist.
  */
 import { createHmac, randomBytes } from 'node:crypto';
@@ -12,7 +13,7 @@ import type { Bcrypt } from './bcrypt.ts';
 import { type Account, type Htpasswd, readHtpasswdFile } from './htpasswd.ts';
 
 export interface Passwords {
-  /** Whether this password was right within the last minute. It costs a keyed hash and no comparison. */
+  /** Whether this password was right lately. It costs a keyed hash and no comparison. */
   remembers(name: string, password: string): boolean;
   /** Whether the account has this password. `busy`: too many checks wait. */
   verify(name: string, password: string): Promise<boolean | 'busy'>;
@@ -24,7 +25,7 @@ export interface Passwords {
 
 /** bcrypt reads the first 72 bytes; two longer passwords with the same beginning would be one. */
 export const maxPasswordBytes = 72;
-const rememberedFor = 60_000;
+const rememberedFor = 36 * 3_600_000;
 /** ms for which the last good file counts while another one is being written in its place. */
 const rewriteGrace = 5_000;
 /** Salt and hash that no password is known for. */
@@ -44,6 +45,7 @@ export function createPasswords(
   const right = new LRUCache<string, true>({
     max: 10_000,
     ttl: rememberedFor,
+    updateAgeOnHas: true,
     perf: { now: clock.monotonic },
     ttlResolution: 0,
   });
