@@ -8,6 +8,7 @@
  *   no credentials, and more is needed   401 with a challenge for the scope
  *   a token for less                     401, insufficient_scope: the client gets another token
  *   a token of another server for less   the same: that server knows whether there is one for more
+ *   a client certificate alone           the same as no credentials: the client may have a password as well
  *   a known principal may not pull       404, as for an image that does not exist
  *   a known principal may not write      403
  *
@@ -30,7 +31,11 @@ export interface Admission {
   refusal(wanted: Wanted): Answer | undefined;
   /** Whether the principal has this right on this image. */
   may(right: Right, image: ImageName): boolean;
-  /** The challenge that `/v2/` answers with; undefined where the request has a principal that is known, or none is asked for. */
+  /**
+   * The challenge that `/v2/` answers with; undefined where the request has credentials, or none are asked for. Clients send a password
+   * only after it, so a client with a certificate gets it, too. It then gets a token for the names of its certificate, if it has
+   * nothing else.
+   */
   challenge(): Answer | undefined;
 }
 
@@ -49,13 +54,13 @@ export type Admitted =
   | { readonly ok: true; readonly admission: Admission }
   | { readonly ok: false; readonly answer: Answer };
 
-/** Determines the principal. Resolves for anything that a client sends. */
+/** Determines the principal. `address`: of the client (`client-address.ts`). Resolves for anything that a client sends. */
 export function admit(
   access: Access,
   incoming: IncomingMessage,
-  route: Pick<Router, 'image'>,
+  around: { readonly route: Pick<Router, 'image'>; readonly address: string },
 ): Admitted | Promise<Admitted> {
-  const client = clientFacts(incoming, route);
+  const client = clientFacts(incoming, around);
   const identified = access.identify(client);
   const respond = (found: Identified): Admitted => {
     if (!found.ok) return { ok: false, answer: refusedLogin(access, found, client) };
@@ -66,12 +71,12 @@ export function admit(
 
 function admissionOf(access: Access, principal: Principal, client: ClientFacts): Admission {
   const { host, secure } = client;
-  const isUnknown = principal.kind === 'anonymous';
+  const isBare = client.authorization === undefined;
   return {
     principal,
     may: (right, image) => access.allowance(principal, right, image.name) !== undefined,
     challenge() {
-      if (access.isOpen || !isUnknown || client.authorization !== undefined) return undefined;
+      if (access.isOpen || !isBare) return undefined;
       return challengeAnswer(
         access.challenge({ host, secure }),
         'log in, or go on without an account where that is allowed',
@@ -80,13 +85,17 @@ function admissionOf(access: Access, principal: Principal, client: ClientFacts):
     refusal({ right, image, name, namespace, target }) {
       if (access.allowance(principal, right, image.name)) return undefined;
       const isNarrow = access.isOutOfScope(principal, right, image.name);
-      if (!access.isOpen && (isUnknown || isNarrow)) {
+      if (!access.isOpen && (isBare || isNarrow || principal.kind === 'anonymous')) {
         const rights: readonly Right[] = right === 'push' ? ['pull', 'push'] : [right];
-        const error = client.authorization === undefined ? undefined : ('insufficient_scope' as const);
+        const error = isBare ? undefined : ('insufficient_scope' as const);
         // A token request has no `ns`, so the scope must spell the registry that it chose.
         const scope = { name: namespace === undefined ? name : image.name, rights };
         const challenge = access.challenge({ host, secure, scope, error });
-        const reason = isNarrow ? 'the token is for less than this' : 'an account is needed for this';
+        const reason = isNarrow
+          ? 'the token is for less than this'
+          : principal.kind === 'certificate'
+            ? `${principal.name} alone may not do this, so an account is needed`
+            : 'an account is needed for this';
         return challengeAnswer(challenge, `${reason}: ${right} of ${image.name}`);
       }
       if (target) return hiddenAnswer(target, `${principal.name} may not ${right} ${image.name}`);

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { basic, passwords, publicImage, rules, secretImage, startGuarded } from '../support/access.ts';
+import {
+  basic,
+  bearer,
+  passwordLine,
+  passwords,
+  publicImage,
+  rules,
+  secretImage,
+  startGuarded,
+} from '../support/access.ts';
 import { startApp } from '../support/app.ts';
 import { createCertificateAuthority } from '../support/certificates.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
@@ -171,6 +180,46 @@ describe('a reload', () => {
 });
 
 describe('a client certificate', () => {
+  it('beside accounts gets what its names may, and a challenge for all else: the client may have a password', async (t) => {
+    const authority = createCertificateAuthority();
+    const folder = tempFolder(t);
+    const server = authority.issue();
+    for (const [name, text] of Object.entries({
+      'tls.crt': server.cert,
+      'tls.key': server.key,
+      'ca.crt': authority.cert,
+    }))
+      writeFileSync(join(folder, name), text);
+    writeFileSync(join(folder, 'htpasswd'), passwordLine('ann', passwords.ann));
+    const registry = await startRegistry(t);
+    registry.putImage('public/app', '1', publicImage);
+    const toml = `[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\nclient_ca = "ca.crt"\n[access]\nanonymous = []\nhtpasswd = "htpasswd"\n${rules.replace('who = ["bob", "ann"]', 'who = ["cn=node-*"]')}`;
+    const proxy = await startApp(t, {
+      registries: entry('ex.test', { source: registry.host }),
+      toml,
+      folder,
+    });
+    const client = authority.issue({ client: true, commonName: 'node-7' });
+    const ask = (path: string, headers = {}, method = 'GET') =>
+      get(`${proxy.url}${path}`, { ca: authority.cert, client, headers, method });
+    const upload = '/v2/images.local/a/blobs/uploads/';
+    assert.equal((await ask(open)).status, 200, 'a node asks for its image at once');
+    assert.equal((await ask('/v2/')).status, 401, 'skopeo sends a password only after this');
+    const refused = [await ask(secret), await ask(upload, {}, 'POST')];
+    for (const { status, headers } of refused) {
+      assert.equal(status, 401);
+      assert.match(headers['www-authenticate'] ?? '', /^Bearer realm="https:.*,scope="repository:[^"]+"$/);
+    }
+    assert.equal((await ask(upload, basic('ann', passwords.ann), 'POST')).status, 202);
+    assert.equal((await ask('/v2/', basic('ann', passwords.ann))).status, 200);
+    const got = await ask(
+      '/token?scope=repository:ex.test/public/app:pull&scope=repository:images.local/a:pull,push',
+    );
+    const token = bearer(JSON.parse(got.body.toString()).token);
+    assert.deepEqual([(await ask('/v2/', token)).status, (await ask(open, token)).status], [200, 200]);
+    assert.equal((await ask(upload, token, 'POST')).status, 403, 'no token helps it');
+  });
+
   it('is a principal by its names, without any account', async (t) => {
     const authority = createCertificateAuthority();
     const folder = tempFolder(t);
