@@ -152,6 +152,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       replaceAccess();
       parts.transfers.configure(settings.transfer);
       server.limit(settings.limits);
+      server.trust(settings.trustedProxies);
       backgroundScrub.configure(settings.cache.scrub);
       parts.durable.schedule.configure(syncSchedule(settings.syncs));
       parts.outbox.configure(settings.eventSinks);
@@ -273,7 +274,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const live = { pull, push, route, events, access: () => access.current };
   const server = createServer(
     { ...live, log, clock, metrics, via, problem: admin.problem },
-    { listen: settings.listen, limits: settings.limits, tls: settings.tls.certificate !== undefined },
+    { ...settings, tls: settings.tls.certificate !== undefined },
   );
   metrics.watch(watchedStates({ cache: admin, jobs: cache.jobs, transfers, uploads, outbox, routes, clock }));
   metrics.configured(clock.now() / 1000);

@@ -58,6 +58,8 @@ export interface ServerConfig {
   /** Absolute path of the folder with objects of an OpenShift cluster, which change registries.conf (`policies/`). */
   readonly policies: string | undefined;
   readonly tls: TlsPaths;
+  /** Networks of the proxies that tell the address of a client. */
+  readonly trustedProxies: readonly string[];
   /** True: a change of its files reloads the configuration. False: only SIGHUP does. */
   readonly reloadOnChange: boolean;
   readonly log: {

@@ -92,6 +92,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
       flag: 'policies',
       variable: 'ENTREPOT_POLICIES',
     }),
+    trustedProxies: top.list('trusted_proxies', kind.network),
     reloadOnChange: top.value('reload_on_change', kind.flag, true),
     tls: readTls(top.table('tls'), path),
     log: {

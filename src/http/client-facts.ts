@@ -15,14 +15,17 @@ export interface ClientFacts extends Credentials {
 /** Names of client certificates; a connection keeps its own. */
 const namesOf = new WeakMap<TLSSocket, readonly string[]>();
 
-/** Reads the headers and the connection. */
-export function clientFacts({ headers, socket }: IncomingMessage, route: Pick<Router, 'image'>): ClientFacts {
-  const { host, authorization } = headers;
+/** Reads the headers and the connection. `address`: see `client-address.ts`. An empty Authorization header is none. */
+export function clientFacts(
+  { headers, socket }: IncomingMessage,
+  { route, address }: { readonly route: Pick<Router, 'image'>; readonly address: string },
+): ClientFacts {
+  const { host } = headers;
   const isTls = socket instanceof TLSSocket;
   return {
-    authorization,
+    authorization: headers.authorization || undefined,
     certificate: isTls ? peerNames(socket) : undefined,
-    address: socket.remoteAddress ?? '',
+    address,
     host,
     // A client that lies here sends only itself to HTTPS. Without it, a password would go to a proxy that ends TLS as plain text.
     secure: isTls || headers['x-forwarded-proto'] === 'https',

@@ -19,6 +19,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { faultAnswer } from './answers/registry-error.ts';
+import type { AddressOf } from './client-address.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
@@ -28,6 +29,7 @@ import { createWriteHandler, isUploadRequest, type WriteHandlerDeps } from './wr
 export interface RegistryApiDeps extends ReadHandlerDeps, WriteHandlerDeps {
   /** In force now. */
   readonly access: () => Access;
+  readonly addressOf: AddressOf;
   readonly log: Log;
   readonly metrics?: Metrics | undefined;
 }
@@ -49,7 +51,7 @@ export function createRegistryApi(
   deps: RegistryApiDeps,
   options: { readonly stallTimeout: () => number },
 ): RegistryApi {
-  const { clock, newId } = deps;
+  const { clock, newId, addressOf, route } = deps;
   const requestLog = createRequestLog(deps);
   const read = createReadHandler(deps);
   const write = createWriteHandler(deps);
@@ -68,12 +70,13 @@ export function createRegistryApi(
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const request = readRegistryRequest(incoming);
     const requestId = requestIdOf(incoming, newId);
-    const over = requestLog.begin(incoming, requestId, request.rawPath);
+    const client = addressOf(incoming);
+    const over = requestLog.begin(incoming, { requestId, rawPath: request.rawPath, client });
     let handled: Handled | undefined;
     let principal: Principal | undefined;
     let answer: Answer;
     try {
-      const found = admit(deps.access(), incoming, deps.route);
+      const found = admit(deps.access(), incoming, { route, address: client });
       const admitted = found instanceof Promise ? await found : found;
       if (admitted.ok) {
         principal = admitted.admission.principal;

@@ -10,7 +10,14 @@ import type { Sent } from './send-bytes.ts';
 
 export interface RequestLog {
   /** Call when a request arrives. Call the result once, when its answer is over. */
-  begin(incoming: IncomingMessage, requestId: string, rawPath: string): (over: RequestOver) => void;
+  begin(incoming: IncomingMessage, begun: RequestBegun): (over: RequestOver) => void;
+}
+
+export interface RequestBegun {
+  readonly requestId: string;
+  readonly rawPath: string;
+  /** IP address of the client (`client-address.ts`). */
+  readonly client: string;
 }
 
 export interface RequestOver {
@@ -41,9 +48,8 @@ export function createRequestLog(deps: {
 }): RequestLog {
   const { log, clock, metrics } = deps;
   return {
-    begin(incoming, requestId, rawPath) {
+    begin(incoming, { requestId, rawPath, client }) {
       const startedAt = clock.monotonic();
-      const client = incoming.socket.remoteAddress;
       return ({ answer, target, principal, sent }) => {
         const ms = clock.monotonic() - startedAt;
         const { status, cache, endpoint, reason, fault } = answer;

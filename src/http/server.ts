@@ -9,6 +9,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createClientAddress } from './client-address.ts';
 import { cutOff } from './cut-off.ts';
 import { isEventsUrl } from './events/event-path.ts';
 import { createEventsApi } from './events/events-api.ts';
@@ -17,7 +18,7 @@ import { createHttpApp } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
-export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
+export interface ServerDeps extends Omit<RegistryApiDeps, 'newId' | 'addressOf'> {
   /** Why nothing can be cached; `/readyz` says it. */
   readonly problem?: (() => string | undefined) | undefined;
   readonly newId?: (() => string) | undefined;
@@ -28,6 +29,8 @@ export interface ServerDeps extends Omit<RegistryApiDeps, 'newId'> {
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits: ServerLimits;
+  /** Networks of the proxies that tell the address of a client (`client-address.ts`). */
+  readonly trustedProxies?: readonly string[];
   /** Serves TLS instead of plain HTTP. */
   readonly tls?: boolean;
 }
@@ -52,6 +55,8 @@ export interface Server {
   stop(graceMs: number, drainMs?: number): Promise<{ readonly cut: number }>;
   /** Holds for connections and answers that begin from now on. */
   limit(limits: ServerLimits): void;
+  /** Holds for requests that begin from now on. */
+  trust(proxies: readonly string[]): void;
   /** Sets the certificate: before `start` of a TLS server, and at each renewal. */
   secure(tls: ServerTls): void;
   /** The routes beside the distribution API; further ones can be mounted. */
@@ -86,20 +91,19 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
   let { clientStall } = options.limits;
+  const { addressOf, trust } = createClientAddress(options.trustedProxies ?? []);
 
   const app = createHttpApp({
-    access: deps.access,
-    route: deps.route,
-    log: deps.log,
-    metrics,
+    ...deps,
+    addressOf,
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),
   });
   const { events, newId = shortId } = deps;
   const apiOptions = { stallTimeout: () => clientStall };
-  const registry = createRegistryApi({ ...deps, newId }, apiOptions);
-  const eventsApi = events && createEventsApi({ ...deps, events, newId }, apiOptions);
-  const answerByApp = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const registry = createRegistryApi({ ...deps, addressOf, newId }, apiOptions);
+  const eventsApi = events && createEventsApi({ ...deps, addressOf, events, newId }, apiOptions);
+  const answerByApp = appListener(app);
 
   const tlsServer = options.tls ? createTlsServer(nodeOptions, deps) : undefined;
   const server = tlsServer?.server ?? createNodeServer(nodeOptions);
@@ -127,7 +131,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   });
 
   function answer(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    toOriginForm(incoming);
+    const url = toOriginForm(incoming);
     underWay.set(outgoing, incoming.socket);
     outgoing.once('close', () => {
       underWay.delete(outgoing);
@@ -136,10 +140,9 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     });
     if (isStopping) outgoing.setHeader('Connection', 'close');
     if (!incoming.complete && !isPush(incoming)) limitBody(incoming, outgoing, clock);
-    const { url = '' } = incoming;
     if (isRegistryUrl(url)) void registry.handle(incoming, outgoing);
     else if (eventsApi && isEventsUrl(url)) void eventsApi.handle(incoming, outgoing);
-    else void answerByApp(incoming, outgoing);
+    else answerByApp(incoming, outgoing);
   }
 
   function start(): Promise<{ host: string; port: number }> {
@@ -189,7 +192,19 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     clientStall = limits.clientStall;
   }
 
-  return { start, stop, limit, secure: (tls) => tlsServer?.secure(tls), app };
+  return { start, stop, limit, trust, secure: (tls) => tlsServer?.secure(tls), app };
+}
+
+/**
+ * Answers by the routes beside the distribution API. Bodies for them are small, so a client that asks before it sends one is told to go
+ * on at once; a handler of the distribution API does it with its first read. A health check of HTTP/1.0 names no host.
+ */
+function appListener(app: Hono): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: 'localhost' });
+  return (incoming, outgoing) => {
+    if (incoming.headers.expect !== undefined && incoming.httpVersion !== '1.0') outgoing.writeContinue();
+    void listener(incoming, outgoing);
+  };
 }
 
 /** A body that nothing reads must end as well: its connection is of no use before. */
@@ -210,13 +225,18 @@ function shortId(): string {
   return randomUUID().slice(-12);
 }
 
-/** A request line may hold a whole URL, as for a proxy. Its host then replaces the Host header (RFC 9112, section 3.2.2). */
-function toOriginForm(incoming: IncomingMessage): void {
-  const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(incoming.url ?? '');
-  if (!absolute) return;
+/**
+ * A request line may hold a whole URL, as for a proxy. Its host then replaces the Host header (RFC 9112, section 3.2.2). Gives what
+ * comes after the host, which is the URL from then on.
+ */
+function toOriginForm(incoming: IncomingMessage): string {
+  const { url = '' } = incoming;
+  const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(url);
+  if (!absolute) return url;
   const [, authority = '', rest = ''] = absolute;
   incoming.headers.host = authority.slice(authority.lastIndexOf('@') + 1);
   incoming.url = rest.startsWith('/') ? rest : `/${rest}`;
+  return incoming.url;
 }
 
 function listenFailed(host: string, port: number, cause: NodeJS.ErrnoException): EntrepotError {

@@ -50,10 +50,10 @@ mode = "overlay"
 delete = true
 `;
 
-/** `ex.test/team/secret:1` and `ex.test/public/app:1`. `access`: lines of `[access]` itself; `more`: tables after the rules. */
+/** `ex.test/team/secret:1` and `ex.test/public/app:1`. `top`: lines before the first table; `access`: lines of `[access]` itself; `more`: tables after the rules. */
 export async function startGuarded(
   t: Cleanup,
-  { access = 'anonymous = []\nhtpasswd = "htpasswd"', more = '', rules: own = rules } = {},
+  { top = '', access = 'anonymous = []\nhtpasswd = "htpasswd"', more = '', rules: own = rules } = {},
   deps: Partial<AppDeps> = {},
 ) {
   const registry = await startRegistry(t);
@@ -67,7 +67,7 @@ export async function startGuarded(
     );
   writeAccounts(['ann', 'bob', 'eve']);
   const file = JSON.stringify(join(folder, 'htpasswd'));
-  const toml = `[access]\n${access}\n${own}\n${more}\n`.replace('"htpasswd"', file);
+  const toml = `${top}\n[access]\n${access}\n${own}\n${more}\n`.replace('"htpasswd"', file);
   const registries = entry('ex.test', { source: registry.host });
   const proxy = await startApp(t, { registries, toml, folder }, deps);
   return {

@@ -1,6 +1,7 @@
 /** The kinds of values in entrepot.toml, in `ENTREPOT_*` variables and in flags, each with what is accepted. */
 import { resolve } from 'node:path';
 import picomatch from 'picomatch';
+import { isNetwork } from '../../lib/networks.ts';
 import { dockerHub, dockerHubNames } from '../../oci/docker-hub.ts';
 import { isDomain, parseRepository } from '../../oci/reference.ts';
 import { parseProxyUrl } from '../proxy-env.ts';
@@ -145,6 +146,13 @@ export const listenAddress: ValueKind<{ host: string; port: number }> = {
     return host !== undefined && port <= maxPort ? { host, port } : undefined;
   },
   show: ({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`,
+};
+
+/** An IP address or a network of IP addresses, not of all. */
+export const network: ValueKind<string> = {
+  expected: 'an IP address or a network such as "10.0.0.0/8" or "2001:db8::/32", with at least one bit',
+  read: (value) =>
+    typeof value === 'string' && isNetwork(value) && !/\/0+$/.test(value) ? value : undefined,
 };
 
 /** `host[:port]`, as it is. */

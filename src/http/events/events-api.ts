@@ -21,6 +21,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Answer } from '../answers/answer.ts';
 import { errorsAnswer, faultAnswer } from '../answers/registry-error.ts';
 import { createBodyBudget } from '../body-budget.ts';
+import type { AddressOf } from '../client-address.ts';
 import { closeLingering } from '../push/lingering-close.ts';
 import { type RequestBody, requestBody } from '../push/request-body.ts';
 import { createRequestLog, requestIdOf } from '../request-log.ts';
@@ -32,6 +33,7 @@ import { headerOf, proofOf } from './sender-secret.ts';
 export interface EventsApiDeps {
   /** Of the configuration in force. */
   readonly events: EventsIn;
+  readonly addressOf: AddressOf;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics?: Metrics | undefined;
@@ -57,7 +59,7 @@ export function createEventsApi(
   deps: EventsApiDeps,
   options: { readonly stallTimeout: () => number },
 ): EventsApi {
-  const { events, clock, metrics, newId, via } = deps;
+  const { events, addressOf, clock, metrics, newId, via } = deps;
   const requestLog = createRequestLog(deps);
   const checks = createSenderChecks(deps);
   const proven = createBodyBudget(maxHeld, 'events');
@@ -66,7 +68,11 @@ export function createEventsApi(
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const path = readEventPath(incoming.url ?? '');
     const requestId = requestIdOf(incoming, newId);
-    const over = requestLog.begin(incoming, requestId, path.shown);
+    const over = requestLog.begin(incoming, {
+      requestId,
+      rawPath: path.shown,
+      client: addressOf(incoming),
+    });
     const body = requestBody(incoming, outgoing, clock);
     const answer = await respond(incoming, path, body).catch((fault) => faultAnswer(fault, requestId));
     answer.headers['X-Content-Type-Options'] = 'nosniff';

@@ -6,6 +6,7 @@ import type { EventSource } from '../../replication/events/event-sources.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Answer } from '../answers/answer.ts';
 import { errorsAnswer } from '../answers/registry-error.ts';
+import type { AddressOf } from '../client-address.ts';
 import { type Proof, proves } from './sender-secret.ts';
 
 export interface EventsIn {
@@ -34,9 +35,10 @@ const nothing = new Uint8Array();
 /** Remembers failures by address, through `failedLogins`. */
 export function createSenderChecks(deps: {
   readonly events: EventsIn;
+  readonly addressOf: AddressOf;
   readonly log: Pick<Log, 'warn' | 'error'>;
 }): SenderChecks {
-  const { events, log } = deps;
+  const { events, addressOf, log } = deps;
   return {
     secretOf({ settings: { name, secretFile } }) {
       try {
@@ -48,8 +50,8 @@ export function createSenderChecks(deps: {
         return errorsAnswer(503, [{ code: 'UNAVAILABLE', message }], { 'Retry-After': '30' });
       }
     },
-    async refusal({ socket }, { settings }, proof, secret, body = nothing) {
-      const client = socket.remoteAddress ?? '';
+    async refusal(incoming, { settings }, proof, secret, body = nothing) {
+      const client = addressOf(incoming);
       const check = events.failedLogins.begin(client);
       if (!check) {
         const message = 'too many requests with a wrong secret are waiting';

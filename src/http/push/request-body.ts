@@ -23,7 +23,7 @@ export function requestBody(incoming: IncomingMessage, outgoing: ServerResponse,
   const { headers } = incoming;
   const isChunked = headers['transfer-encoding'] !== undefined;
   const length = isChunked ? undefined : Number(headers['content-length'] ?? 0);
-  let mayExpect = headers.expect?.toLowerCase() === '100-continue';
+  let mayExpect = headers.expect !== undefined && incoming.httpVersion !== '1.0';
 
   /** Only the time counts in which a chunk is waited for: the consumer may be slow. */
   async function* bytes(): AsyncGenerator<Uint8Array> {

@@ -3,9 +3,10 @@
  * container runtime (golang.org/x/net/http/httpproxy): each scheme has its own variable, `corp.example` covers its subdomains, an entry
  * may have a port, be an address or a CIDR block, `*` means everything, and loopback is never proxied.
  */
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { ProxyEnvironment } from '../../config/config.ts';
 import { literalKind } from '../../lib/address-kind.ts';
+import { isNetwork, networkMatcher } from '../../lib/networks.ts';
 import type { HostSettings } from '../host-settings.ts';
 
 export interface Proxies {
@@ -44,10 +45,7 @@ function toUrl(text: string | undefined): URL | undefined {
 
 function matcher(entry: string): Matcher {
   if (entry === '*') return () => true;
-  const [network, bits, rest] = entry.split('/');
-  if (network !== undefined && bits !== undefined && rest === undefined && isIP(network) !== 0) {
-    return subnetMatcher(network, Number(bits));
-  }
+  if (entry.includes('/') && isNetwork(entry)) return networkMatcher([entry]);
   const { host, port } = splitPort(entry.toLowerCase());
   const name = host.replace(/^\*?\./, '');
   const subdomainsOnly = name !== host;
@@ -55,15 +53,6 @@ function matcher(entry: string): Matcher {
     if (port !== undefined && port !== hostPort) return false;
     return (!subdomainsOnly && hostname === name) || (isIP(name) === 0 && hostname.endsWith(`.${name}`));
   };
-}
-
-function subnetMatcher(network: string, bits: number): Matcher {
-  const family = isIP(network) === 6 ? 'ipv6' : 'ipv4';
-  const largest = family === 'ipv6' ? 128 : 32;
-  if (!Number.isInteger(bits) || bits < 0 || bits > largest) return () => false;
-  const list = new BlockList();
-  list.addSubnet(network, bits, family);
-  return (hostname) => isIP(hostname) !== 0 && list.check(hostname, isIP(hostname) === 6 ? 'ipv6' : 'ipv4');
 }
 
 function splitPort(entry: string): { host: string; port: string | undefined } {

@@ -30,6 +30,7 @@ const defaults = {
   reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
   log: { level: 'info', format: undefined },
+  trustedProxies: [],
   limits: { stopGrace: 30_000, drainDelay: 0, maxConnections: 10_000, clientStall: 3_600_000 },
   routing: { defaultRegistry: 'docker.io', unlisted: 'refuse', hosts: new Map(), names: new Map() },
   access: {
@@ -90,6 +91,7 @@ describe('entrepot.toml', () => {
       data = "/var/lib/entrepot"
       policies = "policies"
       reload_on_change = false
+      trusted_proxies = ["10.0.0.0/8", "2001:db8::1"]
       log = { level = "debug", format = "text" }
       limits = { stop_grace = "1m", drain_delay = "2s", max_connections = 5, client_stall = "20m" }
       [tls]
@@ -176,6 +178,7 @@ describe('entrepot.toml', () => {
       policies: '/etc/policies',
       log: { level: 'debug', format: 'text' },
       reloadOnChange: false,
+      trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
       tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
       limits: { stopGrace: 60_000, drainDelay: 2000, maxConnections: 5, clientStall: 1_200_000 },
       routing: {
@@ -324,6 +327,7 @@ describe('an unknown key', () => {
       /^3: .*in \[\[upstream\.host\]\]: did you mean password_file\?$/,
     ],
     ['[[upstream.hosts]]\nhost = "h.io"', /^1: unknown key "hosts" in \[upstream\]: did you mean host\?$/],
+    ['[limits]\ntrusted_proxies = []', /^2: .*it belongs above the first table$/],
     ['"lis ten" = 1', /^1: unknown key "lis ten"/],
   ] as const) {
     it(`names its line and what may be meant: ${JSON.stringify(text)}`, () => {
@@ -344,6 +348,15 @@ describe('a wrong value', () => {
     ['listen = "localhost:65536"', 'not "localhost:65536"'],
     ['listen = "::1:80"', 'not "::1:80"'],
     ['listen = 5000', 'not 5000'],
+    [
+      'trusted_proxies = ["0.0.0.0/0"]',
+      'each item of trusted_proxies must be an IP address or a network such as',
+    ],
+    ['trusted_proxies = ["::/0"]', 'each item of trusted_proxies must be an IP address or a network such as'],
+    [
+      'trusted_proxies = ["10.0.0.0/33"]',
+      'each item of trusted_proxies must be an IP address or a network such as',
+    ],
     ['data = ""', 'data must be a path of at least one character, not ""'],
     ['log.level = "trace"', 'log.level must be "debug", "info", "warn" or "error", not "trace"'],
     ['upstream.connect_timeout = 3', 'upstream.connect_timeout must be a duration like'],

@@ -66,6 +66,7 @@ describe('beside the registry', () => {
   it('tells busy connections that it is stopping', async () => {
     const app = createHttpApp({
       ...readOnly,
+      addressOf: () => '',
       route: createRouter(listing(), routingWith()),
       isStopping: () => true,
       log: createLog({ level: 'silent', to: { write() {} } }),

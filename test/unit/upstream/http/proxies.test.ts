@@ -40,7 +40,7 @@ describe('which proxy is used', () => {
     ['https://[fd00::5]', 'fd00::/8', true],
     ['https://[fd00::5]:5000', '[fd00::5]:5000', true],
     ['https://[fd00::5]', 'fd00::5', true],
-    ['https://quay.io', '10.0.0.0/99,/8,:,]', false],
+    ['https://quay.io', '10.0.0.0/99,10.0.0.0/,/8,:,]', false],
     ['https://localhost:5000', '', true],
     ['https://127.3.4.5', '', true],
     ['https://[::1]:5000', '', true],
