@@ -202,7 +202,7 @@ describe('entrepot.toml', () => {
             who: ['ci', 'group:platform', 'cn=node-*'],
             match: 'docker.io/team/**',
             may: ['pull', 'push'],
-            line: 22,
+            line: 23,
           },
         ],
       },
