@@ -14,9 +14,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Administration, createAdministration } from './admin/administration.ts';
-import { createBackgroundScrub } from './admin/background-scrub.ts';
-import { createRepair } from './admin/repair.ts';
-import { createScrubs } from './admin/scrubs.ts';
 import { cacheEvents } from './app/cache-events.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
@@ -27,6 +24,7 @@ import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
 import { createLiveSyncs } from './app/live-syncs.ts';
 import { createRoutes } from './app/routes.ts';
+import { createScrubbing } from './app/scrubbing.ts';
 import { watchedStates } from './app/watched-states.ts';
 import { openCache } from './cache/open-cache.ts';
 import { adminSocket } from './config/admin-socket.ts';
@@ -44,7 +42,6 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createSinks } from './replication/outbox/sinks.ts';
-import { syncSchedule } from './replication/sync-job.ts';
 import type { Syncs } from './replication/syncs.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -132,7 +129,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         const address = await server.start();
         parts.access.start();
         backgroundScrub.configure(cache.scrub);
-        parts.durable.start(syncSchedule(routes.current.settings.syncs));
+        parts.durable.start(parts.syncs.configure(routes.current.settings));
         parts.outbox.start();
         return address;
       } catch (error) {
@@ -154,7 +151,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       server.limit(settings.limits);
       server.trust(settings.trustedProxies);
       backgroundScrub.configure(settings.cache.scrub);
-      parts.durable.schedule.configure(syncSchedule(settings.syncs));
+      parts.durable.schedule.configure(parts.syncs.configure(settings));
       parts.outbox.configure(settings.eventSinks);
       secure(tls);
       for (const key of keptUntilRestart(config.server, settings)) {
@@ -247,19 +244,11 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const push = createLivePush({ routes, content: cache.hosted, uploads, pull, clock, log });
   const route = liveRouter(routes);
   const { isListed } = route;
-  const scrubs = createScrubs({
-    cache: admin,
-    repair: createRepair({ cache: admin, pull, isListed }),
-    clock,
-    log,
-    onRead: metrics.scrubbed,
-    onDamaged: metrics.scrubDamaged,
-  });
-  const backgroundScrub = createBackgroundScrub({ scrubs, clock, log });
+  const { scrubs, backgroundScrub } = createScrubbing({ cache: admin, pull, isListed, clock, log, metrics });
   const warm = createWarmImage({ pull, cache: admin });
   const tokens = createTokenAdmin({ clock, data, access, routes });
-  const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log });
-  const kinds = [syncs.kind, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
+  const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log, metrics });
+  const kinds = [...syncs.kinds, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
   const jobsDeps = { cache, kinds, transfers, clock, log, metrics };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
   const { jobs, inbox } = durable;
@@ -276,7 +265,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     { ...live, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache: admin, jobs: cache.jobs, transfers, uploads, outbox, routes, clock }));
+  metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock }));
   metrics.configured(clock.now() / 1000);
   return {
     clock,
@@ -289,6 +278,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     transfers,
     scrubs,
     backgroundScrub,
+    syncs,
     durable,
     outbox,
     administration,

@@ -1,44 +1,74 @@
 /** The `[[sync]]` blocks and the registries of the configuration in force: each run begins with what a reload has put there. */
 import type { Cache } from '../cache/cache.ts';
-import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { OutboxEvent } from '../cache/index/outbox/outbox-event.ts';
 import type { OpenCache } from '../cache/open-cache.ts';
+import type { ServerConfig } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
 import type { JobKind } from '../jobs/job.ts';
+import type { Scheduled } from '../jobs/schedule.ts';
+import { createReplicaBook } from '../replication/replicas/replica-book.ts';
+import { createReplicateJob } from '../replication/replicas/replicate-job.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
-import { createSyncJob } from '../replication/sync-job.ts';
+import { createSyncJob, syncSchedule } from '../replication/sync-job.ts';
 import type { SyncsDeps } from '../replication/syncs.ts';
 import { createSyncs, type Syncs } from '../replication/syncs.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
-export interface LiveSyncsDeps extends Pick<SyncsDeps, 'pull' | 'warm' | 'isListed' | 'clock' | 'log'> {
+export interface LiveSyncsDeps extends Pick<SyncsDeps, 'pull' | 'warm' | 'isListed' | 'clock'> {
   readonly routes: LiveRoutes;
-  readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag'> & { readonly admin: CacheAdmin } & Pick<
-      OpenCache,
-      'tell'
-    >;
+  readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag' | 'setList'> &
+    Pick<OpenCache, 'admin' | 'replicas' | 'tell'>;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  readonly metrics: Pick<Metrics, 'replicaCaughtUp' | 'synced' | 'replicated'>;
 }
 
 export interface LiveSyncs {
   readonly commands: Syncs;
-  /** Of the jobs that run blocks. */
-  readonly kind: JobKind;
+  /** Of the jobs that run blocks, and of those that follow events. */
+  readonly kinds: readonly JobKind[];
+  /** What runs by itself with these settings. What is known of tags that only other blocks wanted is forgotten. */
+  configure(settings: Pick<ServerConfig, 'syncs' | 'eventSenders'>): readonly Scheduled[];
 }
 
 /** The first `[[push]]` rule that matches an image counts, as for pulls. */
-export function createLiveSyncs({ routes, cache, ...deps }: LiveSyncsDeps): LiveSyncs {
+export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDeps): LiveSyncs {
+  const { clock, log } = rest;
   const ruleOf = routes.each(({ settings }) => createPushRules(settings.push));
   const blocks = () => routes.current.settings.syncs;
-  const commands = createSyncs({
-    ...deps,
+  const replicas = createReplicaBook({
+    store: cache.replicas,
+    clock,
+    log,
+    caughtUp: metrics.replicaCaughtUp,
+  });
+  const deps = {
+    ...rest,
     cache,
+    replicas,
     admin: cache.admin,
     upstream: () => routes.current.upstream,
     blocks,
-    onFinished: (report) => void cache.tell(syncedEvent(report)),
-    isLocal: (image) => ruleOf()(image)?.mode === 'local',
+    isLocal: (image: string) => ruleOf()(image)?.mode === 'local',
+  };
+  const commands = createSyncs({
+    ...deps,
+    onFinished(report) {
+      metrics.synced(report.name, report.state, report.bytes);
+      void cache.tell(syncedEvent(report));
+    },
   });
-  return { commands, kind: createSyncJob(commands, (name) => blocks().some((block) => block.name === name)) };
+  const hasBlock = (name: string) => blocks().some((block) => block.name === name);
+  const syncJob = createSyncJob({ ...deps, syncs: commands, hasBlock });
+  return {
+    commands,
+    kinds: [syncJob, createReplicateJob({ ...deps, fetched: metrics.replicated })],
+    configure({ syncs, eventSenders }) {
+      void replicas.forget({ syncs: syncs.map(({ name }) => name) });
+      return syncSchedule(syncs, new Set(eventSenders.map(({ registry }) => registry)));
+    },
+  };
 }
 
 /** Repositories that the event of a run names. */

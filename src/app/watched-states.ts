@@ -1,5 +1,6 @@
 /** The states that `/metrics` shows, read from the parts at each scrape. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { ReplicaStore } from '../cache/index/replicas/replica-store.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Uploads } from '../push/uploads.ts';
@@ -10,8 +11,11 @@ import type { LiveOutbox } from './live-outbox.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface WatchedParts {
-  readonly cache: Pick<CacheAdmin, 'usage' | 'disk'>;
-  readonly jobs: Pick<JobStore, 'counts' | 'oldestFailure'>;
+  readonly cache: {
+    readonly admin: Pick<CacheAdmin, 'usage' | 'disk'>;
+    readonly jobs: Pick<JobStore, 'counts' | 'oldestFailure'>;
+    readonly replicas: Pick<ReplicaStore, 'counts' | 'oldestFailure'>;
+  };
   readonly transfers: Pick<Transfers, 'count'>;
   readonly routes: LiveRoutes;
   readonly clock: Pick<Clock, 'now'>;
@@ -22,20 +26,24 @@ export interface WatchedParts {
 /** Reads nothing before a scrape. */
 export function watchedStates({
   cache,
-  jobs,
   transfers,
   uploads,
   outbox,
   routes,
   clock,
 }: WatchedParts): WatchedStates {
+  const { admin, jobs, replicas } = cache;
   return {
     transfersInFlight: () => transfers.count,
-    cache: cache.usage,
+    cache: admin.usage,
     uploads: uploads.usage,
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
     eventSinks: outbox.states,
-    disk: () => ({ ...cache.disk(), minFree: routes.current.settings.cache.minFree }),
+    replicas: async () => ({
+      counts: await replicas.counts(),
+      oldestFailure: await replicas.oldestFailure(),
+    }),
+    disk: () => ({ ...admin.disk(), minFree: routes.current.settings.cache.minFree }),
     hosts: () => routes.current.upstream.health().map((host) => hostState(host, clock.now())),
   };
 }

@@ -19,7 +19,7 @@ export function createListReferrers(deps: ListReferrersDeps) {
     ask: ({ registry, repository }, subject, onProgress) =>
       upstream.listReferrers({ registry, repository }, subject, { onProgress }),
     // No referrers is an answer, not an error (distribution-spec, "Listing Referrers").
-    empty: emptyIndex,
+    empty: emptyReferrers,
     isOfUse: async (image, subject, bytes) =>
       listedIn(readIndex(bytes)).length > 0 || (await cache.find(image, subject)).linked,
   });
@@ -34,7 +34,8 @@ export function createListReferrers(deps: ListReferrersDeps) {
   return { get, expire: ({ image, subject }: ReferrersTarget) => list.expire(image, subject) };
 }
 
-const emptyIndex = Buffer.from(
+/** What a manifest without referrers has. */
+export const emptyReferrers: Uint8Array = Buffer.from(
   JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }),
 );
 

@@ -11,13 +11,11 @@
  * A tag moves only when its new image is whole, so a registry that dies in the middle takes nothing away.
  */
 import type { Digest } from '../oci/digest.ts';
-import { readManifest } from '../oci/manifest.ts';
-import { mediaTypes } from '../oci/media-types.ts';
 import type { Tag } from '../oci/reference.ts';
 import { verdictText } from '../pull/verdict-text.ts';
 import type { WarmProgress } from '../pull/warm-image.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
-import { closureOf } from './closure.ts';
+import { bringReferrers } from './bring-referrers.ts';
 import type { PlannedTag, RepositoryWork, TagAction } from './plan-repository.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
@@ -93,42 +91,25 @@ export async function bringTag(
 
 async function bringDigest(
   deps: SyncDeps,
-  { block, image, signal }: RepositoryWork,
+  work: RepositoryWork,
   root: Digest,
   onProgress: (progress: WarmProgress) => void,
 ): Promise<Brought> {
-  const { registry, repository, name } = image;
+  const { block, image, signal } = work;
+  const { registry, repository } = image;
   const failures: string[] = [];
   const report = await deps.warm(
     { registry, repository, digest: root },
     { platforms: block.platforms, onProgress, signal },
   );
   failures.push(...report.failures);
-  let { fetched } = report;
+  const { fetched } = report;
   if (report.digest === null || block.referrers === 'none') {
     return { hasManifest: report.digest !== null, bytes: fetched, failures };
   }
-  const { manifests } = await closureOf(deps.admin, name, { root, platforms: block.platforms });
-  for (const subject of manifests) {
-    if (signal.aborted) break;
-    const listed = await deps.pull.referrers({ kind: 'referrers', image, subject });
-    if (!listed.found) {
-      failures.push(
-        `the referrers of ${subject} could not be listed: ${verdictText(listed.verdict, listed.trail)}`,
-      );
-      continue;
-    }
-    const index = readManifest(listed.value.bytes, mediaTypes.ociIndex);
-    for (const { digest } of 'problem' in index ? [] : index.children) {
-      const attached = await deps.warm(
-        { registry, repository, digest },
-        { platforms: [], onProgress, signal },
-      );
-      fetched += attached.fetched;
-      failures.push(...attached.failures);
-    }
-  }
-  return { hasManifest: true, bytes: fetched, failures };
+  const attached = await bringReferrers(deps, work, root, onProgress);
+  failures.push(...attached.failures);
+  return { hasManifest: true, bytes: fetched + attached.bytes, failures };
 }
 
 /** A sentence where a host of the image has fewer pulls left than the block wants to leave. */

@@ -47,6 +47,8 @@ export interface PlannedTag {
   readonly reason: string | null;
   /** endpointKey of the one that said so; null if none was asked. */
   readonly endpoint: string | null;
+  /** Of `unknown`: every endpoint says 404. */
+  readonly isAbsent?: true;
 }
 
 export interface RepositoryPlan {
@@ -158,7 +160,8 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
   signal.throwIfAborted();
   if (!head.ok) {
     const reason = `the registry lists it, but does not say what it is: ${verdictText(head.verdict, head.trail)}`;
-    return { ...plan, action: 'unknown', digest: null, reason };
+    const isAbsent = head.verdict.kind === 'notFound';
+    return { ...plan, action: 'unknown', digest: null, reason, ...(isAbsent && { isAbsent }) };
   }
   const { digest, fetched } = head.value;
   const seen = { ...plan, digest, endpoint: endpointKey(head.endpoint) };

@@ -37,3 +37,19 @@ export async function sourceImages(
 export function isSourceGlob(source: string): boolean {
   return source.includes('*');
 }
+
+/** Whether the `source` of a block names this image, `registry/repository`, also where it is not known here. */
+export function isOfSource(source: string, image: string): boolean {
+  const written = expandBraces(source) ?? [];
+  if (namePattern(written.filter(isSourceGlob))?.(image)) return true;
+  return written.some((text) => {
+    const parsed = isSourceGlob(text) ? undefined : parseReference(text);
+    return parsed?.ok === true && referenceName(parsed.value) === image;
+  });
+}
+
+/** The registries that a source names. */
+export function sourceRegistries(source: string): readonly string[] {
+  const written = (expandBraces(source) ?? []).map((text) => parseReference(text.replaceAll('*', 'x')));
+  return [...new Set(written.flatMap((parsed) => (parsed.ok ? parsed.value.registry : [])))];
+}

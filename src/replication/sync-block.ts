@@ -3,11 +3,13 @@ import type { SyncBlock } from '../config/config.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
 import { readTagPattern } from '../lib/tag-patterns.ts';
 import { reasonOf } from '../lib/thrown.ts';
-import { parseTag } from '../oci/reference.ts';
+import { parseTag, type Tag } from '../oci/reference.ts';
 import type { WarmProgress } from '../pull/warm-image.ts';
 import type { ImageName } from '../routing/target.ts';
+import { withAttached } from './attached-results.ts';
 import { attachedTags } from './attached-tags.ts';
-import { bringTag, type TagResult } from './bring-tag.ts';
+import type { TagResult } from './bring-tag.ts';
+import { type CarryOptions, carryOut } from './carry-out.ts';
 import { closureOf } from './closure.ts';
 import {
   type PlannedTag,
@@ -19,6 +21,7 @@ import {
 } from './plan-repository.ts';
 import { sourceImages } from './source-images.ts';
 import type { SyncDeps } from './sync-deps.ts';
+import { newestVersionFirst, versionOf } from './tag-version.ts';
 
 /** Goes out as JSON, as `SyncPlan` and `SyncReport` do. `Tag`: what is told of each tag. */
 export interface SyncedRepository<Tag> {
@@ -81,9 +84,11 @@ export async function syncBlock(
   const until = AbortSignal.any([signal, deadline.signal]);
   try {
     const { images, problem } = await imagesOf(deps, block);
+    await deps.replicas.forget({ sync: block.name, images: images.map(({ name }) => name) });
     const repositories: SyncedRepository<TagResult>[] = [];
     for (const image of images) {
-      repositories.push(await syncRepository(deps, workOf(block, image, until), { onProgress, turn }));
+      const options = { onProgress, turn, stop: signal, changedAt: clock.now() };
+      repositories.push(await syncRepository(deps, workOf(block, image, until), options));
     }
     const tags = repositories.flatMap((repository) => repository.tags);
     const hasProblem = problem !== null || repositories.some((repository) => repository.problem !== null);
@@ -102,62 +107,78 @@ export async function syncBlock(
   }
 }
 
-async function syncRepository(
+/** The same for one repository. Resolves where a registry fails, too. */
+export async function syncRepository(
   deps: SyncDeps,
   work: RepositoryWork,
-  options: Omit<SyncOptions, 'signal'>,
+  options: CarryOptions,
 ): Promise<SyncedRepository<TagResult>> {
-  const { image, signal } = work;
+  const { block, image, signal } = work;
+  const { name } = image;
   let plan: RepositoryPlan;
   try {
     plan = await planRepository(deps, work);
   } catch (error) {
     if (!signal.aborted) throw error;
-    return { image: image.name, listed: 0, tags: [], problem: reasonOf(signal.reason), warning: null };
+    return { image: name, listed: 0, tags: [], problem: reasonOf(signal.reason), warning: null };
   }
-  const planned = new Set<string>(plan.tags.map(({ tag }) => tag));
-  const results = await mapAtOnce(plan.tags, tagsAtOnce, (tag) => carryOut(deps, work, tag, options));
-  const late = (await lateTags(deps, work, plan, results)).filter((tag) => !planned.has(tag));
-  const lateResults = await mapAtOnce(late, tagsAtOnce, async (tag) =>
-    carryOut(deps, work, await planTag(deps, work, tag), options),
-  );
-  return { ...plan, image: image.name, listed: plan.listed.length, tags: [...results, ...lateResults] };
+  const { problem, listed, tags } = plan;
+  if (problem !== null) await deps.replicas.notListed(name, block.name, problem);
+  else await writeDown(deps, work, tags, options.changedAt);
+  const results = new Map<Tag, TagResult>();
+  await mapAtOnce(bringingOrder(tags), tagsAtOnce, async (planned) => {
+    results.set(planned.tag, await carryOut(deps, work, planned, options));
+  });
+  const inOrder = tags.flatMap(({ tag }) => results.get(tag) ?? []);
+  const late = await bringLate(deps, work, { listed, results: inOrder, options });
+  const all = await withAttached(deps, work, inOrder, [...inOrder, ...late]);
+  return { ...plan, image: name, listed: listed.length, tags: [...all, ...late] };
 }
 
-async function carryOut(
+/** What is to be brought, and what the block wants no more. */
+async function writeDown(
+  { replicas }: SyncDeps,
+  { block, image }: RepositoryWork,
+  tags: readonly PlannedTag[],
+  changedAt: number,
+): Promise<void> {
+  const wanted = tags.filter(({ action }) => action !== 'gone' && action !== 'hosted');
+  const coming = wanted.filter(({ action }) => action === 'add' || action === 'move');
+  const names = new Set(wanted.map(({ tag }) => tag));
+  await replicas.planned(image.name, { sync: block.name, wanted: names, coming, changedAt });
+}
+
+/**
+ * What is here in part or is out of date comes first, for clients ask for it; then names such as `latest`; then versions, the newest
+ * first; the rest fills up.
+ */
+function bringingOrder(tags: readonly PlannedTag[]): readonly PlannedTag[] {
+  const isHere = ({ was }: PlannedTag) => was !== null;
+  const versioned = (planned: PlannedTag) => {
+    const version = versionOf(planned.tag);
+    return version ? [{ tag: planned.tag, version, planned }] : [];
+  };
+  const [here, others] = [tags.filter(isHere), tags.filter((one) => !isHere(one))];
+  const named = others.filter(({ tag }) => !versionOf(tag));
+  const versions = others.flatMap(versioned).toSorted(newestVersionFirst);
+  return [...here, ...named, ...versions.map(({ planned }) => planned)];
+}
+
+/** Brings tags of signatures and referrers of what has come: before, its manifests were not known. */
+export async function bringLate(
   deps: SyncDeps,
   work: RepositoryWork,
-  plan: PlannedTag,
-  { onProgress, turn }: Omit<SyncOptions, 'signal'>,
-): Promise<TagResult> {
-  const { tag, action, digest, endpoint, reason } = plan;
-  const result = { tag, action, digest, bytes: 0, reason };
-  if (work.signal.aborted) return { ...result, state: 'failed', reason: reasonOf(work.signal.reason) };
-  switch (action) {
-    case 'add':
-    case 'move':
-      await turn?.();
-      return await bringTag(deps, work, { plan, onProgress });
-    case 'same':
-      // The registry has just confirmed it.
-      if (digest && endpoint) await deps.cache.setTag(work.image.name, tag, { digest, endpoint });
-      return { ...result, state: 'done' };
-    case 'hosted':
-    case 'gone':
-      return { ...result, state: 'left' };
-    case 'refused':
-    case 'unknown':
-      return { ...result, state: 'failed' };
-  }
-}
-
-/** Tags of signatures and referrers of what has come: before, its manifests were not known. */
-async function lateTags(
-  deps: SyncDeps,
-  { block, image, signal }: RepositoryWork,
-  { listed }: RepositoryPlan,
-  results: readonly TagResult[],
-) {
+  {
+    listed,
+    results,
+    options,
+  }: {
+    readonly listed: readonly string[];
+    readonly results: readonly TagResult[];
+    readonly options: CarryOptions;
+  },
+): Promise<readonly TagResult[]> {
+  const { block, image, signal } = work;
   if (block.referrers === 'none' || signal.aborted) return [];
   const manifests = new Set<NonNullable<TagResult['digest']>>();
   for (const { action, digest } of results) {
@@ -165,7 +186,13 @@ async function lateTags(
     const closure = await closureOf(deps.admin, image.name, { root: digest, platforms: block.platforms });
     for (const one of closure.manifests) manifests.add(one);
   }
-  return attachedTags(listed, manifests).flatMap((tag) => parseTag(tag) ?? []);
+  const known = new Set<string>(results.map(({ tag }) => tag));
+  const late = attachedTags(listed, manifests).flatMap((tag) =>
+    known.has(tag) ? [] : (parseTag(tag) ?? []),
+  );
+  return await mapAtOnce(late, tagsAtOnce, async (tag) =>
+    carryOut(deps, work, await planTag(deps, work, tag), options),
+  );
 }
 
 async function imagesOf(deps: SyncDeps, { source }: SyncBlock) {
@@ -173,7 +200,8 @@ async function imagesOf(deps: SyncDeps, { source }: SyncBlock) {
   return { images, problem: images.length === 0 ? `no image known here matches ${source}` : null };
 }
 
-function workOf(block: SyncBlock, image: ImageName, signal: AbortSignal): RepositoryWork {
+/** A block at work on one of its repositories. */
+export function workOf(block: SyncBlock, image: ImageName, signal: AbortSignal): RepositoryWork {
   const patterns = block.immutable.map(readTagPattern);
   const isImmutable = (tag: string) => patterns.some((one) => typeof one === 'function' && one(tag));
   return { block, image, isImmutable, signal };

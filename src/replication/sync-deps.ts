@@ -5,17 +5,23 @@ import type { Clock } from '../lib/clock.ts';
 import type { Pull } from '../pull/pull.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { ReplicaBook } from './replicas/replica-book.ts';
 
 export interface SyncDeps {
   /** Of the configuration in force. */
-  readonly upstream: () => Pick<Upstream, 'listTags' | 'headManifest' | 'endpoints' | 'health'>;
-  readonly pull: Pick<Pull, 'manifest' | 'blob' | 'referrers'>;
+  readonly upstream: () => Pick<
+    Upstream,
+    'listTags' | 'listReferrers' | 'headManifest' | 'endpoints' | 'health'
+  >;
+  readonly pull: Pick<Pull, 'manifest' | 'blob' | 'expire'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
-  readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag'>;
+  readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag' | 'setList'>;
   readonly admin: Pick<CacheAdmin, 'children' | 'serves' | 'eachImage'>;
   /** Whether the configuration names this registry. */
   readonly isListed: (registry: string) => boolean;
   /** Whether a `[[push]]` rule keeps this image from every endpoint. */
   readonly isLocal: (image: string) => boolean;
+  /** Where the state of each tag is written down. */
+  readonly replicas: ReplicaBook;
   readonly clock: Clock;
 }

@@ -5,16 +5,28 @@
 import type { SyncBlock } from '../config/config.ts';
 import type { JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
+import { parseReference } from '../oci/reference.ts';
+import { pausedUntil } from './registry-pause.ts';
+import { sourceRegistries } from './source-images.ts';
 import type { SyncReport } from './sync-block.ts';
+import type { SyncDeps } from './sync-deps.ts';
 import type { Syncs } from './syncs.ts';
 
 export const syncKind = 'sync';
 /** Runs in a row that were not done, before the job counts as failed. */
 const maxFailures = 5;
 
-/** The kind of jobs that run blocks. `hasBlock`: whether the configuration in force has a block of this name. */
-export function createSyncJob({ sync }: Pick<Syncs, 'sync'>, hasBlock: (name: string) => boolean): JobKind {
-  async function run({ job, signal, turn, tell }: JobContext): Promise<JobOutcome> {
+export interface SyncJobDeps extends Pick<SyncDeps, 'upstream' | 'replicas'> {
+  readonly syncs: Pick<Syncs, 'sync'>;
+  /** Whether the configuration in force has a block of this name. */
+  readonly hasBlock: (name: string) => boolean;
+}
+
+/** The kind of jobs that run blocks. */
+export function createSyncJob(deps: SyncJobDeps): JobKind {
+  const { syncs, hasBlock, replicas } = deps;
+
+  async function run({ job, signal, turn, tell, nextTry }: JobContext): Promise<JobOutcome> {
     const name = job.key;
     if (!hasBlock(name))
       return { kind: 'failed', reason: `entrepot.toml has no [[sync]] named ${name} any more` };
@@ -29,23 +41,45 @@ export function createSyncJob({ sync }: Pick<Syncs, 'sync'>, hasBlock: (name: st
       size: number;
       done: number;
     }) => tell({ reference, digest, size, done });
-    const [report] = await sync([name], { signal, turn, onProgress });
+    const [report] = await syncs.sync([name], { signal, turn, onProgress });
     if (!report) throw new Error('a block has a report');
     const summary = summaryOf(report);
     if (report.state === 'done') return { kind: 'done', report: summary };
     const reason = reasonOf(report);
-    return job.failures + 1 < maxFailures
-      ? { kind: 'again', reason }
-      : { kind: 'failed', reason, report: summary };
+    if (job.failures + 1 >= maxFailures) return { kind: 'failed', reason, report: summary };
+    const at = nextTry(pauseOf(deps, report));
+    await replicas.postpone({ sync: name }, at);
+    return { kind: 'again', reason, at };
   }
   return { name: syncKind, atOnce: 1, run };
 }
 
-/** The times of the blocks that have some. */
-export function syncSchedule(blocks: readonly SyncBlock[]): readonly Scheduled[] {
-  return blocks.flatMap(({ name, when }) =>
-    when ? [{ kind: syncKind, key: name, arguments: null, when }] : [],
-  );
+/** ms: a block that events feed and that has no times of its own is looked at so often, since events get lost. */
+const sweepEvery = 3_600_000;
+
+/**
+ * The times of the blocks that have some. `feeds`: the registries that send events. A block with such a source and without times is
+ * swept every hour.
+ */
+export function syncSchedule(blocks: readonly SyncBlock[], feeds: ReadonlySet<string>): readonly Scheduled[] {
+  return blocks.flatMap(({ name, source, when: times }) => {
+    const isFed = sourceRegistries(source).some((registry) => feeds.has(registry));
+    const when = times ?? (isFed ? { every: sweepEvery } : undefined);
+    return when ? [{ kind: syncKind, key: name, arguments: null, when }] : [];
+  });
+}
+
+/** When the first of the registries that asked for a pause may be asked again. */
+function pauseOf(deps: Pick<SyncDeps, 'upstream'>, { repositories }: SyncReport): number | undefined {
+  const isMissed = ({ problem, tags }: SyncReport['repositories'][number]) =>
+    problem !== null || tags.some(({ state }) => state === 'partial' || state === 'failed');
+  const times = repositories.filter(isMissed).flatMap(({ image }) => {
+    const parsed = parseReference(image);
+    if (!parsed.ok) return [];
+    const { registry, repository } = parsed.value;
+    return pausedUntil(deps, { registry, repository, name: image }) ?? [];
+  });
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 function summaryOf({ state, repositories, bytes, seconds }: SyncReport) {

@@ -86,6 +86,12 @@ const counters = {
     'Tries to deliver events, by sink and outcome; dead: given up',
     { labels: ['sink', 'outcome'] },
   ),
+  syncRuns: row('entrepot_sync_runs_total', 'Runs of [[sync]] blocks that are over, by block and state', {
+    labels: ['sync', 'state'],
+  }),
+  syncedBytes: row('entrepot_sync_fetched_bytes_total', 'Bytes that were fetched for [[sync]] blocks', {
+    labels: ['sync'],
+  }),
   scrubDamages: row(
     'entrepot_scrub_damaged_total',
     'Damaged contents that scrubs dropped, by what came of them',
@@ -94,6 +100,11 @@ const counters = {
 };
 
 const histograms = {
+  replicaLags: row(
+    'entrepot_replica_lag_seconds',
+    'From the change of a tag at its registry, as an event told it or a run saw it, to all of it being here',
+    { buckets: [0.5, 1, 2, 5, 15, 60, 300, 1800, 7200, 86_400] },
+  ),
   durations: row('entrepot_request_duration_seconds', 'From the request line to the end of the answer', {
     labels: ['kind'],
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 1, 2.5, 10, 30, 120, 600],

@@ -47,6 +47,12 @@ export interface Metrics {
   jobEnded(kind: string, outcome: 'done' | 'again' | 'failed' | 'stopped', seconds: number): void;
   /** A try to deliver an event to a sink is over, or so many events were given up. */
   eventTried(sink: string, outcome: 'delivered' | 'failed' | 'dead', events?: number): void;
+  /** A run of a `[[sync]]` block is over, and has fetched so many bytes. */
+  synced(sync: string, state: 'done' | 'partial' | 'failed', bytes: number): void;
+  /** Bytes that were fetched for a block since an event or a command asked for it. */
+  replicated(sync: string, bytes: number): void;
+  /** A change of a registry is here as a whole, so many seconds after it happened or was seen. */
+  replicaCaughtUp(seconds: number): void;
   /** States that are read at each scrape. Called once, when every part is made. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -122,6 +128,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),
     jobEnded: (kind, outcome, seconds) => events.jobDurations.observe({ kind, outcome }, seconds),
     eventTried: (sink, outcome, count = 1) => events.eventDeliveries.inc({ sink, outcome }, count),
+    synced(sync, state, bytes) {
+      events.syncRuns.inc({ sync, state });
+      events.syncedBytes.inc({ sync }, bytes);
+    },
+    replicated: (sync, bytes) => events.syncedBytes.inc({ sync }, bytes),
+    replicaCaughtUp: (seconds) => events.replicaLags.observe(seconds),
     configured(at) {
       events.configIsGood.set(at === undefined ? 0 : 1);
       if (at !== undefined) events.configTime.set(at);

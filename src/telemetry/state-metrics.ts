@@ -12,6 +12,7 @@ export interface WatchedStates {
   readonly hosts?: () => readonly HostState[];
   readonly jobs?: () => Promise<JobsState>;
   readonly eventSinks?: () => Promise<readonly EventSinkState[]>;
+  readonly replicas?: () => Promise<ReplicasState>;
 }
 
 /** Bytes, except for the two counts. */
@@ -60,6 +61,12 @@ export interface EventSinkState {
 export interface JobsState {
   readonly counts: readonly { readonly kind: string; readonly state: string; readonly jobs: number }[];
   /** Epoch ms at which the oldest of the failed jobs failed. */
+  readonly oldestFailure: number | undefined;
+}
+
+export interface ReplicasState {
+  readonly counts: readonly { readonly state: string; readonly tags: number }[];
+  /** Epoch ms since which the tag that failed first has not been done. */
   readonly oldestFailure: number | undefined;
 }
 
@@ -119,12 +126,13 @@ export function createStates(deps: {
   }
 
   return {
-    watch({ transfersInFlight, cache, uploads, disk, hosts, jobs, eventSinks }) {
+    watch({ transfersInFlight, cache, uploads, disk, hosts, jobs, eventSinks, replicas }) {
       show(eventSinks, eventGauges);
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
       ]);
       show(uploads, uploadGauges);
+      show(replicas, replicaGauges);
       show(cache, [
         ...hostedGauges,
         one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
@@ -251,6 +259,17 @@ const eventGauges: readonly Shown<readonly EventSinkState[]>[] = [
     'entrepot_events_out_sink_gone',
     '1 once a sink has answered 410, until the next reload',
     (all) => all.map(({ sink, isGone }) => [sink, isGone ? 1 : 0]),
+  ),
+];
+
+const replicaGauges: readonly Shown<ReplicasState>[] = [
+  by('state', 'entrepot_replica_tags', 'Tags that [[sync]] blocks want, by state', ({ counts }) =>
+    counts.map(({ state, tags }) => [state, tags]),
+  ),
+  one(
+    'entrepot_replica_oldest_failure_timestamp_seconds',
+    'Since when the tag that failed first has not been done, 0 if all are',
+    ({ oldestFailure = 0 }) => oldestFailure / 1000,
   ),
 ];
 

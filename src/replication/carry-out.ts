@@ -1,0 +1,128 @@
+/**
+ * Does what a plan says about one tag, and writes down how far the tag has come. Work on one tag never overlaps: a run of a block and
+ * the job of an event may come to the same tag at once.
+ *
+ *   add, move ............ brought here (`bring-tag.ts`)
+ *   same ................. confirmed; once a day its registry is asked for referrers that were attached later
+ *   refused, unknown ..... failed
+ *   hosted, gone ......... left
+ */
+import { reasonOf } from '../lib/thrown.ts';
+import type { WarmProgress } from '../pull/warm-image.ts';
+import { isAttached } from './attached-tags.ts';
+import { bringReferrers } from './bring-referrers.ts';
+import { bringTag, type TagResult } from './bring-tag.ts';
+import type { PlannedTag, RepositoryWork } from './plan-repository.ts';
+import type { EndOfRun, ReplicaPlace } from './replicas/replica-book.ts';
+import type { SyncDeps } from './sync-deps.ts';
+
+export interface CarryOptions {
+  readonly onProgress: (progress: WarmProgress) => void;
+  /** Awaited before each tag that is brought; a job lets clients go first. */
+  readonly turn?: (() => Promise<void>) | undefined;
+  /** Aborted where the run is stopped from outside: that is no failure of a tag. */
+  readonly stop: AbortSignal;
+  /** When the change happened that the plan follows, epoch ms. */
+  readonly changedAt: number;
+  /** Asks for referrers whenever that was last done. */
+  readonly isThorough?: boolean | undefined;
+}
+
+/** ms after which a tag that is the same is asked for referrers again. */
+const referrersEvery = 24 * 3_600_000;
+
+/** Resolves where a registry fails, too. Rejects for bugs, and where `turn` does. */
+export async function carryOut(
+  deps: SyncDeps,
+  work: RepositoryWork,
+  plan: PlannedTag,
+  options: CarryOptions,
+): Promise<TagResult> {
+  const { replicas, clock } = deps;
+  const place = { image: work.image.name, tag: plan.tag, sync: work.block.name };
+  return await replicas.alone(place, async () => {
+    const began = clock.monotonic();
+    const { stop } = options;
+    const end = (result: Omit<EndOfRun, 'seconds' | 'state'> & Pick<TagResult, 'state'>) => {
+      if (result.state === 'left') return Promise.resolve();
+      const state = result.state !== 'done' && stop.aborted ? 'pending' : result.state;
+      const { digest, reason, bytes, hasReferrers } = result;
+      const seconds = Math.round(clock.monotonic() - began) / 1000;
+      return replicas.ended(place, { state, digest, reason, bytes, hasReferrers, seconds });
+    };
+    try {
+      const { result, hasReferrers } = await follow(deps, work, plan, { ...options, place });
+      await end({ ...result, hasReferrers });
+      return result;
+    } catch (error) {
+      const reason = reasonOf(error);
+      await end({ state: 'failed', digest: plan.digest, reason, bytes: 0, hasReferrers: false });
+      throw error;
+    }
+  });
+}
+
+interface Followed {
+  readonly result: TagResult;
+  readonly hasReferrers: boolean;
+}
+
+async function follow(
+  deps: SyncDeps,
+  work: RepositoryWork,
+  plan: PlannedTag,
+  options: CarryOptions & { readonly place: ReplicaPlace },
+): Promise<Followed> {
+  const { tag, action, digest, reason } = plan;
+  const { place, turn, changedAt, onProgress } = options;
+  const without = (state: TagResult['state'], why = reason): Followed => ({
+    result: { tag, action, digest, bytes: 0, reason: why, state },
+    hasReferrers: false,
+  });
+  if (work.signal.aborted) return without('failed', reasonOf(work.signal.reason));
+  switch (action) {
+    case 'add':
+    case 'move': {
+      await turn?.();
+      await deps.replicas.began(place, digest, changedAt);
+      const result = await bringTag(deps, work, { plan, onProgress });
+      return { result, hasReferrers: result.state === 'done' && work.block.referrers !== 'none' };
+    }
+    case 'same':
+      return await confirm(deps, work, plan, options);
+    case 'hosted':
+    case 'gone':
+      return without('left');
+    case 'refused':
+    case 'unknown':
+      return without('failed');
+  }
+}
+
+/** The registry has said that nothing has changed. */
+async function confirm(
+  deps: SyncDeps,
+  work: RepositoryWork,
+  { tag, action, digest, endpoint, reason }: PlannedTag,
+  { place, turn, onProgress, isThorough = false }: CarryOptions & { readonly place: ReplicaPlace },
+): Promise<Followed> {
+  const { cache, replicas, clock } = deps;
+  const { image, block } = work;
+  const result = { tag, action, digest, bytes: 0, reason, state: 'done' } as const;
+  const known = await cache.tag(image.name, tag);
+  // An event may have moved it since the plan was made.
+  if (!digest || known?.digest !== digest)
+    return { result: { ...result, state: 'left' }, hasReferrers: false };
+  if (endpoint) await cache.setTag(image.name, tag, { digest, endpoint });
+  const { referrersAt = 0 } = (await replicas.find(place)) ?? {};
+  const isLate = Math.abs(clock.now() - referrersAt) >= referrersEvery;
+  if (block.referrers === 'none' || isAttached(tag) || !(isLate || isThorough)) {
+    return { result, hasReferrers: false };
+  }
+  await turn?.();
+  const { bytes, failures } = await bringReferrers(deps, work, digest, onProgress);
+  const [failure, ...more] = failures;
+  if (failure === undefined) return { result: { ...result, bytes }, hasReferrers: true };
+  const why = more.length === 0 ? failure : `${failure} (and ${more.length} more)`;
+  return { result: { ...result, bytes, state: 'partial', reason: why }, hasReferrers: false };
+}

@@ -1,0 +1,16 @@
+/** A registry that said 429 is left alone until the time that it named (`Retry-After`), by all work and not by one tag alone. */
+import type { ImageName } from '../routing/target.ts';
+import type { SyncDeps } from './sync-deps.ts';
+
+/** Epoch ms at which the first host of the image that asked for a pause may be asked again; undefined where none has asked. */
+export function pausedUntil(
+  { upstream: inForce }: Pick<SyncDeps, 'upstream'>,
+  { registry, repository }: ImageName,
+): number | undefined {
+  const upstream = inForce();
+  const hosts = new Set(upstream.endpoints({ registry, repository }).map(({ host }) => host));
+  const times = upstream
+    .health()
+    .flatMap(({ host, coolingUntil }) => (hosts.has(host) ? (coolingUntil ?? []) : []));
+  return times.length === 0 ? undefined : Math.min(...times);
+}
