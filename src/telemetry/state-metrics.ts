@@ -190,19 +190,7 @@ export function createStates(deps: {
           (all) => all.map(({ host, remaining }) => [host, remaining]),
         ),
       ]);
-      show(jobs, [
-        {
-          name: 'entrepot_jobs',
-          help: 'Durable jobs, by kind and state',
-          labels: ['kind', 'state'],
-          samples: ({ counts }) => counts.map(({ kind, state, jobs: count }) => [[kind, state], count]),
-        },
-        one(
-          'entrepot_jobs_oldest_failure_timestamp_seconds',
-          'When the oldest of the failed jobs failed, 0 if none has',
-          ({ oldestFailure = 0 }) => oldestFailure / 1000,
-        ),
-      ]);
+      show(jobs, jobGauges);
     },
     async refresh() {
       await Promise.all(refreshes.map((refresh) => refresh()));
@@ -259,6 +247,20 @@ const eventGauges: readonly Shown<readonly EventSinkState[]>[] = [
     'entrepot_events_out_sink_gone',
     '1 once a sink has answered 410, until the next reload',
     (all) => all.map(({ sink, isGone }) => [sink, isGone ? 1 : 0]),
+  ),
+];
+
+const jobGauges: readonly Shown<JobsState>[] = [
+  {
+    name: 'entrepot_jobs',
+    help: 'Durable jobs, by kind and state',
+    labels: ['kind', 'state'],
+    samples: ({ counts }) => counts.map(({ kind, state, jobs: count }) => [[kind, state], count]),
+  },
+  one(
+    'entrepot_jobs_oldest_failure_timestamp_seconds',
+    'When the oldest of the failed jobs failed, 0 if none has',
+    ({ oldestFailure = 0 }) => oldestFailure / 1000,
   ),
 ];
 

@@ -27,7 +27,9 @@ export async function usedProgram(test: Cleanup) {
   const { cert, key } = createCertificateAuthority().issue();
   writeFileSync(join(proxy.folder, 'tls.crt'), cert);
   writeFileSync(join(proxy.folder, 'tls.key'), key);
-  await proxy.reload({ toml: `${toml}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
+  const sync = `[[sync]]\nname = "none"\nsource = "${registry.host}/team/none"\n`;
+  await proxy.reload({ toml: `${toml}${sync}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
+  await proxy.app.administration.sync(['none'], {});
   const { jobs } = proxy.app;
   const job = { kind: 'probe', key: 'a', arguments: null, priority: 0, cause: 'manual' };
   const id = await jobs.add(job);
