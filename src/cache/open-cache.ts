@@ -19,10 +19,11 @@ import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts'
 import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
-import { isDiskFull, openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
+import { openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
 import type { OutboxStore } from './index/outbox/outbox-store.ts';
 import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
+import { isDiskFull } from './index/sqlite-faults.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { Notices } from './notices.ts';
 import type { RareLog } from './rare-log.ts';

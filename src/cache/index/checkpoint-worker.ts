@@ -1,11 +1,17 @@
 /**
- * Moves the write-ahead log into the index at each message. This thread waits for the disk, so that the main thread need not.
+ * Moves the write-ahead logs into the index and into its copy of what is hosted at each message. This thread waits for the disk, so that the main thread need not.
  */
+import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import SqliteDatabase from 'better-sqlite3';
+import { hostedCopyPath } from './hosted-copy.ts';
 
-const db = new SqliteDatabase(String(workerData), { fileMustExist: true });
+const path = String(workerData);
+const db = new SqliteDatabase(path, { fileMustExist: true });
+const copy = hostedCopyPath(path);
+if (existsSync(copy)) db.prepare('ATTACH ? AS hosted').run(copy);
 // Flushes the log, then the index.
-db.pragma('synchronous = NORMAL');
+for (const { name } of db.pragma('database_list') as { name: string }[])
+  db.pragma(`${name}.synchronous = NORMAL`);
 
 parentPort?.on('message', () => db.pragma('wal_checkpoint(PASSIVE)'));

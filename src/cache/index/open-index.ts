@@ -8,8 +8,10 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writ
 import { basename, dirname, join } from 'node:path';
 import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { EntrepotError } from '../../errors.ts';
+import { attachHostedCopy } from './hosted-copy.ts';
 import type { IndexRows } from './index-rows.ts';
 import { migrations } from './migrations.ts';
+import { isDamage } from './sqlite-faults.ts';
 import { createSqliteIndex } from './sqlite-index.ts';
 
 export interface OpenedIndex {
@@ -65,16 +67,6 @@ function salvageList(path: string): string {
   return `${path}.salvaging`;
 }
 
-/** Whether SQLite says that the file is no database, or no longer one. */
-export function isDamage(error: unknown): boolean {
-  return error instanceof SqliteDatabase.SqliteError && /^SQLITE_(?:CORRUPT|NOTADB)/.test(error.code);
-}
-
-/** Whether SQLite found no space on the disk. */
-export function isDiskFull(error: unknown): boolean {
-  return error instanceof SqliteDatabase.SqliteError && error.code === 'SQLITE_FULL';
-}
-
 function openDatabase(path: string): Database {
   // SQLite itself would make a file that its group cannot write. (To close a file that is there would end its locks.)
   if (path !== ':memory:' && !existsSync(path)) closeSync(openSync(path, 'a', 0o660));
@@ -88,7 +80,7 @@ function openDatabase(path: string): Database {
     // The checkpointer does it on its own thread; this is for when it cannot keep up.
     db.pragma('wal_autocheckpoint = 16384');
     db.pragma('journal_size_limit = 67108864');
-    migrate(db, path);
+    attachHostedCopy(db, path, migrate(db, path));
     return db;
   } catch (error) {
     db.close();
@@ -96,7 +88,8 @@ function openDatabase(path: string): Database {
   }
 }
 
-function migrate(db: Database, path: string): void {
+/** True: there was nothing in it before. */
+function migrate(db: Database, path: string): boolean {
   const version = Number(db.pragma('user_version', { simple: true }));
   if (version > migrations.length) {
     throw new EntrepotError(
@@ -122,4 +115,5 @@ function migrate(db: Database, path: string): void {
       db.pragma(`user_version = ${step + 1}`);
     })();
   }
+  return version === 0;
 }

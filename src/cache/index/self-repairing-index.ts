@@ -8,7 +8,8 @@
  * index knows no other part, and a listener that registers late is told of what happened before.
  */
 import type { IndexRows } from './index-rows.ts';
-import { isDamage, isDiskFull, type OpenedIndex } from './open-index.ts';
+import type { OpenedIndex } from './open-index.ts';
+import { isDamage, isDiskFull } from './sqlite-faults.ts';
 
 type Method = (...args: unknown[]) => unknown;
 

@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
+import { closeHostedCopy } from './hosted-copy.ts';
 import { createHostedRows } from './hosted-rows.ts';
 import type { IndexRows } from './index-rows.ts';
 import { createJobRows } from './jobs/job-rows.ts';
@@ -47,6 +48,12 @@ export function createSqliteIndex(db: Database): IndexRows {
     },
     meta: (key) => selectMeta.get(key),
     setMeta: (key, value) => upsertMeta.run(key, value),
-    close: () => db.close(),
+    close() {
+      try {
+        closeHostedCopy(db);
+      } finally {
+        db.close();
+      }
+    },
   };
 }
