@@ -14,6 +14,14 @@ export interface OriginOptions {
   readonly account?: Account;
   /** Issues the tokens; Basic authentication for the account without it. */
   readonly authority?: Trusted;
+  /** Where it tells of pushes, with the settings that GitLab documents for its registry. */
+  readonly notifies?: Notified;
+}
+
+export interface Notified {
+  readonly url: string;
+  /** The value of Authorization, as it is. */
+  readonly secret: string;
 }
 
 /** What a registry knows of the server whose tokens it takes. */
@@ -73,7 +81,7 @@ export async function pushWithSkopeo(
 }
 
 async function configuration(folder: string, env: Environment, options: OriginOptions): Promise<object> {
-  const { tls, account, authority } = options;
+  const { tls, account, authority, notifies } = options;
   const write = (name: string, content: string) => place(join(folder, name), content);
   const http = { addr: '127.0.0.1:0' };
   return {
@@ -83,8 +91,14 @@ async function configuration(folder: string, env: Environment, options: OriginOp
       ? { ...http, tls: { certificate: write('tls.crt', tls.cert), key: write('tls.key', tls.key) } }
       : http,
     ...(authority && { auth: { token: tokenAuthentication(authority, write) } }),
+    ...(notifies && { notifications: { endpoints: [endpoint(notifies)] } }),
     ...(account && !authority && { auth: { htpasswd: await basicAuthentication(account, write, env) } }),
   };
+}
+
+function endpoint({ url, secret }: Notified): object {
+  const pace = { timeout: '500ms', threshold: 5, backoff: '1s' };
+  return { name: 'entrepot', url, headers: { Authorization: [secret] }, ...pace };
 }
 
 type Write = (name: string, content: string) => string;
