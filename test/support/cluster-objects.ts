@@ -52,7 +52,7 @@ function newer(kind: string) {
 }
 
 function listOf(text: string): object {
-  const [source = '', rest = ''] = text.split(' <- ');
+  const [source = '', rest = ''] = text.split(' <-');
   const words = rest.split(' ').filter((word) => word !== '');
   const policies = { never: 'NeverContactSource', allow: 'AllowContactingSource' };
   const policy = Object.entries(policies).find(([word]) => words.at(-1) === word)?.[1];

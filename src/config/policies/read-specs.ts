@@ -46,7 +46,7 @@ export function readImageConfig(
   const sources = spec.map('registrySources');
   const ca = spec.map('additionalTrustedCA');
   spec.warnOfTheRest(otherImageFields);
-  if (ca?.text('name')) {
+  if (ca?.text('name')?.text) {
     warnOf(reading, ca.line, 'additionalTrustedCA has no effect here: put its certificates into certs.d');
   }
   const insecure = sources?.texts('insecureRegistries');

@@ -73,11 +73,21 @@ interface ReadingContext {
 
 type Item = Node | null | undefined;
 
-/** One document. */
+/** What an anchor stands for. Its values and levels count again for each alias. */
+interface Anchored {
+  readonly value: YamlValue;
+  readonly size: number;
+  readonly height: number;
+}
+
+/** One document. Nodes are read in the order of the text, so that an alias finds the last anchor before it. */
 class Reading {
   readonly #yaml: Yaml;
   readonly #document: Document;
   readonly #context: ReadingContext;
+  readonly #anchors = new Map<string, Anchored>();
+  /** The deepest level so far of the anchor that is being read. */
+  #deepest = 0;
 
   constructor(yaml: Yaml, document: Document, context: ReadingContext) {
     this.#yaml = yaml;
@@ -96,16 +106,35 @@ class Reading {
   }
 
   #value(node: Item, line: number, depth: number): YamlValue {
+    if (this.#yaml.isAlias(node)) {
+      // The parser's own look-up goes through the whole document for each alias.
+      const meant = this.#anchors.get(node.source);
+      if (!meant) throw this.#fault(line, `the alias *${node.source} stands for no anchor before it`);
+      this.#count(meant.size, depth + meant.height, line);
+      return { ...meant.value, line };
+    }
+    const anchor = node && 'anchor' in node ? node.anchor : undefined;
+    if (anchor === undefined) return this.#content(node, line, depth);
     const { budget } = this.#context;
-    budget.left -= 1;
+    const before = { left: budget.left, deepest: this.#deepest };
+    this.#deepest = depth;
+    const value = this.#content(node, line, depth);
+    this.#anchors.set(anchor, { value, size: before.left - budget.left, height: this.#deepest - depth });
+    this.#deepest = Math.max(this.#deepest, before.deepest);
+    return value;
+  }
+
+  #count(size: number, depth: number, line: number): void {
+    const { budget } = this.#context;
+    budget.left -= size;
+    this.#deepest = Math.max(this.#deepest, depth);
     if (budget.left < 0)
       throw this.#fault(line, `has more than ${maxValues} values: aliases count as what they stand for`);
     if (depth > maxDepth) throw this.#fault(line, `is nested more than ${maxDepth} levels deep`);
-    if (this.#yaml.isAlias(node)) {
-      const meant = node.resolve(this.#document);
-      if (!meant) throw this.#fault(line, `the alias *${node.source} stands for no anchor before it`);
-      return this.#value(meant, line, depth + 1);
-    }
+  }
+
+  #content(node: Item, line: number, depth: number): YamlValue {
+    this.#count(1, depth, line);
     if (this.#yaml.isMap<Node, Item>(node)) return this.#map(node.items, line, depth);
     if (this.#yaml.isSeq<Node>(node)) {
       const items = node.items.map((item) => this.#value(item, this.#lineOf(item) ?? line, depth + 1));

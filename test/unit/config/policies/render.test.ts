@@ -1,53 +1,15 @@
-/**
- * What OpenShift's operator makes of objects and of a registries.conf: each row is its result. An entry reads
- * `PREFIX (LOCATION) FLAGS: MIRROR FLAGS, ...`; the location is left out if it is the prefix, or empty after a wildcard.
- */
+/** What OpenShift's operator makes of objects and of a registries.conf: each row is its result. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
-import { applyPolicies } from '../../../../src/config/policies/apply-policies.ts';
-import { readObjects } from '../../../../src/config/policies/read-objects.ts';
-import { loadRegistries } from '../../../../src/config/registries-conf/load.ts';
-import type { MirrorEntry, RegistryEntry } from '../../../../src/config/registries-conf/registries.ts';
-import { EntrepotError, joinErrors } from '../../../../src/errors.ts';
-import { asYaml, manifestsOf, type ShortObjects } from '../../../support/cluster-objects.ts';
-import { tempFolder } from '../../../support/temp-folder.ts';
+import { describe, it } from 'node:test';
+import { EntrepotError } from '../../../../src/errors.ts';
+import type { ShortObjects } from '../../../support/cluster-objects.ts';
+import { render } from '../../../support/rendered-policies.ts';
 
 interface Row extends ShortObjects {
   readonly name: string;
   /** registries.conf. */
   readonly conf?: string;
   readonly gives: readonly string[] | RegExp;
-}
-
-function render(
-  t: TestContext,
-  { conf = '', ...objects }: ShortObjects & { readonly conf?: string },
-): readonly string[] {
-  const file = join(tempFolder(t), 'registries.conf');
-  writeFileSync(file, conf);
-  const { registries } = loadRegistries({ registries: file, env: {}, home: '/', uid: 1 });
-  const errors: EntrepotError[] = [];
-  const read = readObjects(asYaml(manifestsOf(objects)), 'o.yaml', { warnings: [], errors });
-  if (errors.length > 0) throw joinErrors(errors);
-  return applyPolicies(registries, read).conf.entries.map(entryText);
-}
-
-function entryText({ prefix, location, insecure, blocked, mirrors }: RegistryEntry): string {
-  const isUsual = location === prefix || (location === '' && prefix.startsWith('*.'));
-  const head = [
-    prefix,
-    ...(isUsual ? [] : [`(${location})`]),
-    ...(insecure ? ['insecure'] : []),
-    ...(blocked ? ['blocked'] : []),
-  ];
-  return mirrors.length === 0 ? head.join(' ') : `${head.join(' ')}: ${mirrors.map(mirrorText).join(', ')}`;
-}
-
-function mirrorText({ location, pullFromMirror, insecure }: MirrorEntry): string {
-  const restriction = { all: '', 'digest-only': ' digest', 'tag-only': ' tag' }[pullFromMirror];
-  return `${location}${restriction}${insecure ? ' insecure' : ''}`;
 }
 
 function run(rows: readonly Row[]): void {
