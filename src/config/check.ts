@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { EntrepotError } from '../errors.ts';
+import { literalKind } from '../lib/address-kind.ts';
 import { expandBraces } from '../lib/braces.ts';
 import { canMeet, namePattern } from '../lib/name-patterns.ts';
 import { hostOf, parseReference } from '../oci/reference.ts';
@@ -108,7 +109,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream, eventSenders }: ServerConfig,
+  { upstream, eventSenders, eventSinks }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -128,7 +129,7 @@ function checkSecrets(
     readEach([token?.keyFile], readTokenKey);
   }
   readEach(
-    eventSenders.map(({ secretFile }) => secretFile),
+    [...eventSenders, ...eventSinks].map(({ secretFile }) => secretFile),
     readSecretFile,
   );
   const { caFile } = upstream;
@@ -209,6 +210,15 @@ function checkNames(
     if (!canMeet(`${registry}/`, match)) {
       warn(
         `[[events.in]] "${name}" has match = "${match}", which fits no repository of ${registry}: all its events are ignored`,
+      );
+    }
+  }
+  for (const { name, url, secretFile } of server.eventSinks) {
+    const { protocol, hostname } = new URL(url);
+    const isOpen = protocol === 'http:' && literalKind(hostname) !== 'loopback';
+    if (isOpen && secretFile !== undefined) {
+      warn(
+        `[[events.out]] "${name}" sends its secret over plain HTTP: use https:// unless the network is yours`,
       );
     }
   }

@@ -11,6 +11,15 @@ const known: Readonly<Record<SinkFormat, readonly string[]>> = {
   cloudevents: eventKinds,
 };
 
+/** Path and query may hold a secret of the receiver: no output shows them. */
+const sinkUrl: kind.ValueKind<string> = { ...kind.webUrl, secret: true, show: shownSinkUrl };
+
+/** `https://audit.corp/...`. */
+export function shownSinkUrl(url: string): string {
+  const { origin, pathname, search } = new URL(url);
+  return pathname === '/' && search === '' ? origin : `${origin}/...`;
+}
+
 /** One sink for each `[[events.out]]` that has what it needs. `path`: the kind of a path that is relative to the working folder. */
 export function readEventSinks(
   tables: readonly StrictTable[],
@@ -24,7 +33,7 @@ export function readEventSinks(
       table.problem('name', message);
     }
     if (name !== undefined) names.add(name);
-    const url = table.required('url', kind.webUrl);
+    const url = table.required('url', sinkUrl);
     const format = table.required('format', kind.oneOf(...sinkFormats));
     const on = table.list('on', kind.oneOf(...eventKinds), usual);
     if (on.length === 0)

@@ -6,8 +6,10 @@ import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
 import type { SyncBlock } from '../../config/config.ts';
 import type { EventSender } from '../../config/event-senders.ts';
+import type { EventSink } from '../../config/event-sink.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
+import { shownSinkUrl } from '../../config/sinks-toml.ts';
 import { policiesAsJson, policiesAsText } from '../output/policy-list.ts';
 import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
@@ -18,7 +20,7 @@ export async function check(options: LoadOptions): Promise<Result> {
   const found = checkConfig(options);
   const accounts = await checkAccess(found);
   const { settings } = found;
-  const { syncs, eventSenders } = found.server;
+  const { syncs, eventSenders, eventSinks } = found.server;
   const files = [...found.files, ...accounts.files];
   const warnings = [...found.warnings, ...accounts.warnings];
   const errors = [...found.errors, ...accounts.errors];
@@ -31,6 +33,7 @@ export async function check(options: LoadOptions): Promise<Result> {
     ...policiesAsText(found),
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
     ...(eventSenders.length === 0 ? [] : [formatTable(senderColumns, eventSenders)]),
+    ...(eventSinks.length === 0 ? [] : [formatTable(sinkColumns, eventSinks)]),
     settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors above\n',
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
   ];
@@ -45,6 +48,13 @@ export async function check(options: LoadOptions): Promise<Result> {
       syncs: syncs.map(({ name, source }) => ({ name, source })),
       events: {
         in: eventSenders.map(({ name, format, registry, match }) => ({ name, format, registry, match })),
+        out: eventSinks.map(({ name, url, ...rest }) => ({
+          name,
+          url: shownSinkUrl(url),
+          format: rest.format,
+          on: rest.on,
+          match: rest.match,
+        })),
       },
       settings: settings ?? null,
     },
@@ -68,6 +78,14 @@ const senderColumns: readonly Column<EventSender>[] = [
   { head: 'path', cell: ({ name }) => `/events/${name}` },
   { head: 'format', cell: ({ format }) => format },
   { head: 'registry', cell: ({ registry }) => registry },
+  { head: 'match', cell: ({ match }) => match },
+];
+
+const sinkColumns: readonly Column<EventSink>[] = [
+  { head: 'events to', cell: ({ name }) => name },
+  { head: 'url', cell: ({ url }) => shownSinkUrl(url) },
+  { head: 'format', cell: ({ format }) => format },
+  { head: 'on', cell: ({ on }) => on.join(', ') },
   { head: 'match', cell: ({ match }) => match },
 ];
 
