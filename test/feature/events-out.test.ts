@@ -1,60 +1,17 @@
 /** `[[events.out]]`: what happens here, told to other systems. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
-import type { AppDeps } from '../../src/app.ts';
-import { startApp } from '../support/app.ts';
+import { describe, it } from 'node:test';
+import type { Digest } from '../../src/oci/digest.ts';
 import { type EventReceiver, startEventReceiver } from '../support/event-receiver.ts';
 import { eventually } from '../support/eventually.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
+import { get } from '../support/http-client.ts';
+import { buildImage } from '../support/images.ts';
+import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { imageManifest, imageType, pusher, sha256 } from '../support/pusher.ts';
-import { tempFolder } from '../support/temp-folder.ts';
-
-const image = 'images.local/team/app';
-const secret = 'Bearer 4f0c9a6d21be';
-const rules = `
-[access]
-anonymous = ["pull", "push", "delete"]
-[[push]]
-match = "images.local/**"
-mode = "local"
-delete = true
-`;
-
-interface Started {
-  /** Lines of the `[[events.out]]`. */
-  readonly sink?: string;
-  readonly more?: string;
-  readonly deps?: Partial<AppDeps>;
-}
-
-function sinkOf({ url }: Pick<EventReceiver, 'url'>, name: string, lines: string): string {
-  return `[[events.out]]\nname = "${name}"\nurl = "${url}/hook"\n${lines}\n`;
-}
-
-/** An app with one sink, and a client that pushes to it. */
-async function start(t: TestContext, { sink = '', more = '', deps = {} }: Started = {}) {
-  const receiver = await startEventReceiver(t);
-  const folder = tempFolder(t);
-  writeFileSync(join(folder, 'secret'), `${secret}\n`);
-  const toml = `${rules}${more}\n${sinkOf(receiver, 'audit', sink || 'format = "cloudevents"')}`;
-  const app = await startApp(t, { registries: '', toml, folder }, deps);
-  const client = pusher(app.url, image);
-  return {
-    receiver,
-    app,
-    client,
-    /** Pushes an image of these texts. Gives its digest. */
-    async push(reference: string, ...blobs: readonly string[]): Promise<string> {
-      for (const blob of blobs) await client.blob(blob);
-      const json = imageManifest(blobs);
-      const { status, body } = await client.manifest(reference, json);
-      assert.equal(status, 201, body.toString());
-      return sha256(JSON.stringify(json));
-    },
-  };
-}
+import { image, rules, secret, sinkOf, startWithSink } from '../support/sink-app.ts';
+import { flipByte, storedFile } from '../support/stored-files.ts';
 
 function typesOf({ taken }: EventReceiver): string[] {
   return taken.map(({ event }) => event.type);
@@ -62,7 +19,7 @@ function typesOf({ taken }: EventReceiver): string[] {
 
 describe('a push', () => {
   it('is told as distribution tells it, with the secret and a signature', async (t) => {
-    const { receiver, app, push } = await start(t, {
+    const { receiver, app, push } = await startWithSink(t, {
       sink: 'format = "distribution"\nsecret_file = "secret"',
       more: '[events]\npublic_url = "https://images.corp/"',
     });
@@ -91,7 +48,9 @@ describe('a push', () => {
   });
 
   it('is told as a CloudEvent, and a tag that it moves as another', async (t) => {
-    const { receiver, app, push } = await start(t, { sink: 'format = "cloudevents"\non = ["push", "tag"]' });
+    const { receiver, app, push } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["push", "tag"]',
+    });
     const first = await push('1', 'config', 'layer');
     const second = await push('1', 'config', 'other');
     await receiver.took(3);
@@ -113,7 +72,7 @@ describe('a push', () => {
   });
 
   it('makes an event for each tag, and one without a tag for a push by digest', async (t) => {
-    const { receiver, client, push } = await start(t);
+    const { receiver, client, push } = await startWithSink(t);
     const digest = await push(sha256(JSON.stringify(imageManifest(['config', 'layer']))), 'config', 'layer');
     await client.manifest(`${digest}?tag=a&tag=b`, imageManifest(['config', 'layer']));
     const taken = await receiver.took(3);
@@ -126,7 +85,9 @@ describe('a push', () => {
 describe('a deletion', () => {
   for (const format of ['distribution', 'cloudevents']) {
     it(`is told of tags and manifests, as ${format}`, async (t) => {
-      const { receiver, client, push } = await start(t, { sink: `format = "${format}"\non = ["delete"]` });
+      const { receiver, client, push } = await startWithSink(t, {
+        sink: `format = "${format}"\non = ["delete"]`,
+      });
       const digest = await push('1', 'config', 'layer');
       assert.equal((await client.send('DELETE', 'manifests/1')).status, 202);
       assert.equal((await client.send('DELETE', 'manifests/1')).status, 404);
@@ -148,7 +109,7 @@ describe('a deletion', () => {
 
 describe('sinks', () => {
   it('get what they want, and nothing else', async (t) => {
-    const { receiver, app, push } = await start(t, {
+    const { receiver, app, push } = await startWithSink(t, {
       sink: 'format = "cloudevents"\non = ["push"]\nmatch = "images.local/team/*"',
     });
     const other = pusher(app.url, 'images.local/other/app');
@@ -161,7 +122,7 @@ describe('sinks', () => {
   });
 
   it('are other ones after a reload, and what waits belongs to the name', async (t) => {
-    const { receiver, app, push } = await start(t);
+    const { receiver, app, push } = await startWithSink(t);
     const second = await startEventReceiver(t);
     await receiver.close();
     await push('1', 'config');
@@ -173,5 +134,81 @@ describe('sinks', () => {
     await second.took(2);
     const tags = second.taken.map(({ event }) => (event.data as { tag: string }).tag);
     assert.deepEqual(tags, ['1', '3'], 'of the time without a sink nothing was kept');
+  });
+});
+
+describe('what happens in the cache', () => {
+  it('is told: damage that a scrub finds, with the images that link the content', async (t) => {
+    const { receiver, app, push } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["damaged"]\nmatch = "images.local/**"',
+    });
+    await push('1', 'config', 'layer');
+    const digest = sha256('layer');
+    flipByte(storedFile(app.data, digest as Digest), 0);
+    await app.app.administration.scrub(undefined, {});
+    const [{ event } = assert.fail()] = await receiver.took(1);
+    assert.deepEqual([event.type, event.subject], ['entrepot.scrub.damaged', digest]);
+    const { reason, ...about } = event.data as { reason: string };
+    assert.deepEqual(about, { digest, repositories: [image], hosted: true });
+    assert.equal(reason, 'its file has other bytes');
+  });
+
+  it('is told: a push for which a quota has no room, once a minute', async (t) => {
+    const { receiver, client } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["quota"]',
+      more: '[[cache.quota]]\nmatch = "images.local/team/*"\nmax_size = "1KiB"',
+    });
+    const refused = () => client.send('POST', `blobs/uploads/?digest=${sha256('x')}`, 'x'.repeat(5000));
+    assert.equal((await refused()).status, 403);
+    assert.equal((await refused()).status, 403);
+    const [{ event } = assert.fail()] = await receiver.took(1);
+    assert.deepEqual([event.type, event.subject], ['entrepot.quota.refused', 'images.local/team/*']);
+    const data = event.data as { quota: string; repositories: string[]; bytes: number };
+    assert.deepEqual([data.quota, data.repositories], ['images.local/team/*', [image]]);
+    assert.ok(data.bytes >= 5000);
+    assert.equal(receiver.received.length, 1);
+  });
+
+  it('is told: a sync that has ended, and a tag that it moved', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const [first, second] = ['one', 'two'].map((seed) => buildImage({ seed, layers: [2000] }));
+    const { receiver, app } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["synced", "tag"]',
+      more: `[[sync]]\nname = "app"\nsource = "${registry.host}/team/app"`,
+      registries: insecureRegistry(registry.host),
+    });
+    registry.putImage('team/app', '1', first!);
+    await app.app.administration.sync([], {});
+    registry.putImage('team/app', '1', second!);
+    await app.app.administration.sync([], {});
+    const taken = await receiver.took(3);
+    const finished = taken.filter(({ event }) => event.type === 'entrepot.sync.finished');
+    const moved = taken.filter(({ event }) => event.type === 'entrepot.tag.moved');
+    assert.deepEqual([finished.length, moved.length], [2, 1]);
+    const { bytes, seconds, ...report } = finished[0]!.event.data as Record<string, number>;
+    const repositories = [`${registry.host}/team/app`];
+    assert.deepEqual(report, { sync: 'app', state: 'done', done: 1, partial: 0, failed: 0, repositories });
+    assert.ok(bytes! > 2000 && seconds! >= 0);
+    const { repository, tag, digest, previous } = moved[0]!.event.data as Record<string, string>;
+    assert.deepEqual([repository, tag], [repositories[0], '1']);
+    assert.deepEqual([digest, previous], [second!.digest, first!.digest]);
+  });
+});
+
+describe('what is only pulled through', () => {
+  it('makes no event of a push', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    registry.putImage('team/app', '1', buildImage({ layers: [2000] }));
+    const { receiver, app, push } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["push", "tag"]',
+      registries: insecureRegistry(registry.host),
+    });
+    const pulled = await get(`${app.url}/v2/${registry.host}/team/app/manifests/1`);
+    assert.equal(pulled.status, 200);
+    await push('1', 'config');
+    await receiver.took(1);
+    assert.equal((receiver.received[0]!.event.data as { repository: string }).repository, image);
   });
 });
