@@ -4,8 +4,10 @@ import fs, { existsSync, rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { describe, it } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
+import { basic, bearer } from '../support/access.ts';
 import { type AppFiles, startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
+import { runCommand } from '../support/commands.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
@@ -25,8 +27,8 @@ const local: AppFiles = { registries: '', toml: push('images.local/**', 'local')
 const name = 'images.local/team/app';
 
 /** An image of a config and a layer, under the tag 1. */
-async function pushImage(url: string, to = name) {
-  const client = pusher(url, to);
+async function pushImage(url: string, to = name, headers: Record<string, string> = {}) {
+  const client = pusher(url, to, headers);
   await client.blob('{}');
   const layer = (await client.blob('a layer')) as Digest;
   const json = imageManifest(['{}', 'a layer']);
@@ -34,6 +36,29 @@ async function pushImage(url: string, to = name) {
   assert.equal(status, 201);
   return { client, layer, digest: sha256(JSON.stringify(json)) as Digest };
 }
+
+describe('a program with a token of "entrepot token create"', () => {
+  it('pushes and pulls back what the token is for, until the token is revoked', async (t) => {
+    const toml = `[access]\nanonymous = []\n[[push]]\nmatch = "images.local/**"\nmode = "local"\n`;
+    const app = await startApp(t, { registries: '', toml });
+    const flags = ['--match', 'images.local/team/*', '--may', 'pull,push', '--expires', '90d', '--json'];
+    const { json } = await runCommand(app, 'token', 'create', 'ci', ...flags);
+    for (const [to, headers] of [
+      [name, basic('ci', json.token)],
+      ['images.local/team/other', bearer(json.token)],
+    ] as const) {
+      const { client, digest } = await pushImage(app.url, to, headers);
+      const pulled = await client.send('GET', 'manifests/1');
+      assert.deepEqual([pulled.status, pulled.headers['docker-content-digest']], [200, digest]);
+      assert.equal((await get(`${app.url}/v2/${to}/manifests/1`)).status, 401, 'others get nothing');
+    }
+    const elsewhere = pusher(app.url, 'images.local/private', basic('ci', json.token));
+    assert.equal((await elsewhere.send('POST', 'blobs/uploads/', '')).status, 403);
+    await runCommand(app, 'token', 'revoke', 'ci');
+    const late = pusher(app.url, name, basic('ci', json.token));
+    assert.equal((await late.send('POST', 'blobs/uploads/', '')).status, 401);
+  });
+});
 
 describe('hosted content', () => {
   it('that is damaged is reported by each scrub, keeps its file and its names, and comes back by a push', async (t) => {
