@@ -23,6 +23,7 @@ import type { Bench, Row } from './row.ts';
 import { scales } from './scale.ts';
 import { createStage, isInstalled } from './stage.ts';
 import { outages } from './stale.ts';
+import { syncs } from './sync.ts';
 import { table } from './table.ts';
 import { warm } from './warm.ts';
 
@@ -36,6 +37,7 @@ const rows: readonly Row[] = [
   ...mirrors,
   ...outages,
   ...images,
+  ...syncs,
   ...scales,
   ...hits,
   ...memory,

@@ -4,6 +4,9 @@
  */
 import type { PeerName, RunningPeer } from './peers/peer.ts';
 
+/** Peers, and what is compared with Entrepot in single rows. */
+export type Tool = PeerName | 'skopeo' | 'regsync';
+
 export type Unit = 'ms' | 'MB/s' | '/s' | 'requests' | 'times' | 'MiB' | '%' | 'points';
 
 export interface Line {
@@ -11,7 +14,7 @@ export interface Line {
   readonly what: string;
   readonly unit: Unit;
   /** Medians. A peer that is not there, or cannot do it, has none. */
-  readonly values: Readonly<Partial<Record<PeerName, number>>>;
+  readonly values: Readonly<Partial<Record<Tool, number>>>;
   /** What Entrepot is held to. */
   readonly goals?: readonly Goal[];
   /** What has to be known to read the figures. */
@@ -20,7 +23,7 @@ export interface Line {
 
 export type Goal =
   /** At least so many times as good as this peer. */
-  | { readonly against: PeerName; readonly atLeast: number }
+  | { readonly against: Tool; readonly atLeast: number }
   /** A bound of its own. */
   | { readonly atMost: number };
 
@@ -36,7 +39,7 @@ const lessIsBetter: Readonly<Record<Unit, boolean>> = {
 };
 
 /** How many times as good as `peer` Entrepot is; above 1 is better, whatever the unit. */
-export function ratio({ values, unit }: Line, peer: PeerName): number | undefined {
+export function ratio({ values, unit }: Line, peer: Tool): number | undefined {
   const { entrepot } = values;
   const other = values[peer];
   if (entrepot === undefined || other === undefined || entrepot === 0 || other === 0) return undefined;

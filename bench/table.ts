@@ -2,7 +2,15 @@
 import { isMet, type Line, ratio } from './measure.ts';
 
 const heads = ['row', 'what', 'unit', 'entrepot', 'docker-registry', 'nginx', 'x d-r', 'x nginx', 'goal', ''];
-const short = { entrepot: '', 'docker-registry': 'x d-r', nginx: 'x nginx' };
+const short = {
+  entrepot: '',
+  'docker-registry': 'x d-r',
+  nginx: 'x nginx',
+  skopeo: 'x skopeo',
+  regsync: 'x regsync',
+};
+/** Tools without a column: their figures are in the last one. */
+const others = ['skopeo', 'regsync'] as const;
 const isText = (column: number) => column < 3 || column > 7;
 
 export function table(lines: readonly Line[]): string {
@@ -16,7 +24,7 @@ export function table(lines: readonly Line[]): string {
     times(ratio(line, 'docker-registry')),
     times(ratio(line, 'nginx')),
     goalText(line),
-    [verdict(line), line.note].filter(Boolean).join('  '),
+    [verdict(line), ...beside(line), line.note].filter(Boolean).join('  '),
   ]);
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)),
@@ -32,6 +40,13 @@ export function table(lines: readonly Line[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** `skopeo 1234 (x skopeo 2.10)`. */
+function beside(line: Line): readonly string[] {
+  return others
+    .filter((tool) => line.values[tool] !== undefined)
+    .map((tool) => `${tool} ${figure(line.values[tool])} (${short[tool]} ${times(ratio(line, tool))})`);
 }
 
 function figure(value: number | undefined): string {

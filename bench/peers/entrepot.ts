@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '..', '..');
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   scripts: { start: string };
 };
-/** For `env`, not for a shell. */
+/** For `env`, not for a shell. Ends with `serve`. */
 const startCommand = scripts.start
   .split(' ')
   .filter((word) => word !== 'exec')
@@ -17,6 +17,11 @@ const startCommand = scripts.start
     if (word === 'node') return process.execPath;
     return word.endsWith('.ts') ? join(root, word) : word;
   });
+
+/** Another command of this checkout. */
+export function command(name: string): readonly string[] {
+  return ['env', ...startCommand.slice(0, -1), name];
+}
 
 export const entrepot: Peer = {
   name: 'entrepot',
