@@ -30,8 +30,8 @@ export interface HostedContent {
   tags(image: string): Promise<readonly string[]>;
   /** Whether the image links anything. */
   knows(image: string): Promise<boolean>;
-  /** Stored manifests of the image that are attached to `subject`. */
-  referrersOf(image: string, subject: Digest): Promise<readonly Digest[]>;
+  /** Stored manifests of the image that are attached to `subject`: a page (`Catalogue.referrersOf`). */
+  readonly referrersOf: Catalogue['referrersOf'];
   /** Whether the image can serve this content now: it is stored, and linked. */
   serves(image: string, digest: Digest): Promise<boolean>;
   /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */

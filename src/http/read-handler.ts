@@ -60,7 +60,7 @@ export function createReadHandler({ pull, push, route, via, newId }: ReadHandler
       case 'tags':
         return answerTags(pull, target, { rawPath, name, namespace });
       case 'referrers':
-        return answerReferrers(pull, target);
+        return answerReferrers(pull, target, { rawPath, name, namespace });
     }
   }
 

@@ -96,4 +96,6 @@ export interface ReferrersContent {
   /** An OCI index. */
   readonly bytes: Uint8Array;
   readonly filtered: boolean;
+  /** More follow after this one. */
+  readonly next?: Digest | undefined;
 }

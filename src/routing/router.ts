@@ -153,7 +153,12 @@ function checkedTarget(image: ImageName, path: AddressedPath, query: AddressedQu
       const { artifactType } = query;
       // Servers need not filter (distribution-spec, "Listing Referrers"), so a filter that is no media type is ignored.
       const isFilter = artifactType !== undefined && mediaTypeForm.test(artifactType);
-      return { kind: 'referrers', image, subject: digest, ...(isFilter && { artifactType }) };
+      const after = query.last === undefined ? undefined : parseDigest(query.last);
+      return {
+        ...{ kind: 'referrers', image, subject: digest },
+        ...(isFilter && { artifactType }),
+        ...(after && { after }),
+      };
     }
   }
 }

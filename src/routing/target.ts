@@ -52,6 +52,8 @@ export interface ReferrersTarget {
   readonly image: ImageName;
   readonly subject: Digest;
   readonly artifactType?: string;
+  /** Only what follows this one, in the order of the list (`last`). */
+  readonly after?: Digest;
 }
 
 /** `bytes=5-9` {start 5, end 10}, `bytes=5-` {start 5}, `bytes=-5` {suffix 5}. `end` is exclusive. */

@@ -153,8 +153,16 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       await addManifest(inventory, 'index', ['m'], { links: [{ image, origin: endpoint }] });
       await add('signature', image);
       await add('elsewhere', other);
-      assert.deepEqual(await catalogue.referrersOf(image, named('m')), [named('signature')]);
-      assert.deepEqual(await catalogue.referrersOf(image, named('index')), []);
+      const page = (subject: string, after?: string, limit = 10) =>
+        catalogue.referrersOf(image, named(subject), after === undefined ? undefined : named(after), limit);
+      assert.deepEqual(await page('m'), [named('signature')]);
+      assert.deepEqual(await page('index'), []);
+      await add('another', image);
+      assert.deepEqual(await page('m'), [named('signature'), named('another')]);
+      assert.deepEqual(await page('m', undefined, 1), [named('signature')]);
+      assert.deepEqual(await page('m', 'signature'), [named('another')]);
+      assert.deepEqual(await page('m', 'another'), []);
+      assert.equal((await page('m', 'gone')).length, 2, 'from the first one again');
       assert.deepEqual(await catalogue.parentsOf(image, named('m')), [named('index')]);
       assert.deepEqual(await catalogue.parentsOf(other, named('m')), []);
     });

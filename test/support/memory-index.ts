@@ -183,9 +183,11 @@ function catalogueOf(index: MemoryIndex): Catalogue {
         images: index.imagesOf(digest),
         tags: index.tagsOf(digest).map((name) => name.join(':')),
       })),
-    async referrersOf(image, subject) {
+    async referrersOf(image, subject, after, limit) {
       const linked = [...(index.links.get(image)?.keys() ?? [])];
-      return linked.filter((one) => index.content(one) && index.rows.get(one)?.subject === subject);
+      const all = linked.filter((one) => index.content(one) && index.rows.get(one)?.subject === subject);
+      const from = after === undefined ? 0 : all.indexOf(after) + 1;
+      return all.slice(from, from + limit);
     },
     parentsOf: async (image, digest) =>
       index.parents(digest).filter((one) => index.content(one) && index.links.get(image)?.has(one)),

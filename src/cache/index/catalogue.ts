@@ -99,8 +99,16 @@ export interface Catalogue {
   imagesOf(digest: Digest): Promise<readonly string[]>;
   /** The names of each of the contents, in the same order. */
   namesOf(digests: readonly Digest[]): Promise<readonly Names[]>;
-  /** Stored manifests that the image links and that are attached to `subject`. */
-  referrersOf(image: string, subject: Digest): Promise<readonly Digest[]>;
+  /**
+   * Stored manifests that the image links and that are attached to `subject`, at most `limit`, in a fixed order from after `after`; from
+   * the first one if that is no longer known.
+   */
+  referrersOf(
+    image: string,
+    subject: Digest,
+    after: Digest | undefined,
+    limit: number,
+  ): Promise<readonly Digest[]>;
   /** Stored manifests that the image links and that list the content. */
   parentsOf(image: string, digest: Digest): Promise<readonly Digest[]>;
   /** What the manifest lists; empty for a blob and for an unknown digest. */

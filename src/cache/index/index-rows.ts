@@ -51,7 +51,8 @@ export interface IndexRows extends JobRows, OutboxRows, ReplicaRows {
   isLinked(image: string, digest: Digest): boolean;
   /** Where the link comes from. */
   originOf(image: string, digest: Digest): string | undefined;
-  referrersOf(image: string, subject: Digest): Digest[];
+  /** See `Catalogue.referrersOf`. */
+  referrersOf(image: string, subject: Digest, after: Digest | undefined, limit: number): Digest[];
   parentsOf(image: string, digest: Digest): Digest[];
   unlink(image: string, digest: Digest): void;
   /** All that the image links, stored or only referenced. */

@@ -67,9 +67,11 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
     .pluck();
 
   const selectReferrers = db
-    .prepare<[number, Buffer], Buffer>(`
-    SELECT c.digest FROM contents c JOIN links l ON l.image = ? AND l.content = c.id
-    WHERE c.subject = (SELECT id FROM contents WHERE digest = ?) AND c.size IS NOT NULL ORDER BY c.id`)
+    .prepare<[number, Buffer, Buffer | null, number], Buffer>(`
+    SELECT c.digest FROM contents c CROSS JOIN links l ON l.image = ? AND l.content = c.id
+    WHERE c.subject = (SELECT id FROM contents WHERE digest = ?)
+      AND c.id > coalesce((SELECT id FROM contents WHERE digest = ?), 0) AND c.size IS NOT NULL
+    ORDER BY c.id LIMIT ?`)
     .pluck();
   const selectParents = db
     .prepare<[number, Buffer], Buffer>(`
@@ -119,9 +121,11 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
       const imageId = names.find(image);
       return imageId === undefined ? undefined : selectOrigin.get(imageId, digestKey(digest));
     },
-    referrersOf(image, subject) {
+    referrersOf(image, subject, after, limit) {
       const imageId = names.find(image);
-      return imageId === undefined ? [] : selectReferrers.all(imageId, digestKey(subject)).map(keyDigest);
+      if (imageId === undefined) return [];
+      const from = after === undefined ? null : digestKey(after);
+      return selectReferrers.all(imageId, digestKey(subject), from, limit).map(keyDigest);
     },
     parentsOf(image, digest) {
       const imageId = names.find(image);

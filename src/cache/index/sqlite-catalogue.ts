@@ -56,7 +56,7 @@ export function createSqliteCatalogue(rows: IndexRows, events: EventRecorder = n
     linkedBy: async (image) => rows.linkedBy(image),
     imagesOf: async (digest) => rows.imagesOf(digest),
     namesOf: async (digests) => rows.namesOfAll(digests),
-    referrersOf: async (image, subject) => rows.referrersOf(image, subject),
+    referrersOf: async (...asked) => rows.referrersOf(...asked),
     parentsOf: async (image, digest) => rows.parentsOf(image, digest),
     children: async (digest) => rows.children(digest),
 

@@ -20,7 +20,7 @@ export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addr
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
   const { value, cache, endpoint, trail } = pulled;
   const last = value.tags.at(-1);
-  const next = value.more && last !== undefined ? nextPage(target, addressed, last) : undefined;
+  const next = value.more && last !== undefined ? linkTo(addressed, { n: target.limit, last }) : undefined;
   return jsonAnswer(
     200,
     { name: addressed.name, tags: value.tags },
@@ -33,8 +33,12 @@ export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addr
   );
 }
 
-/** An OCI index of all referrers. */
-export async function answerReferrers(pull: Pull, target: ReferrersTarget): Promise<Answer> {
+/** An OCI index of referrers; `Link` names the next page. */
+export async function answerReferrers(
+  pull: Pull,
+  target: ReferrersTarget,
+  addressed: Addressed,
+): Promise<Answer> {
   const pulled = await pull.referrers(target);
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
   const { value, cache, endpoint, trail } = pulled;
@@ -43,13 +47,21 @@ export async function answerReferrers(pull: Pull, target: ReferrersTarget): Prom
     'Content-Length': value.bytes.length,
     'Cache-Control': 'no-cache',
     ...(value.filtered && { 'OCI-Filters-Applied': 'artifactType' }),
+    ...(value.next && { Link: linkTo(addressed, { artifactType: target.artifactType, last: value.next }) }),
   };
   return { status: 200, headers, body: value.bytes, cache, endpoint, trail };
 }
 
-/** A Link header (RFC 8288), as the distribution specification demands for tags. It is relative, so it works behind a proxy. */
-function nextPage(target: TagsTarget, addressed: Addressed, last: string): string {
-  const n = target.limit === undefined ? '' : `n=${target.limit}&`;
-  const ns = addressed.namespace === undefined ? '' : `&ns=${encodeURIComponent(addressed.namespace)}`;
-  return `<${addressed.rawPath}?${n}last=${encodeURIComponent(last)}${ns}>; rel="next"`;
+/**
+ * A Link header (RFC 8288), as the distribution specification demands for tags and for referrers. It is relative, so it works behind a
+ * proxy.
+ */
+function linkTo(
+  { rawPath, namespace }: Addressed,
+  query: Readonly<Record<string, string | number | undefined>>,
+): string {
+  const pairs = Object.entries({ ...query, ns: namespace }).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`],
+  );
+  return `<${rawPath}?${pairs.join('&')}>; rel="next"`;
 }

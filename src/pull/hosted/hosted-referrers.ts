@@ -2,6 +2,9 @@
  * Referrers that are here: manifests of this image with that subject, and what the fallback tag `ALGORITHM-HEX` lists
  * (distribution-spec, "Referrers Tag Schema"). Clients that pushed to a registry without the API kept their list under that tag, so
  * both are merged; each referrer counts once.
+ *
+ * A page looks at so many manifests that are here. The first one begins with what the endpoints and the fallback tag list, which is bounded;
+ * the next ones leave out what that had. A page of one artifact type may be empty, and more may follow.
  */
 import type { Cache } from '../../cache/cache.ts';
 import type { HostedContent } from '../../cache/hosted-content.ts';
@@ -21,7 +24,7 @@ export interface HostedReferrersDeps {
 export interface HostedReferrers {
   /** Those that are here. */
   only(target: ReferrersTarget): Promise<ReferrersContent>;
-  /** Those that are here added to those of the endpoints; undefined where there are none here. */
+  /** Those that are here added to those of the endpoints; undefined where the endpoints' are all. */
   merged(
     target: ReferrersTarget,
     theirs: ReferrersContent | undefined,
@@ -31,14 +34,17 @@ export interface HostedReferrers {
 /** Characters of one descriptor with its annotations, and of all of them; beyond, a descriptor stands without its annotations. */
 const maxDescriptor = 64 * 1024;
 const maxAnnotated = 2 * 1024 * 1024;
-/** Descriptors of one answer: about 4 MiB, which is what clients read of an index. */
-const maxListed = 10_000;
+/** Manifests of one page: about 4 MiB of descriptors, which is what clients read of an index. */
+const pageSize = 10_000;
 
 /** A descriptor as it stands in an index. */
 type Listed = Record<string, unknown>;
 
 /** Rejects when the index or the disk cannot be read. */
-export function createHostedReferrers({ cache, content }: HostedReferrersDeps): HostedReferrers {
+export function createHostedReferrers(
+  { cache, content }: HostedReferrersDeps,
+  options: { readonly pageSize: number } = { pageSize },
+): HostedReferrers {
   async function descriptorOf(image: string, digest: Digest): Promise<Listed | undefined> {
     const stored = await cache.manifest(image, digest);
     if (!stored) return undefined;
@@ -62,39 +68,42 @@ export function createHostedReferrers({ cache, content }: HostedReferrersDeps): 
     return index ? listedIn(index.bytes) : [];
   }
 
-  async function here({ image, subject, artifactType }: ReferrersTarget): Promise<readonly Listed[]> {
-    const digests = await content.referrersOf(image.name, subject);
-    const listed = await underFallbackTag(image.name, subject);
+  /** `theirs`: of the endpoints, all of the wanted type. */
+  async function pageOf(target: ReferrersTarget, theirs: readonly Listed[]) {
+    const { image, subject, artifactType, after } = target;
     const isWanted = (one: Listed) => artifactType === undefined || one.artifactType === artifactType;
-    const all = listed.filter(isWanted);
+    const fallback = await underFallbackTag(image.name, subject);
+    const known = new Map([...theirs, ...fallback.filter(isWanted)].map((one) => [one.digest, one]));
+    const found = await content.referrersOf(image.name, subject, after, options.pageSize + 1);
+    const digests = found.slice(0, options.pageSize);
+    const listed = after === undefined ? new Map(known) : new Map<unknown, Listed>();
     let bytes = 0;
     // One after the other: each may be a manifest of 4 MiB.
     for (const digest of digests) {
+      if (after !== undefined && known.has(digest)) continue;
       const one = await descriptorOf(image.name, digest);
       if (!one || !isWanted(one)) continue;
       const size = JSON.stringify(one).length;
       const isLarge = size > maxDescriptor || bytes + size > maxAnnotated;
       const { annotations: _, ...bare } = one;
-      all.push(isLarge ? bare : one);
+      listed.set(digest, isLarge ? bare : one);
       bytes += isLarge ? 0 : size;
-      if (all.length >= maxListed) break;
     }
-    return all;
+    const manifests = [...listed.values()];
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
+    const value: ReferrersContent = {
+      bytes: Buffer.from(JSON.stringify(index)),
+      filtered: artifactType !== undefined,
+      next: found.length > digests.length ? digests.at(-1) : undefined,
+    };
+    return { value, hasOurs: fallback.length > 0 || found.length > 0 || after !== undefined };
   }
 
-  const contentOf = (listed: readonly Listed[], { artifactType }: ReferrersTarget): ReferrersContent => {
-    const manifests = [...new Map(listed.map((one) => [one.digest, one])).values()];
-    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
-    return { bytes: Buffer.from(JSON.stringify(index)), filtered: artifactType !== undefined };
-  };
-
   return {
-    only: async (target) => contentOf(await here(target), target),
+    only: async (target) => (await pageOf(target, [])).value,
     async merged(target, theirs) {
-      const ours = await here(target);
-      return ours.length === 0
-        ? undefined
-        : contentOf([...(theirs ? listedIn(theirs.bytes) : []), ...ours], target);
+      const { value, hasOurs } = await pageOf(target, theirs ? listedIn(theirs.bytes) : []);
+      return hasOurs ? value : undefined;
     },
   };
 }

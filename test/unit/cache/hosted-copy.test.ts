@@ -53,7 +53,7 @@ async function assertServed(cache: OpenCache): Promise<void> {
   assert.deepEqual(await cache.hosted.tags(ours), ['1'], 'and the tag that was deleted stays away');
   assert.equal((await cache.tag(ours, tagOf('1')))?.digest, pushed.digest);
   assert.deepEqual(Buffer.from((await cache.manifest(ours, pushed.digest))!.bytes), pushed.bytes);
-  assert.deepEqual(await cache.hosted.referrersOf(ours, pushed.digest), [referrer.digest]);
+  assert.deepEqual(await cache.hosted.referrersOf(ours, pushed.digest, undefined, 10), [referrer.digest]);
   for (const name of [ours, 'images.local/other']) {
     const blob = await cache.open(name, digestOf(layer));
     assert.ok(blob, name);
