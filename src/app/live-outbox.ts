@@ -43,12 +43,19 @@ export function createLiveOutbox(deps: LiveOutboxDeps): LiveOutbox {
     readSecret: readSecretFile,
   });
   const deliverer = createDeliverer({ ...deps, send, random: Math.random, tried: metrics.eventTried });
+  /** An alert sees an increase only from a sample that it has seen before. */
+  function countFromZero(): void {
+    for (const { name } of sinks.all)
+      for (const outcome of ['delivered', 'failed', 'dead'] as const) metrics.eventTried(name, outcome, 0);
+  }
+  countFromZero();
   return {
     start: deliverer.start,
     stop: deliverer.stop,
     commands: createEventCommands({ outbox: store, clock, wants: sinks.wants }),
     configure(next) {
       sinks.configure(next);
+      countFromZero();
       deliverer.changed();
     },
     async states() {

@@ -5,6 +5,7 @@
  *   an event is added, a reload, a replay --> each sink looks what is due (`sink-deliveries.ts`)
  *   each hour, and after a thousand events --> what has waited for 72 h is dead, and old history goes
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { OutboxStore } from '../../cache/index/outbox/outbox-store.ts';
 import type { EventSink } from '../../config/event-sink.ts';
 import type { Timer } from '../../lib/clock.ts';
@@ -36,10 +37,15 @@ const cutEvery = { ms: hour, events: 1000 };
 /** Rows that are changed in one turn. */
 const atOnce = 500;
 
+interface Running {
+  readonly sink: EventSink;
+  readonly deliveries: SinkDeliveries;
+}
+
 /** Nothing is sent before `start`. */
 export function createDeliverer(deps: DelivererDeps): Deliverer {
   const { store, sinks, clock, log, tried } = deps;
-  let running: readonly { readonly sink: EventSink; readonly deliveries: SinkDeliveries }[] = [];
+  let running: readonly Running[] = [];
   /** Sinks that a reload has replaced, until what they had on its way is over. */
   const ending = new Set<Promise<void>>();
   let isStarted = false;
@@ -60,11 +66,17 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     return over;
   }
 
-  /** What a replaced sink has on its way ends first: two tries of one lane at once would break its order. */
+  /** A sink that is as before goes on. What a replaced one has on its way ends first: two tries of one lane at once would break its order. */
   async function replace(): Promise<void> {
-    await Promise.all([...running.map(({ deliveries }) => end(deliveries)), ...ending]);
+    const isKept = ({ sink, deliveries }: Running) =>
+      !deliveries.isGone && sinks.all.some((other) => isDeepStrictEqual(other, sink));
+    const [kept, replaced] = [running.filter(isKept), running.filter((one) => !isKept(one))];
+    await Promise.all([...replaced.map(({ deliveries }) => end(deliveries)), ...ending]);
     if (isStopped) return;
-    running = sinks.all.map((sink) => ({ sink, deliveries: new SinkDeliveries(sink, deps) }));
+    running = sinks.all.map((sink) => {
+      const same = kept.find((one) => one.sink.name === sink.name);
+      return same ?? { sink, deliveries: new SinkDeliveries(sink, deps) };
+    });
     lookAll();
     cut();
   }

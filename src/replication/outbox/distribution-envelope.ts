@@ -8,9 +8,9 @@ import type { SenderPlace } from './sender-place.ts';
 /** The `Content-Type` of distribution 3. */
 export const envelopeType = 'application/vnd.docker.distribution.events.v2+json';
 
-/** Throws for an event that this format has no action for: the configuration keeps them out. */
-export function distributionEnvelope({ id, at, event }: StoredEvent, place: SenderPlace): object {
-  if (event.kind !== 'push' && event.kind !== 'delete') throw new Error(`no action for ${event.kind}`);
+/** Undefined for an event that this format has no action for: it came before the format of the sink was changed. */
+export function distributionEnvelope({ id, at, event }: StoredEvent, place: SenderPlace): object | undefined {
+  if (event.kind !== 'push' && event.kind !== 'delete') return undefined;
   const { cause } = event;
   const { actor: name, address: addr, host, method, userAgent: useragent } = cause;
   const told = {

@@ -49,6 +49,7 @@ export function createSendEvent({ post, place, readSecret }: SendEventDeps): Sen
     const { url, format, secretFile, timeout } = sink;
     const isCloudEvent = format === 'cloudevents';
     const told = isCloudEvent ? cloudEvent(event, place()) : distributionEnvelope(event, place());
+    if (!told) return { kind: 'refused', reason: `the format "${format}" has no form for it` };
     const body = JSON.stringify(told);
     try {
       const headers = {

@@ -246,11 +246,15 @@ describe('deliveries', () => {
   });
 
   it('that a stop or a reload gives up are made again, and are no failures', async (t) => {
-    const { push, clock, answer, tries, store, outcomes, deliverer } = await start(t);
+    const { push, clock, answer, tries, store, outcomes, sinks, deliverer } = await start(t);
     answer(
       (_, signal) => new Promise<Sent>((resolve) => signal.addEventListener('abort', () => resolve(silent))),
     );
     await push('a', '1');
+    deliverer.changed();
+    await clock.advance(1);
+    assert.equal(tries.length, 1, 'a sink that is as before goes on');
+    sinks.configure([{ ...sink('s'), timeout: 2 * second }]);
     deliverer.changed();
     await clock.advance(1);
     assert.equal(tries.length, 2);
