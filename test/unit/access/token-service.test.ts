@@ -90,9 +90,10 @@ describe('a token', () => {
   it('is for repositories that mean an image here, and for nothing else', async () => {
     const { granted } = setUp();
     assert.deepEqual(await granted('repository:unknown.test/a:pull'), []);
-    assert.deepEqual(await granted('registry:catalog:*', 'repository(plugin):ex.test/a:pull'), [
-      'name ex.test/a:pull',
-    ]);
+    assert.deepEqual(
+      await granted('registry:catalog:*', 'registry:ex.test/a:pull', 'repository(plugin):ex.test/a:pull'),
+      ['name ex.test/a:pull'],
+    );
   });
 
   it('without a scope is given to every client that is known: it proves a login', async () => {
