@@ -1,5 +1,7 @@
 /** Proxies and load balancers in front: whose address counts, health checks of HTTP/1.0, and bodies that are announced first. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { basic, passwords, postToken, startGuarded } from '../support/access.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
@@ -45,6 +47,30 @@ describe('a client behind a trusted proxy', () => {
       'access.tokenIssued 203.0.113.7',
       'http.request 2001:db8::7',
     ]);
+  });
+
+  it('is slowed alone where it guesses the secret of a sender of events', async (t) => {
+    const clock = createManualClock();
+    const { get, folder, proxy, toml } = await startGuarded(t, trusted, { clock });
+    const secret = join(folder, 'secret');
+    writeFileSync(secret, 'right-secret\n', { mode: 0o600 });
+    const sender = `[[events.in]]\nname = "hub"\nformat = "distribution"\nsecret_file = "${secret}"\nregistry = "ex.test"\n`;
+    await proxy.reload({ toml: `${toml}\n${sender}` });
+    const send = (address: string, authorization: string) =>
+      get('/events/hub', {
+        method: 'POST',
+        headers: { 'x-forwarded-for': address, authorization },
+        body: '{"events":[]}',
+      });
+    for (let n = 0; n < 4; n++) assert.equal((await send('203.0.113.7', `guess-${n}`)).status, 401);
+    const slowed = send('203.0.113.7', 'guess-5');
+    await clock.armed(500);
+    assert.equal((await send('203.0.113.8', 'guess')).status, 401, 'another client');
+    assert.equal((await send('203.0.113.8', 'right-secret')).status, 202);
+    await clock.advance(500);
+    assert.equal((await slowed).status, 401);
+    const refused = proxy.log.filter(({ event }) => event === 'events.refused');
+    assert.deepEqual(new Set(refused.map(({ client }) => client)), new Set(['203.0.113.7', '203.0.113.8']));
   });
 
   it('is trusted, or not any more, from a reload on', async (t) => {
