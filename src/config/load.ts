@@ -99,10 +99,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { server, settings } = toml;
   errors.push(...toml.problems);
   const folder = server.policies;
-  const policies =
-    folder === undefined || !written
-      ? undefined
-      : attempt(() => loadPolicies(folder, written, registriesWarnings));
+  const findings = { warnings: registriesWarnings, errors };
+  const policies = folder === undefined || !written ? undefined : loadPolicies(folder, written, findings);
   // Without the objects, what they block would be open.
   const registries = folder === undefined ? written : policies?.conf;
   if (registries) registriesWarnings.push(...emptyWarnings(registries));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -21,6 +21,7 @@ import { imageOf, kept, pull } from '../support/kept-images.ts';
 import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
 import { raw } from '../support/raw-http.ts';
 import { storedBytes } from '../support/stored-files.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -238,8 +239,12 @@ describe('a reload', () => {
 });
 
 /** The program with its watch over the files, as `serve` puts the two together. `look` lets it have one look. */
-async function watched(t: TestContext, toml = ''): Promise<MirroredRegistry & { look(): Promise<void> }> {
-  const mirrored = await startMirrored(t, { toml });
+async function watched(
+  t: TestContext,
+  toml = '',
+  folder = tempFolder(t),
+): Promise<MirroredRegistry & { look(): Promise<void> }> {
+  const mirrored = await startMirrored(t, { toml, folder });
   const { proxy, clock } = mirrored;
   const lines: Record<string, unknown>[] = proxy.log;
   const log = createLog({ level: 'info', to: { write: (line) => lines.push(JSON.parse(line)) } });
@@ -303,6 +308,29 @@ describe('a change of a file', () => {
       (await fetch(`${proxy.url}/metrics`)).body.toString(),
       /^entrepot_cache_limit_bytes 1048576$/m,
     );
+  });
+
+  it('in the folder of policies is a reload, and one that cannot be used leaves the policies as they were', async (t) => {
+    const folder = tempFolder(t);
+    mkdirSync(join(folder, 'policies'));
+    const site = await watched(t, 'policies = "policies"\n', folder);
+    const { proxy, look } = site;
+    const file = join(folder, 'policies', 'image.yaml');
+    const status = async () => (await fetch(`${proxy.url}/v2/new.io/app/tags/list`)).status;
+    assert.equal(await status(), 403, 'new.io is not listed');
+    const blocked = (list: string) =>
+      `apiVersion: config.openshift.io/v1\nkind: Image\nmetadata: {name: cluster}\nspec:\n  registrySources:\n    blockedRegistries: ${list}\n`;
+    writeFileSync(file, blocked('[new.io]'));
+    for (let looks = 0; looks < 2; looks += 1) await look();
+    await eventually('it is reloaded', () => reloaded(site).length > 0);
+    assert.deepEqual(reloaded(site), [[file]]);
+    assert.equal(await status(), 502, 'it is listed, and blocked');
+
+    writeFileSync(file, blocked('["*"]'));
+    for (let looks = 0; looks < 2; looks += 1) await look();
+    await eventually('it is refused', () => refused(site).length > 0);
+    assert.match(String(refused(site)[0]?.[1]), /not reloaded.*Image "cluster": "\*" in blockedRegistries/);
+    assert.equal(await status(), 502);
   });
 
   it('that names files which are not there yet is taken when they come', async (t) => {

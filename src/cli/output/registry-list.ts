@@ -75,8 +75,7 @@ const asked: Readonly<Record<PushRule['mode'], string>> = {
 };
 
 function askedInOrder({ prefix, location, blocked, mirrors }: RegistryEntry): string {
-  if (blocked) return 'blocked';
-  return [...mirrors.map(mirrorText), location || prefix].join(', ');
+  return [...mirrors.map(mirrorText), blocked ? 'blocked' : location || prefix].join(', ');
 }
 
 function mirrorText({ location, pullFromMirror }: MirrorEntry): string {

@@ -4,7 +4,7 @@
  */
 import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { EntrepotError, joinErrors } from '../../errors.ts';
+import { EntrepotError } from '../../errors.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import type { ConfigWarning } from '../config.ts';
 import { isMissing, readTextFile } from '../files/text-file.ts';
@@ -22,37 +22,48 @@ export interface LoadedPolicies {
   readonly files: readonly string[];
 }
 
-/**
- * Reads the objects of `folder` and applies them to `conf`. Throws EntrepotError CONFIG_INVALID or CONFIG_UNREADABLE; `warnings` then
- * holds those that were found before the error.
- */
+/** What was found besides the objects. */
+export interface PolicyFindings {
+  readonly warnings: ConfigWarning[];
+  readonly errors: EntrepotError[];
+}
+
+/** Reads the objects of `folder` and applies them to `conf`. Undefined if something is wrong: `findings.errors` then has all of it. */
 export function loadPolicies(
   folder: string,
   conf: RegistriesConf,
-  warnings: ConfigWarning[],
-): LoadedPolicies {
-  const errors: EntrepotError[] = [];
+  findings: PolicyFindings,
+): LoadedPolicies | undefined {
+  const { warnings, errors } = findings;
   const files: string[] = [];
-  const objects = policyFiles(folder).flatMap((file) => {
-    try {
-      const text = readTextFile(file);
-      if (text === undefined) return [];
-      files.push(file);
-      return readObjects(text, file, { warnings, errors });
-    } catch (error) {
-      if (!(error instanceof EntrepotError)) throw error;
-      errors.push(error);
-      return [];
-    }
-  });
-  if (errors.length > 0) throw joinErrors(errors);
+  const before = errors.length;
+  const objects = attempt(errors, () => policyFiles(folder))?.flatMap(
+    (file) =>
+      attempt(errors, () => {
+        const text = readTextFile(file);
+        if (text === undefined) return [];
+        files.push(file);
+        return readObjects(text, file, findings);
+      }) ?? [],
+  );
+  if (!objects || errors.length > before) return undefined;
   if (files.length === 0) {
     warnings.push({ file: folder, message: 'holds no *.yaml, *.yml or *.json: no policies are in force' });
   }
   warnOfRepeated(objects, warnings);
-  const applied = applyPolicies(conf, objects);
-  warnings.push(...applied.warnings);
-  return { conf: applied.conf, objects, files };
+  const applied = attempt(errors, () => applyPolicies(conf, objects));
+  warnings.push(...(applied?.warnings ?? []));
+  return applied && { conf: applied.conf, objects, files };
+}
+
+function attempt<T>(errors: EntrepotError[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof EntrepotError)) throw error;
+    errors.push(error);
+    return undefined;
+  }
 }
 
 function policyFiles(folder: string): readonly string[] {

@@ -235,3 +235,58 @@ describe('the places of the configuration', () => {
     );
   });
 });
+
+describe('policies', () => {
+  const set = (source: string, mirror: string) =>
+    `apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSet
+metadata: { name: x }
+spec: { imageDigestMirrors: [{ source: ${source}, mirrors: [${mirror}] }] }
+`;
+  const files = {
+    'work/r.conf': '[[registry]]\nlocation = "a.io"\n',
+    'work/flag/x.yaml': set('a.io', 'flag.io'),
+    'work/variable/x.yaml': set('a.io', 'variable.io'),
+    'etc/policies/x.yaml': set('a.io', 'file.io'),
+    'etc/entrepot.toml': 'policies = "policies"\n',
+  };
+  const flags = { registries: 'r.conf' };
+  const mirrorOf = ({ registries }: ReturnType<typeof loadConfig>) =>
+    registries.entries[0]?.mirrors[0]?.location;
+
+  it('are named by a flag, else a variable, else the file, beside which they are', (t) => {
+    const config = '../etc/entrepot.toml';
+    const env = { ENTREPOT_POLICIES: 'variable' };
+    assert.equal(mirrorOf(machine(t, files, env).load({ ...flags, config, policies: 'flag' })), 'flag.io');
+    assert.equal(mirrorOf(machine(t, files, env).load({ ...flags, config })), 'variable.io');
+    assert.equal(mirrorOf(machine(t, files).load({ ...flags, config })), 'file.io');
+    assert.equal(mirrorOf(machine(t, files).load(flags)), undefined);
+  });
+
+  it('that are wrong leave no registries at all', (t) => {
+    const { folder, load } = machine(t, { ...files, 'work/flag/y.yaml': set('a.io/', 'm.io') });
+    const { code, file, line, message } = failure(() => load({ ...flags, policies: 'flag' }));
+    assert.deepEqual([code, file, line], ['CONFIG_INVALID', join(folder, 'work/flag/y.yaml'), 4]);
+    assert.match(message, /^ImageDigestMirrorSet "x": the source "a\.io\/" has not the right form/);
+    assert.equal(failure(() => load({ ...flags, policies: 'none' })).code, 'CONFIG_UNREADABLE');
+  });
+
+  it('are a place that the configuration comes from', (t) => {
+    assert.ok(
+      machine(t, files)
+        .places({ ...flags, policies: 'flag' })
+        .includes('work/flag'),
+    );
+    assert.ok(
+      machine(t, files)
+        .places({ ...flags, policies: 'none' })
+        .includes('work/none'),
+    );
+  });
+
+  it('make a registries.conf without a registry one that serves something', (t) => {
+    const empty = machine(t, { ...files, 'work/r.conf': '' });
+    assert.deepEqual(empty.load({ ...flags, policies: 'flag' }).warnings, []);
+    assert.match(empty.load(flags).warnings[0]?.message ?? '', /every image is refused/);
+  });
+});

@@ -298,3 +298,65 @@ test('the senders of events are listed, and what is wrong with one is said', asy
   );
   assert.doesNotMatch(text, /a secret/);
 });
+
+test('the objects of a cluster are listed with what became of them', async (t) => {
+  const object = (kind: string, name: string, spec: object) => ({
+    apiVersion: 'config.openshift.io/v1',
+    kind,
+    metadata: { name },
+    spec,
+  });
+  const file = (value: object) => JSON.stringify(value);
+  const never = { source: 'docker.io/x', mirrors: ['m.io'], mirrorSourcePolicy: 'NeverContactSource' };
+  const folder = place(t, {
+    'registries.conf': sound,
+    'a.json': file(object('ImageTagMirrorSet', 'tags', { imageTagMirrors: [never, { source: 'quay.io' }] })),
+    'b.json': file(
+      object('Image', 'cluster', {
+        registrySources: { blockedRegistries: ['a.io'], insecureRegistries: ['m.io'] },
+      }),
+    ),
+    'c.json': file(object('ImageDigestMirrorSet', 'empty', {})),
+  });
+  const { code, stdout } = await check(folder, '--policies', folder, '--json');
+  const { policies, files, errors } = JSON.parse(stdout);
+  const at = (name: string) => join(folder, name);
+  assert.deepEqual([code, errors, files], [0, [], ['registries.conf', 'a.json', 'b.json', 'c.json'].map(at)]);
+  assert.deepEqual(policies, [
+    {
+      kind: 'ImageTagMirrorSet',
+      name: 'tags',
+      file: at('a.json'),
+      line: 1,
+      mirrored: ['docker.io/x'],
+      blocked: ['docker.io/x'],
+      insecure: [],
+    },
+    {
+      kind: 'Image',
+      name: 'cluster',
+      file: at('b.json'),
+      line: 1,
+      mirrored: [],
+      blocked: ['a.io'],
+      insecure: ['m.io'],
+    },
+    {
+      kind: 'ImageDigestMirrorSet',
+      name: 'empty',
+      file: at('c.json'),
+      line: 1,
+      mirrored: [],
+      blocked: [],
+      insecure: [],
+    },
+  ]);
+  const inWords = await check(folder, '--policies', folder);
+  assert.match(inWords.stdout, /\ndocker\.io\/x +m\.io \(tag-only\), blocked +\S+a\.json:1\n/);
+  assert.match(
+    inWords.stdout,
+    /\nImageTagMirrorSet tags +mirrors of docker\.io\/x; blocked: docker\.io\/x +\S+a\.json:1\n/,
+  );
+  assert.match(inWords.stdout, /\nImage cluster +blocked: a\.io; insecure: m\.io +\S+b\.json:1\n/);
+  assert.match(inWords.stdout, /\nImageDigestMirrorSet empty +none +\S+c\.json:1\n/);
+});

@@ -365,3 +365,80 @@ test('an alias for the very name that is explained is not worth a word', async (
   const { text } = place(t, { registries: `[[registry]]\nlocation = "docker.io"\n${aliases}` });
   for (const name of ['alpine', 'busybox']) assert.doesNotMatch(await text(name), /alias/);
 });
+
+const policy = `apiVersion: config.openshift.io/v1
+kind: ImageDigestMirrorSet
+metadata:
+  name: apps
+spec:
+  imageDigestMirrors:
+  - source: ex.io/app
+    mirrors:
+    - m3.corp/apps
+    mirrorSourcePolicy: NeverContactSource
+`;
+
+test('a mirror and a block of an object name the object', async (t) => {
+  const { folder } = place(t, { registries: mirrored, others: { 'policies/a.yaml': policy } });
+  const args = [
+    'explain',
+    `ex.io/app/web@${digest}`,
+    '--registries',
+    'registries.conf',
+    '--policies',
+    'policies',
+  ];
+  const { code, stdout, stderr } = await runEntrepot([...args, '--json'], { cwd: folder });
+  assert.deepEqual([code, stderr], [0, '']);
+  const { blocked, endpoints } = JSON.parse(stdout) as {
+    blocked: boolean;
+    endpoints: Record<string, unknown>[];
+  };
+  const file = join(folder, 'policies/a.yaml');
+  assert.equal(blocked, true);
+  assert.deepEqual(
+    endpoints.map(({ location, blocked, from }) => [location, blocked, from]),
+    [
+      ['m1.corp:5000/c', false, undefined],
+      ['m2.corp', false, undefined],
+      ['m3.corp/apps', false, { kind: 'ImageDigestMirrorSet', name: 'apps', file, line: 9 }],
+      ['hub.corp/apps', true, undefined],
+    ],
+  );
+  const inWords = await runEntrepot(args, { cwd: folder });
+  assert.ok(
+    inWords.stdout.includes(`m3.corp/apps, written in ${file}:9, ImageDigestMirrorSet "apps"\n`),
+    inWords.stdout,
+  );
+  assert.ok(inWords.stdout.includes(`by ${file}:10, ImageDigestMirrorSet "apps"\n`), inWords.stdout);
+});
+
+test('an object that cannot be used is a failure of the load, with its place', async (t) => {
+  const { folder } = place(t, {
+    registries: mirrored,
+    others: { 'policies/a.yaml': policy.replace('m3', 'M3/') },
+  });
+  const args = [
+    'explain',
+    'ex.io/app/web:1',
+    '--registries',
+    'registries.conf',
+    '--policies',
+    'policies',
+    '--json',
+  ];
+  const { code, stdout } = await runEntrepot(args, { cwd: folder });
+  const { error } = JSON.parse(stdout) as { error: Record<string, unknown> };
+  assert.equal(code, 2);
+  const { message, ...rest } = error;
+  assert.deepEqual(rest, {
+    stage: 'load',
+    code: 'CONFIG_INVALID',
+    file: join(folder, 'policies/a.yaml'),
+    line: 9,
+  });
+  assert.match(
+    String(message),
+    /^ImageDigestMirrorSet "apps": the mirror "M3\/\.corp\/apps" has not the right form/,
+  );
+});

@@ -79,7 +79,7 @@ describe('a watch over files', () => {
     assert.deepEqual(told, []);
   });
 
-  it('tells of the *.conf in a folder, each by its name, and of nothing else in there', async (t) => {
+  it('tells of the *.conf, YAML and JSON in a folder, each by its name, and of nothing else in there', async (t) => {
     const { at, told, looks, read } = await watching(t);
     mkdirSync(at('two'));
     writeFileSync(at('two/a.conf'), 'a');
@@ -92,6 +92,10 @@ describe('a watch over files', () => {
     rmSync(at('two/a.conf'));
     await looks(2);
     assert.deepEqual(told, ['two/a.conf two/b.conf']);
+    for (const name of ['c.yaml', 'd.yml', 'e.json', 'f.yaml~']) writeFileSync(at(`two/${name}`), 'x');
+    await looks(2);
+    const [, last = ''] = told as readonly string[];
+    assert.deepEqual(last.split(' ').toSorted(), ['two/c.yaml', 'two/d.yml', 'two/e.json']);
   });
 
   it('follows links: a folder that is exchanged by its link, as Kubernetes does it, is a change', async (t) => {
