@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { get } from '../support/http-client.ts';
 import { sha256 } from '../support/pusher.ts';
 import { raw } from '../support/raw-http.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const trusted = { top: 'trusted_proxies = ["127.0.0.1"]' };
 const from = (address: string, password: string, name = 'ann') => ({
@@ -193,6 +194,17 @@ describe('a body that is announced by Expect: 100-continue', () => {
       ['PUT /v2/images.local/a/manifests/1', index, '201', type],
     ] as const)
       assert.equal(continued.exec(await announced(app.url, line, body, more))?.[1], status, line);
+  });
+
+  it('of events is asked for once the secret was right', async (t) => {
+    const folder = tempFolder(t);
+    writeFileSync(join(folder, 'secret'), 'right-secret\n', { mode: 0o600 });
+    const toml = `[[events.in]]\nname = "hub"\nformat = "distribution"\nsecret_file = "secret"\nregistry = "ex.test"\n`;
+    const { url } = await startApp(t, { registries: '', toml, folder });
+    const send = (secret: string) =>
+      announced(url, 'POST /events/hub', '{"events":[]}', `Authorization: ${secret}\r\n`);
+    assert.equal(continued.exec(await send('right-secret'))?.[1], '202');
+    assert.match(await send('wrong'), /^HTTP\/1\.1 401 /);
   });
 
   it('of a push that is refused is not asked for', async (t) => {
