@@ -9,6 +9,7 @@ import type { Clock } from '../lib/clock.ts';
 import { createEventSources } from '../replication/events/event-sources.ts';
 import { createRegistryJob } from '../replication/events/registry-job.ts';
 import type { Log } from '../telemetry/log.ts';
+import { eventResults, type Metrics } from '../telemetry/metrics.ts';
 import { createSecretFiles } from '../upstream/auth/secret-files.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
@@ -17,13 +18,14 @@ export interface LiveEventsDeps {
   readonly inbox: JobInbox;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
+  readonly metrics: Pick<Metrics, 'eventsReceived'>;
   /** Version of the program, for its own `User-Agent`. */
   readonly version: string | undefined;
 }
 
 /** Failures of an address, and secrets that were read, outlive a reload. */
 export function createLiveEvents(deps: LiveEventsDeps): EventsIn {
-  const { routes, inbox, clock, log, version } = deps;
+  const { routes, inbox, clock, log, metrics, version } = deps;
   const secrets = createSecretFiles({
     clock,
     onRewrite: (file, problem) =>
@@ -33,9 +35,13 @@ export function createLiveEvents(deps: LiveEventsDeps): EventsIn {
       ),
   });
   const ownAgent = version === undefined ? undefined : `entrepot/${version}`;
-  const sources = routes.each(({ settings }) =>
-    createEventSources({ inbox, clock, ownAgent }, settings.eventSenders),
-  );
+  const sources = routes.each(({ settings }) => {
+    const { eventSenders } = settings;
+    // An alert sees an increase only from a sample that it has seen before.
+    for (const { name } of eventSenders)
+      for (const result of eventResults) metrics.eventsReceived(name, result, 0);
+    return createEventSources({ inbox, clock, ownAgent }, eventSenders);
+  });
   return {
     source: (name) => sources().get(name),
     secretIn: secrets.get,

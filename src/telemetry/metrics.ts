@@ -34,11 +34,7 @@ export interface Metrics {
   /** A client's credentials were wrong. */
   loginFailed(scheme: 'basic' | 'bearer' | 'other'): void;
   /** Events of an `[[events.in]]`; `refused`: one request. */
-  eventsReceived(
-    sender: string,
-    result: 'accepted' | 'duplicate' | 'ignored' | 'refused',
-    count: number,
-  ): void;
+  eventsReceived(sender: string, result: EventResult, count: number): void;
   /** Stored bytes that were read to check them. */
   scrubbed(bytes: number): void;
   /** A damaged content that was dropped, and what came of it. */
@@ -59,6 +55,9 @@ export interface Metrics {
   render(): Promise<string>;
   readonly contentType: string;
 }
+
+export const eventResults = ['accepted', 'duplicate', 'ignored', 'refused'] as const;
+export type EventResult = (typeof eventResults)[number];
 
 export interface AnswerSeen {
   readonly kind: 'manifest' | 'blob' | 'tags' | 'referrers' | 'upload' | 'other';

