@@ -47,7 +47,8 @@ const clock = { ...systemClock, now: () => 1_700_000_000_000, monotonic: () => 0
 export async function openWorld({ data, hasher, origin, rules, maxSize, quota }: WorldOptions) {
   const buffers = createBufferPool({ budget: 64 * 1024 * 1024, keep: 0 });
   const cache = await openCache(
-    { clock, log, buffers },
+    // Too few to hold back 4 MiB of disk for the index, which would be copied at each kill.
+    { clock, log, buffers, freeBytes: () => 7_000_000 },
     { data, maxSize, minFree: 0, quotas: [{ match: quota, maxSize: 1_000_000 }], pins: [] },
   );
   const transfers = createTransfers(
