@@ -29,7 +29,10 @@ export async function usedProgram(test: Cleanup) {
   writeFileSync(join(proxy.folder, 'tls.key'), key);
   const sync = `[[sync]]\nname = "none"\nsource = "${registry.host}/team/none"\n`;
   const sender = `[[events.in]]\nname = "hub"\nformat = "dockerhub"\nsecret_file = "tls.key"\nregistry = "${registry.host}"\n`;
-  await proxy.reload({ toml: `${toml}${sync}${sender}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n` });
+  const sink = `[[events.out]]\nname = "none"\nformat = "cloudevents"\nurl = "http://${registry.host}/hook"\non = ["synced"]\n`;
+  await proxy.reload({
+    toml: `${toml}${sync}${sender}${sink}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n`,
+  });
   await proxy.app.administration.sync(['none'], {});
   // A sender has samples once a request has come.
   await get(`${proxy.url}/events/hub`);
@@ -49,7 +52,10 @@ export async function usedProgram(test: Cleanup) {
   for (const path of paths) await mirrored.get('team/app', path).catch(() => {});
   await mirrored.get('team/app', paths.at(-1)!);
   await settled(proxy);
-  const text = (await get(`${proxy.url}/metrics`)).body.toString();
+  const text = await eventually('an event was tried to be delivered', async () => {
+    const shown = (await get(`${proxy.url}/metrics`)).body.toString();
+    return shown.includes('entrepot_events_out_total{') && shown;
+  });
   const stored = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes().length, 0);
   return { text, host: registry.host, /** Bytes. */ stored };
 }
