@@ -13,6 +13,10 @@ export interface Descriptor {
   readonly mediaType: string;
   /** Only in an index: `linux/amd64`, `linux/arm/v7`. */
   readonly platform?: string;
+  /** Only in an index: the image that this attestation of BuildKit is about (`vnd.docker.reference.digest`). */
+  readonly attests?: Digest;
+  /** Of what is attached to another manifest: in lists of referrers. */
+  readonly artifactType?: string;
   /** The content has URLs of its own: the registry need not have it (image-spec, "Descriptors"). */
   readonly isElsewhere?: true;
 }
@@ -108,12 +112,17 @@ function readDescriptor(value: unknown): Descriptor | undefined {
   if (!digest || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
   const platform = readPlatform(value.platform);
   const mediaType = typeof value.mediaType === 'string' ? value.mediaType : 'application/octet-stream';
+  const attested = readAnnotations(value.annotations)?.['vnd.docker.reference.digest'];
+  const attests = attested === undefined ? undefined : parseDigest(attested);
+  const { artifactType } = value;
   const isElsewhere = (Array.isArray(value.urls) && value.urls.length > 0) || foreignLayer.test(mediaType);
   return {
     digest,
     size,
     mediaType,
     ...(platform !== undefined && { platform }),
+    ...(attests && { attests }),
+    ...(typeof artifactType === 'string' && artifactType !== '' && { artifactType }),
     ...(isElsewhere && { isElsewhere }),
   };
 }

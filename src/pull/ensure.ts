@@ -41,7 +41,7 @@ export function createEnsure({ cache, manifest, blobs }: EnsureDeps): Pull['ensu
 
   async function ensureBlob(target: BlobTarget, options: EnsureOptions): Promise<Ensured> {
     const { image, digest } = target;
-    const { signal = never, turn } = options;
+    const { signal = never, turn, pace } = options;
     let located = await blobs.locate(target);
     if (!('found' in located) && turn) {
       await turn();
@@ -57,7 +57,7 @@ export function createEnsure({ cache, manifest, blobs }: EnsureDeps): Pull['ensu
       located.value.close();
       return { ok: true, how: 'here', digest, size: located.value.size ?? 0, trail };
     }
-    const whole = { start: 0, isForJob: turn !== undefined };
+    const whole = { start: 0, isForJob: turn !== undefined, pace };
     const opened = await unlessAborted(blobs.admit(target, located, whole), signal);
     const { trail } = opened;
     if (!opened.ok) {

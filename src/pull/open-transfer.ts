@@ -12,7 +12,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobTarget, RangeSpec } from '../routing/target.ts';
 import type { ByteSource } from '../transfer/fetch/byte-source.ts';
-import type { OpenedTransfer, Transfers } from '../transfer/transfers.ts';
+import type { OpenedTransfer, TransferRequest, Transfers } from '../transfer/transfers.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { ConfirmBlob } from './confirm-blob.ts';
 import type { NegativeCache } from './negative-cache.ts';
@@ -40,11 +40,11 @@ export interface KnownBlob {
 
 const resultOf = { started: 'fetched', joined: 'joined', verified: 'hit' } as const;
 
-/** The range that is read first, and whether a job and no client reads it. */
+/** The range that is read first, and whether a job and no client reads it, at which pace. */
 export type AdmitBlob = (
   target: BlobTarget,
   known: KnownBlob,
-  use: OpenRange & { readonly isForJob?: boolean },
+  use: OpenRange & Pick<TransferRequest, 'isForJob' | 'pace'>,
 ) => Promise<OpenedTransfer>;
 
 export interface OpenTransfer {

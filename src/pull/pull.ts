@@ -1,5 +1,6 @@
 /** The use case: a target is answered from the cache, or from the first endpoint that can, through the cache. */
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
+import type { Pace } from '../lib/flow/pace.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobTarget, ManifestTarget, ReferrersTarget, TagsTarget } from '../routing/target.ts';
 import type { Trail } from '../upstream/outcome.ts';
@@ -24,6 +25,8 @@ export interface EnsureOptions {
   readonly tell?: ((present: number) => void) | undefined;
   /** For jobs: awaited before a transfer begins. No client waits for a transfer that only jobs use. */
   readonly turn?: (() => Promise<void>) | undefined;
+  /** For jobs: keeps the transfer to a rate for as long as no client uses it. */
+  readonly pace?: Pace | undefined;
 }
 
 export type Ensured =

@@ -11,7 +11,7 @@ import { isManifestType } from '../oci/media-types.ts';
 import { formatReference } from '../oci/reference.ts';
 import type { ImageName, ManifestTarget } from '../routing/target.ts';
 import { attestationPlatform, chosenParts, isElsewhere, isPlatform, platformsOf } from './image-parts.ts';
-import type { Pull } from './pull.ts';
+import type { EnsureOptions, Pull } from './pull.ts';
 import { verdictText } from './verdict-text.ts';
 
 /** A reference with a tag or a digest. */
@@ -23,6 +23,10 @@ export interface WarmOptions {
   readonly onProgress: (progress: WarmProgress) => void;
   /** Aborted: what is under way is left, and counts as failed. */
   readonly signal?: AbortSignal | undefined;
+  /** For jobs: awaited before each blob's transfer begins. */
+  readonly turn?: EnsureOptions['turn'];
+  /** For jobs: keeps the transfers of all blobs to a rate together. */
+  readonly pace?: EnsureOptions['pace'];
 }
 
 export interface WarmProgress {
@@ -67,7 +71,7 @@ export function createWarmImage({
   pull,
   cache,
 }: WarmDeps): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
-  return async (reference, { platforms, onProgress, signal }) => {
+  return async (reference, { platforms, onProgress, signal, turn, pace }) => {
     const { registry, repository } = reference;
     const image: ImageName = { registry, repository, name: `${registry}/${repository}` };
     const name = formatReference(reference);
@@ -120,7 +124,7 @@ export function createWarmImage({
     async function take({ descriptor: { digest, size }, isExtra }: Wanted): Promise<void> {
       onProgress({ reference: name, digest, size, done: 0 });
       const tell = (done: number) => onProgress({ reference: name, digest, size, done });
-      const ensured = await pull.ensure({ kind: 'blob', image, digest }, { signal, tell });
+      const ensured = await pull.ensure({ kind: 'blob', image, digest }, { signal, tell, turn, pace });
       if (!ensured.ok) {
         miss(isExtra, `${image.name}@${digest}: ${ensured.reason}`);
         return;

@@ -26,6 +26,7 @@ import type { FetchEnd } from './fetch/fetcher.ts';
 import { Fetches, type FetchOwner } from './fetch/fetches.ts';
 import { isFilledUp } from './fetch/plan.ts';
 import { nothingMore, type Opening, stopped } from './fetch/running-fetches.ts';
+import { Throttle } from './fetch/throttle.ts';
 import { findResumeState, partialFileOf } from './file/resume-state.ts';
 import { SparseFile } from './file/sparse-file.ts';
 import { Readers, type WaitingReader } from './read/readers.ts';
@@ -43,6 +44,7 @@ export class Transfer implements FetchOwner, Readable {
   readonly digest: Digest;
   readonly file: SparseFile;
   readonly sources: ByteSources;
+  readonly throttle = new Throttle();
   readonly #deps: TransferDeps;
   readonly #size: BlobSize;
   readonly #contributors: Contributors;
@@ -65,8 +67,8 @@ export class Transfer implements FetchOwner, Readable {
     const onError = (error: Error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`);
     this.file = new SparseFile({ ...deps, digest, size: this.#size, onError }, partial);
     this.#contributors = new Contributors(deps, digest, deps.contributorMemory.take(this.file.path, bytes));
-    const { file, sources } = this;
-    const blob = { digest, file, sources, size: this.#size, contributors: this.#contributors };
+    const { file, sources, throttle } = this;
+    const blob = { digest, file, sources, throttle, size: this.#size, contributors: this.#contributors };
     this.#fetches = new Fetches(blob, deps, this);
     this.#commit = new Commit(blob, deps);
     // At debug: a client that reads in ranges resumes with each of them.
@@ -140,7 +142,6 @@ export class Transfer implements FetchOwner, Readable {
   }
 
   // For readers: `Readable` says what each member means.
-
   get size(): number | undefined {
     return this.#size.value;
   }
@@ -173,7 +174,6 @@ export class Transfer implements FetchOwner, Readable {
   }
 
   // For fetches: `FetchOwner` says what each member means.
-
   get isFilling(): boolean {
     return this.#state.kind === 'filling' && this.#uses >= 0;
   }
@@ -268,7 +268,7 @@ export class Transfer implements FetchOwner, Readable {
     if (this.isRelaying || this.#state.kind === 'settled') void this.#close();
     if (!this.isFilling) return;
     const goesOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
-    if (goesOn && this.#fetches.fillOn(this.#commit.isGivenUp)) return;
+    if (goesOn && this.throttle.hadClients && this.#fetches.fillOn(this.#commit.isGivenUp)) return;
     this.#fetches.stopAll(stopped);
     void this.#close();
   }

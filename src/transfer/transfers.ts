@@ -6,6 +6,7 @@
 import { writev } from 'node:fs';
 import type { PartialFile } from '../cache/incoming/partial-file.ts';
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
+import type { Pace } from '../lib/flow/pace.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import type { Trail } from '../upstream/outcome.ts';
@@ -66,6 +67,8 @@ export interface TransferRequest {
   readonly end?: number | undefined;
   /** No client waits for it. */
   readonly isForJob?: boolean | undefined;
+  /** Of a job: keeps the transfer to a rate for as long as no client uses it. */
+  readonly pace?: Pace | undefined;
   /** endpointKey of the endpoint to ask first. */
   readonly prefer?: string | undefined;
 }
@@ -123,6 +126,7 @@ export function createTransfers(
 
   function leaveTransfer(transfer: Transfer, request: TransferRequest): void {
     clients.delete(request);
+    transfer.throttle.leave(request);
     transfer.leave();
   }
 
@@ -173,6 +177,7 @@ export function createTransfers(
       // The image's own endpoints may be asked from now on.
       if (!transfer.isVerified) transfer.sources.add(request.source);
       transfer.enter();
+      transfer.throttle.enter(request);
       if (!request.isForJob) clients.set(request, transfer);
       let opening: Awaited<ReturnType<Transfer['begin']>>;
       try {

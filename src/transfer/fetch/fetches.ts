@@ -13,6 +13,7 @@ import type { Contributors } from './contributors.ts';
 import { type Acceptance, type Answered, type FetchEnd, Fetcher, type FetcherHost } from './fetcher.ts';
 import { requestedEndFor } from './plan.ts';
 import { type Fetch, type Opening, RunningFetches } from './running-fetches.ts';
+import type { Throttle } from './throttle.ts';
 
 /** What the transfer decides, and is told. */
 export interface FetchOwner {
@@ -36,6 +37,7 @@ export interface FetchedBlob {
   readonly size: BlobSize;
   readonly sources: ByteSources;
   readonly contributors: Contributors;
+  readonly throttle: Throttle;
 }
 
 /** One per transfer. */
@@ -192,7 +194,8 @@ export class Fetches {
     const hasCapacity = !this.#running.all.has(fetch) || this.#append(fetch, offset, chunk);
     this.#deps.metrics.received(host, chunk.length);
     this.#owner.bytesArrived(offset, offset + chunk.length);
-    return hasCapacity;
+    const isInPace = this.#blob.throttle.take(chunk.length, () => fetch.fetcher.resume());
+    return hasCapacity && isInPace;
   }
 
   #broke(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
