@@ -36,6 +36,8 @@ export interface CacheAdmin {
   /** Resolves when the files are gone. */
   purge(target: PurgeTarget): Promise<PurgeReport>;
   readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
+  /** Whether a pattern pins the tag, or its whole image. */
+  isPinned(image: string, tag: string): boolean;
   /** Makes index and content agree, and everything fit within its limits, now. */
   collect(): Promise<CollectReport>;
   /** Finds damaged content and drops it. Repair asks the methods that follow. */
@@ -199,6 +201,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       add: (pattern) => written(pins.add(pattern)),
       remove: (pattern) => written(pins.remove(pattern)),
     },
+    isPinned,
     scrub: createScrub({ store: deps.store, catalogue, inventory, contents, eachImage }),
     isStored: async (digest) => (await inventory.content(digest)) !== undefined,
     imagesOf: catalogue.imagesOf,

@@ -53,6 +53,8 @@ export interface CacheSettings {
   readonly minFree: number;
   readonly quotas: readonly QuotaSetting[];
   readonly pins: readonly string[];
+  /** Names of the `[[sync]]` blocks with `pin = true`. */
+  readonly pinnedBy?: readonly string[] | undefined;
 }
 
 export interface CacheOptions extends CacheSettings {
@@ -125,7 +127,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     quotas,
     partialDownloads,
     contents,
-    pins: () => pins.pattern,
+    pins: () => pins.rule,
     unwrittenUse: times.unwritten,
   });
   const capacity = createCapacity({

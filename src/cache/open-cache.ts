@@ -22,6 +22,7 @@ import { type DataLock, lockData } from './index/data-lock.ts';
 import { openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
 import type { OutboxStore } from './index/outbox/outbox-store.ts';
 import type { ReplicaStore } from './index/replicas/replica-store.ts';
+import type { Selections } from './index/selections/selections.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
 import { isDiskFull } from './index/sqlite-faults.ts';
 import { createLocalCache } from './local-cache.ts';
@@ -42,6 +43,8 @@ export interface OpenCache extends Cache {
   readonly outbox: OutboxStore;
   /** Adds an event for the sinks that want it. Never rejects. */
   readonly tell: Notices['tell'];
+  /** What each `[[sync]]` block selects, in the index. */
+  readonly selections: Selections;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
    * the old ones stay.
@@ -76,7 +79,7 @@ async function openFolder(
       makeRoom: reserve.spend,
     });
     const parts = createCacheParts(deps, options, { folder, reserve, lock, repairing });
-    await parts.pins.configure(options.pins);
+    await parts.pins.configure(options.pins, options.pinnedBy);
     // Under the lock: what the index calls running belongs to a process that is gone.
     repairing.loseRuns(clock.now());
     repairing.interruptReplicas();
@@ -112,7 +115,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
 
   let recounted: Promise<void> | undefined;
   async function configure(next: CacheSettings): Promise<void> {
-    await pins.configure(next.pins);
+    await pins.configure(next.pins, next.pinnedBy);
     state.settings = next;
     if (quotas.replace(next.quotas)) {
       recounted = quotas
@@ -171,10 +174,10 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  const { jobs, inbox, outbox, replicas } = index;
+  const { jobs, inbox, outbox, replicas, selections } = index;
   const hosted = createHostedContent({ ...parts, cache });
   const { tell } = parts.notices;
-  return { ...cache, admin, jobs, inbox, outbox, replicas, tell, hosted, configure };
+  return { ...cache, admin, jobs, inbox, outbox, replicas, selections, tell, hosted, configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

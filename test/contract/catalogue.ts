@@ -134,9 +134,9 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       await tagTo(catalogue, '1', 'b', 1);
       await catalogue.link(named('b'), { image, origin: endpoint }, 1);
       assert.deepEqual(await catalogue.namesOf([named('b'), named('unknown'), named('a')]), [
-        { images: [image], tags: [`${image}:1`] },
-        { images: [], tags: [] },
-        { images: [other], tags: [] },
+        { images: [image], tags: [`${image}:1`], selectedBy: [] },
+        { images: [], tags: [], selectedBy: [] },
+        { images: [other], tags: [], selectedBy: [] },
       ]);
       assert.deepEqual(await catalogue.namesOf([]), []);
     });

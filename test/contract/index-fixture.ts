@@ -5,6 +5,7 @@ import type { Catalogue, NewLink } from '../../src/cache/index/catalogue.ts';
 import type { EvictionOrder } from '../../src/cache/index/eviction-order.ts';
 import type { Inventory } from '../../src/cache/index/inventory.ts';
 import type { Listing } from '../../src/cache/index/listing.ts';
+import type { Selections } from '../../src/cache/index/selections/selections.ts';
 import { type Digest, parseDigest } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 
@@ -13,6 +14,7 @@ export interface Seams {
   readonly inventory: Inventory;
   readonly order: EvictionOrder;
   readonly listing: Listing;
+  readonly selections: Selections;
 }
 
 /** Opens an empty index, and closes it after the test. */

@@ -1,11 +1,12 @@
 /**
- * The four seams of the index over plain maps: it looks at everything each time. It proves that the contract suites are about the
+ * Five seams of the index over plain maps: it looks at everything each time. It proves that the contract suites are about the
  * seams, and serves tests that need no file.
  */
 import type { CachedList, CachedTag, Found, KnownDescriptor } from '../../src/cache/cache.ts';
 import { type Catalogue, type Child, isHosted, type NewLink } from '../../src/cache/index/catalogue.ts';
 import type { Candidate, EvictionOrder, Position, Root } from '../../src/cache/index/eviction-order.ts';
 import type { Inventory, NewContent, PurgeCommand, Unlinked } from '../../src/cache/index/inventory.ts';
+import type { Selection, Selections } from '../../src/cache/index/selections/selections.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../src/oci/digest.ts';
 import type { Descriptor, Manifest } from '../../src/oci/manifest.ts';
 
@@ -27,6 +28,7 @@ class MemoryIndex {
   readonly lists = new Map<string, CachedList>();
   pins: readonly string[] = [];
   patterns = '';
+  selections: { block: string; image: string; selection: Selection }[] = [];
 
   row(digest: Digest, used: number): Row {
     const row = this.rows.get(digest) ?? {
@@ -52,6 +54,25 @@ class MemoryIndex {
   tagsOf(digest: Digest): [image: string, tag: string][] {
     const all = [...this.tags].flatMap(([image, its]) => [...its].map(([tag, to]) => ({ image, tag, to })));
     return all.filter(({ to }) => to.digest === digest).map(({ image, tag }) => [image, tag]);
+  }
+
+  /** Blocks that select the content, one of its tags, or what it is attached to. */
+  selectedBy(digest: Digest): string[] {
+    const subjectsOf = (one: Digest) => this.rows.get(one)?.subject ?? [];
+    const above = new Set([digest].flatMap(subjectsOf));
+    for (const one of above)
+      for (const up of [...this.parents(one), ...[one].flatMap(subjectsOf)]) above.add(up);
+    const tags = this.tagsOf(digest);
+    const isOf = (image: string, one: Selection) =>
+      one.digest === digest ||
+      above.has(one.digest) ||
+      tags.some(([name, tag]) => name === image && tag === one.tag);
+    const found = this.selections.filter(({ image, selection }) => isOf(image, selection));
+    return [...new Set(found.map(({ block }) => block))].toSorted();
+  }
+
+  unpinAll(): void {
+    for (const row of this.rows.values()) row.isPinned = false;
   }
 
   content(digest: Digest) {
@@ -182,6 +203,7 @@ function catalogueOf(index: MemoryIndex): Catalogue {
       digests.map((digest) => ({
         images: index.imagesOf(digest),
         tags: index.tagsOf(digest).map((name) => name.join(':')),
+        selectedBy: index.selectedBy(digest),
       })),
     async referrersOf(image, subject, after, limit) {
       const linked = [...(index.links.get(image)?.keys() ?? [])];
@@ -193,7 +215,9 @@ function catalogueOf(index: MemoryIndex): Catalogue {
       index.parents(digest).filter((one) => index.content(one) && index.links.get(image)?.has(one)),
     async children(digest) {
       const children = new Map<Digest, Child>();
-      for (const { platform, isElsewhere: _, ...child } of index.rows.get(digest)?.children ?? [])
+      for (const { platform, isElsewhere: _, attests: _a, artifactType: _t, ...child } of index.rows.get(
+        digest,
+      )?.children ?? [])
         children.set(child.digest, { ...child, platform, stored: index.content(child.digest) !== undefined });
       return [...children.values()];
     },
@@ -401,7 +425,41 @@ function orderOf(index: MemoryIndex): EvictionOrder {
     async pinsAre(patterns) {
       if (index.patterns === JSON.stringify(patterns)) return;
       index.patterns = JSON.stringify(patterns);
-      for (const row of index.rows.values()) row.isPinned = false;
+      index.unpinAll();
+    },
+  };
+}
+
+function selectionsOf(index: MemoryIndex): Selections {
+  const of = (block: string, image: string) =>
+    index.selections.filter((one) => one.block === block && one.image === image);
+  const sorted = <T extends { tag: string }>(all: T[]) => all.toSorted((a, b) => (a.tag < b.tag ? -1 : 1));
+
+  return {
+    of: async (block, image) => sorted(of(block, image).map(({ selection }) => selection)),
+    images: async (block) =>
+      [
+        ...new Set(index.selections.filter((one) => one.block === block).map(({ image }) => image)),
+      ].toSorted(),
+    ofTag: async (image, tag) =>
+      index.selections
+        .filter((one) => one.image === image && one.selection.tag === tag)
+        .map(({ block, selection }) => ({ ...selection, block }))
+        .toSorted((a, b) => (a.block < b.block ? -1 : 1)),
+    count: async (block) => index.selections.filter((one) => one.block === block).length,
+    async change(block, image, { put, drop }) {
+      const going = new Set([...drop, ...put.map(({ tag }) => tag)]);
+      const gone = of(block, image).filter(({ selection }) => going.has(selection.tag));
+      const isPut = ({ selection: { tag, digest } }: (typeof gone)[number]) =>
+        put.some((one) => one.tag === tag && one.digest === digest);
+      if (!gone.every(isPut)) index.unpinAll();
+      index.selections = index.selections.filter((one) => !gone.includes(one));
+      index.selections.push(...put.map((selection) => ({ block, image, selection })));
+    },
+    async keepOnly(blocks) {
+      const kept = index.selections.filter(({ block }) => blocks.includes(block));
+      if (kept.length < index.selections.length) index.unpinAll();
+      index.selections = kept;
     },
   };
 }
@@ -410,5 +468,10 @@ function orderOf(index: MemoryIndex): EvictionOrder {
 export function createMemoryIndex() {
   const index = new MemoryIndex();
   const catalogue = catalogueOf(index);
-  return { catalogue, inventory: inventoryOf(index, catalogue), order: orderOf(index) };
+  return {
+    catalogue,
+    inventory: inventoryOf(index, catalogue),
+    order: orderOf(index),
+    selections: selectionsOf(index),
+  };
 }

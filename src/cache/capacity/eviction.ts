@@ -14,12 +14,12 @@
  * of a batch follows the time that the last ones took.
  */
 import type { Clock } from '../../lib/clock.ts';
-import type { NamePattern } from '../../lib/name-patterns.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Catalogue, Names } from '../index/catalogue.ts';
+import type { Catalogue } from '../index/catalogue.ts';
 import type { EvictionOrder, Position } from '../index/eviction-order.ts';
 import { EvictionPlan } from './eviction-plan.ts';
 import type { PartialDownloads } from './partial-downloads.ts';
+import type { PinRule } from './pins.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
 export interface EvictionDeps {
@@ -35,8 +35,8 @@ export interface EvictionDeps {
     /** The index has forgotten a stored content of so many bytes. */
     evicted(digest: Digest, bytes: number): void;
   };
-  /** Of names that are pinned now; undefined where none is. */
-  readonly pins: () => NamePattern | undefined;
+  /** What is pinned now; undefined where nothing is. */
+  readonly pins: () => PinRule | undefined;
 }
 
 /** One search for space, which may take several slices. */
@@ -136,10 +136,8 @@ function begin(
 ): Round {
   const charged = new Map<Digest, readonly Quota[]>();
   const pinned: Digest[] = [];
-  const pattern = deps.pins();
+  const isPinned = deps.pins();
   const past = (time: number, now: number) => (time > now ? 0 : time);
-  const isPinned = ({ images, tags }: Names) =>
-    pattern !== undefined && (images.some(pattern) || tags.some(pattern));
 
   function lastUse(digest: Digest, used: number): number {
     const now = clock.now();
@@ -148,16 +146,16 @@ function begin(
 
   async function protectedOf(digests: readonly Digest[]): Promise<ReadonlySet<Digest>> {
     const found = new Set(digests.filter((digest) => contents.isInUse(digest)));
-    if (digests.length === 0 || (!pattern && quotas.all().length === 0)) return found;
+    if (digests.length === 0 || (!isPinned && quotas.all().length === 0)) return found;
     const names = await catalogue.namesOf(digests);
     for (const [n, digest] of digests.entries()) {
-      const its = names[n] ?? { images: [], tags: [] };
+      const its = names[n] ?? { images: [], tags: [], selectedBy: [] };
       const quotasOfIt = quotas.counts(digest) ? quotas.of(its.images) : [];
       charged.set(digest, quotasOfIt);
       if (found.has(digest)) continue;
       if (quota && !quotasOfIt.includes(quota)) {
         found.add(digest);
-      } else if (isPinned(its)) {
+      } else if (isPinned?.(its)) {
         found.add(digest);
         pinned.push(digest);
       }

@@ -53,6 +53,21 @@ export function createBatchRows(db: Database): BatchRows {
     FROM json_each($digests) j CROSS JOIN contents c ON c.digest = unhex(j.value)
       CROSS JOIN tags t ON t.content = c.id CROSS JOIN names i ON i.id = t.image`);
 
+  const selecting = db.prepare<[{ digests: string }], { n: number; block: string }>(`
+    WITH RECURSIVE
+      asked (n, id) AS (SELECT j.key, c.id FROM json_each($digests) j CROSS JOIN contents c ON c.digest = unhex(j.value)),
+      up (n, id) AS (
+        SELECT a.n, c.subject FROM asked a CROSS JOIN contents c ON c.id = a.id WHERE c.subject IS NOT NULL
+        UNION SELECT u.n, r.parent FROM up u CROSS JOIN children r ON r.child = u.id
+        UNION SELECT u.n, c.subject FROM up u CROSS JOIN contents c ON c.id = u.id WHERE c.subject IS NOT NULL
+        LIMIT ${mostEdges})
+    SELECT a.n, s.block FROM asked a CROSS JOIN contents c ON c.id = a.id CROSS JOIN selections s ON s.digest = c.digest
+    UNION ALL
+    SELECT a.n, s.block FROM asked a CROSS JOIN tags t ON t.content = a.id CROSS JOIN names i ON i.id = t.image
+      CROSS JOIN selections s ON s.image = i.name AND s.tag = t.tag
+    UNION ALL
+    SELECT u.n, s.block FROM up u CROSS JOIN contents c ON c.id = u.id CROSS JOIN selections s ON s.digest = c.digest`);
+
   const unused = db.prepare<[string], { id: number; digest: Buffer; parents: number }>(`
     SELECT c.id, c.digest, c.parents FROM json_each(?) j CROSS JOIN contents c ON c.digest = unhex(j.value ->> 0)
     WHERE c.pinned = 0 AND c.used <= j.value ->> 1`);
@@ -112,11 +127,18 @@ export function createBatchRows(db: Database): BatchRows {
       return { gone: digests, forgotten };
     }) as BatchRows['evict'],
     namesOfAll(digests) {
-      const found = digests.map(() => ({ images: [] as string[], tags: [] as string[] }));
+      const found = digests.map(() => ({
+        images: [] as string[],
+        tags: [] as string[],
+        selectedBy: [] as string[],
+      }));
       const keys = JSON.stringify(digests.map((digest) => digestKey(digest).toString('hex')));
       for (const { n, image, tag } of names.all({ digests: keys })) {
         if (tag === null) found[n]?.images.push(image);
         else found[n]?.tags.push(`${image}:${tag}`);
+      }
+      for (const { n, block } of selecting.all({ digests: keys })) {
+        if (!found[n]?.selectedBy.includes(block)) found[n]?.selectedBy.push(block);
       }
       return found;
     },

@@ -1,4 +1,4 @@
-/** The index as the rest of the cache sees it: seven seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: eight seams over the rows of SQLite, with recent answers in memory. */
 import type { JobInbox } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
@@ -14,6 +14,8 @@ import { createSqliteOutbox } from './outbox/sqlite-outbox.ts';
 import type { ReplicaStore } from './replicas/replica-store.ts';
 import { createSqliteReplicas } from './replicas/sqlite-replicas.ts';
 import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
+import type { Selections } from './selections/selections.ts';
+import { createSqliteSelections } from './selections/sqlite-selections.ts';
 import type { SelfRepairingIndex } from './self-repairing-index.ts';
 import { createSqliteCatalogue } from './sqlite-catalogue.ts';
 import { createSqliteEvictionOrder } from './sqlite-eviction-order.ts';
@@ -29,6 +31,7 @@ export interface CacheIndex {
   readonly replicas: ReplicaStore;
   readonly inbox: JobInbox;
   readonly outbox: OutboxStore;
+  readonly selections: Selections;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
@@ -53,6 +56,7 @@ export function createCacheIndex(repairing: SelfRepairingIndex, wantedBy: Wanted
     replicas: createSqliteReplicas(rows),
     inbox: createSqliteInbox(rows),
     outbox,
+    selections: createSqliteSelections(rows),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

@@ -53,6 +53,8 @@ export interface Names {
   readonly images: readonly string[];
   /** Every `image:tag` that points to it. */
   readonly tags: readonly string[];
+  /** Every `[[sync]]` block that selects it: its digest, one of its tags, or the manifest that it is attached to. */
+  readonly selectedBy: readonly string[];
 }
 
 /** What a stored manifest lists. */

@@ -12,6 +12,7 @@ import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
 import { createOutboxRows } from './outbox/outbox-rows.ts';
 import { createReplicaRows } from './replicas/replica-rows.ts';
+import { createSelectionRows } from './selections/selection-rows.ts';
 import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
 
@@ -36,6 +37,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createJobRows(db),
     ...createReplicaRows(db),
     ...createOutboxRows(db),
+    ...createSelectionRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {
       // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.

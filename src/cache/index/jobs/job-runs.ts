@@ -72,10 +72,10 @@ export function createJobRuns(db: Database) {
       }
       const { reason } = outcome;
       const succeeded = succeededReason(reason);
-      const isAgain = outcome.kind === 'again';
-      const report = isAgain ? null : asText(outcome.report);
-      const state = isAgain ? 'pending' : 'failed';
-      return end.get({ id, owner, state, reason, succeeded, report, again: isAgain ? 1 : 0, notBefore, now });
+      const again = outcome.kind === 'again' ? 1 : 0;
+      const report = outcome.kind === 'failed' ? asText(outcome.report) : null;
+      const state = outcome.kind === 'failed' ? 'failed' : 'pending';
+      return end.get({ id, owner, state, reason, succeeded, report, again, notBefore, now });
     },
     release: (id: number, owner: string, now: number) => release.run(now, id, owner),
     loseExpired: (kind: string, now: number) => loseThese(expired.all(kind, now), now),

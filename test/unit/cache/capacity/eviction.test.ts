@@ -8,7 +8,6 @@ import { openIndex } from '../../../../src/cache/index/open-index.ts';
 import { createSqliteCatalogue } from '../../../../src/cache/index/sqlite-catalogue.ts';
 import { createSqliteEvictionOrder } from '../../../../src/cache/index/sqlite-eviction-order.ts';
 import { createSqliteInventory } from '../../../../src/cache/index/sqlite-inventory.ts';
-import { namePattern } from '../../../../src/lib/name-patterns.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../../src/oci/media-types.ts';
 import { digestOf, endpoint, movableClock } from '../data-folder-fixture.ts';
@@ -106,7 +105,10 @@ function build(t: Pick<TestContext, 'after'> | undefined, all: readonly Content[
     clock: { ...movableClock(), monotonic: () => ticks++ * tick },
     quotas: createQuotas({ inventory: createSqliteInventory(index), catalogue }, []),
     partialDownloads: createPartialDownloads(() => {}),
-    pins: () => namePattern(['a.test/pinned/**']),
+    pins:
+      () =>
+      ({ images, tags }) =>
+        [...images, ...tags].some((name) => name.startsWith('a.test/pinned/')),
     unwrittenUse: () => undefined,
     contents: {
       isInUse: (digest) => held.has(digest),
