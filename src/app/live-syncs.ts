@@ -1,5 +1,4 @@
 /** The `[[sync]]` blocks and the registries of the configuration in force: each run begins with what a reload has put there. */
-import type { Cache } from '../cache/cache.ts';
 import type { OutboxEvent } from '../cache/index/outbox/outbox-event.ts';
 import type { OpenCache } from '../cache/open-cache.ts';
 import type { ServerConfig } from '../config/config.ts';
@@ -18,8 +17,7 @@ import type { LiveRoutes } from './live-routes.ts';
 
 export interface LiveSyncsDeps extends Pick<SyncsDeps, 'pull' | 'warm' | 'isListed' | 'clock'> {
   readonly routes: LiveRoutes;
-  readonly cache: Pick<Cache, 'tag' | 'tags' | 'setTag' | 'setList'> &
-    Pick<OpenCache, 'admin' | 'replicas' | 'tell'>;
+  readonly cache: SyncsDeps['cache'] & Pick<OpenCache, 'admin' | 'selections' | 'replicas' | 'tell'>;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   readonly metrics: Pick<Metrics, 'replicaCaughtUp' | 'synced' | 'replicated'>;
 }
@@ -48,6 +46,7 @@ export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDe
     cache,
     replicas,
     admin: cache.admin,
+    selections: cache.selections,
     upstream: () => routes.current.upstream,
     blocks,
     isLocal: (image: string) => ruleOf()(image)?.mode === 'local',

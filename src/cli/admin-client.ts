@@ -70,8 +70,8 @@ export async function connectAdministration(
     scrub: (match, { rate, onProgress }) =>
       follow<ScrubProgress, ScrubReport>('scrub', { match, rate }, onProgress),
     planSync: (names) => call('sync-plan', { names }),
-    sync: (names, { onProgress }) =>
-      follow<WarmProgress, readonly SyncReport[]>('sync', { names }, onProgress),
+    sync: (names, { onProgress, allowsDelete, ignoresWindow }) =>
+      follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
     jobs: {
       async *list(selection) {
         yield* await call<readonly ListedJob[]>('jobs-list', selection);

@@ -2,6 +2,8 @@
  * All configuration, read and checked, as one frozen value. Files become this in `load.ts`; nothing else in the
  * program reads a configuration file, and only config/ and cli/ look at the environment.
  */
+import type { DailyWindow } from '../lib/daily-window.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { EventSender } from './event-senders.ts';
 import type { EventSink } from './event-sink.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -111,6 +113,8 @@ export interface ServerConfig {
     readonly minFree: number;
     readonly quotas: readonly { readonly match: string; readonly maxSize: number }[];
     readonly pins: readonly string[];
+    /** Names of the `[[sync]]` blocks with `pin = true`. */
+    readonly pinnedBy: readonly string[];
     /** All content is read and verified once every `every` ms (undefined: never), at `rate` bytes per second. */
     readonly scrub: { readonly every: number | undefined; readonly rate: number };
   };
@@ -196,17 +200,36 @@ export interface SyncBlock {
   /** `registry/repository`, with braces and globs (`replication/source-images.ts`). */
   readonly source: string;
   readonly tags: SyncTags;
+  /** Of manifests that are brought instead of tags; empty: tags. */
+  readonly digests: readonly Digest[];
   /** Patterns of tags that never move: once such a tag is here as a whole, no endpoint is asked for it. */
   readonly immutable: readonly string[];
   /** Such as `linux/arm64`; empty: all. */
   readonly platforms: readonly string[];
-  readonly referrers: 'all' | 'none';
+  /** A list: artifact types. */
+  readonly referrers: 'all' | 'none' | readonly string[];
+  /** How tags go that the block brought and does not select any more; undefined: they stay. */
+  readonly removal: SyncRemoval | undefined;
+  /** What the block selects is not evicted. */
+  readonly pin: boolean;
+  /** Bytes in a second for all transfers of a run together; undefined: no bound. */
+  readonly bandwidth: number | undefined;
+  /** A run begins and goes on within it only; undefined: at any time. */
+  readonly window: DailyWindow | undefined;
   /** Milliseconds for one run. */
   readonly timeout: number;
   /** A run stops where a host has fewer pulls left than this; undefined: it does not look. */
   readonly floor: number | undefined;
   /** When it runs by itself; undefined: by command alone. */
   readonly when: SyncTimes | undefined;
+}
+
+/** `missing = "delete"` of a `[[sync]]`. */
+export interface SyncRemoval {
+  /** Milliseconds from the first listing without the tag. */
+  readonly grace: number;
+  /** Tags that one run may remove: so many, or a share (0 to 1) of those of the block, 20 at least. */
+  readonly most: { readonly count: number } | { readonly share: number };
 }
 
 export type SyncTimes =

@@ -71,6 +71,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
   const limits = top.table('limits');
   const transfer = top.table('transfer');
   const events = top.table('events');
+  const syncs = readSyncs(top.tables('sync'));
   return {
     listen: top.value(
       'listen',
@@ -111,7 +112,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     routing: readRouting(top.table('routing')),
     access: readAccess(top.table('access'), path),
     push: readPush(top.tables('push')),
-    syncs: readSyncs(top.tables('sync')),
+    syncs,
     eventSenders: readEventSenders(events.tables('in'), path),
     eventSinks: readEventSinks(events.tables('out'), path),
     publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
@@ -120,7 +121,10 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
       fill: transfer.value('fill', kind.fillRule, 'always'),
       writeBehind: transfer.value('write_behind', kind.size(MiB), 8 * MiB),
     },
-    cache: readCache(top.table('cache')),
+    cache: {
+      ...readCache(top.table('cache')),
+      pinnedBy: syncs.filter(({ pin }) => pin).map(({ name }) => name),
+    },
     freshness: readFreshness(top.table('freshness')),
   };
 }
@@ -142,7 +146,7 @@ function readRouting(routing: StrictTable): ServerConfig['routing'] {
   };
 }
 
-function readCache(cache: StrictTable): ServerConfig['cache'] {
+function readCache(cache: StrictTable): Omit<ServerConfig['cache'], 'pinnedBy'> {
   const quotas = cache.tables('quota').map((quota) => ({
     match: quota.required('match', kind.pattern),
     maxSize: quota.required('max_size', kind.size(1)),

@@ -3,6 +3,7 @@
  *
  *   the kind's run gives an outcome ........ settled: done, failed, or again after a backoff
  *   it throws, which is a bug .............. again
+ *   it is to go on at another time ......... later: waits until then, and that is no failure
  *   the server stops before it is done ..... the job is handed back, as if it had not run
  *   the claim does not hold any more ....... aborted, and nothing of it is kept
  */
@@ -125,7 +126,7 @@ export class JobRun {
     const { id, kind, key, attempts } = this.job;
     const now = clock.now();
     const { at, notBefore: earliest } = outcome.kind === 'again' ? outcome : {};
-    const notBefore = at ?? this.#nextTry(earliest);
+    const notBefore = outcome.kind === 'later' ? outcome.at : (at ?? this.#nextTry(earliest));
     const became = await store.settle({ id, owner }, { outcome, notBefore }, now);
     const about = { job: id, kind, key, attempts };
     if (became === undefined) return;
@@ -139,6 +140,10 @@ export class JobRun {
       return;
     }
     const next = became === 'pending' ? new Date(notBefore).toISOString() : undefined;
+    if (outcome.kind === 'later') {
+      log.info({ event: 'jobs.later', ...about, reason, next }, 'a job goes on later');
+      return;
+    }
     log.warn({ event: 'jobs.again', ...about, reason, next }, 'a job did not succeed and runs again');
   }
 

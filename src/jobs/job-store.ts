@@ -21,7 +21,7 @@ export interface Claim {
 
 export interface Settlement {
   readonly outcome: JobOutcome;
-  /** With `again`: when the next run may begin. */
+  /** With `again` and `later`: when the next run may begin. */
   readonly notBefore?: number | undefined;
 }
 

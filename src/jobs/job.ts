@@ -64,6 +64,8 @@ export type JobOutcome =
       readonly notBefore?: number | undefined;
       readonly at?: number | undefined;
     }
+  /** To go on at that time (epoch ms), as it was meant to: no failure. */
+  | { readonly kind: 'later'; readonly reason: string; readonly at: number }
   | { readonly kind: 'failed'; readonly reason: string; readonly report?: Json };
 
 export interface JobContext {

@@ -9,7 +9,8 @@ export function nextCron(cron: string, timezone: string, after: number): number 
 
 /** What is wrong with a cron expression or a time zone, in words. An expression without any time to come is wrong, too. */
 export function cronProblem(cron: string, timezone: string, now: number): string | undefined {
-  if (!isTimezone(timezone)) return `no time zone is named ${JSON.stringify(timezone)}`;
+  const unknown = timezoneProblem(timezone);
+  if (unknown !== undefined) return unknown;
   try {
     return nextCron(cron, timezone, now) === undefined ? 'names no time that will ever come' : undefined;
   } catch (error) {
@@ -17,11 +18,12 @@ export function cronProblem(cron: string, timezone: string, now: number): string
   }
 }
 
-function isTimezone(name: string): boolean {
+/** What is wrong with the name of a time zone, in words. */
+export function timezoneProblem(name: string): string | undefined {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
+    return undefined;
   } catch {
-    return false;
+    return `no time zone is named ${JSON.stringify(name)}`;
   }
 }

@@ -5,7 +5,7 @@
 import { attachedTags, isAttached } from './attached-tags.ts';
 import type { TagResult } from './bring-tag.ts';
 import { closureOf } from './closure.ts';
-import type { RepositoryWork } from './plan-repository.ts';
+import type { RepositoryWork } from './planned-tag.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
 /** `results` in their order; a tag that was done is partial where one of `all` is attached to it, and is not done. */

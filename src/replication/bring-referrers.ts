@@ -9,10 +9,10 @@ import { readManifest } from '../oci/manifest.ts';
 import { mediaTypes } from '../oci/media-types.ts';
 import { emptyReferrers } from '../pull/list-referrers.ts';
 import { verdictText } from '../pull/verdict-text.ts';
-import type { WarmProgress } from '../pull/warm-image.ts';
 import { closureOf } from './closure.ts';
-import type { RepositoryWork } from './plan-repository.ts';
+import type { BringOptions, RepositoryWork } from './planned-tag.ts';
 import type { SyncDeps } from './sync-deps.ts';
+import { wantedReferrers } from './wanted-referrers.ts';
 
 export interface BroughtReferrers {
   /** Fetched. */
@@ -26,7 +26,7 @@ export async function bringReferrers(
   deps: SyncDeps,
   work: RepositoryWork,
   root: Digest,
-  onProgress: (progress: WarmProgress) => void,
+  options: BringOptions,
 ): Promise<BroughtReferrers> {
   const { block, image, signal } = work;
   const { manifests } = await closureOf(deps.admin, image.name, { root, platforms: block.platforms });
@@ -37,7 +37,7 @@ export async function bringReferrers(
       failures.push(`the referrers of ${subject} were not listed: ${reasonOf(signal.reason)}`);
       break;
     }
-    const brought = await referrersOf(deps, work, subject, onProgress);
+    const brought = await referrersOf(deps, work, subject, options);
     bytes += brought.bytes;
     failures.push(...brought.failures);
   }
@@ -47,9 +47,9 @@ export async function bringReferrers(
 /** The same for one manifest alone. */
 export async function referrersOf(
   deps: SyncDeps,
-  { image, signal }: RepositoryWork,
+  { block, image, signal, pace }: RepositoryWork,
   subject: Digest,
-  onProgress: (progress: WarmProgress) => void,
+  options: BringOptions,
 ): Promise<BroughtReferrers> {
   const { registry, repository, name } = image;
   await deps.pull.expire({ kind: 'referrers', image, subject });
@@ -63,8 +63,12 @@ export async function referrersOf(
   let bytes = 0;
   const failures: string[] = [];
   const index = readManifest(list, mediaTypes.ociIndex);
-  for (const { digest } of 'problem' in index ? [] : index.children) {
-    const attached = await deps.warm({ registry, repository, digest }, { platforms: [], onProgress, signal });
+  const children = 'problem' in index ? [] : index.children;
+  const wanted = await wantedReferrers(deps.pull, image, children, block.referrers);
+  failures.push(...wanted.failures);
+  for (const digest of wanted.digests) {
+    const how = { platforms: [], signal, pace, ...options };
+    const attached = await deps.warm({ registry, repository, digest }, how);
     bytes += attached.fetched;
     failures.push(...attached.failures);
   }

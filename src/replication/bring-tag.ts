@@ -13,15 +13,21 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { verdictText } from '../pull/verdict-text.ts';
-import type { WarmProgress } from '../pull/warm-image.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import { bringReferrers } from './bring-referrers.ts';
-import type { PlannedTag, RepositoryWork, TagAction } from './plan-repository.ts';
+import {
+  type BringOptions,
+  isTag,
+  type PlannedTag,
+  type RepositoryWork,
+  type TagAction,
+} from './planned-tag.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
 /** Goes out as JSON. */
 export interface TagResult {
-  readonly tag: Tag;
+  /** A digest where the block selects by digest. */
+  readonly tag: Tag | Digest;
   readonly action: TagAction;
   readonly state: 'done' | 'partial' | 'failed' | 'left';
   readonly digest: Digest | null;
@@ -45,7 +51,7 @@ const maxMoves = 3;
 export async function bringTag(
   deps: SyncDeps,
   work: RepositoryWork,
-  { plan, onProgress }: { readonly plan: PlannedTag; readonly onProgress: (progress: WarmProgress) => void },
+  { plan, ...options }: { readonly plan: PlannedTag } & BringOptions,
 ): Promise<TagResult> {
   const { image, signal } = work;
   const { registry, repository, name } = image;
@@ -61,14 +67,14 @@ export async function bringTag(
     reason,
   });
 
+  if (!isTag(tag)) return await bringByDigest(deps, work, { plan, ...options });
   for (let moves = 0; digest !== null && endpoint !== null && moves <= maxMoves; moves += 1) {
-    const low = lowAllowance(deps, work, tag);
+    const low = lowAllowance(deps, work);
     if (low !== undefined) return result('failed', low);
-    const brought = await bringDigest(deps, work, digest, onProgress);
+    const brought = await bringDigest(deps, work, digest, options);
     bytes += brought.bytes;
-    const [failure, ...more] = brought.failures;
-    if (failure !== undefined) {
-      const reason = more.length === 0 ? failure : `${failure} (and ${more.length} more)`;
+    if (brought.failures.length > 0) {
+      const reason = inShort(brought.failures);
       if (!brought.hasManifest) return result('failed', reason);
       if (was === null) await deps.cache.setTag(name, tag, { digest, endpoint });
       return result('partial', reason);
@@ -89,36 +95,51 @@ export async function bringTag(
   return result('failed', 'it moved each time that it was brought here');
 }
 
+/** A digest that the block selects by itself: it never moves, and no tag is set. */
+async function bringByDigest(
+  deps: SyncDeps,
+  work: RepositoryWork,
+  { plan, ...options }: { readonly plan: PlannedTag } & BringOptions,
+): Promise<TagResult> {
+  const { tag, action, digest } = plan;
+  const low = lowAllowance(deps, work);
+  const result = { tag, action, digest, bytes: 0 };
+  if (low !== undefined || !digest) return { ...result, state: 'failed', reason: low ?? null };
+  const { hasManifest, bytes, failures } = await bringDigest(deps, work, digest, options);
+  if (failures.length === 0) return { ...result, bytes, state: 'done', reason: null };
+  return { ...result, bytes, state: hasManifest ? 'partial' : 'failed', reason: inShort(failures) };
+}
+
 async function bringDigest(
   deps: SyncDeps,
   work: RepositoryWork,
   root: Digest,
-  onProgress: (progress: WarmProgress) => void,
+  options: BringOptions,
 ): Promise<Brought> {
-  const { block, image, signal } = work;
+  const { block, image, signal, pace } = work;
   const { registry, repository } = image;
   const failures: string[] = [];
   const report = await deps.warm(
     { registry, repository, digest: root },
-    { platforms: block.platforms, onProgress, signal },
+    { platforms: block.platforms, signal, pace, ...options },
   );
   failures.push(...report.failures);
   const { fetched } = report;
   if (report.digest === null || block.referrers === 'none') {
     return { hasManifest: report.digest !== null, bytes: fetched, failures };
   }
-  const attached = await bringReferrers(deps, work, root, onProgress);
+  const attached = await bringReferrers(deps, work, root, options);
   failures.push(...attached.failures);
   return { hasManifest: true, bytes: fetched + attached.bytes, failures };
 }
 
 /** A sentence where a host of the image has fewer pulls left than the block wants to leave. */
-function lowAllowance(deps: SyncDeps, { block, image }: RepositoryWork, tag: Tag): string | undefined {
+function lowAllowance(deps: SyncDeps, { block, image }: RepositoryWork): string | undefined {
   const { floor } = block;
   if (floor === undefined) return undefined;
   const upstream = deps.upstream();
   const { registry, repository } = image;
-  const hosts = new Set(upstream.endpoints({ registry, repository, tag }).map(({ host }) => host));
+  const hosts = new Set(upstream.endpoints({ registry, repository }).map(({ host }) => host));
   for (const { host, allowance } of upstream.health()) {
     const left = allowance?.remaining;
     if (hosts.has(host) && left !== undefined && left < floor) {
@@ -126,4 +147,8 @@ function lowAllowance(deps: SyncDeps, { block, image }: RepositoryWork, tag: Tag
     }
   }
   return undefined;
+}
+
+function inShort([first = '', ...more]: readonly string[]): string {
+  return more.length === 0 ? first : `${first} (and ${more.length} more)`;
 }

@@ -5,21 +5,17 @@
  *   add, move ............ brought here (`bring-tag.ts`)
  *   same ................. confirmed; once a day its registry is asked for referrers that were attached later
  *   refused, unknown ..... failed
- *   hosted, gone ......... left
+ *   hosted, gone, remove . left: the end of a run removes (`removal/remove-gone.ts`)
  */
 import { reasonOf } from '../lib/thrown.ts';
-import type { WarmProgress } from '../pull/warm-image.ts';
 import { isAttached } from './attached-tags.ts';
 import { bringReferrers } from './bring-referrers.ts';
 import { bringTag, type TagResult } from './bring-tag.ts';
-import type { PlannedTag, RepositoryWork } from './plan-repository.ts';
+import { type BringOptions, isTag, type PlannedTag, type RepositoryWork } from './planned-tag.ts';
 import type { EndOfRun, ReplicaPlace } from './replicas/replica-book.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
-export interface CarryOptions {
-  readonly onProgress: (progress: WarmProgress) => void;
-  /** Awaited before each tag that is brought; a job lets clients go first. */
-  readonly turn?: (() => Promise<void>) | undefined;
+export interface CarryOptions extends BringOptions {
   /** Aborted where the run is stopped from outside: that is no failure of a tag. */
   readonly stop: AbortSignal;
   /** When the change happened that the plan follows, epoch ms. */
@@ -83,20 +79,34 @@ async function follow(
   switch (action) {
     case 'add':
     case 'move': {
-      await turn?.();
+      await turn();
       await deps.replicas.began(place, digest, changedAt);
-      const result = await bringTag(deps, work, { plan, onProgress });
+      const result = await bringTag(deps, work, { plan, onProgress, turn });
+      if (result.state === 'done') await select(deps, work, result);
       return { result, hasReferrers: result.state === 'done' && work.block.referrers !== 'none' };
     }
     case 'same':
       return await confirm(deps, work, plan, options);
     case 'hosted':
     case 'gone':
+    case 'remove':
       return without('left');
     case 'refused':
     case 'unknown':
       return without('failed');
   }
+}
+
+/** What has come without a plan of its repository, by an event or as a signature of another tag, is the block's as well. */
+async function select(
+  { selections }: SyncDeps,
+  { block, image }: RepositoryWork,
+  { tag, digest }: TagResult,
+) {
+  const told = await selections.ofTag(image.name, tag);
+  const known = told.find((one) => one.block === block.name);
+  if (!digest || (known?.digest === digest && !known.gone)) return;
+  await selections.change(block.name, image.name, { put: [{ tag, digest, gone: undefined }], drop: [] });
 }
 
 /** The registry has said that nothing has changed. */
@@ -109,18 +119,18 @@ async function confirm(
   const { cache, replicas, clock } = deps;
   const { image, block } = work;
   const result = { tag, action, digest, bytes: 0, reason, state: 'done' } as const;
-  const known = await cache.tag(image.name, tag);
+  const known = isTag(tag) ? await cache.tag(image.name, tag) : { digest };
   // An event may have moved it since the plan was made.
   if (!digest || known?.digest !== digest)
     return { result: { ...result, state: 'left' }, hasReferrers: false };
-  if (endpoint) await cache.setTag(image.name, tag, { digest, endpoint });
+  if (endpoint && isTag(tag)) await cache.setTag(image.name, tag, { digest, endpoint });
   const { referrersAt = 0 } = (await replicas.find(place)) ?? {};
   const isLate = Math.abs(clock.now() - referrersAt) >= referrersEvery;
   if (block.referrers === 'none' || isAttached(tag) || !(isLate || isThorough)) {
     return { result, hasReferrers: false };
   }
-  await turn?.();
-  const { bytes, failures } = await bringReferrers(deps, work, digest, onProgress);
+  await turn();
+  const { bytes, failures } = await bringReferrers(deps, work, digest, { onProgress, turn });
   const [failure, ...more] = failures;
   if (failure === undefined) return { result: { ...result, bytes }, hasReferrers: true };
   const why = more.length === 0 ? failure : `${failure} (and ${more.length} more)`;

@@ -8,19 +8,21 @@
  *   here, another digest .................... move; refused if the tag is immutable
  *   here, whole and immutable ............... same, without a HEAD
  *   pushed here ............................. hosted: no endpoint knows better
- *   here, and its registry lists it no more . gone: it stays
+ *   here, and not selected any more ........ gone, or remove (`removal/plan-gone.ts`)
  *   a HEAD that fails ....................... unknown
+ *
+ * Of a block with `digests`, only what is not here is asked for.
  *
  * A tag list that cannot be had is a problem of the repository, and never an empty list.
  */
-import type { CachedTag } from '../cache/cache.ts';
 import { isHosted } from '../cache/index/catalogue.ts';
+import type { SelectionChange } from '../cache/index/selections/selections.ts';
 import type { SyncBlock } from '../config/config.ts';
 import { EntrepotError } from '../errors.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-types.ts';
-import { parseTag, type Tag } from '../oci/reference.ts';
+import type { Tag } from '../oci/reference.ts';
 import { verdictText } from '../pull/verdict-text.ts';
 import type { ImageName } from '../routing/target.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
@@ -28,45 +30,21 @@ import type { FetchedManifest } from '../upstream/upstream.ts';
 import { attachedTags } from './attached-tags.ts';
 import { type Closure, closureOf } from './closure.ts';
 import { creationTime } from './creation-time.ts';
+import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
+import { planGone, tagsOf } from './removal/plan-gone.ts';
 import type { SyncDeps } from './sync-deps.ts';
 import { type CreationTimes, createTagSelection } from './tag-selection.ts';
-
-export type TagAction = 'add' | 'move' | 'same' | 'refused' | 'hosted' | 'gone' | 'unknown';
-
-/** Goes out as JSON. */
-export interface PlannedTag {
-  readonly tag: Tag;
-  readonly action: TagAction;
-  /** What the registry says now; of `gone` and `hosted`, what is here. */
-  readonly digest: Digest | null;
-  /** What is here. */
-  readonly was: Digest | null;
-  /** Bytes that are missing, where the manifests that are here tell. */
-  readonly bytes: number | null;
-  /** Why, in one sentence, where the action alone does not say it. */
-  readonly reason: string | null;
-  /** endpointKey of the one that said so; null if none was asked. */
-  readonly endpoint: string | null;
-  /** Of `unknown`: every endpoint says 404. */
-  readonly isAbsent?: true;
-}
 
 export interface RepositoryPlan {
   readonly image: ImageName;
   /** All tags that the registry lists. */
   readonly listed: readonly string[];
   readonly tags: readonly PlannedTag[];
+  /** What the listing changes in what the block selects. */
+  readonly change: SelectionChange;
   /** Why nothing could be planned, in one sentence. */
   readonly problem: string | null;
   readonly warning: string | null;
-}
-
-/** One block at work on one repository. */
-export interface RepositoryWork {
-  readonly block: SyncBlock;
-  readonly image: ImageName;
-  readonly isImmutable: (tag: string) => boolean;
-  readonly signal: AbortSignal;
 }
 
 /** Tags that are looked at, or brought, at once. */
@@ -82,12 +60,14 @@ export async function planRepository(deps: SyncDeps, work: RepositoryWork): Prom
     image,
     listed: [],
     tags: [],
+    change: { put: [], drop: [] },
     problem,
     warning: null,
   });
   if (!deps.isListed(registry)) return failed(`its registry ${registry} is not listed in registries.conf`);
   if (deps.isLocal(name)) return failed('a [[push]] rule with mode = "local" keeps it from every registry');
   try {
+    if (work.block.digests.length > 0) return await planDigests(deps, work);
     const list = await deps.upstream().listTags({ registry, repository }, { signal });
     signal.throwIfAborted();
     if (!list.ok) return failed(`its tags could not be listed: ${verdictText(list.verdict, list.trail)}`);
@@ -106,8 +86,7 @@ async function planTags(
   listed: readonly string[],
 ): Promise<RepositoryPlan> {
   const { block, image } = work;
-  const { cache, clock } = deps;
-  const { name } = image;
+  const { clock } = deps;
   const selection = createTagSelection(block.tags);
   const looks = new Map<string, PlannedTag>();
   const lookAt = (tags: readonly Tag[]) =>
@@ -131,14 +110,10 @@ async function planTags(
   const others = attached.filter((tag) => !chosen.includes(tag));
   await lookAt(others);
 
-  const isListedTag = new Set(listed);
-  const here = tagsOf(selection.byName(await cache.tags(name)));
-  const gone = here.filter((tag) => !isListedTag.has(tag));
-  const tags = [...chosen, ...others].flatMap((tag) => looks.get(tag) ?? []);
-  const kept = await Promise.all(gone.map((tag) => planGone(deps, name, tag)));
-  const isEmpty = listed.length > 0 && chosen.length === 0;
-  const warning = isEmpty ? `none of its ${listed.length} tags is selected` : null;
-  return { image, listed, tags: [...tags, ...kept.flat()], problem: null, warning };
+  const planned = [...chosen, ...others].flatMap((tag) => looks.get(tag) ?? []);
+  const { tags, change } = await planGone(deps, work, { listed, planned });
+  const warning = chosen.length === 0 ? nothingSelected(listed) : null;
+  return { image, listed, tags: [...planned, ...tags], change, problem: null, warning };
 }
 
 /** What is to be done about one tag that the registry lists. */
@@ -150,7 +125,7 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
   const was = known?.digest ?? null;
   const closure = (root: Digest) => closureOf(deps.admin, name, { root, platforms: block.platforms });
   const isImmutable = work.isImmutable(tag);
-  const plan = { tag, was, digest: was, bytes: null, reason: null, endpoint: null };
+  const plan = { tag, was, digest: was, bytes: null, reason: null, endpoint: null, until: null };
   if (known && isHosted(known.endpoint)) {
     return { ...plan, action: 'hosted', reason: 'it was pushed here, and the sync leaves it alone' };
   }
@@ -179,6 +154,46 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
   return { ...seen, action: 'add', bytes, reason: 'it is here, but not its whole content' };
 }
 
+/** A block that selects digests asks for what is not here, and lists tags only for those that are attached. */
+async function planDigests(deps: SyncDeps, work: RepositoryWork): Promise<RepositoryPlan> {
+  const { block, image, signal } = work;
+  const { registry, repository } = image;
+  const digests = await mapAtOnce(block.digests, tagsAtOnce, (digest) => planDigest(deps, work, digest));
+  const list =
+    block.referrers === 'all' && (await deps.upstream().listTags({ registry, repository }, { signal }));
+  signal.throwIfAborted();
+  const listed = list !== false && list.ok ? list.value : [];
+  const attached = await attachedOf(deps, { block, image, listed }, block.digests);
+  const others = await mapAtOnce(attached, tagsAtOnce, (tag) => planTag(deps, work, tag));
+  const tags = [...digests, ...others];
+  const known = await deps.selections.of(block.name, image.name);
+  const put = tags.flatMap(({ tag, digest, action }) =>
+    digest && action !== 'hosted' ? [{ tag, digest, gone: undefined }] : [],
+  );
+  const drop = known.flatMap(({ tag }) => (tags.some((one) => one.tag === tag) ? [] : [tag]));
+  const warning =
+    list !== false && !list.ok
+      ? `its tags could not be listed, so tags of signatures are left out: ${verdictText(list.verdict, list.trail)}`
+      : null;
+  return { image, listed, tags, change: { put, drop }, problem: null, warning };
+}
+
+async function planDigest(deps: SyncDeps, work: RepositoryWork, digest: Digest): Promise<PlannedTag> {
+  const { block, image, signal } = work;
+  signal.throwIfAborted();
+  const { registry, repository, name } = image;
+  const there = await closureOf(deps.admin, name, { root: digest, platforms: block.platforms });
+  const plan = { tag: digest, digest, was: null, bytes: null, reason: null, endpoint: null, until: null };
+  if (there.isWhole) return { ...plan, action: 'same', was: digest };
+  const head = await deps.upstream().headManifest({ registry, repository, digest }, { signal });
+  if (!head.ok) {
+    const reason = `its registry does not give it: ${verdictText(head.verdict, head.trail)}`;
+    return { ...plan, action: 'unknown', reason };
+  }
+  const bytes = missingBytes(there, head.value.fetched);
+  return { ...plan, action: 'add', bytes, endpoint: endpointKey(head.endpoint) };
+}
+
 async function creationTimes(
   { pull }: SyncDeps,
   { image, signal }: RepositoryWork,
@@ -193,12 +208,10 @@ async function creationTimes(
   return times;
 }
 
-async function planGone(deps: SyncDeps, image: string, tag: Tag): Promise<readonly PlannedTag[]> {
-  const known: CachedTag | undefined = await deps.cache.tag(image, tag);
-  if (!known || isHosted(known.endpoint)) return [];
-  const { digest } = known;
-  const reason = 'its registry lists it no more; it stays here';
-  return [{ tag, action: 'gone', digest, was: digest, bytes: null, reason, endpoint: null }];
+function nothingSelected(listed: readonly string[]): string {
+  return listed.length === 0
+    ? 'its registry lists no tags: nothing of it is removed here'
+    : `none of its ${listed.length} tags is selected`;
 }
 
 /** Tags of signatures and referrers of what is selected, as far as the manifests here tell what that consists of. */
@@ -211,7 +224,7 @@ async function attachedOf(
   }: { readonly block: SyncBlock; readonly image: ImageName; readonly listed: readonly string[] },
   roots: readonly Digest[],
 ): Promise<readonly Tag[]> {
-  if (block.referrers === 'none' || !listed.some((tag) => /^sha(?:256|512)-/.test(tag))) return [];
+  if (block.referrers !== 'all' || !listed.some((tag) => /^sha(?:256|512)-/.test(tag))) return [];
   const manifests = new Set<Digest>();
   for (const root of roots) {
     const { manifests: found } = await closureOf(deps.admin, image.name, {
@@ -221,10 +234,6 @@ async function attachedOf(
     for (const digest of found) manifests.add(digest);
   }
   return tagsOf(attachedTags(listed, manifests));
-}
-
-function tagsOf(texts: readonly string[]): readonly Tag[] {
-  return texts.flatMap((text) => parseTag(text) ?? []);
 }
 
 function missingBytes({ missingBytes: known }: Closure, fetched: FetchedManifest | undefined): number | null {

@@ -3,24 +3,19 @@ import type { SyncBlock } from '../config/config.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
 import { readTagPattern } from '../lib/tag-patterns.ts';
 import { reasonOf } from '../lib/thrown.ts';
-import { parseTag, type Tag } from '../oci/reference.ts';
-import type { WarmProgress } from '../pull/warm-image.ts';
+import { parseTag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import { withAttached } from './attached-results.ts';
 import { attachedTags } from './attached-tags.ts';
 import type { TagResult } from './bring-tag.ts';
 import { type CarryOptions, carryOut } from './carry-out.ts';
 import { closureOf } from './closure.ts';
-import {
-  type PlannedTag,
-  planRepository,
-  planTag,
-  type RepositoryPlan,
-  type RepositoryWork,
-  tagsAtOnce,
-} from './plan-repository.ts';
+import { planRepository, planTag, type RepositoryPlan, tagsAtOnce } from './plan-repository.ts';
+import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
+import { removalLimit, removeGone } from './removal/remove-gone.ts';
+import { createRunLimits, paceOf } from './run-limits.ts';
 import { sourceImages } from './source-images.ts';
-import type { SyncDeps } from './sync-deps.ts';
+import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 import { newestVersionFirst, versionOf } from './tag-version.ts';
 
 /** Goes out as JSON, as `SyncPlan` and `SyncReport` do. `Tag`: what is told of each tag. */
@@ -38,6 +33,8 @@ export interface SyncPlan {
   readonly name: string;
   readonly repositories: readonly SyncedRepository<PlannedTag>[];
   readonly problem: string | null;
+  /** Of the block as a whole. */
+  readonly warning: string | null;
 }
 
 export interface SyncReport {
@@ -46,64 +43,88 @@ export interface SyncReport {
   readonly state: 'done' | 'partial' | 'failed';
   readonly repositories: readonly SyncedRepository<TagResult>[];
   readonly problem: string | null;
+  /** Of the block as a whole. */
+  readonly warning: string | null;
+  /** When the next window of the block opens (ISO 8601), where this run left off for the sake of one; else null. */
+  readonly resumes: string | null;
   /** Fetched. */
   readonly bytes: number;
   readonly seconds: number;
 }
 
-export interface SyncOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: WarmProgress) => void;
-  /** Awaited before each tag that is brought; a job lets clients go first. */
-  readonly turn?: (() => Promise<void>) | undefined;
-}
-
 /** Asks registries and changes no tag. Resolves where a registry fails, too. Rejects for bugs, and once `signal` is aborted. */
 export async function planBlock(deps: SyncDeps, block: SyncBlock, signal: AbortSignal): Promise<SyncPlan> {
-  const { images, problem } = await imagesOf(deps, block);
+  const { images, problem, warning } = await imagesOf(deps, block);
   const repositories: SyncedRepository<PlannedTag>[] = [];
   for (const image of images) {
-    const plan = await planRepository(deps, workOf(block, image, signal));
-    repositories.push({ ...plan, image: image.name, listed: plan.listed.length });
+    const { listed, tags, ...plan } = await planRepository(deps, workOf(block, image, signal));
+    const { problem: why, warning: but } = plan;
+    repositories.push({ image: image.name, listed: listed.length, tags, problem: why, warning: but });
   }
-  return { name: block.name, repositories, problem };
+  const going = repositories.flatMap(({ tags }) => tags.filter(({ action }) => action === 'remove'));
+  const limit = await removalLimit(deps, block, going.length);
+  return { name: block.name, repositories, problem, warning: limit ?? warning };
 }
 
 /** Plans each repository and brings its tags here. Resolves where a registry fails or time runs out: the report says so. */
-export async function syncBlock(
-  deps: SyncDeps,
-  block: SyncBlock,
-  { signal, onProgress, turn }: SyncOptions,
-): Promise<SyncReport> {
+export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncOptions): Promise<SyncReport> {
   const { clock } = deps;
   const began = clock.monotonic();
-  const deadline = new AbortController();
-  const timer = clock.after(block.timeout, () =>
-    deadline.abort(new Error('the time of the run (timeout) is over')),
-  );
-  const until = AbortSignal.any([signal, deadline.signal]);
+  const since = clock.now();
+  const limits = createRunLimits(clock, block, options);
+  const pace = paceOf(clock, block);
+  const report = (part: Omit<SyncReport, 'name' | 'bytes' | 'seconds' | 'resumes'>): SyncReport => ({
+    name: block.name,
+    ...part,
+    resumes: limits.resumes(),
+    bytes: part.repositories.flatMap(({ tags }) => tags).reduce((sum, { bytes }) => sum + bytes, 0),
+    seconds: Math.round(clock.monotonic() - began) / 1000,
+  });
   try {
-    const { images, problem } = await imagesOf(deps, block);
-    await deps.replicas.forget({ sync: block.name, images: images.map(({ name }) => name) });
-    const repositories: SyncedRepository<TagResult>[] = [];
-    for (const image of images) {
-      const options = { onProgress, turn, stop: signal, changedAt: clock.now() };
-      repositories.push(await syncRepository(deps, workOf(block, image, until), options));
+    if (limits.closed !== undefined) {
+      return report({ state: 'failed', repositories: [], problem: limits.closed, warning: null });
     }
-    const tags = repositories.flatMap((repository) => repository.tags);
-    const hasProblem = problem !== null || repositories.some((repository) => repository.problem !== null);
-    const isDone = !hasProblem && tags.every(({ state }) => state === 'done' || state === 'left');
-    const isFailed = !tags.some(({ state }) => state === 'done' || state === 'partial');
-    return {
-      name: block.name,
-      state: isDone ? 'done' : isFailed ? 'failed' : 'partial',
-      repositories,
-      problem,
-      bytes: tags.reduce((sum, { bytes }) => sum + bytes, 0),
-      seconds: Math.round(clock.monotonic() - began) / 1000,
-    };
+    const { images, problem, warning } = await imagesOf(deps, block);
+    await deps.replicas.forget({ sync: block.name, images: images.map(({ name }) => name) });
+    const brought: SyncedRepository<TagResult>[] = [];
+    for (const image of images) {
+      const work = { ...workOf(block, image, limits.signal), pace };
+      const { onProgress, turn, signal: stop } = options;
+      brought.push(await syncRepository(deps, work, { onProgress, turn, stop, changedAt: clock.now() }));
+    }
+    const state = stateOf(brought, problem);
+    const { allowsDelete } = options;
+    const removal = { isGood: state === 'done', allowsDelete, since };
+    const removed = await removeGone(deps, block, brought, removal);
+    if (problem === null && warning === null) await forgetOtherImages(deps, block, images);
+    return report({ ...removed, state, problem, warning: removed.warning ?? warning });
   } finally {
-    timer.cancel();
+    limits.end();
+  }
+}
+
+function stateOf(
+  repositories: readonly SyncedRepository<TagResult>[],
+  problem: string | null,
+): SyncReport['state'] {
+  const tags = repositories.flatMap((repository) => repository.tags);
+  const hasProblem = problem !== null || repositories.some((repository) => repository.problem !== null);
+  if (!hasProblem && tags.every(({ state }) => state === 'done' || state === 'left')) return 'done';
+  return tags.some(({ state }) => state === 'done' || state === 'partial') ? 'partial' : 'failed';
+}
+
+/** What the source names no more is not the block's any more. Its tags stay. */
+async function forgetOtherImages(
+  { selections, blocks }: SyncDeps,
+  { name }: SyncBlock,
+  images: readonly ImageName[],
+): Promise<void> {
+  await selections.keepOnly(blocks().map((block) => block.name));
+  const named = new Set(images.map((image) => image.name));
+  for (const image of await selections.images(name)) {
+    if (named.has(image)) continue;
+    const drop = (await selections.of(name, image)).map(({ tag }) => tag);
+    await selections.change(name, image, { put: [], drop });
   }
 }
 
@@ -122,17 +143,19 @@ export async function syncRepository(
     if (!signal.aborted) throw error;
     return { image: name, listed: 0, tags: [], problem: reasonOf(signal.reason), warning: null };
   }
-  const { problem, listed, tags } = plan;
+  const { problem, warning, listed, tags } = plan;
+  // Before anything comes: what comes later must not drive it out.
+  await deps.selections.change(block.name, name, plan.change);
   if (problem !== null) await deps.replicas.notListed(name, block.name, problem);
   else await writeDown(deps, work, tags, options.changedAt);
-  const results = new Map<Tag, TagResult>();
+  const results = new Map<string, TagResult>();
   await mapAtOnce(bringingOrder(tags), tagsAtOnce, async (planned) => {
     results.set(planned.tag, await carryOut(deps, work, planned, options));
   });
   const inOrder = tags.flatMap(({ tag }) => results.get(tag) ?? []);
   const late = await bringLate(deps, work, { listed, results: inOrder, options });
   const all = await withAttached(deps, work, inOrder, [...inOrder, ...late]);
-  return { ...plan, image: name, listed: listed.length, tags: [...all, ...late] };
+  return { image: name, listed: listed.length, tags: [...all, ...late], problem, warning };
 }
 
 /** What is to be brought, and what the block wants no more. */
@@ -142,7 +165,7 @@ async function writeDown(
   tags: readonly PlannedTag[],
   changedAt: number,
 ): Promise<void> {
-  const wanted = tags.filter(({ action }) => action !== 'gone' && action !== 'hosted');
+  const wanted = tags.filter(({ action }) => !['gone', 'remove', 'hosted'].includes(action));
   const coming = wanted.filter(({ action }) => action === 'add' || action === 'move');
   const names = new Set(wanted.map(({ tag }) => tag));
   await replicas.planned(image.name, { sync: block.name, wanted: names, coming, changedAt });
@@ -179,7 +202,7 @@ export async function bringLate(
   },
 ): Promise<readonly TagResult[]> {
   const { block, image, signal } = work;
-  if (block.referrers === 'none' || signal.aborted) return [];
+  if (block.referrers !== 'all' || signal.aborted) return [];
   const manifests = new Set<NonNullable<TagResult['digest']>>();
   for (const { action, digest } of results) {
     if (!digest || (action !== 'add' && action !== 'move')) continue;
@@ -197,7 +220,8 @@ export async function bringLate(
 
 async function imagesOf(deps: SyncDeps, { source }: SyncBlock) {
   const images = await sourceImages(source, deps.admin.eachImage);
-  return { images, problem: images.length === 0 ? `no image known here matches ${source}` : null };
+  const problem = images.length === 0 ? `no image known here matches ${source}` : null;
+  return { images, problem, warning: null };
 }
 
 /** A block at work on one of its repositories. */

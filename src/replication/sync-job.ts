@@ -1,11 +1,13 @@
 /**
  * Runs of `[[sync]]` blocks as durable jobs: kind `sync`, key the name of the block. A run that is not done is tried again after the
- * backoff of jobs, a few times; then the job has failed until its next time comes, or a person asks for it.
+ * backoff of jobs, a few times; then the job has failed until its next time comes, or a person asks for it. What the window of a block
+ * leaves goes on in the next one: that is no failure.
  */
 import type { SyncBlock } from '../config/config.ts';
 import type { JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
 import { parseReference } from '../oci/reference.ts';
+import { isTag } from './planned-tag.ts';
 import { pausedUntil } from './registry-pause.ts';
 import { sourceRegistries } from './source-images.ts';
 import type { SyncReport } from './sync-block.ts';
@@ -46,6 +48,7 @@ export function createSyncJob(deps: SyncJobDeps): JobKind {
     const summary = summaryOf(report);
     if (report.state === 'done') return { kind: 'done', report: summary };
     const reason = reasonOf(report);
+    if (report.resumes !== null) return { kind: 'later', reason, at: Date.parse(report.resumes) };
     if (job.failures + 1 >= maxFailures) return { kind: 'failed', reason, report: summary };
     const at = nextTry(pauseOf(deps, report));
     await replicas.postpone({ sync: name }, at);
@@ -96,7 +99,7 @@ function reasonOf({ problem, repositories }: SyncReport): string {
       ...(why === null ? [] : [`${image}: ${why}`]),
       ...tags
         .filter(({ state }) => state === 'partial' || state === 'failed')
-        .map(({ tag, reason }) => `${image}:${tag}: ${reason}`),
+        .map(({ tag, reason }) => `${image}${isTag(tag) ? ':' : '@'}${tag}: ${reason}`),
     ]),
   ];
   const [first = 'it is not done', ...more] = reasons;

@@ -3,8 +3,8 @@ import type { SyncBlock } from '../config/config.ts';
 import { EntrepotError } from '../errors.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { planBlock, type SyncOptions, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
-import type { SyncDeps } from './sync-deps.ts';
+import { planBlock, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
+import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 
 /** Each method throws EntrepotError USAGE for a name that no block has. No name: all blocks, in the order of the file. */
 export interface Syncs {
@@ -18,8 +18,6 @@ export interface Syncs {
 }
 
 export interface SyncsDeps extends SyncDeps {
-  /** Of the configuration in force. */
-  readonly blocks: () => readonly SyncBlock[];
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** Told of each run that has ended. */
   readonly onFinished: (finished: SyncReport) => void;
@@ -30,6 +28,13 @@ export function createSyncs(deps: SyncsDeps): Syncs {
   const { blocks, log, onFinished } = deps;
   const running = new KeyedLock();
   const endless = new AbortController();
+  const usual: SyncOptions = {
+    signal: endless.signal,
+    onProgress() {},
+    async turn() {},
+    allowsDelete: false,
+    ignoresWindow: false,
+  };
 
   function named(names: readonly string[]): readonly SyncBlock[] {
     const all = blocks();
@@ -62,12 +67,11 @@ export function createSyncs(deps: SyncsDeps): Syncs {
       for (const block of named(names)) plans.push(await planBlock(deps, block, signal));
       return plans;
     },
-    async sync(names, { signal = endless.signal, onProgress = () => {}, turn }) {
+    async sync(names, asked) {
+      const options = { ...usual, ...asked };
       const reports: SyncReport[] = [];
       for (const block of named(names)) {
-        const report = await running.run(block.name, () =>
-          syncBlock(deps, block, { signal, onProgress, turn }),
-        );
+        const report = await running.run(block.name, () => syncBlock(deps, block, options));
         tell(report);
         onFinished(report);
         reports.push(report);

@@ -40,7 +40,7 @@ export interface Metrics {
   /** A damaged content that was dropped, and what came of it. */
   scrubDamaged(how: 'repaired' | 'lost'): void;
   /** A run of a job of this kind has ended; `stopped`: by a stop of the server, or since it was cancelled. */
-  jobEnded(kind: string, outcome: 'done' | 'again' | 'failed' | 'stopped', seconds: number): void;
+  jobEnded(kind: string, outcome: 'done' | 'again' | 'later' | 'failed' | 'stopped', seconds: number): void;
   /** A try to deliver an event to a sink is over, or so many events were given up. */
   eventTried(sink: string, outcome: 'delivered' | 'failed' | 'dead', events?: number): void;
   /** A run of a `[[sync]]` block is over, and has fetched so many bytes. */

@@ -1,17 +1,16 @@
 /** `[[sync]]`: plans and runs against a registry over real sockets, and the failures that other tools have made (issue 13). */
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Tag } from '../../src/oci/reference.ts';
-import type { SyncPlan, SyncReport } from '../../src/replication/sync-block.ts';
-import { type RunningApp, startApp } from '../support/app.ts';
-import { createManualClock, type ManualClock } from '../support/clock.ts';
+import { startApp } from '../support/app.ts';
 import { runCommand } from '../support/commands.ts';
-import { type FakeRegistry, type FakeRegistryOptions, startFakeRegistry } from '../support/fake-registry.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
 import { holdHeaders, status, withHeaders } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex, buildIndexOf } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { actions, states, world } from '../support/sync-world.ts';
 
 const image = buildImage({ seed: 'app', layers: [60_000, 1000] });
 const other = buildImage({ seed: 'other', layers: [5000] });
@@ -19,55 +18,6 @@ const index = buildIndex({ seed: 'multi', layers: [3000] });
 const bytesOf = ({ bytes, blobs, children }: typeof image) =>
   [...children, { bytes }].reduce((sum, one) => sum + one.bytes.length, 0) +
   blobs.reduce((sum, { size }) => sum + size, 0);
-
-interface World {
-  readonly registry: FakeRegistry;
-  readonly proxy: RunningApp;
-  readonly clock: ManualClock;
-  plan(): Promise<SyncPlan>;
-  run(): Promise<SyncReport>;
-  /** GET through the proxy. */
-  pull(path: string): Promise<{ status: number; digest: unknown }>;
-}
-
-interface WorldOptions {
-  /** Lines of the block. */
-  readonly block?: string;
-  readonly source?: string;
-  readonly toml?: string;
-  readonly upstream?: FakeRegistryOptions;
-}
-
-async function world(t: TestContext, options: WorldOptions = {}): Promise<World> {
-  const registry = await startFakeRegistry(options.upstream);
-  t.after(() => registry.stop());
-  const clock = createManualClock();
-  const source = `${registry.host}/${options.source ?? 'team/app'}`;
-  const toml = `[[sync]]\nname = "app"\nsource = "${source}"\n${options.block ?? ''}\n${options.toml ?? ''}`;
-  const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
-  const { administration } = proxy.app;
-  return {
-    registry,
-    proxy,
-    clock,
-    plan: async () => (await administration.planSync(['app']))[0] ?? assert.fail('no plan'),
-    run: async () => (await administration.sync(['app'], {}))[0] ?? assert.fail('no report'),
-    async pull(path) {
-      const answer = await get(`${proxy.url}/v2/${registry.host}/team/app/${path}`);
-      return { status: answer.status, digest: answer.headers['docker-content-digest'] };
-    },
-  };
-}
-
-/** `tag action` of the first repository. */
-function actions({ repositories: [repository] }: SyncPlan | SyncReport): readonly string[] {
-  return (repository?.tags ?? []).map(({ tag, action }) => `${tag} ${action}`);
-}
-
-/** `tag state` of the first repository. */
-function states({ repositories: [repository] }: SyncReport): readonly string[] {
-  return (repository?.tags ?? []).map(({ tag, state }) => `${tag} ${state}`);
-}
 
 describe('a plan', () => {
   it('says what a run would add, with one list and one HEAD for each tag, and changes nothing', async (t) => {

@@ -103,7 +103,7 @@ export function createMemoryJobs(): JobStore {
       row.notBefore = notBefore;
       const isReplaced = hasSuccessor(row);
       row.reason = isReplaced ? succeededReason(outcome.reason) : outcome.reason;
-      const state = outcome.kind === 'again' ? 'pending' : 'failed';
+      const state = outcome.kind === 'failed' ? 'failed' : 'pending';
       end(row, isReplaced ? 'cancelled' : state, now);
       return row.state;
     },

@@ -11,6 +11,8 @@ interface Flags {
   readonly pinned?: true;
   readonly dryRun?: true;
   readonly from?: string;
+  readonly allowDelete?: true;
+  readonly now?: true;
   readonly hosted?: true;
 }
 
@@ -99,6 +101,8 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
   add('sync', 'bring what the [[sync]] blocks of entrepot.toml select here')
     .argument('[NAME...]', 'names of blocks; without one, all of them')
     .option('--dry-run', 'show what a run would do, and do nothing')
+    .option('--allow-delete', 'remove what is to be removed this once, though it is more than max_delete')
+    .option('--now', 'run at once, though the window of a block is closed')
     .option(
       '--from <FILE>',
       'print the [[sync]] blocks for a file of regsync or "skopeo sync", and do nothing',
@@ -112,7 +116,12 @@ export function addCacheCommands(program: Command, { loadOptions, done }: Comman
         return done(syncFrom(flags.from, loadOptions(command)), flags);
       }
       const { sync } = await import('./sync.ts');
-      const syncFlags = { isDryRun: flags.dryRun ?? false, showsProgress: flags.json === undefined };
+      const syncFlags = {
+        isDryRun: flags.dryRun ?? false,
+        showsProgress: flags.json === undefined,
+        allowsDelete: flags.allowDelete ?? false,
+        ignoresWindow: flags.now ?? false,
+      };
       done(await sync(names, syncFlags, loadOptions(command)), flags);
     });
 }

@@ -2,7 +2,7 @@
 import type { LoadOptions } from '../../config/load.ts';
 import type { WarmProgress } from '../../pull/warm-image.ts';
 import type { TagResult } from '../../replication/bring-tag.ts';
-import type { PlannedTag } from '../../replication/plan-repository.ts';
+import type { PlannedTag } from '../../replication/planned-tag.ts';
 import type { SyncedRepository, SyncPlan, SyncReport } from '../../replication/sync-block.ts';
 import { withAdministration } from '../administration.ts';
 import { createProgressBars } from '../output/progress-bars.ts';
@@ -12,12 +12,14 @@ import { type Column, counted, formatBytes, formatTable } from '../output/table.
 export interface SyncFlags {
   readonly isDryRun: boolean;
   readonly showsProgress: boolean;
+  readonly allowsDelete: boolean;
+  readonly ignoresWindow: boolean;
 }
 
 /** Exit code 3 if some of it is done, 1 if nothing is. Throws EntrepotError USAGE for a name that no block has. */
 export async function sync(
   names: readonly string[],
-  { isDryRun, showsProgress }: SyncFlags,
+  { isDryRun, showsProgress, ...asked }: SyncFlags,
   options: LoadOptions,
 ): Promise<Result> {
   const bars = createProgressBars(process.stderr, { isShown: showsProgress && process.stderr.isTTY });
@@ -28,7 +30,7 @@ export async function sync(
     async (administration) =>
       isDryRun
         ? planned(await administration.planSync(names))
-        : ran(await administration.sync(names, { onProgress })),
+        : ran(await administration.sync(names, { ...asked, onProgress })),
     { makesFolder: true },
   ).finally(bars.clear);
 }
@@ -45,10 +47,11 @@ function planned(plans: readonly SyncPlan[]): Result {
 
 function ran(reports: readonly SyncReport[]): Result {
   const text = reports.flatMap((report) => {
-    const { name, state, bytes, seconds } = report;
+    const { name, state, bytes, seconds, resumes } = report;
+    const later = resumes === null ? '' : `; the rest comes from ${resumes} on`;
     return [
       section(report, (tags) => [formatTable(resultColumns, tags.filter(isTold)), `${tally(tags)}\n`]),
-      `${name}: ${state}, ${formatBytes(bytes)} fetched in ${seconds} s\n`,
+      `${name}: ${state}, ${formatBytes(bytes)} fetched in ${seconds} s${later}\n`,
     ];
   });
   return { exitCode: exitCode(reports), json: reports, text: text.join('') };
@@ -67,11 +70,12 @@ function exitCode(reports: readonly SyncReport[]): ExitCode {
 interface Section<Tag> {
   readonly name: string;
   readonly problem: string | null;
+  readonly warning: string | null;
   readonly repositories: readonly SyncedRepository<Tag>[];
 }
 
 function section<Tag>(
-  { name, problem, repositories }: Section<Tag>,
+  { name, problem, warning: but, repositories }: Section<Tag>,
   tagLines: (tags: readonly Tag[]) => readonly string[],
 ): string {
   const lines = repositories.flatMap(({ image, listed, tags, problem: why, warning }) => [
@@ -79,7 +83,12 @@ function section<Tag>(
     ...(warning === null ? [] : [`warning: ${warning}\n`]),
     ...(tags.length === 0 ? [] : tagLines(tags)),
   ]);
-  return [`${name}\n`, ...(problem === null ? [] : [`failed: ${problem}\n`]), ...lines].join('');
+  return [
+    `${name}\n`,
+    ...(problem === null ? [] : [`failed: ${problem}\n`]),
+    ...(but === null ? [] : [`warning: ${but}\n`]),
+    ...lines,
+  ].join('');
 }
 
 function changes(tags: readonly PlannedTag[]): readonly PlannedTag[] {

@@ -22,6 +22,8 @@ export interface StrictTable {
   required<T>(key: string, kind: ValueKind<T>): T | undefined;
   /** A list; `otherwise` (by default an empty one) if the key is absent. */
   list<T>(key: string, kind: ValueKind<T>, otherwise?: readonly T[]): readonly T[];
+  /** What is written under the key; undefined where nothing is. */
+  kindOf(key: string): TomlValue['kind'] | undefined;
   /** 1-based, of its header. */
   readonly line: number;
   /** `[key]`: empty if it is absent. */
@@ -171,6 +173,10 @@ class OpenTable implements StrictTable {
 
   get line(): number {
     return this.content.line;
+  }
+
+  kindOf(key: string): TomlValue['kind'] | undefined {
+    return this.content.entries.get(key)?.kind;
   }
 
   list<V>(key: string, kind: ValueKind<V>, otherwise: readonly V[] = []): readonly V[] {

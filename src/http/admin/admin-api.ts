@@ -85,10 +85,11 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
         errorBody,
       );
     },
-    sync({ names }) {
+    sync({ names, allowsDelete, ignoresWindow }) {
       const wanted = texts(names);
+      const asked = { allowsDelete: allowsDelete === true, ignoresWindow: ignoresWindow === true };
       return progressAnswer(
-        (onProgress, signal) => administration.sync(wanted, { onProgress, signal }),
+        (onProgress, signal) => administration.sync(wanted, { ...asked, onProgress, signal }),
         errorBody,
       );
     },

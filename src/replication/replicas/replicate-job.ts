@@ -23,7 +23,8 @@ import { referrersOf } from '../bring-referrers.ts';
 import type { TagResult } from '../bring-tag.ts';
 import { type CarryOptions, carryOut } from '../carry-out.ts';
 import { type ImageChange, readImageChange, replicateKind } from '../image-change.ts';
-import { planTag, type RepositoryWork } from '../plan-repository.ts';
+import { planTag } from '../plan-repository.ts';
+import type { RepositoryWork } from '../planned-tag.ts';
 import { pausedUntil } from '../registry-pause.ts';
 import { isOfSource } from '../source-images.ts';
 import { bringLate, syncRepository, workOf } from '../sync-block.ts';
@@ -31,8 +32,6 @@ import type { SyncDeps } from '../sync-deps.ts';
 import { isAmongNewest, isNamed } from './wanted-tag.ts';
 
 export interface ReplicateDeps extends SyncDeps {
-  /** Of the configuration in force. */
-  readonly blocks: () => readonly SyncBlock[];
   /** Told of what a block has fetched. */
   readonly fetched: (sync: string, bytes: number) => void;
 }
@@ -199,7 +198,7 @@ async function bringAttached(
   options: CarryOptions,
 ): Promise<TagResult> {
   const { block, image, signal } = work;
-  if (block.referrers === 'none') return result;
+  if (block.referrers !== 'all') return result;
   const { registry, repository } = image;
   const list = await deps.upstream().listTags({ registry, repository }, { signal });
   if (list.ok) {
@@ -219,7 +218,7 @@ async function followDigest(
   deps: SyncDeps,
   work: RepositoryWork,
   digest: Digest,
-  { onProgress }: CarryOptions,
+  options: CarryOptions,
 ): Promise<Followed> {
   const { block, image } = work;
   if (block.referrers === 'none') return left;
@@ -236,7 +235,7 @@ async function followDigest(
   const manifest = readManifest(pulled.value.bytes, pulled.value.mediaType);
   const subject = 'problem' in manifest ? undefined : manifest.subject;
   if (!subject || !(await deps.admin.serves(name, subject))) return left;
-  const { bytes, failures } = await referrersOf(deps, work, subject, onProgress);
+  const { bytes, failures } = await referrersOf(deps, work, subject, options);
   const [failure = null] = failures;
   return { state: failure === null ? 'done' : 'partial', digest, reason: failure, bytes, isAbsent: false };
 }

@@ -10,7 +10,7 @@
  */
 import { isAttached, subjectOf } from '../attached-tags.ts';
 import { creationTime } from '../creation-time.ts';
-import type { PlannedTag, RepositoryWork } from '../plan-repository.ts';
+import type { PlannedTag, RepositoryWork } from '../planned-tag.ts';
 import type { SyncDeps } from '../sync-deps.ts';
 import { createTagSelection } from '../tag-selection.ts';
 

@@ -66,6 +66,7 @@ const defaults = {
     minFree: 1024 ** 3,
     quotas: [],
     pins: [],
+    pinnedBy: [],
     scrub: { every: undefined, rate: 20 * 1024 ** 2 },
   },
   freshness: {
@@ -276,6 +277,7 @@ describe('entrepot.toml', () => {
         minFree: 1024,
         quotas: [{ match: 'docker.io/team/**', maxSize: 5e9 }],
         pins: ['quay.io/{a,b}/*'],
+        pinnedBy: [],
         scrub: { every: 30 * 86_400_000, rate: 50e6 },
       },
       freshness: {

@@ -194,13 +194,9 @@ describe('an index whose damage is in the first page of a table gives its tags a
   it('whichever tables there are', (t) => {
     const path = join(dataFolder(t), 'index');
     openIndex(path, 0).index.close();
-<<<<<<< HEAD
     const outbox = ['outbox_events', 'outbox_deliveries', 'outbox_lanes', 'outbox_counts'];
-    const replicas = ['replicas', 'replica_counts'];
+    const replicas = ['replicas', 'replica_counts', 'selections'];
     const untouched = ['lists', 'jobs', 'job_counts', 'inbox', 'sqlite_sequence', ...outbox, ...replicas];
-=======
-    const untouched = ['lists', 'jobs', 'job_counts', 'selections', 'sqlite_sequence'];
->>>>>>> 907ee65 (cache: keep what each sync block selects)
     const all = tablesOf(path).map(({ name }) => name);
     assert.deepEqual(all.toSorted(), [...tables, ...untouched].toSorted());
   });

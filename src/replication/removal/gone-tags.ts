@@ -1,0 +1,67 @@
+/**
+ * What a complete listing means for the tags that a block has brought (`Selections`), and which tags may go. Pure.
+ *
+ *   selected ...................................... selected, whatever was before
+ *   brought, and not selected any more ............ gone: since then, in one listing more
+ *   matches the block, here, not listed ........... the same: it need not have been the block that brought it
+ *   hosted ........................................ none of the block's
+ *
+ * A listing that selects nothing changes nothing: an empty answer is what a broken registry gives.
+ */
+import type { Gone, Selection, SelectionChange } from '../../cache/index/selections/selections.ts';
+import type { SyncBlock, SyncRemoval } from '../../config/config.ts';
+import type { Digest } from '../../oci/digest.ts';
+
+/** What one complete listing of an image shows. */
+export interface Seen {
+  /** Tags that the block selects, with what they mean; undefined: not known at this time. */
+  readonly selected: ReadonlyMap<string, Digest | undefined>;
+  /** Tags here that match the block and are not listed, with what they mean here. */
+  readonly unlisted: ReadonlyMap<string, Digest>;
+  /** Tags here that are hosted. */
+  readonly hosted: ReadonlySet<string>;
+}
+
+/** Listings in a row without a tag, before it may go. */
+const enoughListings = 2;
+/** A share never means fewer tags. */
+const leastByShare = 20;
+
+/** How the selections of the block change; those that are gone are among `put`. `now`: epoch ms. */
+export function changeBy(known: readonly Selection[], seen: Seen, now: number): SelectionChange {
+  const { selected, unlisted, hosted } = seen;
+  if (selected.size === 0) return { put: [], drop: [] };
+  const before = new Map(known.map((one) => [one.tag, one]));
+  const put: Selection[] = [];
+  for (const [tag, told] of selected) {
+    const one = before.get(tag);
+    const digest = told ?? one?.digest;
+    if (digest && !hosted.has(tag) && (one?.digest !== digest || one.gone)) {
+      put.push({ tag, digest, gone: undefined });
+    }
+  }
+  const brought = [...before].map(([tag, { digest }]) => [tag, digest] as const);
+  for (const [tag, digest] of new Map([...unlisted, ...brought])) {
+    if (selected.has(tag) || hosted.has(tag)) continue;
+    const { since = now, listings = 0 } = before.get(tag)?.gone ?? {};
+    put.push({ tag, digest, gone: { since, listings: listings + 1 } });
+  }
+  return { put, drop: known.flatMap(({ tag }) => (hosted.has(tag) ? [tag] : [])) };
+}
+
+/** From when on a tag may go, epoch ms; undefined: not by this block. */
+export function goesFrom({ since }: Gone, { removal }: Pick<SyncBlock, 'removal'>): number | undefined {
+  return removal && since + removal.grace;
+}
+
+/** Whether the block lets the tag go now. */
+export function letsGo(gone: Gone | undefined, block: Pick<SyncBlock, 'removal'>, now: number): boolean {
+  if (!gone || gone.listings < enoughListings) return false;
+  const from = goesFrom(gone, block);
+  return from !== undefined && from <= now;
+}
+
+/** Tags that one run may remove, of a block with so many selections. */
+export function mostOf({ most }: SyncRemoval, selections: number): number {
+  return 'count' in most ? most.count : Math.max(leastByShare, Math.floor(selections * most.share));
+}
