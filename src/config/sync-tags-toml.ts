@@ -1,7 +1,7 @@
 /** `tags` of a `[[sync]]`: which tags of a list the block selects. */
 import Range from 'semver/classes/range.js';
 import { readTagPattern, readTagRegex } from '../lib/tag-patterns.ts';
-import type { SyncTags } from './config.ts';
+import type { SyncTags } from './sync-config.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';
 

@@ -4,7 +4,7 @@ import { cronProblem, timezoneProblem } from '../lib/cron.ts';
 import { type DailyWindow, readDailyWindow } from '../lib/daily-window.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { looksLikeRegistry, parseReference } from '../oci/reference.ts';
-import type { SyncBlock, SyncRemoval, SyncTimes } from './config.ts';
+import type { SyncBlock, SyncRemoval, SyncTimes } from './sync-config.ts';
 import { readTags, tagPatterns } from './sync-tags-toml.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import { durationForms, parseSize } from './toml/units.ts';

@@ -17,7 +17,7 @@
  */
 import { isHosted } from '../cache/index/catalogue.ts';
 import type { SelectionChange } from '../cache/index/selections/selections.ts';
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
 import type { Digest } from '../oci/digest.ts';

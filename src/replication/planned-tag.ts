@@ -1,5 +1,5 @@
 /** What is planned for one tag of a repository, and the work that it is a part of. */
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import type { Pace } from '../lib/flow/pace.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';

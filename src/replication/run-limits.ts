@@ -1,5 +1,5 @@
 /** What bounds one run of a block: its timeout, the window of the day, the bandwidth. */
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { windowAt } from '../lib/daily-window.ts';
 import { createPace, type Pace } from '../lib/flow/pace.ts';

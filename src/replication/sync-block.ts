@@ -1,5 +1,5 @@
 /** One block of `[[sync]]`, once: a plan, or a plan and then its work. A plain function: schedules and commands call it. */
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
 import { readTagPattern } from '../lib/tag-patterns.ts';
 import { reasonOf } from '../lib/thrown.ts';

@@ -2,7 +2,7 @@
 import type { Cache } from '../cache/cache.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Selections } from '../cache/index/selections/selections.ts';
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Pull } from '../pull/pull.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';

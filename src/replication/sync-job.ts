@@ -3,7 +3,7 @@
  * backoff of jobs, a few times; then the job has failed until its next time comes, or a person asks for it. What the window of a block
  * leaves goes on in the next one: that is no failure.
  */
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import type { JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
 import { parseReference } from '../oci/reference.ts';

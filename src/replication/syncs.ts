@@ -1,5 +1,5 @@
 /** The `[[sync]]` blocks in force, by name, for commands. One block runs once at a time. */
-import type { SyncBlock } from '../config/config.ts';
+import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import type { Log } from '../telemetry/log.ts';

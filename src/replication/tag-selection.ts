@@ -11,7 +11,7 @@
  *
  * The first four need the names alone (`tagsByName`). The time of creation costs requests, so it is read only for what they leave.
  */
-import type { SyncTags } from '../config/config.ts';
+import type { SyncTags } from '../config/sync-config.ts';
 import { readTagPattern, readTagRegex, type TagPattern } from '../lib/tag-patterns.ts';
 import { newestVersionFirst, type VersionedTag, versionOf, versionRange } from './tag-version.ts';
 

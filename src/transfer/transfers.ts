@@ -104,8 +104,6 @@ export function createTransfers(
   const budget = new MemoryBudget(settings.writeBehind, limits.writeBatch);
   let { fill } = settings;
   const running = new RunningTransfers();
-  /** Requests of clients that are open. */
-  const clients = new Map<TransferRequest, Transfer>();
 
   /** The bytes stay on disk for the next transfer. `left`: epoch ms. */
   function leave(file: PartialFile, bytes: number, left: number): void {
@@ -125,7 +123,6 @@ export function createTransfers(
   }
 
   function leaveTransfer(transfer: Transfer, request: TransferRequest): void {
-    clients.delete(request);
     transfer.throttle.leave(request);
     transfer.leave();
   }
@@ -168,7 +165,7 @@ export function createTransfers(
       return running.all.length;
     },
     get countForClients() {
-      return new Set(clients.values()).size;
+      return running.all.filter(({ throttle }) => throttle.hasClients).length;
     },
 
     async open(request) {
@@ -178,7 +175,6 @@ export function createTransfers(
       if (!transfer.isVerified) transfer.sources.add(request.source);
       transfer.enter();
       transfer.throttle.enter(request);
-      if (!request.isForJob) clients.set(request, transfer);
       let opening: Awaited<ReturnType<Transfer['begin']>>;
       try {
         opening = await transfer.begin(request.start, request.end, request.prefer);

@@ -4,12 +4,12 @@
  */
 import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
-import type { SyncBlock } from '../../config/config.ts';
 import type { EventSender } from '../../config/event-senders.ts';
 import type { EventSink } from '../../config/event-sink.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { shownSinkUrl } from '../../config/sinks-toml.ts';
+import type { SyncBlock } from '../../config/sync-config.ts';
 import { policiesAsJson, policiesAsText } from '../output/policy-list.ts';
 import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';

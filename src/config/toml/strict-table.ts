@@ -129,6 +129,7 @@ class OpenTable implements StrictTable {
   readonly content: TomlTable;
   /** The keys that were asked for. */
   readonly keys = new Set<string>();
+  readonly kindOf = (key: string) => this.content.entries.get(key)?.kind;
   readonly #run: Run;
   readonly #path: string;
   readonly #isOfList: boolean;
@@ -173,10 +174,6 @@ class OpenTable implements StrictTable {
 
   get line(): number {
     return this.content.line;
-  }
-
-  kindOf(key: string): TomlValue['kind'] | undefined {
-    return this.content.entries.get(key)?.kind;
   }
 
   list<V>(key: string, kind: ValueKind<V>, otherwise: readonly V[] = []): readonly V[] {

@@ -3,8 +3,8 @@
  * keep each. Its repositories that are here are looked at as a whole, and the `[[sync]]` blocks of the registry run.
  */
 import type { CacheAdmin } from '../../cache/cache-admin.ts';
-import type { SyncBlock } from '../../config/config.ts';
 import type { EventSender } from '../../config/event-senders.ts';
+import type { SyncBlock } from '../../config/sync-config.ts';
 import { type JobContext, type JobKind, type JobOutcome, jobPriorities } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import type { Clock } from '../../lib/clock.ts';

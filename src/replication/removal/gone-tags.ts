@@ -9,7 +9,7 @@
  * A listing that selects nothing changes nothing: an empty answer is what a broken registry gives.
  */
 import type { Gone, Selection, SelectionChange } from '../../cache/index/selections/selections.ts';
-import type { SyncBlock, SyncRemoval } from '../../config/config.ts';
+import type { SyncBlock, SyncRemoval } from '../../config/sync-config.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** What one complete listing of an image shows. */

@@ -11,7 +11,7 @@
 import type { CachedTag } from '../../cache/cache.ts';
 import { isHosted } from '../../cache/index/catalogue.ts';
 import type { Gone, Selection, SelectionChange } from '../../cache/index/selections/selections.ts';
-import type { SyncBlock } from '../../config/config.ts';
+import type { SyncBlock } from '../../config/sync-config.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseTag, type Tag } from '../../oci/reference.ts';
 import type { PlannedTag, RepositoryWork } from '../planned-tag.ts';

@@ -5,7 +5,7 @@
  *   more than `max_delete` allows ............ nothing is removed, until a person allows it for one run
  *   an endpoint confirmed it meanwhile ....... it stays
  */
-import type { SyncBlock } from '../../config/config.ts';
+import type { SyncBlock } from '../../config/sync-config.ts';
 import { parseTag, type Tag } from '../../oci/reference.ts';
 import type { TagResult } from '../bring-tag.ts';
 import type { SyncDeps } from '../sync-deps.ts';

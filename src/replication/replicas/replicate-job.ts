@@ -10,7 +10,7 @@
  * While the registry still says something else than the event did, the job looks again after 1, 5 and 30 s: registries announce a push
  * before all of their own replicas have it. Then what the registry says holds.
  */
-import type { SyncBlock } from '../../config/config.ts';
+import type { SyncBlock } from '../../config/sync-config.ts';
 import type { JobContext, JobKind, JobOutcome, Json } from '../../jobs/job.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { Digest } from '../../oci/digest.ts';

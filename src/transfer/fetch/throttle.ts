@@ -31,6 +31,10 @@ export class Throttle {
     if (!isForJob) this.#clients -= 1;
   }
 
+  get hasClients(): boolean {
+    return this.#clients > 0;
+  }
+
   /** Whether a client has used the transfer: only then it is filled on without a use. A job leaves early where it was told to end. */
   get hadClients(): boolean {
     return this.#hadClients;
@@ -47,7 +51,7 @@ export class Throttle {
   }
 
   get #isFree(): boolean {
-    return this.#clients > 0 || this.#pace === undefined;
+    return this.hasClients || this.#pace === undefined;
   }
 
   #release(): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { SyncTags } from '../../../src/config/config.ts';
+import type { SyncTags } from '../../../src/config/sync-config.ts';
 import { createTagSelection } from '../../../src/replication/tag-selection.ts';
 import { versionOf } from '../../../src/replication/tag-version.ts';
 
