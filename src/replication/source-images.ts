@@ -3,9 +3,9 @@
  *
  *   quay.io/team/app               one repository
  *   quay.io/team/{app,tool}        one for each part of the braces
- *   quay.io/team/**                a glob: those of the repositories known here that match
+ *   quay.io/team/**                a glob: those of a catalogue that match (`block-images.ts`), or of the repositories known here
  *
- * The registry is always written out. No list of a registry's repositories is asked for: most public registries offer none.
+ * The registry is always written out.
  */
 import { expandBraces } from '../lib/braces.ts';
 import { namePattern } from '../lib/name-patterns.ts';

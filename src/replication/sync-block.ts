@@ -7,6 +7,7 @@ import { parseTag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import { withAttached } from './attached-results.ts';
 import { attachedTags } from './attached-tags.ts';
+import { imagesOf } from './block-images.ts';
 import type { TagResult } from './bring-tag.ts';
 import { type CarryOptions, carryOut } from './carry-out.ts';
 import { closureOf } from './closure.ts';
@@ -14,7 +15,6 @@ import { planRepository, planTag, type RepositoryPlan, tagsAtOnce } from './plan
 import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
 import { removalLimit, removeGone } from './removal/remove-gone.ts';
 import { createRunLimits, paceOf } from './run-limits.ts';
-import { sourceImages } from './source-images.ts';
 import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 import { newestVersionFirst, versionOf } from './tag-version.ts';
 
@@ -54,7 +54,7 @@ export interface SyncReport {
 
 /** Asks registries and changes no tag. Resolves where a registry fails, too. Rejects for bugs, and once `signal` is aborted. */
 export async function planBlock(deps: SyncDeps, block: SyncBlock, signal: AbortSignal): Promise<SyncPlan> {
-  const { images, problem, warning } = await imagesOf(deps, block);
+  const { images, problem, warning } = await imagesOf(deps, block, signal);
   const repositories: SyncedRepository<PlannedTag>[] = [];
   for (const image of images) {
     const { listed, tags, ...plan } = await planRepository(deps, workOf(block, image, signal));
@@ -84,7 +84,7 @@ export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncO
     if (limits.closed !== undefined) {
       return report({ state: 'failed', repositories: [], problem: limits.closed, warning: null });
     }
-    const { images, problem, warning } = await imagesOf(deps, block);
+    const { images, problem, warning } = await imagesOf(deps, block, limits.signal);
     await deps.replicas.forget({ sync: block.name, images: images.map(({ name }) => name) });
     const brought: SyncedRepository<TagResult>[] = [];
     for (const image of images) {
@@ -216,12 +216,6 @@ export async function bringLate(
   return await mapAtOnce(late, tagsAtOnce, async (tag) =>
     carryOut(deps, work, await planTag(deps, work, tag), options),
   );
-}
-
-async function imagesOf(deps: SyncDeps, { source }: SyncBlock) {
-  const images = await sourceImages(source, deps.admin.eachImage);
-  const problem = images.length === 0 ? `no image known here matches ${source}` : null;
-  return { images, problem, warning: null };
 }
 
 /** A block at work on one of its repositories. */

@@ -7,7 +7,7 @@ import { EntrepotError } from '../errors.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Reference } from '../oci/reference.ts';
+import type { Reference, Repository } from '../oci/reference.ts';
 import { askInOrder, type QuestionOptions } from './ask-in-order.ts';
 import type { Ask } from './attempt.ts';
 import { createAuth } from './auth/auth.ts';
@@ -25,6 +25,7 @@ import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
 import type { Attempt } from './outcome.ts';
 import { createBlobs } from './registry/blobs.ts';
+import { catalogueProbe, createCatalogue } from './registry/catalogue.ts';
 import { createManifests } from './registry/manifests.ts';
 import { createReferrers } from './registry/referrers.ts';
 import { createRegistryClient } from './registry/registry-client.ts';
@@ -123,6 +124,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   const blobs = createBlobs({ client, clock });
   const tags = createTagList({ client, settings, clock });
   const referrers = createReferrers({ client, settings, clock });
+  const catalogue = createCatalogue({ client, settings, clock });
 
   async function ask<T>(
     reference: Reference,
@@ -160,6 +162,8 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
         ({ body }) => body.cancel(),
       ),
     listTags: (reference, askOptions) => ask(reference, tags, askOptions),
+    listRepositories: ({ registry, under }, askOptions) =>
+      ask({ registry, repository: `${under}${catalogueProbe}` as Repository }, catalogue(under), askOptions),
     listReferrers: (reference, subject, askOptions) =>
       ask(byDigest(reference, subject), referrers(subject), askOptions),
     report(endpoint, fault, reason) {

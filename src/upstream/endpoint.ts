@@ -17,6 +17,8 @@ export interface Endpoint {
   readonly blockedBy: string | undefined;
   /** It is named by the client alone (`routing.unlisted = "direct"`): its DNS may lead anywhere. */
   readonly isUnlisted?: true;
+  /** The list of all repositories is asked for: it needs another scope than a pull. */
+  readonly isForCatalogue?: true;
   /** Every request to this endpoint carries it as `?ns=`: the endpoint is a proxy that learns from it which registry is meant. */
   readonly namespaceProxy?: string;
 }

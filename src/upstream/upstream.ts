@@ -5,7 +5,7 @@
 import type { OpenRange } from '../lib/bytes/byte-range.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
-import type { Reference } from '../oci/reference.ts';
+import type { Reference, Repository } from '../oci/reference.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Trail } from './outcome.ts';
 
@@ -43,6 +43,14 @@ export interface Upstream {
   ): Promise<Answer<OpenedBlob>>;
   /** All pages joined, capped. */
   listTags(reference: Reference, options?: AskOptions): Promise<Answer<readonly string[]>>;
+  /**
+   * The repositories of a registry below `under`, which is empty or ends in a slash: all pages of its catalogue joined, capped. Many
+   * registries offer none.
+   */
+  listRepositories(
+    place: { readonly registry: string; readonly under: string },
+    options?: AskOptions,
+  ): Promise<Answer<readonly Repository[]>>;
   /** The referrers index as bytes; falls back to the referrers tag schema. */
   listReferrers(reference: Reference, subject: Digest, options?: AskOptions): Promise<Answer<Uint8Array>>;
 

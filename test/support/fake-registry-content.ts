@@ -36,8 +36,10 @@ export interface ContentOptions {
   readonly filtersReferrers?: boolean;
   /** Whether Range is honoured. Default true. */
   readonly ranges?: boolean;
-  /** Tags per page at most. Default: all. */
+  /** Tags, and repositories of the catalogue, per page at most. Default: all. */
   readonly tagsPerPage?: number;
+  /** `/v2/_catalog`; without it 404. Default false. */
+  readonly catalogue?: boolean;
 }
 
 export type Content = ReturnType<typeof createContent>;
@@ -105,6 +107,14 @@ export function createContent(options: ContentOptions) {
     );
   }
 
+  function answerCatalogue(request: SeenRequest): Answer {
+    const last = request.query.get('last');
+    const rest = [...repositories.keys()].sort().filter((name) => last === null || name > last);
+    const page = rest.slice(0, options.tagsPerPage ?? Infinity);
+    const link = `</v2/_catalog?last=${encodeURIComponent(page.at(-1) ?? '')}>; rel="next"`;
+    return jsonAnswer(200, { repositories: page }, rest.length > page.length ? { link } : {});
+  }
+
   function answerReferrers(request: SeenRequest): Answer {
     if (options.referrers === false) return errorAnswer(404, 'UNSUPPORTED', 'page not found');
     const wanted = options.filtersReferrers === false ? null : request.query.get('artifactType');
@@ -146,6 +156,7 @@ export function createContent(options: ContentOptions) {
     answer(request: SeenRequest, honourRange: boolean): Answer {
       const file = files.get(request.path);
       if (file) return answerFile(file, request, honourRange);
+      if (options.catalogue && request.path === '/v2/_catalog') return answerCatalogue(request);
       switch (request.kind) {
         case 'ping':
           return jsonAnswer(200, {});

@@ -15,7 +15,7 @@ import type { SyncBlock } from '../../config/sync-config.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseTag, type Tag } from '../../oci/reference.ts';
 import type { PlannedTag, RepositoryWork } from '../planned-tag.ts';
-import { sourceImages } from '../source-images.ts';
+import { isOfSource } from '../source-images.ts';
 import type { SyncDeps } from '../sync-deps.ts';
 import { createTagSelection } from '../tag-selection.ts';
 import { changeBy, goesFrom, letsGo } from './gone-tags.ts';
@@ -134,11 +134,7 @@ async function mayYetSelect(
   image: string,
   tag: string,
 ): Promise<boolean> {
-  async function* known() {
-    yield { image };
-  }
-  const images = await sourceImages(block.source, known);
-  if (!images.some(({ name }) => name === image)) return false;
+  if (!isOfSource(block.source, image)) return false;
   const hasLooked = (await selections.of(block.name, image)).length > 0;
   return !hasLooked && createTagSelection(block.tags).byName([tag]).length > 0;
 }

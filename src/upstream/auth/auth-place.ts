@@ -47,7 +47,9 @@ export function subjectOf(
   return {
     place,
     key: authKey(endpoint, mayHaveCredentials),
-    ownScope: `repository:${endpoint.reference.repository}:pull`,
+    ownScope: endpoint.isForCatalogue
+      ? 'registry:catalog:*'
+      : `repository:${endpoint.reference.repository}:pull`,
     noneFound: mayHaveCredentials ? `no credentials${inFiles} for ${name}` : `${name} gets no credentials`,
     judge: (url) => judgeRealm(url, { ...realm, tokenRealms }),
   };

@@ -118,6 +118,7 @@ function upstreamOf(origin: Origin): Upstream {
   const notAsked = () => assert.fail('not asked');
   return {
     endpoints: ({ registry }: Reference) => (registry === 'up.test' ? [endpoint] : []),
+    listRepositories: notAsked,
     isOffline: false,
     isDown: () => false,
     hasAnswered: () => true,
