@@ -1,9 +1,13 @@
 /** Sinks that are away, slow, hostile or done: pushes do not notice, and every event arrives in the end. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
-import { describe, it } from 'node:test';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../src/lib/clock.ts';
+import { createCertificateAuthority } from '../support/certificates.ts';
 import { runCommand } from '../support/commands.ts';
+import { startConnectProxy } from '../support/connect-proxy.ts';
 import { startEventReceiver } from '../support/event-receiver.ts';
 import { eventually } from '../support/eventually.ts';
 import { get } from '../support/http-client.ts';
@@ -116,6 +120,56 @@ describe('a sink', () => {
     );
     assert.match(String(line.reason), /missing: there is no such file/);
     assert.equal(receiver.received.length, 0);
+  });
+});
+
+describe('a sink is reached as upstreams are', () => {
+  const authority = createCertificateAuthority();
+  const httpsSink = async (t: TestContext) => {
+    const secure = await startEventReceiver(t, { tls: authority.issue({ hosts: ['127.0.0.1'] }) });
+    return { secure, toml: `${rules}${sinkOf(secure, 'secure', 'format = "cloudevents"')}` };
+  };
+
+  it('with the CAs of the configuration', async (t) => {
+    const { app, push } = await startWithSink(t, { deps });
+    const { secure, toml } = await httpsSink(t);
+    await app.reload({ toml });
+    await push('1', 'config');
+    const line = await eventually('a try failed', () =>
+      app.log.find(({ event, sink: name }) => event === 'events.failed' && name === 'secure'),
+    );
+    assert.match(String(line.reason), /certificate of an unknown CA/);
+    assert.equal(secure.received.length, 0);
+    writeFileSync(join(app.folder, 'ca.pem'), authority.cert);
+    await app.reload({ toml: `${toml}[upstream]\nca_file = "ca.pem"\n` });
+    await secure.took(1);
+  });
+
+  it('through the proxy of its host', async (t) => {
+    const { receiver, app, push } = await startWithSink(t, { deps });
+    const firewall = await startConnectProxy(t);
+    const { secure, toml } = await httpsSink(t);
+    const { host } = new URL(secure.url);
+    writeFileSync(join(app.folder, 'ca.pem'), authority.cert);
+    const upstream = `[upstream]\nca_file = "ca.pem"\n[[upstream.host]]\nhost = "${host}"\nproxy = "${firewall.url}"\n`;
+    await app.reload({ toml: `${toml}${upstream}` });
+    await push('1', 'config');
+    await secure.took(1);
+    assert.deepEqual([...firewall.seen], [`CONNECT ${host} 200`]);
+    assert.equal(receiver.received.length, 0);
+  });
+
+  it('not at all while upstream.offline is set: events wait', async (t) => {
+    const offline = '[upstream]\noffline = true\n';
+    const { receiver, app, push } = await startWithSink(t, { more: offline, deps });
+    await push('1', 'config');
+    const line = await eventually('a try failed', () =>
+      app.log.find(({ event }) => event === 'events.failed'),
+    );
+    assert.equal(line.reason, 'upstream.offline is set');
+    await app.reload({ toml: `${rules}${sinkOf(receiver, 'audit', 'format = "cloudevents"')}` });
+    await receiver.took(1);
+    assert.equal(receiver.received.length, 1);
   });
 });
 

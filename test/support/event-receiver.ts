@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { eventually } from './eventually.ts';
-import { type Listener, listen } from './listener.ts';
+import { type Listener, type ListenerOptions, listen } from './listener.ts';
 import type { Cleanup } from './temp-folder.ts';
 
 export interface Received {
@@ -39,12 +39,15 @@ export interface EventReceiver extends Pick<Listener, 'url' | 'close' | 'reopen'
 }
 
 /** Answers 200 to everything until a test says otherwise. */
-export async function startEventReceiver(test: Cleanup): Promise<EventReceiver> {
+export async function startEventReceiver(
+  test: Cleanup,
+  options: ListenerOptions = {},
+): Promise<EventReceiver> {
   const received: Received[] = [];
   const taken: Received[] = [];
   let choose: (request: Received) => Answering = () => 200;
 
-  const listener = await listen({}, async (incoming, outgoing) => {
+  const listener = await listen(options, async (incoming, outgoing) => {
     const body = await text(incoming).catch(() => '');
     const { headers, method = '', url: path = '' } = incoming;
     const request = { headers, method, path, body, event: eventOf(body) };
