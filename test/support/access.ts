@@ -67,7 +67,7 @@ export async function startGuarded(
     );
   writeAccounts(['ann', 'bob', 'eve']);
   const file = JSON.stringify(join(folder, 'htpasswd'));
-  const toml = `${top}\n[access]\n${access}\n${own}\n${more}\n`.replace('"htpasswd"', file);
+  const toml = `${top && `${top}\n`}[access]\n${access}\n${own}\n${more}\n`.replace('"htpasswd"', file);
   const registries = entry('ex.test', { source: registry.host });
   const proxy = await startApp(t, { registries, toml, folder }, deps);
   return {
