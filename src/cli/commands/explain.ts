@@ -43,6 +43,8 @@ export interface PlacedEndpoint {
   readonly endpoint: Endpoint;
   /** Where its location is written; undefined if no entry matches. */
   readonly origin: Origin | undefined;
+  /** The object of a cluster that makes it insecure. */
+  readonly insecureOrigin: Origin | undefined;
 }
 
 export interface LeftOut {
@@ -174,10 +176,10 @@ function explanationOf(given: string, reference: Reference, config: Config): Omi
     pushRule,
     refusal: refusal?.message,
     // The mirrors come first, in their order; the source follows.
-    endpoints: (isLocal ? [] : endpointsOf(reference)).map((endpoint, index) => ({
-      endpoint,
-      origin: (used[index] ?? match?.entry)?.origin,
-    })),
+    endpoints: (isLocal ? [] : endpointsOf(reference)).map((endpoint, index) => {
+      const written = used[index] ?? match?.entry;
+      return { endpoint, origin: written?.origin, insecureOrigin: written?.insecureOrigin };
+    }),
     leftOut: (isLocal ? [] : (match?.entry.mirrors ?? []))
       .filter((mirror) => !used.includes(mirror))
       .map((mirror) => ({ mirror, reason: whyLeftOut(mirror) })),

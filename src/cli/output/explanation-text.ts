@@ -127,7 +127,7 @@ function isNameOf(text: string, reference: Reference): boolean {
 }
 
 async function endpointRows(
-  { endpoint, origin }: PlacedEndpoint,
+  { endpoint, origin, insecureOrigin }: PlacedEndpoint,
   { config }: Explanation,
   attempt: Attempt | undefined,
 ): Promise<Row[]> {
@@ -139,6 +139,7 @@ async function endpointRows(
   return [
     ...written,
     ['TLS', scheme],
+    ...(insecureOrigin ? [['insecure', `by ${place(insecureOrigin)}`] as const] : []),
     ['certificates', certificates],
     ['credentials', credentials],
     ['proxy', proxy],

@@ -32,8 +32,14 @@ export function checkRendered(
 
 /** Scopes may end in slashes, and so may locations of mirrors that are copied to them. */
 function plainEntry(entry: RegistryEntry, warnings: ConfigWarning[]): RegistryEntry {
-  const plain = (text: string, { file, line }: Origin) =>
-    plainLocation({ value: text, line }, createReading(file, warnings));
+  const plain = (value: string, origin: Origin) => {
+    const { file, line } = origin;
+    try {
+      return plainLocation({ value, line }, createReading(file, warnings));
+    } catch (error) {
+      throw error instanceof EntrepotError ? invalid(origin, error.message) : error;
+    }
+  };
   const mirrors = entry.mirrors.map((mirror) =>
     mirror.origin.object ? { ...mirror, location: plain(mirror.location, mirror.origin) } : mirror,
   );

@@ -42,7 +42,8 @@ test('--help names every command, and the help of a command names the common fla
   for (const word of ['serve', 'explain', 'check', 'Exit codes']) assert.ok(all.stdout.includes(word), word);
   const one = await runEntrepot(['serve', '--help']);
   assert.equal(one.code, 0);
-  const flags = ['--listen', '--data', '--registries', '--registries-dir', '--config', '--log-level'];
+  const common = ['--registries', '--registries-dir', '--policies', '--config', '--log-level'];
+  const flags = ['--listen', '--data', ...common];
   for (const flag of flags) assert.ok(one.stdout.includes(flag), flag);
 });
 

@@ -376,6 +376,11 @@ spec:
     mirrors:
     - m3.corp/apps
     mirrorSourcePolicy: NeverContactSource
+---
+apiVersion: config.openshift.io/v1
+kind: Image
+metadata: { name: cluster }
+spec: { registrySources: { insecureRegistries: [m3.corp] } }
 `;
 
 test('a mirror and a block of an object name the object', async (t) => {
@@ -411,6 +416,7 @@ test('a mirror and a block of an object name the object', async (t) => {
     inWords.stdout,
   );
   assert.ok(inWords.stdout.includes(`by ${file}:10, ImageDigestMirrorSet "apps"\n`), inWords.stdout);
+  assert.match(inWords.stdout, /insecure +by \S+a\.yaml:15, Image "cluster"\n/);
 });
 
 test('an object that cannot be used is a failure of the load, with its place', async (t) => {
