@@ -8,7 +8,8 @@
  *   XDG_*, HOME ... (config-paths.ts)   -> where to look for credentials and certificates
  *   http_proxy ... (proxy-env.ts)       -> proxies
  */
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { extname, join } from 'node:path';
 import { EntrepotError, joinErrors } from '../errors.ts';
 import { openAccessWarnings } from './access-warnings.ts';
 import { cacheWarnings, diskWarnings, tinySizeWarnings } from './cache-warnings.ts';
@@ -19,7 +20,7 @@ import { readTextFile } from './files/text-file.ts';
 import { tlsProblem } from './files/tls-files.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
-import { type LoadedPolicies, loadPolicies } from './policies/load-policies.ts';
+import type { LoadedPolicies } from './policies/load-policies.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { emptyWarnings, loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -100,7 +101,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   errors.push(...toml.problems);
   const folder = server.policies;
   const findings = { warnings: registriesWarnings, errors };
-  const policies = folder === undefined || !written ? undefined : loadPolicies(folder, written, findings);
+  const policies =
+    folder === undefined || !written ? undefined : readPolicies().loadPolicies(folder, written, findings);
   // Without the objects, what they block would be open.
   const registries = folder === undefined ? written : policies?.conf;
   if (registries) registriesWarnings.push(...emptyWarnings(registries));
@@ -149,6 +151,11 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     ],
     errors: [...overrides.problems, ...errors],
   };
+}
+
+/** Loaded with the first folder of policies. Most configurations have none, and the code would be a tenth of the time of a start. */
+function readPolicies(): typeof import('./policies/load-policies.ts') {
+  return createRequire(import.meta.url)(`./policies/load-policies${extname(import.meta.filename)}`);
 }
 
 /** The named file, which must exist, or the first of the usual ones; undefined if none exists. */
