@@ -10,7 +10,7 @@ import type { Cache, CachedManifest, NewManifest, Reservation } from './cache.ts
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
-import { type Catalogue, isFromClient, isHosted, type Origin } from './index/catalogue.ts';
+import { type Catalogue, isFromClient, type Origin } from './index/catalogue.ts';
 import type { Inventory } from './index/inventory.ts';
 import type { EventCause } from './index/outbox/outbox-event.ts';
 
@@ -36,7 +36,7 @@ export interface HostedContent {
   serves(image: string, digest: Digest): Promise<boolean>;
   /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */
   commitBlob(image: string, digest: Digest, size: number, file: string, kept: Kept): Promise<void>;
-  /** Makes hosted what the image links by an endpoint's word. False: it is not stored any more. */
+  /** Makes hosted what the image links by an endpoint's word. False: it is not stored or not linked any more. */
   adopt(image: string, digest: Digest): Promise<boolean>;
   /** Lets the image serve what is stored already. False: it is not stored any more. */
   mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean>;
@@ -142,10 +142,12 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     },
     mountBlob,
     async adopt(image, digest) {
-      const origin = await catalogue.originOf(image, digest);
-      return origin !== undefined && isHosted(origin)
-        ? serves(image, digest)
-        : mountBlob(image, digest, { hosted: true });
+      const used = contents.reading.take(digest);
+      try {
+        return (await isStored(digest)) && (await catalogue.adopt(image, digest, clock.now()));
+      } finally {
+        used();
+      }
     },
     manifest: cache.manifest,
     async putManifest(image, value, tags, kept) {

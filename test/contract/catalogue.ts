@@ -106,7 +106,14 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.deepEqual((await catalogue.imagesOf(named('a'))).toSorted(), [image, other]);
       assert.equal(await catalogue.originOf(image, named('a')), 'bundle');
       assert.equal(await catalogue.originOf(image, named('b')), undefined);
-      assert.deepEqual(await catalogue.linkedBy(image), [named('a')]);
+      await catalogue.link(named('c'), { image, origin: endpoint }, 1);
+      assert.equal(await catalogue.adopt(image, named('c'), 1), true);
+      assert.equal(await catalogue.originOf(image, named('c')), 'push');
+      assert.equal(await catalogue.adopt(image, named('a'), 1), true);
+      assert.equal(await catalogue.originOf(image, named('a')), 'bundle', 'it was hosted before');
+      assert.equal(await catalogue.adopt(image, named('d'), 1), false);
+      assert.equal(await catalogue.originOf(image, named('d')), undefined);
+      assert.deepEqual((await catalogue.linkedBy(image)).toSorted(), [named('a'), named('c')].toSorted());
     });
 
     it('describes what the manifests of the image list, with the origin of the manifest', async (t) => {

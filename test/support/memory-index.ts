@@ -185,6 +185,12 @@ function catalogueOf(index: MemoryIndex): Catalogue {
         mapOf(index.tags, link.image).set(tag, { digest, endpoint: rest.origin, checkedAt: at });
       }
     },
+    async adopt(image, digest) {
+      const link = index.links.get(image)?.get(digest);
+      if (!link) return false;
+      if (!isHosted(link.origin)) index.links.get(image)?.set(digest, { ...link, origin: 'push' });
+      return true;
+    },
     async find(image, digest): Promise<Found> {
       const link = index.links.get(image)?.get(digest);
       const content = index.content(digest);

@@ -92,6 +92,8 @@ export interface Catalogue {
    * answers for the content later.
    */
   link(digest: Digest, link: NewLink, at: number): Promise<void>;
+  /** Makes a link of the image hosted. False where the image does not link the content, or no longer. `at`: epoch ms. */
+  adopt(image: string, digest: Digest, at: number): Promise<boolean>;
   find(image: string, digest: Digest): Promise<Found>;
   /** Where the image's link comes from; undefined where the image does not link the content. */
   originOf(image: string, digest: Digest): Promise<Origin | undefined>;

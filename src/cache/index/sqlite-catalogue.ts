@@ -43,6 +43,14 @@ export function createSqliteCatalogue(rows: IndexRows, events: EventRecorder = n
 
     link: async (digest, link, at) =>
       write(rows, isHosted(link.origin), () => writeLink({ rows, events }, digest, link, at)),
+    async adopt(image, digest, at) {
+      // In one turn: a link that is removed meanwhile must not come back.
+      if (!rows.isLinked(image, digest)) return false;
+      if (!isHosted(rows.originOf(image, digest) ?? '')) {
+        rows.durably(() => rows.link(image, digest, 'push', at));
+      }
+      return true;
+    },
     async find(image, digest): Promise<Found> {
       const served = rows.linkedContent(image, digest);
       if (served) return { content: served, linked: true, described: undefined };

@@ -6,8 +6,11 @@ import SqliteDatabase from 'better-sqlite3';
 import type { UploadUsage } from '../../../src/push/uploads.ts';
 import { digestOf } from './push-universe.ts';
 
-/** Fails with the first thing that does not fit. */
-export function assertInOrder(data: string, uploads: UploadUsage): void {
+/** Fails with the first thing that does not fit. `charged`: bytes by the quota of all images. */
+export function assertInOrder(
+  data: string,
+  { uploads, charged }: { readonly uploads: UploadUsage; readonly charged: number },
+): void {
   const db = new SqliteDatabase(join(data, 'index-v1.sqlite'), { readonly: true });
   try {
     const one = <Row>(sql: string) => db.prepare<[], Row>(sql).get() as Row;
@@ -28,6 +31,10 @@ export function assertInOrder(data: string, uploads: UploadUsage): void {
       'SELECT bytes, contents, hosted_bytes, hosted_contents FROM totals',
     );
     assert.deepEqual({ ...totals }, { ...sums, hosted_contents: sums.hosted_contents ?? 0 });
+    const linked = one<{ bytes: number }>(`
+      SELECT coalesce(sum(size), 0) AS bytes FROM contents
+      WHERE EXISTS (SELECT 1 FROM links WHERE content = contents.id)`);
+    assert.equal(charged, linked.bytes, 'the quota has what images link');
     const marks = one<{ n: number }>(`
       SELECT count(*) AS n FROM contents WHERE (pinned = 2) <> EXISTS (
         SELECT 1 FROM links WHERE content = contents.id AND ${hosted})`);

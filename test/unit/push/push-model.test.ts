@@ -8,6 +8,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
+import type { PartialDownloads } from '../../../src/cache/capacity/partial-downloads.ts';
 import { createHasher } from '../../../src/lib/bytes/hasher.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { turns } from '../transfer/model-fixture.ts';
@@ -131,8 +132,13 @@ describe('pushes among all that can happen meanwhile', () => {
     }
     // It also takes in what kills have left.
     await world.cache.admin.reconciled;
+    await world.transfers.close();
+    const { quotas, reserved } = world.cache.admin.usage();
+    const uploads = world.uploads.usage();
+    const left = world.cache.partialDownloads as PartialDownloads;
+    assert.ok(reserved <= uploads.bytes + left.bytes, 'nothing holds room that is over');
     await world.close();
-    assertInOrder(data, world.uploads.usage());
+    assertInOrder(data, { uploads, charged: quotas[0]!.bytes });
     rmSync(folder, { recursive: true });
   }
 });
