@@ -254,7 +254,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { jobs, inbox } = durable;
   const outboxDeps = { sinks, store: cache.outbox, routes, clock, log, metrics, instance: randomUUID() };
   const outbox = releases.add(createLiveOutbox(outboxDeps), ({ stop }) => stop());
-  const adminDeps = { cache: admin, scrubs, warm, jobs, outbox, uploads, isListed, tokens };
+  const { replicas } = syncs;
+  const adminDeps = { cache: admin, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens };
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
   const administration = { ...createAdministration(adminDeps), ...syncs.commands };
 

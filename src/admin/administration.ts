@@ -13,6 +13,7 @@ import { createJobCommands, type JobCommands } from './job-commands.ts';
 import { type ListedImage, listImages } from './listed-images.ts';
 import { readGlob, readPin, readReference } from './named-images.ts';
 import { createPurgeImages, type PurgeImages } from './purge-images.ts';
+import { createReplicaCommands, type ReplicaCommands, type ReplicaCommandsDeps } from './replica-commands.ts';
 import type { RobotTokens } from './robot-tokens.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
 import { measureUsage, type UploadsNow, type Usage } from './usage.ts';
@@ -42,6 +43,7 @@ export interface Administration {
   readonly jobs: JobCommands;
   /** Events for other systems that wait, or were given up. */
   readonly events: EventCommands;
+  readonly replicas: ReplicaCommands;
 }
 
 export interface PinList {
@@ -57,6 +59,7 @@ export interface AdministrationDeps {
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   readonly jobs: Jobs;
   readonly outbox: { readonly commands: EventCommands };
+  readonly replicas: Omit<ReplicaCommandsDeps, 'jobs'>;
   /** Blobs on their way in by pushes. */
   readonly uploads: { usage(): UploadsNow };
   /** Whether the configuration names this registry. */
@@ -66,7 +69,7 @@ export interface AdministrationDeps {
 
 /** Acts on the cache of this process. */
 export function createAdministration(deps: AdministrationDeps): Administration {
-  const { cache, scrubs, warm, jobs, outbox, uploads, isListed, tokens } = deps;
+  const { cache, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -112,6 +115,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
     },
     scrub: async (match, options) => await scrubs.run({ ...options, matches: readMatch(match) }),
     jobs: createJobCommands(jobs),
+    replicas: createReplicaCommands({ ...replicas, jobs }),
     events: outbox.commands,
   };
 }

@@ -1,12 +1,15 @@
 /** The `[[sync]]` blocks and the registries of the configuration in force: each run begins with what a reload has put there. */
+import type { ReplicaCommandsDeps } from '../admin/replica-commands.ts';
 import type { OutboxEvent } from '../cache/index/outbox/outbox-event.ts';
 import type { OpenCache } from '../cache/open-cache.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
+import { askedJob } from '../replication/image-change.ts';
 import { createReplicaBook } from '../replication/replicas/replica-book.ts';
 import { createReplicateJob } from '../replication/replicas/replicate-job.ts';
+import { sourceImages } from '../replication/source-images.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
 import { createSyncJob, syncSchedule } from '../replication/sync-job.ts';
 import type { SyncsDeps } from '../replication/syncs.ts';
@@ -26,6 +29,8 @@ export interface LiveSyncs {
   readonly commands: Syncs;
   /** Of the jobs that run blocks, and of those that follow events. */
   readonly kinds: readonly JobKind[];
+  /** For the commands that show replicas and look at them again. */
+  readonly replicas: Omit<ReplicaCommandsDeps, 'jobs'>;
   /** What runs by itself with these settings. What is known of tags that only other blocks wanted is forgotten. */
   configure(settings: Pick<ServerConfig, 'syncs' | 'eventSenders'>): readonly Scheduled[];
 }
@@ -63,6 +68,16 @@ export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDe
   return {
     commands,
     kinds: [syncJob, createReplicateJob({ ...deps, fetched: metrics.replicated })],
+    replicas: {
+      store: cache.replicas,
+      async images() {
+        const all = await Promise.all(
+          blocks().map(({ source }) => sourceImages(source, cache.admin.eachImage)),
+        );
+        return [...new Set(all.flat().map(({ name }) => name))];
+      },
+      look: (image, tag) => askedJob({ image, tag, at: clock.now() }),
+    },
     configure({ syncs, eventSenders }) {
       void replicas.forget({ syncs: syncs.map(({ name }) => name) });
       return syncSchedule(syncs, new Set(eventSenders.map(({ registry }) => registry)));

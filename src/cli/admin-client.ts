@@ -7,6 +7,7 @@ import type { Administration } from '../admin/administration.ts';
 import type { ListedEvent } from '../admin/event-commands.ts';
 import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
+import type { ListedReplica, ListedRepository } from '../admin/replica-commands.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
@@ -85,6 +86,15 @@ export async function connectAdministration(
         yield* await call<readonly ListedEvent[]>('events-list', selection);
       },
       replay: (which) => call('events-replay', which),
+    },
+    replicas: {
+      async *repositories(selection) {
+        yield* await call<readonly ListedRepository[]>('replicas-repositories', selection);
+      },
+      async *tags(selection) {
+        yield* await call<readonly ListedReplica[]>('replicas-tags', selection);
+      },
+      resync: (match) => call('replicas-resync', { match }),
     },
   };
 }

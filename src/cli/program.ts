@@ -20,6 +20,7 @@ import {
   failureAsJson,
 } from './commands/explain.ts';
 import { addJobCommands } from './commands/job-commands.ts';
+import { addReplicaCommands } from './commands/replica-commands.ts';
 import { addTokenCommands } from './commands/token-commands.ts';
 import { readEnvironment } from './environment.ts';
 import { examples } from './output/examples.ts';
@@ -127,6 +128,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   addTokenCommands(program, seam);
   addJobCommands(program, seam);
   addEventCommands(program, seam);
+  addReplicaCommands(program, seam);
   return program;
 }
 

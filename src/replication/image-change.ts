@@ -46,6 +46,16 @@ export function replicateJob(change: ImageChange): Omit<NewJob, 'notBefore'> {
   };
 }
 
+/** The job that looks at a tag, or at a repository, since a person asked: before those of events, and thoroughly. */
+export function askedJob({
+  image,
+  tag,
+  at,
+}: Pick<ImageChange, 'image' | 'tag' | 'at'>): Omit<NewJob, 'notBefore'> {
+  const job = replicateJob({ image, tag, digest: null, change: 'updated', at, sender: 'command' });
+  return { ...job, priority: jobPriorities.asked, cause: 'manual' };
+}
+
 /** The change of a job; undefined for arguments that `replicateJob` has not made. */
 export function readImageChange(value: Json): ImageChange | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;

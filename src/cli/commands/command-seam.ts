@@ -1,5 +1,5 @@
 /** What the commands on the data folder share: their flags, and how they reach the program. */
-import type { Command } from 'commander';
+import type { Command, CommandOptions } from 'commander';
 import type { LoadOptions } from '../../config/load.ts';
 import type { Result } from '../output/result.ts';
 
@@ -10,10 +10,12 @@ export interface CommandSeam {
 }
 
 /** Adds a command with `--data` and `--json` to `parent`. */
-export function commandsOf(parent: Command): (name: string, description: string) => Command {
-  return (name, description) =>
+export function commandsOf(
+  parent: Command,
+): (name: string, description: string, options?: CommandOptions) => Command {
+  return (name, description, options = {}) =>
     parent
-      .command(name)
+      .command(name, options)
       .description(description)
       .option('--data <DIR>', 'folder of the cache')
       .option('--json', 'print JSON');

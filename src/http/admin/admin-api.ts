@@ -60,6 +60,7 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
       administration.events.replay(
         since === undefined ? { dead: true, sink: optional(sink) } : { sink: text(sink), since: text(since) },
       ),
+    'replicas-resync': ({ match }) => administration.replicas.resync(optional(match)),
   };
   const streams: Readonly<Record<string, (args: Arguments) => Response>> = {
     list({ match }) {
@@ -71,6 +72,14 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
     },
     'events-list': ({ sink, dead }) =>
       arrayAnswer(administration.events.list({ sink: optional(sink), dead: dead === true }), logFailed),
+    'replicas-repositories': ({ match, state }) => {
+      const selection = { match: optional(match), state: optional(state) };
+      return arrayAnswer(administration.replicas.repositories(selection), logFailed);
+    },
+    'replicas-tags': ({ match, state }) => {
+      const selection = { match: optional(match), state: optional(state) };
+      return arrayAnswer(administration.replicas.tags(selection), logFailed);
+    },
     pull({ reference, platforms }) {
       const what = text(reference);
       const options = { platforms: texts(platforms) };

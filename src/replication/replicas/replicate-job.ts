@@ -122,7 +122,7 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
       return { kind: 'again', reason, at };
     }
     const wait = lookAgain[job.failures];
-    const other = followed.find((one) => one.state !== 'left' && isBehind(one, change));
+    const other = followed.find((one) => isBehind(one, change));
     if (other && wait !== undefined) {
       const reason = `the registry has ${other.digest ?? 'no such tag'}, and ${change.sender} said ${change.digest ?? 'that it is gone'}`;
       return { kind: 'again', reason, at: clock.now() + wait };
@@ -135,10 +135,9 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
 }
 
 /** Whether the registry does not say yet what the event said. */
-function isBehind({ digest, isAbsent }: Followed, change: ImageChange): boolean {
-  if (change.tag === null) return false;
-  if (change.change === 'deleted') return false;
-  return isAbsent || (change.digest !== null && digest !== change.digest);
+function isBehind({ state, digest, isAbsent }: Followed, change: ImageChange): boolean {
+  if (change.tag === null || change.change === 'deleted') return false;
+  return isAbsent || (state !== 'left' && change.digest !== null && digest !== change.digest);
 }
 
 function doneWith(note: string): JobOutcome {

@@ -1,0 +1,446 @@
+/** How far each tag has followed its registry: what runs write down, what events bring, what commands show (issue 13). */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import type { ListedReplica } from '../../src/admin/replica-commands.ts';
+import type { Job, JobState } from '../../src/jobs/job.ts';
+import { parseTag } from '../../src/oci/reference.ts';
+import { type ImageChange, replicateJob } from '../../src/replication/image-change.ts';
+import { startApp } from '../support/app.ts';
+import { createManualClock } from '../support/clock.ts';
+import { runCommand } from '../support/commands.ts';
+import { eventually } from '../support/eventually.ts';
+import { type FakeRegistryOptions, startFakeRegistry } from '../support/fake-registry.ts';
+import { holdHeaders, status } from '../support/fake-registry-faults.ts';
+import { gate } from '../support/gate.ts';
+import { get } from '../support/http-client.ts';
+import { buildArtifact, buildImage, buildIndex, buildIndexOf } from '../support/images.ts';
+import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { startTokenServer } from '../support/token-server.ts';
+
+const image = buildImage({ seed: 'replica', layers: [20_000, 1000] });
+const other = buildImage({ seed: 'another', layers: [5000] });
+const hour = 3_600_000;
+
+interface WorldOptions {
+  /** Lines of the block; null: there is no block. */
+  readonly block?: string | null;
+  readonly toml?: string;
+  readonly upstream?: FakeRegistryOptions;
+}
+
+async function world(t: TestContext, { block = '', toml = '', upstream = {} }: WorldOptions = {}) {
+  const registry = await startFakeRegistry(upstream);
+  t.after(() => registry.stop());
+  const clock = createManualClock();
+  const name = `${registry.host}/team/app`;
+  const blocks = block === null ? '' : `[[sync]]\nname = "app"\nsource = "${name}"\n${block}\n`;
+  const files = { registries: insecureRegistry(registry.host), toml: `${blocks}${toml}` };
+  const proxy = await startApp(t, files, { clock });
+  const { administration, jobs } = proxy.app;
+  const tags = () => Array.fromAsync(administration.replicas.tags({}));
+  const jobsOf = (kind: string) => jobs.list({ kind, limit: 10 });
+  return {
+    registry,
+    clock,
+    proxy,
+    name,
+    run: async () => (await administration.sync(['app'], {}))[0] ?? assert.fail('no report'),
+    tags,
+    /** `tag state` of each; `-` for the list of tags. */
+    states: async () => (await tags()).map(({ tag, state }) => `${tag ?? '-'} ${state}`),
+    replica: async (tag: string): Promise<ListedReplica> =>
+      (await tags()).find((one) => one.tag === tag) ?? assert.fail(`no replica ${tag}`),
+    repository: async () => (await Array.fromAsync(administration.replicas.repositories({})))[0],
+    /** Adds the job of an event. */
+    async tell(change: Partial<Omit<ImageChange, 'tag'>> & { tag?: string }) {
+      const { tag = null, ...rest } = change;
+      const what = { image: name, digest: null, change: 'updated', at: clock.now(), sender: 'test' } as const;
+      await jobs.add(replicateJob({ ...what, ...rest, tag: tag === null ? null : parseTag(tag)! }));
+    },
+    /** Resolves with the newest job of events once it is in this state after so many runs. */
+    async became(state: JobState, attempts = 1): Promise<Job> {
+      return await eventually(`it is ${state}`, async () => {
+        const [job] = await jobsOf('replicate');
+        return job?.state === state && job.attempts === attempts && job;
+      });
+    },
+    /** Digests of the referrers of `image`, through the proxy. */
+    async referrers() {
+      const answer = await get(`${proxy.url}/v2/${name}/referrers/${image.digest}`);
+      const index = JSON.parse(answer.body.toString()) as { manifests: { digest: string }[] };
+      return index.manifests.map(({ digest }) => digest);
+    },
+    async pull(path: string) {
+      const answer = await get(`${proxy.url}/v2/${name}/${path}`);
+      return { status: answer.status, digest: answer.headers['docker-content-digest'] };
+    },
+  };
+}
+
+describe('the state of a tag', () => {
+  it('is done once all of it is here, with its digest, its bytes and its times', async (t) => {
+    const { registry, run, replica, repository, clock, name } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const { bytes } = await run();
+    const now = new Date(clock.now()).toISOString();
+    const one = await replica('1');
+    assert.deepEqual(
+      [one.state, one.geoState, one.wanted, one.here, one.bytes, one.attempts, one.reason],
+      ['done', 2, image.digest, image.digest, bytes, 1, null],
+    );
+    assert.deepEqual(
+      [one.sync, one.verified, one.changed, one.done, one.failed],
+      ['app', now, now, now, null],
+    );
+    assert.deepEqual(
+      [(await repository())?.image, (await repository())?.state, (await repository())?.done],
+      [name, 'done', 1],
+    );
+  });
+
+  it('says again that it was verified when nothing has changed', async (t) => {
+    const { registry, run, replica, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    await run();
+    const before = await replica('1');
+    await clock.advance(hour);
+    await run();
+    const after = await replica('1');
+    assert.equal(Date.parse(after.verified!) - Date.parse(before.verified!), hour);
+    assert.deepEqual({ ...after, verified: null }, { ...before, verified: null });
+  });
+
+  it('is running while it is brought, and pending again when the server stops in the middle', async (t) => {
+    const { registry, proxy, run, states } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const hold = gate();
+    registry.on({ kind: 'blob', digest: image.config!.digest }, holdHeaders(hold));
+    const { administration } = proxy.app;
+    const stop = new AbortController();
+    const running = administration.sync(['app'], { signal: stop.signal });
+    await hold.arrived;
+    assert.deepEqual(await states(), ['1 running']);
+    stop.abort(new Error('the server stops'));
+    hold.release();
+    await running.catch(() => {});
+    assert.deepEqual(await states(), ['1 pending']);
+    registry.heal();
+    await run();
+    assert.deepEqual(await states(), ['1 done']);
+  });
+
+  it('goes when the block wants the tag no more, and when the block is gone', async (t) => {
+    const { registry, proxy, name, run, states } = await world(t);
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', '2', other);
+    await run();
+    const block = `[[sync]]\nname = "app"\nsource = "${name}"\ntags = { include = ["2"] }\n`;
+    await proxy.reload({ toml: block });
+    await run();
+    assert.deepEqual(await states(), ['2 done']);
+    await proxy.reload({ toml: '' });
+    await eventually('it is forgotten', async () => (await states()).length === 0);
+  });
+
+  it('is partial while a signature of it cannot be had', async (t) => {
+    const { registry, run, replica, states, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const signature = `${image.digest.replace(':', '-')}.sig`;
+    registry.putImage('team/app', signature, other);
+    const rule = registry.on({ digest: other.layers[0]!.digest }, status(404));
+    await run();
+    assert.deepEqual(await states(), ['1 partial', `${signature} partial`]);
+    assert.match((await replica('1')).reason ?? '', /\.sig, which is attached to it: .*not found/);
+    rule.remove();
+    await clock.advance(10_000);
+    await run();
+    assert.deepEqual(await states(), ['1 done', `${signature} done`]);
+  });
+
+  it('follows referrers that are attached later, which it asks for once a day', async (t) => {
+    const { registry, run, pull, clock } = await world(t, { upstream: { referrers: true } });
+    registry.putImage('team/app', '1', image);
+    await run();
+    const sbom = buildArtifact(image, { content: '{"sbom":1}' });
+    registry.putImage('team/app', undefined, sbom);
+    registry.clear();
+    await run();
+    assert.deepEqual([registry.count(), registry.count({ method: 'HEAD' })], [2, 1]);
+    await clock.advance(24 * hour);
+    registry.clear();
+    await run();
+    assert.equal(registry.count({ kind: 'referrers' }), 1);
+    await registry.refuse();
+    assert.equal((await pull(`manifests/${sbom.digest}`)).status, 200);
+    assert.equal((await pull(`referrers/${image.digest}`)).status, 200);
+  });
+});
+
+describe('what other tools call synced when it is not', () => {
+  it('a failing tag does not make a repository done', async (t) => {
+    const { registry, run, states, replica, repository, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', '2', other);
+    registry.on({ kind: 'blob', digest: other.layers[0]!.digest }, status(404));
+    await run();
+    assert.deepEqual(await states(), ['1 done', '2 partial']);
+    const bad = await replica('2');
+    assert.deepEqual([bad.geoState, bad.here, bad.attempts], [3, null, 1]);
+    assert.match(bad.reason ?? '', /not found/);
+    assert.deepEqual([(await repository())?.state, (await repository())?.done], ['partial', 1]);
+    registry.heal();
+    // As long as a 404 is remembered.
+    await clock.advance(10_000);
+    await run();
+    assert.deepEqual([await states(), (await repository())?.state], [['1 done', '2 done'], 'done']);
+  });
+
+  it('a failed listing removes nothing, and the repository is not done', async (t) => {
+    const { registry, run, states, repository, pull } = await world(t);
+    registry.putImage('team/app', '1', image);
+    await run();
+    const rule = registry.on({ kind: 'tags' }, status(500));
+    await run();
+    assert.deepEqual(await states(), ['- failed', '1 done']);
+    assert.match((await repository())?.reason ?? '', /could not be listed/);
+    assert.equal((await pull('manifests/1')).digest, image.digest);
+    rule.remove();
+    await run();
+    assert.deepEqual(await states(), ['1 done']);
+  });
+
+  it('all index and list types are taken', async (t) => {
+    const { registry, run, states, pull } = await world(t);
+    const oci = buildIndex({ seed: 'oci index', layers: [900] });
+    const list = buildIndex({ format: 'docker', seed: 'docker list', layers: [900] });
+    for (const one of [oci, list]) registry.putImage('team/app', undefined, one);
+    registry.putImage('team/app', 'oci', oci);
+    registry.putImage('team/app', 'docker', list);
+    registry.putImage('team/app', 'nested', buildIndexOf([oci, list]));
+    await run();
+    assert.deepEqual(await states(), ['docker done', 'nested done', 'oci done']);
+    await registry.refuse();
+    for (const { digest } of [...oci.blobs, ...list.blobs])
+      assert.equal((await pull(`blobs/${digest}`)).status, 200);
+  });
+
+  it('deletion by name leaves other tags of the digest', async (t) => {
+    const { registry, run, tell, became, pull } = await world(t);
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', 'latest', image);
+    await run();
+    registry.removeManifest('team/app', 'latest');
+    await tell({ tag: 'latest', digest: image.digest, change: 'deleted' });
+    await became('done');
+    assert.equal((await pull('manifests/latest')).status, 404, 'its next use has asked the registry');
+    await registry.refuse();
+    assert.equal((await pull('manifests/1')).digest, image.digest);
+    for (const { digest } of image.blobs) assert.equal((await pull(`blobs/${digest}`)).status, 200);
+  });
+
+  it('an event that was lost is found by the sweep', async (t) => {
+    const sender = (host: string) =>
+      `[[events.in]]\nname = "test"\nformat = "distribution"\nregistry = "${host}"\nsecret_file = "secret"\n`;
+    const { registry, clock, proxy, name, states, replica } = await world(t);
+    writeFileSync(`${proxy.folder}/secret`, 'a secret that nothing else has');
+    // The block has no times of its own.
+    await proxy.reload({ toml: `[[sync]]\nname = "app"\nsource = "${name}"\n${sender(registry.host)}` });
+    registry.putImage('team/app', '1', image);
+    await clock.armed();
+    await clock.advance(60_000);
+    await eventually('the first sweep', async () => (await states()).join() === '1 done');
+    registry.putImage('team/app', '1', other);
+    await clock.advance(1.2 * hour);
+    await eventually('the next sweep', async () => (await replica('1')).here === other.digest);
+  });
+
+  it('a token that expires in the middle is renewed', async (t) => {
+    const tokens = await startTokenServer();
+    t.after(() => tokens.stop());
+    const { registry, run, states } = await world(t, { upstream: { auth: { kind: 'bearer', tokens } } });
+    registry.putImage('team/app', '1', image);
+    const hold = gate();
+    registry.on({ kind: 'blob', digest: image.config!.digest, nth: 1 }, holdHeaders(hold));
+    const running = run();
+    await hold.arrived;
+    // What is asked for after this gets a 401 with the old token.
+    tokens.revokeAll();
+    hold.release();
+    assert.equal((await running).state, 'done');
+    assert.deepEqual(await states(), ['1 done']);
+    assert.ok(tokens.requests.length > 1);
+  });
+
+  it('a manifest without layers is an image', async (t) => {
+    const { registry, run, states, pull } = await world(t);
+    const bare = buildImage({ seed: 'bare', layers: [] });
+    registry.putImage('team/app', 'bare', bare);
+    registry.putImage('team/app', 'empty', buildIndexOf([]));
+    await run();
+    assert.deepEqual(await states(), ['bare done', 'empty done']);
+    await registry.refuse();
+    assert.equal((await pull('manifests/bare')).digest, bare.digest);
+  });
+
+  it('what is not here yet is pulled through', async (t) => {
+    const { registry, run, states, pull } = await world(t, { block: 'tags = { include = ["1"] }' });
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', '2', other);
+    await run();
+    assert.equal((await pull('manifests/2')).digest, other.digest);
+    assert.deepEqual(await states(), ['1 done']);
+  });
+});
+
+describe('an event', () => {
+  it('brings a tag as a whole, which is served when the registry is gone', async (t) => {
+    const { registry, tell, became, replica, pull, clock, proxy } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const at = clock.now() - 1500;
+    await tell({ tag: '1', digest: image.digest, at });
+    await became('done');
+    const one = await replica('1');
+    assert.deepEqual([one.state, one.changed], ['done', new Date(at).toISOString()]);
+    const metrics = (await get(`${proxy.url}/metrics`)).body.toString();
+    assert.match(metrics, /^entrepot_replica_lag_seconds_sum 1\.5$/m);
+    assert.match(metrics, /^entrepot_replica_tags\{state="done"\} 1$/m);
+    await registry.refuse();
+    assert.equal((await pull('manifests/1')).digest, image.digest);
+    for (const { digest } of image.blobs) assert.equal((await pull(`blobs/${digest}`)).status, 200);
+  });
+
+  it('is a hint: what the registry has counts', async (t) => {
+    const { registry, tell, became, replica, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    await tell({ tag: '1', digest: other.digest });
+    for (const [look, wait] of [1000, 5000, 30_000].entries()) {
+      const job = await became('pending', look + 1);
+      assert.equal(job.notBefore - clock.now(), wait);
+      await clock.advance(wait);
+    }
+    await became('done', 4);
+    assert.equal((await replica('1')).here, image.digest);
+  });
+
+  it('that comes before its registry knows of it is looked at again', async (t) => {
+    const { registry, tell, became, replica, clock } = await world(t);
+    await tell({ tag: '1', digest: image.digest });
+    await became('pending');
+    registry.putImage('team/app', '1', image);
+    await clock.advance(1000);
+    await became('done', 2);
+    assert.equal((await replica('1')).state, 'done');
+  });
+
+  it('without a block brings nothing: a cached tag asks again, and a remembered 404 is forgotten', async (t) => {
+    const { registry, tell, became, pull, tags } = await world(t, { block: null });
+    registry.putImage('team/app', '1', image);
+    assert.equal((await pull('manifests/1')).digest, image.digest);
+    assert.equal((await pull('manifests/2')).status, 404);
+    registry.putImage('team/app', '1', other);
+    registry.putImage('team/app', '2', other);
+    registry.clear();
+    assert.equal((await pull('manifests/1')).digest, image.digest, 'the tag is fresh');
+    for (const tag of ['1', '2']) {
+      await tell({ tag });
+      await became('done');
+    }
+    assert.equal(registry.count(), 0);
+    assert.equal((await pull('manifests/1')).digest, other.digest);
+    assert.equal((await pull('manifests/2')).digest, other.digest);
+    assert.deepEqual(await tags(), []);
+  });
+
+  it('brings no tag that its block does not select', async (t) => {
+    const { registry, run, tell, became, states } = await world(t, {
+      block: 'tags = { include = ["1.*"], semver = "*", newest = 2 }',
+    });
+    for (const tag of ['1.1', '1.2', '1.3']) registry.putImage('team/app', tag, image);
+    await run();
+    assert.deepEqual(await states(), ['1.2 done', '1.3 done']);
+    registry.putImage('team/app', '1.4', other);
+    registry.putImage('team/app', '2.0', other);
+    for (const tag of ['1.1', '2.0', '1.4']) {
+      await tell({ tag });
+      await became('done');
+    }
+    assert.deepEqual(await states(), ['1.2 done', '1.3 done', '1.4 done']);
+  });
+
+  it('of a referrer brings it, and of another manifest without a tag nothing but that', async (t) => {
+    const { registry, run, tell, became, pull, referrers } = await world(t, {
+      upstream: { referrers: true },
+    });
+    registry.putImage('team/app', '1', image);
+    await run();
+    const sbom = buildArtifact(image, { content: '{"sbom":2}' });
+    for (const one of [sbom, other]) registry.putImage('team/app', undefined, one);
+    registry.clear();
+    await tell({ digest: other.digest });
+    await became('done');
+    assert.deepEqual([registry.count(), registry.count({ kind: 'manifest' })], [1, 1]);
+    await tell({ digest: sbom.digest });
+    await became('done');
+    await registry.refuse();
+    assert.equal((await pull(`blobs/${sbom.layers[0]!.digest}`)).status, 200);
+    assert.deepEqual(await referrers(), [sbom.digest]);
+  });
+
+  it('waits as long as its registry asks for', async (t) => {
+    const { registry, tell, became, replica, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const rule = registry.on({ kind: 'manifest' }, status(429, { 'retry-after': '600' }));
+    await tell({ tag: '1' });
+    const job = await became('pending');
+    assert.equal(job.notBefore - clock.now(), 600_000);
+    const one = await replica('1');
+    assert.deepEqual([one.state, Date.parse(one.nextAttempt!)], ['failed', job.notBefore]);
+    rule.remove();
+    await clock.advance(600_000);
+    await became('done', 2);
+    assert.deepEqual([(await replica('1')).state, (await replica('1')).nextAttempt], ['done', null]);
+  });
+
+  it('of a repository runs over all of it', async (t) => {
+    const { registry, tell, became, states } = await world(t);
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', '2', other);
+    await tell({});
+    await became('done');
+    assert.deepEqual(await states(), ['1 done', '2 done']);
+  });
+});
+
+describe('entrepot replicas', () => {
+  it('lists repositories and tags, and looks at them again, with a server and without one', async (t) => {
+    const { registry, proxy, run, name, became, replica } = await world(t);
+    registry.putImage('team/app', '1', image);
+    await run();
+    const list = await runCommand(proxy, 'replicas', '--json');
+    assert.deepEqual([list.code, list.json[0].image, list.json[0].geoState], [0, name, 2]);
+    const text = await runCommand(proxy, 'replicas', 'list', '--tags', `${name}:*`);
+    assert.match(text.stdout, /team\/app:1 +done +app +sha256:/);
+    assert.equal((await runCommand(proxy, 'replicas', '--state', 'failed')).stdout, 'no such replicas\n');
+    registry.putImage('team/app', '1', other);
+    assert.match((await runCommand(proxy, 'replicas', 'resync', name)).stdout, /^1 job due now/);
+    assert.equal((await became('done')).cause, 'manual');
+    assert.equal((await replica('1')).here, other.digest);
+    await proxy.stop();
+    const alone = await runCommand(proxy, 'replicas', 'list', '--tags', '--json');
+    assert.deepEqual([alone.json[0].tag, alone.json[0].here], ['1', other.digest]);
+    assert.equal((await runCommand(proxy, 'replicas', 'resync', '--all', '--json')).json.jobs, 1);
+  });
+
+  it('ends with 2 for a wrong state, for what matches nothing, and for neither a glob nor --all', async (t) => {
+    const { proxy } = await world(t);
+    const wrong = await runCommand(proxy, 'replicas', '--state', 'good');
+    assert.match(
+      wrong.stderr,
+      /"good" is no state of a replica: use done, running, pending, partial, failed/,
+    );
+    for (const args of [['resync'], ['resync', 'x', '--all'], ['resync', 'quay.io/none']])
+      assert.equal((await runCommand(proxy, 'replicas', ...args)).code, 2, args.join(' '));
+    assert.equal(wrong.code, 2);
+  });
+});
