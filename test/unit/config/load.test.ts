@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -288,5 +289,22 @@ spec: { imageDigestMirrors: [{ source: ${source}, mirrors: [${mirror}] }] }
     const empty = machine(t, { ...files, 'work/r.conf': '' });
     assert.deepEqual(empty.load({ ...flags, policies: 'flag' }).warnings, []);
     assert.match(empty.load(flags).warnings[0]?.message ?? '', /every image is refused/);
+  });
+
+  it('are no code to load where there are none', (t) => {
+    const { folder } = machine(t, files);
+    const script = `
+      import { registerHooks } from 'node:module';
+      const loaded = [];
+      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+      const { loadConfig } = await import(${JSON.stringify(new URL('../../../src/config/load.ts', import.meta.url))});
+      const count = (flags) => {
+        loadConfig({ flags, env: {}, home: '/none', cwd: '.', root: '/none', uid: 1 });
+        return loaded.filter((url) => /\\/policies\\/|node_modules\\/yaml\\//.test(url)).length;
+      };
+      console.log(count({}), count({ policies: 'flag' }) > 5);`;
+    const args = ['--input-type=module', '-e', script];
+    const result = execFileSync(process.execPath, args, { cwd: join(folder, 'work'), encoding: 'utf8' });
+    assert.equal(result.trim(), '0 true');
   });
 });
