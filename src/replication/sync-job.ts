@@ -85,10 +85,12 @@ function pauseOf(deps: Pick<SyncDeps, 'upstream'>, { repositories }: SyncReport)
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function summaryOf({ state, repositories, bytes, seconds }: SyncReport) {
+function summaryOf({ state, repositories, warning, bytes, seconds }: SyncReport) {
   const tags = repositories.flatMap((repository) => repository.tags);
   const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
-  return { state, done: count('done'), partial: count('partial'), failed: count('failed'), bytes, seconds };
+  const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
+  const removed = tags.filter((tag) => tag.action === 'remove' && tag.state === 'done').length;
+  return { state, ...counts, removed, warning, bytes, seconds };
 }
 
 /** The first thing that is wrong, in one sentence, and how many more there are. */

@@ -52,13 +52,13 @@ export function createSyncs(deps: SyncsDeps): Syncs {
     });
   }
 
-  function tell({ name, state, repositories, bytes, seconds }: SyncReport): void {
+  function tell({ name, state, repositories, warning, bytes, seconds }: SyncReport): void {
     const tags = repositories.flatMap((repository) => repository.tags);
     const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
     const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
-    const fields = { event: 'sync.finished', sync: name, state, ...counts, bytes, seconds };
-    if (state === 'done') log.info(fields, 'a sync has finished');
-    else log.warn(fields, 'a sync has finished in part, or has failed');
+    const fields = { event: 'sync.finished', sync: name, state, ...counts, bytes, seconds, warning };
+    if (state === 'done' && warning === null) log.info(fields, 'a sync has finished');
+    else log.warn(fields, 'a sync has finished in part, with a warning, or has failed');
   }
 
   return {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
+import { runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { holdHeaders, status } from '../support/fake-registry-faults.ts';
@@ -74,6 +75,25 @@ describe('pin = true', () => {
   });
 });
 
+describe('clients', () => {
+  it('go before each blob of a run', async (t) => {
+    const { registry, run } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const held = Promise.withResolvers<void>();
+    let turns = 0;
+    const running = run({
+      turn() {
+        turns += 1;
+        return turns === 1 ? Promise.resolve() : held.promise;
+      },
+    });
+    await eventually('its blobs wait', () => turns === 1 + image.blobs.length);
+    assert.equal(registry.count({ kind: 'blob' }), 0);
+    held.resolve();
+    assert.equal((await running).state, 'done');
+  });
+});
+
 describe('bandwidth', () => {
   const large = buildImage({ seed: 'large', layers: [3 * MiB] });
   const { digest } = large.layers[0]!;
@@ -111,12 +131,15 @@ describe('window', () => {
 
   it('keeps a run from beginning outside of it, unless a person wants it now', async (t) => {
     // Midnight in UTC is 05:30 there.
-    const { registry, run, clock } = await world(t, { block });
+    const { registry, proxy, run, clock } = await world(t, { block });
     registry.putImage('team/app', '1', image);
     assert.equal((await run()).state, 'done');
     await clock.advance(31 * 60_000);
     const closed = await run();
     assert.deepEqual([closed.state, closed.resumes], ['failed', '2026-01-01T14:30:00.000Z']);
+    const command = await runCommand(proxy, 'sync', 'app');
+    assert.deepEqual([command.code, /^failed: its window opens at/m.test(command.stdout)], [1, true]);
+    assert.equal((await runCommand(proxy, 'sync', 'app', '--now')).code, 0);
     assert.match(closed.problem ?? '', /its window opens at 2026-01-01T14:30:00\.000Z; .* --now/);
     assert.equal((await run({ ignoresWindow: true })).state, 'done');
   });

@@ -1,6 +1,7 @@
 /** `missing = "delete"` of `[[sync]]`: what goes, what stays, and what nothing may take away (issue 13, reference 3.3 and 3.5). */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { runCommand } from '../support/commands.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage } from '../support/images.ts';
@@ -200,6 +201,21 @@ describe('nothing is removed', () => {
     assert.deepEqual([held.state, states(held)], ['done', ['1 done', 'old left']]);
     assert.deepEqual(await tagsHere(made), ['1', 'old']);
     assert.deepEqual(states(await run({ allowsDelete: true })), ['1 done', 'old done']);
+    assert.deepEqual(await tagsHere(made), ['1']);
+  });
+
+  it('by a command either, unless it says so', async (t) => {
+    const made = await afterLoss(t, { block: `${removing}max_delete = 0\n` });
+    await made.run();
+    await made.clock.advance(8 * step);
+    const held = await runCommand(made.proxy, 'sync', 'app');
+    assert.equal(held.code, 0);
+    assert.match(held.stdout, /^warning: 1 tags would be removed, more than max_delete allows/m);
+    const dry = await runCommand(made.proxy, 'sync', 'app', '--dry-run', '--json');
+    assert.deepEqual(actions(dry.json[0]), ['1 same', 'old remove']);
+    assert.deepEqual(await tagsHere(made), ['1', 'old']);
+    const done = await runCommand(made.proxy, 'sync', 'app', '--allow-delete');
+    assert.match(done.stdout, /^old +remove +done/m);
     assert.deepEqual(await tagsHere(made), ['1']);
   });
 

@@ -26,6 +26,7 @@ import { type ImageChange, readImageChange, replicateKind } from '../image-chang
 import { planTag } from '../plan-repository.ts';
 import type { RepositoryWork } from '../planned-tag.ts';
 import { pausedUntil } from '../registry-pause.ts';
+import { createRunLimits, paceOf } from '../run-limits.ts';
 import { isOfSource } from '../source-images.ts';
 import { bringLate, syncRepository, workOf } from '../sync-block.ts';
 import type { SyncDeps } from '../sync-deps.ts';
@@ -44,6 +45,8 @@ interface Followed {
   readonly bytes: number;
   /** Every endpoint says that there is no such tag. */
   readonly isAbsent: boolean;
+  /** When the next window of the block opens (ISO 8601), where that left something over. */
+  readonly resumes?: string | null;
 }
 
 /** ms until the registry is looked at again that does not know of the change yet. */
@@ -84,25 +87,25 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     change: ImageChange,
     { signal, turn, tell, job }: JobContext,
   ): Promise<Followed> {
-    const deadline = new AbortController();
-    const timer = clock.after(block.timeout, () =>
-      deadline.abort(new Error('the time of the run (timeout) is over')),
-    );
-    const work = workOf(block, image, AbortSignal.any([signal, deadline.signal]));
+    // A tag that a person asks for is wanted now.
+    const limits = createRunLimits(clock, block, { signal, ignoresWindow: job.cause === 'manual' });
+    const work = { ...workOf(block, image, limits.signal), pace: paceOf(clock, block) };
     const onProgress: CarryOptions['onProgress'] = (progress) => tell({ ...progress });
     const isThorough = job.cause === 'manual';
     const changedAt = Math.min(change.at, clock.now());
     try {
+      if (limits.closed !== undefined)
+        return { ...left, state: 'failed', reason: limits.closed, resumes: limits.resumes() };
       const options = { onProgress, turn, stop: signal, changedAt, isThorough };
       const followed = await follow(deps, work, change, options);
       if (followed.bytes > 0) deps.fetched(block.name, followed.bytes);
-      return followed;
+      return { ...followed, resumes: limits.resumes() };
     } catch (error) {
       signal.throwIfAborted();
-      if (!deadline.signal.aborted) throw error;
-      return { ...left, state: 'failed', reason: reasonOf(error) };
+      if (!limits.signal.aborted) throw error;
+      return { ...left, state: 'failed', reason: reasonOf(error), resumes: limits.resumes() };
     } finally {
-      timer.cancel();
+      limits.end();
     }
   }
 
@@ -116,6 +119,7 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     const missed = followed.find((one) => !isOver(one));
     if (missed) {
       const reason = missed.reason ?? 'it is not here yet';
+      if (missed.resumes) return { kind: 'later', reason, at: Date.parse(missed.resumes) };
       if (job.failures + 1 >= maxFailures) return { kind: 'failed', reason };
       const at = nextTry(pausedUntil(deps, image));
       if (change.tag !== null) await replicas.postpone({ image: image.name, tag: change.tag }, at);
