@@ -466,7 +466,7 @@ describe('a job for a whole registry', () => {
     const folder = tempFolder(t);
     writeFileSync(join(folder, 'secret'), secret);
     const toml = `[[events.in]]\nname = "gitlab"\nformat = "distribution"\nsecret_file = "secret"\nregistry = "${registry}"
-match = "${registry}/group/**"\n[[sync]]\nname = "ours"\nsource = "${registry}/group/new"\n[[sync]]\nname = "others"\nsource = "quay.io/a/b"\n`;
+match = "${registry}/group/**"\n[[sync]]\nname = "ours"\nsource = "{quay.io,${registry}}/group/new"\n[[sync]]\nname = "others"\nsource = "quay.io/a/b"\n`;
     const proxy = await startApp(t, {
       folder,
       registries: `[[registry]]\nprefix = "${registry}"\nlocation = "${upstream.host}"\ninsecure = true\n`,
