@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { runCommand } from '../support/commands.ts';
 import { dashboardQueries, deployed } from '../support/deployed.ts';
+import { startEventReceiver } from '../support/event-receiver.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { endShort, rateLimited } from '../support/fake-registry-faults.ts';
@@ -91,14 +93,48 @@ async function usedEntrepot(t: TestContext) {
   registry.on({ digest: image.layers[0]!.digest, nth: 1 }, endShort(1_000_000));
   registry.on({ repository: 'team/other' }, rateLimited(600));
   const registries = `[[registry]]\nprefix = "quay.io"\nlocation = "${registry.host}"\ninsecure = true\n`;
-  const settings =
-    '[cache]\nmax_size = "10MB"\nmin_free = "1MB"\n[[cache.quota]]\nmatch = "**/team/*"\nmax_size = "5MB"\n';
+  const sink = await startEventReceiver(t);
+  writeFileSync(join(folder, 'secret'), 'correct horse\n');
+  const settings = `[cache]
+max_size = "10MB"
+min_free = "1MB"
+[[cache.quota]]
+match = "**/team/*"
+max_size = "5MB"
+[[sync]]
+name = "all"
+source = "quay.io/team/app"
+[[events.in]]
+name = "sender"
+format = "distribution"
+secret_file = "${join(folder, 'secret')}"
+registry = "quay.io"
+[[events.out]]
+name = "sink"
+format = "cloudevents"
+url = "${sink.url}"
+on = ["synced"]
+`;
   const entrepot = await startEntrepot(folder, {}, { registries, settings });
   t.after(() => entrepot.stop());
   const blobs = image.blobs.map(({ digest }) => `team/app/blobs/${digest}`);
-  for (const path of ['team/app/manifests/1', 'team/app/manifests/1', ...blobs, 'team/other/manifests/1']) {
-    await get(`${entrepot.url}/v2/quay.io/${path}`);
-  }
+  const pull = (path: string) => get(`${entrepot.url}/v2/quay.io/${path}`);
+  for (const path of ['team/app/manifests/1', 'team/app/manifests/1', ...blobs]) await pull(path);
+  const change = { mediaType: image.mediaType, digest: image.digest, repository: 'team/app', tag: '1' };
+  const told = await get(`${entrepot.url}/events/sender`, {
+    method: 'POST',
+    headers: { authorization: 'correct horse' },
+    body: JSON.stringify({ events: [{ id: '1', action: 'push', target: change }] }),
+  });
+  assert.equal(told.status, 202);
+  const shown = async () => (await get(`${entrepot.url}/metrics`)).body.toString();
+  await eventually('the tag is here as a whole', async () =>
+    (await shown()).includes('entrepot_replica_tags{state="done"} 1'),
+  );
+  const synced = await runCommand({ folder, data: join(folder, 'data') }, 'sync', 'all');
+  assert.equal(synced.code, 0, synced.stderr);
+  // Nothing more is asked of the host after this.
+  await pull('team/other/manifests/1');
   return { entrepot, folder };
 }
 
