@@ -60,7 +60,7 @@ export function askedJob({
 export function readImageChange(value: Json): ImageChange | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const { image, tag, digest, change, at, sender } = value as Readonly<Record<string, Json>>;
-  if (typeof image !== 'string' || typeof at !== 'number' || typeof sender !== 'string') return undefined;
+  if (typeof image !== 'string' || !isTime(at) || typeof sender !== 'string') return undefined;
   const parsed = parseReference(image);
   if (!parsed.ok || referenceName(parsed.value) !== image) return undefined;
   const readTag = typeof tag === 'string' ? parseTag(tag) : tag;
@@ -69,4 +69,8 @@ export function readImageChange(value: Json): ImageChange | undefined {
   if (readDigest !== null && typeof readDigest !== 'string') return undefined;
   if (change !== 'updated' && change !== 'deleted') return undefined;
   return { image, tag: readTag, digest: readDigest, change, at, sender };
+}
+
+function isTime(value: Json | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -85,7 +85,6 @@ export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncO
       return report({ state: 'failed', repositories: [], problem: limits.closed, warning: null });
     }
     const { images, problem, warning } = await imagesOf(deps, block, limits.signal);
-    await deps.replicas.forget({ sync: block.name, images: images.map(({ name }) => name) });
     const brought: SyncedRepository<TagResult>[] = [];
     for (const image of images) {
       const work = { ...workOf(block, image, limits.signal), pace };
@@ -115,12 +114,13 @@ function stateOf(
 
 /** What the source names no more is not the block's any more. Its tags stay. */
 async function forgetOtherImages(
-  { selections, blocks }: SyncDeps,
+  { selections, replicas, blocks }: SyncDeps,
   { name }: SyncBlock,
   images: readonly ImageName[],
 ): Promise<void> {
   await selections.keepOnly(blocks().map((block) => block.name));
   const named = new Set(images.map((image) => image.name));
+  await replicas.forget({ sync: name, images: [...named] });
   for (const image of await selections.images(name)) {
     if (named.has(image)) continue;
     const drop = (await selections.of(name, image)).map(({ tag }) => tag);

@@ -402,6 +402,33 @@ describe('an event', () => {
     assert.deepEqual([(await replica('1')).state, (await replica('1')).nextAttempt], ['done', null]);
   });
 
+  it('waits until the window of its block opens, unless a person asks', async (t) => {
+    const { registry, proxy, name, tell, became, states, clock } = await world(t, {
+      block: 'window = "02:00-04:00"',
+    });
+    registry.putImage('team/app', '1', image);
+    await tell({ tag: '1' });
+    const job = await became('pending');
+    assert.equal(job.notBefore - clock.now(), 2 * hour);
+    assert.match(job.reason ?? '', /its window opens at /);
+    await proxy.app.administration.replicas.resync(name);
+    await became('done');
+    assert.deepEqual(await states(), ['1 done']);
+    await clock.advance(2 * hour);
+    await eventually('the event is followed as well', async () =>
+      (await proxy.app.jobs.list({ limit: 5 })).every(({ state }) => state === 'done'),
+    );
+  });
+
+  it('of a tag means nothing to a block that selects digests', async (t) => {
+    const { registry, tell, became, tags } = await world(t, { block: `digests = ["${other.digest}"]` });
+    registry.putImage('team/app', '1', image);
+    await tell({ tag: '1' });
+    await became('done');
+    assert.deepEqual(await tags(), []);
+    assert.equal(registry.count(), 0);
+  });
+
   it('of a repository runs over all of it', async (t) => {
     const { registry, tell, became, states } = await world(t);
     registry.putImage('team/app', '1', image);

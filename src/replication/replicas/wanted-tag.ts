@@ -1,7 +1,7 @@
 /**
  * Whether a block wants one tag, without the list of all tags of its repository: an event names one, and a list may be long.
  *
- *   by its name ............ include, exclude, regex and semver, as ever
+ *   by its name ............ include, exclude, regex and semver, as ever; a block with digests wants no tag
  *   a tag of a signature ... wanted where the manifest that it belongs to is here, and the block takes referrers
  *   newest, newer_than ..... the same selection over the tags that the block has here and this one
  *
@@ -20,7 +20,8 @@ export async function isNamed(
   { block, image }: Pick<RepositoryWork, 'block' | 'image'>,
   tag: string,
 ): Promise<boolean> {
-  if (createTagSelection(block.tags).byName([tag]).length > 0) return true;
+  const selectsTags = block.digests.length === 0;
+  if (selectsTags && createTagSelection(block.tags).byName([tag]).length > 0) return true;
   if (block.referrers === 'none' || !isAttached(tag)) return false;
   const subject = subjectOf(tag);
   return subject !== undefined && (await deps.admin.serves(image.name, subject));

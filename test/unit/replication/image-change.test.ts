@@ -41,6 +41,8 @@ describe('the job of a change', () => {
       { ...change, digest: 'sha256:1' },
       { ...change, change: 'moved' },
       { ...change, at: '5' },
+      { ...change, at: -1 },
+      { ...change, at: 1e300 },
       { ...change, sender: null },
     ];
     for (const one of wrong) assert.equal(readImageChange(one), undefined, JSON.stringify(one));
