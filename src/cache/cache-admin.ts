@@ -175,9 +175,12 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     eachImage,
     async manifests(image) {
       const kept = await listing.keptManifests(image);
-      return kept.map((one) => ({
+      const names = await catalogue.namesOf(kept.map(({ digest }) => digest));
+      const isPinnedByBlock = (n: number) =>
+        pins.rule?.({ images: [], tags: [], selectedBy: names[n]?.selectedBy ?? [] }) ?? false;
+      return kept.map((one, n) => ({
         ...one,
-        pinned: isPinned(image, one.tag),
+        pinned: isPinned(image, one.tag) || isPinnedByBlock(n),
         hosted: isHosted(one.endpoint),
       }));
     },

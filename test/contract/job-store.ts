@@ -120,6 +120,21 @@ export function testJobStore(open: (t: TestContext) => Promise<JobStore>): void 
       assert.equal((await store.find(id))?.failures, 0, 'asked for again: the backoff begins anew');
     });
 
+    it('lets a job go on later without counting a failure', async (t) => {
+      const store = await open(t);
+      const id = await store.add(job('a'), now);
+      await claimed(store);
+      const later = {
+        outcome: { kind: 'later', reason: 'closed', at: now + 5000 },
+        notBefore: now + 5000,
+      } as const;
+      assert.equal(await store.settle({ id, owner }, later, now), 'pending');
+      const one = (await store.find(id))!;
+      assert.deepEqual([one.attempts, one.failures, one.reason], [1, 0, 'closed']);
+      assert.equal(await claim(store, now + 4999), undefined);
+      assert.equal((await claim(store, now + 5000))?.id, id);
+    });
+
     it('keeps a failed job until it is asked for again, by retry or by the same job', async (t) => {
       const store = await open(t);
       const id = await store.add(job('a', { priority: 0 }), now);

@@ -41,6 +41,8 @@ describe('pin = true', () => {
     registry.putImage('team/app', '1', image);
     registry.putImage('team/app', undefined, sbom);
     assert.equal((await run()).state, 'done');
+    const listed = await Array.fromAsync(proxy.app.administration.list(`${registry.host}/team/app`));
+    assert.deepEqual(new Set(listed.map(({ pinned }) => pinned)), new Set([true]), 'as the list says');
     await clock.advance(1000);
     await fillUp(made, 0);
     await registry.refuse();
