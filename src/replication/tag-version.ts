@@ -30,7 +30,9 @@ export function versionRange(range: string): (version: SemVer) => boolean {
 
 /** Newest first; builds of one version by their metadata, and what is equal by the name of the tag. */
 export function newestVersionFirst(a: VersionedTag, b: VersionedTag): number {
-  return b.version.compareBuild(a.version) || (a.tag < b.tag ? 1 : -1);
+  // The method 'compareBuild' looks at nothing but the metadata.
+  const order = b.version.compare(a.version) || b.version.compareBuild(a.version);
+  return order || (a.tag < b.tag ? 1 : -1);
 }
 
 export interface VersionedTag {

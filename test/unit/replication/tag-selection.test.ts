@@ -57,6 +57,9 @@ describe('the tags that a block selects', () => {
     const tags = ['1.9', '1.10', '1.2', 'v1.10.1', '1.10_b2'];
     assert.deepEqual(select({ semver: '*', newest: 2 }, tags, { '1.2': 1 }), ['v1.10.1', '1.10_b2']);
     assert.deepEqual(select({ semver: '*', newest: 9 }, tags), tags);
+    // Not in the order of their texts.
+    assert.deepEqual(select({ semver: '*', newest: 1 }, ['1.9', '1.10', '1.2']), ['1.10']);
+    assert.deepEqual(select({ semver: '*', newest: 2 }, ['9.0', '10.0', '8.0', '11.0']), ['10.0', '11.0']);
   });
 
   it('are else the newest images, and those of an unknown time in addition', () => {
