@@ -158,6 +158,29 @@ describe('the state of a tag', () => {
     assert.deepEqual(await states(), ['1 done', `${signature} done`]);
   });
 
+  it('comes first of what is here in part or is old, then of names, then of the newest versions', async (t) => {
+    const { registry, run, pull } = await world(t);
+    const tags = ['1.0', '1.1', '1.10', '1.2', '1.9', 'latest'];
+    const images = new Map(
+      tags.map((tag) => [tag, buildImage({ seed: `order ${tag}`, layers: [] })] as const),
+    );
+    registry.putImage('team/app', '1.0', image);
+    await pull('manifests/1.0');
+    for (const tag of tags) registry.putImage('team/app', tag, images.get(tag)!);
+    const hold = gate();
+    const configs = [...images].map(([tag, { config }]) => [config!.digest, tag] as const);
+    const tagOf = new Map<string | undefined, string>(configs);
+    registry.on({ kind: 'blob', when: ({ digest }) => tagOf.has(digest) }, holdHeaders(hold));
+    const running = run();
+    await registry.seen({ kind: 'blob' }, 4);
+    const first = registry.requests.flatMap(({ kind, digest }) =>
+      kind === 'blob' ? [tagOf.get(digest)] : [],
+    );
+    assert.deepEqual(first.toSorted(), ['1.0', '1.10', '1.9', 'latest']);
+    hold.release();
+    assert.equal((await running).state, 'done');
+  });
+
   it('follows referrers that are attached later, which it asks for once a day', async (t) => {
     const { registry, run, pull, clock } = await world(t, { upstream: { referrers: true } });
     registry.putImage('team/app', '1', image);

@@ -119,11 +119,11 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     const missed = followed.find((one) => !isOver(one));
     if (missed) {
       const reason = missed.reason ?? 'it is not here yet';
-      if (missed.resumes) return { kind: 'later', reason, at: Date.parse(missed.resumes) };
-      if (job.failures + 1 >= maxFailures) return { kind: 'failed', reason };
-      const at = nextTry(pausedUntil(deps, image));
+      const opens = missed.resumes ? Date.parse(missed.resumes) : undefined;
+      if (opens === undefined && job.failures + 1 >= maxFailures) return { kind: 'failed', reason };
+      const at = opens ?? nextTry(pausedUntil(deps, image));
       if (change.tag !== null) await replicas.postpone({ image: image.name, tag: change.tag }, at);
-      return { kind: 'again', reason, at };
+      return { kind: opens === undefined ? 'again' : 'later', reason, at };
     }
     const wait = lookAgain[job.failures];
     const other = followed.find((one) => isBehind(one, change));
