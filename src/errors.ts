@@ -3,6 +3,7 @@
  * are values (`upstream/outcome.ts`), not errors.
  */
 export const errorCodes = {
+  BUNDLE_INVALID: 'a file of a bundle cannot be used',
   USAGE: 'the command line is wrong',
   CONFIG_INVALID: 'a configuration file cannot be used',
   CONFIG_UNREADABLE: 'a configuration file cannot be read',

@@ -47,6 +47,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'jsonc-parser': ['src/config/credentials/'],
   pino: ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
+  'tar-stream': ['src/airgap/'],
   tldts: ['src/upstream/auth/'],
   bcryptjs: ['src/access/'],
   jose: ['src/access/', 'src/upstream/auth/'],
