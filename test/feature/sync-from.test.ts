@@ -68,7 +68,7 @@ it('prints the same as JSON, warnings included', async (t) => {
 });
 
 it('ends with 3 where some entries have no block, with 1 where none has one, and with 2 for other files', async (t) => {
-  const registry = '  - {source: quay.io, type: registry}\n';
+  const registry = '  - {source: quay.io, type: registry, repos: {deny: [a]}}\n';
   const at = place(t, {
     'some.yml': `sync:\n${registry}  - {source: "alpine:3", type: image}\n`,
     'none.yml': `sync:\n${registry}`,

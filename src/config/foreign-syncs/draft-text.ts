@@ -4,12 +4,13 @@ import type { SyncDraft } from './sync-draft.ts';
 
 /** `[[sync]]` with the keys that differ from their defaults. Ends with a line break. */
 export function textOfDraft(name: string, draft: SyncDraft): string {
-  const { source, tags, platforms, referrers, floor, times } = draft;
+  const { source, tags, digests, platforms, referrers, floor, times } = draft;
   const tagKeys = Object.entries(tags).map(([key, value]) => `${key} = ${toml(value)}`);
   const keys: readonly (readonly [string, string | undefined])[] = [
     ['name', toml(name)],
     ['source', toml(source)],
     ['tags', tagKeys.length === 0 ? undefined : `{ ${tagKeys.join(', ')} }`],
+    ['digests', digests && toml(digests)],
     ['platforms', platforms && toml(platforms)],
     ['referrers', referrers === 'all' ? undefined : toml(referrers)],
     ['floor', floor === undefined ? undefined : String(floor)],

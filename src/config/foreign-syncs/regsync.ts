@@ -95,7 +95,8 @@ function draftsOf(item: YamlValue, defaults: Entries, losses: Losses): readonly 
   };
   const sources = sourcesOf(own, source, line, losses);
   const sets = tagSetsOf(own);
-  return sources.flatMap(({ name, tag }) => {
+  return sources.flatMap(({ name, tag, digest }): readonly SyncDraft[] => {
+    if (digest !== undefined) return [{ ...rest, source: name, tags: {}, digests: [digest] }];
     if (tag !== undefined) return [{ ...rest, source: name, suffix: tag, tags: { include: [tag] } }];
     return sets.map((tags, at) => ({
       ...rest,
@@ -109,7 +110,8 @@ function draftsOf(item: YamlValue, defaults: Entries, losses: Losses): readonly 
 interface Source {
   readonly name: string;
   /** Of `type: image`. */
-  readonly tag: string | undefined;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
 }
 
 function sourcesOf(own: Entries, source: string, line: number, losses: Losses): readonly Source[] {
@@ -123,29 +125,33 @@ function sourcesOf(own: Entries, source: string, line: number, losses: Losses): 
   }
   const { value } = parsed;
   const name = referenceName(value);
-  if (value.digest !== undefined) {
-    losses.leaveOut(line, `${source}: a block selects tags; "entrepot pull ${source}" brings it once`);
-    return [];
-  }
-  const tag = type === 'image' ? (value.tag ?? 'latest') : undefined;
+  const tag = type === 'image' && value.digest === undefined ? (value.tag ?? 'latest') : undefined;
   warnOfTarget(textOf(own.get('target')), { name, tag }, line, losses);
-  return [{ name, tag }];
+  return [{ name, tag, digest: value.digest }];
 }
 
-/** A registry with a list of names is so many repositories. Any other one is not known without its catalogue. */
+/** All repositories of a registry, or those that `allow` names, or whose beginning it names, as in `team/.*`. */
 function ofRegistry(own: Entries, source: string, line: number, losses: Losses): readonly Source[] {
   const repos = entriesOf(own.get('repos'));
   const allowed = textsOf(repos.get('allow'));
-  const denied = textsOf(repos.get('deny'));
-  const names = allowed.filter((one) => /^[a-z0-9_/-]+(?:\\?\.[a-z0-9_/-]+)*$/.test(one));
-  if (names.length === 0 || names.length < allowed.length || denied.length > 0) {
+  if (textsOf(repos.get('deny')).length > 0) {
     losses.leaveOut(
       line,
-      `${source}: which repositories a registry has is not asked: write a block for each, or source = "${source}/{a,b}"`,
+      `${source}: repos.deny: name the repositories that are wanted, as in source = "${source}/{a,b/**}"`,
     );
     return [];
   }
-  return names.map((name) => ({ name: `${source}/${name.replaceAll('\\.', '.')}`, tag: undefined }));
+  if (allowed.length === 0) return [{ name: `${source}/**` }];
+  return allowed.flatMap((pattern) => {
+    const [, name, below = ''] = /^([a-z0-9_/-]+(?:\\?\.[a-z0-9_/-]+)*)(\/\.[*+])?$/.exec(pattern) ?? [];
+    if (name !== undefined)
+      return [{ name: `${source}/${name.replaceAll('\\.', '.')}${below === '' ? '' : '/**'}` }];
+    losses.leaveOut(
+      line,
+      `${source}: repos.allow: ${JSON.stringify(pattern)} is more than a name, or the beginning of names`,
+    );
+    return [];
+  });
 }
 
 /** What is brought here keeps its name. */

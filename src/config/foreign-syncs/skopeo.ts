@@ -9,6 +9,7 @@
  *
  * skopeo copies no referrers, so neither do the blocks.
  */
+import { parseDigest } from '../../oci/digest.ts';
 import { parseReference, parseTag, referenceName } from '../../oci/reference.ts';
 import type { YamlMap, YamlValue } from '../yaml/yaml-document.ts';
 import { entriesOf, itemsOf, type Losses, type SyncDraft, textOf } from './sync-draft.ts';
@@ -36,44 +37,47 @@ export function draftsOfSkopeo(root: YamlMap, losses: Losses): readonly SyncDraf
           return [];
         }
         const source = referenceName(parsed.value);
-        const tags = tagsOf(key, source, selected, losses);
-        return tags ? [{ line, source, tags, referrers: 'none' as const, times: {} }] : [];
+        const rest = { line, source, referrers: 'none' as const, times: {} };
+        return selectionsOf(key, source, selected, losses).map((selection) => ({ ...rest, ...selection }));
       });
     }),
   );
 }
 
-function tagsOf(
+type Selection = Pick<SyncDraft, 'tags' | 'digests'>;
+
+function selectionsOf(
   key: string,
   source: string,
   selected: YamlValue,
   losses: Losses,
-): SyncDraft['tags'] | undefined {
+): readonly Selection[] {
   const { line } = selected;
-  if (key === 'images') return listedTags(source, selected, losses);
+  if (key === 'images') return listed(source, selected, losses);
   const text = textOf(selected);
   if (text === undefined) {
     losses.leaveOut(line, `${source}: ${key} has no text for it`);
-    return undefined;
+    return [];
   }
-  return key === 'images-by-semver' ? { semver: rangeOf(text) } : { regex: wholeTag(text) };
+  return [{ tags: key === 'images-by-semver' ? { semver: rangeOf(text) } : { regex: wholeTag(text) } }];
 }
 
-function listedTags(source: string, selected: YamlValue, losses: Losses): SyncDraft['tags'] | undefined {
+/** Tags and digests are two blocks. */
+function listed(source: string, selected: YamlValue, losses: Losses): readonly Selection[] {
   const items = itemsOf(selected);
-  if (items.length === 0) return {};
-  const include = items.flatMap((item) => {
+  if (items.length === 0) return [{ tags: {} }];
+  const include: string[] = [];
+  const digests: string[] = [];
+  for (const item of items) {
     const text = textOf(item) ?? '';
-    if (parseTag(text)) return [text];
-    const wayOut = text.includes(':')
-      ? `a block selects tags; "entrepot pull ${source}@${text}" brings it once`
-      : 'it is no tag';
-    losses.warn(item.line, `${source}: ${JSON.stringify(text)} is left out: ${wayOut}`);
-    return [];
-  });
-  if (include.length > 0) return { include };
-  losses.leaveOut(selected.line, `${source}: none of what it lists is a tag`);
-  return undefined;
+    if (parseDigest(text)) digests.push(text);
+    else if (parseTag(text)) include.push(text);
+    else losses.leaveOut(item.line, `${source}: ${JSON.stringify(text)} is neither a tag nor a digest`);
+  }
+  return [
+    ...(include.length > 0 ? [{ tags: { include } }] : []),
+    ...(digests.length > 0 ? [{ tags: {}, digests }] : []),
+  ];
 }
 
 /** A regular expression that may match a part of the tag, as one that must match all of it. */

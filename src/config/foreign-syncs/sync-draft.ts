@@ -4,7 +4,7 @@ import type { YamlMap, YamlValue } from '../yaml/yaml-document.ts';
 export interface SyncDraft {
   /** Of its entry in the other tool's file. */
   readonly line: number;
-  /** `REGISTRY/REPOSITORY`. */
+  /** `REGISTRY/REPOSITORY`, or a glob. */
   readonly source: string;
   /** Added to the name of the repository, to tell entries apart. */
   readonly suffix?: string | undefined;
@@ -15,6 +15,8 @@ export interface SyncDraft {
     readonly regex?: string;
     readonly semver?: string;
   };
+  /** In place of tags. */
+  readonly digests?: readonly string[] | undefined;
   readonly platforms?: readonly string[] | undefined;
   readonly referrers: 'all' | 'none';
   readonly floor?: number | undefined;

@@ -122,13 +122,23 @@ cron = "15 01 * * *"
     }
   });
 
-  it('becomes one block for each name that a registry allows', () => {
-    const { toml } = translate(
-      'sync:\n  - {source: quay.io, type: registry, repos: {allow: [team/a, "team/b\\\\.c"]}}\n',
-    );
+  it('becomes one block for each name that a registry allows, or one for all', () => {
+    const sources = (repos: string) => {
+      const { toml, leftOut } = translate(`sync:\n  - {source: quay.io, type: registry${repos}}\n`);
+      return [blocksOf(toml).map(({ source }) => source), leftOut];
+    };
+    assert.deepEqual(sources(''), [['quay.io/**'], 0]);
+    const allow = ', repos: {allow: [team/a, "team/b\\\\.c", "x/.*", "(a|b)"]}';
+    assert.deepEqual(sources(allow), [['quay.io/team/a', 'quay.io/team/b.c', 'quay.io/x/**'], 1]);
+    assert.deepEqual(sources(', repos: {deny: [a]}'), [[], 1]);
+  });
+
+  it('names a digest where regsync does', () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const { toml } = translate(`sync:\n  - {source: "alpine@${digest}", type: image}\n`);
     assert.deepEqual(
-      blocksOf(toml).map(({ source }) => source),
-      ['quay.io/team/a', 'quay.io/team/b.c'],
+      blocksOf(toml).map(({ source, digests }) => [source, digests]),
+      [['docker.io/library/alpine', [digest]]],
     );
   });
 
@@ -146,8 +156,8 @@ defaults:
 sync:
   - {source: ocidir:///x, type: repository}
   - {source: "{{env \\"X\\"}}/a", type: repository}
-  - {source: quay.io, type: registry}
-  - {source: "a@sha256:${'0'.repeat(64)}", type: image}
+  - {source: quay.io, type: registry, repos: {deny: [a]}}
+  - {source: "a b", type: image}
   - {source: quay.io/x, type: repository, tags: {allow: ["(a"]}}
   - {source: quay.io/x}
   - source: quay.io/y
@@ -163,8 +173,8 @@ sync:
       '10: ratelimit.retry: ',
       '12: has no block: ocidir:///x: the source is a folder',
       '13: has no block: {{env "X"}}/a: fill in the template',
-      '14: has no block: quay.io: which repositories a registry has is not asked',
-      '15: has no block: a@sha256:0000',
+      '14: has no block: quay.io: repos.deny',
+      '15: has no block: "a b" has an invalid repository',
       '16: has no block: quay.io/x: sync.tags.include: "/(a/" is no regular expression of RE2',
       '17: has no block: "quay.io/x" has the type ""',
       '20: quay.io/y: fastCheck: ',
@@ -187,7 +197,7 @@ registry.corp:5000:
   images:
     busybox: []
     redis: ["1.0", 2.10, "${digest}"]
-    only: ["${digest}"]
+    only: ["${digest}", "a b"]
   images-by-tag-regex:
     nginx: ^1\\.13
   images-by-semver:
@@ -212,15 +222,19 @@ docker.io:
       [
         ['registry.corp:5000/busybox', '', undefined, undefined, 'none'],
         ['registry.corp:5000/redis', '1.0,2.10', undefined, undefined, 'none'],
+        ['registry.corp:5000/redis', '', undefined, undefined, 'none'],
+        ['registry.corp:5000/only', '', undefined, undefined, 'none'],
         ['registry.corp:5000/nginx', '', '^1\\.13.*', undefined, 'none'],
         ['registry.corp:5000/alpine', '', undefined, '>= 3.12.0 < 4', 'none'],
         ['docker.io/library/etcd', '', undefined, undefined, 'none'],
       ],
     );
+    assert.deepEqual(
+      blocksOf(toml).flatMap(({ source, digests }) => digests.map((one) => `${source}@${one}`)),
+      [`registry.corp:5000/redis@${digest}`, `registry.corp:5000/only@${digest}`],
+    );
     begin(warnings, [
-      `5: registry.corp:5000/redis: "${digest}" is left out: a block selects tags`,
-      `6: registry.corp:5000/only: "${digest}" is left out`,
-      '6: has no block: registry.corp:5000/only: none of what it lists is a tag',
+      '6: has no block: registry.corp:5000/only: "a b" is neither a tag nor a digest',
       '11: the credentials for registry.corp:5000 are not copied',
       '12: cert-dir of registry.corp:5000: ',
       '14: tls-verify of docker.io: ',
