@@ -52,7 +52,7 @@ for (const { program, name, kid, otherKid } of [
           t,
           {
             registries: `[[registry]]\nprefix = "gitlab.corp"\nlocation = "${origin.host}"\ninsecure = true\n`,
-            toml: `[[upstream.host]]\nhost = "${origin.host}"\ntoken = { ${inline} }\n`,
+            toml: `[[upstream.host]]\nhost = "${origin.host}"\ntoken = { ${inline} }\n[[sync]]\nname = "all"\nsource = "gitlab.corp/**"\n`,
           },
           { clock: { ...systemClock, now: () => Date.now() + ahead } },
         );
@@ -61,7 +61,7 @@ for (const { program, name, kid, otherKid } of [
         });
         const body = await answer.text();
         const reason = answer.ok ? '' : (JSON.parse(body).errors[0].detail[0].reason as string);
-        return { status: answer.status, body, reason, url: app.url };
+        return { status: answer.status, body, reason, url: app.url, administration: app.app.administration };
       };
     };
 
@@ -76,6 +76,22 @@ for (const { program, name, kid, otherKid } of [
           assert.equal((await blob.arrayBuffer()).byteLength > 0 && blob.status, 200);
         }
       }
+    });
+
+    it('gives its catalogue, and all that it has becomes a replica', async (t) => {
+      if (!isEquipped(t, [program])) return;
+      const ask = await stage(t, selfSigned({ keys: 'rsa' }));
+      const { administration } = await ask();
+      const [report] = await administration.sync([], {});
+      assert.deepEqual([report?.state, report?.problem], ['done', null]);
+      assert.deepEqual(
+        report?.repositories.map(({ image, tags, warning }) => [
+          image,
+          tags.map(({ tag, state }) => `${tag} ${state}`),
+          warning,
+        ]),
+        [['gitlab.corp/group/app', ['1 done'], null]],
+      );
     });
 
     it('refuses other tokens, and the trail says why', async (t) => {

@@ -41,7 +41,7 @@ interface Stage {
 async function stage(t: TestContext, setting: Setting = {}): Promise<Stage> {
   const { trust = {}, key = rsa, trusted = rsa, clock = systemClock } = setting;
   const seen: SeenToken[] = [];
-  const registry = await startFakeRegistry({ auth: trusting(trusted, trust, seen) });
+  const registry = await startFakeRegistry({ auth: trusting(trusted, trust, seen), catalogue: true });
   registry.putImage('team/app', '1', app);
   registry.putImage('team/other', '1', app);
   const keyFile = join(tempFolder(t), 'registry.key');
@@ -183,6 +183,13 @@ describe('a token that is signed here', () => {
       /^\S+registry\.key: the file has no private key in PEM \(token\.key_file of \[\[upstream\.host\]\] 127\.0\.0\.1:\d+\)$/,
     );
     assert.equal(registry.count({ kind: 'manifest' }), 1);
+  });
+
+  it('is for the catalogue alone, where that is read', async (t) => {
+    const { upstream, seen } = await stage(t, { trust: { wants: 'registry:catalog:*' } });
+    const { value } = good(await upstream.listRepositories({ registry: 'ex.io', under: '' }));
+    assert.deepEqual(value, ['team/app', 'team/other']);
+    assert.deepEqual(seen[0]!.claims.access, [{ type: 'registry', name: 'catalog', actions: ['*'] }]);
   });
 
   it('is of no use where the registry wants a password', async (t) => {
