@@ -63,8 +63,7 @@ export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDe
       void cache.tell(syncedEvent(report));
     },
   });
-  const hasBlock = (name: string) => blocks().some((block) => block.name === name);
-  const syncJob = createSyncJob({ ...deps, syncs: commands, hasBlock });
+  const syncJob = createSyncJob({ ...deps, syncs: commands });
   return {
     commands,
     kinds: [syncJob, createReplicateJob({ ...deps, fetched: metrics.replicated })],

@@ -39,18 +39,30 @@ export function createRunLimits(
     const state = window && windowAt(window, clock.now());
     return !state || state.isOpen ? null : new Date(state.changes).toISOString();
   };
-  const closed = first?.isOpen === false ? opening() : null;
+  const closed = first?.isOpen === false ? first.changes : undefined;
   return {
     signal: AbortSignal.any([signal, ending.signal]),
-    closed:
-      closed === null
-        ? undefined
-        : `its window opens at ${closed}; entrepot sync ${name} --now runs it all the same`,
+    closed: closed === undefined ? undefined : closedReason(name, closed),
     resumes: opening,
     end() {
       for (const timer of timers) timer.cancel();
     },
   };
+}
+
+/** Why a block may not run now, and when it may again (epoch ms); undefined where it may. */
+export function closedWindow(
+  clock: Clock,
+  { name, window }: Pick<SyncBlock, 'name' | 'window'>,
+): { readonly reason: string; readonly at: number } | undefined {
+  const state = window && windowAt(window, clock.now());
+  return state?.isOpen === false
+    ? { reason: closedReason(name, state.changes), at: state.changes }
+    : undefined;
+}
+
+function closedReason(name: string, opens: number): string {
+  return `its window opens at ${new Date(opens).toISOString()}; entrepot sync ${name} --now runs it all the same`;
 }
 
 /** Undefined where the block has no `bandwidth`. */

@@ -9,6 +9,7 @@ import type { Scheduled } from '../jobs/schedule.ts';
 import { parseReference } from '../oci/reference.ts';
 import { isTag } from './planned-tag.ts';
 import { pausedUntil } from './registry-pause.ts';
+import { closedWindow } from './run-limits.ts';
 import { sourceRegistries } from './source-images.ts';
 import type { SyncReport } from './sync-block.ts';
 import type { SyncDeps } from './sync-deps.ts';
@@ -18,20 +19,21 @@ export const syncKind = 'sync';
 /** Runs in a row that were not done, before the job counts as failed. */
 const maxFailures = 5;
 
-export interface SyncJobDeps extends Pick<SyncDeps, 'upstream' | 'replicas'> {
+export interface SyncJobDeps extends Pick<SyncDeps, 'upstream' | 'replicas' | 'blocks' | 'clock'> {
   readonly syncs: Pick<Syncs, 'sync'>;
-  /** Whether the configuration in force has a block of this name. */
-  readonly hasBlock: (name: string) => boolean;
 }
 
 /** The kind of jobs that run blocks. */
 export function createSyncJob(deps: SyncJobDeps): JobKind {
-  const { syncs, hasBlock, replicas } = deps;
+  const { syncs, blocks, replicas, clock } = deps;
 
   async function run({ job, signal, turn, tell, nextTry }: JobContext): Promise<JobOutcome> {
     const name = job.key;
-    if (!hasBlock(name))
-      return { kind: 'failed', reason: `entrepot.toml has no [[sync]] named ${name} any more` };
+    const block = blocks().find((one) => one.name === name);
+    if (!block) return { kind: 'failed', reason: `entrepot.toml has no [[sync]] named ${name} any more` };
+    // Not a run that fails: nothing is told of it.
+    const closed = closedWindow(clock, block);
+    if (closed) return { kind: 'later', ...closed };
     const onProgress = ({
       reference,
       digest,

@@ -167,8 +167,11 @@ describe('window', () => {
     assert.match(waiting?.reason ?? '', /the window of the block is over/);
     hold.release();
     rule.remove();
+    const finished = () => proxy.log.filter(({ event }) => event === 'sync.finished').length;
+    assert.equal(finished(), 1);
+    // Its hours come and go: no run begins, so no failure is told.
     await clock.advance(13 * hour);
-    assert.equal((await job())?.state, 'pending');
+    assert.deepEqual([(await job())?.state, (await job())?.failures, finished()], ['pending', 0, 1]);
     await clock.advance(2 * hour);
     await eventually('it is done', async () => (await job())?.state === 'done');
   });
