@@ -29,8 +29,12 @@ export function insecureCredentialWarnings(
   const holders = holdersOf(upstream, authFiles);
   return [...insecure].flatMap(([host, origin]) => {
     const holder = holders.get(host);
-    const message = `${host} is marked insecure: its credentials in ${holder} may be read and altered on their way`;
-    return holder === undefined ? [] : [{ ...origin, message }];
+    if (holder === undefined) return [];
+    const { file, signs } = holder;
+    const risk = signs
+      ? `tokens for it that are signed with ${file} may be read on their way, and used until they end`
+      : `its credentials in ${file} may be read and altered on their way`;
+    return [{ ...origin, message: `${host} is marked insecure: ${risk}` }];
   });
 }
 
@@ -43,25 +47,33 @@ export function exposedCredentialWarnings(
   if (tls.certificate !== undefined || literalKind(listen.host) === 'loopback') return [];
   const [first] = holdersOf(upstream, authFiles);
   if (first === undefined) return [];
-  const [host, file] = first;
+  const [host, { file }] = first;
   const message =
     `listens on ${listen.host} without [tls]: every client that reaches it may pull with the credentials of ${file} ` +
     `(${host} among them), and what it pulls can be read on its way`;
   return [{ ...listenFrom, message }];
 }
 
+interface Holder {
+  readonly file: string;
+  /** It has a key that signs tokens, and goes nowhere itself. */
+  readonly signs: boolean;
+}
+
 /** Host with credentials -> the file that holds them. */
 function holdersOf(
   upstream: ServerConfig['upstream'],
   authFiles: readonly AuthFilePath[],
-): ReadonlyMap<string, string> {
-  const holders = new Map<string, string>();
+): ReadonlyMap<string, Holder> {
+  const holders = new Map<string, Holder>();
   for (const { host, passwordFile, identityTokenFile, token } of upstream.hosts) {
     const file = passwordFile ?? identityTokenFile ?? token?.keyFile;
-    if (file !== undefined) holders.set(host, file);
+    if (file !== undefined) holders.set(host, { file, signs: token !== undefined });
   }
   for (const authFile of authFiles) {
-    for (const host of hostsIn(authFile)) if (!holders.has(host)) holders.set(host, authFile.path);
+    for (const host of hostsIn(authFile)) {
+      if (!holders.has(host)) holders.set(host, { file: authFile.path, signs: false });
+    }
   }
   return holders;
 }

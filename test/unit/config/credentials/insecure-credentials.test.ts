@@ -44,6 +44,13 @@ describe('credentials of insecure hosts', () => {
     assert.deepEqual(others, []);
   });
 
+  it('are warned about as tokens when entrepot.toml names a key that signs them', (t) => {
+    const toml = '[[upstream.host]]\nhost = "m1.corp:5000"\ntoken = { key_file = "key", issuer = "x" }\n';
+    assert.deepEqual(warningsOf(t, { registries: mirrored, toml }), [
+      '/registries.conf:4: m1.corp:5000 is marked insecure: tokens for it that are signed with /key may be read on their way, and used until they end',
+    ]);
+  });
+
   it('are warned about when only upstream.insecure marks the host', (t) => {
     const [warning] = warningsOf(t, {
       registries: '[[registry]]\nlocation = "hub.corp"\n',
