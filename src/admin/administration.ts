@@ -4,6 +4,7 @@
  * go out as JSON: times are ISO 8601 texts, sizes are bytes.
  */
 import type { CacheAdmin, CollectReport } from '../cache/cache-admin.ts';
+import { readGlob, readPin, readReference } from '../config/named-images.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { parseTag } from '../oci/reference.ts';
@@ -11,7 +12,6 @@ import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.
 import type { EventCommands } from './event-commands.ts';
 import { createJobCommands, type JobCommands } from './job-commands.ts';
 import { type ListedImage, listImages } from './listed-images.ts';
-import { readGlob, readPin, readReference } from './named-images.ts';
 import { createPurgeImages, type PurgeImages } from './purge-images.ts';
 import { createReplicaCommands, type ReplicaCommands, type ReplicaCommandsDeps } from './replica-commands.ts';
 import type { RobotTokens } from './robot-tokens.ts';

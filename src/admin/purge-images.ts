@@ -9,9 +9,9 @@
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { PurgeReport, PurgeTarget } from '../cache/capacity/purge.ts';
+import { isGlob, readGlob, readReference } from '../config/named-images.ts';
 import { EntrepotError } from '../errors.ts';
 import { formatReference, parseTag, referenceName } from '../oci/reference.ts';
-import { isGlob, readGlob, readReference } from './named-images.ts';
 
 export interface PurgeOptions {
   /** Pinned images, too. */

@@ -6,11 +6,11 @@ import {
   type ReplicaStore,
   replicaStates,
 } from '../cache/index/replicas/replica-store.ts';
+import { readGlob } from '../config/named-images.ts';
 import { EntrepotError } from '../errors.ts';
 import type { NewJob } from '../jobs/job.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { parseTag, type Tag } from '../oci/reference.ts';
-import { readGlob } from './named-images.ts';
 
 /** Of the state: 0 pending, 1 running, 2 done, 3 partial or failed, as GitLab Geo has them (`state` of its registries). */
 const geoStates: Readonly<Record<ReplicaState, 0 | 1 | 2 | 3>> = {

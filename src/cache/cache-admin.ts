@@ -33,6 +33,8 @@ export interface CacheAdmin {
   children(digest: Digest): Promise<readonly Child[]>;
   /** Whether the image can serve the content from the cache. */
   serves(image: string, digest: Digest): Promise<boolean>;
+  /** Eviction leaves these contents alone until the function that it gives is called. */
+  hold(digests: readonly Digest[]): () => void;
   /** Resolves when the files are gone. */
   purge(target: PurgeTarget): Promise<PurgeReport>;
   readonly pins: Pick<Pins, 'configured' | 'added' | 'add' | 'remove'>;
@@ -189,6 +191,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       const { content, linked } = await catalogue.find(image, digest);
       return linked && content !== undefined;
     },
+    hold: (digests) => contents.reading.takeAll(digests),
     async purge(target) {
       const report = await written(purge(target));
       await contents.deletionsOver();

@@ -18,6 +18,14 @@ export class UseCounts {
     };
   }
 
+  /** The same for several digests at once. */
+  takeAll(digests: readonly Digest[]): () => void {
+    const ends = digests.map((digest) => this.take(digest));
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
   has(digest: Digest): boolean {
     return this.#counts.has(digest);
   }

@@ -2,7 +2,7 @@
  * A tag is done only with the tags of its signatures. Those have results of their own, and come last, since the manifests that they
  * belong to must be known: so what could not be had of them is told of their owner afterwards.
  */
-import { attachedTags, isAttached } from './attached-tags.ts';
+import { attachedTags, isAttached } from '../oci/attached-tags.ts';
 import type { TagResult } from './bring-tag.ts';
 import { closureOf } from './closure.ts';
 import type { RepositoryWork } from './planned-tag.ts';

@@ -8,7 +8,7 @@
  *   hosted, gone, remove . left: the end of a run removes (`removal/remove-gone.ts`)
  */
 import { reasonOf } from '../lib/thrown.ts';
-import { isAttached } from './attached-tags.ts';
+import { isAttached } from '../oci/attached-tags.ts';
 import { bringReferrers } from './bring-referrers.ts';
 import { bringTag, type TagResult } from './bring-tag.ts';
 import { type BringOptions, isTag, type PlannedTag, type RepositoryWork } from './planned-tag.ts';

@@ -7,9 +7,9 @@
 
 import { type ExplainedAccess, explainAccess } from '../../access/explain-access.ts';
 import type { Allowance } from '../../access/rights.ts';
-import { readReference } from '../../admin/named-images.ts';
 import type { AccessRule, Config, PushRule } from '../../config/config.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
+import { readReference } from '../../config/named-images.ts';
 import { createPushRules } from '../../config/push-rules.ts';
 import { findEntry, type Match } from '../../config/registries-conf/match.ts';
 import type { MirrorEntry, Origin } from '../../config/registries-conf/registries.ts';

@@ -8,7 +8,7 @@
  * The last is the answer of a run, as long as the block is complete here. Where it is not, it may take one more tag; the next run, which
  * has the list, decides again.
  */
-import { isAttached, subjectOf } from '../attached-tags.ts';
+import { isAttached, subjectOf } from '../../oci/attached-tags.ts';
 import { creationTime } from '../creation-time.ts';
 import type { PlannedTag, RepositoryWork } from '../planned-tag.ts';
 import type { SyncDeps } from '../sync-deps.ts';

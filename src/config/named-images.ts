@@ -2,10 +2,11 @@
  * How a command names images: a reference (`alpine`, `quay.io/team/app:1`), or a glob over `registry/repository` and
  * `registry/repository:tag`. Text with a character of globs is a glob.
  */
-import { pattern } from '../config/toml/value-kinds.ts';
+
 import { EntrepotError } from '../errors.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
+import { pattern } from './toml/value-kinds.ts';
 
 /** Whether `what` is a glob. No reference has one of these characters. */
 export function isGlob(what: string): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isGlob, readGlob, readPin, readReference } from '../../../src/admin/named-images.ts';
+import { isGlob, readGlob, readPin, readReference } from '../../../src/config/named-images.ts';
 
 test('a text with a character of globs is a glob, and no reference is', () => {
   for (const glob of ['**', 'docker.io/team/*', 'quay.io/{a,b}', '**:v[12]', 'a?', '!(a)'])

@@ -2,7 +2,7 @@
  * Tags that belong to a manifest and not to people: `sha256-HEX` is the referrers of a registry without the referrers API
  * (distribution-spec, "Referrers Tag Schema"), `sha256-HEX.sig`, `.att` and `.sbom` are those of cosign.
  */
-import { type Digest, parseDigest } from '../oci/digest.ts';
+import { type Digest, parseDigest } from './digest.ts';
 
 const form = /^((sha256|sha512)-([0-9a-f]{32,64}))(?:\.(?:sig|att|sbom))?$/;
 
