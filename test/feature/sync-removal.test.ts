@@ -61,6 +61,16 @@ describe('a tag that its registry lists no more', () => {
     assert.deepEqual(actions(await made.run()), ['1 same', 'old remove']);
   });
 
+  it('needs two listings without a grace, too', async (t) => {
+    const made = await afterLoss(t, { block: 'missing = "delete"\ngrace = "0s"\n' });
+    const first = await made.run();
+    assert.deepEqual(actions(first), ['1 same', 'old gone']);
+    assert.match(first.repositories[0]?.tags[1]?.reason ?? '', /it stays until the next listing agrees/);
+    await made.clock.advance(1000);
+    assert.deepEqual(states(await made.run()), ['1 done', 'old done']);
+    assert.deepEqual(await tagsHere(made), ['1']);
+  });
+
   it('that is listed again begins anew', async (t) => {
     const { run, clock, registry } = await afterLoss(t);
     await run();
