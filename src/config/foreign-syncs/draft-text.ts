@@ -1,20 +1,21 @@
 /** Drafts as text of entrepot.toml. */
 import { hostOf } from '../../oci/reference.ts';
+import { tomlText } from '../toml/toml-text.ts';
 import type { SyncDraft } from './sync-draft.ts';
 
 /** `[[sync]]` with the keys that differ from their defaults. Ends with a line break. */
 export function textOfDraft(name: string, draft: SyncDraft): string {
   const { source, tags, digests, platforms, referrers, floor, times } = draft;
-  const tagKeys = Object.entries(tags).map(([key, value]) => `${key} = ${toml(value)}`);
+  const tagKeys = Object.entries(tags).map(([key, value]) => `${key} = ${tomlText(value)}`);
   const keys: readonly (readonly [string, string | undefined])[] = [
-    ['name', toml(name)],
-    ['source', toml(source)],
+    ['name', tomlText(name)],
+    ['source', tomlText(source)],
     ['tags', tagKeys.length === 0 ? undefined : `{ ${tagKeys.join(', ')} }`],
-    ['digests', digests && toml(digests)],
-    ['platforms', platforms && toml(platforms)],
-    ['referrers', referrers === 'all' ? undefined : toml(referrers)],
+    ['digests', digests && tomlText(digests)],
+    ['platforms', platforms && tomlText(platforms)],
+    ['referrers', referrers === 'all' ? undefined : tomlText(referrers)],
     ['floor', floor === undefined ? undefined : String(floor)],
-    ...Object.entries(times).map(([key, value]) => [key, toml(value)] as const),
+    ...Object.entries(times).map(([key, value]) => [key, tomlText(value)] as const),
   ];
   const lines = keys.flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${value}\n`]));
   return `[[sync]]\n${lines.join('')}`;
@@ -34,10 +35,4 @@ export function nameOfDraft({ source, suffix }: SyncDraft, used: ReadonlySet<str
     const name = n === 1 ? start : `${start}-${n}`;
     if (!used.has(name)) return name;
   }
-}
-
-/** A basic string of TOML differs from one of JSON in DEL and in halves of surrogate pairs, which neither can hold. */
-function toml(value: string | readonly string[]): string {
-  if (typeof value !== 'string') return `[${value.map(toml).join(', ')}]`;
-  return JSON.stringify(value.toWellFormed()).replaceAll('\x7f', '\\u007F');
 }

@@ -1,0 +1,74 @@
+/**
+ * registries.yaml of k3s and RKE2, which make hosts.toml of it. Endpoints are asked in order, then the registry itself; a path in the URL of an
+ * endpoint is taken as it is. A rewrite is a regular expression of Go over the repository and counts for all endpoints of its registry.
+ */
+import { byRegistry, isLeftOut, type RegistryMirrors, type Rewrite } from './by-registry.ts';
+import { apiUrl, type ClientUrl, urlsOf, urlsOfMirror } from './client-urls.ts';
+import { mirrorName } from './node-entry.ts';
+import { comment, type RenderPlan } from './plan.ts';
+import type { RenderedFile, Warn } from './rendered.ts';
+
+/** One file, `registries.yaml`. */
+export function registriesYaml(plan: RenderPlan): readonly RenderedFile[] {
+  const registries = byRegistry(plan, 'k3s', true).map((one) => ({ ...one, urls: urlsFor(one, plan.warn) }));
+  const listed = registries.filter(({ urls }) => urls.length > 0);
+  const hosts = new Map<string, string>();
+  for (const { scheme, host, skipVerify, ca } of listed.flatMap(({ urls }) => urls)) {
+    if (scheme === 'http' || (!skipVerify && ca === undefined)) continue;
+    const key = skipVerify ? 'insecure_skip_verify: true' : `ca_file: ${JSON.stringify(ca)}`;
+    hosts.set(host, `  ${JSON.stringify(host)}:\n    tls:\n      ${key}\n`);
+  }
+  const mirrors = listed.map(({ registry, urls, rewrites }) => mirrorText(registry, urls, rewrites));
+  const configs = [...hosts].sort().map(([, text]) => text);
+  const text = [
+    comment(plan.header),
+    mirrors.length === 0 ? 'mirrors: {}\n' : 'mirrors:\n',
+    ...mirrors,
+    ...(configs.length === 0 ? [] : ['configs:\n', ...configs]),
+  ];
+  return [{ path: 'registries.yaml', text: text.join('') }];
+}
+
+function urlsFor(
+  { registry, mirrors, blocked, location, insecure }: RegistryMirrors,
+  warn: Warn,
+): readonly ClientUrl[] {
+  const kept = mirrors.filter((mirror) => !isLeftOut(mirror, registry, 'k3s', warn));
+  for (const mirror of kept) {
+    if (mirror.namespaceProxy === undefined || mirror.namespaceProxy === registry) continue;
+    warn({ entry: registry, mirror: mirrorName(mirror) }, 'namespace-proxy', `k3s sends ns=${registry}`);
+  }
+  const isItself = location === registry && !insecure;
+  if (blocked) {
+    const message =
+      kept.length === 0
+        ? 'k3s cannot refuse a registry: block it in the network'
+        : 'k3s asks the registry after the mirrors, unless it runs with --disable-default-registry-endpoint';
+    warn({ entry: registry }, 'blocked', message);
+  } else if (location !== registry) {
+    const message = `k3s asks ${registry} after "${location}", unless it runs with --disable-default-registry-endpoint`;
+    warn({ entry: registry }, 'location', message);
+  }
+  return [...kept.flatMap(urlsOfMirror), ...(blocked || isItself ? [] : urlsOf(location, insecure))];
+}
+
+function mirrorText(registry: string, urls: readonly ClientUrl[], rewrites: readonly Rewrite[]): string {
+  const endpoints = urls.map((url) => `      - ${JSON.stringify(apiUrl(url))}\n`);
+  const patterns = rewrites.map(
+    ({ from, to }) => `      ${JSON.stringify(pattern(from))}: ${JSON.stringify(replacement(to))}\n`,
+  );
+  return [
+    `  ${JSON.stringify(registry)}:\n    endpoint:\n`,
+    ...endpoints,
+    ...(patterns.length === 0 ? [] : ['    rewrite:\n', ...patterns]),
+  ].join('');
+}
+
+/** The path itself and what is under it. */
+function pattern(from: string): string {
+  return `^${from.slice(1).replaceAll('.', '\\.')}(/.*)?$`;
+}
+
+function replacement(to: string): string {
+  return `${to.slice(1)}\${1}`;
+}
