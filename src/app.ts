@@ -7,6 +7,7 @@
  *                    '-> pull/ -+-> cache/                   what is stored
  *                               +-> transfer/ -> upstream/   blobs that are not stored
  *                               '-> upstream/                manifests and lists that are not stored, and HEADs
+ *   events, times, commands -> jobs/ -> replication/ -> pull/    what is brought before a client asks
  *
  * A reload works in two ways. It replaces what is made of the configuration alone: routes (`app/live-routes.ts`), pulls
  * (`app/live-pull.ts`), push rules (`app/live-push.ts`), events (`app/live-events.ts`) and access (`app/live-access.ts`). It changes
