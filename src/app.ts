@@ -15,10 +15,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Administration, createAdministration } from './admin/administration.ts';
+import type { Exports } from './airgap/export/export-request.ts';
 import { cacheEvents } from './app/cache-events.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
+import { createLiveExports } from './app/live-exports.ts';
 import { createLiveOutbox } from './app/live-outbox.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
@@ -57,7 +59,7 @@ export interface App {
   /** Lets answers in flight finish for `limits.stopGrace`, then cuts the rest. `cut` is their number. */
   stop(): Promise<{ readonly cut: number }>;
   /** What the commands do to the cache. It works without a start, too. */
-  readonly administration: Administration & Syncs;
+  readonly administration: Administration & Syncs & Exports;
   /** Durable work. It runs once the app has started. */
   readonly jobs: Jobs;
   /**
@@ -258,7 +260,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { replicas } = syncs;
   const adminDeps = { cache: admin, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens };
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
-  const administration = { ...createAdministration(adminDeps), ...syncs.commands };
+  const exportDeps = { routes, cache, pull, warm, isListed, clock, syncs: syncs.commands };
+  const exports = createLiveExports({ ...exportDeps, freeBytes: deps.freeBytes });
+  const administration = { ...createAdministration(adminDeps), ...syncs.commands, ...exports };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());

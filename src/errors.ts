@@ -4,6 +4,7 @@
  */
 export const errorCodes = {
   BUNDLE_INVALID: 'a file of a bundle cannot be used',
+  BUNDLE_UNWRITABLE: 'a bundle cannot be written there',
   USAGE: 'the command line is wrong',
   CONFIG_INVALID: 'a configuration file cannot be used',
   CONFIG_UNREADABLE: 'a configuration file cannot be read',

@@ -9,6 +9,7 @@ import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
 import type { ListedReplica, ListedRepository } from '../admin/replica-commands.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
+import type { ExportProgress, ExportReport, Exports } from '../airgap/export/export-request.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
@@ -23,7 +24,7 @@ type Line<Progress, Report> = { progress: Progress } | { report: Report } | Erro
 /** Undefined if no server listens. Throws EntrepotError DATA_UNUSABLE if the socket belongs to another user. */
 export async function connectAdministration(
   socketPath: string,
-): Promise<(Administration & Syncs) | undefined> {
+): Promise<(Administration & Syncs & Exports) | undefined> {
   if (!(await isListening(socketPath))) return undefined;
 
   async function call<T>(command: string, args: object = {}): Promise<T> {
@@ -37,15 +38,19 @@ export async function connectAdministration(
     command: string,
     args: object,
     onProgress: ((progress: Progress) => void) | undefined,
+    signal?: AbortSignal,
   ): Promise<Report> {
-    const answer = await send(socketPath, command, args);
+    const answer = await send(socketPath, command, args, signal);
     if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
-    for await (const line of createInterface({ input: answer })) {
+    // A signal ends the lines; the error of the connection that it breaks tells nothing more.
+    if (signal) answer.on('error', () => {});
+    for await (const line of createInterface({ input: answer, ...(signal && { signal }) })) {
       const step = JSON.parse(line) as Line<Progress, Report>;
       if ('error' in step) throw asError(step);
       if ('report' in step) return step.report;
       onProgress?.(step.progress);
     }
+    signal?.throwIfAborted();
     throw new Error(`the server ended before the ${command} did`);
   }
 
@@ -73,6 +78,8 @@ export async function connectAdministration(
     planSync: (names) => call('sync-plan', { names }),
     sync: (names, { onProgress, allowsDelete, ignoresWindow }) =>
       follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
+    export: (request, { onProgress, signal }) =>
+      follow<ExportProgress, ExportReport>('export', request, onProgress, signal),
     jobs: {
       async *list(selection) {
         yield* await call<readonly ListedJob[]>('jobs-list', selection);
@@ -116,10 +123,16 @@ function isListening(socketPath: string): Promise<boolean> {
   });
 }
 
-function send(socketPath: string, command: string, args: object): Promise<IncomingMessage> {
+function send(
+  socketPath: string,
+  command: string,
+  args: object,
+  signal?: AbortSignal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json' };
-    const asked = request({ socketPath, path: `/${command}`, method: 'POST', headers }, resolve);
+    const options = { socketPath, path: `/${command}`, method: 'POST', headers, ...(signal && { signal }) };
+    const asked = request(options, resolve);
     asked.on('error', reject);
     asked.end(JSON.stringify(args));
   });

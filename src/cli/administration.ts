@@ -4,6 +4,7 @@
  */
 
 import type { Administration } from '../admin/administration.ts';
+import type { Exports } from '../airgap/export/export-request.ts';
 import { isDataFolder } from '../cache/data-folder.ts';
 import { adminSocket } from '../config/admin-socket.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
@@ -19,7 +20,7 @@ import { readVersion } from './version.ts';
  */
 export async function withAdministration<T>(
   options: LoadOptions,
-  work: (administration: Administration & Syncs) => Promise<T>,
+  work: (administration: Administration & Syncs & Exports) => Promise<T>,
   { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<T> {
   const config = loadConfig(options);

@@ -8,6 +8,7 @@ import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
+import { addBundleCommands } from './commands/bundle-commands.ts';
 import { addCacheCommands } from './commands/cache-commands.ts';
 import { check } from './commands/check.ts';
 import type { CommandSeam } from './commands/command-seam.ts';
@@ -125,6 +126,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
 
   const seam: CommandSeam = { loadOptions, done: (result, flags) => end(print(result, flags)) };
   addCacheCommands(program, seam);
+  addBundleCommands(program, seam);
   addTokenCommands(program, seam);
   addJobCommands(program, seam);
   addEventCommands(program, seam);

@@ -23,11 +23,7 @@ export async function pull(
   options: LoadOptions,
 ): Promise<Result> {
   const { platforms, showsProgress } = flags;
-  const wrong = platforms.find((platform) => !platformForm.test(platform));
-  if (wrong !== undefined) {
-    const message = `--platform must be OS/ARCH, such as "linux/arm64" or "linux/arm/v7", not ${JSON.stringify(wrong)}`;
-    throw new EntrepotError('USAGE', message);
-  }
+  checkPlatforms(platforms);
   const bars = createProgressBars(process.stderr, { isShown: showsProgress && process.stderr.isTTY });
   const onProgress = ({ digest, size, done }: WarmProgress) =>
     bars.show({ name: digest.slice(0, 19), size, done });
@@ -48,6 +44,14 @@ export async function pull(
     json: reports,
     text: reports.map(asText).join(''),
   };
+}
+
+/** Throws EntrepotError USAGE for a platform in another form. */
+export function checkPlatforms(platforms: readonly string[]): void {
+  const wrong = platforms.find((platform) => !platformForm.test(platform));
+  if (wrong === undefined) return;
+  const message = `--platform must be OS/ARCH, such as "linux/arm64" or "linux/arm/v7", not ${JSON.stringify(wrong)}`;
+  throw new EntrepotError('USAGE', message);
 }
 
 function asText(report: WarmReport): string {

@@ -20,6 +20,7 @@ export interface Result {
 
 const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   BUNDLE_INVALID: 1,
+  BUNDLE_UNWRITABLE: 1,
   USAGE: 2,
   CONFIG_INVALID: 2,
   CONFIG_UNREADABLE: 2,

@@ -9,6 +9,7 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
+import type { ExportRequest, Exports } from '../../airgap/export/export-request.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -26,7 +27,10 @@ const maxSubject = 300;
 const maxBody = 4 * 1024 * 1024;
 
 /** Errors are `{"error": {"code", "message", "file", "line"}}` with 400, or 500 for a bug, which is logged. */
-export function createAdminApi(administration: Administration & Syncs, { log }: AdminApiOptions): Hono {
+export function createAdminApi(
+  administration: Administration & Syncs & Exports,
+  { log }: AdminApiOptions,
+): Hono {
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
@@ -91,6 +95,13 @@ export function createAdminApi(administration: Administration & Syncs, { log }: 
       const options = { rate: rate === undefined ? undefined : amount(rate) };
       return progressAnswer(
         (onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }),
+        errorBody,
+      );
+    },
+    export(args) {
+      const request = exportRequest(args);
+      return progressAnswer(
+        (onProgress, signal) => administration.export(request, { onProgress, signal }),
         errorBody,
       );
     },
@@ -161,6 +172,21 @@ function text(value: unknown): string {
 
 function optional(value: unknown): string | undefined {
   return value === undefined ? undefined : text(value);
+}
+
+function exportRequest(args: Arguments): ExportRequest {
+  return {
+    to: text(args.to),
+    images: texts(args.images),
+    syncs: texts(args.syncs),
+    platforms: texts(args.platforms),
+    referrers: args.referrers === true,
+    volumeSize: amount(args.volumeSize),
+    base: texts(args.base),
+    since: texts(args.since),
+    created: optional(args.created),
+    isDryRun: args.isDryRun === true,
+  };
 }
 
 function amount(value: unknown): number {

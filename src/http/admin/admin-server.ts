@@ -9,6 +9,7 @@ import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Administration } from '../../admin/administration.ts';
+import type { Exports } from '../../airgap/export/export-request.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createAdminApi } from './admin-api.ts';
@@ -21,7 +22,7 @@ export interface AdminServer {
 }
 
 export interface AdminServerDeps {
-  readonly administration: Administration & Syncs;
+  readonly administration: Administration & Syncs & Exports;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
 import type { Administration } from '../../../../src/admin/administration.ts';
+import type { Exports } from '../../../../src/airgap/export/export-request.ts';
 import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
 import type { Syncs } from '../../../../src/replication/syncs.ts';
+
+type Commands = Administration & Syncs & Exports;
 
 test('a client that does not read costs a bounded number of lines, and still gets the report', async () => {
   const report = { checked: 1, bytes: 1, damaged: [], unreadable: [] };
@@ -11,7 +14,7 @@ test('a client that does not read costs a bounded number of lines, and still get
     for (let done = 0; done < 100_000; done += 1) onProgress?.({ size: 100_000, done });
     return report;
   };
-  const administration = { scrub } as Administration & Syncs;
+  const administration = { scrub } as Commands;
   const api = createAdminApi(administration, { log: { info() {}, error() {} } });
   const answer = await api.request('/scrub', { method: 'POST' });
   const lines = (await answer.text()).trimEnd().split('\n');
@@ -20,7 +23,7 @@ test('a client that does not read costs a bounded number of lines, and still get
 });
 
 const listing = (images: AsyncIterable<unknown>) => {
-  const administration = { list: () => images } as unknown as Administration & Syncs;
+  const administration = { list: () => images } as unknown as Commands;
   const errors: object[] = [];
   const api = createAdminApi(administration, { log: { info() {}, error: (fields) => errors.push(fields) } });
   return { errors, list: () => api.request('/list', { method: 'POST' }) };
@@ -64,7 +67,7 @@ test('the API can be mounted below another path, and names commands without it',
     async purge() {
       throw new Error('no disk');
     },
-  } as unknown as Administration & Syncs;
+  } as unknown as Commands;
   const lines: object[] = [];
   const log = { info: (fields: object) => lines.push(fields), error: (fields: object) => lines.push(fields) };
   const app = new Hono();

@@ -1,0 +1,153 @@
+/**
+ * Where a bundle is written: the folder, what is there already, and the space.
+ *
+ *   no file .................................. written
+ *   a volume of the same bundle, and right ... kept: an export that was killed goes on behind it
+ *   a volume of the same bundle, damaged ..... written again
+ *   anything else under the name ............. refused: it is another bundle, or is of another program
+ */
+import { createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { access, lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { formatSize } from '../../config/toml/units.ts';
+import { EntrepotError } from '../../errors.ts';
+import { isNoRoom } from '../../lib/disk-space.ts';
+import { syncPath } from '../../lib/sync-path.ts';
+import { reasonOf, systemCode } from '../../lib/thrown.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { sumsName, volumeName } from '../bundle-names.ts';
+import { readVolumeManifest } from '../volume-manifest.ts';
+import { parseSums, printSums, type Sums } from '../volume-sums.ts';
+import type { PlannedVolume, VolumePlan } from './volume-plan.ts';
+
+export interface Destination {
+  readonly folder: string;
+  /** Of the files, without their endings. */
+  readonly name: string;
+}
+
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
+
+/** `to`: an absolute path. Throws EntrepotError USAGE for a name that other tools would have to escape, BUNDLE_UNWRITABLE for the folder. */
+export async function openDestination(to: string): Promise<Destination> {
+  const [folder, name] = [dirname(to), basename(to)];
+  if (!isAbsolute(to) || to.endsWith('/') || !nameForm.test(name)) {
+    const message = `--to must be a path that ends with a name of letters, digits, ".", "_" and "-", not ${JSON.stringify(to.slice(0, 300))}`;
+    throw new EntrepotError('USAGE', message);
+  }
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+    await readdir(folder);
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+  return { folder, name };
+}
+
+/** The sums of volumes that are there and right. Throws EntrepotError BUNDLE_UNWRITABLE for a file of another bundle. */
+export async function finishedVolumes(
+  { folder, name }: Destination,
+  { bundle, volumes }: VolumePlan,
+  signal: AbortSignal,
+): Promise<Sums> {
+  const known = new Map([
+    ...(await sumsIn(join(folder, sumsName(name)))),
+    ...(await sumsIn(join(folder, `${sumsName(name)}.partial`))),
+  ]);
+  const sums = new Map<string, string>();
+  const isVolume = (file: string) =>
+    file.startsWith(name) && /^\.[0-9]{4}\.tar$/.test(file.slice(name.length));
+  for (const file of (await readdir(folder)).filter(isVolume).toSorted()) {
+    const path = join(folder, file);
+    await refuseOther(path, bundle);
+    const planned = volumes.find(({ volume }) => volumeName(name, volume) === file);
+    const sum = known.get(file);
+    if (planned && sum !== undefined && (await isRight(path, planned, sum, signal))) sums.set(file, sum);
+  }
+  return sums;
+}
+
+async function refuseOther(file: string, bundle: Digest): Promise<void> {
+  const other =
+    'is in the way: it is not of the bundle that this export writes. Choose another --to, or remove it';
+  const isFile = (await lstat(file)).isFile();
+  const found = isFile
+    ? await readVolumeManifest(file).catch((error: unknown) => {
+        if (error instanceof EntrepotError) return undefined;
+        throw unwritable(file, error);
+      })
+    : undefined;
+  if (found?.bundle !== bundle) throw new EntrepotError('BUNDLE_UNWRITABLE', other, { file });
+}
+
+async function isRight(
+  file: string,
+  planned: PlannedVolume,
+  sum: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if ((await lstat(file)).size !== planned.bytes) return false;
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024, signal })) {
+    hash.update(chunk as Uint8Array);
+  }
+  return hash.digest('hex') === sum;
+}
+
+async function sumsIn(file: string): Promise<Sums> {
+  try {
+    return parseSums(await readFile(file, 'utf8'));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return new Map();
+    throw unwritable(file, error);
+  }
+}
+
+/** Throws EntrepotError BUNDLE_UNWRITABLE where `bytes` have no room. */
+export function checkRoom(
+  { folder }: Destination,
+  bytes: number,
+  freeBytes: (folder: string) => number,
+): void {
+  const free = freeBytes(folder);
+  if (bytes <= free) return;
+  const message = `has ${rounded(free)} free, and the bundle needs ${rounded(bytes)}`;
+  throw new EntrepotError('BUNDLE_UNWRITABLE', message, { file: folder });
+}
+
+/** Keeps the sums of what is written so far, for an export that goes on after a kill. */
+export async function keepSums({ folder, name }: Destination, sums: Sums): Promise<void> {
+  await writeDraft(join(folder, `${sumsName(name)}.partial`), printSums(sums));
+}
+
+/** Gives the sums their last name: the bundle is whole. */
+export async function finishSums({ folder, name }: Destination, sums: Sums): Promise<void> {
+  const file = join(folder, sumsName(name));
+  await writeDraft(`${file}.partial`, printSums(sums));
+  await rename(`${file}.partial`, file);
+  await syncPath(folder);
+}
+
+async function writeDraft(file: string, text: string): Promise<void> {
+  // Removed first, so that no link that stands there is followed.
+  await rm(file, { force: true });
+  await writeFile(file, text, { mode: 0o644, flag: 'wx', flush: true });
+}
+
+/** What a failed write means for the person that gave `--to`. */
+export function unwritable(file: string, error: unknown): EntrepotError {
+  const why = isNoRoom(error)
+    ? 'has no room left: what is finished is kept, and the same command goes on'
+    : reasonOf(error);
+  const isPlace = ['ENOENT', 'EACCES', 'EROFS', 'EPERM'].includes(systemCode(error) ?? '');
+  const hint = isPlace
+    ? '; a running server writes the files itself, in the folders that it sees and may write'
+    : '';
+  return new EntrepotError('BUNDLE_UNWRITABLE', `cannot be written: ${why}${hint}`, { file, cause: error });
+}
+
+function rounded(bytes: number): string {
+  const unit = bytes < 2 ** 24 ? 1024 : 2 ** 20;
+  return formatSize(Math.ceil(bytes / unit) * unit);
+}
