@@ -1,7 +1,7 @@
 /**
  * Runs of `[[sync]]` blocks as durable jobs: kind `sync`, key the name of the block. A run that is not done is tried again after the
  * backoff of jobs, a few times; then the job has failed until its next time comes, or a person asks for it. What the window of a block
- * leaves goes on in the next one: that is no failure.
+ * leaves goes on in the next one, and what a registry that said 429 holds up goes on after its pause: that is no failure.
  */
 import type { SyncBlock } from '../config/sync-config.ts';
 import type { JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
@@ -51,10 +51,13 @@ export function createSyncJob(deps: SyncJobDeps): JobKind {
     if (report.state === 'done') return { kind: 'done', report: summary };
     const reason = reasonOf(report);
     if (report.resumes !== null) return { kind: 'later', reason, at: Date.parse(report.resumes) };
-    if (job.failures + 1 >= maxFailures) return { kind: 'failed', reason, report: summary };
-    const at = nextTry(pauseOf(deps, report));
+    const pause = pauseOf(deps, report);
+    if (pause === undefined && job.failures + 1 >= maxFailures) {
+      return { kind: 'failed', reason, report: summary };
+    }
+    const at = nextTry(pause);
     await replicas.postpone({ sync: name }, at);
-    return { kind: 'again', reason, at };
+    return { kind: pause === undefined ? 'again' : 'later', reason, at };
   }
   return { name: syncKind, atOnce: 1, run };
 }

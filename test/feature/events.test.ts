@@ -505,6 +505,39 @@ match = "${registry}/group/**"\n[[sync]]\nname = "ours"\nsource = "{quay.io,${re
   });
 });
 
+describe('a job for a whole registry, whose block has a glob', () => {
+  for (const catalogue of [true, false]) {
+    const what = catalogue ? 'brings repositories that were not here' : 'says where there is no catalogue';
+    it(what, async (t) => {
+      const upstream = await startFakeRegistry({ catalogue });
+      t.after(() => upstream.stop());
+      for (const name of ['group/known', 'group/new']) upstream.putImage(name, 'v1', buildImage());
+      const folder = tempFolder(t);
+      writeFileSync(join(folder, 'secret'), secret);
+      const proxy = await startApp(t, {
+        folder,
+        registries: `[[registry]]\nprefix = "${registry}"\nlocation = "${upstream.host}"\ninsecure = true\n`,
+        toml: `[[events.in]]\nname = "gitlab"\nformat = "distribution"\nsecret_file = "secret"\nregistry = "${registry}"
+[[sync]]\nname = "all"\nsource = "${registry}/group/**"\n`,
+      });
+      await get(`${proxy.url}/v2/${registry}/group/known/manifests/v1`);
+      const events = Array.from({ length: 300 }, (_, n) =>
+        push({ repository: `group/${n}` }, { id: `${n}` }),
+      );
+      assert.equal((await post(proxy, { events })).status, 202);
+      const run = await eventually('the block has run', async () =>
+        (await jobsOf(proxy)).find(({ kind, state }) => kind === 'sync' && state === 'done'),
+      );
+      await upstream.refuse();
+      const pulled = await get(`${proxy.url}/v2/${registry}/group/new/manifests/v1`);
+      assert.equal(pulled.status, catalogue ? 200 : 502);
+      const { warning } = run.progress as { warning: string | null };
+      if (catalogue) assert.equal(warning, null);
+      else assert.match(warning ?? '', /the catalogue of .* could not be read/);
+    });
+  }
+});
+
 describe('many events at once', () => {
   it('become as many jobs as a body may make, then one for each repository, then one for the registry', async (t) => {
     const proxy = await start(t);

@@ -425,6 +425,22 @@ describe('an event', () => {
     assert.deepEqual([(await replica('1')).state, (await replica('1')).nextAttempt], ['done', null]);
   });
 
+  it('has not failed however often its registry asks for a pause', async (t) => {
+    const { registry, tell, became, replica, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    const rule = registry.on({ kind: 'manifest' }, status(429, { 'retry-after': '600' }));
+    await tell({ tag: '1' });
+    for (let pause = 1; pause <= 10; pause++) {
+      assert.equal((await became('pending', pause)).failures, 0);
+      await clock.advance(600_000);
+    }
+    rule.remove();
+    await became('pending', 11);
+    await clock.advance(600_000);
+    await became('done', 12);
+    assert.equal((await replica('1')).state, 'done');
+  });
+
   it('waits until the window of its block opens, unless a person asks', async (t) => {
     const { registry, proxy, name, tell, became, states, clock } = await world(t, {
       block: 'window = "02:00-04:00"',

@@ -6,7 +6,7 @@ import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
-import { holdHeaders, status } from '../support/fake-registry-faults.ts';
+import { endShort, holdHeaders, htmlPage, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndexOf } from '../support/images.ts';
@@ -235,19 +235,33 @@ describe('a glob', () => {
     assert.deepEqual([report.state, report.warning], ['done', null]);
   });
 
-  it('stands for the images known here where there is no catalogue, it fails, or nothing of it matches', async (t) => {
+  it('stands for the images known here where there is no catalogue, or none for this account', async (t) => {
     const { registry, run, pull } = await world(t, { source: 'team/**', upstream: { catalogue: true } });
     registry.putImage('team/app', '1', image);
     await pull('manifests/1');
     for (const [fault, warning] of [
       [status(404), /the catalogue of .* could not be read/],
+      [status(405), /it has no catalogue/],
       [status(401), /could not be read/],
-      [status(500), /could not be read/],
     ] as const) {
       const rule = registry.on({ when: ({ path }) => path === '/v2/_catalog' }, fault);
       const report = await run();
       assert.deepEqual([report.state, report.repositories.length], ['done', 1]);
       assert.match(report.warning ?? '', warning);
+      rule.remove();
+    }
+  });
+
+  it('is not done by a run that could not read the catalogue, which brings what is known here', async (t) => {
+    const { registry, run, pull } = await world(t, { source: 'team/**', upstream: { catalogue: true } });
+    registry.putImage('team/app', '1', image);
+    await pull('manifests/1');
+    const isCatalogue = ({ path }: { path: string }) => path === '/v2/_catalog';
+    for (const fault of [status(500), htmlPage(), endShort(10)]) {
+      const rule = registry.on({ when: isCatalogue }, fault);
+      const report = await run();
+      assert.deepEqual([report.state, report.repositories.length], ['partial', 1]);
+      assert.match(report.problem ?? '', /the catalogue of .* could not be read.*known here/);
       rule.remove();
     }
   });

@@ -85,6 +85,21 @@ describe('a block with times', () => {
     assert.ok((await became('done', 1)).attempts > 1);
   });
 
+  it('has not failed however often its registry asks for a pause', async (t) => {
+    const { registry, clock, jobs, became } = await start(t, 'every = "6h"');
+    const rule = registry.on({ kind: 'tags' }, status(429, { 'retry-after': '600' }));
+    await clock.armed();
+    await clock.advance(60_000);
+    for (let pause = 1; pause <= 7; pause++) {
+      const waits = async () =>
+        (await jobs())[0]?.attempts === pause && (await jobs())[0]?.state === 'pending';
+      await eventually(`pause ${pause}`, waits);
+      if (pause === 7) rule.remove();
+      await clock.advance(600_000);
+    }
+    assert.equal((await became('done', 1)).attempts, 8);
+  });
+
   it('runs by the times of a reload, and not at all once it is gone', async (t) => {
     const { clock, proxy, block, jobs, became } = await start(t, '');
     await clock.advance(10 * hour);

@@ -120,10 +120,13 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     if (missed) {
       const reason = missed.reason ?? 'it is not here yet';
       const opens = missed.resumes ? Date.parse(missed.resumes) : undefined;
-      if (opens === undefined && job.failures + 1 >= maxFailures) return { kind: 'failed', reason };
-      const at = opens ?? nextTry(pausedUntil(deps, image));
+      const pause = pausedUntil(deps, image);
+      // A pause that the registry asks for is no failure of the tag: a queue may be long, and each job of it meets the pause.
+      const isHeldUp = opens !== undefined || pause !== undefined;
+      if (!isHeldUp && job.failures + 1 >= maxFailures) return { kind: 'failed', reason };
+      const at = opens ?? nextTry(pause);
       if (change.tag !== null) await replicas.postpone({ image: image.name, tag: change.tag }, at);
-      return { kind: opens === undefined ? 'again' : 'later', reason, at };
+      return { kind: isHeldUp ? 'later' : 'again', reason, at };
     }
     const wait = lookAgain[job.failures];
     const other = followed.find((one) => isBehind(one, change));

@@ -20,6 +20,8 @@ export const catalogueProbe = 'entrepot-catalogue-probe';
 
 const pageSize = 1000;
 const headers = { accept: 'application/json' };
+/** How registries without a catalogue refuse it, beside 404. */
+const unsupported = [400, 405, 406, 501];
 
 /** Repositories below `under`, which is empty or ends in a slash, as clients call them; each once. */
 export function createCatalogue(deps: {
@@ -39,12 +41,16 @@ export function createCatalogue(deps: {
       if (followed.has(path)) return invalid('sent a catalogue whose pages lead in a circle');
       if (followed.size === maxPages) return invalid(`sent more than ${maxPages} pages of its catalogue`);
       followed.add(path);
-      const got = await client.request(endpoint, { method: 'GET', path, headers }, context);
+      const pass = followed.size === 1 ? unsupported : [];
+      const got = await client.request(endpoint, { method: 'GET', path, headers, pass }, context);
       if (got.kind !== 'ok') {
         // The first page has shown that there is a catalogue.
         return followed.size > 1 && got.kind === 'notFound'
           ? invalid(`next page of the catalogue: ${got.reason}`)
           : got;
+      }
+      if (unsupported.includes(got.value.status)) {
+        return { kind: 'notFound', reason: `HTTP ${got.value.status}: it has no catalogue` };
       }
       const timeout = settings.stallTimeout(endpoint.host);
       const page = await readPage(got.value, { cap: bytesLeft, clock, timeout, signal: context.signal });
