@@ -16,6 +16,7 @@ export const errorCodes = {
   DATA_UNUSABLE: 'the data folder cannot be used',
   INDEX_TOO_NEW: 'the index was written by a newer Entrepot',
   LISTEN_FAILED: 'the address cannot be listened on',
+  OUTPUT_UNUSABLE: 'a file for other programs cannot be written',
   TLS_UNUSABLE: 'a certificate or key cannot be used',
 } as const;
 

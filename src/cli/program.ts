@@ -21,6 +21,7 @@ import {
   failureAsJson,
 } from './commands/explain.ts';
 import { addJobCommands } from './commands/job-commands.ts';
+import { addRenderCommand } from './commands/render-command.ts';
 import { addReplicaCommands } from './commands/replica-commands.ts';
 import { addTokenCommands } from './commands/token-commands.ts';
 import { readEnvironment } from './environment.ts';
@@ -131,6 +132,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   addJobCommands(program, seam);
   addEventCommands(program, seam);
   addReplicaCommands(program, seam);
+  addRenderCommand(program, seam);
   return program;
 }
 

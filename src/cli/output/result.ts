@@ -33,6 +33,7 @@ const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   DATA_UNUSABLE: 1,
   INDEX_TOO_NEW: 1,
   LISTEN_FAILED: 1,
+  OUTPUT_UNUSABLE: 1,
 };
 
 /** The exit code of a command that ends with this error. */

@@ -1,6 +1,7 @@
 /** The address of an Entrepot as its clients reach it: `--for`. */
 import { EntrepotError } from '../../errors.ts';
 import { isDomain, looksLikeRegistry } from '../../oci/reference.ts';
+import { withoutUserInfo } from '../credentials/user-info.ts';
 
 export interface MirrorAddress {
   readonly scheme: 'http' | 'https';
@@ -18,7 +19,7 @@ export function parseMirrorAddress(
   options: { readonly insecure?: boolean; readonly ca?: string } = {},
 ): MirrorAddress {
   const [, scheme = 'https', host = ''] = /^(?:(https?):\/\/)?([^/]*)\/?$/.exec(text) ?? [];
-  const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+  const shown = JSON.stringify(withoutUserInfo(text).slice(0, 80));
   if (!isDomain(host)) {
     const message = `--for ${shown} is no address: write HOST[:PORT], https://HOST[:PORT] or http://HOST[:PORT], without path and account`;
     throw new EntrepotError('USAGE', `${message}; an IPv6 address needs a name`);

@@ -8,7 +8,7 @@
  *   tags                  no            yes
  */
 import { isMirror, isNested, isSource } from '../policies/scopes.ts';
-import { isRenamed, mirrorName, type NodeEntry, type NodeMirror } from './node-entry.ts';
+import { isRenamed, isWildcard, mirrorName, type NodeEntry, type NodeMirror } from './node-entry.ts';
 import { comment, type RenderPlan } from './plan.ts';
 import { noPathName } from './registries-conf-text.ts';
 import type { RenderedFile, Warn } from './rendered.ts';
@@ -85,6 +85,10 @@ function sourceOf(
       `is written once: mirrors of ${format.kind} are a set`,
     );
   }
+  if (unique.at(-1) === prefix) {
+    const message = 'is the source itself and comes last, where OpenShift leaves it out';
+    warn({ entry: prefix, mirror: prefix }, 'location', message);
+  }
   if (!unique.some((location) => location !== prefix)) {
     if (entry.blocked) warn({ entry: prefix }, 'blocked', registrySources('blockedRegistries', prefix));
     return [];
@@ -118,13 +122,9 @@ function locationOf(
     tell('location', `${kind} takes no mirror of this form: it is left out`);
     return [];
   }
-  if (location === prefix) {
-    if (entry.blocked) {
-      tell('location', 'is left out: the source is no mirror of itself if it must not be contacted');
-      return [];
-    }
-    if (entry.mirrors.at(-1) === mirror)
-      tell('location', 'is the source itself, which OpenShift leaves out here');
+  if (location === prefix && entry.blocked) {
+    tell('location', 'is left out: the source is no mirror of itself if it must not be contacted');
+    return [];
   }
   if (mirror.entrepot) return location;
   if (serves === 'all') tell('pull-from-mirror', half(format));
@@ -156,9 +156,11 @@ function warnOfSource(
   if (outer) tell('mirrors', `has none here, but OpenShift gives it those of "${outer.prefix}"`);
 }
 
-/** Whether names that begin with `prefix` match `outer` as well. */
+/** Whether `outer` is for names of the entry `prefix` as soon as there is no such entry. */
 function covers(outer: string, prefix: string): boolean {
-  return isNested(prefix, outer) || prefix.startsWith(`${outer}:`);
+  if (isNested(prefix, outer) || prefix.startsWith(`${outer}:`)) return true;
+  // `*.a.io` wins over `b.a.io`, which is as long.
+  return isWildcard({ prefix }) && isNested(outer, prefix) && outer.length <= prefix.length;
 }
 
 function half({ kind, other }: SetFormat): string {

@@ -23,14 +23,16 @@ export const renderedMark = 'Written by "entrepot render';
 /** Says which command wrote the file, and from what; no time, so that the same input gives the same bytes. */
 export function headerLines(
   format: RenderFormat,
-  { registries }: Pick<Config, 'registries'>,
+  { registries, server }: Pick<Config, 'registries' | 'server'>,
   mirrorOf: MirrorAddress | undefined,
 ): readonly string[] {
-  const files = registries.files.length === 0 ? ['the built-in list of registries'] : registries.files;
+  const files = [...registries.files, ...(server.policies === undefined ? [] : [server.policies])];
   return [
     `${renderedMark} ${format}": change its source and write it again.`,
     ...(mirrorOf ? [`Mirror: ${urlOfMirror(mirrorOf)}, for what it lists.`] : []),
-    ...files.map((file) => `From: ${file.replaceAll(/[\x00-\x1f\x7f]+/g, ' ')}`),
+    ...(files.length === 0 ? ['the built-in list of registries'] : files).map(
+      (file) => `From: ${file.replaceAll(/[\x00-\x1f\x7f]+/g, ' ')}`,
+    ),
   ];
 }
 

@@ -27,7 +27,13 @@ export function registriesConf({
   }
   const agreed = agreeing(entries, warn);
   for (const entry of agreed) warnOfBlockedElsewhere(entry, warn);
-  const tables = agreed.map((entry) => tableOf(entry, warn));
+  const tables = agreed.flatMap((entry) => {
+    const text = tableOf(entry, warn);
+    // As a drop-in, an entry that says nothing would replace one of the node that does.
+    return mirrorOf && !entry.blocked && entry.mirrors.every(({ location }) => location === undefined)
+      ? []
+      : text;
+  });
   return [
     {
       path: 'registries.conf',
