@@ -14,8 +14,10 @@
  * settings of parts that go on: cache, transfers, connection limits, the background scrub and the TLS certificate (`reload` below).
  */
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { type Administration, createAdministration } from './admin/administration.ts';
 import type { Exports } from './airgap/export/export-request.ts';
+import { type Imports, openImports } from './airgap/import/imports.ts';
 import { cacheEvents } from './app/cache-events.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
@@ -59,7 +61,7 @@ export interface App {
   /** Lets answers in flight finish for `limits.stopGrace`, then cuts the rest. `cut` is their number. */
   stop(): Promise<{ readonly cut: number }>;
   /** What the commands do to the cache. It works without a start, too. */
-  readonly administration: Administration & Syncs & Exports;
+  readonly administration: Administration & Syncs & Exports & Imports;
   /** Durable work. It runs once the app has started. */
   readonly jobs: Jobs;
   /**
@@ -262,7 +264,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
   const exportDeps = { routes, cache, pull, warm, isListed, clock, syncs: syncs.commands };
   const exports = createLiveExports({ ...exportDeps, freeBytes: deps.freeBytes });
-  const administration = { ...createAdministration(adminDeps), ...syncs.commands, ...exports };
+  const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };
+  const imports = await openImports(importsDeps, join(data, 'imports'));
+  const administration = { ...createAdministration(adminDeps), ...syncs.commands, ...exports, ...imports };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());

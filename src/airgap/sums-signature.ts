@@ -5,7 +5,7 @@
  *   openssl pkey -in bundle.key -pubout -out bundle.pub
  *   openssl pkeyutl -verify -pubin -inkey bundle.pub -rawin -in NAME.sha256sums -sigfile NAME.sha256sums.sig
  */
-import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { readTextFile } from '../config/files/text-file.ts';
 import { EntrepotError } from '../errors.ts';
@@ -42,4 +42,24 @@ export async function signSums(key: KeyObject, file: string, sums: string): Prom
       cause: error,
     });
   }
+}
+
+/** A public key in PEM. Throws EntrepotError CREDENTIALS_UNUSABLE. */
+export function readVerifyKey(file: string): KeyObject {
+  const code = 'CREDENTIALS_UNUSABLE';
+  const pem = readTextFile(file, { code, encoding: 'latin1' });
+  if (pem === undefined) throw new EntrepotError(code, 'there is no such file', { file });
+  let key: KeyObject | undefined;
+  try {
+    key = createPublicKey(pem);
+  } catch {
+    // The error below says it.
+  }
+  if (key?.asymmetricKeyType === 'ed25519') return key;
+  throw new EntrepotError(code, 'is no public Ed25519 key in PEM', { file });
+}
+
+/** Whether the holder of the key has signed `sums`. */
+export function isSigned(sums: Uint8Array, signature: Uint8Array, key: KeyObject): boolean {
+  return verify(null, sums, key, signature);
 }

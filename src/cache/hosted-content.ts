@@ -16,6 +16,8 @@ import type { EventCause } from './index/outbox/outbox-event.ts';
 
 export interface Kept {
   readonly hosted: boolean;
+  /** Hosted by an import, not by a push. */
+  readonly imported?: boolean | undefined;
 }
 
 export interface HostedContent {
@@ -28,6 +30,8 @@ export interface HostedContent {
   writeFailed(error: unknown): void;
   /** Hosted tags of the image, sorted by bytes. */
   tags(image: string): Promise<readonly string[]>;
+  /** Those of them that an import brought. */
+  importedTags(image: string): Promise<readonly string[]>;
   /** Whether the image links anything. */
   knows(image: string): Promise<boolean>;
   /** Stored manifests of the image that are attached to `subject`: a page (`Catalogue.referrersOf`). */
@@ -50,6 +54,8 @@ export interface HostedContent {
   ): Promise<void>;
   /** All images, as `registry/repository`, that can serve the content now. */
   imagesServing(digest: Digest): Promise<readonly string[]>;
+  /** An image to which an import brought the content, and that can serve it. */
+  importedTo(digest: Digest): Promise<string | undefined>;
   /** Indexes of this image that list the manifest. */
   indexesOf(image: string, digest: Digest): Promise<readonly Digest[]>;
   /** Hosted or cached. */
@@ -80,7 +86,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
   const { cache, catalogue, inventory, contents, quotas, store, times, clock } = deps;
   const fromClient = (origin: Origin | undefined) =>
     origin === undefined ? undefined : isFromClient(origin);
-  const originOf = ({ hosted }: Kept) => (hosted ? 'push' : 'fill');
+  const originOf = ({ hosted, imported }: Kept) => (!hosted ? 'fill' : imported ? 'bundle' : 'push');
   const deletionBy = (cause: EventCause | undefined) => cause && { cause, at: clock.now() };
 
   /** The content must be kept from eviction meanwhile. False: it is not stored. */
@@ -125,10 +131,17 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     reserve: cache.reserve,
     writeFailed: cache.writeFailed,
     tags: catalogue.hostedTags,
+    importedTags: catalogue.importedTags,
     knows: async (image) => (await catalogue.linkedBy(image)).length > 0,
     referrersOf: catalogue.referrersOf,
     serves,
     imagesServing: async (digest) => ((await inventory.content(digest)) ? catalogue.imagesOf(digest) : []),
+    async importedTo(digest) {
+      if (!(await inventory.content(digest))) return undefined;
+      for (const image of await catalogue.imagesOf(digest))
+        if ((await catalogue.originOf(image, digest)) === 'bundle') return image;
+      return undefined;
+    },
     indexesOf: (image, digest) => catalogue.parentsOf(image, digest),
     async commitBlob(image, digest, size, file, kept) {
       const arrived = contents.arriving.take(digest);

@@ -10,10 +10,12 @@ import type { ListedImage } from '../admin/listed-images.ts';
 import type { ListedReplica, ListedRepository } from '../admin/replica-commands.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import type { ExportProgress, ExportReport, Exports } from '../airgap/export/export-request.ts';
+import type { ImportReport, Imports } from '../airgap/import/imports.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
 import type { Syncs } from '../replication/syncs.ts';
+import { sendVolume } from './send-volume.ts';
 
 interface ErrorBody {
   readonly error: { code?: string; message: string; file?: string; line?: number };
@@ -24,7 +26,7 @@ type Line<Progress, Report> = { progress: Progress } | { report: Report } | Erro
 /** Undefined if no server listens. Throws EntrepotError DATA_UNUSABLE if the socket belongs to another user. */
 export async function connectAdministration(
   socketPath: string,
-): Promise<(Administration & Syncs & Exports) | undefined> {
+): Promise<(Administration & Syncs & Exports & Imports) | undefined> {
   if (!(await isListening(socketPath))) return undefined;
 
   async function call<T>(command: string, args: object = {}): Promise<T> {
@@ -80,6 +82,12 @@ export async function connectAdministration(
       follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
     export: (request, { onProgress, signal }) =>
       follow<ExportProgress, ExportReport>('export', request, onProgress, signal),
+    async importVolume({ file, bytes }, { name, cached, signal }) {
+      const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal);
+      const value: unknown = JSON.parse(await text(answer));
+      if (answer.statusCode !== 200) throw asError(value as ErrorBody);
+      return value as ImportReport;
+    },
     jobs: {
       async *list(selection) {
         yield* await call<readonly ListedJob[]>('jobs-list', selection);

@@ -5,6 +5,7 @@
 
 import type { Administration } from '../admin/administration.ts';
 import type { Exports } from '../airgap/export/export-request.ts';
+import type { Imports } from '../airgap/import/imports.ts';
 import { isDataFolder } from '../cache/data-folder.ts';
 import { adminSocket } from '../config/admin-socket.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
@@ -20,7 +21,7 @@ import { readVersion } from './version.ts';
  */
 export async function withAdministration<T>(
   options: LoadOptions,
-  work: (administration: Administration & Syncs & Exports) => Promise<T>,
+  work: (administration: Administration & Syncs & Exports & Imports) => Promise<T>,
   { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<T> {
   const config = loadConfig(options);

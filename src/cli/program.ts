@@ -20,6 +20,7 @@ import {
   explanationAsJson,
   failureAsJson,
 } from './commands/explain.ts';
+import { addImportCommand } from './commands/import-command.ts';
 import { addJobCommands } from './commands/job-commands.ts';
 import { addRenderCommand } from './commands/render-command.ts';
 import { addReplicaCommands } from './commands/replica-commands.ts';
@@ -133,6 +134,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   addEventCommands(program, seam);
   addReplicaCommands(program, seam);
   addRenderCommand(program, seam);
+  addImportCommand(program, seam);
   return program;
 }
 

@@ -86,6 +86,17 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   };
 }
 
+/**
+ * Whether the same bytes can be read as an index and as an image, which lets one digest mean two things (CVE-2021-41190,
+ * image-spec "Security Considerations"). What they list would depend on the type under which they came first.
+ */
+export function isAmbiguous(bytes: Uint8Array): boolean {
+  const parsed = parseJson(bytes);
+  if (!parsed.ok || !isRecord(parsed.value)) return false;
+  const { manifests, config, layers, fsLayers } = parsed.value;
+  return manifests !== undefined && [config, layers, fsLayers].some((field) => field !== undefined);
+}
+
 /** The type of a manifest, if its members fit one type only. */
 function typeByShape(json: Record<string, unknown>): string | undefined {
   const { config, layers, manifests, fsLayers, signatures } = json;

@@ -15,9 +15,8 @@ import type { Clock } from '../lib/clock.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
-import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
+import { type Descriptor, isAmbiguous, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType, isSchema1Type } from '../oci/media-types.ts';
-import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import { isNoRoom } from './no-room.ts';
@@ -181,15 +180,4 @@ function problemOf(mediaType: string, bytes: Uint8Array): string | undefined {
 function digestOf(bytes: Uint8Array, wanted: Digest | undefined): Digest {
   const algorithm = wanted === undefined ? 'sha256' : digestAlgorithm(wanted);
   return parseDigest(`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`) as Digest;
-}
-
-/**
- * Whether the same bytes can be read as an index and as an image, which lets one digest mean two things (CVE-2021-41190,
- * image-spec "Security Considerations"). What they list would depend on the type under which they came first.
- */
-function isAmbiguous(bytes: Uint8Array): boolean {
-  const parsed = parseJson(bytes);
-  if (!parsed.ok || !isJsonObject(parsed.value)) return false;
-  const { manifests, config, layers, fsLayers } = parsed.value;
-  return manifests !== undefined && [config, layers, fsLayers].some((field) => field !== undefined);
 }

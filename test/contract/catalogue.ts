@@ -37,6 +37,13 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       await tagTo(catalogue, '0', 'theirs', 20);
       assert.deepEqual(await catalogue.hostedTags(image), ['1']);
       assert.deepEqual(await catalogue.hostedTags(other), []);
+      await catalogue.setTag(
+        image,
+        '2',
+        { ...(await catalogue.tag(image, '1'))!, endpoint: 'bundle' },
+        10_000,
+      );
+      assert.deepEqual(await catalogue.importedTags(image), ['2']);
       assert.equal(await catalogue.removeTag(image, '1'), true);
       assert.equal(await catalogue.removeTag(image, '1'), false);
       assert.equal(await catalogue.tag(image, '1'), undefined);

@@ -151,6 +151,11 @@ function catalogueOf(index: MemoryIndex): Catalogue {
         .filter(([, { endpoint }]) => isHosted(endpoint))
         .map(([tag]) => tag)
         .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    importedTags: async (image) =>
+      [...(index.tags.get(image) ?? [])]
+        .filter(([, { endpoint }]) => endpoint === 'bundle')
+        .map(([tag]) => tag)
+        .toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
     async setTag(image, tag, value, now) {
       const isOurs = isHosted(index.tags.get(image)?.get(tag)?.endpoint ?? '');
       if (isOurs && !isHosted(value.endpoint)) return;

@@ -24,6 +24,11 @@ export function isHosted(origin: Origin): boolean {
   return hostedOrigins.includes(origin);
 }
 
+/** An import brought it. It means what the archive said, whatever rules say of pushes. */
+export function isImported(origin: Origin): boolean {
+  return origin === 'bundle';
+}
+
 /** A client pushed or imported it, hosted or not; all else an endpoint gave. */
 export function isFromClient(origin: Origin): boolean {
   return isHosted(origin) || origin === 'fill';
@@ -75,6 +80,8 @@ export interface Catalogue {
   tags(image: string): Promise<readonly string[]>;
   /** Those of them that are hosted, in the same order. */
   hostedTags(image: string): Promise<readonly string[]>;
+  /** Those of them that an import brought. */
+  importedTags(image: string): Promise<readonly string[]>;
   /**
    * Points the tag at a manifest. A value with an older `checkedAt` than the known one changes nothing, unless the known one is
    * later than `now` (epoch ms), from a clock that was ahead. What an endpoint says does not move a hosted tag.

@@ -6,7 +6,7 @@ import type { Names } from './string-table.ts';
 
 type HostedRows = Pick<
   IndexRows,
-  'hosted' | 'isHosted' | 'lostHostedIn' | 'hostedTags' | 'hostedBy' | 'unlistedHosted'
+  'hosted' | 'isHosted' | 'lostHostedIn' | 'hostedTags' | 'importedTags' | 'hostedBy' | 'unlistedHosted'
 >;
 
 /** Manifests with so many children may list more than the index has (`content-rows.ts`, `mostChildren`). */
@@ -30,6 +30,10 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
     .pluck();
   const hostedTags = db
     .prepare<[number], string>(`SELECT tag FROM tags WHERE image = ? AND endpoint IN ${origins} ORDER BY tag`)
+    .pluck();
+  const importedTags = db
+    .prepare<[number], string>(`
+    SELECT tag FROM tags WHERE image = ? AND endpoint = (SELECT id FROM names WHERE name = 'bundle') ORDER BY tag`)
     .pluck();
   const unlisted = db.prepare<[number], { image: string; imageId: number; digest: Buffer }>(`
     SELECT n.name AS image, n.id AS imageId, c.digest
@@ -61,6 +65,10 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
     hostedTags(image) {
       const imageId = names.find(image);
       return imageId === undefined ? [] : hostedTags.all(imageId);
+    },
+    importedTags(image) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : importedTags.all(imageId);
     },
     hostedBy(image) {
       const imageId = names.find(image);

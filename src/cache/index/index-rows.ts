@@ -91,6 +91,7 @@ export interface IndexRows extends JobRows, OutboxRows, ReplicaRows, SelectionRo
   lostHostedIn(algorithm: DigestAlgorithm, first: number): readonly LostContent[];
   /** Tags of the image that are hosted, sorted by bytes. */
   hostedTags(image: string): readonly string[];
+  importedTags(image: string): readonly string[];
   /** What the image links as hosted, stored or lost. */
   hostedBy(image: string): readonly Digest[];
   /** See `Inventory.unlistedHosted`. */

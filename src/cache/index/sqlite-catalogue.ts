@@ -19,6 +19,7 @@ export function createSqliteCatalogue(rows: IndexRows, events: EventRecorder = n
     tag: async (image, tag) => rows.tag(image, tag),
     tags: async (image) => rows.tags(image),
     hostedTags: async (image) => rows.hostedTags(image),
+    importedTags: async (image) => rows.importedTags(image),
     async setTag(image, tag, value, now) {
       const durable = isHosted(value.endpoint);
       if (!durable && isHostedTag(image, tag)) return;

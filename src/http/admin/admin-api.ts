@@ -10,10 +10,12 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
 import type { ExportRequest, Exports } from '../../airgap/export/export-request.ts';
+import type { Imports } from '../../airgap/import/imports.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { arrayAnswer, progressAnswer } from './command-answers.ts';
+import { addImport } from './import-api.ts';
 
 export interface AdminApiOptions {
   readonly log: Pick<Log, 'info' | 'error'>;
@@ -28,9 +30,10 @@ const maxBody = 4 * 1024 * 1024;
 
 /** Errors are `{"error": {"code", "message", "file", "line"}}` with 400, or 500 for a bug, which is logged. */
 export function createAdminApi(
-  administration: Administration & Syncs & Exports,
+  administration: Administration & Syncs & Exports & Imports,
   { log }: AdminApiOptions,
 ): Hono {
+  const { errorBody, logFailed } = createFailures(log);
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
@@ -116,6 +119,8 @@ export function createAdminApi(
   };
 
   const app = new Hono();
+  // Before the limit of bodies: this one is an archive.
+  addImport(app, administration, log);
   app.use(bodyLimit({ maxSize: maxBody }));
   for (const [command, answer] of Object.entries(values)) {
     app.post(`/${command}`, async (c) => c.json(await answer(await begin(command, c.req.raw))));
@@ -132,6 +137,11 @@ export function createAdminApi(
     return args;
   }
 
+  return app;
+}
+
+/** What a client gets for an error. One that is a bug is logged. */
+function createFailures(log: Pick<Log, 'error'>) {
   function errorBody(error: unknown): object {
     if (error instanceof EntrepotError) {
       const { code, message, file, line } = error;
@@ -145,7 +155,7 @@ export function createAdminApi(
     log.error({ event: 'admin.failed', err }, 'a command failed');
   }
 
-  return app;
+  return { errorBody, logFailed };
 }
 
 /** What a command is about, for the log. */

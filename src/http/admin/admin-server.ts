@@ -10,6 +10,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Administration } from '../../admin/administration.ts';
 import type { Exports } from '../../airgap/export/export-request.ts';
+import type { Imports } from '../../airgap/import/imports.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createAdminApi } from './admin-api.ts';
@@ -22,7 +23,7 @@ export interface AdminServer {
 }
 
 export interface AdminServerDeps {
-  readonly administration: Administration & Syncs & Exports;
+  readonly administration: Administration & Syncs & Exports & Imports;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
@@ -34,6 +35,8 @@ export function createAdminServer(deps: AdminServerDeps, { path }: { readonly pa
   app.get('/healthz', (c) => c.text('ok\n'));
   app.route('/', createAdminApi(administration, { log }));
   const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  // An import sends hundreds of gigabytes in one request.
+  server.requestTimeout = 0;
 
   return {
     async start() {

@@ -1,5 +1,6 @@
 /**
- * Pulls of images that a `[[push]]` rule names. It stands before the pull of endpoints and answers what this server itself knows:
+ * Pulls of images that a `[[push]]` rule names, or that were imported. It stands before the pull of endpoints and answers what this
+ * server itself knows. Imported tags of an image without a rule, or in `fill`, are as in `overlay`.
  *
  *               local                        overlay                          fill
  *   tag         hosted, else 404             hosted, else as ever             as ever
@@ -27,7 +28,7 @@ export interface HostedPullDeps {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
   readonly cache: Pick<Cache, 'tag' | 'manifest' | 'open'>;
-  readonly content: Pick<HostedContent, 'tags' | 'referrersOf' | 'knows'>;
+  readonly content: Pick<HostedContent, 'tags' | 'importedTags' | 'referrersOf' | 'knows'>;
 }
 
 const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
@@ -37,14 +38,17 @@ function unconfirmed({ verdict }: Pulled<unknown> & { readonly found: false }): 
   return verdict.kind === 'notFound' ? 'hit' : 'stale';
 }
 
+function isHostedMode(mode: PushRule['mode'] | undefined): boolean {
+  return mode === 'local' || mode === 'overlay';
+}
+
 function hit<T>(value: T): Pulled<T> {
   return { found: true, value, cache: 'hit', trail: [] };
 }
 
-/** The first rule that matches an image counts. Without rules, `deps.pull` itself. */
+/** The first rule that matches an image counts. */
 export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[]): Pull {
   const { pull, cache, content } = deps;
-  if (rules.length === 0) return pull;
   const ruleOf = createPushRules(rules);
   const modeOf = ({ name }: ImageName) => ruleOf(name)?.mode;
   const referrers = createHostedReferrers({ cache, content });
@@ -74,7 +78,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     async manifest(target) {
       const { image, reference } = target;
       const mode = modeOf(image);
-      if (mode === undefined || mode === 'fill') return pull.manifest(target);
+      if (!isHostedMode(mode)) return pull.manifest(target);
       const { tag } = reference;
       const digest = tag === undefined ? reference.digest : await hostedTag(image.name, tag);
       const manifest = digest && (await cache.manifest(image.name, digest));
@@ -101,7 +105,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     async ensure(target, options) {
       const { image } = target;
       const mode = modeOf(image);
-      if (mode === undefined || mode === 'fill') return pull.ensure(target, options);
+      if (!isHostedMode(mode)) return pull.ensure(target, options);
       const digest = await hostedDigest(target);
       const size = digest && (await storedSize(target.kind, image.name, digest));
       if (digest && size !== undefined) return { ok: true, how: 'here', digest, size, trail: [] };
@@ -113,8 +117,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     async tags(target) {
       const { image, limit, after } = target;
       const mode = modeOf(image);
-      if (mode === undefined || mode === 'fill') return pull.tags(target);
-      const ours = await content.tags(image.name);
+      const ours = await (isHostedMode(mode) ? content.tags : content.importedTags)(image.name);
+      if (!isHostedMode(mode) && ours.length === 0) return pull.tags(target);
       if (mode === 'local') {
         const isKnown = ours.length > 0 || (await content.knows(image.name));
         return isKnown ? hit(page(ours, limit, after)) : absent;
@@ -130,7 +134,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
 
     async referrers(target) {
       const mode = modeOf(target.image);
-      if (mode === undefined) return pull.referrers(target);
+      if (mode === undefined && (await content.importedTags(target.image.name)).length === 0)
+        return pull.referrers(target);
       if (mode === 'local') return hit(await referrers.only(target));
       const theirs = await pull.referrers(target);
       const value = await referrers.merged(target, theirs.found ? theirs.value : undefined);

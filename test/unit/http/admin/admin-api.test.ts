@@ -2,11 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
 import type { Administration } from '../../../../src/admin/administration.ts';
-import type { Exports } from '../../../../src/airgap/export/export-request.ts';
 import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
-import type { Syncs } from '../../../../src/replication/syncs.ts';
 
-type Commands = Administration & Syncs & Exports;
+type Commands = Parameters<typeof createAdminApi>[0];
 
 test('a client that does not read costs a bounded number of lines, and still gets the report', async () => {
   const report = { checked: 1, bytes: 1, damaged: [], unreadable: [] };

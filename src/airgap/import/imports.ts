@@ -1,0 +1,239 @@
+/**
+ * `entrepot import`: one archive after the other, in any order, as often as one likes.
+ *
+ *   archive -> stage (hashed) -> what it names is noted -> each image that is whole now goes into the cache, with its tag
+ *
+ * Images that are not whole wait for a later archive. Nothing of an archive is visible that is malformed anywhere.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HostedContent } from '../../cache/hosted-content.ts';
+import { writeFileSafely } from '../../lib/safe-write.ts';
+import { systemCode } from '../../lib/thrown.ts';
+import { type Digest, digestHex } from '../../oci/digest.ts';
+import type { Archive, ReadOptions, WantedRef } from './archive.ts';
+import { type Closure, closureOf } from './closure.ts';
+import { type DiskStage, type DiskStageDeps, openDiskStage } from './disk-stage.ts';
+import { createPendingImports, keyOf, type PendingImports, type Wanted } from './pending.ts';
+import { putImage, siteHoldings } from './put-image.ts';
+import { readArchive, type Volume } from './read-archive.ts';
+
+export interface ImportOptions extends ReadOptions {
+  /** The content may be evicted, and its tags are revalidated, as if it had been pulled. */
+  readonly cached?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ImportedImage {
+  /** `registry/repository:tag`, or `@digest` without a tag. */
+  readonly reference: string;
+  readonly digest: Digest;
+  /** `partial`: something is lacking, and the image is not visible yet. */
+  readonly state: 'done' | 'partial';
+  /** How many contents are lacking, and some of them. */
+  readonly lacking: number;
+  readonly examples: readonly Digest[];
+  /** Volumes of the bundle that have what is lacking. */
+  readonly volumes: readonly number[];
+  /** Its registry is in no registries.conf: clients are refused. */
+  readonly isUnlisted: boolean;
+}
+
+export interface ImportReport {
+  readonly file: string;
+  readonly format: Archive['format'];
+  readonly bundle: Digest | null;
+  readonly volume: number | null;
+  readonly volumes: number | null;
+  /** Of this archive, and those of earlier ones that it completed. */
+  readonly images: readonly ImportedImage[];
+  /** All contents of the images that are done. */
+  readonly digests: readonly Digest[];
+  readonly notes: readonly string[];
+  /** A name of the data folder. */
+  readonly store: string;
+}
+
+export interface Imports {
+  /**
+   * Takes in one archive. Throws EntrepotError: BUNDLE_INVALID, DATA_UNUSABLE where there is no room, USAGE where the archive lacks names.
+   */
+  importVolume(volume: Volume, options: ImportOptions): Promise<ImportReport>;
+}
+
+export interface ImportsDeps extends DiskStageDeps {
+  readonly content: HostedContent;
+  readonly isListed: (registry: string) => boolean;
+}
+
+/** Contents that are lacking are named up to this number. */
+const maxExamples = 20;
+
+/** `folder`: `imports/` of the data folder, which this process holds. What is old in it is removed now. */
+export async function openImports(deps: ImportsDeps, folder: string): Promise<Imports> {
+  const { content, clock } = deps;
+  let stage: DiskStage | undefined = existsSync(folder) ? await openDiskStage(deps, folder) : undefined;
+  const pending = createPendingImports(folder, clock.now);
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function run(volume: Volume, options: ImportOptions): Promise<ImportReport> {
+    stage ??= await openDiskStage(deps, folder);
+    try {
+      const archive = await readArchive(volume, stage, options);
+      const wanted = wantedOf(archive, volume.file, options);
+      await supersede(pending, wanted);
+      await pending.put(wanted);
+      const settling = createSettling({ stage, content, pending, isListed: deps.isListed });
+      try {
+        await settling.check(wanted);
+      } catch (error) {
+        await pending.remove(wanted.key);
+        throw error;
+      }
+      for (const one of await pending.all())
+        await settling.settle(one, one.key === wanted.key, options.signal);
+      if ((await pending.all()).length === 0) await stage.clear();
+      const { images, digests, notes } = settling.found;
+      const { bundle } = archive;
+      return {
+        file: volume.file,
+        format: archive.format,
+        bundle: bundle?.bundle ?? null,
+        volume: bundle?.volume ?? null,
+        volumes: bundle?.volumes ?? null,
+        images,
+        digests: [...digests].toSorted(),
+        notes: [...archive.notes, ...notes],
+        store: await storeName(folder),
+      };
+    } finally {
+      stage.release();
+    }
+  }
+
+  return {
+    importVolume(volume, options) {
+      // One at a time: images of two archives may share contents in the stage.
+      const next = last.then(() => run(volume, options));
+      last = next.catch(() => {});
+      return next;
+    },
+  };
+}
+
+/** What an archive wants. */
+export function wantedOf({ bundle, refs, format }: Archive, file: string, options: ImportOptions): Wanted {
+  return {
+    file,
+    key: bundle ? digestHex(bundle.bundle) : keyOf(refs),
+    refs,
+    omitted: bundle?.omitted ?? [],
+    mayLackPlatforms: format !== 'bundle',
+    cached: options.cached ?? false,
+    places: (bundle?.blobs ?? []).map(
+      ({ digest, parts }) => [digest, parts.map(({ volume }) => volume)] as const,
+    ),
+  };
+}
+
+/** An image as reports show it. */
+export function describeImage(
+  ref: WantedRef,
+  { lacking }: Pick<Closure, 'lacking'>,
+  places: Wanted['places'],
+  isUnlisted: boolean,
+): ImportedImage {
+  const wanted = new Set(lacking);
+  const volumes = places.flatMap(([digest, at]) => (wanted.has(digest) ? at : []));
+  return {
+    reference: ref.tag === null ? `${ref.name}@${ref.digest}` : `${ref.name}:${ref.tag}`,
+    digest: ref.digest,
+    state: lacking.length === 0 ? 'done' : 'partial',
+    lacking: lacking.length,
+    examples: lacking.slice(0, maxExamples),
+    volumes: [...new Set(volumes)].toSorted((one, other) => one - other),
+    isUnlisted,
+  };
+}
+
+/** The note on platforms that an index lists and the archive has not. */
+export function platformNote(ref: WantedRef, platforms: readonly string[]): string {
+  const shown = platforms.slice(0, maxExamples).join(', ');
+  return `${ref.name}${ref.tag === null ? '' : `:${ref.tag}`}: the archive has not ${shown}`;
+}
+
+interface SettlingDeps extends Pick<ImportsDeps, 'content' | 'isListed'> {
+  readonly stage: DiskStage;
+  readonly pending: PendingImports;
+}
+
+/** Puts what is whole into the cache, and collects what the report says. */
+function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
+  const images: ImportedImage[] = [];
+  const digests = new Set<Digest>();
+  const notes: string[] = [];
+  const site = { stage, content };
+
+  function holdingsOf({ omitted }: Wanted) {
+    const named = (why: string) => new Set(omitted.flatMap((one) => (one.why === why ? [one.digest] : [])));
+    return { holdings: siteHoldings(site, named('base')), platforms: named('platform') };
+  }
+
+  function look(wanted: Wanted, ref: WantedRef): Promise<Closure> {
+    const { holdings, platforms } = holdingsOf(wanted);
+    const rules = { omitted: platforms, mayLackPlatforms: wanted.mayLackPlatforms };
+    return closureOf(ref, holdings, rules, wanted.file);
+  }
+
+  return {
+    found: { images, digests, notes },
+    /** Throws EntrepotError BUNDLE_INVALID if one of the images can never be whole. */
+    async check(wanted: Wanted): Promise<void> {
+      for (const ref of wanted.refs) await look(wanted, ref);
+    },
+    async settle(wanted: Wanted, isCurrent: boolean, signal: AbortSignal | undefined): Promise<void> {
+      const left: WantedRef[] = [];
+      for (const ref of wanted.refs) {
+        signal?.throwIfAborted();
+        const closure = await look(wanted, ref);
+        const isWhole = closure.lacking.length === 0;
+        if (isWhole) {
+          const { holdings } = holdingsOf(wanted);
+          await putImage(ref, closure, site, { holdings, cached: wanted.cached });
+          for (const { digest } of closure.manifests) digests.add(digest);
+          for (const digest of closure.blobs) digests.add(digest);
+          if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
+        } else left.push(ref);
+        const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
+        if (isCurrent || isWhole) images.push(describeImage(ref, closure, wanted.places, isUnlisted));
+      }
+      if (left.length === 0) await pending.remove(wanted.key);
+      else if (left.length < wanted.refs.length && !isCurrent) await pending.put({ ...wanted, refs: left });
+    },
+  };
+}
+
+/** Tags that the newest archive names leave the older ones. */
+async function supersede(pending: PendingImports, wanted: Wanted): Promise<void> {
+  const tags = new Set(wanted.refs.flatMap(({ name, tag }) => (tag === null ? [] : [`${name}:${tag}`])));
+  for (const other of await pending.all()) {
+    if (other.key === wanted.key) continue;
+    const refs = other.refs.filter(({ name, tag }) => !tags.has(`${name}:${tag}`));
+    if (refs.length === 0) await pending.remove(other.key);
+    else if (refs.length < other.refs.length) await pending.put({ ...other, refs });
+  }
+}
+
+/** Made with the first import. */
+async function storeName(folder: string): Promise<string> {
+  const path = join(folder, 'store-name');
+  const known = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
+  if (known !== undefined) return known.trim();
+  const name = randomUUID();
+  writeFileSafely(path, `${name}\n`);
+  return name;
+}
