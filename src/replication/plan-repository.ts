@@ -20,7 +20,7 @@ import type { SelectionChange } from '../cache/index/selections/selections.ts';
 import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
-import { attachedTags } from '../oci/attached-tags.ts';
+import { attachedTags, isAttached } from '../oci/attached-tags.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-types.ts';
 import type { Tag } from '../oci/reference.ts';
@@ -170,12 +170,16 @@ async function planDigests(deps: SyncDeps, work: RepositoryWork): Promise<Reposi
   const put = tags.flatMap(({ tag, digest, action }) =>
     digest && action !== 'hosted' ? [{ tag, digest, gone: undefined }] : [],
   );
-  const drop = known.flatMap(({ tag }) => (tags.some((one) => one.tag === tag) ? [] : [tag]));
-  const warning =
-    list !== false && !list.ok
-      ? `its tags could not be listed, so tags of signatures are left out: ${verdictText(list.verdict, list.trail)}`
+  // Some registries have no list for a repository without tags.
+  const problem =
+    list !== false && !list.ok && list.verdict.kind !== 'notFound'
+      ? `tags of signatures could not be listed: ${verdictText(list.verdict, list.trail)}`
       : null;
-  return { image, listed, tags, change: { put, drop }, problem: null, warning };
+  // What a listing that failed does not tell of is still selected.
+  const isKept = (tag: string) =>
+    tags.some((one) => one.tag === tag) || (problem !== null && isAttached(tag));
+  const drop = known.flatMap(({ tag }) => (isKept(tag) ? [] : [tag]));
+  return { image, listed, tags, change: { put, drop }, problem, warning: null };
 }
 
 async function planDigest(deps: SyncDeps, work: RepositoryWork, digest: Digest): Promise<PlannedTag> {

@@ -196,6 +196,29 @@ describe('digests', () => {
   });
 });
 
+describe('digests and a list of tags that fails', () => {
+  it('are not done, and leave the signatures selected', async (t) => {
+    const { registry, proxy, run } = await world(t, {
+      block: `digests = ["${image.digest}"]\npin = true`,
+    });
+    const signature = `${image.digest.replace(':', '-')}.sig`;
+    registry.putImage('team/app', undefined, image);
+    registry.putImage('team/app', signature, buildArtifact(image, { content: 'signature' }));
+    await run();
+    const isPinned = async () => {
+      const kept = await Array.fromAsync(proxy.app.administration.list(`${registry.host}/**`));
+      return kept.find(({ tag }) => tag === signature)?.pinned;
+    };
+    await run();
+    assert.equal(await isPinned(), true);
+    registry.on({ kind: 'tags' }, status(503));
+    const report = await run();
+    assert.equal(report.state, 'partial');
+    assert.match(report.repositories[0]?.problem ?? '', /^tags of signatures could not be listed: /);
+    assert.equal(await isPinned(), true);
+  });
+});
+
 describe('referrers of some types', () => {
   it('come by the API and by the fallback tag, and others do not', async (t) => {
     const wanted = buildArtifact(image, {
