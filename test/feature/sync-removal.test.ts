@@ -1,6 +1,7 @@
 /** `missing = "delete"` of `[[sync]]`: what goes, what stays, and what nothing may take away (issue 13, reference 3.3 and 3.5). */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import type { SyncReport } from '../../src/replication/sync-block.ts';
 import { runCommand } from '../support/commands.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
@@ -262,6 +263,33 @@ describe('nothing is removed', () => {
       await clock.advance(8 * step);
     }
     assert.deepEqual(await tagsHere(made), ['1', 'old']);
+  });
+
+  it('that a pin or the configuration keeps since the run has begun', async (t) => {
+    const made = await afterLoss(t);
+    const { run, clock, registry, proxy } = made;
+    const { administration } = proxy.app;
+    const pin = `${registry.host}/team/app:old`;
+    await run();
+    await clock.advance(8 * step);
+    /** While a tag comes that is new at the registry: the plan is made then. */
+    const whileBringing = (seed: string, work: () => Promise<unknown>) => {
+      registry.putImage('team/app', seed, buildImage({ seed, layers: [1000] }));
+      registry.on({ kind: 'blob', nth: 1 }, { before: async () => void (await work()) });
+      return run();
+    };
+    const reasonOf = ({ repositories: [repository] }: SyncReport) =>
+      repository?.tags.find(({ tag }) => tag === 'old')?.reason ?? '';
+    const kept = await whileBringing('2', () => administration.pin(pin));
+    assert.equal(reasonOf(kept), 'it stays, since a pin keeps it');
+    assert.deepEqual(await tagsHere(made), ['1', '2', 'old']);
+    await administration.unpin(pin);
+    const source = `source = "${registry.host}/team/app"`;
+    const report = await whileBringing('3', () =>
+      proxy.reload({ toml: `[[sync]]\nname = "app"\n${source}\nmissing = "keep"` }),
+    );
+    assert.match(report.warning ?? '', /^nothing is removed, since entrepot.toml has changed the block/);
+    assert.deepEqual(await tagsHere(made), ['1', '2', '3', 'old']);
   });
 
   it('that an endpoint has confirmed while the run was under way', async (t) => {

@@ -101,7 +101,7 @@ async function planOne(deps: SyncDeps, work: RepositoryWork, one: GoneHere): Pro
   const plan = goneTag(tag, here.digest);
   const from = goesFrom(gone, block);
   if (from === undefined) return { ...plan, reason: `${why}; it stays here` };
-  const keeper = await keeperOf(deps, work, one);
+  const keeper = await keeperOf(deps, block, { ...one, image: work.image.name });
   if (keeper !== undefined) return { ...plan, reason: `${why}; it stays, since ${keeper}` };
   if (letsGo(gone, block, now)) return { ...plan, action: 'remove', reason: why };
   const until = new Date(from).toISOString();
@@ -109,19 +109,19 @@ async function planOne(deps: SyncDeps, work: RepositoryWork, one: GoneHere): Pro
   return { ...plan, until, reason: `${why}; ${when}` };
 }
 
-/** What else keeps a tag that its block would let go, for "since ..."; undefined: nothing. */
-async function keeperOf(
+/** What else keeps a tag that `block` would let go, for "since ..."; undefined: nothing. */
+export async function keeperOf(
   { admin, selections, blocks }: SyncDeps,
-  { block, image }: RepositoryWork,
-  { tag, listed, now }: GoneHere,
+  block: SyncBlock,
+  { image, tag, listed, now }: Pick<GoneHere, 'tag' | 'listed' | 'now'> & { readonly image: string },
 ): Promise<string | undefined> {
-  if (admin.isPinned(image.name, tag)) return 'a pin keeps it';
-  const told = await selections.ofTag(image.name, tag);
+  if (admin.isPinned(image, tag)) return 'a pin keeps it';
+  const told = await selections.ofTag(image, tag);
   for (const other of blocks().filter(({ name }) => name !== block.name)) {
     const its = told.find((one) => one.block === other.name);
     if (its && !its.gone) return `the block "${other.name}" selects it, too`;
     if (its && !letsGo(its.gone, other, now)) return `the block "${other.name}" keeps it`;
-    if (its || !listed.includes(tag) || !(await mayYetSelect(selections, other, image.name, tag))) continue;
+    if (its || !listed.includes(tag) || !(await mayYetSelect(selections, other, image, tag))) continue;
     return `the block "${other.name}" selects it, too, and has not looked at it yet`;
   }
   return undefined;

@@ -3,13 +3,17 @@
  *
  *   the run is not done as a whole ........... nothing is removed
  *   more than `max_delete` allows ............ nothing is removed, until a person allows it for one run
+ *   the block was changed meanwhile .......... nothing is removed
  *   an endpoint confirmed it meanwhile ....... it stays
+ *   a pin or another block keeps it by now ... it stays
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { SyncBlock } from '../../config/sync-config.ts';
 import { parseTag, type Tag } from '../../oci/reference.ts';
 import type { TagResult } from '../bring-tag.ts';
 import type { SyncDeps } from '../sync-deps.ts';
 import { mostOf } from './gone-tags.ts';
+import { keeperOf } from './plan-gone.ts';
 
 export interface RemovalOptions {
   /** Every repository was listed as a whole, and every selected tag is here. */
@@ -42,14 +46,17 @@ export async function removeGone<
 ): Promise<{ readonly repositories: readonly Repository[]; readonly warning: string | null }> {
   const count = repositories.flatMap(({ tags }) => tags.filter(isGoing)).length;
   if (count === 0) return { repositories, warning: null };
-  const limit = allowsDelete ? undefined : await removalLimit(deps, block, count);
-  const held = isGood ? limit : 'nothing is removed by a run that is not done as a whole';
+  const held = isGood
+    ? await heldBy(deps, block, { count, allowsDelete })
+    : 'nothing is removed by a run that is not done as a whole';
   const done: Repository[] = [];
   for (const repository of repositories) {
     const tags: TagResult[] = [];
     for (const result of repository.tags) {
       tags.push(
-        isGoing(result) && held === undefined ? await remove(deps, repository.image, result, since) : result,
+        isGoing(result) && held === undefined
+          ? await remove(deps, block, { image: repository.image, result, since })
+          : result,
       );
     }
     done.push({ ...repository, tags });
@@ -57,24 +64,37 @@ export async function removeGone<
   return { repositories: done, warning: held ?? null };
 }
 
+async function heldBy(
+  deps: SyncDeps,
+  block: SyncBlock,
+  { count, allowsDelete }: { readonly count: number; readonly allowsDelete: boolean },
+): Promise<string | undefined> {
+  if (!deps.blocks().some((one) => isDeepStrictEqual(one, block)))
+    return 'nothing is removed, since entrepot.toml has changed the block while the run was under way';
+  return allowsDelete ? undefined : await removalLimit(deps, block, count);
+}
+
 function isGoing({ action }: TagResult): boolean {
   return action === 'remove';
 }
 
+/** A run may last for hours: what the plan has looked at is looked at again. */
 async function remove(
-  { cache, selections }: SyncDeps,
-  image: string,
-  result: TagResult,
-  since: number,
+  deps: SyncDeps,
+  block: SyncBlock,
+  { image, result, since }: { readonly image: string; readonly result: TagResult; readonly since: number },
 ): Promise<TagResult> {
+  const { cache, selections, clock } = deps;
   const tag: Tag | undefined = parseTag(result.tag);
   const here = tag && (await cache.tag(image, tag));
   if (!tag || (here && (here.digest !== result.digest || here.checkedAt >= since))) {
     return { ...result, reason: 'it came back while the run was under way' };
   }
+  const keeper = await keeperOf(deps, block, { image, tag, listed: [], now: clock.now() });
+  if (keeper !== undefined) return { ...result, reason: `it stays, since ${keeper}` };
   await cache.dropTag(image, tag);
-  for (const { block } of await selections.ofTag(image, tag)) {
-    await selections.change(block, image, { put: [], drop: [tag] });
+  for (const { block: name } of await selections.ofTag(image, tag)) {
+    await selections.change(name, image, { put: [], drop: [tag] });
   }
   return { ...result, state: 'done' };
 }
