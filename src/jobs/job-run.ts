@@ -24,7 +24,7 @@ export interface JobRunDeps {
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** Told of each run that has ended. */
   readonly ended: (kind: string, outcome: JobOutcome['kind'] | 'stopped', seconds: number) => void;
-  /** Names this process in claims; no other one has it. */
+  /** Names the claim; no other one has it. */
   readonly owner: string;
 }
 

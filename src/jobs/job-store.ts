@@ -15,7 +15,7 @@ export interface JobFilter {
 /** The claim of one process on one job. */
 export interface Claim {
   readonly id: JobId;
-  /** The process that claimed the job. */
+  /** What claimed the job: each run has another one. */
   readonly owner: string;
 }
 

@@ -25,6 +25,8 @@ export interface JobRunner {
 
 export interface JobRunnerDeps extends JobRunDeps {
   readonly store: JobStore;
+  /** Names this process; no other one has it. Each claim adds a number of its own. */
+  readonly owner: string;
 }
 
 /** ms: between two beats, of a stop, and after the store failed. */
@@ -51,6 +53,7 @@ export function createJobRunner(
   let beating: Timer | undefined;
   let looking: Promise<void> | undefined;
   let isAsked = false;
+  let claims = 0;
   let uncutRuns = history.runs;
   let stopping: Promise<void> | undefined;
 
@@ -92,10 +95,13 @@ export function createJobRunner(
 
   async function claimDue(): Promise<void> {
     for (let free = freeKinds(); free.length > 0 && !stopping; free = freeKinds()) {
-      const job = await store.claim(free, owner, lease, clock.now());
+      // A claim of its own: a run whose lease was lost, as when the clock is set, must not live on by the claim of the next one.
+      claims += 1;
+      const claimant = `${owner} ${claims}`;
+      const job = await store.claim(free, claimant, lease, clock.now());
       const kind = job && kinds.get(job.kind);
       if (!kind) return;
-      const run = new JobRun(job, deps);
+      const run = new JobRun(job, { ...deps, owner: claimant });
       if (stopping) run.stop();
       running.set(
         run,

@@ -160,6 +160,32 @@ describe('the runner of jobs', () => {
     assert.equal((await store.find(id))?.state, 'running', 'there');
   });
 
+  it('aborts a run whose lease it has taken itself, since the clock of the machine was set', async (t) => {
+    const kind = scriptedKind();
+    const memory = createMemoryJobs();
+    let ahead = 0;
+    const store = {
+      ...memory,
+      claim: (...[kinds, owner, lease, now]: Parameters<typeof memory.claim>) =>
+        memory.claim(kinds, owner, lease, now + ahead),
+      beat: (...[claim, lease, told, now]: Parameters<typeof memory.beat>) =>
+        memory.beat(claim, lease, told, now + ahead),
+    };
+    const { clock, runner, add } = startRunner(t, { kinds: [kind], store });
+    const id = await add('a');
+    ahead = 60 * minute;
+    runner.wake();
+    await clock.advance(0);
+    assert.equal(kind.runs.length, 2, 'its lease has ended by that clock');
+    await clock.advance(30_000);
+    assert.deepEqual(
+      kind.runs.map(({ signal }) => signal.aborted),
+      [true, false],
+    );
+    await clock.advance(0);
+    assert.equal((await store.find(id))?.state, 'running', 'the second run');
+  });
+
   it('goes on when the store fails for a while', async (t) => {
     const kind = scriptedKind();
     const memory = createMemoryJobs();
