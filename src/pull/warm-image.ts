@@ -80,6 +80,8 @@ export function createWarmImage({
     const notes: string[] = [];
     const manifests = new Set<Digest>();
     const blobs = new Map<Digest, Wanted>();
+    /** Children, and whether only attestations want them. Indexes that list each other twice must not double the work each time. */
+    const taken = new Map<Digest, boolean>();
 
     function miss(isExtra: boolean, what: string): void {
       if (isExtra) notes.push(`${what} (an attestation, which no client needs to run the image)`);
@@ -114,6 +116,9 @@ export function createWarmImage({
       for (const child of chosenParts(manifest.children, platforms)) {
         const isExtraChild = isExtra || child.platform === attestationPlatform;
         if (isManifestType(child.mediaType)) {
+          const isOnlyExtra = taken.get(child.digest);
+          if (isOnlyExtra === false || isOnlyExtra === isExtraChild) continue;
+          taken.set(child.digest, isExtraChild);
           await takeManifest({ registry, repository, digest: child.digest }, false, isExtraChild);
         } else if (!isElsewhere(child) && blobs.get(child.digest)?.isExtra !== false) {
           blobs.set(child.digest, { descriptor: child, isExtra: isExtraChild });
