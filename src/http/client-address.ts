@@ -1,5 +1,5 @@
 /**
- * The IP address of the client of a request: for failed logins and the log. It is the peer of the connection, unless that is a
+ * The IP address of the client of a request: for failed logins, events and the log. It is the peer of the connection, unless that is a
  * proxy of `trusted_proxies`. Each proxy appends the address that it was asked from, so the list is read from its right end:
  *
  *   X-Forwarded-For: 198.51.100.9, 203.0.113.7, 10.0.0.3     peer 10.0.0.2, trusted: 10.0.0.0/8

@@ -20,6 +20,7 @@ import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
 import { createBodyBudget } from './body-budget.ts';
+import type { AddressOf } from './client-address.ts';
 import { closeLingering } from './push/lingering-close.ts';
 import { answerPush } from './push/push-api.ts';
 import { noPushAnswer } from './push/push-failure.ts';
@@ -30,6 +31,7 @@ export interface WriteHandlerDeps {
   readonly push: Push;
   readonly route: Router;
   readonly clock: Clock;
+  readonly addressOf: AddressOf;
   /** The `Via` header of requests that this server sends upstream. */
   readonly via?: string | undefined;
 }
@@ -48,7 +50,7 @@ export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
 }
 
 /** Answers once; `answer` rejects where the storage fails. */
-export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps): WriteHandler {
+export function createWriteHandler({ push, route, clock, addressOf, via }: WriteHandlerDeps): WriteHandler {
   const bodies = createBodyBudget(maxHeld, 'manifests');
 
   return (request, admission, { incoming, outgoing }) => {
@@ -82,7 +84,7 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
         ...pushedTo(routed),
         method,
         owner: `${admission.principal.kind}:${admission.principal.name}`,
-        cause: causeOf(incoming, admission),
+        cause: causeOf(incoming, admission, addressOf(incoming)),
         query: new URLSearchParams(rawQuery),
         headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
         body,
@@ -111,10 +113,14 @@ export function createWriteHandler({ push, route, clock, via }: WriteHandlerDeps
 /** Characters of a text of the client that events repeat. */
 const maxText = 200;
 
-function causeOf({ method = '', headers, socket }: IncomingMessage, { principal }: Admission): EventCause {
+function causeOf(
+  { method = '', headers, socket }: IncomingMessage,
+  { principal }: Admission,
+  address: string,
+): EventCause {
   return {
     actor: principal.name,
-    address: socket.remoteAddress ?? '',
+    address,
     host: (headers.host ?? '').slice(0, maxText),
     isTls: socket instanceof TLSSocket,
     method,

@@ -8,8 +8,9 @@ import { type RunningApp, startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { get } from '../support/http-client.ts';
-import { sha256 } from '../support/pusher.ts';
+import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
 import { raw } from '../support/raw-http.ts';
+import { image, startWithSink } from '../support/sink-app.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const trusted = { top: 'trusted_proxies = ["127.0.0.1"]' };
@@ -72,6 +73,18 @@ describe('a client behind a trusted proxy', () => {
     assert.equal((await slowed).status, 401);
     const refused = proxy.log.filter(({ event }) => event === 'events.refused');
     assert.deepEqual(new Set(refused.map(({ client }) => client)), new Set(['203.0.113.7', '203.0.113.8']));
+  });
+
+  it('is the client of events that go out', async (t) => {
+    const { receiver, app } = await startWithSink(t, {
+      sink: 'format = "distribution"',
+      top: trusted.top,
+    });
+    const client = pusher(app.url, image, { 'x-forwarded-for': '203.0.113.7' });
+    await client.blob('config');
+    await client.manifest('1', imageManifest(['config']));
+    const [{ event } = assert.fail()] = await receiver.took(1);
+    assert.equal((event.request as { addr: string }).addr, '203.0.113.7');
   });
 
   it('is trusted, or not any more, from a reload on', async (t) => {

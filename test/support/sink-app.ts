@@ -25,6 +25,8 @@ interface Started {
   /** Lines of the `[[events.out]]`. */
   readonly sink?: string;
   readonly more?: string;
+  /** Lines before the first table. */
+  readonly top?: string;
   readonly deps?: Partial<AppDeps>;
   readonly registries?: string;
 }
@@ -37,12 +39,12 @@ export function sinkOf({ url }: Pick<EventReceiver, 'url'>, name: string, lines:
 /** An app with one sink, and a client that pushes to it. */
 export async function startWithSink(
   t: TestContext,
-  { sink = '', more = '', deps = {}, registries = '' }: Started = {},
+  { sink = '', more = '', top = '', deps = {}, registries = '' }: Started = {},
 ) {
   const receiver = await startEventReceiver(t);
   const folder = tempFolder(t);
   writeFileSync(join(folder, 'secret'), `${secret}\n`);
-  const toml = `${rules}${more}\n${sinkOf(receiver, 'audit', sink || 'format = "cloudevents"')}`;
+  const toml = `${top}\n${rules}${more}\n${sinkOf(receiver, 'audit', sink || 'format = "cloudevents"')}`;
   const app = await startApp(t, { registries, toml, folder }, deps);
   const client = pusher(app.url, image);
   return {
