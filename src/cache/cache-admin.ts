@@ -115,7 +115,21 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const matchesPin = (name: string) => pins.pattern?.(name) ?? false;
   const isPinned = (image: string, tag: string | undefined) =>
     matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
-  const purge = createPurge({ listing, contents, isPinned });
+
+  async function manifests(image: string): Promise<readonly ListedManifest[]> {
+    const kept = await listing.keptManifests(image);
+    const names = await catalogue.namesOf(kept.map(({ digest }) => digest));
+    const isPinnedByBlock = (n: number) =>
+      pins.rule?.({ images: [], tags: [], selectedBy: names[n]?.selectedBy ?? [] }) ?? false;
+    return kept.map((one, n) => ({
+      ...one,
+      pinned: isPinned(image, one.tag) || isPinnedByBlock(n),
+      hosted: isHosted(one.endpoint),
+    }));
+  }
+
+  const pinnedOf = async (image: string) => (await manifests(image)).filter(({ pinned }) => pinned);
+  const purge = createPurge({ contents, pinnedOf, clock: deps.clock });
 
   /** Says what the matter is where the index cannot be written. */
   async function written<T>(work: Promise<T>): Promise<T> {
@@ -175,17 +189,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     },
     images: listing.images,
     eachImage,
-    async manifests(image) {
-      const kept = await listing.keptManifests(image);
-      const names = await catalogue.namesOf(kept.map(({ digest }) => digest));
-      const isPinnedByBlock = (n: number) =>
-        pins.rule?.({ images: [], tags: [], selectedBy: names[n]?.selectedBy ?? [] }) ?? false;
-      return kept.map((one, n) => ({
-        ...one,
-        pinned: isPinned(image, one.tag) || isPinnedByBlock(n),
-        hosted: isHosted(one.endpoint),
-      }));
-    },
+    manifests,
     children: catalogue.children,
     async serves(image, digest) {
       const { content, linked } = await catalogue.find(image, digest);

@@ -107,6 +107,35 @@ describe('a deletion', () => {
   }
 });
 
+describe('a purge of what is hosted', () => {
+  it('is told as deletions, and a purge of what is cached is not', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    registry.putImage('team/app', '1', buildImage({ layers: [2000] }));
+    const { receiver, app, push } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["delete"]',
+      registries: insecureRegistry(registry.host),
+    });
+    const cached = `${registry.host}/team/app`;
+    assert.equal((await get(`${app.url}/v2/${cached}/manifests/1`)).status, 200);
+    const digest = await push('1', 'config', 'layer');
+    await push('2', 'config', 'layer');
+    const { purge } = app.app.administration;
+    await purge(cached, { pinned: false, hosted: true });
+    await purge(image, { pinned: false, hosted: false }).catch(() => {});
+    await purge(`${image}:2`, { pinned: false, hosted: true });
+    await purge(image, { pinned: false, hosted: true });
+    const taken = await receiver.took(2);
+    assert.deepEqual(
+      taken.map(({ event }) => event.data),
+      [
+        { repository: image, tag: '2', actor: 'command' },
+        { repository: image, digest, actor: 'command' },
+      ],
+    );
+  });
+});
+
 describe('sinks', () => {
   it('get what they want, and nothing else', async (t) => {
     const { receiver, app, push } = await startWithSink(t, {

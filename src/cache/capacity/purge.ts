@@ -4,10 +4,12 @@
  *
  * A whole repository can be purged except for what is pinned: the pinned tags stay, with all that their manifests need.
  */
+import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Inventory } from '../index/inventory.ts';
-import type { Listing } from '../index/listing.ts';
+import type { KeptManifest } from '../index/listing.ts';
+import { commandCause } from '../index/outbox/outbox-event.ts';
 
 /** With neither tag nor digest: the whole repository, with its lists. */
 export interface PurgeTarget {
@@ -32,20 +34,20 @@ export interface PurgeReport {
 
 export interface PurgeDeps {
   readonly contents: Pick<Inventory, 'purge'>;
-  readonly listing: Pick<Listing, 'keptManifests'>;
-  /** Whether a pin matches `registry/repository` or its tag. */
-  readonly isPinned: (image: string, tag: string | undefined) => boolean;
+  /** The manifests of an image that are pinned, by a pattern or by a block. */
+  readonly pinnedOf: (image: string) => Promise<readonly Pick<KeptManifest, 'tag' | 'digest'>[]>;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 /** The result resolves when the index is written; the files are queued for deletion then. It rejects when the index cannot be written. */
 export function createPurge(deps: PurgeDeps): (target: PurgeTarget) => Promise<PurgeReport> {
-  const { listing, contents, isPinned } = deps;
+  const { contents, pinnedOf, clock } = deps;
 
   return async ({ keepsPinned, ...target }) => {
-    const kept = keepsPinned ? await listing.keptManifests(target.image) : [];
-    const pinned = kept.filter(({ tag }) => isPinned(target.image, tag));
+    const pinned = keepsPinned ? await pinnedOf(target.image) : [];
     const { tags, unlinked } = await contents.purge({
       ...target,
+      deletion: target.keepsHosted ? undefined : { cause: commandCause, at: clock.now() },
       keep: keepsPinned
         ? { tags: pinned.flatMap(({ tag }) => tag ?? []), digests: pinned.map(({ digest }) => digest) }
         : undefined,

@@ -45,7 +45,7 @@ export interface NewLink {
   readonly cause?: EventCause | undefined;
 }
 
-/** What a client's request deletes. */
+/** What a client's request, or a command, deletes. */
 export interface Deletion {
   readonly cause: EventCause;
   /** Epoch ms. */

@@ -34,6 +34,8 @@ export interface PurgeCommand {
   readonly digest?: Digest | undefined;
   /** Hosted content and tags stay, with all that hosted manifests list. */
   readonly keepsHosted?: boolean | undefined;
+  /** Hosted manifests and tags that go are events for the sinks that want them. */
+  readonly deletion?: Deletion | undefined;
   /** Of a whole repository: these tags stay, and these manifests with all that they need. Without it the lists go as well. */
   readonly keep?: { readonly tags: readonly string[]; readonly digests: readonly Digest[] } | undefined;
 }

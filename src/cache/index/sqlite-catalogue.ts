@@ -84,7 +84,8 @@ export function write<T>(rows: IndexRows, durable: boolean, work: () => T): T {
   return durable ? rows.durably(work) : rows.transaction(work);
 }
 
-interface Writer {
+/** The rows, and the events that are written with them. */
+export interface Writer {
   readonly rows: IndexRows;
   readonly events: EventRecorder;
 }

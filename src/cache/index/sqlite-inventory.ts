@@ -6,7 +6,7 @@ import { type Deletion, isHosted, type NewLink } from './catalogue.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
 import { type EventRecorder, noEvents } from './outbox/event-recorder.ts';
-import { write, writeLink } from './sqlite-catalogue.ts';
+import { type Writer, write, writeLink } from './sqlite-catalogue.ts';
 
 /** Rejects as the interface says. */
 export function createSqliteInventory(rows: IndexRows, events: EventRecorder = noEvents): Inventory {
@@ -49,7 +49,7 @@ export function createSqliteInventory(rows: IndexRows, events: EventRecorder = n
       rows.transaction(() => {
         if (!rows.content(digest) && !rows.isHosted(digest)) rows.dropContent(digest);
       }),
-    purge: async (command) => rows.transaction(() => purge(rows, command)),
+    purge: async (command) => rows.transaction(() => purge({ rows, events }, command)),
     totals: rows.totals,
     hosted: rows.hosted,
     isHosted: async (digest) => rows.isHosted(digest),
@@ -82,11 +82,14 @@ function unlink(rows: IndexRows, image: string, digest: Digest): Unlinked | unde
   return { digest, size, images, isGone };
 }
 
-function purge(rows: IndexRows, command: PurgeCommand): Purged {
+function purge(writer: Writer, command: PurgeCommand): Purged {
+  const { rows } = writer;
   const { image, tag, digest: named, keep } = command;
   const going = chosenBy(rows, command);
   if (command.keepsHosted) for (const digest of descendants(rows, rows.hostedBy(image))) going.delete(digest);
-  const tags = dropTags(rows, command, going);
+  const names = tagsOf(rows, command, going);
+  recordPurge(writer, command, { going, names });
+  for (const name of names) rows.dropTag(image, name);
   const unlinked: Unlinked[] = [];
   for (const digest of going) {
     const images = rows.imagesOf(digest);
@@ -97,7 +100,7 @@ function purge(rows: IndexRows, command: PurgeCommand): Purged {
     unlinked.push({ digest, size, images, isGone });
   }
   if (tag === undefined && named === undefined && !keep && !command.keepsHosted) rows.dropLists(image);
-  return { tags, unlinked };
+  return { tags: names.length, unlinked };
 }
 
 /** What the image links for the named manifests alone. */
@@ -118,17 +121,37 @@ function chosenBy(rows: IndexRows, { image, tag, digest, keep }: PurgeCommand): 
   return new Set(linked.filter((other) => going.has(other) && !staying.has(other)));
 }
 
-function dropTags(rows: IndexRows, command: PurgeCommand, going: ReadonlySet<Digest>): number {
+/** The tags that a purge takes. */
+function tagsOf(rows: IndexRows, command: PurgeCommand, going: ReadonlySet<Digest>): readonly string[] {
   const { image, tag, digest, keep } = command;
-  const names = rows.tags(image).filter((name) => {
+  return rows.tags(image).filter((name) => {
     const known = rows.tag(image, name);
     if (command.keepsHosted && isHosted(known?.endpoint ?? '')) return false;
     if (keep) return !keep.tags.includes(name);
     if (tag === undefined && digest === undefined) return true;
     return name === tag || (known !== undefined && going.has(known.digest));
   });
-  for (const name of names) rows.dropTag(image, name);
-  return names.length;
+}
+
+/** Of what is hosted: a manifest goes with its tags, as by the request of a client; a tag alone where its manifest stays. */
+function recordPurge(
+  { rows, events }: Writer,
+  { image, deletion }: PurgeCommand,
+  { going, names }: { readonly going: ReadonlySet<Digest>; readonly names: readonly string[] },
+): void {
+  if (!deletion || !events.wants('delete', image)) return;
+  const { cause, at } = deletion;
+  const told = new Set<Digest>();
+  for (const digest of going) {
+    if (!isHosted(rows.originOf(image, digest) ?? '') || !rows.content(digest)?.mediaType) continue;
+    told.add(digest);
+    events.record({ kind: 'delete', image, digest, cause }, at);
+  }
+  for (const name of names) {
+    const tag = rows.tag(image, name);
+    if (!tag || !isHosted(tag.endpoint) || told.has(tag.digest)) continue;
+    events.record({ kind: 'delete', image, tag: name, cause }, at);
+  }
 }
 
 function descendants(rows: IndexRows, roots: readonly Digest[]): Set<Digest> {

@@ -13,6 +13,16 @@ export interface EventCause {
   readonly userAgent: string;
 }
 
+/** Of what a command does: it comes from no client. */
+export const commandCause: EventCause = {
+  actor: 'command',
+  address: '',
+  host: '',
+  isTls: false,
+  method: 'DELETE',
+  userAgent: '',
+};
+
 /** `kind` is an `EventKind` of the configuration. An image is `registry/repository`. */
 export type OutboxEvent =
   /** A manifest was pushed: one event for each tag that it was pushed with, or one without a tag. */
@@ -35,7 +45,7 @@ export type OutboxEvent =
       readonly previous: Digest;
       readonly cause?: EventCause | undefined;
     }
-  /** A client deleted a tag, or a manifest with its tags. */
+  /** A client, or a purge of what is hosted, deleted a tag, or a manifest with its tags. */
   | {
       readonly kind: 'delete';
       readonly image: string;
