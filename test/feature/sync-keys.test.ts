@@ -63,6 +63,22 @@ describe('pin = true', () => {
     assert.notEqual((await pull(`blobs/${image.layers[0]!.digest}`)).status, 200);
   });
 
+  it('keeps it in a purge of the repository, as the purge says', async (t) => {
+    const { registry, proxy, run, pull } = await world(t, {
+      block: 'pin = true\ntags = { include = ["1"] }',
+    });
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', '2', other);
+    await run();
+    await pull('manifests/2');
+    const name = `${registry.host}/team/app`;
+    const [purged] = await proxy.app.administration.purge(name, { pinned: false, hosted: false });
+    assert.deepEqual([purged?.kept, purged?.tags], [[`${name}:1`], 1]);
+    await registry.refuse();
+    assert.equal((await pull(`blobs/${image.layers[0]!.digest}`)).status, 200);
+    assert.notEqual((await pull('manifests/2')).status, 200);
+  });
+
   it('ends with the block', async (t) => {
     const made = await world(t, { block: 'pin = true', toml: limit });
     const { registry, proxy, clock, run, pull } = made;
