@@ -4,7 +4,7 @@ import { EntrepotError } from '../errors.ts';
 
 /** Throws EntrepotError with file and line for a line that is neither. */
 export function readImageList(text: string, file: string): readonly string[] {
-  return text.split('\n').flatMap((line, at) => {
+  return text.split(/\r?\n/).flatMap((line, at) => {
     const what = line.replace(/(?:^|\s)#.*$/, '').trim();
     if (what === '') return [];
     try {

@@ -61,6 +61,7 @@ async function site(t: TestContext, toml = ''): Promise<Site> {
     base: [],
     since: [],
     created: undefined,
+    forDocker: false,
     isDryRun: false,
   };
   return {
@@ -106,13 +107,8 @@ describe('a bundle', () => {
     assert.deepEqual([...contents.keys()].toSorted(), digestsOf(image, index));
     assert.equal(manifests[0]?.bundle, report.bundle);
     const names = (await readTar(`${to}.0001.tar`)).map(({ header }) => header.name);
-    assert.deepEqual(names.slice(0, 4), [
-      'entrepot-bundle.json',
-      'oci-layout',
-      'index.json',
-      'manifest.json',
-    ]);
-    const digests = names.slice(4).map((path) => path.slice('blobs/'.length).replace('/', ':'));
+    assert.deepEqual(names.slice(0, 3), ['entrepot-bundle.json', 'oci-layout', 'index.json']);
+    const digests = names.slice(3).map((path) => path.slice('blobs/'.length).replace('/', ':'));
     const isManifest = digests.map((digest) =>
       [image, index, ...index.children].some((one) => one.digest === digest),
     );
@@ -133,7 +129,14 @@ describe('a bundle', () => {
     const fresh = await startApp(t, { registries: insecureRegistry(one.registry.host), folder });
     const asked: ExportRequest = {
       ...{ to: again, images: wanted.toReversed(), syncs: [], platforms: [], referrers: true },
-      ...{ volumeSize: 128 * 1024, base: [], since: [], created: undefined, isDryRun: false },
+      ...{
+        volumeSize: 128 * 1024,
+        base: [],
+        since: [],
+        created: undefined,
+        forDocker: false,
+        isDryRun: false,
+      },
     };
     const options = { signal: new AbortController().signal, onProgress() {} };
     await fresh.app.administration.export(asked, options);
@@ -325,7 +328,7 @@ describe('an export that goes on', () => {
     const stop = new AbortController();
     const request = { to, images, syncs: [], platforms: [], referrers: true, volumeSize };
     const cancelled = proxy.app.administration.export(
-      { ...request, base: [], since: [], created: undefined, isDryRun: false },
+      { ...request, base: [], since: [], created: undefined, forDocker: false, isDryRun: false },
       {
         signal: stop.signal,
         onProgress: (at) => {
@@ -399,6 +402,7 @@ describe('a destination', () => {
       base: [],
       since: [],
       created: undefined,
+      forDocker: false,
       isDryRun: false,
     };
     const options = { signal: new AbortController().signal, onProgress() {} };

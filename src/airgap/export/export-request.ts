@@ -20,6 +20,8 @@ export interface ExportRequest {
   readonly since: readonly string[];
   /** ISO 8601, written in the bundle; undefined: no time is. */
   readonly created: string | undefined;
+  /** Whether a bundle of one volume also has the `manifest.json` of `docker save`. */
+  readonly forDocker: boolean;
   /** Only tells what would be written. Nothing is fetched. */
   readonly isDryRun: boolean;
 }

@@ -194,7 +194,10 @@ function planOf({ refs, contents, leftOut }: Brought, base: Base, request: Expor
   }));
   return planVolumes(ordered, rest, {
     volumeSize: request.volumeSize,
-    files: (volumes) => layoutFiles(named, here, { isWhole: volumes === 1 }),
+    files: (volumes) =>
+      layoutFiles(named, here, {
+        forDocker: request.forDocker && volumes === 1,
+      }),
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * What makes a volume readable for other tools: `oci-layout` and `index.json` (image-spec, "Image Layout"), and `manifest.json` of
- * `docker save` for versions of Docker that know no OCI layout.
+ * `docker save` for versions of Docker that know no OCI layout. It is there on demand only: podman takes it before the OCI layout, and then
+ * gives each image another digest.
  *
  * In `index.json`, `org.opencontainers.image.ref.name` is a tag alone, as skopeo and oras have it; `io.containerd.image.name` is the
  * whole name, which containerd, nerdctl and Docker take. `manifest.json` has one platform of each image: linux/amd64, or else the first.
@@ -19,14 +20,14 @@ const configTypes = [
   'application/vnd.docker.container.image.v1+json',
 ];
 
-/** `contents`: those that are in the bundle. `isWhole`: they are all in this volume. */
+/** `contents`: those that are in the bundle. `forDocker`: `manifest.json` is wanted, and all of them are in this volume. */
 export function layoutFiles(
   refs: readonly BundleRef[],
   contents: ReadonlyMap<Digest, BroughtContent>,
-  { isWhole }: { readonly isWhole: boolean },
+  { forDocker }: { readonly forDocker: boolean },
 ): readonly LayoutFile[] {
   const file = (path: string, value: unknown) => ({ path, bytes: Buffer.from(JSON.stringify(value)) });
-  const docker = isWhole ? dockerImages(refs, contents) : [];
+  const docker = forDocker ? dockerImages(refs, contents) : [];
   return [
     file(layoutPaths.layout, { imageLayoutVersion: '1.0.0' }),
     file(layoutPaths.index, indexOf(refs, contents)),

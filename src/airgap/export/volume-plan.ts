@@ -82,10 +82,6 @@ export function planVolumes(
     if (capacity < leastCapacity) throw tooSmall(volumeSize - capacity + maxManifestBytes);
     const blobs = distribute(ordered, capacity);
     const volumes = Math.max(1, ...blobs.map(({ parts }) => parts.at(-1)?.volume ?? 1));
-    if (volumes > maxVolumes) {
-      const message = `the bundle would have more than ${maxVolumes} volumes: use a larger --volume-size`;
-      throw new EntrepotError('USAGE', message);
-    }
     const contents: BundleContents = { volumes, ...rest, blobs };
     const bundle = bundleId(contents);
     const needed = entryBytes(bundleManifestPath, printBundleManifest(contents, bundle, volumes).length);
@@ -99,6 +95,10 @@ function distribute(ordered: readonly PlannedContent[], capacity: number): reado
   let room = capacity;
   const turn = () => {
     volume += 1;
+    if (volume > maxVolumes) {
+      const message = `the bundle would have more than ${maxVolumes} volumes: use a larger --volume-size`;
+      throw new EntrepotError('USAGE', message);
+    }
     room = capacity;
   };
   return ordered.map(({ digest, size, mediaType }) => {

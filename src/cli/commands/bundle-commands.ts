@@ -32,6 +32,7 @@ export function addBundleCommands(program: Command, { loadOptions, done }: Comma
     )
     .option('--check <RECEIPT>', 'tell what is lacking at the site of this receipt, and write nothing')
     .option('--sign <KEY>', 'sign NAME.sha256sums with this Ed25519 key (PEM)')
+    .option('--docker', 'add manifest.json, which "docker load" needs; podman then gives other digests')
     .option('--dry-run', 'tell what would be written; fetch and write nothing')
     .addHelpText(
       'after',

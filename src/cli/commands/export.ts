@@ -25,6 +25,7 @@ export interface ExportFlags {
   readonly since?: readonly string[];
   readonly check?: string;
   readonly sign?: string;
+  readonly docker?: true;
   readonly dryRun?: true;
   readonly json?: true;
 }
@@ -112,6 +113,7 @@ function requestOf(
     base: (check === undefined ? base : [check]).map(absolute),
     since: since.map(absolute),
     created: creationTime(env.SOURCE_DATE_EPOCH),
+    forDocker: flags.docker === true,
     isDryRun,
   };
 }

@@ -195,6 +195,7 @@ function exportRequest(args: Arguments): ExportRequest {
     base: texts(args.base),
     since: texts(args.since),
     created: optional(args.created),
+    forDocker: args.forDocker === true,
     isDryRun: args.isDryRun === true,
   };
 }
