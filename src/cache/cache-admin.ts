@@ -116,18 +116,7 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
   const isPinned = (image: string, tag: string | undefined) =>
     matchesPin(image) || (tag !== undefined && matchesPin(`${image}:${tag}`));
 
-  async function manifests(image: string): Promise<readonly ListedManifest[]> {
-    const kept = await listing.keptManifests(image);
-    const names = await catalogue.namesOf(kept.map(({ digest }) => digest));
-    const isPinnedByBlock = (n: number) =>
-      pins.rule?.({ images: [], tags: [], selectedBy: names[n]?.selectedBy ?? [] }) ?? false;
-    return kept.map((one, n) => ({
-      ...one,
-      pinned: isPinned(image, one.tag) || isPinnedByBlock(n),
-      hosted: isHosted(one.endpoint),
-    }));
-  }
-
+  const manifests = (image: string) => manifestsOf(deps, isPinned, image);
   const pinnedOf = async (image: string) => (await manifests(image)).filter(({ pinned }) => pinned);
   const purge = createPurge({ contents, pinnedOf, clock: deps.clock });
 
@@ -233,4 +222,21 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     },
     reconciled: deps.reconciled,
   };
+}
+
+/** What is kept of an image, and why it stays. */
+async function manifestsOf(
+  { catalogue, listing, pins }: CacheAdminDeps,
+  isPinned: (image: string, tag: string | undefined) => boolean,
+  image: string,
+): Promise<readonly ListedManifest[]> {
+  const kept = await listing.keptManifests(image);
+  const names = await catalogue.namesOf(kept.map(({ digest }) => digest));
+  const isPinnedByBlock = (n: number) =>
+    pins.rule?.({ images: [], tags: [], selectedBy: names[n]?.selectedBy ?? [] }) ?? false;
+  return kept.map((one, n) => ({
+    ...one,
+    pinned: isPinned(image, one.tag) || isPinnedByBlock(n),
+    hosted: isHosted(one.endpoint),
+  }));
 }

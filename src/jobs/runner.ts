@@ -25,7 +25,10 @@ export interface JobRunner {
 
 export interface JobRunnerDeps extends JobRunDeps {
   readonly store: JobStore;
-  /** Names this process; no other one has it. Each claim adds a number of its own. */
+  /**
+   * Names this process; no other one has it. Each claim adds a number: a run whose lease was lost, as when the clock is set, must not
+   * live on by the claim of the next run.
+   */
   readonly owner: string;
 }
 
@@ -95,18 +98,14 @@ export function createJobRunner(
 
   async function claimDue(): Promise<void> {
     for (let free = freeKinds(); free.length > 0 && !stopping; free = freeKinds()) {
-      // A claim of its own: a run whose lease was lost, as when the clock is set, must not live on by the claim of the next one.
-      claims += 1;
-      const claimant = `${owner} ${claims}`;
+      const claimant = `${owner} ${++claims}`;
       const job = await store.claim(free, claimant, lease, clock.now());
       const kind = job && kinds.get(job.kind);
       if (!kind) return;
       const run = new JobRun(job, { ...deps, owner: claimant });
       if (stopping) run.stop();
-      running.set(
-        run,
-        run.start(kind).then(() => over(run)),
-      );
+      const ended = run.start(kind).then(() => over(run));
+      running.set(run, ended);
       beating ??= clock.after(beatEvery, beatAll);
     }
   }
