@@ -6,6 +6,7 @@ import type {
   ListedDelivery,
   OutboxStore,
 } from '../cache/index/outbox/outbox-store.ts';
+import { parseDuration } from '../config/toml/units.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 
@@ -79,10 +80,14 @@ export function createEventCommands({ outbox, clock, wants }: EventCommandsDeps)
           `no [[events.out]] has the name ${JSON.stringify(sink.slice(0, 100))}`,
         );
       }
-      const since = Date.parse(which.since);
+      const age = parseDuration(which.since);
+      const since = age === undefined ? Date.parse(which.since) : clock.now() - age;
       if (Number.isNaN(since)) {
         const text = JSON.stringify(which.since.slice(0, 100));
-        throw new EntrepotError('USAGE', `${text} is no time: write it as 2026-01-31T09:05:00Z`);
+        throw new EntrepotError(
+          'USAGE',
+          `${text} is no time: write it as 2026-01-31T09:05:00Z, or how long ago, such as 2h`,
+        );
       }
       return { replayed: await outbox.replay({ sink, since, wants: isWanted }, clock.now()) };
     },

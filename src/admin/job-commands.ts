@@ -14,6 +14,8 @@ export interface ListedJob {
   readonly attempts: number;
   /** Why the last run did not succeed; null if it did, or there was none. */
   readonly reason: string | null;
+  /** Of a job that is done: what is worth knowing besides; null if nothing is. */
+  readonly note: string | null;
   readonly created: string;
   /** When a pending job runs at the earliest; null in other states. */
   readonly due: string | null;
@@ -109,7 +111,13 @@ function listed(job: Job): ListedJob {
     started: started === undefined ? null : asIso(started),
     ended: ended === undefined ? null : asIso(ended),
   };
-  return { id, kind, key, state, cause, attempts, reason: reason ?? null, ...times };
+  const note = state === 'done' ? noteOf(job.progress) : null;
+  return { id, kind, key, state, cause, attempts, reason: reason ?? null, note, ...times };
+}
+
+function noteOf(report: Json | undefined): string | null {
+  if (typeof report !== 'object' || report === null || !('note' in report)) return null;
+  return typeof report.note === 'string' ? report.note : null;
 }
 
 function shown(job: Job): ShownJob {

@@ -132,7 +132,7 @@ const noFolder = `is a file where the data folder needs a folder: remove it, ${e
 const full = `the disk is full: make room, ${elsewhere}`;
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: `cannot be created: the folder above it accepts none, ${elsewhere}`,
+  ENOENT: `cannot be created: create it yourself, ${elsewhere}`,
   EACCES: noRights,
   EPERM: noRights,
   EROFS: readOnly,

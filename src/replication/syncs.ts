@@ -3,6 +3,7 @@ import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { TagResult } from './bring-tag.ts';
 import { planBlock, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
 import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 
@@ -23,6 +24,9 @@ export interface SyncsDeps extends SyncDeps {
   readonly onFinished: (finished: SyncReport) => void;
 }
 
+/** The command has read the file itself, and the server knows what it was at its last reload. */
+const reloaded = 'and a running server knows a new one after its reload';
+
 /** Reads the blocks in force at each call. */
 export function createSyncs(deps: SyncsDeps): Syncs {
   const { blocks, log, onFinished } = deps;
@@ -39,7 +43,10 @@ export function createSyncs(deps: SyncsDeps): Syncs {
   function named(names: readonly string[]): readonly SyncBlock[] {
     const all = blocks();
     if (all.length === 0)
-      throw new EntrepotError('USAGE', 'entrepot.toml has no [[sync]]: docs/sync.md says how to write one');
+      throw new EntrepotError(
+        'USAGE',
+        `no [[sync]] is in force: docs/sync.md says how to write one, ${reloaded}`,
+      );
     if (names.length === 0) return all;
     return names.map((name) => {
       const block = all.find((one) => one.name === name);
@@ -47,7 +54,7 @@ export function createSyncs(deps: SyncsDeps): Syncs {
       const known = all.map((one) => one.name).join(', ');
       throw new EntrepotError(
         'USAGE',
-        `no [[sync]] has the name ${JSON.stringify(name.slice(0, 100))}: there are ${known}`,
+        `no [[sync]] has the name ${JSON.stringify(name.slice(0, 100))}: there are ${known}, ${reloaded}`,
       );
     });
   }
@@ -55,8 +62,23 @@ export function createSyncs(deps: SyncsDeps): Syncs {
   function tell({ name, state, repositories, warning, bytes, seconds }: SyncReport): void {
     const tags = repositories.flatMap((repository) => repository.tags);
     const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
+    const removed = repositories.flatMap(({ image, tags }) =>
+      tags.filter(isRemoved).map(({ tag, digest }) => ({ image, tag, digest })),
+    );
+    for (const one of removed) {
+      log.info({ event: 'sync.tagRemoved', sync: name, ...one }, 'a sync has removed a tag');
+    }
     const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
-    const fields = { event: 'sync.finished', sync: name, state, ...counts, bytes, seconds, warning };
+    const fields = {
+      event: 'sync.finished',
+      sync: name,
+      state,
+      ...counts,
+      removed: removed.length,
+      bytes,
+      seconds,
+      warning,
+    };
     if (state === 'done' && warning === null) log.info(fields, 'a sync has finished');
     else log.warn(fields, 'a sync has finished in part, with a warning, or has failed');
   }
@@ -79,4 +101,8 @@ export function createSyncs(deps: SyncsDeps): Syncs {
       return reports;
     },
   };
+}
+
+function isRemoved({ action, state }: TagResult): boolean {
+  return action === 'remove' && state === 'done';
 }

@@ -236,6 +236,8 @@ describe('entrepot events', () => {
       assert.match(unknown.stderr, /no \[\[events.out\]\] has the name "x"/);
       const time = await runCommand(app, 'events', 'replay', '--sink', 'audit', '--since', 'yesterday');
       assert.match(time.stderr, /"yesterday" is no time/);
+      const lately = await runCommand(app, 'events', 'replay', '--sink', 'audit', '--since', '24h');
+      assert.deepEqual([lately.code, lately.stdout], [0, all.stdout]);
     });
   }
 });

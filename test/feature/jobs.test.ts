@@ -67,6 +67,7 @@ describe('entrepot jobs', () => {
   eitherWay('lists jobs, the newest first, each with a sentence', async ({ proxy }) => {
     const { stdout, code } = await runCommand(proxy, 'jobs', 'list');
     assert.equal(code, 0);
+    assert.equal((await runCommand(proxy, 'jobs')).stdout, stdout);
     const [head, ...lines] = stdout.trimEnd().split('\n');
     assert.match(head ?? '', /^ID +KIND +ABOUT +STATE +TRIES +CREATED +WHY$/);
     assert.equal(lines.length, 4);

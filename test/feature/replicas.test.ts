@@ -357,7 +357,7 @@ describe('an event', () => {
   });
 
   it('without a block brings nothing: a cached tag asks again, and a remembered 404 is forgotten', async (t) => {
-    const { registry, tell, became, pull, tags } = await world(t, { block: null });
+    const { proxy, registry, tell, became, pull, tags } = await world(t, { block: null });
     registry.putImage('team/app', '1', image);
     assert.equal((await pull('manifests/1')).digest, image.digest);
     assert.equal((await pull('manifests/2')).status, 404);
@@ -370,6 +370,11 @@ describe('an event', () => {
       await became('done');
     }
     assert.equal(registry.count(), 0);
+    const { stdout } = await runCommand(proxy, 'jobs', 'list');
+    assert.match(
+      stdout,
+      /succeeded at \S+ \S+: no \[\[sync\]\] brings it: its next pull asks the registry\n/,
+    );
     assert.equal((await pull('manifests/1')).digest, other.digest);
     assert.equal((await pull('manifests/2')).digest, other.digest);
     assert.deepEqual(await tags(), []);

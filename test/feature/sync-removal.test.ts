@@ -50,6 +50,13 @@ describe('a tag that its registry lists no more', () => {
     const last = await run();
     assert.deepEqual(states(last), ['1 done', 'old done']);
     assert.deepEqual(await tagsHere(made), ['1']);
+    const told = made.proxy.log.filter(({ event }) => event === 'sync.tagRemoved');
+    assert.deepEqual(
+      told.map(({ sync, image: from, tag, digest }) => [sync, from, tag, digest]),
+      [['app', `${made.registry.host}/team/app`, 'old', old.digest]],
+    );
+    const finished = made.proxy.log.findLast(({ event }) => event === 'sync.finished');
+    assert.equal(finished?.removed, 1);
     assert.equal((await pull(`manifests/${old.digest}`)).status, 200, 'its digest is still served');
     assert.deepEqual(actions(await run()), ['1 same'], 'it is forgotten');
   });

@@ -19,7 +19,9 @@ export function addEventCommands(program: Command, { loadOptions, done }: Comman
 
   const add = commandsOf(events);
 
-  add('list', 'list events that wait to be sent, the oldest of each sink first, each with the reason')
+  add('list', 'list events that wait to be sent, the oldest of each sink first, each with the reason', {
+    isDefault: true,
+  })
     .option('--sink <NAME>', 'only those for this sink')
     .option('--dead', 'those that were given up instead')
     .addHelpText('after', examples('entrepot events list --dead --sink audit'))
@@ -33,7 +35,7 @@ export function addEventCommands(program: Command, { loadOptions, done }: Comman
     .option('--sink <NAME>', 'only to this sink')
     .option(
       '--since <TIME>',
-      'all events for that sink since then, sent or not, such as 2026-01-31T09:05:00Z',
+      'all events for that sink since then, sent or not: 2026-01-31T09:05:00Z, or how long ago, such as 2h',
     )
     .addHelpText(
       'after',

@@ -20,7 +20,7 @@ export function addJobCommands(program: Command, { loadOptions, done }: CommandS
 
   const add = commandsOf(jobs);
 
-  add('list', 'list jobs, the newest first, each with the reason of its state')
+  add('list', 'list jobs, the newest first, each with the reason of its state', { isDefault: true })
     .option('--state <STATE>', 'only jobs that are pending, running, done, failed or cancelled')
     .option('--kind <KIND>', 'only jobs of this kind')
     .addHelpText('after', examples('entrepot jobs list --state failed'))

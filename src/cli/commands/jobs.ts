@@ -68,7 +68,7 @@ function readId(text: string): number {
 }
 
 /** Why it is in its state, in one sentence. */
-function sentenceOf({ state, reason, due, attempts, started, ended }: ListedJob): string {
+function sentenceOf({ state, reason, note, due, attempts, started, ended }: ListedJob): string {
   switch (state) {
     case 'pending':
       if (reason !== null) return `runs again from ${seconds(due ?? '')} on: ${reason}`;
@@ -76,7 +76,7 @@ function sentenceOf({ state, reason, due, attempts, started, ended }: ListedJob)
     case 'running':
       return `runs since ${seconds(started ?? '')}${attempts > 1 ? ` for the ${attempts}. time` : ''}`;
     case 'done':
-      return `succeeded at ${seconds(ended ?? '')}`;
+      return `succeeded at ${seconds(ended ?? '')}${note === null ? '' : `: ${note}`}`;
     case 'failed':
       return `failed at ${seconds(ended ?? '')}: ${reason ?? 'no reason is known'}`;
     case 'cancelled':

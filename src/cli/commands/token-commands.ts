@@ -32,7 +32,7 @@ export function addTokenCommands(program: Command, { loadOptions, done }: Comman
       done(await createToken(wanted, loadOptions(command)), flags);
     });
 
-  add('list', 'list the tokens: names, rights and times, never the tokens themselves')
+  add('list', 'list the tokens: names, rights and times, never the tokens themselves', { isDefault: true })
     .addHelpText('after', examples('entrepot token list'))
     .action(async (flags: Flags, command: Command) => {
       const { listTokens } = await import('./tokens.ts');

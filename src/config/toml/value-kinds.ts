@@ -249,7 +249,7 @@ export const quotable: ValueKind<string> = {
 
 /** A URL over HTTPS, or over HTTP for a server on this machine or in a test. */
 export const webUrl: ValueKind<string> = {
-  expected: 'a URL such as "https://login.example/realm", without user info',
+  expected: 'a URL that begins with "https://" or "http://", without user info',
   read(value) {
     if (typeof value !== 'string' || /[^!#-[\]-~]/.test(value) || !URL.canParse(value)) return undefined;
     const { protocol, username, password } = new URL(value);

@@ -70,9 +70,9 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     const image = { registry, repository, name: change.image };
     if (!deps.isListed(registry)) return doneWith('its registry is not listed in registries.conf');
     await expire(deps, image, change);
-    const wanting = deps.isLocal(image.name)
-      ? []
-      : blocks().filter((one) => isOfSource(one.source, image.name));
+    if (deps.isLocal(image.name)) return doneWith('a [[push]] with mode = "local" alone answers for it');
+    const wanting = blocks().filter((one) => isOfSource(one.source, image.name));
+    if (wanting.length === 0) return doneWith('no [[sync]] brings it: its next pull asks the registry');
     const followed: Followed[] = [];
     for (const block of wanting) {
       signal.throwIfAborted();

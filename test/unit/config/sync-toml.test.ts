@@ -175,11 +175,16 @@ describe('[[sync]]', () => {
     assert.deepEqual(server.syncs[0]?.when, { every: 6 * 3_600_000 });
     const utc = read('[[sync]]\nname = "a"\nsource = "x/y"\ncron = "0 * * * *"');
     assert.deepEqual(utc.server.syncs[0]?.when, { cron: '0 * * * *', timezone: 'UTC' });
+    const daily = read('[[sync]]\nname = "a"\nsource = "x/y"\ncron = "@daily"');
+    assert.deepEqual(daily.problems, []);
     for (const [lines, reason] of [
       ['every = "10s"', /sync\.every must be a duration .*from "1m"/],
       ['every = "1h"\ncron = "0 * * * *"', /exclude each other/],
       ['cron = "0 0 31 2 *"', /sync\.cron "0 0 31 2 \*": names no time that will ever come/],
       ['cron = "61 * * * *"', /sync\.cron .*61/],
+      ['cron = "15 2 * *"', /sync\.cron "15 2 \* \*": it has five fields \(minute, .*"15 2 \* \* \*"/],
+      ['cron = "0 15 2 * * *"', /it has five fields/],
+      ['cron = "daily"', /such as "@daily"/],
       ['cron = "0 * * * *"\ntimezone = "Nowhere/X"', /no time zone is named "Nowhere\/X"/],
       ['timezone = "UTC"', /needs cron/],
     ] as const) {

@@ -18,6 +18,11 @@ describe('nearest', () => {
     it(`takes ${written} for ${meant}`, () => assert.equal(nearest(written, known), meant));
   }
 
+  it('takes the first part of a word for the word', () => {
+    assert.equal(nearest('key', ['kid', 'key_file', 'issuer']), 'key_file');
+    assert.equal(nearest('secret', ['name', 'secret_file', 'secret_in_path']), 'secret_file');
+  });
+
   it('has no guess for a word that is like none of them', () => {
     for (const word of ['colour', 'x', '', 'zzzzzzzzzzzzzzzzzzzzz'])
       assert.equal(nearest(word, known), undefined);
