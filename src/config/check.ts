@@ -197,8 +197,10 @@ function checkNames(
   for (const { name, source } of unlisted === 'direct' ? [] : server.syncs) {
     const parsed = parseReference(expandBraces(source)?.[0]?.replaceAll('*', 'x') ?? '');
     if (!parsed.ok || listsRegistry(registries, parsed.value.registry)) continue;
+    const meant = names.get(source.split('/', 1)[0] ?? '');
+    const hint = meant === undefined ? '' : `; write the registry ${meant}, not its name of routing.names`;
     warn(
-      `[[sync]] "${name}" is of ${parsed.value.registry}, which no [[registry]] lists: nothing can be brought`,
+      `[[sync]] "${name}" is of ${parsed.value.registry}, which no [[registry]] lists: nothing can be brought${hint}`,
     );
   }
   for (const { name, registry, match } of server.eventSenders) {

@@ -1,6 +1,6 @@
 /** An explanation in words, for a person with a pull that fails. */
 import type { Allowance } from '../../access/rights.ts';
-import type { PushMode } from '../../config/config.ts';
+import type { PushMode, ServerConfig } from '../../config/config.ts';
 import { objectLabel } from '../../config/policies/object-fields.ts';
 import type { Origin } from '../../config/registries-conf/registries.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
@@ -67,7 +67,21 @@ function headRows({ config, given, reference, match }: Explanation): Row[] {
   if (alias !== undefined && !isNameOf(alias, reference)) {
     head.push(['alias', `[aliases] makes this ${alias} for podman, before it asks: explain that name, too`]);
   }
+  const meant = meantByClients(given, config.server);
+  if (meant !== undefined) {
+    head.push(['name', `a client that asks this server for it gets ${meant}: explain that name, too`]);
+  }
   return head;
+}
+
+/** Commands take names that begin with the registry. Clients write the address of this server, and names of `routing.names`, too. */
+function meantByClients(given: string, { listen, routing }: ServerConfig): string | undefined {
+  const address = `${listen.host}:${listen.port}/`;
+  const path = given.startsWith(address) ? given.slice(address.length) : given;
+  const slash = path.indexOf('/');
+  const registry = slash < 0 ? undefined : routing.names.get(path.slice(0, slash));
+  if (registry !== undefined) return `${registry}${path.slice(slash)}`;
+  return path === given ? undefined : path;
 }
 
 const answering: Readonly<Record<PushMode, string>> = {

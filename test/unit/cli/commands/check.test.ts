@@ -57,6 +57,20 @@ test('warnings alone exit with 0, each with its file and line', async (t) => {
   assert.match(inWords.stdout, /\n0 errors, 1 warning\n$/);
 });
 
+test('a [[sync]] whose source begins with a name for clients is told the registry', async (t) => {
+  const toml =
+    '[routing]\nnames = { "hub" = "reg.corp:5443" }\ndefault_registry = "quay.io"\n[[sync]]\nname = "a"\nsource = "hub/b"\n';
+  const folder = place(t, {
+    'registries.conf': '[[registry]]\nlocation = "quay.io"\n',
+    'entrepot.toml': toml,
+  });
+  const { stdout } = await check(folder);
+  assert.match(
+    stdout,
+    /\[\[sync\]\] "a" is of docker\.io, .*; write the registry reg\.corp:5443, not its name of/,
+  );
+});
+
 test('errors exit with 2, those of all files at once, and the warnings with them', async (t) => {
   const folder = place(t, {
     'registries.conf': `${sound}mirorr = 1\n[[registry]]\nblocked = true\n`,

@@ -360,6 +360,19 @@ test('the words tell of an alias and of warnings', async (t) => {
   assert.ok(said.includes(`warning: ${line(12)}: `), said);
 });
 
+test('the words tell what a name that only clients write means', async (t) => {
+  const toml = 'listen = "127.0.0.1:5000"\n[routing]\nnames = { "reg" = "reg.corp:5443" }\n';
+  const { text } = place(t, { registries: mirrored, toml });
+  for (const [written, meant] of [
+    ['reg/team/app:1', 'reg.corp:5443/team/app:1'],
+    ['127.0.0.1:5000/reg/team/app:1', 'reg.corp:5443/team/app:1'],
+    ['127.0.0.1:5000/ex.io/app/web', 'ex.io/app/web'],
+  ] as const) {
+    assert.match(await text(written), new RegExp(`name +a client .* gets ${meant}: explain that name, too`));
+  }
+  assert.doesNotMatch(await text('ex.io/app/web'), / name /);
+});
+
 test('an alias for the very name that is explained is not worth a word', async (t) => {
   const aliases = '[aliases]\n"alpine" = "docker.io/library/alpine"\n"busybox" = "docker.io/busybox"\n';
   const { text } = place(t, { registries: `[[registry]]\nlocation = "docker.io"\n${aliases}` });
