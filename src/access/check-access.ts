@@ -9,6 +9,7 @@ import type { RegistriesConf } from '../config/registries-conf/registries.ts';
 import { EntrepotError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
 import { canMeet } from '../lib/name-patterns.ts';
+import { whyNotOnHub } from '../oci/docker-hub.ts';
 import { hostOf } from '../oci/reference.ts';
 import { accessFiles } from './access-files.ts';
 import { readHtpasswdFile } from './accounts/htpasswd.ts';
@@ -134,6 +135,8 @@ function ruleProblems(rule: AccessRule, server: ServerConfig, around: Surroundin
   if (may.includes('administer')) {
     problems.push('allows administer, which has no effect yet: commands use the socket in the data folder');
   }
+  const notOnHub = whyNotOnHub(match);
+  if (notOnHub !== undefined) problems.push(`match = "${match}" never applies: ${notOnHub}`);
   const isServed =
     isReachable ||
     routing.unlisted === 'direct' ||

@@ -8,6 +8,7 @@ import { EntrepotError } from '../errors.ts';
 import { literalKind } from '../lib/address-kind.ts';
 import { expandBraces } from '../lib/braces.ts';
 import { canMeet, namePattern } from '../lib/name-patterns.ts';
+import { whyNotOnHub } from '../oci/docker-hub.ts';
 import { hostOf, parseReference } from '../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
@@ -224,11 +225,32 @@ function checkNames(
       );
     }
   }
+  for (const [where, match] of patternsOf(server)) {
+    const why = whyNotOnHub(match);
+    if (why !== undefined) warn(`${where} has match = "${match}", which matches nothing: ${why}`);
+  }
   const contacted = hostsOf(registries);
   for (const { host } of unlisted === 'direct' ? [] : server.upstream.hosts) {
     if (contacted.has(host) || listsRegistry(registries, host)) continue;
     warn(`[[upstream.host]] ${host} is no location of any registry or mirror and is never contacted`);
   }
+}
+
+/** Patterns over images, but those of `[access]`, which has a check of its own. */
+function patternsOf({
+  cache,
+  freshness,
+  push,
+  ...server
+}: ServerConfig): readonly (readonly [string, string])[] {
+  return [
+    ...cache.pins.map((match) => ['[[cache.pin]]', match] as const),
+    ...cache.quotas.map(({ match }) => ['[[cache.quota]]', match] as const),
+    ...freshness.rules.map(({ match }) => ['[[freshness.rule]]', match] as const),
+    ...push.map(({ match }) => ['[[push]]', match] as const),
+    ...server.eventSenders.map(({ name, match }) => [`[[events.in]] "${name}"`, match] as const),
+    ...server.eventSinks.map(({ name, match }) => [`[[events.out]] "${name}"`, match] as const),
+  ];
 }
 
 /** Whether a `[[push]]` makes a registry, or repositories of it, known in `local` mode. */

@@ -21,3 +21,9 @@ export function canonicalRegistry(registry: string): string {
 export function withLibrary(registry: string, path: string): string {
   return registry === dockerHub && path !== '' && !path.includes('/') ? `library/${path}` : path;
 }
+
+/** Why a glob over `registry/repository[:tag]` can match no image of Docker Hub; undefined where it may, or is of another registry. */
+export function whyNotOnHub(glob: string): string | undefined {
+  const [, one] = /^docker\.io\/(?!\*\*)([^/]+)$/.exec(glob) ?? [];
+  return one === undefined ? undefined : `the image is ${dockerHub}/library/${one}`;
+}

@@ -113,6 +113,18 @@ describe('a check of [access]', () => {
     );
   });
 
+  it('warns of a pattern that forgets library/ of Docker Hub', async (t) => {
+    const rules = ['alpine', '*', 'library/alpine', '**', '**alpine', '{library/a,b}'].map((path) =>
+      rule('ann', `docker.io/${path}`, '"pull"'),
+    );
+    const { warnings } = await check(t, `${accounts}${rules.join('')}`);
+    const told = warnings.flatMap((one) => /match = .* never applies: .*/.exec(one)?.[0] ?? []);
+    assert.deepEqual(told, [
+      'match = "docker.io/alpine" never applies: the image is docker.io/library/alpine',
+      'match = "docker.io/*" never applies: the image is docker.io/library/*',
+    ]);
+  });
+
   it('warns of accounts that no rule names, if there are rules', async (t) => {
     assert.deepEqual((await check(t, accounts)).warnings, [], 'without rules they may pull all');
     const { warnings } = await check(t, accounts + rule('anonymous', 'ex.test/public/*', '"pull"'));

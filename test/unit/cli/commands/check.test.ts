@@ -374,3 +374,21 @@ test('the objects of a cluster are listed with what became of them', async (t) =
   assert.match(inWords.stdout, /\nImage cluster +blocked: a\.io; insecure: m\.io +\S+b\.json:1\n/);
   assert.match(inWords.stdout, /\nImageDigestMirrorSet empty +none +\S+c\.json:1\n/);
 });
+
+test('a pattern that forgets library/ of Docker Hub is a warning', async (t) => {
+  const folder = place(t, {
+    'registries.conf': sound,
+    'entrepot.toml': [
+      '[[cache.pin]]\nmatch = "docker.io/alpine:3.20"',
+      '[[cache.pin]]\nmatch = "docker.io/library/alpine"',
+      '[[freshness.rule]]\nmatch = "docker.io/**"\ntag = "1h"',
+    ].join('\n'),
+  });
+  const { warnings } = JSON.parse((await check(folder, '--json')).stdout);
+  assert.deepEqual(
+    warnings.map(({ message }: { message: string }) => message),
+    [
+      '[[cache.pin]] has match = "docker.io/alpine:3.20", which matches nothing: the image is docker.io/library/alpine:3.20',
+    ],
+  );
+});
