@@ -1,14 +1,28 @@
 /** `entrepot import`: archives become images that stay, with the digests that they had. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { parseReceipt } from '../../src/airgap/receipt.ts';
-import { type AppFiles, startApp } from '../support/app.ts';
-import { bundleVolumes, contentsOf, writeArchive } from '../support/archives.ts';
+import { type AppFiles, type RunningApp, startApp } from '../support/app.ts';
+import {
+  bundleVolumes,
+  contentsOf,
+  dockerArchive,
+  fullyNamed,
+  layoutEntries,
+  rawTar,
+  writeArchive,
+} from '../support/archives.ts';
+import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
-import { buildImage, buildIndex } from '../support/images.ts';
+import { buildArtifact, buildImage, buildIndex } from '../support/images.ts';
+import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const offline: AppFiles = {
   registries: '[[registry]]\nlocation = "quay.io"\n',
@@ -68,5 +82,266 @@ describe('a bundle of one volume', () => {
     assert.match(stdout, /^quay\.io\/team\/app:1\.0 sha256:[a-f0-9]{64}: done$/m);
     const again = await startApp(t, { ...offline, folder: app.folder });
     assert.deepEqual(await manifestOf(again.url, '1.0'), [200, image.digest]);
+  });
+});
+
+/** Imports and gives code and report. */
+async function imported(app: Pick<RunningApp, 'folder' | 'data'>, ...args: readonly string[]) {
+  const receipt = join(app.folder, 'receipt.json');
+  return await runCommand(app, 'import', ...args, '--receipt', receipt, '--json');
+}
+
+/** Writes volumes and gives their paths. */
+function written(folder: string, volumes: readonly Buffer[]): readonly string[] {
+  return volumes.map((bytes, at) => writeArchive(join(folder, `site.000${at + 1}.tar`), bytes));
+}
+
+describe('a bundle in volumes', () => {
+  const image = buildIndex({ layers: [90_000, 70_000] });
+  const other = buildImage({ layers: [60_000], seed: 'other' });
+  const cutLayer = image.blobs.find(({ size }) => size === 90_000)!.digest;
+  const shape = {
+    volumes: 3,
+    volumeOf: (digest: string) => (other.layers.some((layer) => layer.digest === digest) ? 3 : 1),
+    cut: (digest: string) => (digest === cutLayer ? [30_000, 50_000, 10_000] : undefined),
+  };
+  const volumes = bundleVolumes(
+    [
+      { name, tag: '1.0', image },
+      { name: 'quay.io/team/other', tag: '2', image: other },
+    ],
+    shape,
+  );
+
+  it('is imported in any order, each volume as often as one likes, and a tag appears when nothing of it is lacking', async (t) => {
+    const app = await startApp(t, offline);
+    const [first, second, third] = written(app.folder, volumes);
+    const one = await imported(app, third!);
+    assert.deepEqual(
+      [one.code, one.json.images.map(({ state }: { state: string }) => state)],
+      [3, ['partial', 'partial']],
+    );
+    assert.equal((await manifestOf(app.url, '1.0'))[0], 503);
+    const two = await imported(app, first!, first!);
+    assert.equal(two.code, 3);
+    const [lacking, done] = two.json.images;
+    assert.deepEqual([lacking.state, lacking.volumes, done.state], ['partial', [1, 2, 3], 'done']);
+    assert.deepEqual(await manifestOf(app.url, '2', 'quay.io/team/other'), [200, other.digest]);
+    assert.equal((await manifestOf(app.url, '1.0'))[0], 503);
+    assert.equal((await imported(app, second!)).code, 0);
+    assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
+    assert.deepEqual((await get(`${app.url}/v2/${name}/blobs/${cutLayer}`)).body.length, 90_000);
+    assert.equal((await imported(app, first!, second!, third!)).code, 0);
+  });
+
+  it('is verified without a data folder, and nothing is written', async (t) => {
+    const folder = tempFolder(t);
+    const files = written(folder, volumes);
+    writeFileSync(join(folder, 'registries.conf'), '');
+    writeFileSync(join(folder, 'entrepot.toml'), '');
+    const site = { folder, data: join(folder, 'data') };
+    const whole = await runCommand(site, 'import', '--verify', folder, '--json');
+    assert.deepEqual([whole.code, whole.json.problems], [0, []]);
+    const part = await runCommand(site, 'import', '--verify', files[0]!, files[2]!);
+    assert.equal(part.code, 3);
+    assert.match(
+      part.stdout,
+      /app:1\.0 sha256:[a-f0-9]+: lacks 1 content, in volume 1, 2, 3; would not be visible/,
+    );
+    const damaged = Buffer.from(volumes[2]!);
+    damaged[damaged.length - 2000] = 1 ^ (damaged[damaged.length - 2000] ?? 0);
+    writeFileSync(files[2]!, damaged);
+    const wrong = await runCommand(site, 'import', '--verify', folder);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stdout, /wrong: .*site\.0003\.tar: blobs\/sha256\/[a-f0-9]+ is damaged/);
+    assert.ok(!existsSync(site.data));
+  });
+
+  it('is taken with a key only if its sums are signed by it, and nothing of it otherwise', async (t) => {
+    const app = await startApp(t, offline);
+    const files = written(app.folder, volumes);
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const key = join(app.folder, 'bundle.pub');
+    writeFileSync(key, publicKey.export({ type: 'spki', format: 'pem' }));
+    const sums = volumes
+      .map((bytes, at) => `${createHash('sha256').update(bytes).digest('hex')}  site.000${at + 1}.tar\n`)
+      .join('');
+    writeFileSync(join(app.folder, 'site.sha256sums'), sums);
+    const unsigned = await runCommand(app, 'import', '--key', key, ...files);
+    assert.match(unsigned.stderr, /site\.sha256sums\.sig: is missing/);
+    writeFileSync(join(app.folder, 'site.sha256sums.sig'), sign(null, Buffer.from('other'), privateKey));
+    const forged = await runCommand(app, 'import', '--key', key, ...files);
+    assert.match(forged.stderr, /is no signature by the key of --key/);
+    assert.equal((await manifestOf(app.url, '1.0'))[0], 503);
+    writeFileSync(join(app.folder, 'site.sha256sums.sig'), sign(null, Buffer.from(sums), privateKey));
+    assert.equal((await imported(app, '--key', key, ...files)).code, 0);
+    assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
+  });
+});
+
+describe('a later bundle', () => {
+  it('relies on what an earlier import brought to any image, and closes holes', async (t) => {
+    const app = await startApp(t, offline);
+    const base = buildImage({ layers: [50_000], seed: 'base' });
+    const [layer] = base.layers;
+    const derived = buildImage({ layers: [layer!, 20_000], seed: 'derived' });
+    const omitted = [{ digest: layer!.digest, why: 'base' as const }];
+    const next = bundleVolumes([{ name, tag: '2', image: derived }], { omitted });
+    const [increment] = written(app.folder, next);
+    const hole = await imported(app, increment!);
+    assert.deepEqual([hole.code, hole.json.images[0].examples], [3, [layer!.digest]]);
+    const first = bundleVolumes([{ name: 'quay.io/team/base', tag: '1', image: base }]);
+    const { code, json } = await imported(app, writeArchive(join(app.folder, 'base.0001.tar'), first[0]!));
+    assert.equal(code, 0);
+    assert.deepEqual(
+      json.images.map(({ reference, state }: { reference: string; state: string }) => [reference, state]),
+      [
+        [`${name}:2`, 'done'],
+        ['quay.io/team/base:1', 'done'],
+      ],
+    );
+    assert.deepEqual(await manifestOf(app.url, '2'), [200, derived.digest]);
+  });
+
+  it('brings referrers, which clients find without a network', async (t) => {
+    const app = await startApp(t, offline);
+    const image = buildImage();
+    const signature = buildArtifact(image);
+    const volumes = bundleVolumes([
+      { name, tag: '1', image },
+      { name, tag: null, image: signature },
+    ]);
+    assert.equal((await imported(app, ...written(app.folder, volumes))).code, 0);
+    const answer = await get(`${app.url}/v2/${name}/referrers/${image.digest}`);
+    assert.deepEqual(
+      JSON.parse(answer.body.toString()).manifests.map(({ digest }: { digest: string }) => digest),
+      [signature.digest],
+    );
+  });
+});
+
+describe('an imported tag', () => {
+  it('stays what the bundle said where the registry can be asked, and other tags follow the registry', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const ours = buildImage({ seed: 'ours' });
+    const theirs = buildImage({ seed: 'theirs' });
+    for (const tag of ['1', '2']) registry.putImage('team/app', tag, theirs);
+    const clock = createManualClock();
+    const app = await startApp(t, { registries: insecureRegistry(registry.host) }, { clock });
+    const to = `${registry.host}/team/app`;
+    const [volume] = bundleVolumes([{ name: to, tag: '1', image: ours }]);
+    assert.equal((await imported(app, ...written(app.folder, [volume!]))).code, 0);
+    await clock.advance(24 * 3_600_000);
+    assert.deepEqual(await manifestOf(app.url, '1', to), [200, ours.digest]);
+    assert.deepEqual(await manifestOf(app.url, '2', to), [200, theirs.digest]);
+    const tags = await get(`${app.url}/v2/${to}/tags/list`);
+    assert.deepEqual(JSON.parse(tags.body.toString()).tags, ['1', '2']);
+  });
+
+  it('follows the registry with --cached', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const ours = buildImage({ seed: 'ours' });
+    const theirs = buildImage({ seed: 'theirs' });
+    registry.putImage('team/app', '1', theirs);
+    const clock = createManualClock();
+    const app = await startApp(t, { registries: insecureRegistry(registry.host) }, { clock });
+    const to = `${registry.host}/team/app`;
+    const [volume] = bundleVolumes([{ name: to, tag: '1', image: ours }]);
+    assert.equal((await imported(app, '--cached', ...written(app.folder, [volume!]))).code, 0);
+    assert.deepEqual(await manifestOf(app.url, '1', to), [200, ours.digest]);
+    await clock.advance(24 * 3_600_000);
+    assert.deepEqual(await manifestOf(app.url, '1', to), [200, theirs.digest]);
+  });
+});
+
+describe('archives of other tools', () => {
+  const image = buildIndex({ layers: [70_000] });
+
+  it('whose layout has a tag alone need --name, as a tar, a packed tar and a folder', async (t) => {
+    const app = await startApp(t, offline);
+    const named = { ...image, annotations: { 'org.opencontainers.image.ref.name': '1.0' } };
+    const entries = layoutEntries([named], contentsOf(image));
+    const file = writeArchive(join(app.folder, 'app.tar.gz'), gzipSync(rawTar(entries)));
+    const nameless = await runCommand(app, 'import', file);
+    assert.equal(nameless.code, 2);
+    assert.match(nameless.stderr, /names an image by the tag 1\.0 alone: say its repository with --name/);
+    assert.equal((await imported(app, '--name', name, file)).code, 0);
+    assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
+    const folder = join(app.folder, 'layout');
+    for (const { path, body } of entries) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), body ?? '');
+    }
+    assert.equal((await imported(app, '--name', `${name}:2.0`, folder)).code, 0);
+    assert.deepEqual(await manifestOf(app.url, '2.0'), [200, image.digest]);
+  });
+
+  it('that lack a platform keep the digest of the index, and the report names the platform', async (t) => {
+    const app = await startApp(t, offline);
+    const [amd64] = image.images;
+    const named = { ...image, annotations: fullyNamed(`${name}:1.0`) };
+    const contents = [image, ...contentsOf(amd64!)];
+    const file = writeArchive(join(app.folder, 'docker.tar'), rawTar(layoutEntries([named], contents)));
+    const { code, json } = await imported(app, file);
+    assert.deepEqual([code, json.notes], [0, [`${name}:1.0: the archive has not linux/arm64`]]);
+    assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
+  });
+
+  it('of old docker get a manifest over the layers as they are, the same one each time', async (t) => {
+    const app = await startApp(t, offline);
+    const { entries, layer } = dockerArchive([`${name}:1`]);
+    const file = writeArchive(join(app.folder, 'old.tar'), rawTar(entries));
+    const { code, json } = await imported(app, file);
+    assert.equal(code, 0);
+    assert.match(json.notes[0], /they are made anew, and their digests are other ones/);
+    const again = await imported(app, file);
+    assert.equal(again.json.images[0].digest, json.images[0].digest);
+    const answer = await get(`${app.url}/v2/${name}/manifests/1`);
+    const [descriptor] = JSON.parse(answer.body.toString()).layers;
+    assert.equal(descriptor.mediaType, 'application/vnd.oci.image.layer.v1.tar');
+    const blob = await get(`${app.url}/v2/${name}/blobs/${descriptor.digest}`);
+    assert.ok(blob.body.equals(layer));
+  });
+
+  it('of oc-mirror need the name of their registry', async (t) => {
+    const app = await startApp(t, offline);
+    const root = 'docker/registry/v2';
+    const blobs = contentsOf(image).map(({ digest, bytes }) => {
+      const hex = digest.slice(7);
+      return { path: `${root}/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, body: bytes };
+    });
+    const manifests = `${root}/repositories/team/app/_manifests`;
+    const entries = [
+      { path: 'working-dir/.history/.history-2026', body: 'x' },
+      { path: `${manifests}/tags/1.0/current/link`, body: image.digest },
+      { path: `${manifests}/revisions/sha256/${image.digest.slice(7)}/link`, body: image.digest },
+      { path: `${root}/repositories/team/app/_layers/sha256/${'a'.repeat(64)}/link`, body: 'sha256:...' },
+      ...blobs,
+    ];
+    const file = writeArchive(join(app.folder, 'mirror_000001.tar'), rawTar(entries));
+    assert.match(
+      (await runCommand(app, 'import', file)).stderr,
+      /give it with --name, such as --name registry/,
+    );
+    const { code, json } = await imported(app, '--name', 'quay.io', file);
+    assert.deepEqual([code, json.images.length], [0, 1]);
+    assert.match(json.notes[0], /working-dir\/ is the state of oc-mirror itself/);
+    assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
+  });
+
+  it('of a registry that is not listed are taken with a warning', async (t) => {
+    const app = await startApp(t, offline);
+    const [volume] = bundleVolumes([{ name: 'images.local/app', tag: '1', image }]);
+    const { code, stderr } = await runCommand(
+      app,
+      'import',
+      ...written(app.folder, [volume!]),
+      '--receipt',
+      join(app.folder, 'r'),
+    );
+    assert.equal(code, 0);
+    assert.match(stderr, /warning: images\.local is not listed in registries\.conf/);
   });
 });

@@ -19,8 +19,10 @@ export interface RawEntry {
   readonly target?: string;
 }
 
-/** One header and a padded body. */
+/** One header and a padded body; a long path stands in a pax header before. */
 export function rawEntry({ path, body = '', size, type = '0', target = '' }: RawEntry): Buffer {
+  if (path.length > 100)
+    return Buffer.concat([paxHeader({ path }), rawEntry({ path: 'long', body, type, target })]);
   const content = Buffer.from(body as Uint8Array);
   const block = Buffer.alloc(512);
   const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
