@@ -10,6 +10,7 @@
  * Without an entry for the whole registry, the first part decides, and its mirrors are then asked for all of it.
  */
 import { hostOf, isDomain } from '../../oci/reference.ts';
+import { isMirror } from '../policies/scopes.ts';
 import { isRenamed, isWildcard, mirrorName, type NodeEntry, type NodeMirror, pathOf } from './node-entry.ts';
 import type { RenderPlan } from './plan.ts';
 import type { Warn } from './rendered.ts';
@@ -56,10 +57,37 @@ export function byRegistry(
     }
     return false;
   });
-  const groups = [...Map.groupBy(usable, ({ prefix }) => hostOf(prefix))];
+  const merged = usable.map((entry) => checked({ ...entry, mirrors: eachOnce(entry.mirrors) }, client, warn));
+  const groups = [...Map.groupBy(merged, ({ prefix }) => hostOf(prefix))];
   return groups
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([registry, group]) => join(registry, group, { client, canRewrite, warn }));
+}
+
+/** A place that is no part of a URL would make the client refuse its whole file, and containerd then asks the registry. */
+function checked(entry: NodeEntry, client: string, warn: Warn): NodeEntry {
+  const { prefix, location, mirrors } = entry;
+  const hasPlace = (mirror: NodeMirror) => mirror.entrepot !== undefined || isMirror(mirror.location ?? '');
+  for (const mirror of mirrors.filter((one) => !hasPlace(one))) {
+    warn(
+      { entry: prefix, mirror: mirrorName(mirror) },
+      'location',
+      `is no place that ${client} can ask: it is left out`,
+    );
+  }
+  const isPlace = isMirror(location);
+  if (!isPlace && !entry.blocked)
+    warn({ entry: prefix }, 'location', `is no place that ${client} can ask: it asks "${prefix}"`);
+  return { ...entry, location: isPlace ? location : prefix, mirrors: mirrors.filter(hasPlace) };
+}
+
+/** One that is there for digests and again for tags, as OpenShift writes it, is there for both. */
+function eachOnce(mirrors: readonly NodeMirror[]): readonly NodeMirror[] {
+  const groups = Map.groupBy(mirrors, ({ location, insecure }) => `${location} ${insecure}`);
+  return [...groups.values()].flatMap(([first, ...others]) => {
+    if (!first) return [];
+    return others.every(({ serves }) => serves === first.serves) ? first : { ...first, serves: 'all' };
+  });
 }
 
 function saysSomething(entry: NodeEntry): boolean {

@@ -3,6 +3,9 @@
  * without `server` that is the registry itself. So if the source must not be asked, the last mirror is the `server`; if there is no mirror
  * either, the `server` has no capability to pull, and containerd finds no host that it could ask.
  *
+ * containerd 1.x ignores a file without a `[host]` table, and then asks the registry itself, as it does after any mistake in a file. So
+ * there is always one, and none is there twice.
+ *
  *   mirror with a path        `override_path`, and `/v2` in the URL: registries.conf has the path behind `/v2`
  *   insecure                  two tables: HTTPS without verification, then plain HTTP
  *   mirror for digests alone  no capability to resolve a tag
@@ -38,11 +41,21 @@ function textOf({ registry, mirrors, blocked, location, insecure }: RegistryMirr
     (url): HostTable => ({ url, capabilities: ['pull', 'resolve'] }),
   );
   const isItself = location === registry && !insecure;
-  const none = sources.slice(0, 1).map(({ url }) => ({ url, capabilities: ['push'] }));
-  const all = blocked ? (tables.length === 0 ? none : tables) : isItself ? tables : [...tables, ...sources];
+  const unasked = sources.slice(0, 1).map(({ url }) => ({ url, capabilities: ['push'] }));
+  const refused = tables.length === 0 ? unasked : tables;
+  const all = eachOnce(blocked ? refused : isItself ? tables : [...tables, ...sources]);
   const root = blocked || !isItself ? all.at(-1) : undefined;
-  const hosts = root ? all.slice(0, -1) : all;
+  const hosts = root && all.length > 1 ? all.slice(0, -1) : all;
   return [...(root ? [rootText(root)] : []), ...hosts.map(hostText)].join('\n');
+}
+
+/** A table that is there twice is a mistake, too. The first place counts, with the capabilities of all. */
+function eachOnce(tables: readonly HostTable[]): readonly HostTable[] {
+  return [...Map.groupBy(tables, ({ url }) => apiUrl(url)).values()].flatMap(([first, ...others]) => {
+    if (!first) return [];
+    const capabilities = new Set([first, ...others].flatMap((table) => table.capabilities));
+    return { ...first, capabilities: [...capabilities] };
+  });
 }
 
 function rootText(table: HostTable): string {

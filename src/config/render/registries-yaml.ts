@@ -53,7 +53,7 @@ function urlsFor(
 }
 
 function mirrorText(registry: string, urls: readonly ClientUrl[], rewrites: readonly Rewrite[]): string {
-  const endpoints = urls.map((url) => `      - ${JSON.stringify(apiUrl(url))}\n`);
+  const endpoints = [...new Set(urls.map(apiUrl))].map((url) => `      - ${JSON.stringify(url)}\n`);
   const patterns = rewrites.map(
     ({ from, to }) => `      ${JSON.stringify(pattern(from))}: ${JSON.stringify(replacement(to))}\n`,
   );
