@@ -440,6 +440,48 @@ describe('the command', () => {
     assert.deepEqual(hashesOf(to), before);
   });
 
+  it('makes volumes that import takes in, and takes its receipt back', async (t) => {
+    const { proxy, registry, to, name } = await site(t);
+    registry.putImage('team/app', undefined, signature);
+    const exported = await runCommand(
+      proxy,
+      'export',
+      '--to',
+      to,
+      '--volume-size',
+      '128KiB',
+      name('app:1.0'),
+    );
+    assert.equal(exported.code, 0, exported.stderr);
+    const there = await startApp(t, {
+      registries: insecureRegistry(registry.host),
+      toml: '[upstream]\noffline = true\n',
+    });
+    const receipt = join(there.folder, 'site.receipt.json');
+    const imported = await runCommand(there, 'import', dirname(to), '--receipt', receipt);
+    assert.equal(imported.code, 0, imported.stdout + imported.stderr);
+    const base = `${there.url}/v2/${registry.host}/team/app`;
+    const tagged = await get(`${base}/manifests/1.0`);
+    assert.equal(tagged.headers['docker-content-digest'], image.digest);
+    for (const { digest } of image.blobs) assert.equal((await get(`${base}/blobs/${digest}`)).status, 200);
+    const referrers = JSON.parse((await get(`${base}/referrers/${image.digest}`)).body.toString());
+    assert.deepEqual(
+      referrers.manifests.map(({ digest }: { digest: string }) => digest),
+      [signature.digest],
+    );
+    const increment = ['export', '--to', `${to}-2`, '--base', receipt, name('app:1.0'), name('other:2')];
+    assert.equal((await runCommand(proxy, ...increment)).code, 0);
+    const contents = [...(await readBundle(`${to}-2`)).contents.keys()];
+    assert.deepEqual(
+      contents.toSorted(),
+      digestsOf(other).filter((one) => !digestsOf(image, signature).includes(one)),
+    );
+    const second = await runCommand(there, 'import', `${to}-2.0001.tar`, '--receipt', receipt);
+    assert.equal(second.code, 0, second.stdout + second.stderr);
+    const other2 = await get(`${there.url}/v2/${registry.host}/team/other/manifests/2`);
+    assert.equal(other2.headers['docker-content-digest'], other.digest);
+  });
+
   it('reads lists and manifests of Kubernetes, tells a dry run, and what is lacking elsewhere', async (t) => {
     const { proxy, to, name } = await site(t);
     const list = join(proxy.folder, 'images.txt');
@@ -472,6 +514,44 @@ describe('the command', () => {
       [none.code, none.stdout.split('\n')[0]],
       [0, 'lacking there: 0 blobs and manifests, 0 B'],
     );
+  });
+
+  it('writes the configuration of the clients there for exactly the exported images', async (t) => {
+    const { registry, to } = await site(t);
+    const registries = `[[registry]]\nprefix = "quay.io"\nlocation = "${registry.host}"\ninsecure = true\n`;
+    const proxy = await startApp(t, { registries });
+    const name = (reference: string) => `quay.io/team/${reference}`;
+    const args = [
+      'export',
+      '--to',
+      to,
+      name('app:1.0'),
+      '--config-for',
+      'mirror.corp:5000',
+      '--sealed',
+      '--json',
+    ];
+    const first = await runCommand(proxy, ...args);
+    assert.equal(first.code, 0, first.stderr);
+    assert.deepEqual(
+      first.json.client.notes.filter((note: string) => note.startsWith('pull-from-mirror')),
+      [],
+    );
+    const files = first.json.client.files.map((file: string) => file.slice(`${to}.config/`.length));
+    const names = ['idms.yaml', 'itms.yaml', 'registries.conf', 'registries.yaml'];
+    assert.deepEqual(files, ['certs.d/quay.io/hosts.toml', ...names]);
+    const idms = readFileSync(`${to}.config/idms.yaml`, 'utf8');
+    assert.match(idms, /source: "quay\.io\/team\/app"$/m);
+    assert.match(idms, /NeverContactSource/);
+    assert.doesNotMatch(idms, /team\/other/);
+    const before = files.map((file: string) => readFileSync(`${to}.config/${file}`, 'utf8'));
+    assert.equal((await runCommand(proxy, ...args)).code, 0);
+    assert.deepEqual(
+      files.map((file: string) => readFileSync(`${to}.config/${file}`, 'utf8')),
+      before,
+    );
+    const wrong = await runCommand(proxy, 'export', '--to', to, name('app:1.0'), '--sealed');
+    assert.deepEqual([wrong.code, /--sealed needs --config-for/.test(wrong.stderr)], [2, true]);
   });
 
   it('says what is wrong with its arguments', async (t) => {

@@ -32,6 +32,11 @@ export function addBundleCommands(program: Command, { loadOptions, done }: Comma
     )
     .option('--check <RECEIPT>', 'tell what is lacking at the site of this receipt, and write nothing')
     .option('--sign <KEY>', 'sign NAME.sha256sums with this Ed25519 key (PEM)')
+    .option(
+      '--config-for <HOST>',
+      'write configuration for clients of the Entrepot that imports it, to NAME.config/',
+    )
+    .option('--sealed', 'with --config-for: the clients ask no registry but that Entrepot')
     .option('--docker', 'add manifest.json, which "docker load" needs; podman then gives other digests')
     .option('--dry-run', 'tell what would be written; fetch and write nothing')
     .addHelpText(

@@ -4,13 +4,14 @@ import type { ExportProgress, ExportReport, ExportRequest } from '../../airgap/e
 import { readImageList } from '../../airgap/image-list.ts';
 import { imagesOfKubernetes } from '../../airgap/kubernetes-images.ts';
 import { readTextFile } from '../../config/files/text-file.ts';
-import type { LoadOptions } from '../../config/load.ts';
+import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import { parseSize, sizeForms } from '../../config/toml/units.ts';
 import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
 import { createProgressLine } from '../output/progress-line.ts';
 import type { ExitCode, Result } from '../output/result.ts';
 import { counted, countedContent, formatBytes } from '../output/table.ts';
+import { addressOf, type ClientFiles, writeClientFiles } from './client-files.ts';
 import { checkPlatforms } from './pull.ts';
 
 export interface ExportFlags {
@@ -26,6 +27,8 @@ export interface ExportFlags {
   readonly check?: string;
   readonly sign?: string;
   readonly docker?: true;
+  readonly configFor?: string;
+  readonly sealed?: true;
   readonly dryRun?: true;
   readonly json?: true;
 }
@@ -39,6 +42,7 @@ export async function exportImages(
   const { env, cwd } = options;
   const request = requestOf(references, flags, { env, cwd });
   const key = flags.sign === undefined ? undefined : await signingKey(resolve(cwd, flags.sign));
+  const mirrorOf = addressOf(flags);
   const line = createProgressLine(process.stderr, { isShown: flags.json === undefined });
   const stop = new AbortController();
   const abort = () => stop.abort();
@@ -56,7 +60,16 @@ export async function exportImages(
     );
     const signature = key && report.sums !== '' ? await sign(key, request.to, report.sums) : undefined;
     line.clear();
-    return resultOf(report, request, flags, signature);
+    const isWritten = report.bundle !== null && !request.isDryRun;
+    const client =
+      mirrorOf && isWritten
+        ? writeClientFiles(
+            loadConfig(options),
+            report.images.map(({ reference }) => reference),
+            { to: request.to, mirrorOf, sealed: flags.sealed === true },
+          )
+        : undefined;
+    return resultOf(report, request, flags, { signature, client });
   } catch (error) {
     line.clear();
     if (!stop.signal.aborted) throw error;
@@ -172,7 +185,7 @@ function resultOf(
   report: ExportReport,
   request: ExportRequest,
   flags: ExportFlags,
-  signature: string | undefined,
+  { signature, client }: { readonly signature: string | undefined; readonly client: ClientFiles | undefined },
 ): Result {
   const { bundle, volumes, images, contents, bytes, omitted, failures, notes, missingBytes } = report;
   const { sums: _, digests, ...shown } = report;
@@ -188,11 +201,18 @@ function resultOf(
     ...(count('base') > 0 ? [`  ${countedContent(count('base'))} left out: the other site has them\n`] : []),
     ...failures.map((failure) => `  failed: ${failure}\n`),
     ...notes.map((note) => `  note: ${note}\n`),
+    ...(client?.notes ?? []).map((note) => `  note: ${note}\n`),
+    ...(client?.files ?? []).map((file) => `  for clients: ${file}\n`),
     ...(signature === undefined ? [] : [`  signed: ${signature}\n`]),
   ];
   return {
     exitCode: exitCode(report, { isCheck, isDryRun: request.isDryRun }),
-    json: { ...shown, ...(isCheck && { lacking: digests }), signature: signature ?? null },
+    json: {
+      ...shown,
+      ...(isCheck && { lacking: digests }),
+      signature: signature ?? null,
+      client: client ?? null,
+    },
     text: bundle === null && !isCheck ? `nothing to export\n${lines.join('')}` : `${head}${lines.join('')}`,
   };
 }
