@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -25,6 +26,7 @@ import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const image = buildImage({ seed: 'app', layers: [300_000, 1000] });
@@ -226,6 +228,16 @@ describe('an export with something missing', () => {
     assert.deepEqual([report.bundle, filesOf(to)], [null, []]);
   });
 
+  it('evicts nothing that it is going to write, and leaves out what the cache has no room for', async (t) => {
+    const size = image.blobs.reduce((sum, blob) => sum + blob.size, 0);
+    const { run, to, name } = await site(t, `[cache]\nmax_size = "${size + 20_000}"\n`);
+    const report = await run({ images: [name('app:1.0'), name('other:2')] });
+    assert.match(report.failures.join('\n'), /team\/other:2 is left out/);
+    assert.deepEqual([...(await readBundle(to)).contents.keys()].toSorted(), digestsOf(image));
+    const alone = await run({ images: [name('other:2')], to: `${to}-other` });
+    assert.deepEqual(alone.failures, []);
+  });
+
   it('offline, exports what is here', async (t) => {
     const { run, proxy, registry, to, name } = await site(t);
     await run({ images: [name('app:1.0')], to: `${to}-before` });
@@ -409,6 +421,38 @@ describe('a destination', () => {
     const exported = proxy.app.administration.export(asked, options);
     await refused(exported, 'BUNDLE_UNWRITABLE', /has 98KiB free, and the bundle needs 3\d\dKiB/);
     assert.deepEqual(filesOf(to), []);
+  });
+
+  it('that fills up midway keeps the whole volumes, and the export goes on once there is room', async (t) => {
+    const disk = smallDisk(t, 1);
+    if (!disk) return t.skip('needs root');
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const large = buildImage({ seed: 'large', layers: [1_500_000] });
+    registry.putImage('team/app', '1.0', large);
+    const to = join(disk.path, 'site');
+    const freeBytes = () => 10 ** 12;
+    const proxy = await startApp(t, { registries: insecureRegistry(registry.host) }, { freeBytes });
+    const request = { images: [`${registry.host}/team/app:1.0`], syncs: [], platforms: [], referrers: true };
+    const asked = {
+      ...request,
+      volumeSize: 400_000,
+      base: [],
+      since: [],
+      created: undefined,
+      forDocker: false,
+    };
+    const options = { signal: new AbortController().signal, onProgress() {} };
+    const run = (where: string) =>
+      proxy.app.administration.export({ ...asked, to: where, isDryRun: false }, options);
+    await refused(run(to), 'BUNDLE_UNWRITABLE', /site\.0003\.tar: cannot be written: has no room left/);
+    const left = filesOf(to).filter((file) => !file.includes('sha256sums'));
+    assert.deepEqual(left, ['site.0001.tar', 'site.0002.tar']);
+    const elsewhere = join(tempFolder(t), 'site');
+    for (const file of filesOf(to)) copyFileSync(join(disk.path, file), join(dirname(elsewhere), file));
+    const { volumes } = await run(elsewhere);
+    assert.deepEqual(volumes.map(({ isKept }) => isKept).slice(0, 3), [true, true, false]);
+    assert.ok((await readBundle(elsewhere)).contents.has(large.layers[0]!.digest));
   });
 
   it('with volumes that are too small is refused with the size that is needed', async (t) => {
