@@ -94,6 +94,13 @@ export function testReplicaStore(open: (t: TestContext) => Promise<ReplicaStore>
       assert.equal((await store.repositories('', 1)).length, 1);
     });
 
+    it('counts no tag for the list of tags that could not be had', async (t) => {
+      const store = await open(t);
+      await store.put([replica(app, '1'), replica(app, '', { state: 'failed', reason: 'HTTP 500' })]);
+      const [first] = await store.repositories('', 10);
+      assert.deepEqual([first?.state, first?.reason, first?.tags, first?.done], ['failed', 'HTTP 500', 1, 1]);
+    });
+
     it('takes done for better than running, running than pending, pending than partial, partial than failed', async (t) => {
       const store = await open(t);
       const states: readonly ReplicaState[] = ['done', 'running', 'pending', 'partial', 'failed'];

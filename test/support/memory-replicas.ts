@@ -23,11 +23,12 @@ export function createMemoryReplicas(): ReplicaStore {
 
   function repository(image: string, its: readonly Replica[]): ReplicaRepository {
     const [worst] = its.toSorted(worse);
+    const tags = its.filter(({ tag }) => tag !== '');
     return {
       image,
       state: worst?.state ?? 'done',
-      tags: its.length,
-      done: its.filter(({ state }) => state === 'done').length,
+      tags: tags.length,
+      done: tags.filter(({ state }) => state === 'done').length,
       bytes: its.reduce((sum, { bytes }) => sum + bytes, 0),
       failedAt: least(its.map(({ failedAt }) => failedAt)),
       nextAttempt: least(its.map(({ nextAttempt }) => nextAttempt)),

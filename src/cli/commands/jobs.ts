@@ -76,7 +76,7 @@ function sentenceOf({ state, reason, note, due, attempts, started, ended }: List
     case 'running':
       return `runs since ${seconds(started ?? '')}${attempts > 1 ? ` for the ${attempts}. time` : ''}`;
     case 'done':
-      return `succeeded at ${seconds(ended ?? '')}${note === null ? '' : `: ${note}`}`;
+      return `succeeded at ${seconds(ended ?? '')}${note ? `: ${note}` : ''}`;
     case 'failed':
       return `failed at ${seconds(ended ?? '')}: ${reason ?? 'no reason is known'}`;
     case 'cancelled':

@@ -74,7 +74,7 @@ export function createReplicaRows(db: Database): ReplicaRows {
     [string, number],
     Omit<Nulls<ReplicaRepository>, 'state'> & { state: number }
   >(`
-    SELECT image, max(state) AS state, count(*) AS tags, sum(state = 0) AS done, sum(bytes) AS bytes, reason
+    SELECT image, max(state) AS state, sum(tag <> '') AS tags, sum(state = 0 AND tag <> '') AS done, sum(bytes) AS bytes, reason
     FROM replicas WHERE image > ? GROUP BY image ORDER BY image LIMIT ?`);
   const times = db.prepare<
     [string],

@@ -53,6 +53,7 @@ export interface ReplicaRepository {
   readonly image: string;
   /** The worst of its tags. */
   readonly state: ReplicaState;
+  /** Without the row of the list of tags, whose tag is ''. */
   readonly tags: number;
   readonly done: number;
   readonly bytes: number;
