@@ -10,6 +10,8 @@ import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { shownSinkUrl } from '../../config/sinks-toml.ts';
 import type { SyncBlock } from '../../config/sync-config.ts';
+import { formatDuration } from '../../config/toml/units.ts';
+import { nextCron } from '../../lib/cron.ts';
 import { policiesAsJson, policiesAsText } from '../output/policy-list.ts';
 import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
@@ -45,7 +47,7 @@ export async function check(options: LoadOptions): Promise<Result> {
       errors: errors.map(errorAsJson),
       registries: registriesAsJson(found),
       ...(found.policies && { policies: policiesAsJson(found.policies) }),
-      syncs: syncs.map(({ name, source }) => ({ name, source })),
+      syncs: syncs.map((block) => ({ name: block.name, source: block.source, next: nextRun(block) })),
       events: {
         in: eventSenders.map(({ name, format, registry, match }) => ({ name, format, registry, match })),
         out: eventSinks.map(({ name, url, ...rest }) => ({
@@ -71,7 +73,21 @@ const settingColumns: readonly Column<SettingInForce>[] = [
 const syncColumns: readonly Column<SyncBlock>[] = [
   { head: 'sync', cell: ({ name }) => name },
   { head: 'source', cell: ({ source }) => source },
+  { head: 'runs', cell: runsText },
 ];
+
+/** The time in UTC shows whether an expression and its time zone mean what they were written for. */
+function runsText(block: SyncBlock): string {
+  const { when } = block;
+  if (when === undefined) return 'by command or event';
+  if ('every' in when) return `every ${formatDuration(when.every)}`;
+  return `${when.cron} ${when.timezone}, next ${nextRun(block)?.replace(/(.{10})T(.{5}).*/, '$1 $2Z') ?? 'never'}`;
+}
+
+function nextRun({ when }: SyncBlock): string | null {
+  const next = when && 'cron' in when ? nextCron(when.cron, when.timezone, Date.now()) : undefined;
+  return next === undefined ? null : new Date(next).toISOString();
+}
 
 const senderColumns: readonly Column<EventSender>[] = [
   { head: 'events from', cell: ({ name }) => name },

@@ -71,6 +71,24 @@ test('a [[sync]] whose source begins with a name for clients is told the registr
   );
 });
 
+test('a [[sync]] is shown with the next time of its cron expression, in UTC', async (t) => {
+  const block = (name: string, line: string) =>
+    `[[sync]]\nname = "${name}"\nsource = "docker.io/b"\n${line}\n`;
+  const toml =
+    block('zoned', 'cron = "30 5 1 1 *"\ntimezone = "Asia/Kolkata"') +
+    block('often', 'every = "90m"') +
+    block('asked', '');
+  const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
+  const { stdout } = await check(folder);
+  assert.match(stdout, /^sync +source +runs$/m);
+  assert.match(stdout, /^zoned .* 30 5 1 1 \* Asia\/Kolkata, next \d{4}-01-01 00:00Z$/m);
+  assert.match(stdout, /^often .* every 90m$/m);
+  assert.match(stdout, /^asked .* by command or event$/m);
+  const { syncs } = JSON.parse((await check(folder, '--json')).stdout);
+  assert.match(syncs[0].next, /^\d{4}-01-01T00:00:00\.000Z$/);
+  assert.equal(syncs[1].next, null);
+});
+
 test('errors exit with 2, those of all files at once, and the warnings with them', async (t) => {
   const folder = place(t, {
     'registries.conf': `${sound}mirorr = 1\n[[registry]]\nblocked = true\n`,
@@ -266,11 +284,11 @@ test('the [[sync]] blocks are listed, and one of a registry that is not is warne
   const toml = block('ubi', 'docker.io/team/{a,b}') + block('far', 'quay.io/team/*');
   const folder = place(t, { 'registries.conf': sound, 'entrepot.toml': toml });
   const { stdout } = await check(folder);
-  assert.match(stdout, /^ubi +docker\.io\/team\/\{a,b\}$/m);
+  assert.match(stdout, /^ubi +docker\.io\/team\/\{a,b\} +by command or event$/m);
   assert.match(stdout, /\[\[sync\]\] "far" is of quay\.io, which no \[\[registry\]\] lists/);
   assert.doesNotMatch(stdout, /"ubi" is of/);
   const { syncs } = JSON.parse((await check(folder, '--json')).stdout);
-  assert.deepEqual(syncs[0], { name: 'ubi', source: 'docker.io/team/{a,b}' });
+  assert.deepEqual(syncs[0], { name: 'ubi', source: 'docker.io/team/{a,b}', next: null });
 });
 
 test('the senders of events are listed, and what is wrong with one is said', async (t) => {
