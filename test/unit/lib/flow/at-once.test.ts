@@ -20,3 +20,16 @@ it('results come in the order of the items, and no more than so many are under w
     /no/,
   );
 });
+
+it('after an error nothing begins any more, and nothing is left under way', async () => {
+  const begun: number[] = [];
+  const ended: number[] = [];
+  const work = mapAtOnce([1, 2, 3, 4], 2, async (item) => {
+    begun.push(item);
+    if (item === 1) throw new Error('no');
+    for (let left = 3; left > 0; left -= 1) await turn();
+    ended.push(item);
+  });
+  await assert.rejects(work, /no/);
+  assert.deepEqual([begun, ended], [[1, 2], [2]]);
+});
