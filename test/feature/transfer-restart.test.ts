@@ -128,7 +128,15 @@ describe('a program that is killed again and again', () => {
       assert.equal((await site.program.stop()).code, 0);
       assert.deepEqual(
         readdirSync(site.proxy.data).toSorted(),
-        ['content-v1', 'entrepot.lock', 'incoming', 'index-v1.reserve', 'index-v1.sqlite', 'uploads'],
+        [
+          'content-v1',
+          'entrepot.lock',
+          'hosted-v1.sqlite',
+          'incoming',
+          'index-v1.reserve',
+          'index-v1.sqlite',
+          'uploads',
+        ],
         'no orphan, no socket, no log of the index',
       );
       assert.deepEqual(filesBelow(join(site.proxy.data, 'uploads')), []);
