@@ -57,6 +57,8 @@ async function writeTar(
 ): Promise<string> {
   const { pack: createPack } = await import('tar-stream');
   const pack = createPack();
+  // Told by the loop below as well: an error without a listener would end the process.
+  pack.on('error', () => {});
   const written = createWrittenChunks();
   /** What failed first: the rest fails because of it. */
   let failure: { readonly error: unknown } | undefined;
@@ -105,12 +107,20 @@ function header(name: string, size: number) {
   };
 }
 
-function addFile(pack: Pack, path: string, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    pack.entry(header(path, bytes.length), Buffer.from(bytes), (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
+/** Begins an entry. `ended` resolves once all of it is in the pack. */
+function begin(pack: Pack, path: string, size: number) {
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
+  ended.catch(() => {});
+  const entry = pack.entry(header(path, size), (error) => (error ? reject(error) : resolve()));
+  // A pack that is destroyed destroys its entry, with an event.
+  entry.on('error', reject);
+  return { entry, ended };
+}
+
+async function addFile(pack: Pack, path: string, bytes: Uint8Array): Promise<void> {
+  const { entry, ended } = begin(pack, path, bytes.length);
+  entry.end(bytes);
+  await ended;
 }
 
 async function addSlice(
@@ -120,11 +130,7 @@ async function addSlice(
   written: WrittenChunks,
 ): Promise<void> {
   const size = slice.end - slice.start;
-  const ended = Promise.withResolvers<void>();
-  ended.promise.catch(() => {});
-  const entry = pack.entry(header(slice.path, size), (error) =>
-    error ? ended.reject(error) : ended.resolve(),
-  );
+  const { entry, ended } = begin(pack, slice.path, size);
   if (size > 0) {
     const { stream, close } = await source.open(slice);
     let before: Uint8Array | undefined;
@@ -141,7 +147,7 @@ async function addSlice(
     }
   }
   entry.end();
-  await ended.promise;
+  await ended;
 }
 
 interface WrittenChunks {

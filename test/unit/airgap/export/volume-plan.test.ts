@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { entryBytes, type PlannedContent, planVolumes } from '../../../../src/airgap/export/volume-plan.ts';
-import { writeVolume } from '../../../../src/airgap/export/volume-writer.ts';
+import { type VolumeSource, writeVolume } from '../../../../src/airgap/export/volume-writer.ts';
 import { EntrepotError } from '../../../../src/errors.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../../src/oci/media-types.ts';
@@ -90,6 +90,31 @@ describe('a plan of volumes', () => {
         names.slice(2),
         volume.slices.map(({ path }) => path),
       );
+    }
+  });
+
+  it('is not written where the source fails, and leaves no file', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'entrepot-plan-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const plan = planVolumes([content(1, 300_000)], rest, { volumeSize: 10 ** 6, files });
+    const [volume] = plan.volumes;
+    assert.ok(volume);
+    const stream = (next: () => Promise<Uint8Array | undefined>) => ({
+      open: async () => ({ stream: { next, close() {} }, close() {} }),
+    });
+    const gone = new Error('it is gone');
+    const some = [Buffer.alloc(1000), Buffer.alloc(1000)];
+    const sources: readonly [VolumeSource, RegExp][] = [
+      [{ open: () => Promise.reject(gone) }, /it is gone/],
+      [stream(async () => some.pop() ?? Promise.reject(gone)), /it is gone/],
+      [stream(async () => undefined), /[Ss]ize mismatch/],
+    ];
+    for (const [source, message] of sources) {
+      const writing = { signal: new AbortController().signal, onBytes() {} };
+      await assert.rejects(writeVolume(join(folder, 'x.tar'), volume, source, writing), message);
+      // An event that has no listener would come by now.
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(readdirSync(folder), []);
     }
   });
 
