@@ -608,7 +608,7 @@ describe('the command', () => {
     assert.match(await bad(), /nothing to export/);
     assert.match(await bad(name('app:1.0')), /say with --to/);
     assert.match(await bad('--to', '/tmp/x', 'quay.io/other/app:1'), /not listed/);
-    assert.match(await bad('--to', '/tmp/x', '--sync', 'none'), /has no \[\[sync\]\]/);
+    assert.match(await bad('--to', '/tmp/x', '--sync', 'none'), /no \[\[sync\]\] is in force/);
     assert.match(
       await bad('--to', '/tmp/x', '--volume-size', 'big', name('app:1.0')),
       /--volume-size must be/,
