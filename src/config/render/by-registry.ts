@@ -57,7 +57,7 @@ export function byRegistry(
     }
     return false;
   });
-  const merged = usable.map((entry) => checked({ ...entry, mirrors: eachOnce(entry.mirrors) }, client, warn));
+  const merged = usable.map((entry) => checked(joinEqual(entry, client, warn), client, warn));
   const groups = [...Map.groupBy(merged, ({ prefix }) => hostOf(prefix))];
   return groups
     .sort(([one], [other]) => (one < other ? -1 : 1))
@@ -67,8 +67,9 @@ export function byRegistry(
 /** A place that is no part of a URL would make the client refuse its whole file, and containerd then asks the registry. */
 function checked(entry: NodeEntry, client: string, warn: Warn): NodeEntry {
   const { prefix, location, mirrors } = entry;
+  const allowed = mirrors.filter(({ isBlockedElsewhere }) => !isBlockedElsewhere);
   const hasPlace = (mirror: NodeMirror) => mirror.entrepot !== undefined || isMirror(mirror.location ?? '');
-  for (const mirror of mirrors.filter((one) => !hasPlace(one))) {
+  for (const mirror of allowed.filter((one) => !hasPlace(one))) {
     warn(
       { entry: prefix, mirror: mirrorName(mirror) },
       'location',
@@ -76,18 +77,35 @@ function checked(entry: NodeEntry, client: string, warn: Warn): NodeEntry {
     );
   }
   const isPlace = isMirror(location);
-  if (!isPlace && !entry.blocked)
+  const blocked = entry.blocked || entry.isBlockedElsewhere;
+  if (!isPlace && !blocked)
     warn({ entry: prefix }, 'location', `is no place that ${client} can ask: it asks "${prefix}"`);
-  return { ...entry, location: isPlace ? location : prefix, mirrors: mirrors.filter(hasPlace) };
+  return { ...entry, blocked, location: isPlace ? location : prefix, mirrors: allowed.filter(hasPlace) };
 }
 
 /** One that is there for digests and again for tags, as OpenShift writes it, is there for both. */
 function eachOnce(mirrors: readonly NodeMirror[]): readonly NodeMirror[] {
-  const groups = Map.groupBy(mirrors, ({ location, insecure }) => `${location} ${insecure}`);
+  const groups = Map.groupBy(mirrors, placeKey);
   return [...groups.values()].flatMap(([first, ...others]) => {
     if (!first) return [];
     return others.every(({ serves }) => serves === first.serves) ? first : { ...first, serves: 'all' };
   });
+}
+
+function joinEqual(entry: NodeEntry, client: string, warn: Warn): NodeEntry {
+  const mirrors = eachOnce(entry.mirrors);
+  const order = (some: readonly NodeMirror[], other: NodeMirror['serves']) =>
+    [...new Set(some.filter(({ serves }) => serves !== other).map(placeKey))].join('\n');
+  const isOther = (['digest-only', 'tag-only'] as const).some(
+    (other) => order(mirrors, other) !== order(entry.mirrors, other),
+  );
+  const message = `${client} has one order of mirrors for tags and digests: that of their first mention`;
+  if (isOther) warn({ entry: entry.prefix }, 'pull-from-mirror', message);
+  return { ...entry, mirrors };
+}
+
+function placeKey({ location, insecure }: NodeMirror): string {
+  return `${location} ${insecure}`;
 }
 
 function saysSomething(entry: NodeEntry): boolean {
@@ -115,7 +133,8 @@ function join(registry: string, group: readonly NodeEntry[], joining: Joining): 
     if (!fitting) warn({ entry: entry.prefix }, 'mirrors', differs(client, registry));
     else if (fitting.rewrite) rewrites.push(fitting.rewrite);
   }
-  const blocked = whole ? whole.blocked : group.every((entry) => entry.blocked);
+  // Without mirrors, a part that is blocked is no reason to refuse the rest.
+  const blocked = whole ? whole.blocked : leading !== undefined && group.every((entry) => entry.blocked);
   const isForAll =
     !whole && leading && first && (blocked || !leading.mirrors.every(({ entrepot }) => entrepot));
   if (isForAll) {

@@ -69,7 +69,7 @@ function hubUrls(hub: RegistryMirrors, { warn, routing, mirrorOf }: RenderPlan):
 }
 
 function sourceAsMirror(location: string, insecure: boolean): PlacedMirror {
-  const none = { namespaceProxy: undefined, entrepot: undefined };
+  const none = { isBlockedElsewhere: false, namespaceProxy: undefined, entrepot: undefined };
   return { location, place: location, insecure, serves: 'all', ...none };
 }
 

@@ -65,7 +65,15 @@ function literalPrefix(glob: string): string {
 }
 
 function plainEntry(prefix: string, blocked: boolean): NodeEntry {
-  return { prefix, location: prefix, insecure: false, blocked, namespaceProxy: undefined, mirrors: [] };
+  return {
+    prefix,
+    location: prefix,
+    insecure: false,
+    blocked,
+    isBlockedElsewhere: false,
+    namespaceProxy: undefined,
+    mirrors: [],
+  };
 }
 
 function withEntrepot(
@@ -84,6 +92,7 @@ function withEntrepot(
         location: component && `${mirror.host}/${component}${pathOf(entry.prefix)}`,
         insecure: mirror.insecure || mirror.scheme === 'http',
         serves: 'all',
+        isBlockedElsewhere: false,
         namespaceProxy: undefined,
         entrepot: mirror,
       },

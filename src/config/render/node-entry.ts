@@ -15,6 +15,8 @@ export interface NodeEntry {
   readonly insecure: boolean;
   /** The source is never asked. */
   readonly blocked: boolean;
+  /** Its location belongs to another entry, which is blocked: podman finds that by itself, other clients do not. */
+  readonly isBlockedElsewhere: boolean;
   readonly namespaceProxy: string | undefined;
   readonly mirrors: readonly NodeMirror[];
 }
@@ -25,6 +27,8 @@ export interface NodeMirror {
   /** HTTPS without verification, then plain HTTP. */
   readonly insecure: boolean;
   readonly serves: MirrorEntry['pullFromMirror'];
+  /** As with `isBlockedElsewhere` of an entry. */
+  readonly isBlockedElsewhere: boolean;
   readonly namespaceProxy: string | undefined;
   /** Set if the mirror is an Entrepot: a client that sends `?ns=` needs no path. */
   readonly entrepot: MirrorAddress | undefined;
@@ -32,7 +36,7 @@ export interface NodeMirror {
 
 /** The entries that are in force, in their order. `insecureDefault` is `upstream.insecure`. */
 export function nodeEntries(conf: RegistriesConf, insecureDefault: boolean): readonly NodeEntry[] {
-  return conf.entries.map((entry) => toNodeEntry(entry, insecureDefault));
+  return conf.entries.map((entry) => toNodeEntry(entry, conf, insecureDefault));
 }
 
 /** The entry of one repository alone, as its prefix; undefined if no entry matches it. */
@@ -44,7 +48,7 @@ export function repositoryEntry(
   const match = findEntry(conf, name);
   if (!match) return undefined;
   const rest = name.slice(match.matched.length);
-  const entry = toNodeEntry(match.entry, insecureDefault);
+  const entry = toNodeEntry(match.entry, conf, insecureDefault);
   return {
     ...entry,
     prefix: name,
@@ -76,18 +80,21 @@ export function pathOf(location: string): string {
   return location.slice(hostOf(location).length);
 }
 
-function toNodeEntry(entry: RegistryEntry, insecureDefault: boolean): NodeEntry {
+function toNodeEntry(entry: RegistryEntry, conf: RegistriesConf, insecureDefault: boolean): NodeEntry {
+  const isBlocked = (place: string) => findEntry(conf, place)?.entry.blocked ?? false;
   const { prefix, location, insecure, blocked, mirrorByDigestOnly, namespaceProxy, mirrors } = entry;
   return {
     prefix,
     location,
     insecure: insecure ?? insecureDefault,
     blocked,
+    isBlockedElsewhere: location !== '' && isBlocked(location),
     namespaceProxy,
     mirrors: mirrors.map((mirror) => ({
       location: mirror.location,
       insecure: mirror.insecure ?? insecureDefault,
       serves: mirrorByDigestOnly ? 'digest-only' : mirror.pullFromMirror,
+      isBlockedElsewhere: isBlocked(mirror.location),
       namespaceProxy: mirror.namespaceProxy,
       entrepot: undefined,
     })),
