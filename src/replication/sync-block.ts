@@ -99,7 +99,19 @@ export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncO
     return report({ ...removed, state, problem, warning: removed.warning ?? warning });
   } finally {
     limits.end();
+    await forgetIfGone(deps, block);
   }
+}
+
+/** A block that a reload has taken away while it was at work leaves nothing of itself: what it has written since goes, too. */
+export async function forgetIfGone(
+  { selections, replicas, blocks }: Pick<SyncDeps, 'selections' | 'replicas' | 'blocks'>,
+  { name }: Pick<SyncBlock, 'name'>,
+): Promise<void> {
+  const syncs = blocks().map((block) => block.name);
+  if (syncs.includes(name)) return;
+  await selections.keepOnly(syncs);
+  await replicas.forget({ syncs });
 }
 
 function stateOf(

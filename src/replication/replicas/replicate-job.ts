@@ -28,7 +28,7 @@ import type { RepositoryWork } from '../planned-tag.ts';
 import { pausedUntil } from '../registry-pause.ts';
 import { createRunLimits, paceOf } from '../run-limits.ts';
 import { isOfSource } from '../source-images.ts';
-import { bringLate, syncRepository, workOf } from '../sync-block.ts';
+import { bringLate, forgetIfGone, syncRepository, workOf } from '../sync-block.ts';
 import type { SyncDeps } from '../sync-deps.ts';
 import { isAmongNewest, isNamed } from './wanted-tag.ts';
 
@@ -106,6 +106,7 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
       return { ...left, state: 'failed', reason: reasonOf(error), resumes: limits.resumes() };
     } finally {
       limits.end();
+      await forgetIfGone(deps, block);
     }
   }
 
