@@ -2,15 +2,19 @@
 import type { ImageName } from '../routing/target.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
-/** Epoch ms at which the first host of the image that asked for a pause may be asked again; undefined where none has asked. */
+/** Epoch ms at which the first host of the image may be asked again; undefined where one of them has asked for no pause. */
 export function pausedUntil(
   { upstream: inForce }: Pick<SyncDeps, 'upstream'>,
   { registry, repository }: ImageName,
 ): number | undefined {
   const upstream = inForce();
   const hosts = new Set(upstream.endpoints({ registry, repository }).map(({ host }) => host));
-  const times = upstream
-    .health()
-    .flatMap(({ host, coolingUntil }) => (hosts.has(host) ? (coolingUntil ?? []) : []));
-  return times.length === 0 ? undefined : Math.min(...times);
+  const pauses = new Map(
+    upstream
+      .health()
+      .flatMap(({ host, coolingUntil }) =>
+        hosts.has(host) && coolingUntil !== undefined ? [[host, coolingUntil] as const] : [],
+      ),
+  );
+  return pauses.size === 0 || pauses.size < hosts.size ? undefined : Math.min(...pauses.values());
 }

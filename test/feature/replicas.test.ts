@@ -430,6 +430,19 @@ describe('an event', () => {
     assert.deepEqual([(await replica('1')).state, (await replica('1')).nextAttempt], ['done', null]);
   });
 
+  it('of another tag asks nothing while the registry wants to be left alone, and its tag has not failed', async (t) => {
+    const { registry, tell, became, states } = await world(t);
+    registry.putImage('team/app', '1', image);
+    registry.on({ kind: 'manifest' }, status(429, { 'retry-after': '600' }));
+    await tell({ tag: '1' });
+    await became('pending');
+    const asked = registry.requests.length;
+    await tell({ tag: '2' });
+    assert.match((await became('pending')).reason ?? '', /asks for a pause/);
+    assert.equal(registry.requests.length, asked);
+    assert.deepEqual(await states(), ['1 failed']);
+  });
+
   it('has not failed however often its registry asks for a pause', async (t) => {
     const { registry, tell, became, replica, clock } = await world(t);
     registry.putImage('team/app', '1', image);

@@ -73,6 +73,10 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     if (deps.isLocal(image.name)) return doneWith('a [[push]] with mode = "local" alone answers for it');
     const wanting = blocks().filter((one) => isOfSource(one.source, image.name));
     if (wanting.length === 0) return doneWith('no [[sync]] brings it: its next pull asks the registry');
+    const pause = pausedUntil(deps, image);
+    if (pause !== undefined) {
+      return { kind: 'later', reason: 'its registry asks for a pause (429)', at: context.nextTry(pause) };
+    }
     const followed: Followed[] = [];
     for (const block of wanting) {
       signal.throwIfAborted();
