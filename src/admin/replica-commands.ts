@@ -81,8 +81,10 @@ export interface ReplicaCommands {
 export interface ReplicaCommandsDeps {
   readonly store: Pick<ReplicaStore, 'list' | 'repositories'>;
   readonly jobs: Pick<Jobs, 'add'>;
-  /** `registry/repository` of all that the blocks name. */
-  readonly images: () => Promise<readonly string[]>;
+  /** `registry/repository` of all that the blocks name and is known here; `asks`: as their registries' catalogues have it now. */
+  readonly images: (asks: boolean) => Promise<readonly string[]>;
+  /** Says that a repository, or one tag, is to be looked at. */
+  readonly asked: (image: string, tag: Tag | null) => Promise<void>;
   /** The job that looks at one tag, or at a whole repository. */
   readonly look: (image: string, tag: Tag | null) => Omit<NewJob, 'notBefore'>;
 }
@@ -91,7 +93,9 @@ export interface ReplicaCommandsDeps {
 const atOnce = 200;
 
 /** Acts on the replicas of this process. */
-export function createReplicaCommands({ store, jobs, images, look }: ReplicaCommandsDeps): ReplicaCommands {
+export function createReplicaCommands(deps: ReplicaCommandsDeps): ReplicaCommands {
+  const { store, jobs, images, asked, look } = deps;
+
   async function* eachRepository(): AsyncGenerator<ReplicaRepository> {
     for (let after = ''; ; ) {
       const page = await store.repositories(after, atOnce);
@@ -109,6 +113,12 @@ export function createReplicaCommands({ store, jobs, images, look }: ReplicaComm
       if (page.length < atOnce) return;
       after = page.at(-1);
     }
+  }
+
+  /** In this order: the job may be over before anything else happens. */
+  async function ask(image: string, tag: Tag | null): Promise<void> {
+    await asked(image, tag);
+    await jobs.add(look(image, tag));
   }
 
   async function* filtered<Row extends { readonly state: ReplicaState }, Listed>(
@@ -133,13 +143,13 @@ export function createReplicaCommands({ store, jobs, images, look }: ReplicaComm
     },
     async resync(match) {
       const isNamed = readMatch(match);
-      const whole = new Set((await images()).filter(isNamed));
-      for (const image of whole) await jobs.add(look(image, null));
+      const whole = new Set((await images(match === undefined)).filter(isNamed));
+      for (const image of whole) await ask(image, null);
       let count = whole.size;
       for await (const { image, tag: text } of match === undefined ? [] : eachTag()) {
         const tag = parseTag(text);
         if (!tag || whole.has(image) || !isNamed(`${image}:${tag}`)) continue;
-        await jobs.add(look(image, tag));
+        await ask(image, tag);
         count += 1;
       }
       if (count > 0) return { jobs: count };

@@ -6,11 +6,12 @@ import type { ServerConfig } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
+import { imagesOf } from '../replication/block-images.ts';
 import { askedJob } from '../replication/image-change.ts';
 import { createReplicaBook } from '../replication/replicas/replica-book.ts';
 import { createReplicateJob } from '../replication/replicas/replicate-job.ts';
 import { sourceImages } from '../replication/source-images.ts';
-import type { SyncReport } from '../replication/sync-block.ts';
+import { removedBy, type SyncReport } from '../replication/sync-block.ts';
 import { createSyncJob, syncSchedule } from '../replication/sync-job.ts';
 import type { SyncsDeps } from '../replication/syncs.ts';
 import { createSyncs, type Syncs } from '../replication/syncs.ts';
@@ -59,7 +60,7 @@ export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDe
   const commands = createSyncs({
     ...deps,
     onFinished(report) {
-      metrics.synced(report.name, report.state, report.bytes);
+      metrics.synced(report.name, report.state, report.bytes, removedBy(report));
       void cache.tell(syncedEvent(report));
     },
   });
@@ -69,12 +70,18 @@ export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDe
     kinds: [syncJob, createReplicateJob({ ...deps, fetched: metrics.replicated })],
     replicas: {
       store: cache.replicas,
-      async images() {
+      async images(asks) {
+        const endless = new AbortController().signal;
         const all = await Promise.all(
-          blocks().map(({ source }) => sourceImages(source, cache.admin.eachImage)),
+          blocks().map(async (block) =>
+            asks
+              ? (await imagesOf(deps, block, endless)).images
+              : await sourceImages(block.source, cache.admin.eachImage),
+          ),
         );
         return [...new Set(all.flat().map(({ name }) => name))];
       },
+      asked: replicas.asked,
       look: (image, tag) => askedJob({ image, tag, at: clock.now() }),
     },
     configure({ syncs, eventSenders }) {

@@ -7,12 +7,13 @@
  *   refused, unknown ..... failed
  *   hosted, gone, remove . left: the end of a run removes (`removal/remove-gone.ts`)
  */
+import type { ReplicaPosition } from '../cache/index/replicas/replica-store.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import { isAttached } from '../oci/attached-tags.ts';
 import { bringReferrers } from './bring-referrers.ts';
 import { bringTag, type TagResult } from './bring-tag.ts';
 import { type BringOptions, isTag, type PlannedTag, type RepositoryWork } from './planned-tag.ts';
-import type { EndOfRun, ReplicaPlace } from './replicas/replica-book.ts';
+import type { EndOfRun } from './replicas/replica-book.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
 export interface CarryOptions extends BringOptions {
@@ -67,7 +68,7 @@ async function follow(
   deps: SyncDeps,
   work: RepositoryWork,
   plan: PlannedTag,
-  options: CarryOptions & { readonly place: ReplicaPlace },
+  options: CarryOptions & { readonly place: ReplicaPosition },
 ): Promise<Followed> {
   const { tag, action, digest, reason } = plan;
   const { place, turn, changedAt, onProgress } = options;
@@ -75,6 +76,8 @@ async function follow(
     result: { tag, action, digest, bytes: 0, reason: why, state },
     hasReferrers: false,
   });
+  const isLeft = action === 'hosted' || action === 'gone' || action === 'remove';
+  if (isLeft) return without('left');
   if (work.signal.aborted) return without('failed', reasonOf(work.signal.reason));
   switch (action) {
     case 'add':
@@ -87,10 +90,6 @@ async function follow(
     }
     case 'same':
       return await confirm(deps, work, plan, options);
-    case 'hosted':
-    case 'gone':
-    case 'remove':
-      return without('left');
     case 'refused':
     case 'unknown':
       return without('failed');
@@ -114,7 +113,7 @@ async function confirm(
   deps: SyncDeps,
   work: RepositoryWork,
   { tag, action, digest, endpoint, reason }: PlannedTag,
-  { place, turn, onProgress, isThorough = false }: CarryOptions & { readonly place: ReplicaPlace },
+  { place, turn, onProgress, isThorough = false }: CarryOptions & { readonly place: ReplicaPosition },
 ): Promise<Followed> {
   const { cache, replicas, clock } = deps;
   const { image, block } = work;

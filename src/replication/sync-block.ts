@@ -52,6 +52,12 @@ export interface SyncReport {
   readonly seconds: number;
 }
 
+/** Tags that a run has removed here. */
+export function removedBy({ repositories }: Pick<SyncReport, 'repositories'>): number {
+  const tags = repositories.flatMap((repository) => repository.tags);
+  return tags.filter(({ action, state }) => action === 'remove' && state === 'done').length;
+}
+
 /** Asks registries and changes no tag. Resolves where a registry fails, too. Rejects for bugs, and once `signal` is aborted. */
 export async function planBlock(deps: SyncDeps, block: SyncBlock, signal: AbortSignal): Promise<SyncPlan> {
   const { images, problem, warning } = await imagesOf(deps, block, signal);

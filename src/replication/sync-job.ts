@@ -11,7 +11,7 @@ import { isTag } from './planned-tag.ts';
 import { pausedUntil } from './registry-pause.ts';
 import { closedWindow } from './run-limits.ts';
 import { sourceRegistries } from './source-images.ts';
-import type { SyncReport } from './sync-block.ts';
+import { removedBy, type SyncReport } from './sync-block.ts';
 import type { SyncDeps } from './sync-deps.ts';
 import type { Syncs } from './syncs.ts';
 
@@ -90,12 +90,12 @@ function pauseOf(deps: Pick<SyncDeps, 'upstream'>, { repositories }: SyncReport)
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-function summaryOf({ state, repositories, warning, bytes, seconds }: SyncReport) {
+function summaryOf(report: SyncReport) {
+  const { state, repositories, warning, bytes, seconds } = report;
   const tags = repositories.flatMap((repository) => repository.tags);
   const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
   const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
-  const removed = tags.filter((tag) => tag.action === 'remove' && tag.state === 'done').length;
-  return { state, ...counts, removed, warning, bytes, seconds };
+  return { state, ...counts, removed: removedBy(report), warning, bytes, seconds };
 }
 
 /** The first thing that is wrong, in one sentence, and how many more there are. */

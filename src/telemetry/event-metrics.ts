@@ -92,6 +92,13 @@ const counters = {
   syncedBytes: row('entrepot_sync_fetched_bytes_total', 'Bytes that were fetched for [[sync]] blocks', {
     labels: ['sync'],
   }),
+  removedTags: row(
+    'entrepot_sync_removed_tags_total',
+    'Tags that runs of [[sync]] blocks have removed here',
+    {
+      labels: ['sync'],
+    },
+  ),
   scrubDamages: row(
     'entrepot_scrub_damaged_total',
     'Damaged contents that scrubs dropped, by what came of them',

@@ -43,8 +43,8 @@ export interface Metrics {
   jobEnded(kind: string, outcome: 'done' | 'again' | 'later' | 'failed' | 'stopped', seconds: number): void;
   /** A try to deliver an event to a sink is over, or so many events were given up. */
   eventTried(sink: string, outcome: 'delivered' | 'failed' | 'dead', events?: number): void;
-  /** A run of a `[[sync]]` block is over, and has fetched so many bytes. */
-  synced(sync: string, state: 'done' | 'partial' | 'failed', bytes: number): void;
+  /** A run of a `[[sync]]` block is over; it has fetched so many bytes, and removed so many tags here. */
+  synced(sync: string, state: 'done' | 'partial' | 'failed', bytes: number, removed: number): void;
   /** Bytes that were fetched for a block since an event or a command asked for it. */
   replicated(sync: string, bytes: number): void;
   /** A change of a registry is here as a whole, so many seconds after it happened or was seen. */
@@ -127,9 +127,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),
     jobEnded: (kind, outcome, seconds) => events.jobDurations.observe({ kind, outcome }, seconds),
     eventTried: (sink, outcome, count = 1) => events.eventDeliveries.inc({ sink, outcome }, count),
-    synced(sync, state, bytes) {
+    synced(sync, state, bytes, removed) {
       events.syncRuns.inc({ sync, state });
       events.syncedBytes.inc({ sync }, bytes);
+      events.removedTags.inc({ sync }, removed);
     },
     replicated: (sync, bytes) => events.syncedBytes.inc({ sync }, bytes),
     replicaCaughtUp: (seconds) => events.replicaLags.observe(seconds),

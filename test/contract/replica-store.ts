@@ -33,6 +33,7 @@ export function replica(image: string, tag: string, changes: Partial<Replica> = 
 
 /** Registers the tests. `open` gives an empty store. */
 export function testReplicaStore(open: (t: TestContext) => Promise<ReplicaStore>): void {
+  const at = (image: string, tag: string, sync = 'team') => ({ image, tag, sync });
   const tagsOf = (all: readonly Replica[]) => all.map(({ image, tag }) => `${image}:${tag}`);
 
   describe('a replica store', () => {
@@ -41,12 +42,12 @@ export function testReplicaStore(open: (t: TestContext) => Promise<ReplicaStore>
       const nothing = { wanted: undefined, here: undefined, verifiedAt: undefined, changedAt: undefined };
       const first = replica(app, '1', { ...nothing, doneAt: undefined, referrersAt: undefined });
       await store.put([first, replica(app, '2')]);
-      assert.deepEqual(await store.find(app, '1'), first);
+      assert.deepEqual(await store.find(at(app, '1')), first);
       const later = replica(app, '1', { state: 'failed', reason: 'HTTP 503', nextAttempt: 7, failedAt: 6 });
       await store.put([later]);
-      assert.deepEqual(await store.find(app, '1'), later);
-      assert.deepEqual(await store.find(app, '2'), replica(app, '2'));
-      assert.equal(await store.find(tool, '1'), undefined);
+      assert.deepEqual(await store.find(at(app, '1')), later);
+      assert.deepEqual(await store.find(at(app, '2')), replica(app, '2'));
+      assert.equal(await store.find(at(tool, '1')), undefined);
     });
 
     it('lists the tags of one image, and removes those that are named', async (t) => {
@@ -55,6 +56,38 @@ export function testReplicaStore(open: (t: TestContext) => Promise<ReplicaStore>
       assert.deepEqual(tagsOf(await store.ofImage(app)), [`${app}:B`, `${app}:a`, `${app}:b`]);
       await store.remove(app, ['a', 'B', 'never was']);
       assert.deepEqual(tagsOf(await store.list(undefined, 10)), [`${app}:b`, `${tool}:1`]);
+    });
+
+    it('has a row for each block that wants a tag, and removes it for one of them or for all', async (t) => {
+      const store = await open(t);
+      const other = replica(app, '1', { sync: 'other', state: 'failed', reason: 'HTTP 503' });
+      await store.put([replica(app, '1'), other, replica(app, '2')]);
+      assert.deepEqual(await store.find(at(app, '1', 'other')), other);
+      assert.deepEqual(await store.find(at(app, '1')), replica(app, '1'));
+      const syncs = (all: readonly Replica[]) => all.map(({ tag, sync }) => `${tag} ${sync}`);
+      assert.deepEqual(syncs(await store.ofImage(app)), ['1 other', '1 team', '2 team']);
+      const [first] = await store.list(undefined, 1);
+      assert.deepEqual(syncs(await store.list(first, 9)), ['1 team', '2 team']);
+      await store.remove(app, ['1', '2'], 'other');
+      assert.deepEqual(syncs(await store.ofImage(app)), ['1 team', '2 team']);
+      await store.put([other]);
+      await store.remove(app, ['1']);
+      assert.deepEqual(syncs(await store.ofImage(app)), ['2 team']);
+    });
+
+    it('counts a tag that two blocks want once, and as the worse of the two', async (t) => {
+      const store = await open(t);
+      await store.put([
+        replica(app, '1'),
+        replica(app, '1', { sync: 'other', state: 'partial', reason: 'HTTP 500' }),
+        replica(app, '2'),
+        replica(app, '2', { sync: 'other' }),
+      ]);
+      const [{ state, tags, done, reason } = assert.fail('none')] = await store.repositories('', 9);
+      assert.deepEqual(
+        { state, tags, done, reason },
+        { state: 'partial', tags: 2, done: 1, reason: 'HTTP 500' },
+      );
     });
 
     it('lists all tags, a page at a time', async (t) => {

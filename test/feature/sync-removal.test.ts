@@ -57,6 +57,8 @@ describe('a tag that its registry lists no more', () => {
     );
     const finished = made.proxy.log.findLast(({ event }) => event === 'sync.finished');
     assert.equal(finished?.removed, 1);
+    const metrics = (await get(`${made.proxy.url}/metrics`)).body.toString();
+    assert.match(metrics, /^entrepot_sync_removed_tags_total\{sync="app"\} 1$/m);
     assert.equal((await pull(`manifests/${old.digest}`)).status, 200, 'its digest is still served');
     assert.deepEqual(actions(await run()), ['1 same'], 'it is forgotten');
   });

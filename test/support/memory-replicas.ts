@@ -1,6 +1,7 @@
 /** A replica store over a plain map: it looks at everything each time. For tests that need no file. */
 import {
   type Replica,
+  type ReplicaPosition,
   type ReplicaRepository,
   type ReplicaStore,
   replicaStates,
@@ -13,9 +14,10 @@ const isFailing = ({ state }: Replica) => state === 'partial' || state === 'fail
 /** Every promise resolves at once. */
 export function createMemoryReplicas(): ReplicaStore {
   const rows = new Map<string, Replica>();
-  const key = (image: string, tag: string) => JSON.stringify([image, tag]);
-  const sorted = () =>
-    [...rows.values()].toSorted((a, b) => byBytes(a.image, b.image) || byBytes(a.tag, b.tag));
+  const key = ({ image, tag, sync }: ReplicaPosition) => JSON.stringify([image, tag, sync]);
+  const order = (a: ReplicaPosition, b: ReplicaPosition) =>
+    byBytes(a.image, b.image) || byBytes(a.tag, b.tag) || byBytes(a.sync, b.sync);
+  const sorted = () => [...rows.values()].toSorted(order);
   const least = (values: readonly (number | undefined)[]) => {
     const known = values.filter((value) => value !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
@@ -23,12 +25,17 @@ export function createMemoryReplicas(): ReplicaStore {
 
   function repository(image: string, its: readonly Replica[]): ReplicaRepository {
     const [worst] = its.toSorted(worse);
-    const tags = its.filter(({ tag }) => tag !== '');
+    const tags = [
+      ...Map.groupBy(
+        its.filter(({ tag }) => tag !== ''),
+        ({ tag }) => tag,
+      ).values(),
+    ];
     return {
       image,
       state: worst?.state ?? 'done',
       tags: tags.length,
-      done: tags.filter(({ state }) => state === 'done').length,
+      done: tags.filter((rows) => rows.every(({ state }) => state === 'done')).length,
       bytes: its.reduce((sum, { bytes }) => sum + bytes, 0),
       failedAt: least(its.map(({ failedAt }) => failedAt)),
       nextAttempt: least(its.map(({ nextAttempt }) => nextAttempt)),
@@ -38,17 +45,18 @@ export function createMemoryReplicas(): ReplicaStore {
   }
 
   return {
-    find: async (image, tag) => rows.get(key(image, tag)),
+    find: async (position) => rows.get(key(position)),
     async put(replicas) {
-      for (const one of replicas) rows.set(key(one.image, one.tag), one);
+      for (const one of replicas) rows.set(key(one), one);
     },
     ofImage: async (image) => sorted().filter((one) => one.image === image),
-    async remove(image, tags) {
-      for (const tag of tags) rows.delete(key(image, tag));
+    async remove(image, tags, sync) {
+      for (const one of sorted())
+        if (one.image === image && tags.includes(one.tag) && (sync ?? one.sync) === one.sync)
+          rows.delete(key(one));
     },
     async list(after, limit) {
-      const isAfter = (one: Replica) =>
-        !after || (byBytes(one.image, after.image) || byBytes(one.tag, after.tag)) > 0;
+      const isAfter = (one: Replica) => !after || order(one, after) > 0;
       return sorted().filter(isAfter).slice(0, limit);
     },
     async repositories(after, limit) {
@@ -60,7 +68,7 @@ export function createMemoryReplicas(): ReplicaStore {
       const isMeant = (one: Replica) =>
         'sync' in which ? one.sync === which.sync : one.image === which.image && one.tag === which.tag;
       for (const one of sorted().filter((row) => isMeant(row) && isFailing(row)))
-        rows.set(key(one.image, one.tag), { ...one, nextAttempt });
+        rows.set(key(one), { ...one, nextAttempt });
     },
     async counts() {
       const groups = Map.groupBy(rows.values(), ({ state }) => state);
@@ -73,7 +81,7 @@ export function createMemoryReplicas(): ReplicaStore {
           ? !which.syncs.includes(one.sync)
           : one.sync === which.sync && !which.images.includes(one.image),
       );
-      for (const one of gone) rows.delete(key(one.image, one.tag));
+      for (const one of gone) rows.delete(key(one));
       return gone.length;
     },
   };

@@ -187,7 +187,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE replicas (
     image TEXT NOT NULL,
     tag TEXT NOT NULL,
-    sync TEXT NOT NULL,                   -- the block that wants it
+    sync TEXT NOT NULL,                   -- the block that wants it; each has a row of its own
     state INTEGER NOT NULL,
     wanted BLOB,                          -- digests as in 'contents'
     here BLOB,
@@ -201,7 +201,7 @@ export const migrations: readonly string[] = [
     done INTEGER,
     failed INTEGER,
     referrers INTEGER,
-    PRIMARY KEY (image, tag)
+    PRIMARY KEY (image, tag, sync)
   ) WITHOUT ROWID;
   CREATE INDEX replicas_sync ON replicas (sync, image);
   CREATE INDEX replicas_failed ON replicas (failed) WHERE failed IS NOT NULL;

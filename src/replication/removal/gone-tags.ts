@@ -6,7 +6,7 @@
  *   matches the block, here, not listed ........... the same: it need not have been the block that brought it
  *   hosted ........................................ none of the block's
  *
- * A listing that selects nothing changes nothing: an empty answer is what a broken registry gives.
+ * A listing that selects nothing changes nothing: an empty answer is what a broken registry gives. What it lacks is told.
  */
 import type { Gone, Selection, SelectionChange } from '../../cache/index/selections/selections.ts';
 import type { SyncBlock, SyncRemoval } from '../../config/sync-config.ts';
@@ -27,10 +27,18 @@ const enoughListings = 2;
 /** A share never means fewer tags. */
 const leastByShare = 20;
 
+/** What one complete listing changes. */
+export interface SeenChange extends SelectionChange {
+  /** Tags here that are not listed, of a listing that selects nothing, with what they mean here: they stay. */
+  readonly kept: ReadonlyMap<string, Digest>;
+}
+
+const none: ReadonlyMap<string, Digest> = new Map();
+
 /** How the selections of the block change; those that are gone are among `put`. `now`: epoch ms. */
-export function changeBy(known: readonly Selection[], seen: Seen, now: number): SelectionChange {
+export function changeBy(known: readonly Selection[], seen: Seen, now: number): SeenChange {
   const { selected, unlisted, hosted } = seen;
-  if (selected.size === 0) return { put: [], drop: [] };
+  if (selected.size === 0) return { put: [], drop: [], kept: unlisted };
   const before = new Map(known.map((one) => [one.tag, one]));
   const put: Selection[] = [];
   for (const [tag, told] of selected) {
@@ -46,7 +54,7 @@ export function changeBy(known: readonly Selection[], seen: Seen, now: number): 
     const { since = now, listings = 0 } = before.get(tag)?.gone ?? {};
     put.push({ tag, digest, gone: { since, listings: listings + 1 } });
   }
-  return { put, drop: known.flatMap(({ tag }) => (hosted.has(tag) ? [tag] : [])) };
+  return { put, drop: known.flatMap(({ tag }) => (hosted.has(tag) ? [tag] : [])), kept: none };
 }
 
 /** From when on a tag may go, epoch ms; undefined: not by this block. */

@@ -37,7 +37,7 @@ export async function planGone(
   const now = clock.now();
   const known = await selections.of(block.name, image.name);
   const seen = await lookAt(deps, work, { listed, planned, known });
-  const { put, drop } = changeBy(known, seen, now);
+  const { put, drop, kept } = changeBy(known, seen, now);
   const forgotten: string[] = [];
   const tags: PlannedTag[] = [];
   for (const { tag, gone } of put) {
@@ -46,8 +46,7 @@ export async function planGone(
     if (!here && (!block.removal || letsGo(gone, block, now))) forgotten.push(tag);
     if (here) tags.push(await planOne(deps, work, { tag: tag as Tag, gone, here, listed, now }));
   }
-  // A listing that selects nothing changes nothing, but what it lacks is told.
-  for (const [tag, digest] of seen.selected.size === 0 ? seen.unlisted : []) {
+  for (const [tag, digest] of kept) {
     const reason = 'its registry lists it no more; it stays while the block selects nothing';
     tags.push({ ...goneTag(tag as Tag, digest), reason });
   }

@@ -84,7 +84,7 @@ async function remove(
   block: SyncBlock,
   { image, result, since }: { readonly image: string; readonly result: TagResult; readonly since: number },
 ): Promise<TagResult> {
-  const { cache, selections, clock } = deps;
+  const { cache, selections, replicas, clock } = deps;
   const tag: Tag | undefined = parseTag(result.tag);
   const here = tag && (await cache.tag(image, tag));
   if (!tag || (here && (here.digest !== result.digest || here.checkedAt >= since))) {
@@ -96,5 +96,6 @@ async function remove(
   for (const { block: name } of await selections.ofTag(image, tag)) {
     await selections.change(name, image, { put: [], drop: [tag] });
   }
+  await replicas.removed({ image, tag });
   return { ...result, state: 'done' };
 }

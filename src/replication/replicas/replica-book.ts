@@ -8,16 +8,16 @@
  *
  * What cannot be written is in the log, and stops no run: the next one writes it again.
  */
-import type { Replica, ReplicaPosition, ReplicaStore } from '../../cache/index/replicas/replica-store.ts';
+import type {
+  Replica,
+  ReplicaPosition,
+  ReplicaStore,
+  ReplicaTag,
+} from '../../cache/index/replicas/replica-store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { KeyedLock } from '../../lib/flow/keyed-lock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Log } from '../../telemetry/log.ts';
-
-/** One tag, and the block at work on it. */
-export interface ReplicaPlace extends ReplicaPosition {
-  readonly sync: string;
-}
 
 export interface EndOfRun {
   /** `pending`: it was stopped, and is no failure. */
@@ -35,9 +35,9 @@ export interface EndOfRun {
 /** No method rejects. */
 export interface ReplicaBook {
   /** Runs work on one tag after the other; work on other tags does not wait. Settles as `work` does. */
-  alone<T>(place: ReplicaPosition, work: () => Promise<T>): Promise<T>;
+  alone<T>(tag: ReplicaTag, work: () => Promise<T>): Promise<T>;
   find(place: ReplicaPosition): Promise<Replica | undefined>;
-  /** Rows of the image, by tag. */
+  /** Rows of the image, by tag and block. */
   ofImage(image: string): Promise<readonly Replica[]>;
   /**
    * A complete list was looked at: `coming` are to be brought, and what is neither in it nor in `wanted` is wanted by the block no more.
@@ -46,8 +46,12 @@ export interface ReplicaBook {
   planned(image: string, plan: PlannedReplicas): Promise<void>;
   /** The list of tags could not be had: the repository is not done. */
   notListed(image: string, sync: string, reason: string): Promise<void>;
-  began(place: ReplicaPlace, wanted: Digest | null, changedAt: number): Promise<void>;
-  ended(place: ReplicaPlace, end: EndOfRun): Promise<void>;
+  began(place: ReplicaPosition, wanted: Digest | null, changedAt: number): Promise<void>;
+  ended(place: ReplicaPosition, end: EndOfRun): Promise<void>;
+  /** The tag is not here any more, whatever blocks wanted it. */
+  removed(tag: ReplicaTag): Promise<void>;
+  /** A person asked for all rows of the image, or for those of one tag: they are pending until they were looked at. */
+  asked(image: string, tag: string | null): Promise<void>;
   /** As `ReplicaStore.postpone`. */
   postpone(...which: Parameters<ReplicaStore['postpone']>): Promise<void>;
   /** As `ReplicaStore.forget`. */
@@ -103,17 +107,14 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
 
   return {
     alone: ({ image, tag }, work) => tags.run(`${image}:${tag}`, work),
-    find: ({ image, tag }) => read(() => store.find(image, tag), undefined),
+    find: (place) => read(() => store.find(place), undefined),
     ofImage: (image) => read(() => store.ofImage(image), []),
     planned: (image, { sync, wanted, coming, changedAt }) =>
       recorded(async () => {
-        const known = new Map((await store.ofImage(image)).map((row) => [row.tag, row]));
-        const gone = [...known.values()].filter((row) => row.sync === sync && !wanted.has(row.tag));
-        if (gone.length > 0)
-          await store.remove(
-            image,
-            gone.map(({ tag }) => tag),
-          );
+        const its = (await store.ofImage(image)).filter((row) => row.sync === sync);
+        const known = new Map(its.map((row) => [row.tag, row]));
+        const gone = [...known.keys()].filter((tag) => !wanted.has(tag));
+        if (gone.length > 0) await store.remove(image, gone, sync);
         const waiting = coming.flatMap(({ tag, digest }): readonly Replica[] => {
           const row = known.get(tag);
           // What runs is the work of another run, and what has failed says so until it is tried again.
@@ -125,17 +126,16 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
     notListed: (image, sync, reason) =>
       recorded(async () => {
         const place = { image, tag: listRow, sync };
-        const row = (await store.find(image, listRow)) ?? fresh(place);
+        const row = (await store.find(place)) ?? fresh(place);
         await store.put([failed(row, { ...noWork, state: 'failed', reason }, clock.now())]);
       }),
     began: (place, wanted, changedAt) =>
       recorded(async () => {
-        const row = (await store.find(place.image, place.tag)) ?? fresh(place);
+        const row = (await store.find(place)) ?? fresh(place);
         const base = row.state === 'done' ? changed(row, changedAt) : row;
         await store.put([
           {
             ...base,
-            sync: place.sync,
             state: 'running',
             wanted: wanted ?? base.wanted,
             changedAt: base.changedAt ?? changedAt,
@@ -148,7 +148,7 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
     ended: (place, end) =>
       recorded(async () => {
         const now = clock.now();
-        const row = { ...((await store.find(place.image, place.tag)) ?? fresh(place)), sync: place.sync };
+        const row = (await store.find(place)) ?? fresh(place);
         if (end.state === 'done') {
           await store.put([done(row, end, now)]);
           if (row.state !== 'done' && row.changedAt !== undefined)
@@ -156,6 +156,15 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
         } else if (end.state === 'pending') {
           await store.put([{ ...row, state: 'pending', reason: end.reason ?? undefined }]);
         } else await store.put([failed(row, end, now)]);
+      }),
+    removed: ({ image, tag }) => recorded(() => store.remove(image, [tag])),
+    asked: (image, tag) =>
+      recorded(async () => {
+        const meant = (await store.ofImage(image)).filter(
+          (row) => row.state !== 'running' && (tag === null || row.tag === tag),
+        );
+        // No change of the registry is known: the time of the last one would be a lag that there is not.
+        await put(meant.map((row) => changed({ ...row, nextAttempt: undefined }, undefined)));
       }),
     postpone: (which, nextAttempt) => recorded(() => store.postpone(which, nextAttempt)),
     forget: (which) => recorded(() => store.forget(which)),
@@ -169,7 +178,7 @@ const noWork: Omit<EndOfRun, 'state' | 'reason'> = {
   hasReferrers: false,
 };
 
-function fresh({ image, tag, sync }: ReplicaPlace): Replica {
+function fresh({ image, tag, sync }: ReplicaPosition): Replica {
   return {
     image,
     tag,
@@ -190,8 +199,8 @@ function fresh({ image, tag, sync }: ReplicaPlace): Replica {
   };
 }
 
-/** The registry has something that is not here. */
-function changed(row: Replica, changedAt: number): Replica {
+/** The registry has something that is not here, or it may. */
+function changed(row: Replica, changedAt: number | undefined): Replica {
   return { ...row, state: 'pending', changedAt, attempts: 0, bytes: 0, seconds: 0, reason: undefined };
 }
 

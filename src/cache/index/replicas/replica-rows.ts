@@ -8,17 +8,19 @@ import {
   type ReplicaPosition,
   type ReplicaRepository,
   type ReplicaState,
+  type ReplicaTag,
   replicaStates,
 } from './replica-store.ts';
 
 export interface ReplicaRows {
-  replica(image: string, tag: string): Replica | undefined;
+  replica(position: ReplicaPosition): Replica | undefined;
   putReplicas(replicas: readonly Replica[]): void;
   replicasOf(image: string): Replica[];
-  removeReplicas(image: string, tags: readonly string[]): void;
+  /** Of one block, or of all. */
+  removeReplicas(image: string, tags: readonly string[], sync: string | undefined): void;
   listReplicas(after: ReplicaPosition | undefined, limit: number): Replica[];
   replicaRepositories(after: string, limit: number): ReplicaRepository[];
-  postponeReplicas(which: { sync: string } | ReplicaPosition, nextAttempt: number | undefined): void;
+  postponeReplicas(which: { sync: string } | ReplicaTag, nextAttempt: number | undefined): void;
   replicaCounts(): { state: ReplicaState; tags: number }[];
   oldestReplicaFailure(): number | undefined;
   /** The block after this one, by name, and the image of a block: of those that have rows. */
@@ -50,32 +52,38 @@ const running = replicaStates.indexOf('running');
 
 /** Every method throws what SQLite throws. */
 export function createReplicaRows(db: Database): ReplicaRows {
-  const find = db.prepare<[string, string], Row>(
-    `SELECT ${columns} FROM replicas WHERE image = ? AND tag = ?`,
+  const find = db.prepare<[string, string, string], Row>(
+    `SELECT ${columns} FROM replicas WHERE image = ? AND tag = ? AND sync = ?`,
   );
-  const ofImage = db.prepare<[string], Row>(`SELECT ${columns} FROM replicas WHERE image = ? ORDER BY tag`);
+  const ofImage = db.prepare<[string], Row>(
+    `SELECT ${columns} FROM replicas WHERE image = ? ORDER BY tag, sync`,
+  );
   const put = db.prepare<[Record<string, unknown>]>(`
     INSERT INTO replicas (image, tag, sync, state, wanted, here, attempts, next_attempt, reason, bytes, seconds,
       verified, changed, done, failed, referrers)
     VALUES ($image, $tag, $sync, $state, $wanted, $here, $attempts, $nextAttempt, $reason, $bytes, $seconds,
       $verifiedAt, $changedAt, $doneAt, $failedAt, $referrersAt)
-    ON CONFLICT DO UPDATE SET sync = excluded.sync, state = excluded.state, wanted = excluded.wanted, here = excluded.here,
+    ON CONFLICT DO UPDATE SET state = excluded.state, wanted = excluded.wanted, here = excluded.here,
       attempts = excluded.attempts, next_attempt = excluded.next_attempt, reason = excluded.reason, bytes = excluded.bytes,
       seconds = excluded.seconds, verified = excluded.verified, changed = excluded.changed, done = excluded.done,
       failed = excluded.failed, referrers = excluded.referrers`);
-  const remove = db.prepare<[string, string]>(
-    'DELETE FROM replicas WHERE image = ? AND tag IN (SELECT value FROM json_each(?))',
-  );
-  const list = db.prepare<[string, string, number], Row>(
-    `SELECT ${columns} FROM replicas WHERE (image, tag) > (?, ?) ORDER BY image, tag LIMIT ?`,
+  const named = 'image = ? AND tag IN (SELECT value FROM json_each(?))';
+  const remove = db.prepare<[string, string]>(`DELETE FROM replicas WHERE ${named}`);
+  const removeOf = db.prepare<[string, string, string]>(`DELETE FROM replicas WHERE ${named} AND sync = ?`);
+  const list = db.prepare<[string, string, string, number], Row>(
+    `SELECT ${columns} FROM replicas WHERE (image, tag, sync) > (?, ?, ?) ORDER BY image, tag, sync LIMIT ?`,
   );
   // 'reason' is that of the row that has the greatest state (SQLite, "Bare columns in an aggregate query").
   const repositories = db.prepare<
     [string, number],
-    Omit<Nulls<ReplicaRepository>, 'state'> & { state: number }
+    Pick<Nulls<ReplicaRepository>, 'image' | 'bytes' | 'reason'> & { state: number }
   >(`
-    SELECT image, max(state) AS state, sum(tag <> '') AS tags, sum(state = 0 AND tag <> '') AS done, sum(bytes) AS bytes, reason
+    SELECT image, max(state) AS state, sum(bytes) AS bytes, reason
     FROM replicas WHERE image > ? GROUP BY image ORDER BY image LIMIT ?`);
+  // A tag that two blocks want is one tag.
+  const tagsOf = db.prepare<[string], Pick<ReplicaRepository, 'tags' | 'done'>>(`
+    SELECT count(*) AS tags, coalesce(sum(state = 0), 0) AS done
+    FROM (SELECT max(state) AS state FROM replicas WHERE image = ? AND tag <> '' GROUP BY tag) AS one`);
   const times = db.prepare<
     [string],
     Nulls<Pick<ReplicaRepository, 'failedAt' | 'nextAttempt' | 'verifiedAt'>>
@@ -109,21 +117,26 @@ export function createReplicaRows(db: Database): ReplicaRows {
   );
 
   return {
-    replica(image, tag) {
-      const row = find.get(image, tag);
+    replica({ image, tag, sync }) {
+      const row = find.get(image, tag, sync);
       return row && asReplica(row);
     },
     putReplicas: db.transaction((replicas: readonly Replica[]) => {
       for (const replica of replicas) put.run(asRow(replica));
     }),
     replicasOf: (image) => ofImage.all(image).map(asReplica),
-    removeReplicas: (image, tags) => void remove.run(image, JSON.stringify(tags)),
-    listReplicas: (after, limit) => list.all(after?.image ?? '', after?.tag ?? '', limit).map(asReplica),
+    removeReplicas(image, tags, sync) {
+      if (sync === undefined) remove.run(image, JSON.stringify(tags));
+      else removeOf.run(image, JSON.stringify(tags), sync);
+    },
+    listReplicas: (after, limit) =>
+      list.all(after?.image ?? '', after?.tag ?? '', after?.sync ?? '', limit).map(asReplica),
     replicaRepositories: (after, limit) =>
       repositories.all(after, limit).map((row) => {
         const { failedAt, nextAttempt, verifiedAt } = times.get(row.image) ?? {};
         return {
           ...row,
+          ...(tagsOf.get(row.image) ?? { tags: 0, done: 0 }),
           state: stateOf(row.state),
           reason: row.reason ?? undefined,
           failedAt: failedAt ?? undefined,

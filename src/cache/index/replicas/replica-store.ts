@@ -1,13 +1,13 @@
 /**
- * What is known of each tag that a `[[sync]]` block wants: one row for each image and tag. It says how far this replica has followed
- * the registry, and never what the tag means for clients (that is the Catalogue).
+ * What is known of each tag that a `[[sync]]` block wants: one row for each image, tag and block, since two blocks may want other parts
+ * of one tag. It says how far this replica has followed the registry, and never what the tag means for clients (that is the Catalogue).
  *
  *                    a run begins        all of it is here
  *   pending ---------> running ---------------------------> done -- the registry has another digest --> pending
  *      ^                 |  \--- a part, or nothing --> partial, failed -- the next try --> running
  *      '-----------------' the process ended
  *
- * A row goes when no block wants its tag any more. Every method rejects when the index cannot be read or written; each write is one
+ * A row goes when its block wants the tag no more, or the tag was removed here. Every method rejects when the index cannot be read or written; each write is one
  * transaction. All times are epoch ms.
  */
 import type { Digest } from '../../../oci/digest.ts';
@@ -55,6 +55,7 @@ export interface ReplicaRepository {
   readonly state: ReplicaState;
   /** Without the row of the list of tags, whose tag is ''. */
   readonly tags: number;
+  /** Of those, the ones that are done for every block that wants them. */
   readonly done: number;
   readonly bytes: number;
   /** The earliest of those tags that have one. */
@@ -66,29 +67,32 @@ export interface ReplicaRepository {
   readonly reason: string | undefined;
 }
 
-/** Where a page begins: after this tag, in the order of the list. */
-export interface ReplicaPosition {
+/** One tag of an image, whatever blocks want it. */
+export interface ReplicaTag {
   readonly image: string;
   readonly tag: string;
 }
 
+/** One row. */
+export interface ReplicaPosition extends ReplicaTag {
+  readonly sync: string;
+}
+
 export interface ReplicaStore {
-  find(image: string, tag: string): Promise<Replica | undefined>;
+  find(position: ReplicaPosition): Promise<Replica | undefined>;
   /** Writes these rows, whole. */
   put(replicas: readonly Replica[]): Promise<void>;
-  /** All tags of one image, by tag. */
+  /** All rows of one image, by tag and block. */
   ofImage(image: string): Promise<readonly Replica[]>;
-  remove(image: string, tags: readonly string[]): Promise<void>;
-  /** By image and tag. */
+  /** Of one block, or of all. */
+  remove(image: string, tags: readonly string[], sync?: string): Promise<void>;
+  /** By image, tag and block, from after `after`. */
   list(after: ReplicaPosition | undefined, limit: number): Promise<readonly Replica[]>;
   /** By image, from after `after`. */
   repositories(after: string, limit: number): Promise<readonly ReplicaRepository[]>;
-  /** Says when the tags of a block that are partial or failed are tried again; of all of them, or of one. */
-  postpone(
-    which: { readonly sync: string } | ReplicaPosition,
-    nextAttempt: number | undefined,
-  ): Promise<void>;
-  /** Of each state that some tag has. */
+  /** Says when tags that are partial or failed are tried again: all of one block, or one tag. */
+  postpone(which: { readonly sync: string } | ReplicaTag, nextAttempt: number | undefined): Promise<void>;
+  /** Rows of each state that some row has. */
   counts(): Promise<readonly { readonly state: ReplicaState; readonly tags: number }[]>;
   /** The earliest `failedAt`. */
   oldestFailure(): Promise<number | undefined>;

@@ -15,10 +15,10 @@ export function createSqliteReplicas(rows: IndexRows): ReplicaStore {
   }
 
   return {
-    find: async (image, tag) => rows.replica(image, tag),
+    find: async (position) => rows.replica(position),
     put: async (replicas) => rows.putReplicas(replicas),
     ofImage: async (image) => rows.replicasOf(image),
-    remove: async (image, tags) => rows.removeReplicas(image, tags),
+    remove: async (image, tags, sync) => rows.removeReplicas(image, tags, sync),
     list: async (after, limit) => rows.listReplicas(after, limit),
     repositories: async (after, limit) => rows.replicaRepositories(after, limit),
     postpone: async (which, nextAttempt) => rows.postponeReplicas(which, nextAttempt),

@@ -32,7 +32,7 @@ function preparedStatements(): { sql: string; plan: string[] }[] {
 
 const allowed = [
   /^SCAN totals$/, // one row
-  /^SCAN (?:p|b|l|listed|below|a|u|asked|up)$/, // what the statement itself gathered, which is bounded
+  /^SCAN (?:p|b|l|listed|below|a|u|asked|up|one)$/, // what the statement itself gathered, which is bounded
   /^SCAN CONSTANT ROW$/,
   /^SCAN (?:j|json_each) VIRTUAL TABLE INDEX 1:$/, // a parameter
   /^SCAN lists USING COVERING INDEX lists_checked$/, // its first entry

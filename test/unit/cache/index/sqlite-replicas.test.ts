@@ -20,7 +20,7 @@ test('an index that is opened anew calls no tag running', async (t) => {
     replica('quay.io/team/app', '2'),
   ]);
   assert.equal(index.interruptReplicas(), 1);
-  const found = await replicas.find('quay.io/team/app', '1');
+  const found = await replicas.find({ image: 'quay.io/team/app', tag: '1', sync: 'team' });
   assert.deepEqual([found?.state, found?.reason], ['pending', interrupted]);
-  assert.equal((await replicas.find('quay.io/team/app', '2'))?.state, 'done');
+  assert.equal((await replicas.find({ image: 'quay.io/team/app', tag: '2', sync: 'team' }))?.state, 'done');
 });
