@@ -48,7 +48,7 @@ export type SyncTimes =
 
 /** `tags` of a `[[sync]]`. What each key takes away: `replication/tag-selection.ts`. */
 export interface SyncTags {
-  /** Empty: all but `sha256-*`. */
+  /** Empty: all but `sha256-*` and `sha512-*`. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly regex: string | undefined;

@@ -1,7 +1,7 @@
 /**
  * Which tags of a repository a `[[sync]]` block selects. Each step takes tags away from what the step before has left:
  *
- *   include     globs and /regular expressions/; absent: all but the tags of signatures and referrers (`sha256-*`)
+ *   include     globs and /regular expressions/; absent: all but the tags of signatures and referrers (`sha256-*`, `sha512-*`)
  *   exclude     the same forms
  *   regex       one regular expression that the whole tag must match
  *   semver      a range; a tag that is no version goes
@@ -40,7 +40,7 @@ export function createTagSelection(rule: SyncTags): TagSelection {
 
   function isNamed(tag: string): boolean {
     const isIncluded =
-      includes.length === 0 ? !tag.startsWith('sha256-') : includes.some((matches) => matches(tag));
+      includes.length === 0 ? !/^sha(?:256|512)-/.test(tag) : includes.some((matches) => matches(tag));
     if (!isIncluded || excludes.some((matches) => matches(tag)) || regex?.(tag) === false) return false;
     if (!isInRange) return true;
     const version = versionOf(tag);

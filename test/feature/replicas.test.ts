@@ -7,6 +7,7 @@ import type { Job, JobState } from '../../src/jobs/job.ts';
 import { parseTag } from '../../src/oci/reference.ts';
 import { type ImageChange, replicateJob } from '../../src/replication/image-change.ts';
 import { startApp } from '../support/app.ts';
+import { digestOf } from '../support/byte-source.ts';
 import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
@@ -477,6 +478,21 @@ describe('an event', () => {
     );
   });
 
+  it('of a tag with the beginning of a sha512 digest is followed where that manifest is here', async (t) => {
+    const { registry, tell, became, states, run } = await world(t, { block: 'tags = { include = ["1"] }' });
+    const long = { ...image, digest: digestOf(image.bytes, 'sha512') };
+    registry.putImage('team/app', '1', long);
+    await run();
+    const attached = `sha512-${long.digest.slice(7, 71)}`;
+    const unknown = `sha512-${'0'.repeat(64)}`;
+    for (const tag of [attached, unknown]) registry.putImage('team/app', tag, other);
+    for (const tag of [unknown, attached]) {
+      await tell({ tag });
+      await became('done');
+    }
+    assert.deepEqual(await states(), ['1 done', `${attached} done`]);
+  });
+
   it('of a tag means nothing to a block that selects digests', async (t) => {
     const { registry, tell, became, tags } = await world(t, { block: `digests = ["${other.digest}"]` });
     registry.putImage('team/app', '1', image);
@@ -514,17 +530,63 @@ describe('entrepot replicas', () => {
     const alone = await runCommand(proxy, 'replicas', 'list', '--tags', '--json');
     assert.deepEqual([alone.json[0].tag, alone.json[0].here], ['1', other.digest]);
     assert.equal((await runCommand(proxy, 'replicas', 'resync', '--all', '--json')).json.jobs, 1);
+    const waiting = await runCommand(proxy, 'replicas', '--json');
+    assert.equal(waiting.json[0].state, 'pending', 'no server runs the job');
   });
 
-  it('ends with 2 for a wrong state, for what matches nothing, and for neither a glob nor --all', async (t) => {
-    const { proxy } = await world(t);
-    const wrong = await runCommand(proxy, 'replicas', '--state', 'good');
-    assert.match(
-      wrong.stderr,
-      /"good" is no state of a replica: use done, running, pending, partial, failed/,
+  it('calls what it looks at again pending, which is no lag', async (t) => {
+    const { registry, proxy, run, name, became, states, replica, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', '2', other);
+    await run();
+    await clock.advance(10_000);
+    const hold = gate();
+    t.after(() => hold.release());
+    registry.on({}, holdHeaders(hold));
+    const { resync } = proxy.app.administration.replicas;
+    await resync(`${name}:2`);
+    assert.deepEqual(await states(), ['1 done', '2 pending']);
+    await resync(name);
+    assert.deepEqual(await states(), ['1 pending', '2 pending']);
+    hold.release();
+    await eventually('all is done', async () => (await states()).every((one) => one.endsWith('done')));
+    await became('done');
+    assert.equal((await replica('1')).changed, null);
+    const text = (await get(`${proxy.url}/metrics`)).body.toString();
+    assert.match(text, /^entrepot_replica_lag_seconds_count 2$/m);
+    assert.match(text, /^entrepot_replica_lag_seconds_sum 0$/m);
+  });
+
+  it('looks with --all at what the catalogue of a registry names now', async (t) => {
+    const { registry, proxy, states } = await world(t, { block: null, upstream: { catalogue: true } });
+    registry.putImage('team/app', '1', image);
+    assert.deepEqual(await states(), []);
+    await proxy.reload({ toml: `[[sync]]\nname = "all"\nsource = "${registry.host}/**"\n` });
+    const { resync } = proxy.app.administration.replicas;
+    await assert.rejects(resync(`${registry.host}/**`), /no \[\[sync\]\] wants what/);
+    assert.deepEqual(await resync(undefined), { jobs: 1 });
+    await eventually('it is here', async () => (await states()).includes('1 done'));
+  });
+
+  it('has a state for each block that wants a tag, and calls the repository as the worst', async (t) => {
+    const { registry, proxy, run, name, tags, repository } = await world(t);
+    const index = buildIndex({ layers: [1000], seed: 'two blocks' });
+    registry.putImage('team/app', '1', index);
+    registry.on({ digest: index.images[1]!.layers[0]!.digest }, status(404));
+    const block = (more: string) => `[[sync]]\nsource = "${name}"\n${more}\n`;
+    await proxy.reload({
+      toml: `${block('name = "app"\nplatforms = ["linux/amd64"]')}${block('name = "every"')}`,
+    });
+    await proxy.app.administration.sync(['every'], {});
+    await run();
+    assert.deepEqual(
+      (await tags()).map(({ sync, tag, state }) => [sync, tag, state]),
+      [
+        ['app', '1', 'done'],
+        ['every', '1', 'partial'],
+      ],
     );
-    for (const args of [['resync'], ['resync', 'x', '--all'], ['resync', 'quay.io/none']])
-      assert.equal((await runCommand(proxy, 'replicas', ...args)).code, 2, args.join(' '));
-    assert.equal(wrong.code, 2);
+    const { state, tags: count, done } = (await repository()) ?? assert.fail('none');
+    assert.deepEqual([state, count, done], ['partial', 1, 0]);
   });
 });

@@ -11,7 +11,7 @@
  *   await registry.stop();
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Digest } from '../../src/oci/digest.ts';
+import { type Digest, digestAlgorithm } from '../../src/oci/digest.ts';
 import { type Blob, blobOf, generateBlob } from './byte-source.ts';
 import { type Guard, type RegistryAuth, refuse } from './fake-registry-auth.ts';
 import { type ContentOptions, createContent } from './fake-registry-content.ts';
@@ -24,7 +24,7 @@ import {
   type RequestMatch,
   readRequest,
 } from './fake-registry-journal.ts';
-import type { Image, PlacedManifest } from './images.ts';
+import type { Image } from './images.ts';
 import { type Listener, type ListenerOptions, listen } from './listener.ts';
 
 export interface FakeRegistryOptions extends ContentOptions, ListenerOptions {
@@ -50,16 +50,19 @@ export interface Rule {
   remove(): void;
 }
 
+export interface ManifestBytes {
+  readonly bytes: Uint8Array | string;
+  readonly mediaType: string;
+  /** Says the algorithm of its digest. Default: sha256. */
+  readonly digest?: Digest;
+}
+
 export interface FakeRegistry extends Listener, Journal {
   /** Content visible in every repository, or only in those named. */
   putBlob(content: Blob | Uint8Array | string, only?: readonly string[]): Digest;
   putGeneratedBlob(size: number, seed?: number | string, only?: readonly string[]): Digest;
   removeBlob(digest: Digest): void;
-  putManifest(
-    repository: string,
-    tag: string | undefined,
-    manifest: { readonly bytes: Uint8Array | string; readonly mediaType: string },
-  ): Digest;
+  putManifest(repository: string, tag: string | undefined, manifest: ManifestBytes): Digest;
   /** By tag, or by digest with all its tags. */
   removeManifest(repository: string, reference: string): void;
   /** The manifest (or index), all below it, and all blobs. */
@@ -137,12 +140,8 @@ export async function startFakeRegistry(options: FakeRegistryOptions = {}): Prom
     return blob.digest;
   }
 
-  function putManifest(
-    repository: string,
-    tag: string | undefined,
-    manifest: Pick<PlacedManifest, 'mediaType'> & { readonly bytes: Uint8Array | string },
-  ): Digest {
-    const blob = blobOf(manifest.bytes);
+  function putManifest(repository: string, tag: string | undefined, manifest: ManifestBytes): Digest {
+    const blob = blobOf(manifest.bytes, manifest.digest && digestAlgorithm(manifest.digest));
     content.putManifest(repository, tag, { blob, mediaType: manifest.mediaType });
     return blob.digest;
   }

@@ -2,13 +2,15 @@
  * Whether a block wants one tag, without the list of all tags of its repository: an event names one, and a list may be long.
  *
  *   by its name ............ include, exclude, regex and semver, as ever; a block with digests wants no tag
- *   a tag of a signature ... wanted where the manifest that it belongs to is here, and the block takes referrers
+ *   a tag of a signature ... wanted where the manifest that it belongs to is here, and the block takes referrers. A tag has only the
+ *                            beginning of a sha512 digest: then it is compared with the manifests of the tags that the block has here
  *   newest, newer_than ..... the same selection over the tags that the block has here and this one
  *
  * The last is the answer of a run, as long as the block is complete here. Where it is not, it may take one more tag; the next run, which
  * has the list, decides again.
  */
-import { isAttached, subjectOf } from '../../oci/attached-tags.ts';
+import { attachedTags, isAttached, subjectOf } from '../../oci/attached-tags.ts';
+import { closureOf } from '../closure.ts';
 import { creationTime } from '../creation-time.ts';
 import type { PlannedTag, RepositoryWork } from '../planned-tag.ts';
 import type { SyncDeps } from '../sync-deps.ts';
@@ -24,7 +26,13 @@ export async function isNamed(
   if (selectsTags && createTagSelection(block.tags).byName([tag]).length > 0) return true;
   if (block.referrers === 'none' || !isAttached(tag)) return false;
   const subject = subjectOf(tag);
-  return subject !== undefined && (await deps.admin.serves(image.name, subject));
+  if (subject !== undefined) return await deps.admin.serves(image.name, subject);
+  for (const { sync, here: root } of await deps.replicas.ofImage(image.name)) {
+    if (sync !== block.name || root === undefined) continue;
+    const { manifests } = await closureOf(deps.admin, image.name, { root, platforms: block.platforms });
+    if (attachedTags([tag], manifests).length > 0) return true;
+  }
+  return false;
 }
 
 /** Of a tag that `isNamed`. `plan`: what its registry says; its time of creation, where that decides, costs two small GETs. */
