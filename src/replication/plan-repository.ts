@@ -47,8 +47,10 @@ export interface RepositoryPlan {
   readonly warning: string | null;
 }
 
-/** Tags that are looked at, or brought, at once. */
+/** Tags that are brought at once. */
 export const tagsAtOnce = 4;
+/** Small questions to registries at once; `max_connections` of a host bounds them as well. */
+export const looksAtOnce = 16;
 
 const noTimes: CreationTimes = new Map();
 
@@ -92,7 +94,7 @@ async function planTags(
   const lookAt = (tags: readonly Tag[]) =>
     mapAtOnce(
       tags.filter((tag) => !looks.has(tag)),
-      tagsAtOnce,
+      looksAtOnce,
       async (tag) => {
         looks.set(tag, await planTag(deps, work, tag));
       },
@@ -158,13 +160,13 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
 async function planDigests(deps: SyncDeps, work: RepositoryWork): Promise<RepositoryPlan> {
   const { block, image, signal } = work;
   const { registry, repository } = image;
-  const digests = await mapAtOnce(block.digests, tagsAtOnce, (digest) => planDigest(deps, work, digest));
+  const digests = await mapAtOnce(block.digests, looksAtOnce, (digest) => planDigest(deps, work, digest));
   const list =
     block.referrers === 'all' && (await deps.upstream().listTags({ registry, repository }, { signal }));
   signal.throwIfAborted();
   const listed = list !== false && list.ok ? list.value : [];
   const attached = await attachedOf(deps, { block, image, listed }, block.digests);
-  const others = await mapAtOnce(attached, tagsAtOnce, (tag) => planTag(deps, work, tag));
+  const others = await mapAtOnce(attached, looksAtOnce, (tag) => planTag(deps, work, tag));
   const tags = [...digests, ...others];
   const known = await deps.selections.of(block.name, image.name);
   const put = tags.flatMap(({ tag, digest, action }) =>
@@ -204,7 +206,7 @@ async function creationTimes(
   tags: readonly PlannedTag[],
 ): Promise<CreationTimes> {
   const times = new Map<string, number>();
-  await mapAtOnce(tags, tagsAtOnce, async ({ tag, digest }) => {
+  await mapAtOnce(tags, looksAtOnce, async ({ tag, digest }) => {
     signal.throwIfAborted();
     const time = digest ? await creationTime(pull, image, digest) : undefined;
     if (time !== undefined) times.set(tag, time);

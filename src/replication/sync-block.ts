@@ -11,7 +11,7 @@ import { imagesOf } from './block-images.ts';
 import type { TagResult } from './bring-tag.ts';
 import { type CarryOptions, carryOut } from './carry-out.ts';
 import { closureOf } from './closure.ts';
-import { planRepository, planTag, type RepositoryPlan, tagsAtOnce } from './plan-repository.ts';
+import { looksAtOnce, planRepository, planTag, type RepositoryPlan, tagsAtOnce } from './plan-repository.ts';
 import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
 import { removalLimit, removeGone } from './removal/remove-gone.ts';
 import { createRunLimits, paceOf } from './run-limits.ts';
@@ -167,9 +167,16 @@ export async function syncRepository(
   if (problem !== null) await deps.replicas.notListed(name, block.name, problem);
   else await writeDown(deps, work, tags, options.changedAt);
   const results = new Map<string, TagResult>();
-  await mapAtOnce(bringingOrder(tags), tagsAtOnce, async (planned) => {
+  const carry = async (planned: PlannedTag) => {
     results.set(planned.tag, await carryOut(deps, work, planned, options));
-  });
+  };
+  const [same = [], others = []] = [true, false].map((isSame) =>
+    tags.filter(({ action }) => (action === 'same') === isSame),
+  );
+  await Promise.all([
+    mapAtOnce(bringingOrder(others), tagsAtOnce, carry),
+    mapAtOnce(same, looksAtOnce, carry),
+  ]);
   const inOrder = tags.flatMap(({ tag }) => results.get(tag) ?? []);
   const late = await bringLate(deps, work, { listed, results: inOrder, options });
   const all = await withAttached(deps, work, inOrder, [...inOrder, ...late]);

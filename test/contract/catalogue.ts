@@ -54,6 +54,13 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       await tagTo(catalogue, '1', 'new', 20);
       await tagTo(catalogue, '1', 'old', 10);
       assert.equal((await catalogue.tag(image, '1'))?.digest, named('new'));
+      const checkedAt = async () => (await catalogue.tag(image, '1'))?.checkedAt;
+      await tagTo(catalogue, '1', 'new', 10);
+      assert.equal(await checkedAt(), 20, 'the same value, later');
+      await tagTo(catalogue, '1', 'new', 30);
+      assert.equal(await checkedAt(), 30);
+      await tagTo(catalogue, '1', 'new', 20, 25);
+      assert.equal(await checkedAt(), 20, 'the clock was ahead');
       await catalogue.dropTag(image, '1', 10, later);
       assert.equal((await catalogue.tag(image, '1'))?.digest, named('new'));
       await tagTo(catalogue, '1', 'newer', 20);

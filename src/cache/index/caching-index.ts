@@ -107,6 +107,15 @@ export function createCachingIndex(index: IndexRows): CachingIndex {
       tags.delete(`${image}:${tag}`);
       index.setTag(image, tag, value, now);
     },
+    confirmTag(image, tag, checkedAt, now = Number.MAX_SAFE_INTEGER) {
+      const name = `${image}:${tag}`;
+      const known = tags.get(name);
+      index.confirmTag(image, tag, checkedAt, now);
+      // Nothing is remembered of an index that was replaced in this call.
+      if (!known || tags.get(name) !== known) return;
+      const isNewer = known.checkedAt > checkedAt && known.checkedAt <= now;
+      if (!isNewer) tags.set(name, { ...known, checkedAt });
+    },
     dropTag(image, tag, at, now) {
       tags.delete(`${image}:${tag}`);
       index.dropTag(image, tag, at, now);

@@ -26,6 +26,8 @@ export interface IndexRows extends JobRows, OutboxRows, ReplicaRows, SelectionRo
   tag(image: string, tag: string): CachedTag | undefined;
   /** A `checkedAt` before the known one changes nothing, unless that one is later than `now`. */
   setTag(image: string, tag: string, value: CachedTag, now?: number): void;
+  /** A tag means what it has meant, as its endpoint says once more. The same holds for `checkedAt`. Nothing for a tag that is not known. */
+  confirmTag(image: string, tag: string, checkedAt: number, now?: number): void;
   /** A tag that was checked after `at` stays, unless that is later than `now`. */
   dropTag(image: string, tag: string, at?: number, now?: number): void;
   /** Sorted by bytes. */

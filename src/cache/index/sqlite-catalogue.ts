@@ -22,7 +22,13 @@ export function createSqliteCatalogue(rows: IndexRows, events: EventRecorder = n
     importedTags: async (image) => rows.importedTags(image),
     async setTag(image, tag, value, now) {
       const durable = isHosted(value.endpoint);
-      if (!durable && isHostedTag(image, tag)) return;
+      const known = rows.tag(image, tag);
+      if (!durable && isHosted(known?.endpoint ?? '')) return;
+      // By far the most frequent: one statement, and no transaction around it.
+      if (!durable && known?.digest === value.digest && known.endpoint === value.endpoint) {
+        rows.confirmTag(image, tag, value.checkedAt, now);
+        return;
+      }
       write(rows, durable, () => moveTag({ rows, events }, { image, tag, value, now }));
     },
     async dropTag(image, tag, at, now) {

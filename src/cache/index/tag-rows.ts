@@ -6,7 +6,7 @@ import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
-type TagRows = Pick<IndexRows, 'tag' | 'setTag' | 'dropTag' | 'tags'>;
+type TagRows = Pick<IndexRows, 'tag' | 'setTag' | 'confirmTag' | 'dropTag' | 'tags'>;
 
 /** Prepares its statements at once; every method throws what SQLite throws. */
 export function createTagRows(db: Database, names: Names, ids: ContentIds): TagRows {
@@ -20,6 +20,9 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
   const selectChecked = db
     .prepare<[number, string], number>('SELECT checked FROM tags WHERE image = ? AND tag = ?')
     .pluck();
+  const confirm = db.prepare<[number, number, string, number, number]>(
+    'UPDATE tags SET checked = ? WHERE image = ? AND tag = ? AND NOT (checked > ? AND checked <= ?)',
+  );
   // The tag may have been what pinned the content that it leaves.
   const unpin = db.prepare<[number, string]>(`
     UPDATE contents SET pinned = 0
@@ -47,6 +50,10 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
       const content = ids.intern(digestKey(digest), checkedAt);
       upsert.run(imageId, tag, content, names.intern(endpoint), checkedAt);
     }),
+    confirmTag(image, tag, checkedAt, now = Number.MAX_SAFE_INTEGER) {
+      const imageId = names.find(image);
+      if (imageId !== undefined) confirm.run(checkedAt, imageId, tag, checkedAt, now);
+    },
     dropTag(image, tag, at = Number.MAX_SAFE_INTEGER, now = Number.MAX_SAFE_INTEGER) {
       const imageId = names.find(image);
       if (imageId === undefined || isNewer(imageId, tag, at, now)) return;

@@ -8,6 +8,7 @@
  *
  * What cannot be written is in the log, and stops no run: the next one writes it again.
  */
+import { setImmediate } from 'node:timers/promises';
 import type {
   Replica,
   ReplicaPosition,
@@ -105,6 +106,18 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
     for (let from = 0; from < rows.length; from += atOnce) await store.put(rows.slice(from, from + atOnce));
   }
 
+  /** What ends in one turn is one transaction. */
+  const ended: Replica[] = [];
+  let writing: Promise<void> | undefined;
+  function putSoon(row: Replica): Promise<void> {
+    ended.push(row);
+    writing ??= setImmediate().then(() => {
+      writing = undefined;
+      return store.put(ended.splice(0));
+    });
+    return writing;
+  }
+
   return {
     alone: ({ image, tag }, work) => tags.run(`${image}:${tag}`, work),
     find: (place) => read(() => store.find(place), undefined),
@@ -150,7 +163,7 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
         const now = clock.now();
         const row = (await store.find(place)) ?? fresh(place);
         if (end.state === 'done') {
-          await store.put([done(row, end, now)]);
+          await putSoon(done(row, end, now));
           if (row.state !== 'done' && row.changedAt !== undefined)
             caughtUp(Math.max(0, now - row.changedAt) / 1000);
         } else if (end.state === 'pending') {

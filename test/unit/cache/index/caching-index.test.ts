@@ -27,6 +27,11 @@ const write: fc.Arbitrary<Write> = fc.oneof(
         index.setTag(i, t, { digest: d, endpoint, checkedAt: at });
       },
   ),
+  fc.tuple(image, tag, size, size).map(
+    ([i, t, at, now]): Write =>
+      (index) =>
+        index.confirmTag(i, t, at, now),
+  ),
   fc.tuple(image, tag).map(
     ([i, t]): Write =>
       (index) =>
