@@ -259,6 +259,19 @@ describe('a run', () => {
     assert.equal(registry.count({ method: 'GET', digest: image.layers[0]!.digest }), 1);
   });
 
+  it('looks at sixteen tags at once', async (t) => {
+    const { registry, run } = await world(t);
+    for (let n = 0; n < 20; n += 1) registry.putImage('team/app', `${n}`, image);
+    const hold = gate();
+    registry.on({ method: 'HEAD' }, holdHeaders(hold));
+    const running = run();
+    await registry.seen({ method: 'HEAD' }, 16);
+    for (let turns = 0; turns < 50; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(registry.count({ method: 'HEAD' }), 16);
+    hold.release();
+    assert.equal((await running).state, 'done');
+  });
+
   it('brings at most four tags at once', async (t) => {
     const { registry, run } = await world(t);
     const configs = Array.from({ length: 6 }, (_, seed) => {

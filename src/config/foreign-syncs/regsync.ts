@@ -5,7 +5,7 @@
  *   tags, tagSets {allow, deny, semverRange}     regular expressions in RE2's syntax that match the whole tag; ranges that are joined
  *                                                by "or"; several sets are joined by "or", too
  *   repos {allow, deny}                          of a registry
- *   platform, platforms, referrers, digestTags, interval, schedule, ratelimit, backup, hooks ...
+ *   platform, platforms, referrers, referrerFilters, digestTags, interval, schedule, ratelimit, backup, hooks ...
  *
  * What `defaults` says holds for each entry that does not say it itself.
  */
@@ -27,6 +27,7 @@ const taken = new Set([
   'platform',
   'platforms',
   'referrers',
+  'referrerFilters',
   'digestTags',
   'interval',
   'schedule',
@@ -37,7 +38,6 @@ const taken = new Set([
 const hints = new Map([
   ['backup', 'a tag that has moved keeps no copy of its old image; immutable = ["..."] refuses the move'],
   ['mediaTypes', 'every manifest and index is brought, whatever its type'],
-  ['referrerFilters', 'all referrers are brought, or none'],
   ['hooks', 'no program is run; [[events.out]] tells other programs of a finished run'],
   ['parallel', 'max_connections of [[upstream.host]] bounds what one registry is asked at once'],
   ['skipDockerConfig', 'REGISTRY_AUTH_FILE names the one file of credentials to read'],
@@ -78,7 +78,6 @@ function draftsOf(item: YamlValue, defaults: Entries, losses: Losses): readonly 
   const all: Entries = new Map([...defaults, ...own]);
   warnOfOthers(own, source, losses);
   warnOfRetry(own, losses);
-  const isTrue = (key: string) => textOf(all.get(key)) === 'true';
   const platform = textOf(own.get('platform'));
   if (platform === 'local')
     losses.warn(line, `${source}: platform = local: name the platform, such as linux/amd64`);
@@ -89,7 +88,7 @@ function draftsOf(item: YamlValue, defaults: Entries, losses: Losses): readonly 
   const rest = {
     line,
     platforms: platforms.length === 0 ? undefined : platforms,
-    referrers: isTrue('referrers') || isTrue('digestTags') ? ('all' as const) : ('none' as const),
+    referrers: referrersOf(all, source, losses),
     floor: least > 0 ? least : undefined,
     times: timesOf(own, defaults, line, losses),
   };
@@ -105,6 +104,30 @@ function draftsOf(item: YamlValue, defaults: Entries, losses: Losses): readonly 
       tags,
     }));
   });
+}
+
+/** Filters are joined by "or"; each has an artifact type, annotations, or both. */
+function referrersOf(all: Entries, source: string, losses: Losses): SyncDraft['referrers'] {
+  const isTrue = (key: string) => textOf(all.get(key)) === 'true';
+  if (!isTrue('referrers')) return isTrue('digestTags') ? 'all' : 'none';
+  const filters = itemsOf(all.get('referrerFilters'));
+  const types: string[] = [];
+  for (const filter of filters) {
+    const { line } = filter;
+    const entries = entriesOf(filter);
+    const type = textOf(entries.get('artifactType'));
+    if (isTrue('digestTags') || type === undefined) {
+      losses.warn(line, `${source}: referrerFilters: all referrers are brought`);
+      return 'all';
+    }
+    if (entriesOf(entries.get('annotations')).size > 0)
+      losses.warn(
+        line,
+        `${source}: referrerFilters: all of the type ${type} are brought, whatever their annotations`,
+      );
+    types.push(type);
+  }
+  return types.length === 0 ? 'all' : [...new Set(types)];
 }
 
 interface Source {

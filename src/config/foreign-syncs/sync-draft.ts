@@ -18,7 +18,8 @@ export interface SyncDraft {
   /** In place of tags. */
   readonly digests?: readonly string[] | undefined;
   readonly platforms?: readonly string[] | undefined;
-  readonly referrers: 'all' | 'none';
+  /** A list: those of these artifact types. */
+  readonly referrers: 'all' | 'none' | readonly string[];
   readonly floor?: number | undefined;
   readonly times: { readonly every?: string; readonly cron?: string; readonly timezone?: string };
 }

@@ -108,6 +108,30 @@ cron = "15 01 * * *"
     );
   });
 
+  it('brings the referrers that its filters let pass, or more, and says so', () => {
+    const referrers = (more: string) => {
+      const { toml, warnings } = translate(repository(`platforms: [linux/amd64], ${more}`));
+      return [blocksOf(toml)[0]?.referrers, ...warnings];
+    };
+    const type = 'application/spdx+json';
+    const typed = `{artifactType: ${type}}`;
+    assert.deepEqual(referrers(`referrers: true, referrerFilters: [${typed}, {artifactType: a/b}]`), [
+      [type, 'a/b'],
+    ]);
+    assert.deepEqual(referrers(`referrerFilters: [${typed}]`), ['none']);
+    assert.deepEqual(referrers('referrers: true, referrerFilters: []'), ['all']);
+    assert.deepEqual(
+      referrers(`referrers: true, referrerFilters: [{artifactType: ${type}, annotations: {k: v}}]`),
+      [
+        [type],
+        `2: quay.io/team/app: referrerFilters: all of the type ${type} are brought, whatever their annotations`,
+      ],
+    );
+    const all = ['all', '2: quay.io/team/app: referrerFilters: all referrers are brought'];
+    assert.deepEqual(referrers('referrers: true, referrerFilters: [{annotations: {k: v}}]'), all);
+    assert.deepEqual(referrers(`referrers: true, digestTags: true, referrerFilters: [${typed}]`), all);
+  });
+
   it('says when it runs', () => {
     for (const [times, expected] of [
       ['interval: 1h30m', { every: 5_400_000 }],
