@@ -60,7 +60,7 @@ export function createLiveSyncs({ routes, cache, metrics, ...rest }: LiveSyncsDe
   const commands = createSyncs({
     ...deps,
     onFinished(report) {
-      metrics.synced(report.name, report.state, report.bytes, removedBy(report));
+      metrics.synced(report.name, report.state, report.bytes, removedBy(report).length);
       void cache.tell(syncedEvent(report));
     },
   });

@@ -53,9 +53,12 @@ export interface SyncReport {
 }
 
 /** Tags that a run has removed here. */
-export function removedBy({ repositories }: Pick<SyncReport, 'repositories'>): number {
-  const tags = repositories.flatMap((repository) => repository.tags);
-  return tags.filter(({ action, state }) => action === 'remove' && state === 'done').length;
+export function removedBy({ repositories }: Pick<SyncReport, 'repositories'>) {
+  return repositories.flatMap(({ image, tags }) =>
+    tags
+      .filter(({ action, state }) => action === 'remove' && state === 'done')
+      .map(({ tag, digest }) => ({ image, tag, digest })),
+  );
 }
 
 /** Asks registries and changes no tag. Resolves where a registry fails, too. Rejects for bugs, and once `signal` is aborted. */

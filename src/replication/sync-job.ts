@@ -95,7 +95,7 @@ function summaryOf(report: SyncReport) {
   const tags = repositories.flatMap((repository) => repository.tags);
   const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
   const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
-  return { state, ...counts, removed: removedBy(report), warning, bytes, seconds };
+  return { state, ...counts, removed: removedBy(report).length, warning, bytes, seconds };
 }
 
 /** The first thing that is wrong, in one sentence, and how many more there are. */

@@ -3,8 +3,7 @@ import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { TagResult } from './bring-tag.ts';
-import { planBlock, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
+import { planBlock, removedBy, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
 import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 
 /** Each method throws EntrepotError USAGE for a name that no block has. No name: all blocks, in the order of the file. */
@@ -59,12 +58,11 @@ export function createSyncs(deps: SyncsDeps): Syncs {
     });
   }
 
-  function tell({ name, state, repositories, warning, bytes, seconds }: SyncReport): void {
+  function tell(report: SyncReport): void {
+    const { name, state, repositories, warning, bytes, seconds } = report;
     const tags = repositories.flatMap((repository) => repository.tags);
     const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
-    const removed = repositories.flatMap(({ image, tags }) =>
-      tags.filter(isRemoved).map(({ tag, digest }) => ({ image, tag, digest })),
-    );
+    const removed = removedBy(report);
     for (const one of removed) {
       log.info({ event: 'sync.tagRemoved', sync: name, ...one }, 'a sync has removed a tag');
     }
@@ -101,8 +99,4 @@ export function createSyncs(deps: SyncsDeps): Syncs {
       return reports;
     },
   };
-}
-
-function isRemoved({ action, state }: TagResult): boolean {
-  return action === 'remove' && state === 'done';
 }
