@@ -124,7 +124,9 @@ const mainFile = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 /** What Entrepot finds must not depend on who runs the tests: their proxies, credentials and home stay outside. */
 function alone(options: ProcessOptions): ProcessOptions {
   const inherit = ['PATH', 'TMPDIR', 'LD_LIBRARY_PATH', 'NODE_V8_COVERAGE'];
-  return { inherit, ...options, env: { HOME: '/nonexistent', ...options.env } };
+  // Without XDG_RUNTIME_DIR the login of podman in /run/containers/UID would be read; this folder has none.
+  const env = { HOME: '/nonexistent', XDG_RUNTIME_DIR: import.meta.dirname, ...options.env };
+  return { inherit, ...options, env };
 }
 
 /** Runs one command of Entrepot to its end: `runEntrepot(['explain', 'alpine', '--json'])`. */
