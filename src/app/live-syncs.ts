@@ -11,7 +11,7 @@ import { askedJob } from '../replication/image-change.ts';
 import { createReplicaBook } from '../replication/replicas/replica-book.ts';
 import { createReplicateJob } from '../replication/replicas/replicate-job.ts';
 import { sourceImages } from '../replication/source-images.ts';
-import { removedBy, type SyncReport } from '../replication/sync-block.ts';
+import { removedBy, type SyncReport, tagCounts } from '../replication/sync-block.ts';
 import { createSyncJob, syncSchedule } from '../replication/sync-job.ts';
 import type { SyncsDeps } from '../replication/syncs.ts';
 import { createSyncs, type Syncs } from '../replication/syncs.ts';
@@ -96,9 +96,7 @@ const maxImages = 100;
 
 /** The event of a run that has ended. */
 function syncedEvent({ name: sync, state, repositories, bytes, seconds }: SyncReport): OutboxEvent {
-  const tags = repositories.flatMap((repository) => repository.tags);
-  const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
-  const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
+  const counts = tagCounts({ repositories });
   const images = repositories.slice(0, maxImages).map(({ image }) => image);
   return { kind: 'synced', sync, state, images, ...counts, bytes, seconds };
 }

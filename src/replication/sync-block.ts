@@ -133,6 +133,13 @@ function stateOf(
   return tags.some(({ state }) => state === 'done' || state === 'partial') ? 'partial' : 'failed';
 }
 
+/** Numbers of tags. */
+export function tagCounts({ repositories }: Pick<SyncReport, 'repositories'>) {
+  const tags = repositories.flatMap((repository) => repository.tags);
+  const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
+  return { done: count('done'), partial: count('partial'), failed: count('failed') };
+}
+
 /** What the source names no more is not the block's any more. Its tags stay. */
 async function forgetOtherImages(
   { selections, replicas, blocks }: SyncDeps,

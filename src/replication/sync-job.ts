@@ -11,7 +11,7 @@ import { isTag } from './planned-tag.ts';
 import { pausedUntil } from './registry-pause.ts';
 import { closedWindow } from './run-limits.ts';
 import { sourceRegistries } from './source-images.ts';
-import { removedBy, type SyncReport } from './sync-block.ts';
+import { removedBy, type SyncReport, tagCounts } from './sync-block.ts';
 import type { SyncDeps } from './sync-deps.ts';
 import type { Syncs } from './syncs.ts';
 
@@ -91,11 +91,8 @@ function pauseOf(deps: Pick<SyncDeps, 'upstream'>, { repositories }: SyncReport)
 }
 
 function summaryOf(report: SyncReport) {
-  const { state, repositories, warning, bytes, seconds } = report;
-  const tags = repositories.flatMap((repository) => repository.tags);
-  const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
-  const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
-  return { state, ...counts, removed: removedBy(report).length, warning, bytes, seconds };
+  const { state, warning, bytes, seconds } = report;
+  return { state, ...tagCounts(report), removed: removedBy(report).length, warning, bytes, seconds };
 }
 
 /** The first thing that is wrong, in one sentence, and how many more there are. */

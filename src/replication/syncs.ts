@@ -3,7 +3,7 @@ import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import type { Log } from '../telemetry/log.ts';
-import { planBlock, removedBy, type SyncPlan, type SyncReport, syncBlock } from './sync-block.ts';
+import { planBlock, removedBy, type SyncPlan, type SyncReport, syncBlock, tagCounts } from './sync-block.ts';
 import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 
 /** Each method throws EntrepotError USAGE for a name that no block has. No name: all blocks, in the order of the file. */
@@ -59,14 +59,12 @@ export function createSyncs(deps: SyncsDeps): Syncs {
   }
 
   function tell(report: SyncReport): void {
-    const { name, state, repositories, warning, bytes, seconds } = report;
-    const tags = repositories.flatMap((repository) => repository.tags);
-    const count = (wanted: string) => tags.filter((tag) => tag.state === wanted).length;
+    const { name, state, warning, bytes, seconds } = report;
     const removed = removedBy(report);
     for (const one of removed) {
       log.info({ event: 'sync.tagRemoved', sync: name, ...one }, 'a sync has removed a tag');
     }
-    const counts = { done: count('done'), partial: count('partial'), failed: count('failed') };
+    const counts = tagCounts(report);
     const fields = {
       event: 'sync.finished',
       sync: name,

@@ -1,16 +1,18 @@
 /** `entrepot events list | replay`: events for other systems, and what became of them. */
+
 import type { ListedEvent, ReplayedEvents } from '../../admin/event-commands.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
+import { shortTime } from '../output/short-time.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
 
 const columns: readonly Column<ListedEvent>[] = [
   { head: 'SINK', cell: ({ sink }) => sink },
   { head: 'KIND', cell: ({ kind }) => kind },
   { head: 'ABOUT', cell: ({ about }) => about },
-  { head: 'AT', cell: ({ at }) => seconds(at) },
+  { head: 'AT', cell: ({ at }) => shortTime(at) },
   { head: 'TRIES', cell: ({ tries }) => `${tries}`, isNumber: true },
   { head: 'WHY', cell: ({ reason, tries }) => reason ?? (tries === 0 ? 'it was not tried yet' : '') },
 ];
@@ -44,9 +46,4 @@ function readReplayed({ dead, sink, since }: ReplayFlags): ReplayedEvents {
     'USAGE',
     'use --dead for events that were given up, or --sink NAME with --since TIME',
   );
-}
-
-/** `2026-01-31 09:05:07Z`. */
-function seconds(isoTime: string): string {
-  return `${isoTime.slice(0, 10)} ${isoTime.slice(11, 19)}Z`;
 }

@@ -1,9 +1,11 @@
 /** `entrepot jobs list | show | retry | cancel`: durable jobs, and what became of them. */
+
 import type { ListedJob, RetriedJobs, ShownJob } from '../../admin/job-commands.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
+import { shortTime } from '../output/short-time.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
 
 const columns: readonly Column<ListedJob>[] = [
@@ -12,7 +14,7 @@ const columns: readonly Column<ListedJob>[] = [
   { head: 'ABOUT', cell: ({ key }) => key },
   { head: 'STATE', cell: ({ state }) => state },
   { head: 'TRIES', cell: ({ attempts }) => `${attempts}`, isNumber: true },
-  { head: 'CREATED', cell: ({ created }) => seconds(created) },
+  { head: 'CREATED', cell: ({ created }) => shortTime(created) },
   { head: 'WHY', cell: sentenceOf },
 ];
 
@@ -71,16 +73,16 @@ function readId(text: string): number {
 function sentenceOf({ state, reason, note, due, attempts, started, ended }: ListedJob): string {
   switch (state) {
     case 'pending':
-      if (reason !== null) return `runs again from ${seconds(due ?? '')} on: ${reason}`;
-      return `runs from ${seconds(due ?? '')} on`;
+      if (reason !== null) return `runs again from ${shortTime(due ?? '')} on: ${reason}`;
+      return `runs from ${shortTime(due ?? '')} on`;
     case 'running':
-      return `runs since ${seconds(started ?? '')}${attempts > 1 ? ` for the ${attempts}. time` : ''}`;
+      return `runs since ${shortTime(started ?? '')}${attempts > 1 ? ` for the ${attempts}. time` : ''}`;
     case 'done':
-      return `succeeded at ${seconds(ended ?? '')}${note ? `: ${note}` : ''}`;
+      return `succeeded at ${shortTime(ended ?? '')}${note ? `: ${note}` : ''}`;
     case 'failed':
-      return `failed at ${seconds(ended ?? '')}: ${reason ?? 'no reason is known'}`;
+      return `failed at ${shortTime(ended ?? '')}: ${reason ?? 'no reason is known'}`;
     case 'cancelled':
-      return reason === null ? `was cancelled at ${seconds(ended ?? '')}` : `was cancelled: ${reason}`;
+      return reason === null ? `was cancelled at ${shortTime(ended ?? '')}` : `was cancelled: ${reason}`;
   }
 }
 
@@ -93,16 +95,11 @@ function asText(job: ShownJob): string {
     ['state', `${state}: it ${sentenceOf(job)}`],
     ['cause', cause],
     ['tries', `${attempts}`],
-    ['created', seconds(created)],
-    ['last run', started && `${seconds(started)} to ${ended === null ? 'now' : seconds(ended)}`],
+    ['created', shortTime(created)],
+    ['last run', started && `${shortTime(started)} to ${ended === null ? 'now' : shortTime(ended)}`],
     ['arguments', job.arguments === null ? null : JSON.stringify(job.arguments)],
     ['progress', progress === null ? null : JSON.stringify(progress)],
   ];
   const lines = rows.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(10)}${value}\n`]));
   return lines.join('');
-}
-
-/** `2026-01-31 09:05:07Z`. */
-function seconds(isoTime: string): string {
-  return `${isoTime.slice(0, 10)} ${isoTime.slice(11, 19)}Z`;
 }

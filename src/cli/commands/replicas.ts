@@ -1,9 +1,11 @@
 /** `entrepot replicas list | resync`: how far repositories and tags have followed their registries. */
+
 import type { ListedReplica, ListedRepository } from '../../admin/replica-commands.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
+import { shortTime } from '../output/short-time.ts';
 import { type Column, counted, formatBytes, formatTable } from '../output/table.ts';
 
 const repositoryColumns: readonly Column<ListedRepository>[] = [
@@ -11,7 +13,7 @@ const repositoryColumns: readonly Column<ListedRepository>[] = [
   { head: 'STATE', cell: ({ state }) => state },
   { head: 'TAGS', cell: ({ tags }) => `${tags}`, isNumber: true },
   { head: 'DONE', cell: ({ done }) => `${done}`, isNumber: true },
-  { head: 'VERIFIED', cell: ({ verified }) => seconds(verified) },
+  { head: 'VERIFIED', cell: ({ verified }) => shortTime(verified) },
   { head: 'WHY', cell: sentenceOf },
 ];
 
@@ -24,7 +26,7 @@ const tagColumns: readonly Column<ListedReplica>[] = [
   { head: 'SYNC', cell: ({ sync }) => sync },
   { head: 'HERE', cell: ({ here }) => here?.slice(0, 19) ?? '-' },
   { head: 'FETCHED', cell: ({ bytes }) => formatBytes(bytes), isNumber: true },
-  { head: 'VERIFIED', cell: ({ verified }) => seconds(verified) },
+  { head: 'VERIFIED', cell: ({ verified }) => shortTime(verified) },
   { head: 'WHY', cell: sentenceOf },
 ];
 
@@ -72,10 +74,5 @@ function listed<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Res
 
 function sentenceOf({ reason, nextAttempt }: ListedRepository | ListedReplica): string {
   if (nextAttempt === null) return reason ?? '';
-  return `tried again from ${seconds(nextAttempt)} on: ${reason ?? 'no reason is known'}`;
-}
-
-/** `2026-01-31 09:05:07Z`. */
-function seconds(isoTime: string | null): string {
-  return isoTime === null ? '-' : `${isoTime.slice(0, 10)} ${isoTime.slice(11, 19)}Z`;
+  return `tried again from ${shortTime(nextAttempt)} on: ${reason ?? 'no reason is known'}`;
 }

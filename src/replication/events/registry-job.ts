@@ -7,11 +7,11 @@ import type { EventSender } from '../../config/event-senders.ts';
 import type { SyncBlock } from '../../config/sync-config.ts';
 import { type JobContext, type JobKind, type JobOutcome, jobPriorities } from '../../jobs/job.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
-import { expandBraces } from '../../lib/braces.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { namePattern } from '../../lib/name-patterns.ts';
-import { hostOf, parseReference } from '../../oci/reference.ts';
+import { hostOf } from '../../oci/reference.ts';
 import { replicateJob } from '../image-change.ts';
+import { sourceRegistries } from '../source-images.ts';
 import { syncKind } from '../sync-job.ts';
 import { registryKind } from './event-jobs.ts';
 
@@ -40,7 +40,7 @@ export function createRegistryJob({ store, admin, senders, blocks, clock }: Regi
       added += 1;
     };
     for (const { name: key, source } of blocks())
-      if (isOfRegistry(source, registry)) await add({ kind: syncKind, key, arguments: null });
+      if (sourceRegistries(source).includes(registry)) await add({ kind: syncKind, key, arguments: null });
     for await (const { image } of admin.eachImage()) {
       if (signal.aborted) return { kind: 'again', reason: 'it was stopped' };
       if (hostOf(image) !== registry || !matches?.(image)) continue;
@@ -57,12 +57,4 @@ export function createRegistryJob({ store, admin, senders, blocks, clock }: Regi
     return { kind: 'done', report: { jobs: added } };
   }
   return { name: registryKind, atOnce: 1, run };
-}
-
-/** Whether any repository of a block's source is of this registry. */
-function isOfRegistry(source: string, registry: string): boolean {
-  return (expandBraces(source) ?? []).some((one) => {
-    const parsed = parseReference(one.replaceAll('*', 'x'));
-    return parsed.ok && parsed.value.registry === registry;
-  });
 }
