@@ -30,7 +30,9 @@ export function createSyncJob(deps: SyncJobDeps): JobKind {
   async function run({ job, signal, turn, tell, nextTry }: JobContext): Promise<JobOutcome> {
     const name = job.key;
     const block = blocks().find((one) => one.name === name);
-    if (!block) return { kind: 'failed', reason: `entrepot.toml has no [[sync]] named ${name} any more` };
+    // Not a failure: an alert on it would never end.
+    if (!block)
+      return { kind: 'done', report: { note: `entrepot.toml has no [[sync]] named ${name} any more` } };
     // Not a run that fails: nothing is told of it.
     const closed = closedWindow(clock, block);
     if (closed) return { kind: 'later', ...closed };

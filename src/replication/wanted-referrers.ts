@@ -1,6 +1,7 @@
 /**
- * Which of the manifests that are attached to an image its block wants: all, or those of some artifact types. An entry of an old fallback tag may not say its type: then its manifest does, which is the
- * type of its config where it has none of its own (image-spec, "Guidelines for Artifact Usage").
+ * Which of the manifests that are attached to an image its block wants: all, or those of some artifact types. An entry of an old
+ * fallback tag may not say its type: then its manifest does, which is the type of its config where it has none of its own (image-spec,
+ * "Guidelines for Artifact Usage").
  */
 import type { SyncBlock } from '../config/sync-config.ts';
 import type { Digest } from '../oci/digest.ts';

@@ -1,6 +1,7 @@
 /**
  * What is never evicted: the patterns of the configuration, those that administrators added while the server ran, and what a
- * `[[sync]]` block with `pin = true` selects. The catalogue keeps the added ones, and what each block selects. Eviction marks the contents that it finds pinned; the marks go when the patterns change.
+ * `[[sync]]` block with `pin = true` selects. The catalogue keeps the added ones, and what each block selects. Eviction marks the
+ * contents that it finds pinned; the marks go when the patterns change.
  */
 import { type NamePattern, namePattern } from '../../lib/name-patterns.ts';
 import type { Catalogue, Names } from '../index/catalogue.ts';

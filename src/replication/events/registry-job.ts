@@ -29,7 +29,8 @@ export function createRegistryJob({ store, admin, senders, blocks, clock }: Regi
   async function run({ job, signal }: JobContext): Promise<JobOutcome> {
     const sender = senders().find(({ name }) => name === job.key);
     if (!sender) {
-      return { kind: 'failed', reason: `entrepot.toml has no [[events.in]] named ${job.key} any more` };
+      const note = `entrepot.toml has no [[events.in]] named ${job.key} any more`;
+      return { kind: 'done', report: { note } };
     }
     const { name, registry } = sender;
     const matches = namePattern([sender.match]);
