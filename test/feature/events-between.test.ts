@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
+import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
+import { buildImage } from '../support/images.ts';
 import { imageManifest, imageType, pusher, sha256 } from '../support/pusher.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -18,8 +20,8 @@ function folderWithSecret(t: TestContext): string {
   return folder;
 }
 
-function sender(format: string): string {
-  return `[[events.in]]\nname = "first"\nformat = "${format}"\nsecret_file = "secret"\nregistry = "images.local"\n`;
+function sender(format: string, registry = 'images.local'): string {
+  return `[[events.in]]\nname = "first"\nformat = "${format}"\nsecret_file = "secret"\nregistry = "${registry}"\n`;
 }
 
 /** Tells `to` of pushes. */
@@ -75,4 +77,39 @@ it('a server that tells itself ignores it', async (t) => {
   await eventually('an event has come', async () => (await sample(app, ignored)) === 1);
   assert.equal(await sample(app, 'entrepot_events_total{sender="first",result="accepted"}'), 0);
   assert.deepEqual(await app.app.jobs.list({ kind: 'replicate', limit: 10 }), []);
+});
+
+it('two servers that tell each other, one of which follows the other, come to rest after a change', async (t) => {
+  const upstream = await startFakeRegistry();
+  t.after(() => upstream.stop());
+  upstream.putImage('team/app', '1', buildImage({ seed: 'first' }));
+  const toml = `${sender('cloudevents', 'corp.test')}[[sync]]\nname = "all"\nsource = "corp.test/team/app"\n`;
+  const from = (location: string) => ({
+    folder: folderWithSecret(t),
+    registries: `[[registry]]\nprefix = "corp.test"\nlocation = "${location}"\ninsecure = true\n`,
+    toml,
+  });
+  const first = await startApp(t, from(upstream.host));
+  const second = await startApp(t, from(`${new URL(first.url).host}/corp.test`));
+  for (const app of [first, second]) await app.app.administration.sync(['all'], {});
+  const tells = (to: RunningApp) => `${toml}${sink('cloudevents', to)}on = ["push", "tag", "delete"]\n`;
+  await first.reload({ toml: tells(second) });
+  await second.reload({ toml: tells(first) });
+
+  const moved = buildImage({ seed: 'second' });
+  upstream.putImage('team/app', '1', moved);
+  const body = JSON.stringify({
+    ...{ specversion: '1.0', id: '1', source: 'corp', type: 'entrepot.tag.moved' },
+    data: { repository: 'corp.test/team/app', tag: '1', digest: moved.digest },
+  });
+  const headers = { authorization: 'of both sites' };
+  assert.equal((await get(`${first.url}/events/first`, { method: 'POST', headers, body })).status, 202);
+  const jobsOf = ({ app }: RunningApp) => app.jobs.list({ kind: 'replicate', limit: 100 });
+  await eventually('the second has told the first', async () => (await jobsOf(first)).length === 2);
+  for (const app of [first, second]) {
+    await eventually('it rests', async () => (await jobsOf(app)).every(({ state }) => state === 'done'));
+    const { headers: told } = await get(`${app.url}/v2/corp.test/team/app/manifests/1`);
+    assert.equal(told['docker-content-digest'], moved.digest);
+  }
+  assert.deepEqual([(await jobsOf(first)).length, (await jobsOf(second)).length], [2, 1]);
 });
