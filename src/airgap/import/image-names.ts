@@ -1,6 +1,6 @@
 /** Names of images in archives, which may lack their registry, or all but a tag. */
 import { EntrepotError } from '../../errors.ts';
-import { looksLikeRegistry, parseReference, parseTag, referenceName, type Tag } from '../../oci/reference.ts';
+import { parseReference, parseTag, referenceName, type Tag } from '../../oci/reference.ts';
 
 export interface NamedImage {
   readonly name: string;
@@ -26,22 +26,21 @@ export function fullName(text: string, file: string): NamedImage {
   throw new EntrepotError('BUNDLE_INVALID', message, { file });
 }
 
-/** The image of an annotation that has a tag alone or a full name. `given`: of `--name`. Throws EntrepotError. */
+/**
+ * The image of an annotation that has a tag alone or a full name. `given`: of `--name`, which stands in place of the repository and of the
+ * tag if it has one. Throws EntrepotError: USAGE where the repository is not known, BUNDLE_INVALID.
+ */
 export function annotatedName(
   text: string | undefined,
   given: NamedImage | undefined,
   file: string,
 ): NamedImage {
-  if (text !== undefined && looksLikeRegistry(text.split('/', 1)[0] ?? '') && text.includes('/'))
-    return fullName(text, file);
   const tag = text === undefined ? undefined : parseTag(text);
-  if (text !== undefined && !tag) return fullName(text, file);
-  if (given) return { name: given.name, tag: given.tag ?? tag ?? null };
+  const full = text === undefined || tag !== undefined ? undefined : fullName(text, file);
+  if (given) return { name: given.name, tag: given.tag ?? tag ?? full?.tag ?? null };
+  if (full) return full;
   const what =
     tag === undefined ? 'names an image by nothing but its digest' : `names an image by the tag ${tag} alone`;
-  throw new EntrepotError(
-    'USAGE',
-    `${what}: say its repository with --name, such as --name quay.io/team/app`,
-    { file },
-  );
+  const way = 'say its repository with --name, such as --name quay.io/team/app';
+  throw new EntrepotError('USAGE', `${what}: ${way}`, { file });
 }

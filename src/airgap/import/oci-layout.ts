@@ -61,6 +61,11 @@ export function readLayout({ file, index, docker }: LayoutFiles, options: ReadOp
       tag: unnamed.length === 1 && at === 0 && refs.length === 0 ? image.tag : null,
     });
   }
+  const tagged = new Set(refs.flatMap(({ tag, digest }) => (tag === null ? [] : [digest])));
+  if (given?.tag && tagged.size > 1) {
+    const message = 'has several images, and --name gives one tag to all: leave out its tag';
+    throw new EntrepotError('USAGE', message, { file });
+  }
   return { format: 'oci-layout', refs, notes: [] };
 }
 
@@ -71,7 +76,7 @@ function nameIn(
 ): NamedImage | undefined {
   const annotations = isJsonObject(one.annotations) ? one.annotations : {};
   const full = annotations['io.containerd.image.name'];
-  if (typeof full === 'string') return fullName(full, file);
+  if (typeof full === 'string') return annotatedName(full, given, file);
   const name = annotations['org.opencontainers.image.ref.name'];
   return typeof name === 'string' ? annotatedName(name, given, file) : undefined;
 }
