@@ -270,7 +270,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
-  const live = { pull, push, route, events, access: () => access.current };
+  const { isOffline } = routes;
+  const live = { pull, push, route, events, isOffline, access: () => access.current };
   const server = createServer(
     { ...live, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },

@@ -27,6 +27,8 @@ export interface Routes {
 export interface LiveRoutes {
   /** The routes in force. A request reads them once. */
   readonly current: Routes;
+  /** `upstream.offline` is set in them. */
+  readonly isOffline: () => boolean;
   /** For transfers, which outlive a reload and send each request by the configuration of that moment. */
   readonly inForce: UpstreamInForce;
   /** A function that gives what `make` made of the routes in force. `make` runs once for each routes, when they are first used. */
@@ -63,6 +65,7 @@ export function createLiveRoutes(
       return current;
     },
     inForce,
+    isOffline: () => current.upstream.isOffline,
     each(makeOne) {
       let routes = current;
       let made = makeOne(routes);

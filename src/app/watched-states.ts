@@ -35,6 +35,7 @@ export function watchedStates({
   const { admin, jobs, replicas } = cache;
   return {
     transfersInFlight: () => transfers.count,
+    isOffline: routes.isOffline,
     cache: admin.usage,
     uploads: uploads.usage,
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),

@@ -15,11 +15,13 @@ export interface HttpAppDeps extends TokenApiDeps {
   readonly isStopping: () => boolean;
   /** Why nothing can be cached: the data folder cannot be used. Undefined if it can. */
   readonly problem: () => string | undefined;
+  /** `upstream.offline` is set. */
+  readonly isOffline: () => boolean;
 }
 
 /** `/metrics` is 404 without metrics. */
 export function createHttpApp(deps: HttpAppDeps): Hono {
-  const { metrics, isStopping, problem } = deps;
+  const { metrics, isStopping, problem, isOffline } = deps;
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
@@ -29,7 +31,8 @@ export function createHttpApp(deps: HttpAppDeps): Hono {
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', (c) => {
     const reason = isStopping() ? 'stopping' : problem();
-    return reason === undefined ? c.text('ready\n') : c.text(`${reason}\n`, 503);
+    if (reason !== undefined) return c.text(`${reason}\n`, 503);
+    return c.text(isOffline() ? 'ready, offline: upstream.offline is set\n' : 'ready\n');
   });
   app.route('/', createTokenApi(deps));
   if (metrics) {

@@ -21,6 +21,8 @@ import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 export interface ServerDeps extends Omit<RegistryApiDeps, 'newId' | 'addressOf'> {
   /** Why nothing can be cached; `/readyz` says it. */
   readonly problem?: (() => string | undefined) | undefined;
+  /** `upstream.offline` is set; `/readyz` says it, too. */
+  readonly isOffline?: (() => boolean) | undefined;
   readonly newId?: (() => string) | undefined;
   /** What `/events/` takes; without it, the path is unknown. */
   readonly events?: EventsIn | undefined;
@@ -98,6 +100,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
     addressOf,
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),
+    isOffline: deps.isOffline ?? (() => false),
   });
   const { events, newId = shortId } = deps;
   const apiOptions = { stallTimeout: () => clientStall };

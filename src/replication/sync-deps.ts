@@ -14,7 +14,7 @@ export interface SyncDeps {
   /** Of the configuration in force. */
   readonly upstream: () => Pick<
     Upstream,
-    'listTags' | 'listReferrers' | 'listRepositories' | 'headManifest' | 'endpoints' | 'health'
+    'listTags' | 'listReferrers' | 'listRepositories' | 'headManifest' | 'endpoints' | 'health' | 'isOffline'
   >;
   readonly pull: Pick<Pull, 'manifest' | 'blob' | 'expire'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;

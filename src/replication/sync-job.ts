@@ -7,6 +7,7 @@ import type { SyncBlock } from '../config/sync-config.ts';
 import type { JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
 import { parseReference } from '../oci/reference.ts';
+import { restOffline } from './offline-rest.ts';
 import { isTag } from './planned-tag.ts';
 import { pausedUntil } from './registry-pause.ts';
 import { closedWindow } from './run-limits.ts';
@@ -33,6 +34,8 @@ export function createSyncJob(deps: SyncJobDeps): JobKind {
     // Not a failure: an alert on it would never end.
     if (!block)
       return { kind: 'done', report: { note: `entrepot.toml has no [[sync]] named ${name} any more` } };
+    const rest = restOffline(deps);
+    if (rest) return rest;
     // Not a run that fails: nothing is told of it.
     const closed = closedWindow(clock, block);
     if (closed) return { kind: 'later', ...closed };

@@ -6,6 +6,8 @@ import { Gauge, type Registry } from 'prom-client';
 
 export interface WatchedStates {
   readonly transfersInFlight?: () => number;
+  /** `upstream.offline` is set. */
+  readonly isOffline?: () => boolean;
   readonly cache?: () => CacheState;
   readonly uploads?: () => { readonly uploads: number; readonly bytes: number };
   readonly disk?: () => DiskState;
@@ -126,10 +128,13 @@ export function createStates(deps: {
   }
 
   return {
-    watch({ transfersInFlight, cache, uploads, disk, hosts, jobs, eventSinks, replicas }) {
+    watch({ transfersInFlight, isOffline, cache, uploads, disk, hosts, jobs, eventSinks, replicas }) {
       show(eventSinks, eventGauges);
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
+      ]);
+      show(isOffline, [
+        one('entrepot_upstream_offline', '1 if upstream.offline is set: no host is asked', Number),
       ]);
       show(uploads, uploadGauges);
       show(replicas, replicaGauges);

@@ -23,6 +23,7 @@ import { referrersOf } from '../bring-referrers.ts';
 import type { TagResult } from '../bring-tag.ts';
 import { type CarryOptions, carryOut } from '../carry-out.ts';
 import { type ImageChange, readImageChange, replicateKind } from '../image-change.ts';
+import { restOffline } from '../offline-rest.ts';
 import { planTag } from '../plan-repository.ts';
 import type { RepositoryWork } from '../planned-tag.ts';
 import { pausedUntil } from '../registry-pause.ts';
@@ -73,6 +74,8 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     if (deps.isLocal(image.name)) return doneWith('a [[push]] with mode = "local" alone answers for it');
     const wanting = blocks().filter((one) => isOfSource(one.source, image.name));
     if (wanting.length === 0) return doneWith('no [[sync]] brings it: its next pull asks the registry');
+    const rest = restOffline(deps);
+    if (rest) return rest;
     const pause = pausedUntil(deps, image);
     if (pause !== undefined) {
       return { kind: 'later', reason: 'its registry asks for a pause (429)', at: context.nextTry(pause) };

@@ -71,6 +71,7 @@ describe('beside the registry', () => {
       isStopping: () => true,
       log: createLog({ level: 'silent', to: { write() {} } }),
       problem: () => undefined,
+      isOffline: () => false,
     });
     const answer = await app.request('/readyz');
     assert.deepEqual([answer.status, await answer.text()], [503, 'stopping\n']);
