@@ -13,8 +13,8 @@ export interface Program extends RunningProcess {
   readonly announced: string;
 }
 
-// Daemons are where only an administrator's PATH looks.
-const searchPath = [process.env.PATH, '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
+/** Daemons are where only an administrator's PATH looks. */
+export const searchPath: string = [process.env.PATH, '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
 
 /** Standard output. Rejects with the program's own words when it fails. */
 export async function run(program: string, args: readonly string[], env: Environment): Promise<string> {
