@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { access } from './access.ts';
 import { accidents } from './accidents.ts';
+import { bundles } from './bundle.ts';
 import { cold } from './cold.ts';
 import { hits } from './hits.ts';
 import { images } from './images.ts';
@@ -38,6 +39,7 @@ const rows: readonly Row[] = [
   ...outages,
   ...images,
   ...syncs,
+  ...bundles,
   ...scales,
   ...hits,
   ...memory,

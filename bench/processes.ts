@@ -1,5 +1,6 @@
 /** What processes have cost so far, from proc(5). */
 import { readdirSync, readFileSync } from 'node:fs';
+import { run } from '../test/support/processes.ts';
 
 /** MiB of a process, from proc(5): `VmRSS` is what it holds now, `VmHWM` the most it held. */
 export function memoryOf(pid: number, name: 'VmRSS' | 'VmHWM'): number {
@@ -21,4 +22,21 @@ export function processorTime(pid: number): number {
     readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );
   return children.reduce((sum, child) => sum + processorTime(child), own);
+}
+
+/**
+ * Milliseconds of processor time of a program that runs to its end, its children included. Its variables are `PATH` and those that
+ * name `home`. Rejects with its own words when it fails.
+ */
+export async function timeSpentBy(command: readonly string[], home: string): Promise<number> {
+  const script = '"$@" >&2; code=$?; times; exit $code';
+  const { code, stdout, stderr } = await run('bash', ['-c', script, 'bash', ...command], {
+    inherit: ['PATH'],
+    env: { HOME: home, XDG_RUNTIME_DIR: home, TMPDIR: home },
+  });
+  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${stderr.slice(-2000)}`);
+  // The second line of `times`: user and system time of the children.
+  const spent = [...(stdout.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  const parts = spent.map(([, minutes, seconds]) => (Number(minutes) * 60 + Number(seconds)) * 1000);
+  return parts.reduce((sum, ms) => sum + ms, 0);
 }

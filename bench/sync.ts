@@ -3,18 +3,17 @@
  * already. All three ask the same registry, which counts. Entrepot's server keeps what it brings; the other two copy into a registry of
  * their own, which is docker-registry.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blobOf } from '../test/support/byte-source.ts';
 import { type FakeRegistry, startFakeRegistry } from '../test/support/fake-registry.ts';
 import { buildImage } from '../test/support/images.ts';
-import { run } from '../test/support/processes.ts';
 import { type Line, median, type Tool, timed } from './measure.ts';
 import { command as entrepotCommand } from './peers/entrepot.ts';
-import { keepRunning } from './peers/keep-running.ts';
-import { processorTime } from './processes.ts';
+import { processorTime, timeSpentBy } from './processes.ts';
 import type { Bench, Row } from './row.ts';
-import { freePort, isInstalled, type Stage } from './stage.ts';
+import { isInstalled, type Stage } from './stage.ts';
+import { startTarget } from './target.ts';
 
 interface Syncer {
   readonly name: Tool;
@@ -101,7 +100,8 @@ async function syncersOf(bench: Bench, source: string): Promise<readonly Syncer[
   };
   const debian = (name: string) => `Debian: apt-get install ${name}`;
   if (!isThere('docker-registry', debian('docker-registry'))) return syncers;
-  const target = await startTarget(stage);
+  const { address: target, stop } = await startTarget(stage);
+  stage.defer(stop);
   if (isThere('skopeo', debian('skopeo'))) syncers.push(skopeoOn(stage, source, target, names));
   const build = 'go install github.com/regclient/regclient/cmd/regsync@v0.11.7';
   if (isThere('regsync', build)) syncers.push(regsyncOn(stage, source, target, names));
@@ -147,40 +147,10 @@ function regsyncOn(stage: Stage, source: string, target: string, names: readonly
   return { name: 'regsync', home, command: ['regsync', '-c', file, 'once'] };
 }
 
-/** A registry that takes what the other two copy. */
-async function startTarget(stage: Stage): Promise<string> {
-  const folder = stage.folder('target');
-  const address = `127.0.0.1:${await freePort()}`;
-  const file = join(folder, 'config.yml');
-  mkdirSync(join(folder, 'storage'));
-  const storage = { filesystem: { rootdirectory: join(folder, 'storage') } };
-  writeFileSync(
-    file,
-    JSON.stringify({
-      version: '0.1',
-      storage,
-      http: { addr: address },
-      log: { accesslog: { disabled: true } },
-    }),
-  );
-  const options = { command: ['docker-registry', 'serve', file], folder, address };
-  const running = await keepRunning('docker-registry', stage, options);
-  stage.defer(() => running.stop());
-  return address;
-}
-
 /** Milliseconds of processor time that it took, its children and its server included. */
-async function sync({ name, command, home, server }: Syncer): Promise<number> {
+async function sync({ command, home, server }: Syncer): Promise<number> {
   const ofServer = () => (server === undefined ? 0 : processorTime(server));
   const before = ofServer();
-  const script = '"$@" >&2; code=$?; times; exit $code';
-  const { code, stdout, stderr } = await run('bash', ['-c', script, 'bash', ...command], {
-    inherit: ['PATH'],
-    env: { HOME: home, XDG_RUNTIME_DIR: home, TMPDIR: home },
-  });
-  if (code !== 0) throw new Error(`${name} ended with ${code}:\n${stderr.slice(-2000)}`);
-  // The second line of `times`: user and system time of the children.
-  const spent = [...(stdout.trim().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
-  const ofCommand = spent.map(([, minutes, seconds]) => (Number(minutes) * 60 + Number(seconds)) * 1000);
-  return ofCommand.reduce((sum, ms) => sum + ms, ofServer() - before);
+  const spent = await timeSpentBy(command, home);
+  return spent + ofServer() - before;
 }
