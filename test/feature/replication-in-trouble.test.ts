@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { readManifest } from '../../src/oci/manifest.ts';
 import { isManifestType } from '../../src/oci/media-types.ts';
 import { digestOf } from '../support/byte-source.ts';
+import { inSocketBuffers } from '../support/cold-blobs.ts';
 import { memoryOf } from '../support/entrepot-on-blobs.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
@@ -36,6 +37,8 @@ const shape = isLong
   ? { repositories: 100, tags: 10, events: 2000, kills: 60, big: 100, bigBytes: 8 * MiB }
   : { repositories: 5, tags: 4, events: 40, kills: 3, big: 6, bigBytes: 4 * MiB };
 const registry = 'registry.corp';
+/** Bytes that were sent and not yet saved, of the four blobs that may be on their way: the primary counts what it sends. */
+const lostByAKill = inSocketBuffers;
 /** Requests at the primary between two kills. */
 const between = isLong ? 150 : 40;
 
@@ -63,6 +66,9 @@ test('a primary that fails, events in disorder and kills leave every tag right, 
     for (let next = events.pop(); next; next = events.pop()) await server.send(next());
   };
   await Promise.all(Array.from({ length: 8 }, sender));
+  // While requests fail, each look at a tag may find it failed again: all tags are done at one moment only once that is over.
+  await eventually('every tag was tried', () => server.hasTried(expected.size), 1_500_000);
+  primary.heal();
   await eventually('every tag is done', () => server.hasSettled(expected.size), 1_500_000);
   isOver = true;
   await server.turn;
@@ -84,7 +90,8 @@ test('a primary that fails, events in disorder and kills leave every tag right, 
     `${requests} requests, ${fetched} bytes for ${needed}, ${resumed.length} ranges, ${server.kills} kills, ${before.toFixed()} to ${after.toFixed()} MiB`,
   );
   assert.ok(resumed.length > 0, 'what a killed program had in part is resumed');
-  assert.ok(fetched <= needed * 1.05, `${fetched} bytes were fetched for ${needed}`);
+  const bound = needed * 1.05 + server.kills * lostByAKill;
+  assert.ok(fetched <= bound, `${fetched} bytes were fetched for ${needed}, more than ${bound}`);
   assert.ok(after - before < 200, `${before} MiB became ${after}`);
 });
 
@@ -205,6 +212,16 @@ referrers = "all"
     return jobs.flatMap(({ state, reason }) => (/pending|failed/.test(state) ? [reason ?? ''] : []));
   }
 
+  /** Sums up samples of the metrics; 0 while the program does not answer. */
+  async function samples(): Promise<(pattern: RegExp) => number> {
+    await turn;
+    const text = await get(`${running.url}/metrics`).then(
+      ({ body }) => body.toString(),
+      () => '',
+    );
+    return (pattern) => [...text.matchAll(pattern)].reduce((all, [, one]) => all + Number(one), 0);
+  }
+
   return {
     get running() {
       return running;
@@ -247,16 +264,16 @@ referrers = "all"
         assert.equal(code, undefined, 'only a dead program does not take an event');
       }
     },
-    /** Runs again what waits for its time, or has failed: no test waits for an hour. */
+    /** All kills are over, and each tag has a state. Else what waits for its time is run again: no test waits for an hour. */
+    async hasTried(tags: number): Promise<boolean> {
+      const sum = await samples();
+      if (kills === shape.kills && sum(/^entrepot_replica_tags\{state="\w+"\} (\d+)$/gm) >= tags) return true;
+      await command('retry', '--all');
+      return false;
+    },
+    /** Runs again what waits for its time, or has failed. */
     async hasSettled(tags: number): Promise<boolean> {
-      await turn;
-      const text = await get(`${running.url}/metrics`).then(
-        ({ body }) => body.toString(),
-        () => '',
-      );
-      if (text === '') return false;
-      const sum = (pattern: RegExp) =>
-        [...text.matchAll(pattern)].reduce((all, [, one]) => all + Number(one), 0);
+      const sum = await samples();
       if (sum(/^entrepot_jobs\{kind="\w+",state="running"\} (\d+)$/gm) > 0) return false;
       const isDone = sum(/^entrepot_replica_tags\{state="done"\} (\d+)$/gm) === tags;
       if (isDone && (await waits()).every((reason) => /and primary said/.test(reason))) return true;
