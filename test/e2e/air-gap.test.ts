@@ -155,7 +155,7 @@ describe('a site without a route', () => {
     if (!isEquipped(t, sealingPrograms)) return;
     assert.ok(volumes.length >= 3, `${volumes.length} volumes`);
     assert.equal(first.code, 3, first.output);
-    assert.match(first.output, /: lacks 1 content, in volume [1-9, ]*\b2\b/);
+    assert.match(first.output, /: lacks 1 content, in volume 2;/);
     assert.ok(!early.includes(200), early.join());
     assert.equal(second.code, 0, second.output);
   });

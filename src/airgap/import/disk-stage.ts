@@ -20,7 +20,7 @@ import { writeFileSafely } from '../../lib/safe-write.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm } from '../../oci/digest.ts';
-import { createJoining } from './joined-parts.ts';
+import { createJoining, joiningMark } from './joined-parts.ts';
 import { createRoom } from './room.ts';
 import {
   beginsAsGzip,
@@ -144,6 +144,7 @@ export async function openDiskStage(deps: DiskStageDeps, folder: string): Promis
       const { size } = (await find(digest)) ?? { size: 0 };
       return size > smallBytes ? undefined : await readFile(pathOf(digest)).catch(ifMissing);
     },
+    hasPart: (digest, part) => exists(joiningMark(pathOf(digest), part)),
     async file(digest) {
       return (await exists(pathOf(digest))) ? pathOf(digest) : undefined;
     },

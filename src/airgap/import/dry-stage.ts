@@ -15,6 +15,7 @@ import {
 interface Joining {
   readonly hash: Hash;
   next: number;
+  readonly came: Set<number>;
 }
 
 /** Bytes of manifests and configurations in memory. */
@@ -49,12 +50,13 @@ export function createDryStage(): Stage {
       checkPart(incoming, blob, part);
       const { digest, size, parts } = blob;
       const algorithm = digestAlgorithm(digest);
-      const known = joining.get(digest) ?? { hash: createHash(algorithm), next: 0 };
+      const known = joining.get(digest) ?? { hash: createHash(algorithm), next: 0, came: new Set() };
+      joining.set(digest, known);
+      known.came.add(part);
       if (known.next !== part) {
         for await (const _ of incoming.bytes);
         return;
       }
-      joining.set(digest, known);
       for await (const chunk of incoming.bytes) known.hash.update(chunk);
       known.next += 1;
       if (known.next < parts.length) return;
@@ -62,6 +64,7 @@ export function createDryStage(): Stage {
       checked(incoming, `${algorithm}:${known.hash.digest('hex')}`, digest);
       staged.set(digest, { size, isGzip: false });
     },
+    hasPart: async (digest, part) => joining.get(digest)?.came.has(part) ?? false,
     find: async (digest) => staged.get(digest),
     read: async (digest) => staged.get(digest)?.json,
   };

@@ -19,6 +19,7 @@ import { type DiskStage, type DiskStageDeps, openDiskStage } from './disk-stage.
 import { createPendingImports, keyOf, type PendingImports, type Wanted } from './pending.ts';
 import { putImage, siteHoldings } from './put-image.ts';
 import { readArchive, type Volume } from './read-archive.ts';
+import type { Stage } from './stage.ts';
 
 export interface ImportOptions extends ReadOptions {
   /** The content may be evicted, and its tags are revalidated, as if it had been pulled. */
@@ -138,22 +139,37 @@ export function wantedOf({ bundle, refs, format }: Archive, file: string, option
   };
 }
 
-/** An image as reports show it. */
+/** Volumes that have what is lacking, without those whose parts of it came. */
+export async function missingVolumes(
+  stage: Pick<Stage, 'hasPart'>,
+  { places }: Pick<Wanted, 'places'>,
+  { lacking }: Pick<Closure, 'lacking'>,
+): Promise<readonly number[]> {
+  const wanted = new Set(lacking);
+  const missing = new Set<number>();
+  for (const [digest, volumes] of places) {
+    if (!wanted.has(digest)) continue;
+    for (const [part, volume] of volumes.entries()) {
+      if (!(await stage.hasPart(digest, part))) missing.add(volume);
+    }
+  }
+  return [...missing].toSorted((one, other) => one - other);
+}
+
+/** An image as reports show it. `volumes`: with what is lacking. */
 export function describeImage(
   ref: WantedRef,
   { lacking }: Pick<Closure, 'lacking'>,
-  places: Wanted['places'],
+  volumes: readonly number[],
   isUnlisted: boolean,
 ): ImportedImage {
-  const wanted = new Set(lacking);
-  const volumes = places.flatMap(([digest, at]) => (wanted.has(digest) ? at : []));
   return {
     reference: ref.tag === null ? `${ref.name}@${ref.digest}` : `${ref.name}:${ref.tag}`,
     digest: ref.digest,
     state: lacking.length === 0 ? 'done' : 'partial',
     lacking: lacking.length,
     examples: lacking.slice(0, maxExamples),
-    volumes: [...new Set(volumes)].toSorted((one, other) => one - other),
+    volumes,
     isUnlisted,
   };
 }
@@ -207,7 +223,8 @@ function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
           if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
         } else left.push(ref);
         const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
-        if (isCurrent || isWhole) images.push(describeImage(ref, closure, wanted.places, isUnlisted));
+        if (!isCurrent && !isWhole) continue;
+        images.push(describeImage(ref, closure, await missingVolumes(stage, wanted, closure), isUnlisted));
       }
       if (left.length === 0) await pending.remove(wanted.key);
       else if (left.length < wanted.refs.length && !isCurrent) await pending.put({ ...wanted, refs: left });

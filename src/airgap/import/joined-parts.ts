@@ -20,13 +20,18 @@ export interface JoiningDeps extends Pick<Stage, 'find'> {
   readonly hasher: Pick<Hasher, 'begin'>;
 }
 
+/** The file that says that part `at` (from 0) of the content at `path` is in its sparse file. */
+export function joiningMark(path: string, at: number): string {
+  return `${path}.joining.${at}`;
+}
+
 /** Takes one part (`Stage.takePart`). */
 export function createJoining({ pathOf, find, write, place, room, hasher }: JoiningDeps): Stage['takePart'] {
   return async (incoming, blob, part) => {
     checkPart(incoming, blob, part);
     const { digest, size, parts } = blob;
     const path = `${pathOf(digest)}.joining`;
-    const markOf = (at: number) => `${path}.${at}`;
+    const markOf = (at: number) => joiningMark(pathOf(digest), at);
 
     async function storePart(): Promise<void> {
       const hold = await room.hold(incoming);

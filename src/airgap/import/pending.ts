@@ -23,7 +23,7 @@ export interface Wanted {
   readonly mayLackPlatforms: boolean;
   /** Its content may be evicted, as what was pulled. */
   readonly cached: boolean;
-  /** Volumes of a bundle that have what lies in them alone. */
+  /** Volumes of a bundle with the parts of each content, in order; one volume for a content that is not cut. */
   readonly places: readonly (readonly [Digest, readonly number[]])[];
 }
 

@@ -32,6 +32,8 @@ export interface Stage {
   take(incoming: Incoming, wanted?: Digest): Promise<Digest>;
   /** Takes one part of a blob, counted from 0. With the last one the blob is joined and hashed. */
   takePart(incoming: Incoming, blob: BundleBlob, part: number): Promise<void>;
+  /** Whether this part, counted from 0, of a blob that is not joined yet came. */
+  hasPart(digest: Digest, part: number): Promise<boolean>;
   /** What came in this archive or an earlier one, and was hashed. */
   find(digest: Digest): Promise<Staged | undefined>;
   /** All bytes of one that has at most `smallBytes`. */

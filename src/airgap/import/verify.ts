@@ -7,7 +7,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { ReadOptions } from './archive.ts';
 import { closureOf, type Holdings } from './closure.ts';
 import { createDryStage } from './dry-stage.ts';
-import { describeImage, type ImportedImage, platformNote, wantedOf } from './imports.ts';
+import { describeImage, type ImportedImage, missingVolumes, platformNote, wantedOf } from './imports.ts';
 import type { Wanted } from './pending.ts';
 import { readArchive, type Volume } from './read-archive.ts';
 
@@ -44,13 +44,13 @@ export async function verifyVolumes(volumes: Iterable<Volume>, options: ReadOpti
   const images: ImportedImage[] = [];
   const assumed = new Set<Digest>();
   for (const one of wanted.values()) {
-    const { refs, file, mayLackPlatforms, places } = one;
+    const { refs, file, mayLackPlatforms } = one;
     const omitted = new Set(one.omitted.map(({ digest }) => digest));
     for (const { digest, why } of one.omitted) if (why === 'base') assumed.add(digest);
     for (const ref of refs.filter(({ digest }) => !omitted.has(digest))) {
       try {
         const closure = await closureOf(ref, holdings, { omitted, mayLackPlatforms }, file);
-        images.push(describeImage(ref, closure, places, false));
+        images.push(describeImage(ref, closure, await missingVolumes(stage, one, closure), false));
         if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
       } catch (error) {
         if (!(error instanceof EntrepotError)) throw error;
