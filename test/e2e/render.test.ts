@@ -115,6 +115,16 @@ describe('nodes with rendered configuration', () => {
     await containerdPulls(folder);
   });
 
+  test('the reader of registries.yaml that RKE2 uses pulls through Entrepot', async (t) => {
+    if (!equipped(t, ['wharfie'])) return;
+    const yaml = join(await rendered('registries.yaml', listed, ...forEntrepot()), 'registries.yaml');
+    for (const image of ['quay.io/team/app:1', `quay.io/team/app@${pushed.digest}`]) {
+      const folder = site.folder('wharfie');
+      await run('wharfie', ['--private-registry', yaml, image, folder], site.resident(folder));
+      assert.match(file(folder, 'etc/tag'), /^rendered for /, image);
+    }
+  });
+
   test('podman pulls with what OpenShift makes of rendered objects', async (t) => {
     if (!equipped(t, podman)) return;
     const policies = site.folder('policies');
