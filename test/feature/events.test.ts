@@ -492,7 +492,7 @@ match = "${registry}/group/**"\n[[sync]]\nname = "ours"\nsource = "{quay.io,${re
       const states = await Promise.all(
         [id, gone].map(async (one) => (await proxy.app.jobs.find(one))?.state),
       );
-      return states.join() === 'done,failed';
+      return states.join() === 'done,done';
     });
     const jobs = (await jobsOf(proxy))
       .filter((job) => job.kind !== kind)

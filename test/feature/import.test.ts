@@ -217,6 +217,10 @@ describe('a later bundle', () => {
       JSON.parse(answer.body.toString()).manifests.map(({ digest }: { digest: string }) => digest),
       [signature.digest],
     );
+    const none = await get(`${app.url}/v2/${name}/referrers/${signature.digest}`);
+    assert.deepEqual([none.status, JSON.parse(none.body.toString()).manifests], [200, []]);
+    const unknown = await get(`${app.url}/v2/${name}/referrers/${buildImage({ seed: 'unknown' }).digest}`);
+    assert.equal(unknown.status, 503, 'of what did not come with an import, more may exist');
   });
 });
 

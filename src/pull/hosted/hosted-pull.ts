@@ -28,7 +28,7 @@ export interface HostedPullDeps {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
   readonly cache: Pick<Cache, 'tag' | 'manifest' | 'open'>;
-  readonly content: Pick<HostedContent, 'tags' | 'importedTags' | 'referrersOf' | 'knows'>;
+  readonly content: Pick<HostedContent, 'tags' | 'importedTags' | 'referrersOf' | 'knows' | 'isPushed'>;
 }
 
 const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
@@ -140,8 +140,12 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const theirs = await pull.referrers(target);
       const value = await referrers.merged(target, theirs.found ? theirs.value : undefined);
       if (theirs.found) return { ...theirs, value: value ?? theirs.value };
-      if (!value) return theirs;
-      return { found: true, value, cache: unconfirmed(theirs), trail: theirs.trail };
+      const { name } = target.image;
+      // A site without a network has what came with the image: no referrers are an answer, not a failure.
+      const isOurs = value === undefined && (await content.isPushed(name, target.subject)) === true;
+      const known = isOurs ? await referrers.only(target) : value;
+      if (!known) return theirs;
+      return { found: true, value: known, cache: unconfirmed(theirs), trail: theirs.trail };
     },
   };
 }
