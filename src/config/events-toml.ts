@@ -1,5 +1,6 @@
 /** `[[events.in]]` of entrepot.toml. docs/events.md explains each key. */
 import { type EventSender, eventFormats } from './event-senders.ts';
+import { createBlockNames } from './toml/block-names.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';
 
@@ -17,14 +18,9 @@ export function readEventSenders(
   tables: readonly StrictTable[],
   path: kind.ValueKind<string>,
 ): readonly EventSender[] {
-  const names = new Set<string>();
+  const nameOf = createBlockNames('events.in');
   return tables.flatMap((table) => {
-    const name = table.required('name', kind.blockName);
-    if (name !== undefined && names.has(name)) {
-      const message = `events.in.name "${name}" is the name of another [[events.in]], too: each needs its own`;
-      table.problem('name', message);
-    }
-    if (name !== undefined) names.add(name);
+    const name = nameOf(table);
     const format = table.required('format', kind.oneOf(...eventFormats));
     const secretFile = table.required('secret_file', path);
     const registry = table.required('registry', kind.registry);

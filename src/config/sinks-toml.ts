@@ -1,5 +1,6 @@
 /** `[[events.out]]` of entrepot.toml. docs/events.md explains each key. */
 import { type EventSink, eventKinds, type SinkFormat, sinkFormats } from './event-sink.ts';
+import { createBlockNames } from './toml/block-names.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';
 
@@ -25,14 +26,9 @@ export function readEventSinks(
   tables: readonly StrictTable[],
   path: kind.ValueKind<string>,
 ): readonly EventSink[] {
-  const names = new Set<string>();
+  const nameOf = createBlockNames('events.out');
   return tables.flatMap((table) => {
-    const name = table.required('name', kind.blockName);
-    if (name !== undefined && names.has(name)) {
-      const message = `events.out.name "${name}" is the name of another [[events.out]], too: each needs its own`;
-      table.problem('name', message);
-    }
-    if (name !== undefined) names.add(name);
+    const name = nameOf(table);
     const url = table.required('url', sinkUrl);
     const format = table.required('format', kind.oneOf(...sinkFormats));
     const on = table.list('on', kind.oneOf(...eventKinds), usual);

@@ -6,6 +6,7 @@ import { type Digest, parseDigest } from '../oci/digest.ts';
 import { looksLikeRegistry, parseReference } from '../oci/reference.ts';
 import type { SyncBlock, SyncRemoval, SyncTimes } from './sync-config.ts';
 import { readTags, tagPatterns } from './sync-tags-toml.ts';
+import { createBlockNames } from './toml/block-names.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import { durationForms, parseSize } from './toml/units.ts';
 import type { ValueKind } from './toml/value-kinds.ts';
@@ -76,14 +77,10 @@ const window: ValueKind<Omit<DailyWindow, 'timezone'>> = {
 
 /** One block for each `[[sync]]` that has a name and a source. */
 export function readSyncs(tables: readonly StrictTable[]): readonly SyncBlock[] {
-  const names = new Set<string>();
+  const nameOf = createBlockNames('sync');
   return tables.flatMap((table) => {
-    const name = table.required('name', kind.blockName);
+    const name = nameOf(table);
     const source = table.required('source', kind.text);
-    if (name !== undefined && names.has(name)) {
-      table.problem('name', `sync.name "${name}" is the name of another [[sync]], too: each needs its own`);
-    }
-    if (name !== undefined) names.add(name);
     const problem = source === undefined ? undefined : sourceProblem(source);
     if (problem !== undefined) table.problem('source', `sync.source ${JSON.stringify(source)} ${problem}`);
     const rest = {
