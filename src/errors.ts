@@ -61,3 +61,14 @@ export function joinErrors(errors: readonly EntrepotError[]): EntrepotError {
   const message = [first.message, ...others.map((error) => error.located)].join('\n');
   return new EntrepotError(first.code, message, { file: first.file, line: first.line, cause: first });
 }
+
+/** What `work` gives; undefined where it throws an EntrepotError, which goes to `errors`. Other errors are bugs and go on. */
+export function attempt<T>(errors: EntrepotError[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof EntrepotError)) throw error;
+    errors.push(error);
+    return undefined;
+  }
+}

@@ -4,7 +4,7 @@
  * error.
  */
 import { existsSync } from 'node:fs';
-import { EntrepotError } from '../errors.ts';
+import { attempt, EntrepotError } from '../errors.ts';
 import { literalKind } from '../lib/address-kind.ts';
 import { expandBraces } from '../lib/braces.ts';
 import { canMeet, namePattern } from '../lib/name-patterns.ts';
@@ -78,7 +78,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
 }
 
 function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {
-  attempt(findings, () => {
+  attempt(findings.errors, () => {
     const content = readAuthFile(authFile);
     if (existsSync(authFile.path)) findings.files.push(authFile.path);
     findings.warnings.push(...authFileWarnings(content, authFile.path));
@@ -135,7 +135,7 @@ function checkSecrets(
   );
   const { caFile } = upstream;
   if (caFile === undefined) return;
-  attempt(findings, () => {
+  attempt(findings.errors, () => {
     readCaFile(caFile, 'upstream.ca_file');
     findings.files.push(caFile);
   });
@@ -153,7 +153,7 @@ function checkTls({ tls }: ServerConfig, findings: Findings): void {
   const problems = tlsFileProblems(tls);
   findings.errors.push(...problems);
   if (problems.length > 0) return;
-  attempt(findings, () => {
+  attempt(findings.errors, () => {
     const found = readTlsFiles(tls, Date.now());
     if (!found) return;
     findings.warnings.push(...found.warnings);
@@ -168,11 +168,11 @@ function checkCertificates(
 ): void {
   const lookup = createCertLookup(directories);
   let present: ReadonlySet<string> = new Set();
-  attempt(findings, () => {
+  attempt(findings.errors, () => {
     present = hostsWithCertificates(directories);
   });
   for (const host of [...hosts].filter((host) => present.has(host))) {
-    attempt(findings, () => {
+    attempt(findings.errors, () => {
       const { directory } = lookup(host);
       if (directory !== undefined) findings.files.push(directory);
     });
@@ -266,13 +266,4 @@ function hostsOf({ entries }: RegistriesConf): ReadonlySet<string> {
     location || prefix,
   ]);
   return new Set(locations.filter((location) => !location.startsWith('*.')).map(hostOf));
-}
-
-function attempt(findings: Findings, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (!(error instanceof EntrepotError)) throw error;
-    findings.errors.push(error);
-  }
 }

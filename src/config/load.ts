@@ -10,7 +10,7 @@
  */
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
-import { EntrepotError, joinErrors } from '../errors.ts';
+import { attempt, EntrepotError, joinErrors } from '../errors.ts';
 import { openAccessWarnings } from './access-warnings.ts';
 import { cacheWarnings, diskWarnings, tinySizeWarnings } from './cache-warnings.ts';
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
@@ -71,15 +71,6 @@ export function wholeConfig(partial: PartialConfig): Config {
 export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const { flags, env, cwd } = options;
   const errors: EntrepotError[] = [];
-  function attempt<T>(work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof EntrepotError)) throw error;
-      errors.push(error);
-      return undefined;
-    }
-  }
 
   const overrides = readOverrides(flags, env, cwd);
   const registriesWarnings: ConfigWarning[] = [];
@@ -92,10 +83,10 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     uid,
     root,
   };
-  const written = attempt(() => loadRegistries(search, registriesWarnings))?.registries;
-  const found = attempt(() => ({ source: findServerToml(overrides.config, options) }));
+  const written = attempt(errors, () => loadRegistries(search, registriesWarnings))?.registries;
+  const found = attempt(errors, () => ({ source: findServerToml(overrides.config, options) }));
   const source = found?.source;
-  const read = found && attempt(() => readServerToml(source, cwd, overrides));
+  const read = found && attempt(errors, () => readServerToml(source, cwd, overrides));
   const toml = read ?? readServerToml(undefined, cwd, overrides);
   const { server, settings } = toml;
   errors.push(...toml.problems);
@@ -107,7 +98,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const registries = folder === undefined ? written : policies?.conf;
   if (registries) registriesWarnings.push(...emptyWarnings(registries));
   const { paths, warnings: pathWarnings } = configPaths(options);
-  const proxies = attempt(() => readProxyEnvironment(env));
+  const proxies = attempt(errors, () => readProxyEnvironment(env));
   const tls = tlsProblem(server.tls, source?.file);
   if (tls) errors.push(tls);
   const listenFrom = settings.find(({ key }) => key === 'listen')?.from;

@@ -4,7 +4,7 @@
  */
 import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { EntrepotError } from '../../errors.ts';
+import { attempt, EntrepotError } from '../../errors.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import type { ConfigWarning } from '../config.ts';
 import { isMissing, readTextFile } from '../files/text-file.ts';
@@ -54,16 +54,6 @@ export function loadPolicies(
   const applied = attempt(errors, () => applyPolicies(conf, objects));
   warnings.push(...(applied?.warnings ?? []));
   return applied && { conf: applied.conf, objects, files };
-}
-
-function attempt<T>(errors: EntrepotError[], work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof EntrepotError)) throw error;
-    errors.push(error);
-    return undefined;
-  }
 }
 
 function policyFiles(folder: string): readonly string[] {

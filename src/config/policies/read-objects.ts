@@ -8,7 +8,7 @@
  *   ImageContentPolicy of config.openshift.io    an error: no version of OpenShift puts it in force
  *   any other kind                               a warning
  */
-import { EntrepotError } from '../../errors.ts';
+import { attempt, EntrepotError } from '../../errors.ts';
 import type { ConfigWarning } from '../config.ts';
 import type { OriginObject } from '../registries-conf/registries.ts';
 import { nearest } from '../toml/nearest.ts';
@@ -49,13 +49,7 @@ export function readObjects(
   return parseYaml(text, file).flatMap((document) => readAny(document));
 
   function readAny(value: YamlValue, inherited?: Inherited): readonly PolicyObject[] {
-    try {
-      return readValue(value, inherited);
-    } catch (error) {
-      if (!(error instanceof EntrepotError)) throw error;
-      errors.push(error);
-      return [];
-    }
+    return attempt(errors, () => readValue(value, inherited)) ?? [];
   }
 
   function readValue(value: YamlValue, inherited: Inherited | undefined): readonly PolicyObject[] {
