@@ -138,14 +138,11 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
         return pull.referrers(target);
       if (mode === 'local') return hit(await referrers.only(target));
       const theirs = await pull.referrers(target);
-      const value = await referrers.merged(target, theirs.found ? theirs.value : undefined);
-      if (theirs.found) return { ...theirs, value: value ?? theirs.value };
-      const { name } = target.image;
+      const { value, hasOurs } = await referrers.merged(target, theirs.found ? theirs.value : undefined);
+      if (theirs.found) return hasOurs ? { ...theirs, value } : theirs;
       // A site without a network has what came with the image: no referrers are an answer, not a failure.
-      const isOurs = value === undefined && (await content.isPushed(name, target.subject)) === true;
-      const known = isOurs ? await referrers.only(target) : value;
-      if (!known) return theirs;
-      return { found: true, value: known, cache: unconfirmed(theirs), trail: theirs.trail };
+      const isKnown = hasOurs || (await content.isPushed(target.image.name, target.subject)) === true;
+      return isKnown ? { found: true, value, cache: unconfirmed(theirs), trail: theirs.trail } : theirs;
     },
   };
 }

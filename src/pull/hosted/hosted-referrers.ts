@@ -21,14 +21,17 @@ export interface HostedReferrersDeps {
   readonly content: Pick<HostedContent, 'referrersOf'>;
 }
 
+export interface MergedReferrers {
+  readonly value: ReferrersContent;
+  /** False: the endpoints' are all. */
+  readonly hasOurs: boolean;
+}
+
 export interface HostedReferrers {
   /** Those that are here. */
   only(target: ReferrersTarget): Promise<ReferrersContent>;
-  /** Those that are here added to those of the endpoints; undefined where the endpoints' are all. */
-  merged(
-    target: ReferrersTarget,
-    theirs: ReferrersContent | undefined,
-  ): Promise<ReferrersContent | undefined>;
+  /** Those that are here added to those of the endpoints. */
+  merged(target: ReferrersTarget, theirs: ReferrersContent | undefined): Promise<MergedReferrers>;
 }
 
 /** Characters of one descriptor with its annotations, and of all of them; beyond, a descriptor stands without its annotations. */
@@ -69,7 +72,7 @@ export function createHostedReferrers(
   }
 
   /** `theirs`: of the endpoints, all of the wanted type. */
-  async function pageOf(target: ReferrersTarget, theirs: readonly Listed[]) {
+  async function pageOf(target: ReferrersTarget, theirs: readonly Listed[]): Promise<MergedReferrers> {
     const { image, subject, artifactType, after } = target;
     const isWanted = (one: Listed) => artifactType === undefined || one.artifactType === artifactType;
     const fallback = await underFallbackTag(image.name, subject);
@@ -101,10 +104,7 @@ export function createHostedReferrers(
 
   return {
     only: async (target) => (await pageOf(target, [])).value,
-    async merged(target, theirs) {
-      const { value, hasOurs } = await pageOf(target, theirs ? listedIn(theirs.bytes) : []);
-      return hasOurs ? value : undefined;
-    },
+    merged: (target, theirs) => pageOf(target, theirs ? listedIn(theirs.bytes) : []),
   };
 }
 

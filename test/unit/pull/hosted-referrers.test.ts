@@ -91,7 +91,7 @@ describe('referrers that are here', () => {
       size: 1,
     }));
     const theirs = { bytes: Buffer.from(JSON.stringify({ manifests })), filtered: false };
-    const pages = await allPages((one) => referrers.merged(one, theirs));
+    const pages = await allPages(async (one) => (await referrers.merged(one, theirs)).value);
     assert.deepEqual(pages[0], [digestOf('theirs'), digests[4], digests[0], digests[1]]);
     assert.deepEqual(pages.slice(1), [[digests[2], digests[3]], []]);
   });
