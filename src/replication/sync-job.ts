@@ -39,18 +39,11 @@ export function createSyncJob(deps: SyncJobDeps): JobKind {
     // Not a run that fails: nothing is told of it.
     const closed = closedWindow(clock, block);
     if (closed) return { kind: 'later', ...closed };
-    const onProgress = ({
-      reference,
-      digest,
-      size,
-      done,
-    }: {
-      reference: string;
-      digest: string;
-      size: number;
-      done: number;
-    }) => tell({ reference, digest, size, done });
-    const [report] = await syncs.sync([name], { signal, turn, onProgress });
+    const [report] = await syncs.sync([name], {
+      signal,
+      turn,
+      onProgress: (progress) => tell({ ...progress }),
+    });
     if (!report) throw new Error('a block has a report');
     const summary = summaryOf(report);
     if (report.state === 'done') return { kind: 'done', report: summary };

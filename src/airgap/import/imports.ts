@@ -192,31 +192,29 @@ function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
   const notes: string[] = [];
   const site = { stage, content };
 
-  function holdingsOf({ omitted }: Wanted) {
+  /** What there is for the images of one archive. */
+  function looking({ omitted, mayLackPlatforms, file }: Wanted) {
     const named = (why: string) => new Set(omitted.flatMap((one) => (one.why === why ? [one.digest] : [])));
-    return { holdings: siteHoldings(site, named('base')), platforms: named('platform') };
-  }
-
-  function look(wanted: Wanted, ref: WantedRef): Promise<Closure> {
-    const { holdings, platforms } = holdingsOf(wanted);
-    const rules = { omitted: platforms, mayLackPlatforms: wanted.mayLackPlatforms };
-    return closureOf(ref, holdings, rules, wanted.file);
+    const holdings = siteHoldings(site, named('base'));
+    const rules = { omitted: named('platform'), mayLackPlatforms };
+    return { holdings, look: (ref: WantedRef): Promise<Closure> => closureOf(ref, holdings, rules, file) };
   }
 
   return {
     found: { images, digests, notes },
     /** Throws EntrepotError BUNDLE_INVALID if one of the images can never be whole. */
     async check(wanted: Wanted): Promise<void> {
-      for (const ref of wanted.refs) await look(wanted, ref);
+      const { look } = looking(wanted);
+      for (const ref of wanted.refs) await look(ref);
     },
     async settle(wanted: Wanted, isCurrent: boolean, signal: AbortSignal | undefined): Promise<void> {
+      const { holdings, look } = looking(wanted);
       const left: WantedRef[] = [];
       for (const ref of wanted.refs) {
         signal?.throwIfAborted();
-        const closure = await look(wanted, ref);
+        const closure = await look(ref);
         const isWhole = closure.lacking.length === 0;
         if (isWhole) {
-          const { holdings } = holdingsOf(wanted);
           await putImage(ref, closure, site, { holdings, cached: wanted.cached });
           for (const { digest } of closure.manifests) digests.add(digest);
           for (const digest of closure.blobs) digests.add(digest);
