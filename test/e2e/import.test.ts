@@ -28,6 +28,23 @@ interface Maker {
   readonly digest: string | undefined;
 }
 
+/** podman writes one platform, with a manifest of its own. */
+function podmanSave(what: string, format: 'docker-archive' | 'oci-archive'): Maker {
+  return {
+    what,
+    program: 'podman',
+    flags: ['--name', `${name}:1`],
+    digest: undefined,
+    async make(source, folder, env) {
+      const { podman } = createContainerStorage(folder, env, '');
+      await podman('pull', '--quiet', '--tls-verify=false', '--arch', 'amd64', source);
+      const to = join(folder, 'saved.tar');
+      await podman('save', '--quiet', '--format', format, '--output', to, source);
+      return to;
+    },
+  };
+}
+
 const plain = ['--src-tls-verify=false'];
 const makers: readonly Maker[] = [
   {
@@ -66,32 +83,8 @@ const makers: readonly Maker[] = [
       return to;
     },
   },
-  {
-    what: 'podman save',
-    program: 'podman',
-    flags: ['--name', `${name}:1`],
-    digest: undefined,
-    async make(source, folder, env) {
-      const { podman } = createContainerStorage(folder, env, '');
-      await podman('pull', '--quiet', '--tls-verify=false', '--arch', 'amd64', source);
-      const to = join(folder, 'saved.tar');
-      await podman('save', '--quiet', '--format', 'docker-archive', '--output', to, source);
-      return to;
-    },
-  },
-  {
-    what: 'podman save as an OCI archive',
-    program: 'podman',
-    flags: ['--name', `${name}:1`],
-    digest: undefined,
-    async make(source, folder, env) {
-      const { podman } = createContainerStorage(folder, env, '');
-      await podman('pull', '--quiet', '--tls-verify=false', '--arch', 'amd64', source);
-      const to = join(folder, 'saved.tar');
-      await podman('save', '--quiet', '--format', 'oci-archive', '--output', to, source);
-      return to;
-    },
-  },
+  podmanSave('podman save', 'docker-archive'),
+  podmanSave('podman save as an OCI archive', 'oci-archive'),
   {
     what: 'crane pull --format=oci',
     program: 'crane',

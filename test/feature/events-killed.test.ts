@@ -10,26 +10,14 @@ import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
-import { startProcess } from '../support/processes.ts';
+import { startProgramIn } from '../support/program-in-folder.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { type Cleanup, tempFolder } from '../support/temp-folder.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const isLong = process.env.LONG === '1';
 const kills = isLong ? 30 : 3;
 const [repositories, tags] = isLong ? [100, 10] : [10, 5];
 const registry = 'registry.corp';
-
-/** The program on the data of `folder`, and the URL that it listens on. */
-async function startProgram(test: Cleanup, folder: string) {
-  const program = startProcess(process.execPath, [
-    ...[main, 'serve', '--config', join(folder, 'entrepot.toml'), '--data', join(folder, 'data')],
-    ...['--registries', join(folder, 'registries.conf'), '--log-format', 'json'],
-  ]);
-  test.after(() => program.kill('SIGKILL'));
-  const line = JSON.parse(await program.line(/"server\.listening"/)) as { address: string };
-  return { program, url: `http://${line.address}` };
-}
 
 it('a program that is killed again and again has every tag that it was told of, as it is last', async (t) => {
   const seed = Number(process.env.SEED ?? Date.now());
@@ -72,14 +60,14 @@ referrers = "none"
   }
   events.sort(() => random() - 0.5);
 
-  let running = await startProgram(t, folder);
+  let running = await startProgramIn(t, folder);
   const total = events.length;
   let taken = 0;
   let restarting: Promise<void> | undefined;
   async function killOnce(): Promise<void> {
-    running.program.kill('SIGKILL');
-    await running.program.exited;
-    running = await startProgram(t, folder);
+    running.kill('SIGKILL');
+    await running.exited;
+    running = await startProgramIn(t, folder);
     restarting = undefined;
   }
   async function send(event: object): Promise<void> {

@@ -6,24 +6,12 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startEventReceiver } from '../support/event-receiver.ts';
 import { eventually } from '../support/eventually.ts';
-import { startProcess } from '../support/processes.ts';
+import { startProgramIn } from '../support/program-in-folder.ts';
 import { imageManifest, pusher } from '../support/pusher.ts';
 import { image, rules, sinkOf } from '../support/sink-app.ts';
-import { type Cleanup, tempFolder } from '../support/temp-folder.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const kills = process.env.LONG ? 60 : 6;
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
-
-/** The program on the data of `folder`, and the URL that it listens on. */
-async function startProgram(test: Cleanup, folder: string) {
-  const program = startProcess(process.execPath, [
-    ...[main, 'serve', '--config', join(folder, 'entrepot.toml'), '--data', join(folder, 'data')],
-    ...['--registries', join(folder, 'registries.conf'), '--log-format', 'json'],
-  ]);
-  test.after(() => program.kill('SIGKILL'));
-  const line = JSON.parse(await program.line(/"server\.listening"/)) as { address: string };
-  return { program, url: `http://${line.address}` };
-}
 
 describe('a program with a sink that is killed again and again', () => {
   it('tells every push that it acknowledged, in order, and the same event by the same id', async (t) => {
@@ -50,8 +38,8 @@ describe('a program with a sink that is killed again and again', () => {
     for (let kill = 0; kill < kills; kill += 1) {
       // Some events wait when the program is killed, and some are on their way.
       receiver.answer(() => (kill % 2 === 0 ? 200 : 503));
-      const { program, url } = await startProgram(t, folder);
-      const pushing = pushUntilKilled(url).catch(() => 'killed');
+      const program = await startProgramIn(t, folder);
+      const pushing = pushUntilKilled(program.url).catch(() => 'killed');
       const before = acknowledged.length;
       while (acknowledged.length < before + 3) await new Promise(setImmediate);
       for (let turn = 0; turn < kill * 7; turn += 1) await new Promise(setImmediate);
@@ -60,7 +48,7 @@ describe('a program with a sink that is killed again and again', () => {
       assert.equal(await pushing, 'killed');
     }
     receiver.answer(() => 200);
-    const { program } = await startProgram(t, folder);
+    const program = await startProgramIn(t, folder);
     const tagOf = ({ event }: (typeof receiver.taken)[number]) => (event.target as { tag: string }).tag;
     // The last push is the last event of its image.
     const last = acknowledged.at(-1)!;

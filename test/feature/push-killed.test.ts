@@ -5,12 +5,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { get } from '../support/http-client.ts';
-import { startProcess } from '../support/processes.ts';
+import { startProgramIn } from '../support/program-in-folder.ts';
 import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
-import { type Cleanup, tempFolder } from '../support/temp-folder.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const kills = process.env.LONG ? 60 : 6;
-const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 const toml = `
 listen = "127.0.0.1:0"
@@ -20,17 +19,6 @@ anonymous = ["pull", "push"]
 match = "images.local/**"
 mode = "local"
 `;
-
-/** The program on the data of `folder`, and the URL that it listens on. */
-async function startProgram(test: Cleanup, folder: string) {
-  const program = startProcess(process.execPath, [
-    ...[main, 'serve', '--config', join(folder, 'entrepot.toml'), '--data', join(folder, 'data')],
-    ...['--registries', join(folder, 'registries.conf'), '--log-format', 'json'],
-  ]);
-  test.after(() => program.kill('SIGKILL'));
-  const line = JSON.parse(await program.line(/"server\.listening"/)) as { address: string };
-  return { program, url: `http://${line.address}` };
-}
 
 describe('a program that takes pushes and is killed again and again', () => {
   it('has every push that it acknowledged, and shows nothing by half', async (t) => {
@@ -78,9 +66,9 @@ describe('a program that takes pushes and is killed again and again', () => {
     }
 
     for (let kill = 0; kill < kills; kill += 1) {
-      const { program, url } = await startProgram(t, folder);
-      await check(url);
-      const pushing = pushUntilKilled(url).catch(() => 'killed');
+      const program = await startProgramIn(t, folder);
+      await check(program.url);
+      const pushing = pushUntilKilled(program.url).catch(() => 'killed');
       const before = acknowledged.size;
       // After some pushes, at another moment of one each time.
       while (acknowledged.size < before + 2) await new Promise(setImmediate);
@@ -89,8 +77,8 @@ describe('a program that takes pushes and is killed again and again', () => {
       await program.exited;
       assert.equal(await pushing, 'killed');
     }
-    const { program, url } = await startProgram(t, folder);
-    await check(url);
+    const program = await startProgramIn(t, folder);
+    await check(program.url);
     assert.ok(acknowledged.size >= 2 * kills);
     assert.equal((await program.stop()).code, 0);
   });
