@@ -6,9 +6,10 @@
  *   in the middle of a body ....... the body goes on, unless its endpoint is now blocked or `upstream.offline` is set: then it fails
  */
 import { EntrepotError } from '../errors.ts';
+import type { BodySink, PushedBody } from '../lib/bytes/pushed-body.ts';
 import type { Reference } from '../oci/reference.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
-import type { Answer, BodySink, Upstream, UpstreamBody } from './upstream.ts';
+import type { Answer, Upstream } from './upstream.ts';
 
 export interface UpstreamInForce {
   readonly current: Upstream;
@@ -23,7 +24,7 @@ export interface UpstreamInForce {
     },
   ): Promise<Answer<T>>;
   /** The body of this endpoint's answer. It fails when a reload forbids the endpoint, also if that comes before `consume`. */
-  revocable(reference: Reference, endpoint: Endpoint, body: UpstreamBody): UpstreamBody;
+  revocable(reference: Reference, endpoint: Endpoint, body: PushedBody): PushedBody;
   /** Another upstream is in force now. */
   changed(): void;
 }

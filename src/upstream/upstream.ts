@@ -3,6 +3,7 @@
  * registries.conf are tried in order by the fallback table (`consequences.ts`).
  */
 import type { OpenRange } from '../lib/bytes/byte-range.ts';
+import type { PushedBody } from '../lib/bytes/pushed-body.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
@@ -128,28 +129,7 @@ export interface OpenedBlob {
   readonly end: number | undefined;
   /** Size of the whole blob, if the headers say it. */
   readonly size: number | undefined;
-  readonly body: UpstreamBody;
-}
-
-/** A body that is pushed to one sink, without a stream in between. */
-export interface UpstreamBody {
-  /** Starts the delivery; called once. Nothing is read before it, so every body must be consumed or cancelled. */
-  consume(sink: BodySink): void;
-  /** Ends a pause that the sink asked for. */
-  resume(): void;
-  /** Closes the exchange; the sink is not called any more. May be called at any time. */
-  cancel(): void;
-}
-
-export interface BodySink {
-  /**
-   * The sink owns `chunk` from now on, and may give it back to the blocks that sockets read into (`lib/read-blocks.ts`). False asks
-   * for a pause until `resume()`.
-   */
-  data(chunk: Buffer): boolean;
-  /** The body ended as its framing says. The sink judges whether that is enough. */
-  end(): void;
-  fail(reason: string): void;
+  readonly body: PushedBody;
 }
 
 export interface EndpointHealth {

@@ -3,13 +3,13 @@
  * with its own ways to fail. Chunks come one event-loop turn apart, so that everything can happen between them.
  */
 
+import type { BodySink, PushedBody } from '../../src/lib/bytes/pushed-body.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import type { ByteSource } from '../../src/transfer/fetch/byte-source.ts';
 import { verdict } from '../../src/upstream/consequences.ts';
 import type { Endpoint } from '../../src/upstream/endpoint.ts';
 import { endpointKey } from '../../src/upstream/endpoint.ts';
 import type { Attempt } from '../../src/upstream/outcome.ts';
-import type { BodySink, UpstreamBody } from '../../src/upstream/upstream.ts';
 
 export interface ScriptedEndpoint {
   readonly host: string;
@@ -76,7 +76,7 @@ export function scriptedSource(
     from: number,
     to: number,
     request: { sent: number },
-  ): UpstreamBody => {
+  ): PushedBody => {
     let sink: BodySink | undefined;
     let position = from;
     let paused = false;

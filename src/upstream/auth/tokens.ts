@@ -10,10 +10,10 @@
  * them, and once a host may not have them, no later one gets them.
  */
 import type { FoundCredentials } from '../../config/credentials/auth-lookup.ts';
+import { dropBody, readBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } from '../health/rate-limits.ts';
-import { dropBody, readBody } from '../http/body.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { isRedirect, maxRedirects } from '../http/redirects.ts';
 import type { Sender } from '../http/sender.ts';

@@ -1,9 +1,10 @@
 /** Whether a host answers for itself: `GET /v2/`, which belongs to no content and which clients cannot choose. */
+
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { dropBody } from '../http/body.ts';
 import type { Schemes } from '../http/scheme.ts';
 import type { Sender } from '../http/sender.ts';
 import { kindOfStatus } from '../http/status.ts';

@@ -4,8 +4,8 @@
  * undici's timers are coarse, and its body timeout does not run while a reader is slow.
  */
 import type { Dispatcher } from 'undici';
+import type { BodySink, PushedBody } from '../../lib/bytes/pushed-body.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { BodySink, UpstreamBody } from '../upstream.ts';
 import type { TransportFault } from './transport-fault.ts';
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -19,7 +19,7 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers: ResponseHeaders;
-  readonly body: UpstreamBody;
+  readonly body: PushedBody;
   /** What was asked, after redirects. */
   readonly url: URL;
 }
@@ -120,7 +120,7 @@ export function exchange(
 /** Bytes. Smaller chunks that come at once are handed on in one piece. */
 const smallChunk = 4096;
 
-class ExchangeBody implements UpstreamBody {
+class ExchangeBody implements PushedBody {
   readonly #controller: Dispatcher.DispatchController;
   readonly #retain: (chunk: Buffer) => void;
   readonly #released: () => void;

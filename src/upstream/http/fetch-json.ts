@@ -2,10 +2,11 @@
  * Gets a JSON document of an issuer of tokens, over the same proxies, CAs and limits as everything else. The URL comes from the
  * configuration or from a document that it led to, never from a client.
  */
+
+import { dropBody, readBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { parseJson } from '../../oci/parse-json.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { dropBody, readBody } from './body.ts';
 import type { Sender } from './sender.ts';
 
 export interface FetchJsonDeps {

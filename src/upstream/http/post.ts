@@ -2,10 +2,11 @@
  * Posts a small body to a URL of the configuration, over the same proxies, CAs, DNS and connection limits as everything else. No
  * credentials of a registry go there, and no redirect is followed. Of the answer only the head is used: its body is dropped.
  */
+
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { retryAfter, single } from '../health/rate-limits.ts';
 import type { Upstream } from '../upstream.ts';
-import { dropBody } from './body.ts';
 import type { Sender } from './sender.ts';
 
 /** A silent host may get the request twice: once more over a new connection (`kept-connections.ts`). */

@@ -4,6 +4,7 @@
  * kept until it fails. HTTP is not tried if it would reach the same closed or silent port.
  */
 import { LRUCache } from 'lru-cache';
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { SingleFlight } from '../../lib/flow/single-flight.ts';
 import type { AttemptContext } from '../attempt.ts';
@@ -11,7 +12,6 @@ import type { Endpoint } from '../endpoint.ts';
 import { apiHost } from '../host-settings.ts';
 import type { Outcome } from '../outcome.ts';
 import type { AddressScope } from './addresses.ts';
-import { dropBody } from './body.ts';
 import type { Sender } from './sender.ts';
 import { outcomeOfFault, type TransportFault } from './transport-fault.ts';
 

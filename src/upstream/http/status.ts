@@ -1,10 +1,11 @@
 /** What an HTTP answer that is not a success means, as an outcome, and the server's own words about it. */
+
+import { dropBody, readBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { foreignWords } from '../../lib/foreign-words.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { single } from '../health/rate-limits.ts';
 import type { FailureKind, Outcome } from '../outcome.ts';
-import { dropBody, readBody } from './body.ts';
 import type { HttpResponse } from './exchange.ts';
 
 const maxErrorBody = 64 * 1024;

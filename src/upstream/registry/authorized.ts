@@ -7,6 +7,8 @@
  *   sent without, answered 400, 403 or 404 although there are credentials ........... the challenge is looked for at `/v2/`
  *   sent as a last resort, answered by an error ..................................... the failure of what was sent before counts
  */
+
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { AttemptContext } from '../attempt.ts';
 import type { Auth } from '../auth/auth.ts';
@@ -15,7 +17,6 @@ import { type Challenge, parseChallenges } from '../auth/challenge.ts';
 import type { Negotiation, Try } from '../auth/negotiation.ts';
 import { secretsOf } from '../auth/tokens.ts';
 import { single } from '../health/rate-limits.ts';
-import { dropBody } from '../http/body.ts';
 import type { Dispatchers } from '../http/dispatchers.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import type { Sender } from '../http/sender.ts';

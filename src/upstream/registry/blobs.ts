@@ -1,12 +1,12 @@
 /** Blobs from one endpoint. The headers are judged here; the transfer writes and verifies the bytes. */
 import { type OpenRange, parseContentRange, rangeHeader } from '../../lib/bytes/byte-range.ts';
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import type { Ask, AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { single } from '../health/rate-limits.ts';
-import { dropBody } from '../http/body.ts';
 import type { HttpResponse, ResponseHeaders } from '../http/exchange.ts';
 import type { Outcome } from '../outcome.ts';
 import type { OpenedBlob } from '../upstream.ts';

@@ -1,5 +1,6 @@
 /** Manifests from one endpoint: read whole, and believed only when digest, type and content agree. */
 import { hexHash } from '../../lib/bytes/hex-hash.ts';
+import { dropBody, readBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../oci/digest.ts';
 import { type Manifest, maxManifestBytes, readManifest } from '../../oci/manifest.ts';
@@ -16,7 +17,6 @@ import type { Ask } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { single } from '../health/rate-limits.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { dropBody, readBody } from '../http/body.ts';
 import type { HttpResponse, ResponseHeaders } from '../http/exchange.ts';
 import type { Outcome } from '../outcome.ts';
 import type { FetchedManifest, ManifestHead } from '../upstream.ts';

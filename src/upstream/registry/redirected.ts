@@ -2,12 +2,13 @@
  * The layer that follows redirects. A redirect within the registry's own host is followed as it is. One to another host is followed
  * without `Authorization`, unless it leads into the API of another registry: that one is handed back, to be asked in its own right.
  */
+
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Reference } from '../../oci/reference.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { single } from '../health/rate-limits.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { dropBody } from '../http/body.ts';
 import type { Dispatchers } from '../http/dispatchers.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import { isRedirect, judgeRedirect, maxRedirects, type RedirectJudgement } from '../http/redirects.ts';

@@ -3,6 +3,8 @@
  * becomes an outcome here. `manifests.ts`, `blobs.ts`, `tag-list.ts` and `referrers.ts` judge what a success holds. `call.ts`
  * lists the layers.
  */
+
+import { dropBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { AttemptContext } from '../attempt.ts';
 import type { Auth } from '../auth/auth.ts';
@@ -10,7 +12,6 @@ import type { Credentials } from '../auth/credentials.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { RateLimits } from '../health/rate-limits.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { dropBody } from '../http/body.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import type { Base, Schemes } from '../http/scheme.ts';
 import type { Sender } from '../http/sender.ts';

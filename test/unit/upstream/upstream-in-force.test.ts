@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EntrepotError } from '../../../src/errors.ts';
+import type { BodySink, PushedBody } from '../../../src/lib/bytes/pushed-body.ts';
 import type { Endpoint } from '../../../src/upstream/endpoint.ts';
-import type { Answer, BodySink, Upstream, UpstreamBody } from '../../../src/upstream/upstream.ts';
+import type { Answer, Upstream } from '../../../src/upstream/upstream.ts';
 import { createUpstreamInForce } from '../../../src/upstream/upstream-in-force.ts';
 import { endpointOf, endpointsOf, image } from './asking.ts';
 
@@ -29,7 +30,7 @@ function setUp() {
 function scripted() {
   const told: string[] = [];
   let inner: BodySink | undefined;
-  const body: UpstreamBody = {
+  const body: PushedBody = {
     consume(sink) {
       inner = sink;
     },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { PushedBody } from '../../../../src/lib/bytes/pushed-body.ts';
 import { createAuth } from '../../../../src/upstream/auth/auth.ts';
 import type { AuthPlace } from '../../../../src/upstream/auth/auth-place.ts';
 import { parseChallenges } from '../../../../src/upstream/auth/challenge.ts';
@@ -8,14 +9,13 @@ import type { Negotiation, Try } from '../../../../src/upstream/auth/negotiation
 import { createRateLimits } from '../../../../src/upstream/health/rate-limits.ts';
 import type { Exchanged } from '../../../../src/upstream/http/exchange.ts';
 import type { Outcome } from '../../../../src/upstream/outcome.ts';
-import type { UpstreamBody } from '../../../../src/upstream/upstream.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { endpointOf } from '../asking.ts';
 
 const challenges = parseChallenges('Bearer realm="https://h.test/token",service="h"');
 const never = new AbortController().signal;
 
-function bodyOf(text: string): UpstreamBody {
+function bodyOf(text: string): PushedBody {
   return {
     consume(sink) {
       sink.data(Buffer.from(text));

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { Pool } from 'undici';
-import { dropBody, readBody } from '../../../../src/upstream/http/body.ts';
+import type { BodySink, PushedBody } from '../../../../src/lib/bytes/pushed-body.ts';
+import { dropBody, readBody } from '../../../../src/lib/bytes/small-body.ts';
 import { type Exchanged, type ExchangeOptions, exchange } from '../../../../src/upstream/http/exchange.ts';
 import { describeFault } from '../../../../src/upstream/http/transport-fault.ts';
-import type { BodySink, UpstreamBody } from '../../../../src/upstream/upstream.ts';
 import { createManualClock, type ManualClock } from '../../../support/clock.ts';
 
 /** A server that writes what the test says, byte for byte. */
@@ -120,7 +120,7 @@ describe('one exchange', () => {
   it('keeps a body that comes in chunks of one byte without keeping the chunks', async () => {
     const bytes = Buffer.alloc(1_000_000, 'x');
     let most = 0;
-    const body: UpstreamBody = {
+    const body: PushedBody = {
       consume(sink) {
         for (let at = 0; at < bytes.length; at += 1) {
           sink.data(bytes.subarray(at, at + 1));
@@ -155,7 +155,7 @@ describe('one exchange', () => {
     const clock = createManualClock();
     const sinks: BodySink[] = [];
     let cancelled = 0;
-    const slowly = (): UpstreamBody => ({
+    const slowly = (): PushedBody => ({
       consume: (sink) => void sinks.push(sink),
       resume() {},
       cancel() {
@@ -233,7 +233,7 @@ describe('one exchange', () => {
     assert.ok(got.ok);
     let chunks = 0;
     const { body } = got.response;
-    const counted: UpstreamBody = {
+    const counted: PushedBody = {
       ...body,
       consume: (sink) =>
         body.consume({

@@ -1,6 +1,6 @@
 /** Small bodies: read whole, or dropped so that their connection can be used again. */
-import type { Clock, Timer } from '../../lib/clock.ts';
-import type { UpstreamBody } from '../upstream.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { PushedBody } from './pushed-body.ts';
 
 export type ReadBody =
   | { readonly ok: true; readonly bytes: Buffer }
@@ -18,7 +18,7 @@ export interface ReadBodyOptions {
 const mostTimeouts = 10;
 
 /** Reads a body whole. Never rejects. Cancels a body that it gives up. */
-export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<ReadBody> {
+export function readBody(body: PushedBody, options: ReadBodyOptions): Promise<ReadBody> {
   const { promise, resolve } = Promise.withResolvers<ReadBody>();
   /** Chunks are copied into one piece: a chunk of one byte would otherwise cost a hundred bytes. */
   let held = Buffer.alloc(0);
@@ -70,7 +70,7 @@ export function readBody(body: UpstreamBody, options: ReadBodyOptions): Promise<
 const dropTimeout = 5000;
 
 /** Reads up to 64 KiB to save the connection. Closes it if there is more, or if the rest does not come. */
-export function dropBody(body: UpstreamBody, clock: Clock): void {
+export function dropBody(body: PushedBody, clock: Clock): void {
   let left = 64 * 1024;
   const close = () => {
     timer.cancel();
