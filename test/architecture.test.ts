@@ -6,7 +6,7 @@
  *   admin   replication   airgap   push
  *   pull
  *   transfer
- *   cache   upstream   routing   access   cluster
+ *   cache   upstream   stores   routing   access   cluster
  *   config   jobs
  *   oci   lib   errors   telemetry
  */
@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const lines: readonly (readonly string[])[] = [
   ['oci', 'lib', 'errors', 'telemetry'],
   ['config', 'jobs'],
-  ['cache', 'upstream', 'routing', 'access', 'cluster'],
+  ['cache', 'upstream', 'stores', 'routing', 'access', 'cluster'],
   ['transfer'],
   ['pull'],
   ['admin', 'replication', 'airgap', 'push'],
