@@ -9,6 +9,8 @@
  *   - An endpoint with a half-open breaker is probed beside the next one, and may finish even if it loses: a dead
  *     mirror costs nothing, a healed one is noticed.
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
+ *   - A peer says again and again that it is at work, and is not hedged as long as it does. One that falls silent is given up. Its
+ *     "not found" is final, since it has asked everywhere.
  *   - All of it together has a budget. When it is spent, running attempts are given up and the other endpoints are not asked.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -35,6 +37,11 @@ export interface QuestionOptions extends AskOptions {
   /** Content that an endpoint may fetch whole before it answers. A request that only confirms a copy is sent again instead. */
   readonly maySpool?: boolean;
 }
+
+/** ms without a sign of life after which the next endpoint is asked beside a peer, or instead of one that gave some before. */
+const peerSilence = 1000;
+/** ms for what has come meanwhile to be read. */
+const socketReading = 50;
 
 /** Rejects only with the reason of `options.signal`. `discard` gets a good answer that came too late. */
 export function askInOrder<T>(
@@ -119,12 +126,26 @@ class Race<T> {
     const { endpoint } = candidate;
     candidate.timer?.cancel();
     candidate.expectedSince = clock.monotonic();
-    candidate.timer = clock.after(health.hedgeDelay(endpoint.host), () => {
-      candidate.isHedged = true;
-      if (candidate.isSent && !candidate.isHeard) health.hedged(endpoint);
-      if (this.#isOver) this.#lose(candidate);
-      else this.#advance();
-    });
+    const overdue = () => this.#overdue(candidate);
+    if (endpoint.role !== 'peer') candidate.timer = clock.after(health.hedgeDelay(endpoint.host), overdue);
+    // This process may have been busy itself: a sign of life that waits in a socket is read before the peer is given up.
+    else {
+      candidate.timer = clock.after(peerSilence, () => {
+        candidate.timer = clock.after(socketReading, overdue);
+      });
+    }
+  }
+
+  #overdue(candidate: Candidate): void {
+    const { health } = this.#deps;
+    if (candidate.isAlive) {
+      candidate.abort.abort();
+      return;
+    }
+    candidate.isHedged = true;
+    if (candidate.isSent && !candidate.isHeard) health.hedged(candidate.endpoint);
+    if (this.#isOver) this.#lose(candidate);
+    else this.#advance();
   }
 
   /** An exception here is a bug that one endpoint's answer has found. It fails that attempt, not the client's pull. */
@@ -150,6 +171,12 @@ class Race<T> {
       heard: () => {
         candidate.isHeard = true;
       },
+      ...(candidate.endpoint.role === 'peer' && {
+        alive: () => {
+          candidate.isAlive = true;
+          if (!candidate.isHedged) this.#expect(candidate);
+        },
+      }),
       progressed: () => {
         this.#options.onProgress?.();
         if (!candidate.isHedged) this.#expect(candidate);
@@ -158,10 +185,11 @@ class Race<T> {
         candidate.credentials = source;
       },
       isLast: () =>
-        this.#options.maySpool === true &&
-        !this.#isOver &&
-        this.#waiting.length === 0 &&
-        this.#running.size === 1,
+        candidate.isAlive ||
+        (this.#options.maySpool === true &&
+          !this.#isOver &&
+          this.#waiting.length === 0 &&
+          this.#running.size === 1),
       redirected: (host) => {
         candidate.redirectedTo = host;
       },
@@ -174,14 +202,15 @@ class Race<T> {
     const isWanted = this.#running.delete(candidate);
     const { next, remembered } = consequence(outcome.kind, endpoint.role);
     if (isWanted) {
+      if (outcome.kind !== 'ok') candidate.told = outcome.trail;
       this.#remember(candidate, outcome, remembered);
       candidate.record = recordOf(candidate, outcome.kind, this.#deps.clock, outcome);
       this.#deps.onAttempt?.(endpoint, candidate.record);
     }
     if (this.#isOver || !isWanted) {
       if (outcome.kind === 'ok') this.#options.discard?.(outcome.value);
-    } else if (outcome.kind !== 'ok' || next) this.#advance();
-    else this.#finish({ candidate, value: outcome.value });
+    } else if (next) this.#advance();
+    else this.#finish(outcome.kind === 'ok' ? { candidate, value: outcome.value } : 'notFound');
   }
 
   #remember(
@@ -204,7 +233,8 @@ class Race<T> {
     const { endpoint, startedAt } = candidate;
     this.#running.delete(candidate);
     candidate.timer?.cancel();
-    const hasTimedOut = candidate.isHedged && candidate.isSent && !candidate.isHeard;
+    const { isHedged, isSent, isHeard, isAlive } = candidate;
+    const hasTimedOut = isHedged && isSent && !isHeard && !isAlive;
     const waited = Math.round(clock.monotonic() - startedAt);
     if (hasTimedOut) health.timedOut(endpoint, `no answer within ${waited} ms`, startedAt);
     else if (candidate.isProbe) health.releaseProbe(endpoint);
@@ -226,7 +256,9 @@ class Race<T> {
     this.#deps.onAttempt?.(candidate.endpoint, candidate.record);
   }
 
-  #finish(won: { candidate: Candidate; value: T } | undefined): void {
+  /** `notFound`: an endpoint has said so for all of them. */
+  #finish(end: { candidate: Candidate; value: T } | 'notFound' | undefined): void {
+    const won = end === 'notFound' ? undefined : end;
     this.#end();
     for (const other of [...this.#running]) if (!other.isProbe || other.isHedged) this.#lose(other);
     const unasked = this.#isSpent ? this.#waiting : [];
@@ -234,7 +266,7 @@ class Race<T> {
     this.#answer.resolve(
       won
         ? { ok: true, value: won.value, endpoint: won.candidate.endpoint, trail }
-        : { ok: false, verdict: verdict(trail), trail },
+        : { ok: false, verdict: end === 'notFound' ? { kind: end } : verdict(trail), trail },
     );
   }
 

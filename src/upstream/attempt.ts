@@ -12,6 +12,8 @@ export interface AttemptContext {
   sent(): void;
   /** The endpoint gave a sign of life. */
   heard(): void;
+  /** A peer says that it is at work (102). Undefined where that means nothing. */
+  alive?(): void;
   /** A part of a long answer is here, such as a page of a list: its usual time begins anew. */
   progressed(): void;
   /** Where the credentials that were sent are written. */

@@ -32,12 +32,16 @@ export interface Candidate {
   isSent: boolean;
   /** It gave a sign of life. */
   isHeard: boolean;
+  /** A peer that has said that it is at work. */
+  isAlive: boolean;
   /** It is the one request that a half-open breaker lets through. */
   isProbe: boolean;
   credentials: CredentialSource | undefined;
   redirectedTo: string | undefined;
   /** What the trail says, once its attempt is over. */
   record: Attempt | undefined;
+  /** The trail of a peer. */
+  told: Trail | undefined;
 }
 
 const askedGroups: readonly Group[] = ['first', 'open', 'distrusted'];
@@ -61,10 +65,12 @@ export function candidatesOf(
     isHedged: false,
     isSent: false,
     isHeard: false,
+    isAlive: false,
     isProbe: false,
     credentials: undefined,
     redirectedTo: undefined,
     record: undefined,
+    told: undefined,
   }));
 }
 
@@ -113,10 +119,10 @@ export function trailOf(
 ): Trail {
   const winnerAt = winner === undefined ? -1 : candidates.indexOf(winner);
   return candidates.flatMap((candidate, at): Trail => {
-    const { record, group, endpoint } = candidate;
+    const { record, told = [], group, endpoint } = candidate;
     const skipped = (reason: string) => ({ ...notAsked(candidate), outcome: 'skipped' as const, reason });
     if (unasked.includes(candidate)) return [skipped('no time was left to ask it')];
-    if (record) return [record];
+    if (record) return [record, ...told];
     if (group === 'blocked') {
       const reason = `blocked by the entry for ${endpoint.blockedBy}`;
       return [{ ...notAsked(candidate), outcome: 'blocked', reason }];

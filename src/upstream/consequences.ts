@@ -35,13 +35,21 @@ const ofRegistries: Readonly<Record<OutcomeKind, Consequence>> = {
   rateLimited: answered,
   invalid: answered,
   unreachable: failed,
+  unavailable: answered,
   blocked: unasked,
 };
+
+/**
+ * A peer has asked every endpoint before it says 404, so that is final. What its endpoints do wrong (`unavailable`, `rateLimited`) is
+ * no fault of the peer: the next endpoint is asked from here, and the breaker stays closed.
+ */
+const ofPeers: Readonly<Record<OutcomeKind, Consequence>> = { ...ofRegistries, notFound: final };
 
 /** One column for each role. */
 const table: Readonly<Record<EndpointRole, Readonly<Record<OutcomeKind, Consequence>>>> = {
   mirror: ofRegistries,
   source: ofRegistries,
+  peer: ofPeers,
 };
 
 /** The row and column of the table. */
@@ -49,9 +57,11 @@ export function consequence(outcome: OutcomeKind, role: EndpointRole): Consequen
   return table[role][outcome];
 }
 
-/** What a trail without an ok means. */
+/** What a trail without an ok means. What a peer has found is in its own outcome. */
 export function verdict(trail: Trail): Verdict {
-  const asked = trail.filter(({ outcome }) => outcome !== 'blocked' && outcome !== 'skipped');
+  const asked = trail.filter(
+    ({ outcome, by }) => outcome !== 'blocked' && outcome !== 'skipped' && by === undefined,
+  );
   if (asked.length > 0 && asked.every(({ outcome }) => outcome === 'notFound')) return { kind: 'notFound' };
   const until = asked.flatMap((attempt) =>
     attempt.outcome === 'rateLimited' && attempt.until !== undefined ? [attempt.until] : [],

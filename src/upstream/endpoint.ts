@@ -1,8 +1,8 @@
 /** One place to ask for one image: what rewriting a reference to a mirror's or the source's location gives. */
 import { type Reference, referenceName } from '../oci/reference.ts';
 
-/** A mirror of an entry of registries.conf, or its location. */
-export type EndpointRole = 'mirror' | 'source';
+/** A mirror of an entry of registries.conf, or its location; or another replica of this program (`[cluster]`). */
+export type EndpointRole = 'mirror' | 'source' | 'peer';
 
 export interface Endpoint {
   /** As this endpoint knows the image; tag and digest as asked. */
@@ -21,6 +21,16 @@ export interface Endpoint {
   readonly isForCatalogue?: true;
   /** Every request to this endpoint carries it as `?ns=`: the endpoint is a proxy that learns from it which registry is meant. */
   readonly namespaceProxy?: string;
+  /** How a peer is reached; of peers alone. */
+  readonly peer?: PeerAddress;
+}
+
+/** Another replica, as connections need it. */
+export interface PeerAddress {
+  /** `https://10.1.2.3:5000`. */
+  readonly origin: string;
+  /** The host by which its certificate and its settings are found. */
+  readonly name: string;
 }
 
 /**

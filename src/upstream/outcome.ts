@@ -8,7 +8,14 @@ import type { EndpointRole } from './endpoint.ts';
 
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
-  | { readonly kind: 'rateLimited'; readonly reason: string /** epoch ms */; readonly until: number }
+  | {
+      readonly kind: 'rateLimited';
+      readonly reason: string;
+      /** Epoch ms. */
+      readonly until: number;
+      /** Of a peer: the endpoints that it asked. */
+      readonly trail?: Trail;
+    }
   | {
       readonly kind: FailureKind;
       readonly reason: string;
@@ -16,9 +23,19 @@ export type Outcome<T> =
       readonly credentials?: CredentialSource;
       /** Why no HTTP answer came; undefined if one came. */
       readonly fault?: FaultKind;
+      /** Of a peer: the endpoints that it asked. */
+      readonly trail?: Trail;
     };
 
-export type FailureKind = 'notFound' | 'unauthorized' | 'denied' | 'unreachable' | 'invalid' | 'blocked';
+/** `unavailable`: a peer answered, and none of the endpoints that it asked could. */
+export type FailureKind =
+  | 'notFound'
+  | 'unauthorized'
+  | 'denied'
+  | 'unreachable'
+  | 'unavailable'
+  | 'invalid'
+  | 'blocked';
 export type OutcomeKind = 'ok' | 'rateLimited' | FailureKind;
 
 /** Why no HTTP answer came. */
@@ -53,6 +70,8 @@ export interface Attempt {
   readonly credentials?: CredentialSource;
   /** `host[:port]` that it sent the request to, if that was another host. */
   readonly redirectedTo?: string;
+  /** Host of the peer that has asked it for us. */
+  readonly by?: string;
 }
 
 /** The endpoints asked for one target, in order. */

@@ -11,7 +11,11 @@ import { createManualClock } from '../../support/clock.ts';
 import { endpointOf, endpointsOf, image, outline } from './asking.ts';
 
 /** Endpoints that answer when the test says so. */
-function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly string[] = []) {
+function setUp(
+  hosts: readonly string[] = ['m1', 'm2', 'src'],
+  blocked: readonly string[] = [],
+  peers: readonly string[] = [],
+) {
   const clock = createManualClock();
   /** Hosts that answer `/v2/`. */
   const answering = new Set<string>();
@@ -20,7 +24,11 @@ function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly
   const calls: { host: string; context: AttemptContext; answer: (outcome: Outcome<string>) => void }[] = [];
   const discarded: string[] = [];
   const endpoints = endpointsOf(
-    hosts.map((host) => ({ host, ...(blocked.includes(host) && { blockedBy: host }) })),
+    hosts.map((host) => ({
+      host,
+      ...(blocked.includes(host) && { blockedBy: host }),
+      ...(peers.includes(host) && { role: 'peer' as const }),
+    })),
   )(image() as Reference);
 
   const ask = (endpoint: Endpoint, context: AttemptContext) =>
@@ -31,6 +39,8 @@ function setUp(hosts: readonly string[] = ['m1', 'm2', 'src'], blocked: readonly
         if (outcome.kind !== 'unreachable') context.heard();
         resolve(outcome);
       };
+      const givenUp = (): void => resolve({ kind: 'unreachable', reason: 'given up', fault: 'aborted' });
+      context.signal.addEventListener('abort', givenUp);
       calls.push({ host: endpoint.host, context, answer });
     });
   const settle = () => clock.advance(0);
@@ -465,5 +475,63 @@ describe('asking in order', () => {
     assert.equal(verdictOf(await setUp([]).run()), 'unavailable');
     const test = setUp(['m1']);
     assert.equal(verdictOf(await test.run({ exclude: new Set(['m1/team/app']) })), 'unavailable');
+  });
+});
+
+describe('asking a peer', () => {
+  const withPeer = () => setUp(['e1', 'src'], [], ['e1']);
+
+  it('asks no other endpoint as long as the peer says that it is at work', async () => {
+    const test = withPeer();
+    const answer = test.run();
+    for (let second = 0; second < 40; second += 1) {
+      test.call('e1').context.alive?.();
+      await test.clock.advance(900);
+    }
+    assert.deepEqual(test.started, ['e1']);
+    await test.give('e1', ok());
+    assert.equal(verdictOf(await answer), 'ok');
+    assert.equal(test.health.state(endpointOf('e1')), 'closed');
+  });
+
+  it('gives up a peer that falls silent, and holds that against it', async () => {
+    const test = withPeer();
+    const answer = test.run();
+    test.call('e1').context.alive?.();
+    await test.clock.advance(1050);
+    assert.deepEqual(test.started, ['e1', 'src']);
+    await test.give('src', ok());
+    assert.equal(outline(await answer), 'peer unreachable, source ok');
+  });
+
+  it('hedges a peer that has never said a word', async () => {
+    const test = withPeer();
+    const answer = test.run();
+    await test.clock.advance(1050);
+    assert.deepEqual(test.started, ['e1', 'src']);
+    await test.give('e1', ok('of the peer'));
+    const { ok: found } = await answer;
+    assert.equal(found, true);
+  });
+
+  it('takes its "not found" for that of all, even after another peer has failed', async () => {
+    const test = setUp(['e1', 'e2', 'src'], [], ['e1', 'e2']);
+    const answer = test.run();
+    await test.give('e1', dead);
+    await test.give('e2', notFound);
+    assert.equal(verdictOf(await answer), 'notFound');
+    assert.deepEqual(test.started, ['e1', 'e2']);
+  });
+
+  it('goes on where the endpoints of the peer fail, shows what they said, and keeps its breaker closed', async () => {
+    const told = { endpoint: 'hub/app', role: 'source', outcome: 'unreachable', ms: 4, by: 'e1' } as const;
+    const test = withPeer();
+    for (let time = 0; time < 5; time += 1) {
+      const answer = test.run();
+      await test.give('e1', { kind: 'unavailable', reason: 'HTTP 502', trail: [told] });
+      await test.give('src', ok());
+      assert.equal(outline(await answer), 'peer unavailable, source unreachable, source ok');
+    }
+    assert.equal(test.health.state(endpointOf('e1')), 'closed');
   });
 });

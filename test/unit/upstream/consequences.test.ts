@@ -20,6 +20,7 @@ describe('the fallback table', () => {
     ['denied', true, 'answer'],
     ['rateLimited', true, 'answer'],
     ['unreachable', true, 'failure'],
+    ['unavailable', true, 'answer'],
     ['invalid', true, 'answer'],
     ['blocked', true, 'nothing'],
   ];
@@ -30,6 +31,17 @@ describe('the fallback table', () => {
       }
     });
   }
+
+  it('takes a "not found" of a peer for that of all endpoints', () => {
+    assert.deepEqual(consequence('notFound', 'peer'), { next: false, remembered: 'answer' });
+  });
+
+  it('holds what the endpoints of a peer do wrong against no peer', () => {
+    for (const kind of ['unavailable', 'rateLimited'] as const) {
+      assert.deepEqual(consequence(kind, 'peer'), { next: true, remembered: 'answer' }, kind);
+    }
+    assert.deepEqual(consequence('unreachable', 'peer'), { next: true, remembered: 'failure' });
+  });
 });
 
 describe('the verdict of a trail', () => {
@@ -46,6 +58,14 @@ describe('the verdict of a trail', () => {
   it('is rateLimited, until the first may be asked again, when waiting can help', () => {
     const trail = [attempt('rateLimited', 9000), attempt('notFound'), attempt('rateLimited', 5000)];
     assert.deepEqual(verdict(trail), { kind: 'rateLimited', until: 5000 });
+  });
+
+  it('takes what a peer has found from its own outcome', () => {
+    const told = { ...attempt('unreachable'), by: 'e1:5000' };
+    assert.deepEqual(verdict([attempt('notFound'), told]), { kind: 'notFound' });
+    assert.deepEqual(verdict([attempt('unavailable'), { ...attempt('notFound'), by: 'e1:5000' }]), {
+      kind: 'unavailable',
+    });
   });
 
   it('is never notFound while one could not say', () => {
