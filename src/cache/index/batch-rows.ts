@@ -1,11 +1,11 @@
-/** Eviction in batches: a few statements read or write a hundred contents. */
+/** Eviction in batches: a few statements read a hundred contents. */
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../oci/digest.ts';
 import { digestKey, keyDigest } from './digest-key.ts';
-import type { Batch, Candidate, Position, Root, Use } from './eviction-order.ts';
+import type { Batch, Candidate, Position, Root } from './eviction-order.ts';
 import type { IndexRows } from './index-rows.ts';
 
-type BatchRows = Pick<IndexRows, 'oldestBatch' | 'evict' | 'namesOfAll'>;
+type BatchRows = Pick<IndexRows, 'oldestBatch' | 'namesOfAll'>;
 
 /** Pairs of parent and child that one batch holds. An index of 12 platforms with 30 layers each has about 400. */
 const mostEdges = 4000;
@@ -31,11 +31,11 @@ interface Gathered extends Candidate {
   readonly children: Digest[];
 }
 
-/** The batches of the order: reading, executing, and the names that decide about pins and quotas. */
+/** The batches of the order, and the names that decide about pins and quotas. */
 export function createBatchRows(db: Database): BatchRows {
   const roots = db.prepare<[number, number, number], RootRow>(`
     SELECT id, digest, size, used FROM contents
-    WHERE parents = 0 AND pinned = 0 AND (used, id) > (?, ?) ORDER BY used, id LIMIT ?`);
+    WHERE parents = 0 AND out = 0 AND (used, id) > (?, ?) ORDER BY used, id LIMIT ?`);
   const edges = db.prepare<[string, number], EdgeRow>(`
     WITH RECURSIVE listed (parent, child) AS (
       SELECT r.parent, r.child FROM json_each(?) j CROSS JOIN children r ON r.parent = j.value
@@ -68,46 +68,6 @@ export function createBatchRows(db: Database): BatchRows {
     UNION ALL
     SELECT u.n, s.block FROM up u CROSS JOIN contents c ON c.id = u.id CROSS JOIN selections s ON s.digest = c.digest`);
 
-  const unused = db.prepare<[string], { id: number; digest: Buffer; parents: number }>(`
-    SELECT c.id, c.digest, c.parents FROM json_each(?) j CROSS JOIN contents c ON c.digest = unhex(j.value ->> 0)
-    WHERE c.pinned = 0 AND c.used <= j.value ->> 1`);
-  const listedBy = db.prepare<[string], { parent: number; child: number }>(
-    'SELECT r.parent, r.child FROM json_each(?) j CROSS JOIN children r ON r.parent = j.value',
-  );
-  const removeChildren = db.prepare<[string]>(
-    'DELETE FROM children WHERE parent IN (SELECT value FROM json_each(?))',
-  );
-  const remove = db.prepare<[string]>('DELETE FROM contents WHERE id IN (SELECT value FROM json_each(?))');
-  const removeUnreferenced = db
-    .prepare<[string], Buffer>(`
-    DELETE FROM contents WHERE id IN (SELECT value FROM json_each(?)) AND size IS NULL AND parents = 0
-      AND NOT EXISTS (SELECT 1 FROM links WHERE content = contents.id) RETURNING digest`)
-    .pluck();
-
-  /** Rows of `chosen` that are roots, or become ones once the others are gone. */
-  function evictable(chosen: readonly Use[]) {
-    const keys = chosen.map(([digest, used]) => [digestKey(digest).toString('hex'), used]);
-    const rows = unused.all(JSON.stringify(keys));
-    const pairs = listedBy.all(JSON.stringify(rows.map(({ id }) => id)));
-    const left = new Map(rows.map(({ id, parents }) => [id, parents]));
-    const children = Map.groupBy(pairs, ({ parent }) => parent);
-    const going = rows.filter(({ parents }) => parents === 0).map(({ id }) => id);
-    for (const id of going) {
-      for (const { child } of children.get(id) ?? []) {
-        const parents = left.get(child);
-        if (parents === undefined) continue;
-        left.set(child, parents - 1);
-        if (parents === 1) going.push(child);
-      }
-    }
-    const gone = new Set(going);
-    return {
-      ids: going,
-      digests: rows.filter(({ id }) => gone.has(id)).map(({ digest }) => keyDigest(digest)),
-      children: [...new Set(pairs.filter(({ parent }) => gone.has(parent)).map(({ child }) => child))],
-    };
-  }
-
   return {
     oldestBatch(after, limit): Batch {
       const [used, id] = after === undefined ? [-1, 0] : (JSON.parse(after) as [number, number]);
@@ -118,14 +78,6 @@ export function createBatchRows(db: Database): BatchRows {
         if (below.length < mostEdges || atMost === 1) return batchOf(found, below, found.length < atMost);
       }
     },
-    evict: db.transaction((chosen: readonly Use[]) => {
-      const { ids, digests, children } = evictable(chosen);
-      const going = JSON.stringify(ids);
-      removeChildren.run(going);
-      remove.run(going);
-      const forgotten = removeUnreferenced.all(JSON.stringify(children)).map(keyDigest);
-      return { gone: digests, forgotten };
-    }) as BatchRows['evict'],
     namesOfAll(digests) {
       const found = digests.map(() => ({
         images: [] as string[],

@@ -1,4 +1,4 @@
-/** The index as the rest of the cache sees it: eight seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: nine seams over the rows of SQLite, with recent answers in memory. */
 import type { JobInbox } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
@@ -11,6 +11,8 @@ import type { Listing } from './listing.ts';
 import { createEventRecorder, type WantedBy } from './outbox/event-recorder.ts';
 import type { OutboxStore } from './outbox/outbox-store.ts';
 import { createSqliteOutbox } from './outbox/sqlite-outbox.ts';
+import type { PlacementStore } from './placements/placement-store.ts';
+import { createSqlitePlacements } from './placements/sqlite-placements.ts';
 import type { ReplicaStore } from './replicas/replica-store.ts';
 import { createSqliteReplicas } from './replicas/sqlite-replicas.ts';
 import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
@@ -32,6 +34,7 @@ export interface CacheIndex {
   readonly inbox: JobInbox;
   readonly outbox: OutboxStore;
   readonly selections: Selections;
+  readonly placements: PlacementStore;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
@@ -57,6 +60,7 @@ export function createCacheIndex(repairing: SelfRepairingIndex, wantedBy: Wanted
     inbox: createSqliteInbox(rows),
     outbox,
     selections: createSqliteSelections(rows),
+    placements: createSqlitePlacements(rows),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

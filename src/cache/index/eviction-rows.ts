@@ -19,7 +19,7 @@ export function createEvictionRows(db: Database): EvictionRows {
     'UPDATE contents SET used = $used WHERE digest = $digest AND (used < $used OR used > $now)',
   );
   const age = db.prepare<[{ now: number; shift: number }]>(`
-    UPDATE contents SET used = max(0, used - $shift) WHERE parents = 0 AND pinned = 0 AND used > $now`);
+    UPDATE contents SET used = max(0, used - $shift) WHERE parents = 0 AND out = 0 AND used > $now`);
   const setPinned = db.prepare<[Buffer]>('UPDATE contents SET pinned = 1 WHERE digest = ? AND pinned = 0');
   const unpinAll = db.prepare<[]>('UPDATE contents SET pinned = 0 WHERE pinned = 1');
   const totals = db.prepare<[], Totals>('SELECT bytes, contents, manifests FROM totals');

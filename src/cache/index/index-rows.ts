@@ -14,10 +14,11 @@ import type { HostedBlob, LostContent, Totals } from './inventory.ts';
 import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
 import type { OutboxRows } from './outbox/outbox-rows.ts';
+import type { PlacementRows } from './placements/placement-rows.ts';
 import type { ReplicaRows } from './replicas/replica-rows.ts';
 import type { SelectionRows } from './selections/selection-rows.ts';
 
-export interface IndexRows extends JobRows, OutboxRows, ReplicaRows, SelectionRows {
+export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRows, SelectionRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */

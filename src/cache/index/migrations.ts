@@ -7,6 +7,9 @@
  * serve. Two invariants are left to triggers, so that no statement can forget them: `contents.parents` counts the
  * manifests that list a content, stored or lost, `totals` sums up what is stored (`lists`: bytes of lists).
  */
+import { placementSchema } from './placements/placement-schema.ts';
+
+/** See the head of the file. */
 export const migrations: readonly string[] = [
   `
   CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -288,4 +291,5 @@ export const migrations: readonly string[] = [
   CREATE INDEX selections_tag ON selections (image, tag, block);
   CREATE INDEX selections_digest ON selections (digest, block);
   `,
+  placementSchema,
 ];

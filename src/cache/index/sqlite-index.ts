@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3';
 import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
+import { createEvictRows } from './evict-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
 import { closeHostedCopy } from './hosted-copy.ts';
 import { createHostedRows } from './hosted-rows.ts';
@@ -11,6 +12,7 @@ import { createLinkRows } from './link-rows.ts';
 import { createListRows } from './list-rows.ts';
 import { createListingRows } from './listing-rows.ts';
 import { createOutboxRows } from './outbox/outbox-rows.ts';
+import { createPlacementRows } from './placements/placement-rows.ts';
 import { createReplicaRows } from './replicas/replica-rows.ts';
 import { createSelectionRows } from './selections/selection-rows.ts';
 import { createNames } from './string-table.ts';
@@ -33,11 +35,13 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createEvictionRows(db),
     ...createHostedRows(db, names),
     ...createBatchRows(db),
+    ...createEvictRows(db),
     ...createListingRows(db, names),
     ...createJobRows(db),
     ...createReplicaRows(db),
     ...createOutboxRows(db),
     ...createSelectionRows(db),
+    ...createPlacementRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {
       // With NORMAL, a commit reaches the disk with the next checkpoint only. SQLite takes the other mode between transactions.

@@ -39,6 +39,8 @@ const allowed = [
   /^SCAN jobs USING (?:COVERING )?INDEX jobs_(?:failed|over)$/, // its first entries
   /^SCAN replicas USING (?:COVERING )?INDEX replicas_failed$/, // its first entry
   /^SCAN replica_counts$/, // one row for each state
+  /^SCAN (?:s|stores)$/, // the buckets of the configuration
+  /^SCAN placement_counts$/, // one row for each bucket and state
   /^SCAN job_counts$/, // one row for each kind and state
   /^SCAN inbox$/, // its first entries
   /^SCAN outbox_counts$/, // one row for each sink and state
