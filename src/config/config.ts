@@ -98,6 +98,8 @@ export interface ServerConfig {
   readonly eventSinks: readonly EventSink[];
   /** Of this server in events, without a slash at its end. Undefined: as the client of a push calls it. */
   readonly publicUrl: string | undefined;
+  /** `[facts]`: an absolute path of a file with the URL of PostgreSQL. Undefined: this replica keeps its facts to itself. */
+  readonly facts: { readonly urlFile: string } | undefined;
   readonly upstream: UpstreamConfig;
   readonly transfer: {
     /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */

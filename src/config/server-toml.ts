@@ -10,6 +10,7 @@ import { dockerHub } from '../oci/docker-hub.ts';
 import { readAccess, readPush } from './access-toml.ts';
 import type { ServerConfig, TlsPaths } from './config.ts';
 import { readEventSenders } from './events-toml.ts';
+import { readFacts } from './facts-toml.ts';
 import type { Overrides } from './overrides.ts';
 import { readEventSinks } from './sinks-toml.ts';
 import { readSyncs } from './sync-toml.ts';
@@ -37,6 +38,7 @@ export interface ServerToml extends Omit<StrictlyRead<ServerConfig>, 'result'> {
 const fixed: Readonly<Record<string, (server: ServerConfig) => unknown>> = {
   listen: ({ listen }) => listen,
   data: ({ data }) => data,
+  facts: ({ facts }) => facts,
   tls: ({ tls }) => tls.certificate !== undefined,
   'log.format': ({ log }) => log.format,
 };
@@ -116,6 +118,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     eventSenders: readEventSenders(events.tables('in'), path),
     eventSinks: readEventSinks(events.tables('out'), path),
     publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
+    facts: readFacts(top.table('facts'), path),
     upstream: readUpstream(top.table('upstream'), path),
     transfer: {
       fill: transfer.value('fill', kind.fillRule, 'always'),

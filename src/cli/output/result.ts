@@ -31,6 +31,7 @@ const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   PINNED: 1,
   DATA_LOCKED: 1,
   DATA_UNUSABLE: 1,
+  FACTS_TOO_NEW: 1,
   INDEX_TOO_NEW: 1,
   LISTEN_FAILED: 1,
   OUTPUT_UNUSABLE: 1,

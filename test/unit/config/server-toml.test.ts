@@ -46,6 +46,7 @@ const defaults = {
   syncs: [],
   eventSenders: [],
   eventSinks: [],
+  facts: undefined,
   publicUrl: undefined,
   upstream: {
     lookupTimeout: 10_000,
@@ -125,6 +126,8 @@ describe('entrepot.toml', () => {
       mode = "local"
       delete = true
       immutable = ["v*"]
+      [facts]
+      url_file = "facts-url"
       [upstream]
       lookup_timeout = "1s"
       connect_timeout = "1s"
@@ -210,6 +213,7 @@ describe('entrepot.toml', () => {
       syncs: [],
       eventSenders: [],
       eventSinks: [],
+      facts: { urlFile: '/srv/work/facts-url' },
       publicUrl: undefined,
       push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {
@@ -503,6 +507,7 @@ describe('a reload', () => {
     ['listen = "127.0.0.1:1"', ['listen']],
     ['data = "/elsewhere"', ['data']],
     ['[log]\nformat = "text"', ['log.format']],
+    ['[facts]\nurl_file = "a"', ['facts']],
     ['[tls]\ncertificate = "a"\nkey = "b"', ['tls']],
     ['[log]\nlevel = "debug"\n[cache]\nmax_size = "1GiB"\n[upstream]\noffline = true', []],
   ] as const;
