@@ -130,6 +130,11 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     pins: () => pins.rule,
     unwrittenUse: times.unwritten,
   });
+  const onCheckpointError = failed(
+    { event: 'cache.checkpointFailed' },
+    'the index could not be checkpointed',
+  );
+  const checkpointer = createCheckpointer({ clock, onError: onCheckpointError }, folder.index);
   const capacity = createCapacity({
     clock,
     inventory,
@@ -139,6 +144,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     limits: () => state.settings,
     free: () => store.space().free - reserve.owed,
     leaving: () => contents.leaving,
+    pace: checkpointer.pace,
     onError: failed({ event: 'cache.evictionFailed' }, 'eviction failed'),
     onFull(bytes, quota, images) {
       rareLog.warn(
@@ -163,8 +169,6 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const streams = createCheckedStreams((digest, blob, reason) =>
     contents.discardIfCurrent(digest, blob, reason),
   );
-  const onError = failed({ event: 'cache.checkpointFailed' }, 'the index could not be checkpointed');
-  const checkpointer = createCheckpointer({ clock, onError }, folder.index);
   const stored = { index, catalogue, inventory, order, listing, store, contents, quotas, pins, streams };
   const bounds = { capacity, partialDownloads, times, notices };
   const background = { maintenance, checkpointer };

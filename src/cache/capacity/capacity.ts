@@ -26,6 +26,8 @@ export interface CapacityDeps {
   readonly free: () => number;
   /** Bytes of evicted files that are still to be removed. */
   readonly leaving: () => number;
+  /** Waited for between two slices of a search, so that the index can keep up with what is written. */
+  readonly pace: () => Promise<void>;
   readonly onError: (error: unknown) => void;
   /** So many bytes for these images were refused: for want of this quota, or of the whole cache. */
   readonly onFull: (bytes: number, quota: string | undefined, images: readonly string[]) => void;
@@ -78,6 +80,7 @@ export function createCapacity(deps: CapacityDeps): Capacity {
     let progress = await eviction.slice(state);
     while (progress === 'paused' && !background.isStopped) {
       await turn();
+      await deps.pace();
       progress = await eviction.slice(state);
     }
     disk.freed(state.freed);

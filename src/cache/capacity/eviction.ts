@@ -80,7 +80,7 @@ export function createEviction(deps: EvictionDeps): Eviction {
 
   function adapt(took: number): void {
     if (took > sliceTime) size = Math.max(batchSize.least, size >> 1);
-    else if (took < sliceTime / 4) size = Math.min(batchSize.most, size << 1);
+    else if (took < sliceTime / 2) size = Math.min(batchSize.most, size << 1);
   }
 
   /**

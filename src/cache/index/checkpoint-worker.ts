@@ -1,5 +1,5 @@
 /**
- * Moves the write-ahead logs into the index and into its copy of what is hosted at each message. This thread waits for the disk, so that the main thread need not.
+ * Moves the write-ahead logs into the index and into its copy of what is hosted at each message, and answers it. This thread waits for the disk, so that the main thread need not.
  */
 import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -14,4 +14,7 @@ if (existsSync(copy)) db.prepare('ATTACH ? AS hosted').run(copy);
 for (const { name } of db.pragma('database_list') as { name: string }[])
   db.pragma(`${name}.synchronous = NORMAL`);
 
-parentPort?.on('message', () => db.pragma('wal_checkpoint(PASSIVE)'));
+parentPort?.on('message', () => {
+  db.pragma('wal_checkpoint(PASSIVE)');
+  parentPort?.postMessage('done');
+});

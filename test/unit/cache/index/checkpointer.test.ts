@@ -29,6 +29,39 @@ test('a log that has grown is moved into the index by another thread', async (t)
   await checkpointer.stop();
 });
 
+test('a part that writes very much waits for the checkpoint, and for the next one a while later', async (t) => {
+  const path = join(dataFolder(t), 'index.sqlite');
+  const db = new SqliteDatabase(path);
+  t.after(() => db.close());
+  db.pragma('journal_mode = WAL');
+  db.pragma('wal_autocheckpoint = 0');
+  db.exec('CREATE TABLE t (x)');
+  const write = () => db.exec('INSERT INTO t VALUES (randomblob(5000000))');
+  const unmoved = () => {
+    const [state] = db.pragma('wal_checkpoint(NOOP)') as [{ log: number; checkpointed: number }];
+    return state.log - state.checkpointed;
+  };
+  const clock = createManualClock();
+  const problems: unknown[] = [];
+  const checkpointer = createCheckpointer({ clock, onError: (error) => problems.push(error) }, path);
+  t.after(() => checkpointer.stop());
+  write();
+  await checkpointer.pace();
+  assert.equal(unmoved(), 0);
+  write();
+  await checkpointer.pace();
+  assert.ok(unmoved() > 0, 'the last checkpoint was a moment ago');
+  await clock.advance(200);
+  await checkpointer.pace();
+  assert.equal(unmoved(), 0);
+  await checkpointer.stop();
+  write();
+  await clock.advance(200);
+  await checkpointer.pace();
+  assert.ok(unmoved() > 0, 'it is stopped');
+  assert.deepEqual(problems, []);
+});
+
 test('a thread that cannot work is reported, and stopping it does no harm', async (t) => {
   const path = join(dataFolder(t), 'index.sqlite');
   const db = new SqliteDatabase(path);
@@ -42,6 +75,7 @@ test('a thread that cannot work is reported, and stopping it does no harm', asyn
   writeFileSync(`${path}-wal`, Buffer.alloc(5_000_000));
   writeFileSync(path, 'no database'.repeat(1000));
   await clock.advance(1000);
+  await checkpointer.pace();
   assert.match(String(await problem.promise), /not a database/);
   await checkpointer.stop();
 });
