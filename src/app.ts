@@ -15,10 +15,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { type Administration, createAdministration } from './admin/administration.ts';
-import type { Exports } from './airgap/export/export-request.ts';
-import { type Imports, openImports } from './airgap/import/imports.ts';
+import { createAdministration } from './admin/administration.ts';
+import { openImports } from './airgap/import/imports.ts';
+import { createAppBackups } from './app/app-backups.ts';
 import { cacheEvents } from './app/cache-events.ts';
+import type { Commands } from './app/commands.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
@@ -47,7 +48,6 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createSinks } from './replication/outbox/sinks.ts';
-import type { Syncs } from './replication/syncs.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import type { WriteVector } from './transfer/file/file-writer.ts';
@@ -61,7 +61,7 @@ export interface App {
   /** Lets answers in flight finish for `limits.stopGrace`, then cuts the rest. `cut` is their number. */
   stop(): Promise<{ readonly cut: number }>;
   /** What the commands do to the cache. It works without a start, too. */
-  readonly administration: Administration & Syncs & Exports & Imports;
+  readonly administration: Commands;
   /** Durable work. It runs once the app has started. */
   readonly jobs: Jobs;
   /**
@@ -266,12 +266,13 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const exports = createLiveExports({ ...exportDeps, freeBytes: deps.freeBytes });
   const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };
   const imports = await openImports(importsDeps, join(data, 'imports'));
-  const administration = { ...createAdministration(adminDeps), ...syncs.commands, ...exports, ...imports };
+  const backups = createAppBackups({ cache, clock, log, version, freeBytes: deps.freeBytes }, data);
+  const commands = { ...syncs.commands, ...exports, ...imports, ...backups };
+  const administration = { ...createAdministration(adminDeps), ...commands };
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
-  const { isOffline } = routes;
-  const live = { pull, push, route, events, isOffline, access: () => access.current };
+  const live = { pull, push, route, events, isOffline: routes.isOffline, access: () => access.current };
   const server = createServer(
     { ...live, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },

@@ -3,8 +3,8 @@
  * are values (`upstream/outcome.ts`), not errors.
  */
 export const errorCodes = {
-  BUNDLE_INVALID: 'a file of a bundle cannot be used',
-  BUNDLE_UNWRITABLE: 'a bundle cannot be written there',
+  BUNDLE_INVALID: 'a file of a bundle, or a backup, cannot be used',
+  BUNDLE_UNWRITABLE: 'a bundle or a backup cannot be written there',
   USAGE: 'the command line is wrong',
   CONFIG_INVALID: 'a configuration file cannot be used',
   CONFIG_UNREADABLE: 'a configuration file cannot be read',

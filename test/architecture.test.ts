@@ -3,6 +3,7 @@
  *
  *   main -> cli -> app
  *   http   dashboard   cli
+ *   backup
  *   admin   replication   airgap   push
  *   pull
  *   transfer
@@ -26,6 +27,7 @@ const lines: readonly (readonly string[])[] = [
   ['transfer'],
   ['pull'],
   ['admin', 'replication', 'airgap', 'push'],
+  ['backup'],
   ['http', 'dashboard'],
   ['app'],
   ['cli'],

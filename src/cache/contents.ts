@@ -17,7 +17,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type BlobStore, type StoredBlob, UnreadableContent, type Version } from './blobs/blob-store.ts';
 import type { NewManifest, StoredContent } from './cache.ts';
-import { createDeletionQueue, type DeletionQueue } from './capacity/deletion-queue.ts';
+import { createDeletionQueue, type DeletionQueue, type FileHold } from './capacity/deletion-queue.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Deletion, NewLink } from './index/catalogue.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './index/inventory.ts';
@@ -94,6 +94,11 @@ export class Contents {
   /** Resolves when the files that are queued now are gone. */
   deletionsOver(): Promise<void> {
     return this.#deletions.idle();
+  }
+
+  /** Files of contents that are forgotten from now on stay until the hold ends. */
+  holdFiles(): FileHold {
+    return this.#deletions.hold();
   }
 
   /**

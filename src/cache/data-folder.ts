@@ -95,7 +95,7 @@ function shareWithGroup(data: string): void {
  * With its parents, and for good: what is flushed into a folder is lost with the folder's own name. Node's own `recursive` never
  * returns if a parent accepts none, as /proc does.
  */
-function makeFolder(path: string): void {
+export function makeFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o770 });
   } catch (error) {
@@ -108,7 +108,8 @@ function makeFolder(path: string): void {
   flushFolder(dirname(path));
 }
 
-function flushFolder(path: string): void {
+/** Flushes the names in a folder. Throws what the file system says. */
+export function flushFolder(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

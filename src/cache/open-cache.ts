@@ -28,6 +28,8 @@ import { isDiskFull } from './index/sqlite-faults.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { Notices } from './notices.ts';
 import type { RareLog } from './rare-log.ts';
+import { finishRestore } from './restored-folder.ts';
+import { createSnapshots, type Snapshots } from './snapshots.ts';
 
 export interface OpenCache extends Cache {
   /** For pushes and imports. */
@@ -43,6 +45,8 @@ export interface OpenCache extends Cache {
   readonly outbox: OutboxStore;
   /** Adds an event for the sinks that want it. Never rejects. */
   readonly tell: Notices['tell'];
+  /** For backups. */
+  readonly snapshots: Snapshots;
   /** What each `[[sync]]` block selects, in the index. */
   readonly selections: Selections;
   /**
@@ -73,6 +77,8 @@ async function openFolder(
   try {
     const { clock, log, boot = bootOfLinux } = deps;
     lock = lockData(folder.lock, { boot: boot(), afterPowerCut: () => forgetIncoming(log, folder) });
+    if (finishRestore(options.data))
+      log.warn({ event: 'cache.restoreUnfinished' }, 'a restore into this folder was not finished');
     folder.incoming.removeUnfinishedWrites();
     const repairing = createSelfRepairingIndex(openIndex(folder.index, clock.now()), {
       replace: () => replaceIndex(folder.index, clock.now()),
@@ -177,7 +183,8 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
   const { jobs, inbox, outbox, replicas, selections } = index;
   const hosted = createHostedContent({ ...parts, cache });
   const { tell } = parts.notices;
-  return { ...cache, admin, jobs, inbox, outbox, replicas, selections, tell, hosted, configure };
+  const snapshots = createSnapshots({ folder, contents, store });
+  return { ...cache, admin, jobs, inbox, outbox, replicas, selections, tell, hosted, snapshots, configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

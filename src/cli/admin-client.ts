@@ -3,18 +3,18 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import type { Administration } from '../admin/administration.ts';
 import type { ListedEvent } from '../admin/event-commands.ts';
 import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
 import type { ListedReplica, ListedRepository } from '../admin/replica-commands.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
-import type { ExportProgress, ExportReport, Exports } from '../airgap/export/export-request.ts';
-import type { ImportReport, Imports } from '../airgap/import/imports.ts';
+import type { ExportProgress, ExportReport } from '../airgap/export/export-request.ts';
+import type { ImportReport } from '../airgap/import/imports.ts';
+import type { Commands } from '../app/commands.ts';
+import type { BackupProgress, BackupReport } from '../backup/backups.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
-import type { Syncs } from '../replication/syncs.ts';
 import { sendVolume } from './send-volume.ts';
 
 interface ErrorBody {
@@ -24,9 +24,7 @@ interface ErrorBody {
 type Line<Progress, Report> = { progress: Progress } | { report: Report } | ErrorBody;
 
 /** Undefined if no server listens. Throws EntrepotError DATA_UNUSABLE if the socket belongs to another user. */
-export async function connectAdministration(
-  socketPath: string,
-): Promise<(Administration & Syncs & Exports & Imports) | undefined> {
+export async function connectAdministration(socketPath: string): Promise<Commands | undefined> {
   if (!(await isListening(socketPath))) return undefined;
 
   async function call<T>(command: string, args: object = {}): Promise<T> {
@@ -82,6 +80,8 @@ export async function connectAdministration(
       follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
     export: (request, { onProgress, signal }) =>
       follow<ExportProgress, ExportReport>('export', request, onProgress, signal),
+    backup: (request, { onProgress, signal }) =>
+      follow<BackupProgress, BackupReport>('backup', request, onProgress, signal),
     async importVolume({ file, bytes }, { name, cached, signal }) {
       const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal);
       const value: unknown = JSON.parse(await text(answer));

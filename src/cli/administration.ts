@@ -3,14 +3,11 @@
  * without such a server one on the folder itself, which stays open for as long as the command runs.
  */
 
-import type { Administration } from '../admin/administration.ts';
-import type { Exports } from '../airgap/export/export-request.ts';
-import type { Imports } from '../airgap/import/imports.ts';
+import type { Commands } from '../app/commands.ts';
 import { isDataFolder } from '../cache/data-folder.ts';
 import { adminSocket } from '../config/admin-socket.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
 import { EntrepotError } from '../errors.ts';
-import type { Syncs } from '../replication/syncs.ts';
 import { createLog } from '../telemetry/log.ts';
 import { connectAdministration } from './admin-client.ts';
 import { readVersion } from './version.ts';
@@ -21,7 +18,7 @@ import { readVersion } from './version.ts';
  */
 export async function withAdministration<T>(
   options: LoadOptions,
-  work: (administration: Administration & Syncs & Exports & Imports) => Promise<T>,
+  work: (administration: Commands) => Promise<T>,
   { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<T> {
   const config = loadConfig(options);

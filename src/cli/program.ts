@@ -8,6 +8,7 @@ import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Attempt } from '../upstream/outcome.ts';
+import { addBackupCommands } from './commands/backup-commands.ts';
 import { addBundleCommands } from './commands/bundle-commands.ts';
 import { addCacheCommands } from './commands/cache-commands.ts';
 import { check } from './commands/check.ts';
@@ -135,6 +136,7 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   addReplicaCommands(program, seam);
   addRenderCommand(program, seam);
   addImportCommand(program, seam);
+  addBackupCommands(program, seam);
   return program;
 }
 

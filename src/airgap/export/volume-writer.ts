@@ -22,6 +22,8 @@ export interface VolumeWriting {
   readonly signal: AbortSignal;
   /** Bytes that came to the file. */
   readonly onBytes: (bytes: number) => void;
+  /** Permissions of the file. Default: 0644. */
+  readonly mode?: number;
 }
 
 /** Resolves with the SHA-256 of the file in hex. Rejects with what the source or the file system says; `file` is as it was then. */
@@ -34,7 +36,7 @@ export async function writeVolume(
   const draft = `${file}.partial`;
   await rm(draft, { force: true });
   // Exclusive, so that no link that stands there is followed.
-  const handle = await open(draft, 'wx', 0o644);
+  const handle = await open(draft, 'wx', writing.mode ?? 0o644);
   try {
     const sha256 = await writeTar(handle, volume, source, writing);
     await handle.sync();

@@ -2,6 +2,7 @@
  * The folder `incoming/`: everything that is on its way into the store. This file alone knows which names it holds:
  *
  *   put-HEX-N ............................ a small content that the store is writing; a kill may leave it
+ *   put-index-N .......................... a snapshot of the index that a backup reads; the same
  *   ALGORITHM-HEX-OWNER .................. the bytes of a partial download (`partial-file.ts`)
  *   ALGORITHM-HEX-OWNER.ranges, .ranges.tmp   which of them are there
  *
@@ -47,6 +48,12 @@ export class IncomingFolder {
   pathForWrite(digest: Digest): string {
     this.#writes += 1;
     return join(this.path, `${writePrefix}${digestHex(digest)}-${this.#writes}`);
+  }
+
+  /** A path for a snapshot of the index. */
+  pathForSnapshot(): string {
+    this.#writes += 1;
+    return join(this.path, `${writePrefix}index-${this.#writes}`);
   }
 
   /** The partial download of the blob that belongs to `owner`, whether it exists or not. */

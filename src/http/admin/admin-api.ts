@@ -11,6 +11,8 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
 import type { ExportRequest, Exports } from '../../airgap/export/export-request.ts';
 import type { Imports } from '../../airgap/import/imports.ts';
+import type { Backups } from '../../backup/backups.ts';
+import { type SnapshotScope, snapshotScopes } from '../../cache/snapshots.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -30,7 +32,7 @@ const maxBody = 4 * 1024 * 1024;
 
 /** Errors are `{"error": {"code", "message", "file", "line"}}` with 400, or 500 for a bug, which is logged. */
 export function createAdminApi(
-  administration: Administration & Syncs & Exports & Imports,
+  administration: Administration & Syncs & Exports & Imports & Backups,
   { log }: AdminApiOptions,
 ): Hono {
   const { errorBody, logFailed } = createFailures(log);
@@ -105,6 +107,14 @@ export function createAdminApi(
       const request = exportRequest(args);
       return progressAnswer(
         (onProgress, signal) => administration.export(request, { onProgress, signal }),
+        errorBody,
+      );
+    },
+    backup({ to, scope }) {
+      const request = { to: text(to), scope: text(scope) as SnapshotScope };
+      if (!snapshotScopes.includes(request.scope)) throw new EntrepotError('USAGE', 'there is no such scope');
+      return progressAnswer(
+        (onProgress, signal) => administration.backup(request, { onProgress, signal }),
         errorBody,
       );
     },

@@ -11,6 +11,7 @@ import { Hono } from 'hono';
 import type { Administration } from '../../admin/administration.ts';
 import type { Exports } from '../../airgap/export/export-request.ts';
 import type { Imports } from '../../airgap/import/imports.ts';
+import type { Backups } from '../../backup/backups.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createAdminApi } from './admin-api.ts';
@@ -23,7 +24,7 @@ export interface AdminServer {
 }
 
 export interface AdminServerDeps {
-  readonly administration: Administration & Syncs & Exports & Imports;
+  readonly administration: Administration & Syncs & Exports & Imports & Backups;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 

@@ -48,3 +48,21 @@ test('large files go one at a time, and the small ones do not wait for them', as
   await removals.idle();
   assert.equal(begun.length, 5);
 });
+
+test('a hold keeps files, which are no space that comes free, until it narrows to others or ends', async () => {
+  const { removals, hold, begun, add } = startHeld();
+  hold.release();
+  const [kept, other, later] = ['kept', 'other', 'later'].map((name) => digestOf(Buffer.from(name)));
+  const files = removals.hold();
+  add('kept', 1000);
+  add('other', 1000);
+  await removals.idle();
+  assert.deepEqual([begun, removals.bytes, removals.has(kept!)], [[], 0, true]);
+  files.narrow(new Set([kept!]));
+  add('later', 1000);
+  await removals.idle();
+  assert.deepEqual(begun, [other, later]);
+  files.release();
+  await removals.idle();
+  assert.deepEqual([begun, removals.has(kept!)], [[other, later, kept], false]);
+});

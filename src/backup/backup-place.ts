@@ -1,0 +1,57 @@
+/**
+ * Where a backup goes. A folder that is there, or a path that ends with a slash, is a folder of one backup (`folder-backup.ts`); any other
+ * path is a file (`file-backup.ts`). Secrets are inside: only the owner may read either.
+ */
+import { lstatSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { formatSize } from '../config/toml/units.ts';
+import { EntrepotError } from '../errors.ts';
+import { isNoRoom } from '../lib/disk-space.ts';
+import { reasonOf, systemCode } from '../lib/thrown.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { BackupManifest } from './backup-manifest.ts';
+import type { SourceStream } from './source-stream.ts';
+
+/** What a place takes: everything that a backup holds. */
+export interface BackupSource {
+  readonly manifest: BackupManifest;
+  /** Each digest once, with its bytes; files of the data folder first. */
+  readonly blobs: ReadonlyMap<Digest, number>;
+  /** Throws DamagedContent, as its stream does, where the bytes are not those of the digest. */
+  open(digest: Digest): Promise<SourceStream>;
+}
+
+export interface BackupWriting {
+  readonly signal: AbortSignal;
+  /** Bytes that were written, or were there already. */
+  readonly onBytes: (bytes: number) => void;
+  readonly freeBytes: (folder: string) => number;
+}
+
+/** Permissions of files in a backup. */
+export const backupMode = 0o600;
+
+/** Whether `to`, an absolute path, means a folder. Throws EntrepotError USAGE. */
+export function isFolderBackup(to: string): boolean {
+  if (!isAbsolute(to)) throw new EntrepotError('USAGE', 'the path of a backup must be absolute');
+  return to.endsWith('/') || lstatSync(to, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Throws EntrepotError BUNDLE_UNWRITABLE where `bytes` have no room. */
+export function checkBackupRoom(folder: string, bytes: number, free: number): void {
+  if (bytes <= free) return;
+  const message = `has ${formatSize(free)} free, and the backup needs ${formatSize(bytes)} more`;
+  throw new EntrepotError('BUNDLE_UNWRITABLE', message, { file: folder });
+}
+
+/** What a failed write means for the person that gave `--to`. */
+export function backupUnwritable(file: string, error: unknown): unknown {
+  const code = systemCode(error);
+  if (code === undefined || error instanceof EntrepotError) return error;
+  const isPlace = ['ENOENT', 'EACCES', 'EROFS', 'EPERM', 'ENOTDIR'].includes(code);
+  const hint = isPlace
+    ? '; a running server writes the backup itself, where it may write'
+    : '; the backup that was there before is as it was';
+  const why = isNoRoom(error) ? 'no room is left' : reasonOf(error);
+  return new EntrepotError('BUNDLE_UNWRITABLE', `cannot be written: ${why}${hint}`, { file, cause: error });
+}

@@ -1,0 +1,49 @@
+/** The index as it was at one moment, in a file of its own, and what it says of contents. */
+import { Worker } from 'node:worker_threads';
+import SqliteDatabase from 'better-sqlite3';
+import type { Digest } from '../../oci/digest.ts';
+import { keyDigest } from './digest-key.ts';
+
+export interface SnapshotContent {
+  readonly digest: Digest;
+  /** Bytes; undefined: it is hosted, and lost. */
+  readonly size: number | undefined;
+  /** Some image hosts it. */
+  readonly isHosted: boolean;
+}
+
+/** `to` must not exist. Rejects with what SQLite says; then a part of `to` may be there. */
+export function writeIndexSnapshot(from: string, to: string): Promise<void> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const url = new URL(`./snapshot-worker.${extension}`, import.meta.url);
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(url, { workerData: { from, to } });
+    worker.on('error', reject);
+    worker.on('exit', () => resolve());
+  });
+}
+
+/** What is stored by the snapshot, and what is hosted and lost; some at a time. */
+export function* snapshotContents(file: string): Generator<readonly SnapshotContent[]> {
+  const db = new SqliteDatabase(file, { fileMustExist: true, readonly: true });
+  try {
+    const rows = db.prepare<[Buffer, number], { digest: Buffer; size: number | null; isHosted: number }>(`
+      SELECT digest, size, pinned = 2 AS isHosted FROM contents
+      WHERE digest > ? AND (size IS NOT NULL OR pinned = 2) ORDER BY digest LIMIT ?`);
+    for (let after: Buffer = Buffer.alloc(0); ; ) {
+      const some = rows.all(after, atOnce);
+      yield some.map(({ digest, size, isHosted }) => ({
+        digest: keyDigest(digest),
+        size: size ?? undefined,
+        isHosted: isHosted === 1,
+      }));
+      const last = some.at(-1);
+      if (!last || some.length < atOnce) return;
+      after = last.digest;
+    }
+  } finally {
+    db.close();
+  }
+}
+
+const atOnce = 500;

@@ -1,0 +1,102 @@
+/**
+ * The cache as it was at one moment, for a backup, while it goes on serving:
+ *
+ *   hold all files -> copy the index -> hold the files that the copy names, and no others -> read them
+ *
+ * Content is never written in place, so a file that stays has the bytes that the index names.
+ */
+import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ByteStream } from '../lib/bytes/byte-stream.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import type { Contents } from './contents.ts';
+import { type DataFolder, unusable } from './data-folder.ts';
+import { snapshotContents, writeIndexSnapshot } from './index/index-snapshot.ts';
+import { type CheckedStreams, createCheckedStreams } from './integrity/checked-streams.ts';
+
+export interface CacheSnapshot {
+  /** A copy of the index. */
+  readonly index: { readonly file: string; readonly size: number };
+  /** Bytes of each content that was asked for. */
+  readonly contents: ReadonlyMap<Digest, number>;
+  /** Hosted, and lost here already. */
+  readonly lost: readonly Digest[];
+  /** The whole content, hashed on its way. Undefined if its file is missing; a damaged one fails at its end, and is lost from then on. */
+  open(digest: Digest): Promise<{ readonly stream: ByteStream; close(): void } | undefined>;
+  /** Until then, eviction and deletions leave the files of the snapshot alone. */
+  release(): Promise<void>;
+}
+
+/** Which contents a snapshot holds: what is pushed or imported, also what is cached, or none. */
+export const snapshotScopes = ['hosted', 'all', 'list'] as const;
+export type SnapshotScope = (typeof snapshotScopes)[number];
+
+export interface SnapshotsDeps {
+  readonly folder: Pick<DataFolder, 'index' | 'incoming'>;
+  readonly contents: Pick<Contents, 'holdFiles' | 'reading' | 'discard' | 'discardIfCurrent'>;
+  readonly store: Pick<BlobStore, 'open'>;
+}
+
+export interface Snapshots {
+  /** Rejects with EntrepotError DATA_UNUSABLE, or what SQLite or the file system says; then nothing is held. */
+  take(scope: SnapshotScope): Promise<CacheSnapshot>;
+}
+
+/** The index is open, and stays so until the last snapshot is released. */
+export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Snapshots {
+  async function open(streams: CheckedStreams, digest: Digest, size: number) {
+    const blob = await store.open(digest);
+    if (blob?.size === size)
+      return { stream: streams.stream(digest, blob, 0, size), close: () => blob.close() };
+    blob?.close();
+    await contents.discard(digest, blob ? `its file has ${blob.size} bytes` : 'its file is missing');
+    return undefined;
+  }
+
+  return {
+    async take(scope) {
+      const file = folder.incoming.pathForSnapshot();
+      const files = contents.holdFiles();
+      const named = new Map<Digest, number>();
+      const lost: Digest[] = [];
+      const release = async () => {
+        files.release();
+        await rm(file, { force: true });
+      };
+      try {
+        await writeIndexSnapshot(folder.index, file);
+        for (const some of snapshotContents(file)) {
+          for (const { digest, size, isHosted } of some) {
+            if (size === undefined) lost.push(digest);
+            else if (scope === 'all' || (scope === 'hosted' && isHosted)) named.set(digest, size);
+          }
+          await turn();
+        }
+      } catch (error) {
+        await release();
+        throw unusable(file, error);
+      }
+      files.narrow(named);
+      // Of its own, so that each content is hashed: a file that was right once may have changed on the disk since.
+      const streams = createCheckedStreams((digest, blob, reason) =>
+        contents.discardIfCurrent(digest, blob, reason),
+      );
+      const read = contents.reading.takeAll([...named.keys()]);
+      return {
+        index: { file, size: statSync(file).size },
+        contents: named,
+        lost,
+        async open(digest) {
+          const size = named.get(digest);
+          return size === undefined ? undefined : await open(streams, digest, size);
+        },
+        async release() {
+          read();
+          await release();
+        },
+      };
+    },
+  };
+}
