@@ -22,6 +22,7 @@ import { cacheEvents } from './app/cache-events.ts';
 import type { Commands } from './app/commands.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
+import { createLiveCluster } from './app/live-cluster.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
 import { createLiveExports } from './app/live-exports.ts';
 import { createLiveOutbox } from './app/live-outbox.ts';
@@ -211,7 +212,15 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     resolve: deps.resolve,
     threads: lookupThreads(env.UV_THREADPOOL_SIZE),
   });
-  const routesDeps = { clock, log, metrics, env, blocks, memory, via, version };
+  const cluster = createLiveCluster(settings, {
+    clock,
+    log,
+    metrics,
+    memory,
+    resolve: deps.resolve,
+    releases,
+  });
+  const routesDeps = { clock, log, metrics, env, blocks, memory, via, version, cluster };
   const routes = createLiveRoutes((wanted) => createRoutes(wanted, routesDeps), config, log);
   releases.add(routes, () => routes.close());
 
@@ -229,9 +238,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
       commit: cache.commit,
       reserve: cache.reserve,
       writeFailed: cache.writeFailed,
-      report: hosts.report,
-      stallTimeoutOf: hosts.stallTimeoutOf,
-      fetchersFor: hosts.fetchersFor,
+      keeps: cluster?.keeps,
+      ...hosts,
       ...(deps.writev && { writev: deps.writev }),
     },
     settings.transfer,
@@ -243,7 +251,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const access = await createLiveAccess(accessDeps, settings.access);
   releases.add(access, () => access.close());
 
-  const pull = createLivePull({ routes, cache, transfers, clock, log });
+  const pull = createLivePull({ routes, cache, cluster, transfers, clock, log });
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
   releases.add(uploads, () => uploads.close());
   const push = createLivePush({ routes, content: cache.hosted, uploads, pull, clock, log });
@@ -272,29 +280,15 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
-  const live = { pull, push, route, events, isOffline: routes.isOffline, access: () => access.current };
+  const { isOffline } = routes;
+  const live = { pull, peers: pull.peers, push, route, events, isOffline, access: () => access.current };
   const server = createServer(
     { ...live, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock }));
+  metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster }));
   metrics.configured(clock.now() / 1000);
-  return {
-    clock,
-    metrics,
-    cache,
-    endings,
-    hasher,
-    access,
-    routes,
-    transfers,
-    scrubs,
-    backgroundScrub,
-    syncs,
-    durable,
-    outbox,
-    administration,
-    adminServer,
-    server,
-  };
+  const stored = { cache, transfers, hasher, endings, scrubs, backgroundScrub };
+  const serving = { clock, metrics, routes, access, server, adminServer };
+  return { ...stored, ...serving, syncs, durable, outbox, administration };
 }

@@ -8,13 +8,14 @@
  *   certificate   a client certificate that `tls.client_ca` vouches for  cn=COMMON-NAME
  *   oidc          a bearer token of `[[access.oidc]]`                    the claim that `name` names
  *   issuer        a bearer token of `[[access.issuer]]`                  the claim `sub`
+ *   peer          a signed mark, or a certificate of the cluster         peer HOST:PORT
  *
  * A bearer token that this server issued stands for the principal that asked for it.
  */
 
 import type { Right } from '../config/config.ts';
 
-export type PrincipalKind = 'anonymous' | 'account' | 'robot' | 'certificate' | 'oidc' | 'issuer';
+export type PrincipalKind = 'anonymous' | 'account' | 'robot' | 'certificate' | 'oidc' | 'issuer' | 'peer';
 
 export interface Principal {
   readonly kind: PrincipalKind;

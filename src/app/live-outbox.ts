@@ -9,7 +9,7 @@ import { createSendEvent } from '../replication/outbox/send-event.ts';
 import type { Sinks } from '../replication/outbox/sinks.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { EventSinkState } from '../telemetry/state-metrics.ts';
+import type { EventSinkState } from '../telemetry/states.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface LiveOutbox extends Pick<Deliverer, 'start' | 'stop'> {

@@ -1,4 +1,5 @@
 /** Makes the routes of one configuration: which image a request means, and which endpoints are asked for it, and how. */
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Config } from '../config/config.ts';
 import { createAuthLookup } from '../config/credentials/auth-lookup.ts';
 import { createCredentialHelper } from '../config/credentials/credential-helper.ts';
@@ -12,6 +13,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
 import { createEndpoints } from '../upstream/endpoints.ts';
 import { createHostSettings } from '../upstream/host-settings.ts';
+import { withPeers } from '../upstream/peer-endpoints.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 import type { Routes } from './live-routes.ts';
 
@@ -29,16 +31,20 @@ export interface RoutesDeps {
   readonly via: string;
   /** Version of the program, for `User-Agent`. */
   readonly version: string | undefined;
+  /** The peers that are asked before all endpoints. */
+  readonly cluster: Cluster | undefined;
 }
 
 /** Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createRoutes({ registries, server, paths, proxies }: Config, deps: RoutesDeps): Routes {
-  const { clock, log, metrics, env, blocks, memory, via, version } = deps;
+  const { clock, log, metrics, env, blocks, memory, via, version, cluster } = deps;
   const router = createRouter(registries, server.routing, server.push);
   const hosts = createHostSettings(server.upstream);
+  const endpoints = createEndpoints(registries, { insecureDefault: server.upstream.insecure });
   const upstream = createUpstream(
     {
-      endpoints: createEndpoints(registries, { insecureDefault: server.upstream.insecure }),
+      endpoints: cluster ? withPeers(endpoints, cluster.toAsk) : endpoints,
+      peerHeaders: cluster?.proof.headersFor,
       isListed: router.isListed,
       authLookup: createAuthLookup({
         authFiles: paths.authFiles,

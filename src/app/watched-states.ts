@@ -1,10 +1,11 @@
 /** The states that `/metrics` shows, read from the parts at each scrape. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { ReplicaStore } from '../cache/index/replicas/replica-store.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Uploads } from '../push/uploads.ts';
-import type { HostState, WatchedStates } from '../telemetry/state-metrics.ts';
+import type { HostState, WatchedStates } from '../telemetry/states.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { EndpointHealth } from '../upstream/upstream.ts';
 import type { LiveOutbox } from './live-outbox.ts';
@@ -21,6 +22,7 @@ export interface WatchedParts {
   readonly clock: Pick<Clock, 'now'>;
   readonly uploads: Pick<Uploads, 'usage'>;
   readonly outbox: Pick<LiveOutbox, 'states'>;
+  readonly cluster: Pick<Cluster, 'all' | 'ownedShards'> | undefined;
 }
 
 /** Reads nothing before a scrape. */
@@ -31,6 +33,7 @@ export function watchedStates({
   outbox,
   routes,
   clock,
+  cluster,
 }: WatchedParts): WatchedStates {
   const { admin, jobs, replicas } = cache;
   return {
@@ -39,6 +42,7 @@ export function watchedStates({
     cache: admin.usage,
     uploads: uploads.usage,
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
+    cluster: cluster && (() => ({ members: cluster.all.length, shards: cluster.ownedShards })),
     eventSinks: outbox.states,
     replicas: async () => ({
       counts: await replicas.counts(),

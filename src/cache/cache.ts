@@ -19,8 +19,12 @@ export interface Cache {
 
   /** The tag as an endpoint last confirmed it, however old. */
   tag(image: string, tag: Tag): Promise<CachedTag | undefined>;
-  /** Points the tag at a manifest, confirmed now. Never rejects: what cannot be written is in the log. */
-  setTag(image: string, tag: Tag, value: { digest: Digest; endpoint: string }): Promise<void>;
+  /** Points the tag at a manifest, confirmed `age` ms ago (default: now). Never rejects: what cannot be written is in the log. */
+  setTag(
+    image: string,
+    tag: Tag,
+    value: { digest: Digest; endpoint: string; age?: number | undefined },
+  ): Promise<void>;
   /** The next use of the tag asks an endpoint: it may have moved. Hosted tags stay as they are. Never rejects. */
   expireTag(image: string, tag: Tag): Promise<void>;
   /** Never rejects. */
@@ -66,8 +70,8 @@ export interface Cache {
 
   /** Lists of upstreams, kept to be served when no endpoint answers: tag lists, and referrers of one subject. */
   list(image: string, kind: ListKind, key: string): Promise<CachedList | undefined>;
-  /** Never rejects. */
-  setList(image: string, kind: ListKind, key: string, bytes: Uint8Array): Promise<void>;
+  /** A list that was checked `age` ms ago (default: now). Never rejects. */
+  setList(image: string, kind: ListKind, key: string, bytes: Uint8Array, age?: number): Promise<void>;
   /** The next use of the list asks an endpoint. Never rejects. */
   expireList(image: string, kind: ListKind, key: string): Promise<void>;
   /** Never rejects. */

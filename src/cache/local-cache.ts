@@ -80,9 +80,9 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
 
     tag: catalogue.tag,
     tags: catalogue.tags,
-    setTag(image, tag, { digest, endpoint }) {
+    setTag(image, tag, { digest, endpoint, age = 0 }) {
       const now = clock.now();
-      const value = { digest, endpoint, checkedAt: now };
+      const value = { digest, endpoint, checkedAt: Math.max(0, now - age) };
       return recorded('a tag', image, () => catalogue.setTag(image, tag, value, now));
     },
     expireTag: (image, tag) => recorded('a tag', image, () => catalogue.expireTag(image, tag)),
@@ -92,8 +92,8 @@ export function createLocalCache(deps: LocalCacheDeps): Cache {
     },
 
     list: catalogue.list,
-    setList(image, kind, key, bytes) {
-      const value = { bytes, checkedAt: clock.now() };
+    setList(image, kind, key, bytes, age = 0) {
+      const value = { bytes, checkedAt: Math.max(0, clock.now() - age) };
       return recorded('a list', image, () => catalogue.setList(image, kind, key, value));
     },
     expireList: (image, kind, key) =>

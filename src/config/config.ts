@@ -2,6 +2,7 @@
  * All configuration, read and checked, as one frozen value. Files become this in `load.ts`; nothing else in the
  * program reads a configuration file, and only config/ and cli/ look at the environment.
  */
+import type { ClusterConfig } from './cluster-config.ts';
 import type { EventSender } from './event-senders.ts';
 import type { EventSink } from './event-sink.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -101,6 +102,8 @@ export interface ServerConfig {
   /** `[facts]`: an absolute path of a file with the URL of PostgreSQL. Undefined: this replica keeps its facts to itself. */
   readonly facts: { readonly urlFile: string } | undefined;
   readonly upstream: UpstreamConfig;
+  /** Undefined: this replica is alone. */
+  readonly cluster: ClusterConfig | undefined;
   readonly transfer: {
     /** Whether a transfer goes on after its last reader has left: always, never, or if at least this share (0..1) is present. */
     readonly fill: 'always' | 'never' | number;

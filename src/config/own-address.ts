@@ -51,7 +51,8 @@ function hostsOf(listen: string, machine: () => Machine): readonly string[] {
   return [...loopback, name.toLowerCase(), ...addresses];
 }
 
-function thisMachine(): Machine {
+/** As the system tells it now. */
+export function thisMachine(): Machine {
   const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
   return { hostname: hostname(), addresses: addresses.map(({ address }) => address) };
 }

@@ -1,6 +1,6 @@
 /**
  * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The keys of `[access]` and
- * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[[sync]]` in `sync-toml.ts`, all others
+ * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[cluster]` in `cluster-toml.ts`, those of `[[sync]]` in `sync-toml.ts`, all others
  * here. The file is strict: an unknown key or a value of the wrong kind is a problem
  * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
@@ -8,6 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { dockerHub } from '../oci/docker-hub.ts';
 import { readAccess, readPush } from './access-toml.ts';
+import { readCluster } from './cluster-toml.ts';
 import type { ServerConfig, TlsPaths } from './config.ts';
 import { readEventSenders } from './events-toml.ts';
 import { readFacts } from './facts-toml.ts';
@@ -41,6 +42,7 @@ const fixed: Readonly<Record<string, (server: ServerConfig) => unknown>> = {
   facts: ({ facts }) => facts,
   tls: ({ tls }) => tls.certificate !== undefined,
   'log.format': ({ log }) => log.format,
+  cluster: ({ cluster }) => cluster,
 };
 
 /** The keys that differ in `next` and that a process which runs with `running` cannot change. */
@@ -74,6 +76,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
   const transfer = top.table('transfer');
   const events = top.table('events');
   const syncs = readSyncs(top.tables('sync'));
+  const tls = readTls(top.table('tls'), path);
   return {
     listen: top.value(
       'listen',
@@ -97,7 +100,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     }),
     trustedProxies: top.list('trusted_proxies', kind.network),
     reloadOnChange: top.value('reload_on_change', kind.flag, true),
-    tls: readTls(top.table('tls'), path),
+    tls,
     log: {
       level: log.value('level', kind.logLevel, 'info', { flag: 'logLevel', variable: 'ENTREPOT_LOG_LEVEL' }),
       format: log.value('format', kind.logFormat, undefined, {
@@ -120,6 +123,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
     facts: readFacts(top.table('facts'), path),
     upstream: readUpstream(top.table('upstream'), path),
+    cluster: readCluster(top.table('cluster'), path, tls),
     transfer: {
       fill: transfer.value('fill', kind.fillRule, 'always'),
       writeBehind: transfer.value('write_behind', kind.size(MiB), 8 * MiB),

@@ -27,6 +27,8 @@ import { type ClientFacts, clientFacts } from './client-facts.ts';
 /** A request whose principal is known. */
 export interface Admission {
   readonly principal: Principal;
+  /** Id of the peer of the cluster that asks. */
+  readonly peer?: string;
   /** The answer to a request that needs a right that its principal lacks; undefined where it has all of them. */
   refusal(wanted: Wanted): Answer | undefined;
   /** Whether the principal has this right on this image. */

@@ -1,5 +1,6 @@
 /** What access control needs to know of a request: its credentials, its address, and how it names images. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Credentials } from '../access/access.ts';
 import { certificateNames } from '../access/certificate-names.ts';
@@ -24,7 +25,7 @@ export function clientFacts(
   const isTls = socket instanceof TLSSocket;
   return {
     authorization: headers.authorization || undefined,
-    certificate: isTls ? peerNames(socket) : undefined,
+    certificate: isTls ? certificateNamesOf(socket) : undefined,
     address,
     host,
     // A client that lies here sends only itself to HTTPS. Without it, a password would go to a proxy that ends TLS as plain text.
@@ -36,7 +37,9 @@ export function clientFacts(
   };
 }
 
-function peerNames(socket: TLSSocket): readonly string[] {
+/** Names in the certificate of a client that `tls.client_ca` vouches for. */
+export function certificateNamesOf(socket: Socket): readonly string[] {
+  if (!(socket instanceof TLSSocket)) return [];
   const known = namesOf.get(socket);
   if (known) return known;
   const names = socket.authorized ? certificateNames(socket.getPeerCertificate()) : [];

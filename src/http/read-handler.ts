@@ -10,17 +10,21 @@
 import type { Pull } from '../pull/pull.ts';
 import type { Push } from '../push/push.ts';
 import type { Routed, Router } from '../routing/router.ts';
+import { referenceOf, type Target } from '../routing/target.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, jsonAnswer } from './answers/answer.ts';
 import { answerBlob, answerBlobHead } from './answers/blob-answer.ts';
 import { answerReferrers, answerTags } from './answers/list-answer.ts';
 import { answerManifest } from './answers/manifest-answer.ts';
 import { loopAnswer, refusalAnswer } from './answers/registry-error.ts';
+import type { PeerRequests } from './peer-request.ts';
 import type { RegistryRequest, RequestHandler } from './registry-request.ts';
 
 export interface ReadHandlerDeps {
   readonly pull: Pull;
   readonly push: Push;
+  /** Undefined where this server belongs to no cluster. */
+  readonly peers?: PeerRequests | undefined;
   readonly route: Router;
   /** The `Via` header of requests that this server sends upstream. */
   readonly via?: string | undefined;
@@ -29,7 +33,8 @@ export interface ReadHandlerDeps {
 }
 
 /** The handler throws nothing that is the client's fault; `answer` may reject with an EntrepotError. */
-export function createReadHandler({ pull, push, route, via, newId }: ReadHandlerDeps): RequestHandler {
+export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
+  const { push, route, peers, via, newId } = deps;
   const blobOptions = { newBoundary: () => `entrepot-${newId()}` };
 
   function answerTarget(
@@ -37,7 +42,10 @@ export function createReadHandler({ pull, push, route, via, newId }: ReadHandler
     request: RegistryRequest,
     admission: Admission,
   ): Promise<Answer> {
-    const { target, name, namespace } = routed;
+    const { name, namespace } = routed;
+    const isPeer = admission.peer !== undefined;
+    const pull = (isPeer && peers?.pull) || deps.pull;
+    const target: Target = isPeer ? { ...routed.target, byPeer: true } : routed.target;
     const { headers, method, rawPath } = request;
     const ifNoneMatch = headers['if-none-match'];
     switch (target.kind) {
@@ -75,6 +83,8 @@ export function createReadHandler({ pull, push, route, via, newId }: ReadHandler
     const { target, name, namespace } = routed;
     const refusal = admission.refusal({ right: 'pull', image: target.image, name, namespace, target });
     if (refusal) return { target, namespace, answer: refusal };
-    return { target, namespace, answer: answerTarget(routed, request, admission) };
+    const { peer } = admission;
+    const isAtWork = peer !== undefined && peers?.outranks(peer, referenceOf(target)) === true;
+    return { target, namespace, isAtWork, answer: answerTarget(routed, request, admission) };
   };
 }

@@ -20,6 +20,7 @@ import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { faultAnswer } from './answers/registry-error.ts';
 import type { AddressOf } from './client-address.ts';
+import { addPeerHeaders, admissionOfPeer, peerOf, whileAtWork } from './peer-request.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
@@ -51,7 +52,7 @@ export function createRegistryApi(
   deps: RegistryApiDeps,
   options: { readonly stallTimeout: () => number },
 ): RegistryApi {
-  const { clock, newId, addressOf, route } = deps;
+  const { clock, newId, addressOf, route, peers } = deps;
   const requestLog = createRequestLog(deps);
   const read = createReadHandler(deps);
   const write = createWriteHandler(deps);
@@ -74,14 +75,19 @@ export function createRegistryApi(
     const over = requestLog.begin(incoming, { requestId, rawPath: request.rawPath, client });
     let handled: Handled | undefined;
     let principal: Principal | undefined;
+    let peer: string | undefined;
     let answer: Answer;
     try {
-      const found = admit(deps.access(), incoming, { route, address: client });
+      peer = peers && peerOf(peers, incoming);
+      const found =
+        peer === undefined
+          ? admit(deps.access(), incoming, { route, address: client })
+          : ({ ok: true, admission: admissionOfPeer(peer) } as const);
       const admitted = found instanceof Promise ? await found : found;
       if (admitted.ok) {
         principal = admitted.admission.principal;
         handled = dispatch(request, admitted.admission, incoming, outgoing);
-        answer = await handled.answer;
+        answer = await (handled.isAtWork ? whileAtWork(outgoing, handled.answer, clock) : handled.answer);
       } else {
         answer = admitted.answer;
       }
@@ -89,6 +95,7 @@ export function createRegistryApi(
       answer = faultAnswer(fault, requestId);
     }
     addCommonHeaders(answer, requestId, handled?.namespace);
+    if (peers && peer !== undefined) addPeerHeaders(answer, peers.id(), clock.now());
     // The rest of a body that nothing reads would be taken for the next request.
     if (!incoming.complete && hasBody(incoming)) answer.headers.Connection = 'close';
     const stallTimeout = options.stallTimeout();

@@ -22,6 +22,8 @@ export interface Handled {
   /** `ns` of the query if it chose the registry: a checked `host[:port]`. The answer repeats it. */
   readonly namespace?: string | undefined;
   readonly answer: Answer | Promise<Answer>;
+  /** The client is a peer, which is told that the answer is being worked on. */
+  readonly isAtWork?: boolean;
 }
 
 /** `admission`: the principal of the request, and what it may do. */

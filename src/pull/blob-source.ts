@@ -5,6 +5,7 @@ import type { Reference } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import type { ByteSource } from '../transfer/fetch/byte-source.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
+import { withoutPeers } from '../upstream/peer-endpoints.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
 
@@ -44,7 +45,8 @@ export function createBlobSource(
 
 function endpointSetOf(upstream: Upstream, reference: Reference): string {
   try {
-    return [reference.registry, ...upstream.endpoints(reference).map(({ host }) => host)].join(' ');
+    const endpoints = withoutPeers(upstream.endpoints(reference));
+    return [reference.registry, ...endpoints.map(({ host }) => host)].join(' ');
   } catch {
     // The configuration makes no valid name of the image: the request itself will say so.
     return `${reference.registry}/${reference.repository}`;

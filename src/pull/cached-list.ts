@@ -46,8 +46,8 @@ const maxInMemory = 10_000;
 const maxBytesInMemory = 8 * 1024 * 1024;
 
 export interface KeptList<Key extends string> {
-  /** Answers one request. Rejects with bugs only. */
-  get(image: ImageName, key: Key): Promise<Pulled<Uint8Array>>;
+  /** Answers one request. `byPeer`: it waits for the endpoints. Rejects with bugs only. */
+  get(image: ImageName, key: Key, byPeer?: boolean): Promise<Pulled<Uint8Array>>;
   /** The next request asks the endpoints. */
   expire(image: ImageName, key: Key): Promise<void>;
 }
@@ -67,14 +67,14 @@ export function createCachedList<Key extends string>(
   /** No tag and no digest has such a name. */
   const nameOf = (key: Key) => `${kind}/${key}`;
 
-  async function keep(image: string, key: Key, bytes: Uint8Array): Promise<void> {
+  async function keep(image: string, key: Key, bytes: Uint8Array, age = 0): Promise<void> {
     absences.forget(image, nameOf(key));
     if (await isOfUse(image, key, bytes)) {
       inMemory.delete(`${image} ${key}`);
-      await cache.setList(image, kind, key, bytes);
+      await cache.setList(image, kind, key, bytes, age);
     } else {
       await cache.dropList(image, kind, key);
-      inMemory.set(`${image} ${key}`, { bytes, checkedAt: clock.now() });
+      inMemory.set(`${image} ${key}`, { bytes, checkedAt: Math.max(0, clock.now() - age) });
     }
   }
 
@@ -90,9 +90,16 @@ export function createCachedList<Key extends string>(
     const isMissing = !answer.ok && answer.verdict.kind === 'notFound';
     const value = answer.ok ? answer.value : isMissing ? empty : undefined;
     if (value) {
-      await keep(name, key, value);
-      const endpoint = answer.ok ? endpointKey(answer.endpoint) : undefined;
-      return { found: true, value, cache: 'fetched', endpoint, trail };
+      const { age = 0, endpoint: giver } = answer.ok ? answer : {};
+      await keep(name, key, value, age);
+      const endpoint = giver && endpointKey(giver);
+      return {
+        found: true,
+        value,
+        cache: age === Number.POSITIVE_INFINITY ? 'stale' : 'fetched',
+        endpoint,
+        trail,
+      };
     }
     if (isMissing) await drop(name, key);
     (isMissing ? absences : unconfirmed).add(name, nameOf(key), trail);
@@ -106,11 +113,11 @@ export function createCachedList<Key extends string>(
     await cache.expireList(name, kind, key);
   }
 
-  async function get(image: ImageName, key: Key): Promise<Pulled<Uint8Array>> {
+  async function get(image: ImageName, key: Key, byPeer = false): Promise<Pulled<Uint8Array>> {
     const { name } = image;
     const kept = inMemory.get(`${name} ${key}`) ?? (await cache.list(name, kind, key));
     if (kept && isFresh(kept.checkedAt, clock.now(), freshness(name, ''))) {
-      return { found: true, value: kept.bytes, cache: 'hit', trail: [] };
+      return { found: true, value: kept.bytes, cache: 'hit', checkedAt: kept.checkedAt, trail: [] };
     }
     const missing = absences.get(name, nameOf(key));
     if (missing) return { found: false, verdict: { kind: 'notFound' }, trail: missing };
@@ -118,7 +125,8 @@ export function createCachedList<Key extends string>(
       flights.run(`${name} ${key}`, () => fetch(image, key, onProgress));
     if (!kept && !absences.has(name, nameOf(key))) return fetchOnce(() => {});
     const unanswered = unconfirmed.get(name, nameOf(key));
-    const fetched = unanswered ? undefined : await timeout.wait(image, fetchOnce);
+    const ask = () => (byPeer ? fetchOnce(() => {}) : timeout.wait(image, fetchOnce));
+    const fetched = unanswered ? undefined : await ask();
     if (fetched && (fetched.found || fetched.verdict.kind === 'notFound')) return fetched;
     const trail = unanswered ?? fetched?.trail ?? [];
     return kept

@@ -57,7 +57,7 @@ export function createEnsure({ cache, manifest, blobs }: EnsureDeps): Pull['ensu
       located.value.close();
       return { ok: true, how: 'here', digest, size: located.value.size ?? 0, trail };
     }
-    const whole = { start: 0, isForJob: turn !== undefined, pace };
+    const whole = { start: 0, isForJob: turn !== undefined, mustKeep: true, pace };
     const opened = await unlessAborted(blobs.admit(target, located, whole), signal);
     const { trail } = opened;
     if (!opened.ok) {

@@ -79,21 +79,22 @@ export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
   async function keep(
     image: string,
     { tag }: Reference,
-    { value, endpoint: giver, trail }: FetchedAnswer,
+    { value, endpoint: giver, age, trail }: FetchedAnswer,
   ): Pulling {
     const endpoint = endpointKey(giver);
     const { digest } = value;
     absences.forget(image, tag ?? digest);
     try {
       await cache.putManifest(image, { ...value, endpoint });
-      if (tag) await cache.setTag(image, tag, { digest, endpoint });
+      if (tag) await cache.setTag(image, tag, { digest, endpoint, age });
     } catch (error) {
       log.warn(
         { event: 'pull.manifestNotKept', err: error, image, digest },
         'a manifest is served but cannot be kept',
       );
     }
-    return { found: true, value, cache: 'fetched', endpoint, trail };
+    const isStale = tag !== undefined && age === Number.POSITIVE_INFINITY;
+    return { found: true, value, cache: isStale ? 'stale' : 'fetched', endpoint, trail };
   }
 
   return { once, fetch, keep };

@@ -24,8 +24,13 @@ export function createListReferrers(deps: ListReferrersDeps) {
       listedIn(readIndex(bytes)).length > 0 || (await cache.find(image, subject)).linked,
   });
 
-  async function get({ image, subject, artifactType }: ReferrersTarget): Promise<Pulled<ReferrersContent>> {
-    const listed = await list.get(image, subject);
+  async function get({
+    image,
+    subject,
+    artifactType,
+    byPeer,
+  }: ReferrersTarget): Promise<Pulled<ReferrersContent>> {
+    const listed = await list.get(image, subject, byPeer);
     if (!listed.found) return listed;
     const matching = artifactType === undefined ? undefined : onlyType(listed.value, artifactType);
     return { ...listed, value: { bytes: matching ?? listed.value, filtered: matching !== undefined } };

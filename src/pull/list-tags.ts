@@ -22,8 +22,8 @@ export function createListTags(deps: ListTagsDeps) {
     isOfUse: (_image, _key, bytes) => decode(bytes).length > 0,
   });
 
-  async function get({ image, limit, after }: TagsTarget): Promise<Pulled<TagList>> {
-    const listed = await list.get(image, '');
+  async function get({ image, limit, after, byPeer }: TagsTarget): Promise<Pulled<TagList>> {
+    const listed = await list.get(image, '', byPeer);
     if (listed.found) return { ...listed, value: page(decode(listed.value), limit, after) };
     const here = listed.verdict.kind === 'notFound' ? [] : await cache.tags(image.name);
     if (here.length === 0) return listed;

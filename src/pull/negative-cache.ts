@@ -39,7 +39,11 @@ export function createNegativeCache(clock: Clock, ms: number): NegativeCache {
     },
     has: (image, what) => remembered.has(`${image} ${what}`),
     add(image, what, trail) {
-      remembered.set(`${image} ${what}`, { trail, until: clock.monotonic() + ms });
+      // A peer remembers it itself: what it said from memory must not count for as long again.
+      const isTold = trail.some(
+        ({ role, outcome, by }) => role === 'peer' && outcome === 'notFound' && by === undefined,
+      );
+      remembered.set(`${image} ${what}`, { trail, until: clock.monotonic() + (isTold ? 0 : ms) });
     },
     forget: (image, what) => void remembered.delete(`${image} ${what}`),
   };

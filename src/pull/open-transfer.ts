@@ -44,7 +44,7 @@ const resultOf = { started: 'fetched', joined: 'joined', verified: 'hit' } as co
 export type AdmitBlob = (
   target: BlobTarget,
   known: KnownBlob,
-  use: OpenRange & Pick<TransferRequest, 'isForJob' | 'pace'>,
+  use: OpenRange & Pick<TransferRequest, 'isForJob' | 'mustKeep' | 'pace'>,
 ) => Promise<OpenedTransfer>;
 
 export interface OpenTransfer {
@@ -105,7 +105,8 @@ export function createOpenTransfer(deps: OpenTransferDeps, confirm: ConfirmBlob)
     const { digest } = target;
     const { described } = known;
     const opening = admit(target, known, firstRange(target.ranges, known.size));
-    if (described && (await isOverdue(opening))) {
+    // Headers are a proof for a peer: they wait until an endpoint has given the blob.
+    if (described && !target.byPeer && (await isOverdue(opening))) {
       return {
         found: true,
         value: lateContent(digest, described.size, opening),

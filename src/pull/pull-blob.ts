@@ -68,7 +68,7 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
 
   const fromStore = (name: string, digest: Digest) => openStoredBlob(cache, name, digest);
 
-  async function head({ image, digest }: BlobTarget): Promise<Pulled<BlobHead>> {
+  async function head({ image, digest, byPeer }: BlobTarget): Promise<Pulled<BlobHead>> {
     const stored = await fromStore(image.name, digest);
     if (stored) {
       stored.value.close();
@@ -77,8 +77,8 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     const absent = rememberedAbsence(image.name, digest);
     if (absent) return absent;
     const { described, linked } = await cache.find(image.name, digest);
-    // A blob with URLs of its own (`isElsewhere`) may be missing in the registry: a manifest is no proof of it.
-    if (described && !described.isElsewhere) {
+    // A blob with URLs of its own (`isElsewhere`) may be missing in the registry: a manifest is no proof of it. A peer wants one.
+    if (described && !described.isElsewhere && !byPeer) {
       return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
     }
     const size = linked

@@ -48,7 +48,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     return fetchManifest.once(image, reference, digest);
   }
 
-  async function byTag(image: string, reference: Reference, tag: Tag): Pulling {
+  async function byTag(image: string, reference: Reference, tag: Tag, byPeer: boolean): Pulling {
     const known = await cache.tag(image, tag);
     const cached = known && (await cache.manifest(image, known.digest));
     if (!known || !cached) {
@@ -58,15 +58,17 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
       return pulled;
     }
     // No endpoint knows better, and on a site without a network there may be none.
-    if (isImported(known.endpoint) || isFresh(known.checkedAt, clock.now(), freshness(image, tag))) {
-      return { found: true, value: cached, cache: 'hit', trail: [] };
+    if (isImported(known.endpoint)) return { found: true, value: cached, cache: 'hit', trail: [] };
+    const { checkedAt } = known;
+    if (isFresh(checkedAt, clock.now(), freshness(image, tag))) {
+      return { found: true, value: cached, cache: 'hit', checkedAt, trail: [] };
     }
     const age = clock.now() - known.checkedAt;
     // Only with on_missing = "keep" is there a tag and an absence.
     const trail = absences.get(image, tag) ?? unconfirmed.get(image, tag);
     const ask = () =>
       revalidations.run(`${image}:${tag}`, () => revalidate(image, reference, tag, { known, cached }));
-    const revalidated = trail ? undefined : await timeout.wait(reference, ask);
+    const revalidated = trail ? undefined : await (byPeer ? ask() : timeout.wait(reference, ask));
     const pulled: Pulled<ManifestContent> = revalidated ?? {
       found: true,
       value: cached,
@@ -102,7 +104,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     const { digest, fetched } = head.value;
     const named = digest === known.digest ? cached : await cache.manifest(image, digest);
     if (named) {
-      await cache.setTag(image, tag, { digest, endpoint });
+      await cache.setTag(image, tag, { digest, endpoint, age: head.age });
       return { found: true, value: named, cache: 'revalidated', endpoint, trail };
     }
     if (fetched) return fetchManifest.keep(image, reference, { ...head, value: fetched });
@@ -111,9 +113,9 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     return pulled.found ? pulled : { found: true, value: cached, cache: 'stale', trail: pulled.trail };
   }
 
-  return ({ image, reference }) => {
+  return ({ image, reference, byPeer = false }) => {
     const { digest, tag } = reference;
     if (digest) return byDigest(image.name, reference, digest);
-    return byTag(image.name, reference, tag as Tag);
+    return byTag(image.name, reference, tag as Tag, byPeer);
   };
 }

@@ -60,6 +60,8 @@ export type Pulled<T> =
       readonly cache: CacheResult;
       /** endpointKey of the one that gave it, where one was asked now. */
       readonly endpoint?: string | undefined;
+      /** Epoch ms at which an endpoint confirmed what is here; undefined where that was now, or does not matter. */
+      readonly checkedAt?: number | undefined;
       readonly trail: Trail;
     }
   | {

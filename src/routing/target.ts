@@ -16,6 +16,14 @@ export type Target = ManifestTarget | BlobTarget | TagsTarget | ReferrersTarget;
 /** What a request that writes is about. */
 export type PushTarget = ManifestTarget | BlobTarget | UploadTarget;
 
+/**
+ * A peer of the cluster asks. It waits for the endpoints, since it has an answer of its own for the time being; and it takes an answer
+ * for that of the endpoints, so nothing is answered from what a manifest lists.
+ */
+export interface AskedByPeer {
+  readonly byPeer?: true;
+}
+
 export interface UploadTarget {
   readonly kind: 'upload';
   readonly image: ImageName;
@@ -23,14 +31,14 @@ export interface UploadTarget {
   readonly id: string | undefined;
 }
 
-export interface ManifestTarget {
+export interface ManifestTarget extends AskedByPeer {
   readonly kind: 'manifest';
   readonly image: ImageName;
   /** With a tag, or with a digest, never both. */
   readonly reference: Reference & ({ readonly tag: Tag } | { readonly digest: Digest });
 }
 
-export interface BlobTarget {
+export interface BlobTarget extends AskedByPeer {
   readonly kind: 'blob';
   readonly image: ImageName;
   readonly digest: Digest;
@@ -38,7 +46,7 @@ export interface BlobTarget {
   readonly ranges?: readonly RangeSpec[];
 }
 
-export interface TagsTarget {
+export interface TagsTarget extends AskedByPeer {
   readonly kind: 'tags';
   readonly image: ImageName;
   /** Largest number of tags (`n`). */
@@ -47,7 +55,7 @@ export interface TagsTarget {
   readonly after?: string;
 }
 
-export interface ReferrersTarget {
+export interface ReferrersTarget extends AskedByPeer {
   readonly kind: 'referrers';
   readonly image: ImageName;
   readonly subject: Digest;
@@ -58,3 +66,18 @@ export interface ReferrersTarget {
 
 /** `bytes=5-9` {start 5, end 10}, `bytes=5-` {start 5}, `bytes=-5` {suffix 5}. `end` is exclusive. */
 export type RangeSpec = OpenRange | { readonly suffix: number };
+
+/** The reference that a target is about. */
+export function referenceOf(target: Target): Reference {
+  const { registry, repository } = target.image;
+  switch (target.kind) {
+    case 'manifest':
+      return target.reference;
+    case 'blob':
+      return { registry, repository, digest: target.digest };
+    case 'referrers':
+      return { registry, repository, digest: target.subject };
+    case 'tags':
+      return { registry, repository };
+  }
+}

@@ -70,6 +70,10 @@ const counters = {
     { labels: ['what'], zeros: [{ what: 'content' }, { what: 'index' }] },
   ),
   scrubbedBytes: row('entrepot_scrub_read_bytes_total', 'Stored bytes read by scrubs'),
+  refusedPeers: row(
+    'entrepot_cluster_refused_total',
+    'Requests that said that they come from a peer, and did not prove it',
+  ),
   failedLogins: row('entrepot_failed_logins_total', 'Requests with wrong credentials, by their scheme', {
     labels: ['scheme'],
     zeros: [{ scheme: 'basic' }, { scheme: 'bearer' }, { scheme: 'other' }],

@@ -6,7 +6,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { createEventMetrics } from './event-metrics.ts';
-import { createStates, type WatchedStates } from './state-metrics.ts';
+import { createStates } from './state-metrics.ts';
+import type { WatchedStates } from './states.ts';
 
 export interface Metrics {
   /** One answer to a client. */
@@ -31,6 +32,8 @@ export interface Metrics {
   configured(at: number | undefined): void;
   /** The certificates of `[tls]`: each file, and the epoch seconds at which it expires. */
   certificates(expiries: readonly { readonly file: string; readonly at: number }[]): void;
+  /** A request said that it comes from a peer of the cluster, and did not prove it. */
+  peerRefused(): void;
   /** A client's credentials were wrong. */
   loginFailed(scheme: 'basic' | 'bearer' | 'other'): void;
   /** Events of an `[[events.in]]`; `refused`: one request. */
@@ -121,6 +124,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       events.evictedBytes.inc(bytes);
     },
     damageFound: (what) => events.damages.inc({ what }),
+    peerRefused: () => events.refusedPeers.inc(),
     loginFailed: (scheme) => events.failedLogins.inc({ scheme }),
     eventsReceived: (sender, result, count) => events.events.inc({ sender, result }, count),
     scrubbed: (bytes) => events.scrubbedBytes.inc(bytes),

@@ -3,74 +3,14 @@
  * failing disk), its gauges have no samples; the other metrics are not affected.
  */
 import { Gauge, type Registry } from 'prom-client';
-
-export interface WatchedStates {
-  readonly transfersInFlight?: () => number;
-  /** `upstream.offline` is set. */
-  readonly isOffline?: () => boolean;
-  readonly cache?: () => CacheState;
-  readonly uploads?: () => { readonly uploads: number; readonly bytes: number };
-  readonly disk?: () => DiskState;
-  readonly hosts?: () => readonly HostState[];
-  readonly jobs?: () => Promise<JobsState>;
-  readonly eventSinks?: () => Promise<readonly EventSinkState[]>;
-  readonly replicas?: () => Promise<ReplicasState>;
-}
-
-/** Bytes, except for the two counts. */
-export interface CacheState {
-  readonly bytes: number;
-  readonly contents: number;
-  readonly manifests: number;
-  /** Of `bytes` and `contents`, what was pushed or imported. */
-  readonly hosted: { readonly bytes: number; readonly contents: number };
-  /** Reserved for transfers in flight, and taken by partial downloads. */
-  readonly reserved: number;
-  /** Undefined for no limit. */
-  readonly maxSize: number | undefined;
-  readonly quotas: readonly { readonly match: string; readonly bytes: number; readonly maxSize: number }[];
-}
-
-/** The file system of the data folder, in bytes. */
-export interface DiskState {
-  readonly free: number;
-  readonly size: number;
-  /** `cache.min_free`. */
-  readonly minFree: number;
-}
-
-export interface HostState {
-  readonly host: string;
-  readonly isOpen: boolean;
-  /** Seconds until a host that answered 429 is asked again; 0 if it is asked now. */
-  readonly cooling: number;
-  /** Requests that the host allows, and those that are left, as its headers last said. */
-  readonly limit: number | undefined;
-  readonly remaining: number | undefined;
-}
-
-export interface EventSinkState {
-  readonly sink: string;
-  /** Events. */
-  readonly waiting: number;
-  readonly dead: number;
-  /** Seconds that the oldest event has waited; 0 if none waits. */
-  readonly oldest: number;
-  /** It has answered 410. */
-  readonly isGone: boolean;
-}
-
-export interface JobsState {
-  readonly counts: readonly { readonly kind: string; readonly state: string; readonly jobs: number }[];
-  /** Epoch ms at which the oldest of the failed jobs failed. */
-  readonly oldestFailure: number | undefined;
-}
-
-export interface ReplicasState {
-  readonly counts: readonly { readonly state: string; readonly tags: number }[];
-  /** Epoch ms since which the tag that failed first has not been done. */
-  readonly oldestFailure: number | undefined;
-}
+import type {
+  CacheState,
+  ClusterState,
+  EventSinkState,
+  JobsState,
+  ReplicasState,
+  WatchedStates,
+} from './states.ts';
 
 /** Values of the labels, in their order, and the number; undefined if it is not known. */
 type Sample = readonly [labels: readonly string[], value: number | undefined];
@@ -128,7 +68,19 @@ export function createStates(deps: {
   }
 
   return {
-    watch({ transfersInFlight, isOffline, cache, uploads, disk, hosts, jobs, eventSinks, replicas }) {
+    watch({
+      transfersInFlight,
+      isOffline,
+      cache,
+      uploads,
+      disk,
+      hosts,
+      jobs,
+      eventSinks,
+      replicas,
+      cluster,
+    }) {
+      show(cluster, clusterGauges);
       show(eventSinks, eventGauges);
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
@@ -138,32 +90,7 @@ export function createStates(deps: {
       ]);
       show(uploads, uploadGauges);
       show(replicas, replicaGauges);
-      show(cache, [
-        ...hostedGauges,
-        one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
-        one(
-          'entrepot_cache_limit_bytes',
-          'cache.max_size, 0 if only the disk limits the cache',
-          ({ maxSize }) => maxSize ?? 0,
-        ),
-        one(
-          'entrepot_cache_reserved_bytes',
-          'Reserved for transfers in flight, and taken by partial downloads',
-          ({ reserved }) => reserved,
-        ),
-        one(
-          'entrepot_cache_contents',
-          'Blobs and manifests in the cache, each counted once',
-          ({ contents }) => contents,
-        ),
-        one('entrepot_cache_manifests', 'Manifests among them', ({ manifests }) => manifests),
-        by('match', 'entrepot_cache_quota_bytes', 'Bytes that count for a [[cache.quota]]', ({ quotas }) =>
-          quotas.map(({ match, bytes }) => [match, bytes]),
-        ),
-        by('match', 'entrepot_cache_quota_limit_bytes', 'max_size of a [[cache.quota]]', ({ quotas }) =>
-          quotas.map(({ match, maxSize }) => [match, maxSize]),
-        ),
-      ]);
+      show(cache, cacheGauges);
       show(disk, [
         one('entrepot_disk_free_bytes', 'Free on the file system of the data folder', ({ free }) => free),
         one('entrepot_disk_size_bytes', 'Size of the file system of the data folder', ({ size }) => size),
@@ -283,4 +210,36 @@ const replicaGauges: readonly Shown<ReplicasState>[] = [
 const uploadGauges: readonly Shown<{ readonly uploads: number; readonly bytes: number }>[] = [
   one('entrepot_uploads', 'Blobs on their way in by pushes', ({ uploads }) => uploads),
   one('entrepot_uploads_bytes', 'Bytes of those that have come', ({ bytes }) => bytes),
+];
+
+const clusterGauges: readonly Shown<ClusterState>[] = [
+  one('entrepot_cluster_members', 'Replicas of the cluster, this one included', ({ members }) => members),
+  one('entrepot_cluster_owned_shards', 'Shards of 256 that this replica owns', ({ shards }) => shards),
+];
+
+const cacheGauges: readonly Shown<CacheState>[] = [
+  ...hostedGauges,
+  one('entrepot_cache_bytes', 'Bytes of content in the cache', ({ bytes }) => bytes),
+  one(
+    'entrepot_cache_limit_bytes',
+    'cache.max_size, 0 if only the disk limits the cache',
+    ({ maxSize }) => maxSize ?? 0,
+  ),
+  one(
+    'entrepot_cache_reserved_bytes',
+    'Reserved for transfers in flight, and taken by partial downloads',
+    ({ reserved }) => reserved,
+  ),
+  one(
+    'entrepot_cache_contents',
+    'Blobs and manifests in the cache, each counted once',
+    ({ contents }) => contents,
+  ),
+  one('entrepot_cache_manifests', 'Manifests among them', ({ manifests }) => manifests),
+  by('match', 'entrepot_cache_quota_bytes', 'Bytes that count for a [[cache.quota]]', ({ quotas }) =>
+    quotas.map(({ match, bytes }) => [match, bytes]),
+  ),
+  by('match', 'entrepot_cache_quota_limit_bytes', 'max_size of a [[cache.quota]]', ({ quotas }) =>
+    quotas.map(({ match, maxSize }) => [match, maxSize]),
+  ),
 ];

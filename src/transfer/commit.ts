@@ -2,6 +2,7 @@
  * A blob's way into the store: capacity for it, the verdict on its bytes, and then one of
  *
  *   commit ... the cache renames the file into the store and counts its bytes from then on
+ *   pass on .. another replica keeps the blob (`cluster.keep`): the file goes once its readers have left
  *   reject ... the contributors are blamed, and the bytes are fetched again, a few times
  *   leave .... the bytes stay on disk for the next transfer, which can still blame their contributors
  *
@@ -23,7 +24,7 @@ export interface CommittedBlob {
 
 export type CommitDeps = Pick<
   TransferDeps,
-  'commit' | 'reserve' | 'partialDownloads' | 'contributorMemory' | 'metrics' | 'log' | 'limits'
+  'commit' | 'keeps' | 'reserve' | 'partialDownloads' | 'contributorMemory' | 'metrics' | 'log' | 'limits'
 >;
 
 /** One per transfer. */
@@ -66,17 +67,22 @@ export class Commit {
     return (await file.digest(size)) === digestHex(digest);
   }
 
-  /** Takes the verified blob into the store. Never rejects; false where it could not be stored, and the file is removed. */
-  async store(size: number): Promise<boolean> {
+  /**
+   * Takes the verified blob into the store, unless it is only passed on and not wanted here (`isWanted`). Never rejects; false where it
+   * is not stored, and the file is removed.
+   */
+  async store(size: number, isWanted: boolean): Promise<boolean> {
     const { file, digest } = this.#blob;
-    const { log, metrics } = this.#deps;
+    const { log, metrics, keeps } = this.#deps;
     let isStored = false;
     try {
-      await this.#deps.commit(digest, size, file.path);
-      isStored = true;
-      // The cache counts the blob as content now: what was left of an earlier run must not count beside it.
-      this.#deps.partialDownloads.forget(file.path);
-      file.moved();
+      if (isWanted || !keeps || keeps(digest)) {
+        await this.#deps.commit(digest, size, file.path);
+        isStored = true;
+        // The cache counts the blob as content now: what was left of an earlier run must not count beside it.
+        this.#deps.partialDownloads.forget(file.path);
+        file.moved();
+      } else file.remove();
     } catch (error) {
       const event = 'transfer.notStored';
       log.error({ event, digest, reason: `${error}` }, 'a blob was served but cannot be stored');

@@ -41,6 +41,8 @@ export interface TransfersDeps {
   readonly partialDownloads: Cache['partialDownloads'];
   /** Takes a verified file into the store; the file is gone from `incoming` when it resolves. Rejects when it cannot be stored. */
   readonly commit: (digest: Digest, size: number, file: string) => Promise<void>;
+  /** Whether a blob is stored, and not only passed on. Default: every one is. */
+  readonly keeps?: ((digest: Digest) => boolean) | undefined;
   /** As `Cache.reserve`; the answer may take its time. */
   readonly reserve: (
     ...asked: Parameters<Cache['reserve']>

@@ -238,7 +238,7 @@ export class Transfer implements FetchOwner, Readable {
     if (!isRight) return this.#reject();
     this.#state = { kind: 'verified', done: this.#state.done };
     this.#readers.wake();
-    await this.#commit.store(size);
+    await this.#commit.store(size, this.throttle.mustKeep);
     this.#state = { kind: 'settled' };
     this.#deps.unlist(this);
     if (this.#uses === 0) await this.#close();

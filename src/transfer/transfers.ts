@@ -67,6 +67,8 @@ export interface TransferRequest {
   readonly end?: number | undefined;
   /** No client waits for it. */
   readonly isForJob?: boolean | undefined;
+  /** It is to be stored, also where another replica keeps it (`cluster.keep`). */
+  readonly mustKeep?: boolean | undefined;
   /** Of a job: keeps the transfer to a rate for as long as no client uses it. */
   readonly pace?: Pace | undefined;
   /** endpointKey of the endpoint to ask first. */
@@ -136,6 +138,7 @@ export function createTransfers(
 
   const shared: TransferDeps = {
     writev,
+    keeps: undefined,
     ...deps,
     limits,
     budget,

@@ -15,7 +15,7 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Ask, AttemptContext } from './attempt.ts';
-import { type Candidate, candidatesOf, inAskingOrder, recordOf, trailOf } from './candidates.ts';
+import { type Candidate, candidatesOf, givenBy, inAskingOrder, recordOf, trailOf } from './candidates.ts';
 import { consequence, verdict } from './consequences.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Health } from './health/health.ts';
@@ -176,6 +176,9 @@ class Race<T> {
           candidate.isAlive = true;
           if (!candidate.isHedged) this.#expect(candidate);
         },
+        aged: (ms: number) => {
+          candidate.age = Math.max(candidate.age, ms);
+        },
       }),
       progressed: () => {
         this.#options.onProgress?.();
@@ -265,7 +268,7 @@ class Race<T> {
     const trail = trailOf(this.#candidates, won?.candidate, unasked, this.#deps.clock);
     this.#answer.resolve(
       won
-        ? { ok: true, value: won.value, endpoint: won.candidate.endpoint, trail }
+        ? { ok: true, value: won.value, ...givenBy(won.candidate), trail }
         : { ok: false, verdict: end === 'notFound' ? { kind: end } : verdict(trail), trail },
     );
   }

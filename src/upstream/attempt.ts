@@ -14,6 +14,8 @@ export interface AttemptContext {
   heard(): void;
   /** A peer says that it is at work (102). Undefined where that means nothing. */
   alive?(): void;
+  /** Milliseconds since the endpoint's own check of what it gives; Infinity if it could not check. Undefined where it is not heeded. */
+  aged?(ms: number): void;
   /** A part of a long answer is here, such as a page of a list: its usual time begins anew. */
   progressed(): void;
   /** Where the credentials that were sent are written. */

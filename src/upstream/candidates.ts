@@ -1,7 +1,7 @@
 /**
  * The endpoints of one question: the order in which they are asked, what happens to each, and what the trail says of it.
  *
- *   first        closed or half-open breaker, in the order of registries.conf; the preferred endpoint leads
+ *   first        closed or half-open breaker: peers, the preferred endpoint, then the order of registries.conf
  *   open         open breaker: after all of those
  *   distrusted   gave wrong bytes: last, and never beside another
  *   excluded     gave wrong bytes: not asked
@@ -34,6 +34,8 @@ export interface Candidate {
   isHeard: boolean;
   /** A peer that has said that it is at work. */
   isAlive: boolean;
+  /** Milliseconds since a peer's own check of what it gives. */
+  age: number;
   /** It is the one request that a half-open breaker lets through. */
   isProbe: boolean;
   credentials: CredentialSource | undefined;
@@ -46,16 +48,18 @@ export interface Candidate {
 
 const askedGroups: readonly Group[] = ['first', 'open', 'distrusted'];
 
-/** In the order of registries.conf, the preferred one first: the order of the trail. */
+/** Peers, then the endpoints of registries.conf in their order, the preferred one of them first: the order of the trail. */
 export function candidatesOf(
   endpoints: readonly Endpoint[],
   options: AskOptions,
   health: Health,
 ): readonly Candidate[] {
   const keyed = endpoints.map((endpoint) => ({ endpoint, key: endpointKey(endpoint) }));
-  const preferred = keyed.filter(({ key }) => key === options.prefer);
-  const others = keyed.filter(({ key }) => key !== options.prefer);
-  return [...preferred, ...others].map(({ endpoint, key }) => ({
+  const peers = keyed.filter(({ endpoint }) => endpoint.role === 'peer');
+  const listed = keyed.filter(({ endpoint }) => endpoint.role !== 'peer');
+  const preferred = listed.filter(({ key }) => key === options.prefer);
+  const others = listed.filter(({ key }) => key !== options.prefer);
+  return [...peers, ...preferred, ...others].map(({ endpoint, key }) => ({
     endpoint,
     group: groupOf(endpoint, key, options, health),
     abort: new AbortController(),
@@ -66,12 +70,21 @@ export function candidatesOf(
     isSent: false,
     isHeard: false,
     isAlive: false,
+    age: 0,
     isProbe: false,
     credentials: undefined,
     redirectedTo: undefined,
     record: undefined,
     told: undefined,
   }));
+}
+
+/** What an answer says of the endpoint that won. */
+export function givenBy({ endpoint, age }: Candidate): {
+  readonly endpoint: Endpoint;
+  readonly age?: number;
+} {
+  return age === 0 ? { endpoint } : { endpoint, age };
 }
 
 /** Those that may be asked, in the order of asking. */

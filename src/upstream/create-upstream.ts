@@ -24,19 +24,23 @@ import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
 import type { Attempt } from './outcome.ts';
+import { withoutPeers } from './peer-endpoints.ts';
 import { createBlobs } from './registry/blobs.ts';
 import { catalogueProbe, createCatalogue } from './registry/catalogue.ts';
 import { createManifests } from './registry/manifests.ts';
+import { createPeerClient, type PeerHeaders } from './registry/peer-client.ts';
 import { createReferrers } from './registry/referrers.ts';
 import { createRegistryClient } from './registry/registry-client.ts';
 import { createTagList } from './registry/tag-list.ts';
-import type { Answer, Upstream } from './upstream.ts';
+import type { Answer, EndpointHealth, Upstream } from './upstream.ts';
 import { createUpstreamMemory, type UpstreamMemory } from './upstream-memory.ts';
 
 export interface UpstreamDeps {
   readonly endpoints: (reference: Reference) => readonly Endpoint[];
   /** Whether registries.conf lists a registry: only listed ones get their own credentials after a redirect. Default: none is. */
   readonly isListed?: (registry: string) => boolean;
+  /** What proves to a peer that it is asked by one. Default: nothing does. */
+  readonly peerHeaders?: PeerHeaders | undefined;
   readonly authLookup: AuthLookup;
   readonly certLookup: CertLookup;
   readonly clock: Clock;
@@ -119,6 +123,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     clock,
     isListed: deps.isListed ?? (() => false),
     isMarkedInsecure: (reference) => isMarkedInsecure(reference, deps.endpoints),
+    peers: createPeerClient({ sender, clock, headersFor: deps.peerHeaders ?? (() => ({})) }),
   });
   const manifests = createManifests({ client, settings, clock });
   const blobs = createBlobs({ client, clock });
@@ -132,7 +137,8 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     askOptions: QuestionOptions = {},
     discard?: (value: T) => void,
   ): Promise<Answer<T>> {
-    const endpoints = deps.endpoints(reference);
+    const all = deps.endpoints(reference);
+    const endpoints = askOptions.peers === false ? withoutPeers(all) : all;
     if (config.offline) return offlineAnswer(endpoints);
     return askInOrder(
       endpoints,
@@ -163,21 +169,16 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       ),
     listTags: (reference, askOptions) => ask(reference, tags, askOptions),
     listRepositories: ({ registry, under }, askOptions) =>
-      ask({ registry, repository: `${under}${catalogueProbe}` as Repository }, catalogue(under), askOptions),
+      ask({ registry, repository: `${under}${catalogueProbe}` as Repository }, catalogue(under), {
+        ...askOptions,
+        peers: false,
+      }),
     listReferrers: (reference, subject, askOptions) =>
       ask(byDigest(reference, subject), referrers(subject), askOptions),
     report(endpoint, fault, reason) {
       if (fault === 'unreachable') health.faulted(endpoint, reason);
     },
-    health() {
-      const asked = health.list();
-      const others = rateLimits.hosts().filter((host) => !asked.some((one) => one.host === host));
-      return [...asked, ...others.map(neverFailed)].map((one) => ({
-        ...one,
-        coolingUntil: rateLimits.hostCoolingUntil(one.host),
-        allowance: rateLimits.allowance(one.host),
-      }));
-    },
+    health: () => stateOfHosts(health.list(), rateLimits),
     fetchJson: createFetchJson({ sender, settings, clock }),
     post: config.offline ? postOffline : createPost({ sender, clock }),
     retire: () => dispatchers.close(config.totalTimeout),
@@ -193,6 +194,19 @@ function isMarkedInsecure(reference: Reference, endpoints: UpstreamDeps['endpoin
     if (error instanceof EntrepotError) return false;
     throw error;
   }
+}
+
+/** Those that were asked, and those that limit our requests. */
+function stateOfHosts(
+  asked: readonly HostHealth[],
+  rateLimits: UpstreamMemory['rateLimits'],
+): readonly EndpointHealth[] {
+  const others = rateLimits.hosts().filter((host) => !asked.some((one) => one.host === host));
+  return [...asked, ...others.map(neverFailed)].map((one) => ({
+    ...one,
+    coolingUntil: rateLimits.hostCoolingUntil(one.host),
+    allowance: rateLimits.allowance(one.host),
+  }));
 }
 
 /** A host that is not an endpoint: a registry redirected there. */

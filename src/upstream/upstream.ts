@@ -86,6 +86,8 @@ export type Posted =
   | { readonly ok: false; readonly reason: string };
 
 export interface AskOptions {
+  /** False: peers of the cluster are not asked, since one of them asks. */
+  readonly peers?: false;
   /** endpointKey of the endpoint to ask first, before its turn: the one that gave the manifest. */
   readonly prefer?: string | undefined;
   /** endpointKeys that are not asked. */
@@ -98,7 +100,14 @@ export interface AskOptions {
 }
 
 export type Answer<T> =
-  | { readonly ok: true; readonly value: T; readonly endpoint: Endpoint; readonly trail: Trail }
+  | {
+      readonly ok: true;
+      readonly value: T;
+      readonly endpoint: Endpoint;
+      /** Of a peer: milliseconds since it was last checked at an endpoint of registries.conf; Infinity if it is stale. */
+      readonly age?: number;
+      readonly trail: Trail;
+    }
   | { readonly ok: false; readonly verdict: Verdict; readonly trail: Trail };
 
 /** What a trail without an ok means for the client: `notFound` only if every endpoint that was asked said so, and one was asked. */

@@ -14,10 +14,10 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { skipFor } from './missing.ts';
 import { type RunningProcess, startProcess } from './processes.ts';
 import { type Cleanup, tempFolder } from './temp-folder.ts';
@@ -215,12 +215,4 @@ function statOf(pid: number): { readonly state: string; readonly parent: number 
   } catch {
     return undefined;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -16,6 +16,8 @@ export interface Answer {
   /** For the log line, the metrics and the headers of every answer. */
   readonly cache?: CacheResult | undefined;
   readonly endpoint?: string | undefined;
+  /** Epoch ms at which an endpoint confirmed it, for a peer. */
+  readonly checkedAt?: number | undefined;
   readonly trail?: Trail | undefined;
   /** Why no endpoint was asked; for the log only. */
   readonly reason?: string | undefined;

@@ -18,7 +18,7 @@ export interface Addressed {
 export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addressed): Promise<Answer> {
   const pulled = await pull.tags(target);
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
-  const { value, cache, endpoint, trail } = pulled;
+  const { value, cache, endpoint, checkedAt, trail } = pulled;
   const last = value.tags.at(-1);
   const next = value.more && last !== undefined ? linkTo(addressed, { n: target.limit, last }) : undefined;
   return jsonAnswer(
@@ -28,6 +28,7 @@ export async function answerTags(pull: Pull, target: TagsTarget, addressed: Addr
       headers: { 'Cache-Control': 'no-cache', ...(next !== undefined && { Link: next }) },
       cache,
       endpoint,
+      checkedAt,
       trail,
     },
   );
@@ -41,7 +42,7 @@ export async function answerReferrers(
 ): Promise<Answer> {
   const pulled = await pull.referrers(target);
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
-  const { value, cache, endpoint, trail } = pulled;
+  const { value, cache, endpoint, checkedAt, trail } = pulled;
   const headers = {
     'Content-Type': mediaTypes.ociIndex,
     'Content-Length': value.bytes.length,
@@ -49,7 +50,7 @@ export async function answerReferrers(
     ...(value.filtered && { 'OCI-Filters-Applied': 'artifactType' }),
     ...(value.next && { Link: linkTo(addressed, { artifactType: target.artifactType, last: value.next }) }),
   };
-  return { status: 200, headers, body: value.bytes, cache, endpoint, trail };
+  return { status: 200, headers, body: value.bytes, cache, endpoint, checkedAt, trail };
 }
 
 /**

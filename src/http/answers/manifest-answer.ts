@@ -14,10 +14,11 @@ export async function answerManifest(
   const pulled = await pull.manifest(target);
   if (!pulled.found) return verdictAnswer(target, pulled.verdict, pulled.trail, pulled.cache);
   const { digest, mediaType, bytes } = pulled.value;
-  const { cache, endpoint, trail } = pulled;
+  const { cache, endpoint, checkedAt, trail } = pulled;
   const headers = contentHeaders(digest, target.reference.digest !== undefined);
-  if (isNotModified(conditions.ifNoneMatch, digest)) return { status: 304, headers, cache, endpoint, trail };
+  if (isNotModified(conditions.ifNoneMatch, digest))
+    return { status: 304, headers, cache, endpoint, checkedAt, trail };
   headers['Content-Type'] = mediaType;
   headers['Content-Length'] = bytes.length;
-  return { status: 200, headers, body: bytes, cache, endpoint, trail };
+  return { status: 200, headers, body: bytes, cache, endpoint, checkedAt, trail };
 }

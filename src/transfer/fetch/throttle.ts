@@ -8,6 +8,8 @@ import type { Pace } from '../../lib/flow/pace.ts';
 interface Use {
   readonly isForJob?: boolean | undefined;
   readonly pace?: Pace | undefined;
+  /** The blob is to be stored, also where another replica keeps it. */
+  readonly mustKeep?: boolean | undefined;
 }
 
 /** One per transfer. */
@@ -15,10 +17,12 @@ export class Throttle {
   readonly #waiting = new Set<() => void>();
   #clients = 0;
   #hadClients = false;
+  #mustKeep = false;
   /** Of the job that came last. */
   #pace: Pace | undefined;
 
-  enter({ isForJob, pace }: Use): void {
+  enter({ isForJob, pace, mustKeep = false }: Use): void {
+    this.#mustKeep ||= mustKeep;
     if (isForJob) this.#pace = pace;
     else {
       this.#clients += 1;
@@ -29,6 +33,11 @@ export class Throttle {
 
   leave({ isForJob }: Use): void {
     if (!isForJob) this.#clients -= 1;
+  }
+
+  /** Whether one of the uses wants the blob stored. */
+  get mustKeep(): boolean {
+    return this.#mustKeep;
   }
 
   get hasClients(): boolean {

@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import type { AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
+import { routeToPeer } from '../http/route.ts';
 import type { Schemes } from '../http/scheme.ts';
 import type { Sender } from '../http/sender.ts';
 import { kindOfStatus } from '../http/status.ts';
@@ -26,12 +27,14 @@ export function createPing(deps: {
     if (base.kind !== 'ok') return false;
     const url = new URL('/v2/', base.value.url);
     if (endpoint.namespaceProxy !== undefined) url.searchParams.set('ns', endpoint.namespaceProxy);
-    const route = {
-      url,
-      name: endpoint.host,
-      verify: base.value.verify,
-      addressScope: settings.addressScope(endpoint),
-    };
+    const route = endpoint.peer
+      ? routeToPeer(endpoint.peer, url)
+      : {
+          url,
+          name: endpoint.host,
+          verify: base.value.verify,
+          addressScope: settings.addressScope(endpoint),
+        };
     const got = await sender.send(route, { method: 'GET', headers: {} }, context);
     if (!got.ok) return got.fault.kind === 'busy';
     dropBody(got.response.body, clock);

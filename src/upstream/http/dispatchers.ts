@@ -74,7 +74,11 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
   const kinds = new LRUCache<string, AddressKind>({ max: 2048 });
   /** Pools of hosts that say the length of a body twice. */
   const lenient = new LRUCache<string, true>({ max: maxPools });
-  const keyOf = (route: Route) => poolKey(route, proxies.for(route.url, route.name));
+  const keyOf = (route: Route) => poolKey(route, proxyFor(route));
+
+  function proxyFor({ url, name, peer }: Route): URL | undefined {
+    return peer && settings.of(name)?.proxy === undefined ? undefined : proxies.for(url, name);
+  }
 
   function create(route: Route, proxy: URL | undefined): Dispatcher {
     const { name, url, verify, addressScope } = route;
@@ -93,6 +97,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
       tls: {
         onread,
         rejectUnauthorized: verify,
+        ...(route.peer?.serverName !== undefined && { servername: route.peer.serverName }),
         ...(url.protocol === 'https:' && { secureContext: contexts.of(route, key) }),
       },
     };
@@ -109,7 +114,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
 
   return {
     of(route) {
-      const proxy = proxies.for(route.url, route.name);
+      const proxy = proxyFor(route);
       const key = poolKey(route, proxy);
       let pool = pools.get(key);
       if (!pool) {
@@ -118,7 +123,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
       }
       return pool;
     },
-    proxyOf: (route) => proxies.for(route.url, route.name)?.host,
+    proxyOf: (route) => proxyFor(route)?.host,
     forget: (route) => pools.delete(keyOf(route)),
     tolerateLengths(route) {
       const key = keyOf(route);

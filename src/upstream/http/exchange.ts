@@ -34,6 +34,8 @@ export interface ExchangeOptions {
   readonly headerTimeout: number;
   /** Called when that time is over: whether only `signal` ends the wait from then on. */
   mayOutlast?(): boolean;
+  /** Called for each interim answer (1xx). */
+  alive?(): void;
   /** Gives up before the headers are in. After that, the owner of the body cancels it. */
   readonly signal?: AbortSignal | undefined;
   /** Called for each chunk that a sink is given: its memory is the sink's from then on. */
@@ -101,6 +103,7 @@ export function exchange(
           if (settled) started.abort(new Error('given up'));
         },
         onResponseStart(started, status, headers) {
+          if (status < 200 && !settled) options.alive?.();
           if (status < 200 || settled) return;
           started.pause();
           body = new ExchangeBody(started, options);

@@ -5,6 +5,7 @@
  *
  *   closed .................... sent again at once
  *   no answer for 3 s ......... sent again; the first try goes on beside it, unless the host's connections are limited
+ *   no answer, but a 1xx ...... waited for
  *   given up after 1 s ........ the kept connections of the host are not used again
  */
 import { LRUCache } from 'lru-cache';
@@ -26,6 +27,8 @@ export interface SendOptions {
   waits?(): void;
   /** The request is on its way. */
   sent?(): void;
+  /** Called for each interim answer (1xx). A connection over which one came is in order. */
+  alive?(): void;
   /** Asked at `header_timeout`. If nothing else can be tried, a GET is not given up: some servers fetch all before they answer. */
   isLast?(): boolean;
 }
@@ -66,11 +69,18 @@ export function createKeptConnections(deps: KeptConnectionsDeps): KeptConnection
   const slowness = new LRUCache<string, number>({ max: 1000 });
 
   return {
-    async send(route, request, options, use) {
+    async send(route, request, given, use) {
+      let isAlive = false;
+      const alive = (): void => {
+        isAlive = true;
+        given.alive?.();
+      };
+      const options = { ...given, alive };
       const first = attempt(route, request, options, use(), deps);
       if (!first.isOverKept) return first.result;
       const doubtAfter = slowness.get(route.name) ?? longestSilence;
       const early = await within(first.result, doubtAfter, clock);
+      if (!early && isAlive) return first.result;
       if (early && (early.ok || early.fault.kind !== 'closed')) {
         const waited = clock.monotonic() - first.begunAt;
         const isSuspicious = !early.ok && early.fault.kind === 'aborted' && waited >= suspiciousSilence;
@@ -120,6 +130,7 @@ function attempt(
     clock,
     retain: blocks.retain,
     headerTimeout: settings.headerTimeout(route.name),
+    alive: () => options.alive?.(),
     mayOutlast: () => request.method === 'GET' && options.isLast?.() === true,
     signal: options.signal ? AbortSignal.any([options.signal, own.signal]) : own.signal,
     describe: (error, hasHead) => describeFault(error, { ...fault, hasHead }),

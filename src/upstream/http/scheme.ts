@@ -70,6 +70,7 @@ export function createSchemes(deps: {
 
   return {
     async of(endpoint, context) {
+      if (endpoint.peer) return { kind: 'ok', value: { url: new URL(endpoint.peer.origin), verify: true } };
       if (!URL.canParse(`https://${apiHost(endpoint.host)}`)) {
         return { kind: 'invalid', reason: `"${endpoint.host}" is no host that can be contacted` };
       }

@@ -33,6 +33,8 @@ export interface RegistryClient {
 }
 
 export interface RegistryClientDeps extends RedirectedDeps {
+  /** For endpoints that are peers: no credentials, redirects or pauses. */
+  readonly peers: RegistryClient;
   readonly sender: Sender;
   readonly schemes: Schemes;
   readonly auth: Auth;
@@ -88,6 +90,7 @@ export function createRegistryClient(deps: RegistryClientDeps): RegistryClient {
 
   return {
     async request(endpoint, request, context) {
+      if (endpoint.peer) return deps.peers.request(endpoint, request, context);
       const isCooling = await cooling.ofEndpoint(endpoint);
       if (isCooling) return isCooling;
       const base = await untilAborted(schemes.of(endpoint, context), context.signal);

@@ -47,6 +47,7 @@ const defaults = {
   eventSenders: [],
   eventSinks: [],
   facts: undefined,
+  cluster: undefined,
   publicUrl: undefined,
   upstream: {
     lookupTimeout: 10_000,
@@ -214,6 +215,7 @@ describe('entrepot.toml', () => {
       eventSenders: [],
       eventSinks: [],
       facts: { urlFile: '/srv/work/facts-url' },
+      cluster: undefined,
       publicUrl: undefined,
       push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {

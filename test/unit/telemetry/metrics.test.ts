@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import type { HostState } from '../../../src/telemetry/state-metrics.ts';
+import type { HostState } from '../../../src/telemetry/states.ts';
 
 describe('metrics', () => {
   it('count what they are told', async () => {

@@ -46,6 +46,7 @@ function blobOf(deps: Partial<CommitDeps> = {}): Steps {
       partialDownloads: { add() {}, hold() {}, forget: (path) => steps.push(`forgot ${path}`) },
       reserve: () => ({ release: () => steps.push('released') }),
       commit: async () => void steps.push('counted as content'),
+      keeps: undefined,
       ...deps,
     },
   );
@@ -64,7 +65,7 @@ describe('a blob on its way into the store', () => {
   it('is not counted twice, as content and as what an earlier run left, while its ranges are being saved', async () => {
     const { steps, commit } = blobOf();
     await commit.reserve(['a/b']);
-    void commit.store(size);
+    void commit.store(size, false);
     await settle();
     assert.deepEqual(steps, [
       'counted as content',
@@ -78,9 +79,19 @@ describe('a blob on its way into the store', () => {
 
   it('is removed, and still counts as partial until then, where the store cannot take it', async () => {
     const { steps, commit } = blobOf({ commit: () => Promise.reject(new Error('ENOSPC')) });
-    void commit.store(size);
+    void commit.store(size, false);
     await settle();
     assert.deepEqual(steps, ['logged', 'removed', 'relayed', 'waits for the save']);
+  });
+
+  it('is passed on and removed where another replica keeps it, unless it is wanted here', async () => {
+    const passedOn = blobOf({ keeps: () => false });
+    void passedOn.commit.store(size, false);
+    const wanted = blobOf({ keeps: () => false });
+    void wanted.commit.store(size, true);
+    await settle();
+    assert.deepEqual(passedOn.steps, ['removed', 'relayed', 'waits for the save']);
+    assert.equal(wanted.steps[0], 'counted as content');
   });
 
   it('is given up after as many wrong digests as the limits allow', async () => {
