@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Releases } from '../lib/flow/releases.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createSecretFiles } from '../upstream/auth/secret-files.ts';
+import { createSecretFiles } from '../config/credentials/secret-files.ts';
 import type { ResolveAll } from '../upstream/http/lookups.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 

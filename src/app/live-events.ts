@@ -1,6 +1,7 @@
 /** The `[[events.in]]` of the configuration in force, and their secrets. */
 import { createFailedLogins } from '../access/failed-logins.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import { createSecretFiles } from '../config/credentials/secret-files.ts';
 import type { EventsIn } from '../http/events/sender-checks.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { JobInbox } from '../jobs/job-inbox.ts';
@@ -10,7 +11,6 @@ import { createEventSources } from '../replication/events/event-sources.ts';
 import { createRegistryJob } from '../replication/events/registry-job.ts';
 import type { Log } from '../telemetry/log.ts';
 import { eventResults, type Metrics } from '../telemetry/metrics.ts';
-import { createSecretFiles } from '../upstream/auth/secret-files.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface LiveEventsDeps {

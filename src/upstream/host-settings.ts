@@ -3,6 +3,7 @@ import type { UpstreamConfig, UpstreamHostConfig } from '../config/config.ts';
 import { canonicalRegistry, dockerHub, dockerHubApi } from '../oci/docker-hub.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { AddressScope } from './http/addresses.ts';
+import type { TlsAdvice } from './http/transport-fault.ts';
 
 export interface HostSettings {
   readonly all: readonly UpstreamHostConfig[];
@@ -17,6 +18,8 @@ export interface HostSettings {
   stallTimeout(name: string): number;
   /** Milliseconds that a request waits for one of a host's connections. */
   readonly queueTimeout: number;
+  /** What to do about a host whose TLS cannot be trusted. Default: what helps with a registry. */
+  readonly advice?: TlsAdvice | undefined;
   /** Which addresses the endpoint's own host may have: any, if the configuration names the host. */
   addressScope(endpoint: Endpoint): AddressScope;
 }

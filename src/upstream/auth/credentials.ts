@@ -1,6 +1,11 @@
 /** Which credentials an endpoint gets: from a file that entrepot.toml names for the host, else from the ecosystem's auth files. */
 import type { HostToken, UpstreamHostConfig } from '../../config/config.ts';
 import type { AuthLookup, CredentialSource, FoundCredentials } from '../../config/credentials/auth-lookup.ts';
+import {
+  createSecretFiles,
+  type SecretFiles,
+  type SecretFilesDeps,
+} from '../../config/credentials/secret-files.ts';
 import { readTokenKey, type TokenKey } from '../../config/credentials/token-key.ts';
 import { createWatchedFiles, type WatchedFiles } from '../../config/files/watched-file.ts';
 import { EntrepotError } from '../../errors.ts';
@@ -8,7 +13,6 @@ import { systemClock } from '../../lib/clock.ts';
 import { referenceName } from '../../oci/reference.ts';
 import type { Endpoint } from '../endpoint.ts';
 import type { HostSettings } from '../host-settings.ts';
-import { createSecretFiles, type SecretFiles, type SecretFilesDeps } from './secret-files.ts';
 
 export interface Credentials {
   /** Rejects with EntrepotError CREDENTIALS_UNUSABLE. */

@@ -3,6 +3,7 @@
  * pushed to the sink without a stream in between. The time to the headers is measured here, by our own clock:
  * undici's timers are coarse, and its body timeout does not run while a reader is slow.
  */
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { BodySink, PushedBody } from '../../lib/bytes/pushed-body.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -11,9 +12,10 @@ import type { TransportFault } from './transport-fault.ts';
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** Bytes are an upload: it may take as long as it moves. They must not change until the answer is here. */
+  readonly body?: string | Uint8Array;
 }
 
 export interface HttpResponse {
@@ -30,7 +32,7 @@ export type Exchanged =
 
 export interface ExchangeOptions {
   readonly clock: Clock;
-  /** Milliseconds until the headers are in. */
+  /** Milliseconds until the headers are in, from the last byte of an upload that was taken. */
   readonly headerTimeout: number;
   /** Called when that time is over: whether only `signal` ends the wait from then on. */
   mayOutlast?(): boolean;
@@ -71,10 +73,14 @@ export function exchange(
     controller?.abort(new Error(fault.reason));
   };
   const onAbort = () => giveUp({ kind: 'aborted', reason: 'given up' });
-  const timer = clock.after(options.headerTimeout, () => {
-    if (options.mayOutlast?.()) return;
-    giveUp({ kind: 'unanswered', reason: `no answer within ${options.headerTimeout / 1000} s` });
-  });
+  let lastSentAt = clock.monotonic();
+  const overdue = () => {
+    const left = lastSentAt + options.headerTimeout - clock.monotonic();
+    if (left > 0) timer = clock.after(left, overdue);
+    else if (!options.mayOutlast?.())
+      giveUp({ kind: 'unanswered', reason: `no answer within ${options.headerTimeout / 1000} s` });
+  };
+  let timer = clock.after(options.headerTimeout, overdue);
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();
   if (settled) return promise;
@@ -91,7 +97,9 @@ export function exchange(
         path: `${url.pathname}${url.search}`,
         method: request.method,
         headers: request.headers,
-        body: request.body ?? null,
+        body: sendable(request.body, () => {
+          lastSentAt = clock.monotonic();
+        }),
         headersTimeout: 0,
         bodyTimeout: 0,
         // undici gives up the connection after each HEAD otherwise, and every revalidation would cost a handshake.
@@ -118,6 +126,23 @@ export function exchange(
     fail(error);
   }
   return promise;
+}
+
+/** Bytes of an upload that are handed to the connection at once. */
+const uploadSlice = 128 * 1024;
+
+/** What undici takes as a body. `onSent` is called each time that the connection takes a slice. */
+function sendable(body: HttpRequest['body'], onSent: () => void): string | Uint8Array | Readable | null {
+  if (body === undefined || typeof body === 'string') return body ?? null;
+  if (body.length <= uploadSlice) return body;
+  return Readable.from(slicesOf(body, onSent), { highWaterMark: 1 });
+}
+
+function* slicesOf(bytes: Uint8Array, onSent: () => void): Generator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += uploadSlice) {
+    yield bytes.subarray(start, start + uploadSlice);
+    onSent();
+  }
 }
 
 /** Bytes. Smaller chunks that come at once are handed on in one piece. */

@@ -4,7 +4,8 @@
  * request is sent once more, over a new connection.
  *
  *   closed .................... sent again at once
- *   no answer for 3 s ......... sent again; the first try goes on beside it, unless the host's connections are limited
+ *   no answer for 3 s ......... sent again; the first try goes on beside it, unless the host's connections are limited. An upload
+ *                               is not sent again: it may take longer than that
  *   no answer, but a 1xx ...... waited for
  *   given up after 1 s ........ the kept connections of the host are not used again
  */
@@ -79,7 +80,8 @@ export function createKeptConnections(deps: KeptConnectionsDeps): KeptConnection
       const first = attempt(route, request, options, use(), deps);
       if (!first.isOverKept) return first.result;
       const doubtAfter = slowness.get(route.name) ?? longestSilence;
-      const early = await within(first.result, doubtAfter, clock);
+      const isUpload = request.body instanceof Uint8Array;
+      const early = isUpload ? await first.result : await within(first.result, doubtAfter, clock);
       if (!early && isAlive) return first.result;
       if (early && (early.ok || early.fault.kind !== 'closed')) {
         const waited = clock.monotonic() - first.begunAt;
@@ -124,12 +126,16 @@ function attempt(
   const fault = {
     host: route.name,
     connectTimeout: settings.connectTimeout(route.name),
+    advice: settings.advice,
     proxy: dispatchers.proxyOf(route),
   };
   const result = exchange(pool, route.url, request, {
     clock,
     retain: blocks.retain,
-    headerTimeout: settings.headerTimeout(route.name),
+    headerTimeout:
+      request.body instanceof Uint8Array
+        ? settings.stallTimeout(route.name)
+        : settings.headerTimeout(route.name),
     alive: () => options.alive?.(),
     mayOutlast: () => request.method === 'GET' && options.isLast?.() === true,
     signal: options.signal ? AbortSignal.any([options.signal, own.signal]) : own.signal,

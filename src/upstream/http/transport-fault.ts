@@ -23,11 +23,21 @@ export class ForbiddenAddressError extends Error {
   readonly code = 'FORBIDDEN_ADDRESS';
 }
 
+/** Ends of sentences. */
+export interface TlsAdvice {
+  /** Where its CA belongs, such as `put the CA into certs.d/HOST`. */
+  readonly ca: string;
+  /** What allows plain HTTP. */
+  readonly plainHttp: string;
+}
+
 export interface FaultContext {
   /** As in registries.conf: names the folder in certs.d. */
   readonly host: string;
   /** Milliseconds. */
   readonly connectTimeout: number;
+  /** Default: what helps with a registry. */
+  readonly advice?: TlsAdvice | undefined;
   /** `host:port` of the proxy that is used. */
   readonly proxy?: string | undefined;
   /** Whether the head of the answer was in before. */
@@ -58,7 +68,7 @@ export function describeFault(error: unknown, context: FaultContext): TransportF
 
 function describe(error: unknown, context: FaultContext): TransportFault {
   const details = errorDetails(error);
-  const { host } = context;
+  const { advice = registryAdvice(context.host) } = context;
   switch (details.code) {
     case 'FORBIDDEN_ADDRESS':
       return { kind: 'forbidden', reason: details.message };
@@ -86,12 +96,12 @@ function describe(error: unknown, context: FaultContext): TransportFault {
     case 'SELF_SIGNED_CERT_IN_CHAIN':
       return {
         kind: 'tls',
-        reason: `self-signed certificate: put its CA into certs.d/${host}, or mark the endpoint insecure`,
+        reason: `self-signed certificate: ${advice.ca}, or ${advice.plainHttp}`,
       };
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-      return { kind: 'tls', reason: `certificate of an unknown CA: put the CA into certs.d/${host}` };
+      return { kind: 'tls', reason: `certificate of an unknown CA: ${advice.ca}` };
     case 'UNSPECIFIED':
       // What Node has no code for: "EE certificate key too weak", "CA signature digest algorithm too weak" and the like.
       return { kind: 'tls', reason: `certificate refused: ${foreignWords(details.message)}` };
@@ -103,7 +113,7 @@ function describe(error: unknown, context: FaultContext): TransportFault {
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_HTTP_REQUEST':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
-      return notTls;
+      return notTls(advice);
     case 'UND_ERR_DESTROYED':
     case 'UND_ERR_CLOSED':
       return { kind: 'aborted', reason: 'given up: Entrepot is stopping' };
@@ -121,27 +131,33 @@ function describe(error: unknown, context: FaultContext): TransportFault {
       return {
         kind: 'closed',
         reason: details.message.includes('before secure TLS connection')
-          ? 'connection closed in the TLS handshake: if it speaks plain HTTP, mark the endpoint insecure'
+          ? `connection closed in the TLS handshake: if it speaks plain HTTP, ${advice.plainHttp}`
           : 'connection closed before the answer was complete',
       };
     default:
-      return describeOther(details, context);
+      return describeOther(details, { ...context, advice });
   }
 }
 
-const notTls: TransportFault = {
-  kind: 'notTls',
-  reason: 'speaks plain HTTP, not HTTPS: mark the endpoint insecure if that is meant',
-};
+function registryAdvice(host: string): TlsAdvice {
+  return { ca: `put its CA into certs.d/${host}`, plainHttp: 'mark the endpoint insecure' };
+}
+
+function notTls({ plainHttp }: TlsAdvice): TransportFault {
+  return { kind: 'notTls', reason: `speaks plain HTTP, not HTTPS: ${plainHttp} if that is meant` };
+}
 
 const notHttp: TransportFault = { kind: 'broken', reason: 'sent no valid HTTP' };
 
-function describeOther({ code, message, name }: ErrorDetails, { proxy }: FaultContext): TransportFault {
+function describeOther(
+  { code, message, name }: ErrorDetails,
+  { proxy, advice }: FaultContext & { readonly advice: TlsAdvice },
+): TransportFault {
   const proxyStatus = /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(message)?.[1];
   if (proxyStatus !== undefined && proxy !== undefined) {
     return { kind: 'broken', reason: `the proxy ${proxy} refused (HTTP ${proxyStatus})` };
   }
-  if (/wrong version number|packet length too long|http request/.test(message)) return notTls;
+  if (/wrong version number|packet length too long|http request/.test(message)) return notTls(advice);
   if (/^(ERR_SSL|ERR_TLS|EPROTO|CERT_|ERR_OSSL)/.test(code)) {
     return { kind: 'tls', reason: `TLS handshake failed (${tlsAlert(message) ?? code})` };
   }

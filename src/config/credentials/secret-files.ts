@@ -2,10 +2,11 @@
  * Passwords and identity tokens from the files that entrepot.toml names. A file that is being rewritten is empty, missing or cut
  * short for a moment. So after a good reading such a file is given five seconds: until then the last good secret is used.
  */
-import { readSecretFile } from '../../config/credentials/secret-file.ts';
-import { createWatchedFiles } from '../../config/files/watched-file.ts';
+
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { createWatchedFiles } from '../files/watched-file.ts';
+import { readSecretFile } from './secret-file.ts';
 
 export interface SecretFiles {
   /** The secret in the file. Throws EntrepotError CREDENTIALS_UNUSABLE. */
