@@ -2,12 +2,12 @@
 import { lookup } from 'node:dns';
 import { type Cluster, createCluster } from '../cluster/cluster.ts';
 import type { ServerConfig } from '../config/config.ts';
+import { createSecretFiles } from '../config/credentials/secret-files.ts';
 import { thisMachine } from '../config/own-address.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Releases } from '../lib/flow/releases.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createSecretFiles } from '../config/credentials/secret-files.ts';
 import type { ResolveAll } from '../upstream/http/lookups.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 

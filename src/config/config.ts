@@ -6,6 +6,7 @@ import type { ClusterConfig } from './cluster-config.ts';
 import type { EventSender } from './event-senders.ts';
 import type { EventSink } from './event-sink.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
+import type { StoreConfig } from './store-config.ts';
 import type { SyncBlock } from './sync-config.ts';
 
 /** What `loadConfig` gives: checked, complete and frozen. */
@@ -101,6 +102,8 @@ export interface ServerConfig {
   readonly publicUrl: string | undefined;
   /** `[facts]`: an absolute path of a file with the URL of PostgreSQL. Undefined: this replica keeps its facts to itself. */
   readonly facts: { readonly urlFile: string } | undefined;
+  /** Buckets for content, nearest first; their names differ. */
+  readonly stores: readonly StoreConfig[];
   readonly upstream: UpstreamConfig;
   /** Undefined: this replica is alone. */
   readonly cluster: ClusterConfig | undefined;

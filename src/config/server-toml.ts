@@ -1,7 +1,7 @@
 /**
  * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The keys of `[access]` and
- * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[cluster]` in `cluster-toml.ts`, those of `[[sync]]` in `sync-toml.ts`, all others
- * here. The file is strict: an unknown key or a value of the wrong kind is a problem
+ * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[cluster]` in `cluster-toml.ts`, those of
+ * `[[sync]]` in `sync-toml.ts`, those of `[[store]]` in `store-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
  * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
 import { dirname, resolve } from 'node:path';
@@ -14,6 +14,7 @@ import { readEventSenders } from './events-toml.ts';
 import { readFacts } from './facts-toml.ts';
 import type { Overrides } from './overrides.ts';
 import { readEventSinks } from './sinks-toml.ts';
+import { readStores } from './store-toml.ts';
 import { readSyncs } from './sync-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
 import { parseToml, type TomlTable } from './toml/toml-document.ts';
@@ -43,6 +44,7 @@ const fixed: Readonly<Record<string, (server: ServerConfig) => unknown>> = {
   tls: ({ tls }) => tls.certificate !== undefined,
   'log.format': ({ log }) => log.format,
   cluster: ({ cluster }) => cluster,
+  store: ({ stores }) => stores,
 };
 
 /** The keys that differ in `next` and that a process which runs with `running` cannot change. */
@@ -122,6 +124,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     eventSinks: readEventSinks(events.tables('out'), path),
     publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
     facts: readFacts(top.table('facts'), path),
+    stores: readStores(top.tables('store'), path),
     upstream: readUpstream(top.table('upstream'), path),
     cluster: readCluster(top.table('cluster'), path, tls),
     transfer: {

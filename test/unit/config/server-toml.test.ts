@@ -48,6 +48,7 @@ const defaults = {
   eventSinks: [],
   facts: undefined,
   cluster: undefined,
+  stores: [],
   publicUrl: undefined,
   upstream: {
     lookupTimeout: 10_000,
@@ -216,6 +217,7 @@ describe('entrepot.toml', () => {
       eventSinks: [],
       facts: { urlFile: '/srv/work/facts-url' },
       cluster: undefined,
+      stores: [],
       publicUrl: undefined,
       push: [{ match: 'images.local/**', mode: 'local', delete: true, immutable: ['v*'] }],
       upstream: {

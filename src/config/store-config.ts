@@ -1,0 +1,55 @@
+/** `[[store]]`: buckets that hold content, nearest first. Paths are absolute, times are milliseconds. */
+
+export type StoreConfig = S3StoreConfig | AzureStoreConfig;
+
+interface AnyStoreConfig {
+  /** Of this store alone. */
+  readonly name: string;
+  /** Before each key: empty, or with a slash at its end. */
+  readonly prefix: string;
+  /** A PEM file of additional CAs. */
+  readonly caFile: string | undefined;
+  /** URL of a proxy, or `direct`; undefined: as the environment says. */
+  readonly proxy: string | undefined;
+  readonly connectTimeout: number;
+  readonly headerTimeout: number;
+  readonly stallTimeout: number;
+  readonly maxConnections: number;
+}
+
+export interface S3StoreConfig extends AnyStoreConfig {
+  readonly kind: 's3';
+  readonly bucket: string;
+  /** An origin; undefined: AWS in the region. */
+  readonly endpoint: string | undefined;
+  /** Undefined: as the environment says. */
+  readonly region: string | undefined;
+  readonly pathStyle: boolean | undefined;
+  /** Undefined: the credentials of the surroundings. They are read again when they change. */
+  readonly keyFiles:
+    | {
+        readonly accessKeyFile: string;
+        readonly secretKeyFile: string;
+        readonly sessionTokenFile: string | undefined;
+      }
+    | undefined;
+  /** Signs the URLs that clients get, in place of the bucket's own. */
+  readonly cloudFront: CloudFrontConfig | undefined;
+}
+
+export interface CloudFrontConfig {
+  readonly url: string;
+  readonly keyPairId: string;
+  readonly privateKeyFile: string;
+}
+
+export interface AzureStoreConfig extends AnyStoreConfig {
+  readonly kind: 'azure';
+  readonly account: string;
+  readonly container: string;
+  /** URL of the account's blobs, without a slash at its end. */
+  readonly endpoint: string;
+  /** A file with an account key, or one with a shared access signature. Undefined: the credentials of the surroundings. */
+  readonly accountKeyFile: string | undefined;
+  readonly sasFile: string | undefined;
+}
