@@ -1,0 +1,62 @@
+/**
+ * One block blob. A small one is one request; a large one is blocks, a few at once, and one request that makes them a blob. The length
+ * of each body is signed, so the store refuses a torn one. Blocks that never became a blob go by themselves after a week.
+ *
+ *   PUT ?comp=block&blockid=ID (each)    PUT ?comp=blocklist
+ */
+import type { Clock } from '../../lib/clock.ts';
+import { mapAtOnce } from '../../lib/flow/at-once.ts';
+import type { Permits } from '../../lib/flow/permits.ts';
+import { type Exchanges, headerOf } from '../exchange.ts';
+import type { ObjectSource } from '../object-store.ts';
+import type { PutOptions } from '../puts.ts';
+import { partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
+import type { AzureAnswer, AzureClient } from './azure-client.ts';
+
+export interface AzureUploadDeps {
+  readonly client: AzureClient;
+  readonly exchanges: Exchanges;
+  readonly clock: Clock;
+  /** Bodies in memory at once, of all uploads. */
+  readonly permits: Permits;
+}
+
+/** Resolves with the answer to the request that makes the blob. Rejects StoreError, or the error of the source. */
+export async function azureUpload(
+  blob: string,
+  source: ObjectSource,
+  { headers, signal }: PutOptions,
+  { client, exchanges, clock, permits }: AzureUploadDeps,
+): Promise<AzureAnswer> {
+  const bulk = { signal, bulk: true };
+
+  async function putWhole(): Promise<AzureAnswer> {
+    const body = await readPart(source, { start: 0, end: source.size }, signal);
+    return client.ask(
+      { method: 'PUT', blob, body, headers: { ...headers, 'x-ms-blob-type': 'BlockBlob' } },
+      bulk,
+    );
+  }
+
+  async function putInBlocks(): Promise<AzureAnswer> {
+    const ids = await mapAtOnce([...partsOf(source.size).entries()], partsAtOnce, ([index, range]) =>
+      permits.use(async () => {
+        const body = await readPart(source, range, signal);
+        // All of one length, as the store wants it.
+        const blockid = Buffer.from(String(index).padStart(6, '0')).toString('base64');
+        const request = { method: 'PUT', blob, query: { comp: 'block', blockid }, body } as const;
+        exchanges.drop(await sendPart(() => client.must(request, bulk), { clock, signal }));
+        return blockid;
+      }, signal),
+    );
+    const list = ids.map((id) => `<Latest>${id}</Latest>`).join('');
+    const body = Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${list}</BlockList>`);
+    return client.ask({ method: 'PUT', blob, query: { comp: 'blocklist' }, body, headers }, { signal });
+  }
+
+  const answer = await (source.size > usualPart ? putInBlocks() : permits.use(putWhole, signal));
+  if (!answer.ok) return answer;
+  exchanges.drop(answer.response);
+  if (headerOf(answer.response, 'etag') !== undefined) return answer;
+  throw exchanges.error('invalid', 'took an object without an ETag: is a proxy between?');
+}

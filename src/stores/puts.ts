@@ -1,0 +1,66 @@
+/**
+ * An object is put under the condition that none is there (`If-None-Match: *`). That is an economy, not a lock: the content of a key
+ * is always the same, so a race harms nothing.
+ *
+ *   stored .......................................... the answer is 2xx
+ *   412, 409 ........................................ there is one: `present` if its size is right, else it is replaced
+ *   NotImplemented, InvalidArgument ................. the store knows no such condition: from now on a HEAD asks before
+ *   no answer to the last request ................... it may have worked: a HEAD tells
+ */
+import { type ObjectInfo, type ObjectSource, type ObjectStore, StoreError } from './object-store.ts';
+import { usualPart } from './upload-parts.ts';
+
+export type PutAnswer =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      readonly status: number;
+      readonly code: string | undefined;
+      readonly error: StoreError;
+    };
+
+export interface PutOptions {
+  /** Of the request that makes the object. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PutsDeps {
+  head(key: string, signal?: AbortSignal): Promise<ObjectInfo | undefined>;
+  /** Uploads the object as a whole: it is there when this resolves with ok. Rejects StoreError, or the error of the source. */
+  upload(key: string, source: ObjectSource, options: PutOptions): Promise<PutAnswer>;
+}
+
+const onlyNew = { 'if-none-match': '*' };
+
+/** Remembers whether the store knows conditions. */
+export function createPut({ head, upload }: PutsDeps): ObjectStore['put'] {
+  let knowsConditions = true;
+
+  const isThere = async (key: string, { size }: ObjectSource, signal: AbortSignal | undefined) =>
+    (await head(key, signal))?.size === size;
+
+  return async (key, source, signal) => {
+    // A HEAD is cheaper than parts that are sent for nothing.
+    const asksFirst = source.size > usualPart || !knowsConditions;
+    if (asksFirst && (await isThere(key, source, signal))) return 'present';
+    const headers = knowsConditions ? onlyNew : {};
+    let answer: PutAnswer;
+    try {
+      answer = await upload(key, source, { headers, signal });
+    } catch (error) {
+      const isUnknown = error instanceof StoreError && error.kind === 'unreachable';
+      if (isUnknown && (await isThere(key, source, signal).catch(() => false))) return 'stored';
+      throw error;
+    }
+    if (answer.ok) return 'stored';
+    const isTaken = answer.status === 412 || answer.status === 409;
+    const isUnknown = answer.code === 'NotImplemented' || answer.code === 'InvalidArgument';
+    if (!knowsConditions || (!isTaken && !isUnknown)) throw answer.error;
+    if (isUnknown) knowsConditions = false;
+    if (await isThere(key, source, signal)) return 'present';
+    const again = await upload(key, source, { headers: {}, signal });
+    if (!again.ok) throw again.error;
+    return 'stored';
+  };
+}

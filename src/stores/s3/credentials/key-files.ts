@@ -1,0 +1,42 @@
+/** Keys in files, which are read again when they have been rotated. */
+
+import type { Credentials } from '../../credentials.ts';
+import type { StoreSecrets } from '../../store-secrets.ts';
+import type { AccessKey } from '../signature.ts';
+
+export interface KeyFiles {
+  readonly accessKeyFile: string;
+  readonly secretKeyFile: string;
+  readonly sessionTokenFile: string | undefined;
+}
+
+/** A rotation that is under way gives a pair that does not fit, so after a refusal the files are read again. */
+export function createKeyFiles(files: KeyFiles, secrets: StoreSecrets): Credentials<AccessKey> {
+  let last: AccessKey | undefined;
+
+  function read(): AccessKey {
+    const token = files.sessionTokenFile;
+    return {
+      accessKey: secrets.get(files.accessKeyFile),
+      secretKey: secrets.get(files.secretKeyFile),
+      ...(token !== undefined && { sessionToken: secrets.get(token) }),
+    };
+  }
+
+  return {
+    async get(signal) {
+      signal?.throwIfAborted();
+      last = read();
+      return last;
+    },
+    doubt() {
+      const before = last;
+      const now = read();
+      return (
+        before?.accessKey !== now.accessKey ||
+        before.secretKey !== now.secretKey ||
+        before.sessionToken !== now.sessionToken
+      );
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * Credentials that a server gives for some hours:
+ *
+ *   valid for more than 5 minutes ... used
+ *   for less ........................ others are fetched; the old ones are used while they are valid and that fails
+ *   refused by the store ............ fetched anew, at most once in 30 s
+ */
+import type { Clock } from '../lib/clock.ts';
+import { SingleFlight } from '../lib/flow/single-flight.ts';
+import type { Credentials } from './credentials.ts';
+
+export interface Temporary<T> {
+  readonly value: T;
+  /** Epoch ms; undefined if they do not expire. */
+  readonly expires: number | undefined;
+}
+
+/** ms before their end. */
+const renewBefore = 300_000;
+/** ms between two tries. */
+const tryAgainAfter = 30_000;
+
+/** `fetchNew` rejects StoreError. Calls at once share one fetch, which no single caller ends. */
+export function createTemporary<T>(
+  fetchNew: () => Promise<Temporary<T>>,
+  { clock }: { readonly clock: Clock },
+): Credentials<T> {
+  const flights = new SingleFlight<Temporary<T>>();
+  let held: Temporary<T> | undefined;
+  let triedAt = Number.NEGATIVE_INFINITY;
+
+  const validFor = ({ expires }: Temporary<T>) => (expires ?? Number.POSITIVE_INFINITY) - clock.now();
+  const mayTry = () => clock.monotonic() - triedAt >= tryAgainAfter;
+
+  async function renew(): Promise<Temporary<T>> {
+    triedAt = clock.monotonic();
+    held = await fetchNew();
+    return held;
+  }
+
+  return {
+    async get(signal) {
+      signal?.throwIfAborted();
+      const old = held;
+      if (old && (validFor(old) > renewBefore || (validFor(old) > 0 && !mayTry()))) return old.value;
+      const renewed = flights.run('', renew);
+      if (!old || validFor(old) <= 0) return (await renewed).value;
+      return (await renewed.catch(() => old)).value;
+    },
+
+    doubt() {
+      if (!mayTry()) return false;
+      held = undefined;
+      return true;
+    },
+  };
+}

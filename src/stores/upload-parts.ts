@@ -1,0 +1,74 @@
+/**
+ * How an object is cut into parts. Stores take 10,000 parts at most, each of 5 MiB at least (but for the last one); 8 MiB keeps the
+ * requests few and the memory small. Objects of more than 70 GiB get larger parts.
+ */
+import type { ByteRange } from '../lib/bytes/byte-range.ts';
+import type { Clock } from '../lib/clock.ts';
+import { pause } from '../lib/flow/pause.ts';
+import { type ObjectSource, StoreError } from './object-store.ts';
+
+const MiB = 1024 * 1024;
+/** An object of so many bytes, or fewer, is one request. */
+export const usualPart = 8 * MiB;
+const mostParts = 9000;
+
+/** The parts of an object of `size` bytes, in their order. */
+export function partsOf(size: number): readonly ByteRange[] {
+  const partSize = Math.max(usualPart, Math.ceil(size / mostParts / MiB) * MiB);
+  return Array.from({ length: Math.ceil(size / partSize) }, (_, n) => ({
+    start: n * partSize,
+    end: Math.min((n + 1) * partSize, size),
+  }));
+}
+
+/** The bytes of one part. Rejects with the error of the source, or if the source has fewer bytes than it says. */
+export async function readPart(
+  source: ObjectSource,
+  { start, end }: ByteRange,
+  signal?: AbortSignal,
+): Promise<Buffer<ArrayBuffer>> {
+  const bytes = Buffer.allocUnsafeSlow(end - start);
+  const stream = source.stream(start, end);
+  let filled = 0;
+  try {
+    for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
+      signal?.throwIfAborted();
+      if (filled + chunk.length > bytes.length)
+        throw new Error('the content is longer than it was said to be');
+      bytes.set(chunk, filled);
+      filled += chunk.length;
+    }
+  } finally {
+    stream.close();
+  }
+  if (filled < bytes.length) throw new Error('the content is shorter than it was said to be');
+  return bytes;
+}
+
+/** Parts of one object under way at once. */
+export const partsAtOnce = 4;
+/** Tries of one part. */
+const tries = 4;
+/** ms before the second try, doubled for each further one; `Retry-After` may say more. */
+const firstWait = 500;
+const longestWait = 10_000;
+
+/** Sends a part again while the store does not answer, or asks to slow down: the other parts are too many to lose for one. */
+export async function sendPart<T>(
+  send: () => Promise<T>,
+  { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },
+): Promise<T> {
+  for (let turn = 1; ; turn += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      const isPassing =
+        error instanceof StoreError && (error.kind === 'unreachable' || error.kind === 'throttled');
+      if (!isPassing || turn === tries) throw error;
+      const wait = Math.max(firstWait * 2 ** (turn - 1), error.retryAfter ?? 0);
+      if (wait > longestWait) throw error;
+      await pause(clock, wait, signal ?? new AbortController().signal);
+      signal?.throwIfAborted();
+    }
+  }
+}
