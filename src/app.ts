@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { createAdministration } from './admin/administration.ts';
 import { openImports } from './airgap/import/imports.ts';
 import { createAppBackups } from './app/app-backups.ts';
+import type { AppDeps } from './app/app-deps.ts';
 import { cacheEvents } from './app/cache-events.ts';
 import type { Commands } from './app/commands.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
@@ -30,6 +31,7 @@ import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
 import { createLiveSyncs } from './app/live-syncs.ts';
+import { createPlacing } from './app/placing.ts';
 import { createRoutes } from './app/routes.ts';
 import { createScrubbing } from './app/scrubbing.ts';
 import { watchedStates } from './app/watched-states.ts';
@@ -40,21 +42,20 @@ import { readTlsFiles, type TlsFiles } from './config/files/tls-files.ts';
 import { keptUntilRestart } from './config/server-toml.ts';
 import { createAdminServer } from './http/admin/admin-server.ts';
 import { createServer } from './http/server.ts';
-import type { JobKind } from './jobs/job.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { createBufferPool } from './lib/bytes/buffer-pool.ts';
 import { createHasher } from './lib/bytes/hasher.ts';
 import { createReadBlocks } from './lib/bytes/read-blocks.ts';
-import { type Clock, systemClock } from './lib/clock.ts';
+import { systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createSinks } from './replication/outbox/sinks.ts';
-import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
-import type { WriteVector } from './transfer/file/file-writer.ts';
 import { createTransfers } from './transfer/transfers.ts';
-import { lookupThreads, type ResolveAll } from './upstream/http/lookups.ts';
+import { lookupThreads } from './upstream/http/lookups.ts';
 import { createUpstreamMemory } from './upstream/upstream-memory.ts';
+
+export type { AppDeps };
 
 export interface App {
   /** Resolves once clients are served. Throws EntrepotError LISTEN_FAILED or TLS_UNUSABLE; no client is served then. */
@@ -73,24 +74,6 @@ export interface App {
   reload(config: Config): Promise<void>;
   /** Records in the metrics that a new configuration could not be read or put in force. */
   reloadRefused(): void;
-}
-
-export interface AppDeps {
-  readonly log: Log;
-  /** For credential helper programs. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly clock?: Clock;
-  /** Version of the program, for `User-Agent` and `/metrics`. */
-  readonly version?: string;
-  /** Number of log lines that were dropped so far, for `/metrics`. */
-  readonly droppedLogLines?: () => number;
-  /** Test seams: how names become addresses, a full or broken disk, a restart of the machine. */
-  readonly resolve?: ResolveAll;
-  readonly writev?: WriteVector;
-  readonly freeBytes?: (folder: string) => number;
-  readonly boot?: () => string | undefined;
-  /** Further kinds of jobs. */
-  readonly jobKinds?: readonly JobKind[];
 }
 
 /** What upstream sockets read into. `ReadBlockOptions` says what each figure means; `size` is in bytes. */
@@ -137,6 +120,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         backgroundScrub.configure(cache.scrub);
         parts.durable.start(parts.syncs.configure(routes.current.settings));
         parts.outbox.start();
+        parts.placing.start();
         return address;
       } catch (error) {
         await adminServer.stop();
@@ -183,7 +167,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
 /** Makes every part, in order. Each one that acquires something registers its release. */
 async function assemble(config: Config, deps: AppDeps, releases: Releases) {
-  const { log, env, version, clock = systemClock } = deps;
+  const { log, env, version, clock = systemClock, buckets = [] } = deps;
   const settings = config.server;
   const { data } = settings;
   const via = `1.1 entrepot-${randomUUID()}`;
@@ -200,10 +184,13 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const sinks = createSinks(settings.eventSinks);
   const { wantedBy } = sinks;
   const cacheDeps = { clock, log, buffers, wantedBy, freeBytes: deps.freeBytes, boot: deps.boot };
-  const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, { data, ...settings.cache });
+  const cacheOptions = { data, buckets: buckets.map(({ store }) => store.name), ...settings.cache };
+  const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, cacheOptions);
   releases.add(cache, () => cache.close());
   const { admin } = cache;
   const hasher = releases.add(createHasher(), (thread) => thread.close());
+  const placing = createPlacing({ cache, hasher, clock, log, metrics }, buckets, data);
+  releases.add(placing, () => placing.stop());
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
 
@@ -220,19 +207,25 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     resolve: deps.resolve,
     releases,
   });
-  const routesDeps = { clock, log, metrics, env, blocks, memory, via, version, cluster };
+  const routesDeps = {
+    clock,
+    log,
+    metrics,
+    env,
+    blocks,
+    memory,
+    via,
+    version,
+    cluster,
+    buckets: placing.reads,
+  };
   const routes = createLiveRoutes((wanted) => createRoutes(wanted, routesDeps), config, log);
   releases.add(routes, () => routes.close());
 
   const hosts = transferHosts(routes, metrics);
   const transfers = createTransfers(
     {
-      clock,
-      log,
-      hasher,
-      blocks,
-      buffers,
-      metrics,
+      ...{ clock, log, hasher, blocks, buffers, metrics },
       incoming: cache.incoming,
       partialDownloads: cache.partialDownloads,
       commit: cache.commit,
@@ -254,7 +247,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const pull = createLivePull({ routes, cache, cluster, transfers, clock, log });
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
   releases.add(uploads, () => uploads.close());
-  const push = createLivePush({ routes, content: cache.hosted, uploads, pull, clock, log });
+  const pushDeps = { routes, content: cache.hosted, uploads, pull, secure: placing.secure, clock, log };
+  const push = createLivePush(pushDeps);
   const route = liveRouter(routes);
   const { isListed } = route;
   const { scrubs, backgroundScrub } = createScrubbing({ cache: admin, pull, isListed, clock, log, metrics });
@@ -288,7 +282,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   );
   metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster }));
   metrics.configured(clock.now() / 1000);
-  const stored = { cache, transfers, hasher, endings, scrubs, backgroundScrub };
+  const stored = { cache, placing, transfers, hasher, endings, scrubs, backgroundScrub };
   const serving = { clock, metrics, routes, access, server, adminServer };
   return { ...stored, ...serving, syncs, durable, outbox, administration };
 }

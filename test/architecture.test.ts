@@ -6,7 +6,7 @@
  *   backup
  *   admin   replication   airgap   push
  *   pull
- *   transfer
+ *   transfer   placement
  *   cache   upstream   stores   routing   access   cluster
  *   config   jobs
  *   oci   lib   errors   telemetry
@@ -24,7 +24,7 @@ const lines: readonly (readonly string[])[] = [
   ['oci', 'lib', 'errors', 'telemetry'],
   ['config', 'jobs'],
   ['cache', 'upstream', 'stores', 'routing', 'access', 'cluster'],
-  ['transfer'],
+  ['transfer', 'placement'],
   ['pull'],
   ['admin', 'replication', 'airgap', 'push'],
   ['backup'],

@@ -35,11 +35,10 @@ export interface LivePull extends Pull {
 export function createLivePull({ routes, cache, cluster, ...rest }: LivePullDeps): LivePull {
   const { inForce } = routes;
   const current = routes.each(({ upstream, settings: { freshness, push: rules } }) => {
-    const over = (own: Pick<PullDeps, 'upstream' | 'inForce'>) =>
-      createHostedPull(
-        { pull: createPull({ ...rest, cache, ...own }, freshness), cache, content: cache.hosted },
-        rules,
-      );
+    const over = (own: Pick<PullDeps, 'upstream' | 'inForce'>) => {
+      const pull = createPull({ ...rest, cache, ...own }, freshness);
+      return createHostedPull({ pull, recall: pull.recall, cache, content: cache.hosted }, rules);
+    };
     return {
       pull: over({ upstream, inForce }),
       peerless: cluster && over({ upstream: peerless(upstream), inForce: peerlessInForce(inForce) }),

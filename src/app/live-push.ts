@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Secure } from '../placement/secure.ts';
 import type { Pull } from '../pull/pull.ts';
 import { createPush, type PushedContent } from '../push/create-push.ts';
+import { createDurable } from '../push/durable.ts';
 import type { Push } from '../push/push.ts';
 import { createTakeUpstream } from '../push/take-upstream.ts';
 import { openUploads, type Uploads } from '../push/uploads.ts';
@@ -16,6 +18,7 @@ export interface LivePushDeps {
   readonly content: HostedContent;
   readonly uploads: Uploads;
   readonly pull: Pull;
+  readonly secure: Secure;
   readonly clock: Clock;
   readonly log: Pick<Log, 'debug'>;
 }
@@ -42,10 +45,11 @@ export function openLiveUploads(
 export function createLivePush(deps: LivePushDeps): Push {
   const { routes, content, uploads, clock, log } = deps;
   const takeUpstream = createTakeUpstream(deps);
+  const durable = createDurable(deps.secure);
   const onStored = ({ image, ...stored }: PushedContent) =>
     log.debug({ event: 'push.stored', image: image.name, ...stored }, 'content was pushed');
   const current = routes.each(({ settings }) =>
-    createPush({ content, uploads, takeUpstream, clock, onStored }, settings.push),
+    createPush({ content, uploads, takeUpstream, durable, clock, onStored }, settings.push),
   );
   return {
     rule: (image) => current().rule(image),

@@ -10,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import { createRouter } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Buckets } from '../upstream/buckets.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
 import { createEndpoints } from '../upstream/endpoints.ts';
 import { createHostSettings } from '../upstream/host-settings.ts';
@@ -27,6 +28,7 @@ export interface RoutesDeps {
   readonly blocks: ReadBlocks;
   /** What earlier configurations have learnt of hosts. */
   readonly memory: UpstreamMemory;
+  readonly buckets: Buckets;
   /** `Via` of every request: by it a request that comes back to this process is recognised. */
   readonly via: string;
   /** Version of the program, for `User-Agent`. */
@@ -37,7 +39,7 @@ export interface RoutesDeps {
 
 /** Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createRoutes({ registries, server, paths, proxies }: Config, deps: RoutesDeps): Routes {
-  const { clock, log, metrics, env, blocks, memory, via, version, cluster } = deps;
+  const { clock, log, metrics, env, blocks, memory, via, version, cluster, buckets } = deps;
   const router = createRouter(registries, server.routing, server.push);
   const hosts = createHostSettings(server.upstream);
   const endpoints = createEndpoints(registries, { insecureDefault: server.upstream.insecure });
@@ -58,6 +60,7 @@ export function createRoutes({ registries, server, paths, proxies }: Config, dep
       blocks,
       clock,
       memory,
+      buckets,
       onBreaker({ breaker, ...fields }) {
         if (breaker === 'open') {
           log.warn(

@@ -60,6 +60,8 @@ export interface CacheSettings {
 export interface CacheOptions extends CacheSettings {
   /** The data folder, absolute. */
   readonly data: string;
+  /** Names of the buckets. Default: none. */
+  readonly buckets?: readonly string[] | undefined;
 }
 
 /** What was opened under the lock of the data folder. */

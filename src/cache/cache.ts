@@ -97,7 +97,8 @@ export interface CachedManifest {
 
 export interface NewManifest extends CachedManifest {
   readonly manifest: Manifest;
-  readonly endpoint: string;
+  /** endpointKey of the one that gave it; undefined: a bucket did, which gives no link. */
+  readonly endpoint: string | undefined;
 }
 
 export interface StoredBlob {

@@ -59,6 +59,7 @@ export class Contents {
   readonly damaged: DamagedContents;
   readonly #deps: ContentsDeps;
   readonly #deletions: DeletionQueue;
+  readonly #onStored: (() => void)[] = [];
   #isStopped = false;
 
   constructor(deps: ContentsDeps) {
@@ -70,6 +71,11 @@ export class Contents {
       onError: (digest, error) =>
         log.error({ event: 'cache.fileNotRemoved', err: error, digest }, 'a stored file cannot be removed'),
     });
+  }
+
+  /** Calls the listener each time that a content was stored. */
+  whenStored(listener: () => void): void {
+    this.#onStored.push(listener);
   }
 
   /** Stored, or about to be. */
@@ -133,7 +139,8 @@ export class Contents {
   async recordManifest(image: string, value: NewManifest): Promise<void> {
     const { digest, bytes, mediaType, endpoint: origin } = value;
     const content = { digest, size: bytes.length, manifest: { ...value.manifest, mediaType } };
-    await this.#add(content, [{ image, origin, mediaType }], this.#deps.clock.now());
+    const links = origin === undefined ? [] : [{ image, origin, mediaType }];
+    await this.#add(content, links, this.#deps.clock.now());
   }
 
   /** A content was found in the store that the index does not know; `at`: its last use, epoch ms. */
@@ -235,6 +242,7 @@ export class Contents {
     const { inventory, quotas } = this.#deps;
     await quotas.update(content.digest, () => inventory.add(content, links, at));
     this.damaged.back(content.digest);
+    for (const tell of this.#onStored) tell();
   }
 
   /** Contents that `image` no longer links: quotas are corrected, and files that no image needs are queued for deletion. */

@@ -13,6 +13,7 @@ import type { Contents } from './contents.ts';
 import { type Catalogue, isFromClient, type Origin } from './index/catalogue.ts';
 import type { Inventory } from './index/inventory.ts';
 import type { EventCause } from './index/outbox/outbox-event.ts';
+import type { PlacementStore } from './index/placements/placement-store.ts';
 
 export interface Kept {
   readonly hosted: boolean;
@@ -36,13 +37,15 @@ export interface HostedContent {
   knows(image: string): Promise<boolean>;
   /** Stored manifests of the image that are attached to `subject`: a page (`Catalogue.referrersOf`). */
   readonly referrersOf: Catalogue['referrersOf'];
-  /** Whether the image can serve this content now: it is stored, and linked. */
+  /** Whether the image can serve this content now: it is stored or in a bucket, and linked. */
   serves(image: string, digest: Digest): Promise<boolean>;
   /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */
   commitBlob(image: string, digest: Digest, size: number, file: string, kept: Kept): Promise<void>;
-  /** Makes hosted what the image links by an endpoint's word. False: it is not stored or not linked any more. */
+  /** Whether a bucket has the content, whatever is stored here. */
+  isPlaced(digest: Digest): Promise<boolean>;
+  /** Makes hosted what the image links by an endpoint's word. False: it is not here, as for `serves`, or not linked any more. */
   adopt(image: string, digest: Digest): Promise<boolean>;
-  /** Lets the image serve what is stored already. False: it is not stored any more. */
+  /** Lets the image serve what is stored or in a bucket already. False: it is neither any more. */
   mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean>;
   manifest(image: string, digest: Digest): Promise<CachedManifest | undefined>;
   /** The manifest, its link, its tags and its events, all or nothing. `cause`: the push that it comes by. */
@@ -74,6 +77,7 @@ export interface HostedContentDeps {
   readonly cache: Pick<Cache, 'manifest' | 'putManifest' | 'reserve' | 'writeFailed'>;
   readonly catalogue: Catalogue;
   readonly inventory: Inventory;
+  readonly placements: Pick<PlacementStore, 'isPlaced'>;
   readonly contents: Contents;
   readonly quotas: Pick<Quotas, 'update'>;
   readonly store: Pick<BlobStore, 'open'>;
@@ -84,6 +88,7 @@ export interface HostedContentDeps {
 /** Every method rejects when the index or the disk cannot be read or written. */
 export function createHostedContent(deps: HostedContentDeps): HostedContent {
   const { cache, catalogue, inventory, contents, quotas, store, times, clock } = deps;
+  const { isPlaced } = deps.placements;
   const fromClient = (origin: Origin | undefined) =>
     origin === undefined ? undefined : isFromClient(origin);
   const originOf = ({ hosted, imported }: Kept) => (!hosted ? 'fill' : imported ? 'bundle' : 'push');
@@ -92,9 +97,9 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
   /** The content must be kept from eviction meanwhile. False: it is not stored. */
   async function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
     // Before the quotas are locked: what is lost is taken out of them.
-    if (!(await isStored(digest))) return false;
+    if (!(await isHere(digest))) return false;
     return quotas.update(digest, async () => {
-      if (!(await inventory.content(digest))) return false;
+      if (!(await inventory.content(digest)) && !(await isPlaced(digest))) return false;
       // A blob that is mounted again is in use: `gc` leaves it for a day.
       times.touch(digest);
       await catalogue.link(digest, { image, origin: originOf(kept) }, clock.now());
@@ -113,9 +118,11 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     return false;
   }
 
+  const isHere = async (digest: Digest) => (await isStored(digest)) || isPlaced(digest);
+
   async function serves(image: string, digest: Digest): Promise<boolean> {
     const { content, linked } = await catalogue.find(image, digest);
-    return linked && content !== undefined;
+    return linked && (content !== undefined || (await isPlaced(digest)));
   }
 
   async function mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean> {
@@ -135,7 +142,11 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     knows: async (image) => (await catalogue.linkedBy(image)).length > 0,
     referrersOf: catalogue.referrersOf,
     serves,
-    imagesServing: async (digest) => ((await inventory.content(digest)) ? catalogue.imagesOf(digest) : []),
+    isPlaced,
+    async imagesServing(digest) {
+      const isServed = (await inventory.content(digest)) !== undefined || (await isPlaced(digest));
+      return isServed ? catalogue.imagesOf(digest) : [];
+    },
     async importedTo(digest) {
       if (!(await inventory.content(digest))) return undefined;
       for (const image of await catalogue.imagesOf(digest))
@@ -157,7 +168,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     async adopt(image, digest) {
       const used = contents.reading.take(digest);
       try {
-        return (await isStored(digest)) && (await catalogue.adopt(image, digest, clock.now()));
+        return (await isHere(digest)) && (await catalogue.adopt(image, digest, clock.now()));
       } finally {
         used();
       }

@@ -16,11 +16,13 @@ import {
   createCacheParts,
 } from './cache-parts.ts';
 import { createReserveFile, type ReserveFile } from './capacity/reserve-file.ts';
+import { type Copies, createCopies } from './copies.ts';
 import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
 import type { OutboxStore } from './index/outbox/outbox-store.ts';
+import type { PlacementStore } from './index/placements/placement-store.ts';
 import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import type { Selections } from './index/selections/selections.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
@@ -41,6 +43,12 @@ export interface OpenCache extends Cache {
   readonly replicas: ReplicaStore;
   /** Notices that add jobs, in the same transaction. */
   readonly inbox: JobInbox;
+  /** In which buckets each content is, in the index. */
+  readonly placements: PlacementStore;
+  /** Stored contents, to be copied to buckets. */
+  readonly copies: Copies;
+  /** Calls the listener each time that a content was stored. */
+  whenStored(listener: () => void): void;
   /** Events for other systems, in the index. */
   readonly outbox: OutboxStore;
   /** Adds an event for the sinks that want it. Never rejects. */
@@ -86,10 +94,11 @@ async function openFolder(
     });
     const parts = createCacheParts(deps, options, { folder, reserve, lock, repairing });
     await parts.pins.configure(options.pins, options.pinnedBy);
+    await parts.index.placements.storesAre(options.buckets ?? []);
     // Under the lock: what the index calls running belongs to a process that is gone.
     repairing.loseRuns(clock.now());
     repairing.interruptReplicas();
-    return start(parts, deps);
+    return start(parts, deps, options);
   } catch (error) {
     lock?.release(false);
     // A server that comes back on a full disk serves what is there.
@@ -100,7 +109,7 @@ async function openFolder(
 }
 
 /** Registers the listeners, starts the work in the background, and gives the cache. */
-function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
+function start(parts: CacheParts, { log, onDamaged }: CacheDeps, { buckets = [] }: CacheOptions): OpenCache {
   const { folder, index, contents, store, quotas, pins, capacity, maintenance, state, isStopped } = parts;
 
   function replaced({ setAside, damage }: Replacement): void {
@@ -110,6 +119,9 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
       'the index was damaged: it was set aside and is being rebuilt',
     );
     parts.checkpointer.reopen();
+    index.placements
+      .storesAre(buckets)
+      .catch(parts.failed({ event: 'cache.indexUnwritable' }, 'the buckets could not be written'));
     pins.rewrite().catch(parts.failed({ event: 'cache.indexUnwritable' }, 'the pins could not be written'));
     maintenance.salvage(setAside);
   }
@@ -180,11 +192,14 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps): OpenCache {
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  const { jobs, inbox, outbox, replicas, selections } = index;
-  const hosted = createHostedContent({ ...parts, cache });
+  const { jobs, inbox, outbox, replicas, selections, placements } = index;
+  const copies = createCopies(parts);
+  const hosted = createHostedContent({ ...parts, cache, placements });
   const { tell } = parts.notices;
   const snapshots = createSnapshots({ folder, contents, store });
-  return { ...cache, admin, jobs, inbox, outbox, replicas, selections, tell, hosted, snapshots, configure };
+  const whenStored = (listener: () => void) => contents.whenStored(listener);
+  const stores = { jobs, inbox, outbox, replicas, selections, placements };
+  return { ...cache, ...stores, admin, tell, hosted, copies, snapshots, whenStored, configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

@@ -52,6 +52,9 @@ export function readPush(tables: readonly StrictTable[]): readonly PushRule[] {
       delete: table.value('delete', kind.flag, false),
       immutable: table.list('immutable', kind.tagPattern),
     };
-    return match === undefined || mode === undefined ? [] : [{ match, mode, ...rest }];
+    const durable = table.value('durable', kind.integer(0, 10), undefined);
+    return match === undefined || mode === undefined
+      ? []
+      : [{ match, mode, ...rest, ...(durable !== undefined && { durable }) }];
   });
 }

@@ -199,6 +199,8 @@ export interface PushRule {
   readonly delete: boolean;
   /** Globs of tags that never move once they are there. */
   readonly immutable: readonly string[];
+  /** Buckets that have to have a push before it is answered. Undefined: one, if there is one for the image. */
+  readonly durable?: number;
 }
 
 /** Absolute paths of PEM files. `certificate` and `key` are both set, or both undefined: clients then speak plain HTTP. */

@@ -10,34 +10,38 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { UpstreamInForce } from '../upstream/upstream-in-force.ts';
 
 export interface BlobSourceDeps {
-  readonly cache: Pick<Cache, 'link'>;
+  readonly cache: Pick<Cache, 'link' | 'find'>;
   readonly inForce: UpstreamInForce;
 }
 
-/** `open` rejects with REWRITE_INVALID if the configuration makes no valid name of the image. */
+/** `how`: whether buckets come before the endpoints of an image that is linked, or stand alone. `open` rejects with REWRITE_INVALID if the configuration makes no valid name of the image. */
 export function createBlobSource(
   { cache, inForce }: BlobSourceDeps,
   image: ImageName,
   digest: Digest,
+  how: 'first' | 'only' = 'first',
 ): ByteSource {
   const reference: Reference = { registry: image.registry, repository: image.repository, digest };
   let known: { readonly upstream: Upstream; readonly set: string } | undefined;
   return {
     image: image.name,
     get endpointSet() {
+      if (how === 'only') return 'buckets';
       const upstream = inForce.current;
       if (known?.upstream !== upstream) known = { upstream, set: endpointSetOf(upstream, reference) };
       return known.set;
     },
     async open(range, options) {
+      const { linked } = await cache.find(image.name, digest);
+      const buckets = linked || how === 'only' ? how : undefined;
       const answer = await inForce.ask(
         reference,
-        (upstream, signal) => upstream.openBlob(reference, digest, range, { ...options, signal }),
+        (upstream, signal) => upstream.openBlob(reference, digest, range, { ...options, buckets, signal }),
         { signal: options.signal, discard: ({ body }) => body.cancel() },
       );
       if (!answer.ok) return answer;
       const { endpoint, value } = answer;
-      await cache.link(image.name, digest, endpointKey(endpoint));
+      if (endpoint.role !== 'store') await cache.link(image.name, digest, endpointKey(endpoint));
       return { ...answer, value: { ...value, body: inForce.revocable(reference, endpoint, value.body) } };
     },
   };

@@ -16,6 +16,7 @@ import { createNegativeCache } from './negative-cache.ts';
 import type { Pull } from './pull.ts';
 import { createPullBlob } from './pull-blob.ts';
 import { createPullManifest } from './pull-manifest.ts';
+import { createRecall, type Recall } from './recall.ts';
 import { createRevalidationTimeout } from './revalidation-timeout.ts';
 
 export interface PullDeps {
@@ -35,7 +36,10 @@ const unconfirmedFor = 2_000;
 const headersBy = 10_000;
 
 /** One instance per configuration; its short memories (absences, failed revalidations) go with it. */
-export function createPull(deps: PullDeps, config: ServerConfig['freshness']): Pull {
+export function createPull(
+  deps: PullDeps,
+  config: ServerConfig['freshness'],
+): Pull & { readonly recall: Recall } {
   const freshness = createFreshness(config);
   const absences = createNegativeCache(deps.clock, config.missing);
   const unconfirmed = createNegativeCache(deps.clock, unconfirmedFor);
@@ -70,6 +74,7 @@ export function createPull(deps: PullDeps, config: ServerConfig['freshness']): P
       if (target.kind === 'manifest') await expireManifest(target);
       else await (target.kind === 'tags' ? tags.expire(target) : referrers.expire(target));
     },
+    recall: createRecall({ ...kept, headersBy }),
     ensure: createEnsure({ cache: deps.cache, manifest, blobs }),
   };
 }

@@ -30,6 +30,8 @@ export interface FetchManifest {
   once(image: string, reference: Reference, what: Digest | Tag): Pulling;
   /** From the endpoints, now. */
   fetch(image: string, reference: Reference, what: Digest | Tag): Pulling;
+  /** What the image may serve, from buckets alone: its file had to make room. */
+  recall(image: string, reference: Reference, digest: Digest): Pulling;
   /** Takes an answer into the cache. One that cannot be kept is served all the same. */
   keep(image: string, reference: Reference, answer: FetchedAnswer): Pulling;
 }
@@ -68,8 +70,9 @@ export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
 
   async function fetch(image: string, reference: Reference, what: Digest | Tag): Pulling {
     const { digest } = reference;
-    const prefer = digest && (await cache.find(image, digest)).described?.endpoint;
-    const answer = await upstream.getManifest(reference, { prefer });
+    const known = digest && (await cache.find(image, digest));
+    const buckets = known?.linked ? ('first' as const) : undefined;
+    const answer = await upstream.getManifest(reference, { prefer: known?.described?.endpoint, buckets });
     if (answer.ok) return keep(image, reference, answer);
     const { verdict, trail } = answer;
     if (verdict.kind === 'notFound') absences.add(image, what, trail);
@@ -84,8 +87,12 @@ export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
     const endpoint = endpointKey(giver);
     const { digest } = value;
     absences.forget(image, tag ?? digest);
+    const isFromBucket = giver.role === 'store';
+    let kept: ManifestContent | undefined;
     try {
-      await cache.putManifest(image, { ...value, endpoint });
+      await cache.putManifest(image, { ...value, endpoint: isFromBucket ? undefined : endpoint });
+      // The image's registry may have given it another type than its bytes tell.
+      if (isFromBucket) kept = await cache.manifest(image, digest);
       if (tag) await cache.setTag(image, tag, { digest, endpoint, age });
     } catch (error) {
       log.warn(
@@ -94,8 +101,19 @@ export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
       );
     }
     const isStale = tag !== undefined && age === Number.POSITIVE_INFINITY;
-    return { found: true, value, cache: isStale ? 'stale' : 'fetched', endpoint, trail };
+    return { found: true, value: kept ?? value, cache: isStale ? 'stale' : 'fetched', endpoint, trail };
   }
 
-  return { once, fetch, keep };
+  async function recall(image: string, { registry, repository }: Reference, digest: Digest): Pulling {
+    const reference = { registry, repository, digest };
+    return flights.run(`${image}@${digest} in buckets`, async () => {
+      const { linked } = await cache.find(image, digest);
+      if (!linked) return { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
+      const answer = await upstream.getManifest(reference, { buckets: 'only' });
+      if (answer.ok) return keep(image, reference, answer);
+      return { found: false, verdict: answer.verdict, trail: answer.trail };
+    });
+  }
+
+  return { once, fetch, keep, recall };
 }

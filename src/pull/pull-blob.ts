@@ -8,6 +8,7 @@
  *   3  last bytes wanted, and size unknown ..... confirm, for the size; then on
  *   4  stored, but not linked .................. confirm; confirmed: from the store. Else that is the answer
  *   5  stored and linked by now ................ from the store
+ *      in a bucket, but not linked ............. confirm; then on: the bucket is asked for an image that is linked
  *   6  on its way, for other images only ....... confirm; confirmed: from the store, or that transfer may be joined. Else on
  *   7  else .................................... this image's own transfer, joined or started (`open-transfer.ts`)
  *
@@ -50,7 +51,7 @@ export interface PullBlob {
 
 /** `head` and `get` reject with EntrepotError REWRITE_INVALID if the configuration makes no valid name of the image at an endpoint. */
 export function createPullBlob(deps: PullBlobDeps): PullBlob {
-  const { cache, transfers, absences } = deps;
+  const { cache, transfers, absences, inForce } = deps;
   const confirm = createConfirmBlob(deps);
   const { admit, answer } = createOpenTransfer(deps, confirm);
 
@@ -119,6 +120,10 @@ export function createPullBlob(deps: PullBlobDeps): PullBlob {
     }
 
     const source = createBlobSource(deps, image, digest);
+    if (!found.linked && (await inForce.current.isInBucket(image, digest))) {
+      await confirm(image, digest, described);
+      found = await cache.find(name, digest);
+    }
     const mayReadVerified = found.linked && transfers.isVerified(digest);
     let isLinked = found.linked;
     let confirmed: number | undefined;

@@ -48,9 +48,17 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     return fetchManifest.once(image, reference, digest);
   }
 
+  /** In the cache, or in a bucket since it had to make room. */
+  async function here(image: string, reference: Reference, digest: Digest) {
+    const cached = await cache.manifest(image, digest);
+    if (cached) return cached;
+    const recalled = await fetchManifest.recall(image, reference, digest);
+    return recalled.found ? recalled.value : undefined;
+  }
+
   async function byTag(image: string, reference: Reference, tag: Tag, byPeer: boolean): Pulling {
     const known = await cache.tag(image, tag);
-    const cached = known && (await cache.manifest(image, known.digest));
+    const cached = known && (await here(image, reference, known.digest));
     if (!known || !cached) {
       const pulled = await fetchManifest.once(image, reference, tag);
       // The stored manifest was damaged, and no endpoint has the tag any more.

@@ -5,7 +5,7 @@ import type { PushRule } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ImageName } from '../routing/target.ts';
-import type { Push, Removed, StoredUpload } from './push.ts';
+import type { NotDurable, Push, Removed, StoredUpload } from './push.ts';
 import { createPushManifest, type PushManifestDeps } from './push-manifest.ts';
 import type { Uploads } from './uploads.ts';
 
@@ -30,14 +30,16 @@ const maxSources = 100;
 
 /** The first rule that matches an image counts. */
 export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
-  const { content, uploads, onStored } = deps;
+  const { content, uploads, onStored, durable } = deps;
   const ruleFor = createPushRules(rules);
   const putManifest = createPushManifest(deps);
 
   const ruleOf = (image: ImageName) => ruleFor(image.name);
   const keptBy = (image: ImageName) => ({ hosted: ruleOf(image)?.mode !== 'fill' });
 
-  function stored(image: ImageName, digest: Digest): StoredUpload {
+  async function stored(image: ImageName, digest: Digest): Promise<StoredUpload | NotDurable> {
+    const failure = await durable.stored(image, digest, ruleOf(image));
+    if (failure) return failure;
     onStored({ image, digest, tags: [], kind: 'blob' });
     return { kind: 'stored', digest };
   }
@@ -73,7 +75,10 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
         if (!(await content.serves(source.name, digest))) continue;
         // A manifest comes by its own PUT, which looks at what it lists.
         if (await content.manifest(source.name, digest)) continue;
-        if (await content.mountBlob(image.name, digest, keptBy(image))) return stored(image, digest);
+        if (!(await content.mountBlob(image.name, digest, keptBy(image)))) continue;
+        const mounted = await stored(image, digest);
+        // The client sends it then, and is told what the matter is.
+        return mounted.kind === 'stored' ? mounted : undefined;
       }
       return undefined;
     },

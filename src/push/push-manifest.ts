@@ -5,7 +5,8 @@
  *   2. everything that it lists is in the same repository (distribution-spec, "Pushing Manifests"), except layers that lie at
  *      URLs of their own; a subject may come later. In `overlay` and `fill`, what an endpoint has for this repository counts as well,
  *      and is fetched
- *   3. no immutable tag moves
+ *   3. all of it is in as many buckets as the rule wants
+ *   4. no immutable tag moves
  */
 import { createHash } from 'node:crypto';
 import type { NewManifest } from '../cache/cache.ts';
@@ -19,6 +20,7 @@ import { type Descriptor, isAmbiguous, type Manifest, readManifest } from '../oc
 import { isManifestType, isSchema1Type } from '../oci/media-types.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
+import type { Durable } from './durable.ts';
 import { isNoRoom } from './no-room.ts';
 import type { ManifestFailure, PushedManifest, StoredManifest } from './push.ts';
 import type { TakeUpstream } from './take-upstream.ts';
@@ -26,6 +28,7 @@ import type { TakeUpstream } from './take-upstream.ts';
 export interface PushManifestDeps {
   readonly content: HostedContent;
   readonly takeUpstream: TakeUpstream;
+  readonly durable: Durable;
   readonly clock: Clock;
 }
 
@@ -37,7 +40,7 @@ const atOnce = 8;
 const longestTaking = 600_000;
 
 /** Checks and stores one manifest. Rejects where the storage fails for another reason than room. */
-export function createPushManifest({ content, takeUpstream, clock }: PushManifestDeps) {
+export function createPushManifest({ content, takeUpstream, durable, clock }: PushManifestDeps) {
   /** By image, so that a look at an immutable tag and its move are one. */
   const movingTags = new KeyedLock();
 
@@ -68,7 +71,7 @@ export function createPushManifest({ content, takeUpstream, clock }: PushManifes
         part.map(
           async (child) =>
             (await isKept(image.name, child, rule)) ||
-            (rule.mode !== 'local' &&
+            ((rule.mode !== 'local' || (await content.isPlaced(child.digest))) &&
               (await takeUpstream(image, child, { hosted: rule.mode !== 'fill' }, signal))),
         ),
       );
@@ -118,10 +121,13 @@ export function createPushManifest({ content, takeUpstream, clock }: PushManifes
     const missing = await missingOf(image, manifest, rule, taking.signal).finally(() => timer.cancel());
     if (missing.length > 0)
       return { kind: taking.signal.aborted ? 'slow' : 'unknownContent', digests: missing };
-    const failure = await movingTags.run(image.name, () =>
+    const failure =
+      (await undurable(durable, image, manifest, rule)) ?? (await durable.bytes(image, digest, bytes, rule));
+    if (failure) return failure;
+    const refused = await movingTags.run(image.name, () =>
       store(image, rule, { digest, mediaType, bytes, manifest }, pushed),
     );
-    if (failure) return failure;
+    if (refused) return refused;
     return {
       kind: 'stored',
       digest,
@@ -149,6 +155,20 @@ export function createPushManifest({ content, takeUpstream, clock }: PushManifes
       return { kind: 'full', bytes: value.bytes.byteLength };
     }
   }
+}
+
+/** What the manifest lists is durable before it: a blob may be here without an answer to its push. */
+async function undurable(
+  durable: Durable,
+  image: ImageName,
+  { children }: Manifest,
+  rule: PushRule,
+): Promise<ManifestFailure | undefined> {
+  for (const { digest, isElsewhere } of children) {
+    const failure = isElsewhere ? undefined : await durable.stored(image, digest, rule);
+    if (failure) return failure;
+  }
+  return undefined;
 }
 
 /**

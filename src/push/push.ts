@@ -55,7 +55,15 @@ export type UploadFailure =
   /** No room in the cache, in a quota or on the disk. */
   | { readonly kind: 'full'; readonly bytes: number }
   /** The client left in the middle of a body. */
-  | { readonly kind: 'clientLeft' };
+  | { readonly kind: 'clientLeft' }
+  | NotDurable;
+
+/** Too few buckets have taken the content. `retryAfter`: seconds. */
+export interface NotDurable {
+  readonly kind: 'notDurable';
+  readonly reason: string;
+  readonly retryAfter: number;
+}
 
 export type ManifestFailure =
   | { readonly kind: 'manifestInvalid'; readonly problem: string }
@@ -65,7 +73,8 @@ export type ManifestFailure =
   /** Of these, endpoints had not given all when the longest wait was over. A later push goes on from there. */
   | { readonly kind: 'slow'; readonly digests: readonly Digest[] }
   | { readonly kind: 'immutable'; readonly tag: Tag; readonly digest: Digest }
-  | { readonly kind: 'full'; readonly bytes: number };
+  | { readonly kind: 'full'; readonly bytes: number }
+  | NotDurable;
 
 export interface StoredManifest {
   readonly kind: 'stored';

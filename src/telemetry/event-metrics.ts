@@ -103,6 +103,12 @@ const counters = {
       labels: ['sync'],
     },
   ),
+  placements: row('entrepot_placements_total', 'Tries to place a content in a bucket, by what came of them', {
+    labels: ['store', 'result'],
+  }),
+  placedBytes: row('entrepot_placed_bytes_total', 'Bytes of contents that were uploaded to a bucket', {
+    labels: ['store'],
+  }),
   scrubDamages: row(
     'entrepot_scrub_damaged_total',
     'Damaged contents that scrubs dropped, by what came of them',

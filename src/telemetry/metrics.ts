@@ -52,6 +52,8 @@ export interface Metrics {
   replicated(sync: string, bytes: number): void;
   /** A change of a registry is here as a whole, so many seconds after it happened or was seen. */
   replicaCaughtUp(seconds: number): void;
+  /** A try to place a content of so many bytes in a bucket is over; `present`: it was there. */
+  placed(store: string, result: 'stored' | 'present' | 'failed', bytes: number): void;
   /** States that are read at each scrape. Called once, when every part is made. */
   watch(states: WatchedStates): void;
   /** The text that Prometheus scrapes. */
@@ -137,6 +139,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       events.removedTags.inc({ sync }, removed);
     },
     replicated: (sync, bytes) => events.syncedBytes.inc({ sync }, bytes),
+    placed(store, result, bytes) {
+      events.placements.inc({ store, result });
+      if (result === 'stored') events.placedBytes.inc({ store }, bytes);
+    },
     replicaCaughtUp: (seconds) => events.replicaLags.observe(seconds),
     configured(at) {
       events.configIsGood.set(at === undefined ? 0 : 1);

@@ -48,18 +48,17 @@ export interface Candidate {
 
 const askedGroups: readonly Group[] = ['first', 'open', 'distrusted'];
 
-/** Peers, then the endpoints of registries.conf in their order, the preferred one of them first: the order of the trail. */
+/** Peers and buckets, then the order of registries.conf with the preferred one first: the order of the trail. */
 export function candidatesOf(
   endpoints: readonly Endpoint[],
   options: AskOptions,
   health: Health,
 ): readonly Candidate[] {
   const keyed = endpoints.map((endpoint) => ({ endpoint, key: endpointKey(endpoint) }));
-  const peers = keyed.filter(({ endpoint }) => endpoint.role === 'peer');
-  const listed = keyed.filter(({ endpoint }) => endpoint.role !== 'peer');
-  const preferred = listed.filter(({ key }) => key === options.prefer);
-  const others = listed.filter(({ key }) => key !== options.prefer);
-  return [...peers, ...preferred, ...others].map(({ endpoint, key }) => ({
+  const rank = ({ endpoint: { role }, key }: (typeof keyed)[number]) =>
+    role === 'peer' || role === 'store' ? 0 : key === options.prefer ? 1 : 2;
+  const inOrder = keyed.toSorted((a, b) => rank(a) - rank(b));
+  return inOrder.map(({ endpoint, key }) => ({
     endpoint,
     group: groupOf(endpoint, key, options, health),
     abort: new AbortController(),

@@ -45,11 +45,15 @@ const ofRegistries: Readonly<Record<OutcomeKind, Consequence>> = {
  */
 const ofPeers: Readonly<Record<OutcomeKind, Consequence>> = { ...ofRegistries, notFound: final };
 
+/** A bucket that refuses our credentials gives nothing at all: it is skipped like one that is down. */
+const ofStores: Readonly<Record<OutcomeKind, Consequence>> = { ...ofRegistries, denied: failed };
+
 /** One column for each role. */
 const table: Readonly<Record<EndpointRole, Readonly<Record<OutcomeKind, Consequence>>>> = {
   mirror: ofRegistries,
   source: ofRegistries,
   peer: ofPeers,
+  store: ofStores,
 };
 
 /** The row and column of the table. */
@@ -57,14 +61,21 @@ export function consequence(outcome: OutcomeKind, role: EndpointRole): Consequen
   return table[role][outcome];
 }
 
-/** What a trail without an ok means. What a peer has found is in its own outcome. */
+/**
+ * What a trail without an ok means. What a peer has found is in its own outcome. What is in a bucket or not says nothing of what a
+ * registry has: buckets count only where nothing else was asked.
+ */
 export function verdict(trail: Trail): Verdict {
-  const asked = trail.filter(
+  const all = trail.filter(
     ({ outcome, by }) => outcome !== 'blocked' && outcome !== 'skipped' && by === undefined,
   );
+  const registries = all.filter(({ role }) => role !== 'store');
+  const asked = registries.length > 0 ? registries : all;
   if (asked.length > 0 && asked.every(({ outcome }) => outcome === 'notFound')) return { kind: 'notFound' };
   const until = asked.flatMap((attempt) =>
     attempt.outcome === 'rateLimited' && attempt.until !== undefined ? [attempt.until] : [],
   );
-  return until.length > 0 ? { kind: 'rateLimited', until: Math.min(...until) } : { kind: 'unavailable' };
+  if (until.length > 0) return { kind: 'rateLimited', until: Math.min(...until) };
+  const isLocal = all.length > 0 && registries.length === 0;
+  return { kind: 'unavailable', ...(isLocal && { isLocal }) };
 }

@@ -8,11 +8,10 @@ import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
-import { askInOrder, type QuestionOptions } from './ask-in-order.ts';
-import type { Ask } from './attempt.ts';
 import { createAuth } from './auth/auth.ts';
 import { createCredentials } from './auth/credentials.ts';
-import { type Endpoint, endpointKey } from './endpoint.ts';
+import { type Buckets, createBucketQuestions, noBuckets } from './buckets.ts';
+import type { Endpoint } from './endpoint.ts';
 import { type BreakerChange, createHealth, type HostHealth } from './health/health.ts';
 import { createPing } from './health/ping.ts';
 import { createHostSettings } from './host-settings.ts';
@@ -24,7 +23,7 @@ import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
 import type { Attempt } from './outcome.ts';
-import { withoutPeers } from './peer-endpoints.ts';
+import { createQuestions } from './questions.ts';
 import { createBlobs } from './registry/blobs.ts';
 import { catalogueProbe, createCatalogue } from './registry/catalogue.ts';
 import { createManifests } from './registry/manifests.ts';
@@ -32,7 +31,7 @@ import { createPeerClient, type PeerHeaders } from './registry/peer-client.ts';
 import { createReferrers } from './registry/referrers.ts';
 import { createRegistryClient } from './registry/registry-client.ts';
 import { createTagList } from './registry/tag-list.ts';
-import type { Answer, EndpointHealth, Upstream } from './upstream.ts';
+import type { EndpointHealth, Upstream } from './upstream.ts';
 import { createUpstreamMemory, type UpstreamMemory } from './upstream-memory.ts';
 
 export interface UpstreamDeps {
@@ -56,6 +55,8 @@ export interface UpstreamDeps {
   readonly onBreaker?: (change: BreakerChange) => void;
   /** Called when a password_file or identity_token_file becomes unusable, and its last good secret is used for some seconds. */
   readonly onSecretRewrite?: (file: string, problem: string) => void;
+  /** Buckets in front of mirrors and source. Default: none. */
+  readonly buckets?: Buckets | undefined;
   /** What earlier configurations have learnt of hosts. Default: nothing. */
   readonly memory?: UpstreamMemory;
 }
@@ -71,7 +72,7 @@ export interface UpstreamOptions {
 
 /** Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Upstream {
-  const { clock, blocks, memory = createUpstreamMemory({ clock }) } = deps;
+  const { clock, blocks, memory = createUpstreamMemory({ clock }), buckets = noBuckets } = deps;
   const { rateLimits, lookups } = memory;
   const { upstream: config } = options;
   const settings = createHostSettings(config);
@@ -103,7 +104,8 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     onRewrite: deps.onSecretRewrite,
   });
   const schemes = createSchemes({ sender, addressScopeOf: settings.addressScope, clock });
-  const ping = createPing({ sender, schemes, settings, clock });
+  const atBuckets = createBucketQuestions(buckets, clock);
+  const ping = atBuckets.ping(createPing({ sender, schemes, settings, clock }));
   const health = createHealth({ clock, ping, records: memory.hosts, onChange: deps.onBreaker });
   const client = createRegistryClient({
     sender,
@@ -131,22 +133,11 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
   const referrers = createReferrers({ client, settings, clock });
   const catalogue = createCatalogue({ client, settings, clock });
 
-  async function ask<T>(
-    reference: Reference,
-    question: Ask<T>,
-    askOptions: QuestionOptions = {},
-    discard?: (value: T) => void,
-  ): Promise<Answer<T>> {
-    const all = deps.endpoints(reference);
-    const endpoints = askOptions.peers === false ? withoutPeers(all) : all;
-    if (config.offline) return offlineAnswer(endpoints);
-    return askInOrder(
-      endpoints,
-      question,
-      { health, clock, budget: config.totalTimeout, onAttempt: deps.onAttempt, onFault: deps.onFault },
-      { ...askOptions, ...(discard && { discard }) },
-    );
-  }
+  const { ask, isInBucket } = createQuestions({
+    ...{ endpoints: deps.endpoints, buckets, atBuckets, health, clock, upstream: config },
+    onAttempt: deps.onAttempt,
+    onFault: deps.onFault,
+  });
 
   return {
     endpoints: deps.endpoints,
@@ -156,17 +147,19 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       const asked = endpoints.filter(({ blockedBy }) => blockedBy === undefined);
       return asked.length > 0 && asked.every((endpoint) => health.state(endpoint) === 'open');
     },
-    getManifest: (reference, askOptions) => ask(reference, manifests.get, { ...askOptions, maySpool: true }),
+    getManifest: (reference, askOptions) =>
+      ask(reference, atBuckets.manifest(manifests.get), { ...askOptions, maySpool: true }),
     headManifest: (reference, askOptions) => ask(reference, manifests.head, askOptions),
     headBlob: (reference, digest, askOptions) =>
       ask(byDigest(reference, digest), blobs.head(digest), askOptions),
     openBlob: (reference, digest, range, askOptions) =>
       ask(
         byDigest(reference, digest),
-        blobs.open(digest, range),
+        atBuckets.blob(digest, range, blobs.open(digest, range)),
         { ...askOptions, maySpool: true },
         ({ body }) => body.cancel(),
       ),
+    isInBucket,
     listTags: (reference, askOptions) => ask(reference, tags, askOptions),
     listRepositories: ({ registry, under }, askOptions) =>
       ask({ registry, repository: `${under}${catalogueProbe}` as Repository }, catalogue(under), {
@@ -177,6 +170,10 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
       ask(byDigest(reference, subject), referrers(subject), askOptions),
     report(endpoint, fault, reason) {
       if (fault === 'unreachable') health.faulted(endpoint, reason);
+      const { store, reference } = endpoint;
+      if (store !== undefined && reference.digest && fault === 'invalid') {
+        buckets.distrust(store, reference.digest);
+      }
     },
     health: () => stateOfHosts(health.list(), rateLimits),
     fetchJson: createFetchJson({ sender, settings, clock }),
@@ -220,14 +217,3 @@ function byDigest({ registry, repository }: Reference, digest: Digest): Referenc
 }
 
 const postOffline: Upstream['post'] = async () => ({ ok: false, reason: 'upstream.offline is set' });
-
-function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
-  const trail = endpoints.map((endpoint) => ({
-    endpoint: endpointKey(endpoint),
-    role: endpoint.role,
-    outcome: 'skipped' as const,
-    reason: 'upstream.offline is set',
-    ms: 0,
-  }));
-  return { ok: false, verdict: { kind: 'offline' }, trail };
-}

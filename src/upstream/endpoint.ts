@@ -1,8 +1,8 @@
 /** One place to ask for one image: what rewriting a reference to a mirror's or the source's location gives. */
 import { type Reference, referenceName } from '../oci/reference.ts';
 
-/** A mirror of an entry of registries.conf, or its location; or another replica of this program (`[cluster]`). */
-export type EndpointRole = 'mirror' | 'source' | 'peer';
+/** A mirror of an entry of registries.conf, or its location; another replica of this program (`[cluster]`); a bucket (`[[store]]`). */
+export type EndpointRole = 'mirror' | 'source' | 'peer' | 'store';
 
 export interface Endpoint {
   /** As this endpoint knows the image; tag and digest as asked. */
@@ -21,6 +21,8 @@ export interface Endpoint {
   readonly isForCatalogue?: true;
   /** Every request to this endpoint carries it as `?ns=`: the endpoint is a proxy that learns from it which registry is meant. */
   readonly namespaceProxy?: string;
+  /** Name of the `[[store]]` block; of buckets alone. */
+  readonly store?: string;
   /** How a peer is reached; of peers alone. */
   readonly peer?: PeerAddress;
 }

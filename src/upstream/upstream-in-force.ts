@@ -118,6 +118,7 @@ function wayOf(upstream: Upstream, reference: Reference): string {
 
 /** One that is no longer an endpoint of the image may finish, unless its own name is blocked. */
 function mayGoOn(upstream: Upstream, reference: Reference, endpoint: Endpoint): boolean {
+  if (endpoint.role === 'store') return true;
   if (upstream.isOffline) return false;
   const key = endpointKey(endpoint);
   const listed = endpointsOf(upstream, reference).find((one) => endpointKey(one) === key);

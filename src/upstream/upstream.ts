@@ -42,6 +42,8 @@ export interface Upstream {
     range: OpenRange,
     options?: AskOptions,
   ): Promise<Answer<OpenedBlob>>;
+  /** Whether a bucket has the content; asks for it within a second. It says nothing of what the image may serve. */
+  isInBucket(reference: Reference, digest: Digest): Promise<boolean>;
   /** All pages joined, capped. */
   listTags(reference: Reference, options?: AskOptions): Promise<Answer<readonly string[]>>;
   /**
@@ -88,6 +90,8 @@ export type Posted =
 export interface AskOptions {
   /** False: peers of the cluster are not asked, since one of them asks. */
   readonly peers?: false;
+  /** Buckets are asked before mirrors and source, or alone. For content by digest that the image may serve: a bucket gives no link. */
+  readonly buckets?: 'first' | 'only' | undefined;
   /** endpointKey of the endpoint to ask first, before its turn: the one that gave the manifest. */
   readonly prefer?: string | undefined;
   /** endpointKeys that are not asked. */
@@ -114,7 +118,8 @@ export type Answer<T> =
 export type Verdict =
   /** `isLocal`: no endpoint may be asked for this image, and it is not here. */
   | { readonly kind: 'notFound'; readonly isLocal?: true }
-  | { readonly kind: 'unavailable' }
+  /** `isLocal`: only buckets may be asked for it, and not all of them could tell. */
+  | { readonly kind: 'unavailable'; readonly isLocal?: true }
   | { readonly kind: 'offline' }
   | { readonly kind: 'rateLimited' /** epoch ms */; readonly until: number };
 

@@ -7,7 +7,7 @@
  *                                        (no registry can have such a tag: conformance suite, "pull")
  *   every endpoint answered 404          404
  *   one failed in another way            502: the image may exist there
- *   offline, rate limited                503. Never 429 and no Retry-After: podman would wait for minutes instead of going
+ *   offline, rate limited, in a bucket   503. Never 429 and no Retry-After: podman would wait for minutes instead of going
  *                                        on to its next endpoint
  *   a method other than GET and HEAD     405
  *   a request of this very server        508
@@ -105,6 +105,12 @@ function failureOf(
         words: verdict.isLocal ? 'is not here' : 'is unknown to every endpoint',
       };
     case 'unavailable':
+      if (verdict.isLocal)
+        return {
+          status: 503,
+          code: 'UNAVAILABLE',
+          words: 'is kept in a bucket, and no bucket could give it',
+        };
       return { status: 502, code: 'UNAVAILABLE', words: `is not cached, and ${whyUnavailable(trail)}` };
     case 'offline': {
       const words = 'is not cached, and this server is offline (upstream.offline in entrepot.toml)';

@@ -9,7 +9,8 @@
  *   tooManyUploads    429 TOOMANYREQUESTS
  *   full              403 DENIED
  *   unknownContent    400 MANIFEST_BLOB_UNKNOWN  one error for each
- *   slow              503 UNAVAILABLE            the only one that is better another time
+ *   slow              503 UNAVAILABLE            it is better another time
+ *   notDurable        503 UNAVAILABLE            with Retry-After: a bucket may work again
  *   immutable         409 DENIED
  *   disabled          405 UNSUPPORTED            deletion; also of what was not pushed here
  */
@@ -23,7 +24,12 @@ type Failure = Exclude<UploadFailure | ManifestFailure, { kind: 'outOfOrder' | '
 /** The answer to a failure that leaves no session to go on with. */
 export function pushFailureAnswer(failure: Failure): Answer {
   const [status, ...errors] = describe(failure);
-  return errorsAnswer(status, errors, failure.kind === 'slow' ? { 'Retry-After': '60' } : undefined);
+  return errorsAnswer(status, errors, retryOf(failure));
+}
+
+function retryOf(failure: Failure): Record<string, string> | undefined {
+  if (failure.kind === 'slow') return { 'Retry-After': '60' };
+  return failure.kind === 'notDurable' ? { 'Retry-After': `${failure.retryAfter}` } : undefined;
 }
 
 function describe(failure: Failure): [number, OciError, ...OciError[]] {
@@ -78,6 +84,10 @@ function describe(failure: Failure): [number, OciError, ...OciError[]] {
       const [first = 'content'] = failure.digests;
       const message = `${first} is still on its way from its registry: push the manifest again in some minutes`;
       return [503, { code: 'UNAVAILABLE', message, detail: { digests: failure.digests } }];
+    }
+    case 'notDurable': {
+      const message = `the push is not durable yet: ${failure.reason}`;
+      return [503, { code: 'UNAVAILABLE', message }];
     }
     case 'immutable': {
       const { tag, digest } = failure;

@@ -20,6 +20,7 @@ import type { Tag } from '../../oci/reference.ts';
 import type { BlobTarget, ImageName, ManifestTarget } from '../../routing/target.ts';
 import { byBytes, page } from '../list-tags.ts';
 import type { CacheResult, Pull, Pulled } from '../pull.ts';
+import type { Recall } from '../recall.ts';
 import { openStoredBlob } from '../stored-blob.ts';
 import { verdictText } from '../verdict-text.ts';
 import { createHostedReferrers } from './hosted-referrers.ts';
@@ -28,6 +29,8 @@ export interface HostedPullDeps {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
   readonly cache: Pick<Cache, 'tag' | 'manifest' | 'open'>;
+  /** Hosted content that is in a bucket. */
+  readonly recall: Recall;
   readonly content: Pick<HostedContent, 'tags' | 'importedTags' | 'referrersOf' | 'knows' | 'isPushed'>;
 }
 
@@ -46,9 +49,15 @@ function hit<T>(value: T): Pulled<T> {
   return { found: true, value, cache: 'hit', trail: [] };
 }
 
+function byDigest(target: ManifestTarget | BlobTarget, digest: Digest): ManifestTarget | BlobTarget {
+  if (target.kind === 'blob') return target;
+  const { registry, repository } = target.reference;
+  return { ...target, reference: { registry, repository, digest } };
+}
+
 /** The first rule that matches an image counts. */
 export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[]): Pull {
-  const { pull, cache, content } = deps;
+  const { pull, cache, content, recall } = deps;
   const ruleOf = createPushRules(rules);
   const modeOf = ({ name }: ImageName) => ruleOf(name)?.mode;
   const referrers = createHostedReferrers({ cache, content });
@@ -83,6 +92,11 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const digest = tag === undefined ? reference.digest : await hostedTag(image.name, tag);
       const manifest = digest && (await cache.manifest(image.name, digest));
       if (manifest) return hit(manifest);
+      if (digest !== undefined && (mode === 'local' || tag !== undefined)) {
+        const recalled = await recall.manifest(target, digest);
+        // What a hosted tag means, endpoints do not know: they are asked where no bucket has it, and not where none can tell.
+        if (mode === 'local' || recalled.found || recalled.verdict.kind !== 'notFound') return recalled;
+      }
       return mode === 'local' ? absent : pull.manifest(target);
     },
 
@@ -90,7 +104,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const { image, digest } = target;
       if (modeOf(image) !== 'local') return pull.headBlob(target);
       const stored = await openStoredBlob(cache, image.name, digest);
-      if (!stored) return absent;
+      if (!stored) return recall.headBlob(target);
       stored.value.close();
       return hit({ digest, size: stored.value.size });
     },
@@ -99,7 +113,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const { image, digest } = target;
       if (modeOf(image) !== 'local') return pull.blob(target);
       // Not by way of `pull`, which asks endpoints when the file turns out to be damaged.
-      return (await openStoredBlob(cache, image.name, digest)) ?? absent;
+      return (await openStoredBlob(cache, image.name, digest)) ?? recall.blob(target);
     },
 
     async ensure(target, options) {
@@ -109,6 +123,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const digest = await hostedDigest(target);
       const size = digest && (await storedSize(target.kind, image.name, digest));
       if (digest && size !== undefined) return { ok: true, how: 'here', digest, size, trail: [] };
+      const recalled = digest && (await recall.ensure(byDigest(target, digest), options));
+      if (recalled?.ok) return recalled;
       if (mode === 'overlay') return pull.ensure(target, options);
       const verdict = { kind: 'notFound', isLocal: true } as const;
       return { ok: false, how: 'missing', reason: verdictText(verdict, []), verdict, trail: [] };

@@ -32,6 +32,7 @@ test('a transfer is let go when it cannot be found out whether the image may hav
   };
   const upstream: Partial<Upstream> = {
     endpoints: () => [],
+    isInBucket: async () => false,
     headBlob: () => Promise.reject(new Error('the configuration makes no valid name of it')),
   };
   const { get } = createPullBlob({

@@ -6,7 +6,7 @@ import { mediaTypes } from '../../../src/oci/media-types.ts';
 import { createPushManifest } from '../../../src/push/push-manifest.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { manifests } from './push-universe.ts';
-import { imageName } from './push-world.ts';
+import { imageName, onDiskAlone } from './push-world.ts';
 
 const content = {
   manifest: async () => undefined,
@@ -20,6 +20,7 @@ describe('a pushed manifest of which endpoints give the rest slowly', () => {
   it('is answered after ten minutes: a later push may find it', async () => {
     const clock = createManualClock();
     const putManifest = createPushManifest({
+      durable: onDiskAlone,
       content,
       clock,
       takeUpstream: (_image, _child, _kept, signal) =>
@@ -36,7 +37,12 @@ describe('a pushed manifest of which endpoints give the rest slowly', () => {
 
   it('is answered at once where they have none of it, and no timer is left', async () => {
     const clock = createManualClock();
-    const putManifest = createPushManifest({ content, clock, takeUpstream: async () => false });
+    const putManifest = createPushManifest({
+      content,
+      clock,
+      durable: onDiskAlone,
+      takeUpstream: async () => false,
+    });
     assert.deepEqual(await putManifest(imageName('up.test/app'), pushed, rule), {
       kind: 'unknownContent',
       digests: lists,

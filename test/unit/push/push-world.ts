@@ -12,6 +12,7 @@ import type { Reference } from '../../../src/oci/reference.ts';
 import { createPull } from '../../../src/pull/create-pull.ts';
 import { createHostedPull } from '../../../src/pull/hosted/hosted-pull.ts';
 import { createPush } from '../../../src/push/create-push.ts';
+import type { Durable } from '../../../src/push/durable.ts';
 import { createTakeUpstream } from '../../../src/push/take-upstream.ts';
 import { openUploads } from '../../../src/push/uploads.ts';
 import type { ImageName } from '../../../src/routing/target.ts';
@@ -83,11 +84,15 @@ export async function openWorld({ data, hasher, origin, rules, maxSize, quota }:
 
   function underRules(inOrder: readonly PushRule[]) {
     const plain = createPull({ cache, upstream, inForce, transfers, clock, log }, freshness);
-    const pull = createHostedPull({ pull: plain, cache, content: cache.hosted }, inOrder);
+    const { recall } = plain;
+    const pull = createHostedPull({ pull: plain, recall, cache, content: cache.hosted }, inOrder);
     const takeUpstream = createTakeUpstream({ pull, content: cache.hosted });
     return {
       pull,
-      push: createPush({ content: cache.hosted, uploads, takeUpstream, clock, onStored() {} }, inOrder),
+      push: createPush(
+        { content: cache.hosted, uploads, takeUpstream, durable: onDiskAlone, clock, onStored() {} },
+        inOrder,
+      ),
     };
   }
 
@@ -107,6 +112,9 @@ export async function openWorld({ data, hasher, origin, rules, maxSize, quota }:
   };
 }
 
+/** No bucket is configured. */
+export const onDiskAlone: Durable = { stored: async () => undefined, bytes: async () => undefined };
+
 function upstreamOf(origin: Origin): Upstream {
   const endpoint = endpointAt('up.test');
   const absent = { ok: false, verdict: { kind: 'notFound' }, trail: [] } as const;
@@ -120,6 +128,7 @@ function upstreamOf(origin: Origin): Upstream {
     endpoints: ({ registry }: Reference) => (registry === 'up.test' ? [endpoint] : []),
     listRepositories: notAsked,
     isOffline: false,
+    isInBucket: async () => false,
     isDown: () => false,
     hasAnswered: () => true,
     getManifest(reference: Reference) {

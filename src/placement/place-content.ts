@@ -1,0 +1,125 @@
+/**
+ * What one placement needs:
+ *
+ *   wanted ... a copy: the file that is here, verified; else the object of another bucket, hashed on the way
+ *   doubted .. a look: the object is read and hashed. If it is wrong, it is replaced once there is a right copy
+ *
+ * Where no copy is left anywhere there is nothing to do: the placement is forgotten.
+ */
+import type { Copies } from '../cache/copies.ts';
+import type { Placement, PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Pace } from '../lib/flow/pace.ts';
+import { reasonOf, systemCode } from '../lib/thrown.ts';
+import { contentKey } from '../stores/content-key.ts';
+import { type ObjectSource, StoreError } from '../stores/object-store.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Bucket } from './bucket.ts';
+import type { PutContent } from './put-content.ts';
+import type { QueueDeps } from './queue.ts';
+import type { Stage, Staged } from './stage.ts';
+
+export interface PlaceContentDeps {
+  /** Nearest first. */
+  readonly buckets: readonly Bucket[];
+  readonly placements: PlacementStore;
+  readonly copies: Copies;
+  readonly stage: Stage;
+  readonly put: PutContent;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Pick<Log, 'info' | 'error'>;
+  /** Of uploads to the bucket. */
+  readonly paceOf: (bucket: Bucket) => Pace;
+  readonly stop: AbortSignal;
+}
+
+const firstRetry = 5_000;
+const longestRetry = 3_600_000;
+
+/** A verified copy of a content. */
+type Source = ObjectSource & { close(): void | Promise<void> };
+
+/** The function rejects when the index cannot be read or written. */
+export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
+  const { placements, copies, stage, put, clock, log, stop } = deps;
+
+  async function place(bucket: Bucket, placement: Placement): Promise<void> {
+    const { digest } = placement;
+    if (!bucket.isFor(await copies.imagesOf(digest))) return placements.skip(placement, clock.now());
+    const isDoubted = placement.state === 'doubted';
+    if (isDoubted) {
+      const own = await stage.bring(bucket, digest, stop);
+      if (own === 'noRoom') throw new StoreError('unreachable', 'there is no room to look at the object');
+      if (typeof own === 'object') {
+        await own.close();
+        return placements.placed(placement, own.size, clock.now());
+      }
+    }
+    const source = await copyOf(bucket, placement);
+    if (!source) return nowhere(placement);
+    try {
+      await deps.paceOf(bucket).take(source.size);
+      if (isDoubted) await bucket.store.delete(contentKey(digest), stop);
+      await put(bucket, digest, source);
+      if (isDoubted)
+        log.info({ event: 'placement.replaced', digest, store: bucket.name }, 'a wrong object was replaced');
+    } finally {
+      await source.close();
+    }
+  }
+
+  async function copyOf(bucket: Bucket, { digest }: Placement): Promise<Source | undefined> {
+    const here = await copies.open(digest);
+    if (here) {
+      if (await here.verify()) return here;
+      here.close();
+    }
+    const known = await placements.of(digest);
+    const having = new Set(known.filter(({ state }) => state === 'placed').map(({ store }) => store));
+    let failure: unknown;
+    for (const other of deps.buckets) {
+      if (other === bucket || !having.has(other.name)) continue;
+      const brought = await bring(other, digest).catch((error: unknown) => {
+        failure = error;
+        return undefined;
+      });
+      if (brought) return brought;
+    }
+    if (failure !== undefined) throw failure;
+    return undefined;
+  }
+
+  /** From another bucket. What it has not, or has wrong, is noted there. */
+  async function bring(other: Bucket, digest: Placement['digest']): Promise<Staged | undefined> {
+    const brought = await stage.bring(other, digest, stop);
+    if (typeof brought === 'object') return brought;
+    if (brought === 'noRoom') throw new StoreError('unreachable', 'there is no room for a copy on the way');
+    const state = brought === 'absent' ? 'wanted' : 'doubted';
+    await placements.repair({ digest, store: other.name }, state, 0, clock.now());
+    return undefined;
+  }
+
+  async function nowhere(placement: Placement): Promise<void> {
+    const { digest, store } = placement;
+    if (await copies.isHosted(digest))
+      log.error(
+        { event: 'placement.nowhere', digest, store },
+        'a hosted content is neither here nor in a bucket',
+      );
+    await placements.forget(placement);
+  }
+
+  return async (bucket, placement) => {
+    try {
+      await place(bucket, placement);
+    } catch (error) {
+      if (stop.aborted) return;
+      // A failure of the index is told to the caller; of files and buckets, the next try may know better.
+      if (!(error instanceof StoreError) && !/^E[A-Z]+$/.test(systemCode(error) ?? '')) throw error;
+      const backoff = Math.min(longestRetry, firstRetry * 2 ** placement.tries);
+      const due = clock.now() + Math.round(backoff * (1 + deps.random() / 4));
+      await placements.failed(placement, reasonOf(error), due);
+    }
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * Where contents are besides the local disk: in buckets, nearest first.
+ *
+ *   reads ..... endpoints in front of mirrors and source (`bucket-reads.ts`)
+ *   writes .... behind: a queue for each bucket (`queue.ts`, `place-content.ts`); pushes before their answer (`secure.ts`)
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Copies } from '../cache/copies.ts';
+import type { HostedContent } from '../cache/hosted-content.ts';
+import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { Hasher } from '../lib/bytes/hasher.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createPace, type Pace } from '../lib/flow/pace.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Buckets } from '../upstream/buckets.ts';
+import { type Bucket, type BucketSettings, createBucket } from './bucket.ts';
+import { createBucketReads } from './bucket-reads.ts';
+import { createPlaceContent } from './place-content.ts';
+import { createPutContent } from './put-content.ts';
+import { createQueue, type Queue } from './queue.ts';
+import { createSecure, type Secure } from './secure.ts';
+import { createStage } from './stage.ts';
+
+export interface PlacementDeps {
+  readonly cache: {
+    readonly placements: PlacementStore;
+    readonly copies: Copies;
+    readonly hosted: Pick<HostedContent, 'reserve' | 'writeFailed'>;
+    whenStored(listener: () => void): void;
+  };
+  readonly hasher: Hasher;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** A try to place a content is over, and its bytes. */
+  readonly tried: (store: string, result: 'stored' | 'present' | 'failed', bytes: number) => void;
+}
+
+/** A bucket of the configuration. */
+export interface ConfiguredBucket extends BucketSettings {
+  readonly store: ObjectStore;
+}
+
+export interface Placement {
+  /** Nearest first. */
+  readonly buckets: readonly Bucket[];
+  readonly reads: Buckets;
+  readonly secure: Secure;
+  /** Begins to do what the index says is to be done. */
+  start(): void;
+  /** Resolves when what was under way is over; the buckets are closed then. */
+  stop(): Promise<void>;
+}
+
+/** Contents that are looked at in one turn when a bucket is filled with what is here. */
+const fillAtOnce = 200;
+
+/** `folder`: for contents on their way between buckets. Nothing happens before `start`. */
+export function createPlacement(
+  deps: PlacementDeps,
+  configured: readonly ConfiguredBucket[],
+  folder: string,
+): Placement {
+  const { cache, clock, random, log, tried } = deps;
+  const { placements, copies } = cache;
+  const stopping = new AbortController();
+  const stop = stopping.signal;
+  const buckets = configured.map(({ store, ...settings }) => createBucket(store, settings, { clock, log }));
+  const paces = new Map<Bucket, Pace>(
+    buckets.map((bucket) => [bucket, createPace(clock, { perSecond: bucket.uploadRate, signal: stop })]),
+  );
+  const put = createPutContent({ placements, clock, tried, stop });
+  const stage = createStage({ hasher: deps.hasher, content: cache.hosted }, folder);
+  const place = createPlaceContent({
+    ...{ buckets, placements, copies, stage, put, clock, random, log, stop },
+    paceOf: (bucket) => paces.get(bucket) ?? unbounded,
+  });
+  const queues = new Map<string, Queue>(
+    buckets.map((bucket) => [bucket.name, createQueue(bucket, { placements, clock, log, place })]),
+  );
+  function wakeAll(): void {
+    for (const queue of queues.values()) queue.wake();
+  }
+
+  let filling: Promise<void> | undefined;
+
+  /** What was stored before the bucket was configured, or before the index was lost, is wanted there too. */
+  async function fill(): Promise<void> {
+    for (const { name } of buckets) {
+      let last: Digest | undefined;
+      do {
+        last = await placements.fill(name, last, fillAtOnce, clock.now());
+        queues.get(name)?.wake();
+        await turn();
+      } while (last !== undefined && !stop.aborted);
+    }
+  }
+
+  return {
+    buckets,
+    reads: createBucketReads({
+      ...{ buckets, placements, clock, log },
+      wake: (store) => queues.get(store)?.wake(),
+    }),
+    secure: createSecure({ buckets, placements, copies, put, clock }),
+    start() {
+      if (buckets.length === 0) return;
+      cache.whenStored(wakeAll);
+      wakeAll();
+      filling = fill().catch((err: unknown) =>
+        log.error(
+          { event: 'placement.indexUnwritable', err },
+          'contents could not be looked through for buckets',
+        ),
+      );
+    },
+    async stop() {
+      stopping.abort();
+      await filling;
+      await Promise.all([...queues.values()].map((queue) => queue.stop()));
+      await Promise.all(buckets.map(({ store }) => store.close()));
+    },
+  };
+}
+
+const unbounded: Pace = { take: async () => {} };

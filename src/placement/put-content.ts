@@ -1,0 +1,64 @@
+/** One content into one bucket, and the note that it is there. */
+import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { Clock } from '../lib/clock.ts';
+import { SingleFlight } from '../lib/flow/single-flight.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
+import { maxManifestBytes } from '../oci/manifest.ts';
+import { contentKey } from '../stores/content-key.ts';
+import { type ObjectSource, StoreError } from '../stores/object-store.ts';
+import type { Bucket } from './bucket.ts';
+
+export interface PutDeps {
+  readonly placements: Pick<PlacementStore, 'placed'>;
+  readonly clock: Clock;
+  /** Aborted when the server stops. */
+  readonly stop: AbortSignal;
+  /** A try to place a content is over, and its bytes. */
+  readonly tried: (store: string, result: 'stored' | 'present' | 'failed', bytes: number) => void;
+}
+
+/** ms without which no upload is given up, and the slowest rate in bytes per ms. A client of a bucket has closer bounds of its own. */
+const leastTime = 60_000;
+const slowest = 64;
+
+/** Resolves when the content is durable in the bucket, and noted. */
+export type PutContent = (bucket: Bucket, digest: Digest, source: ObjectSource) => Promise<void>;
+
+/**
+ * A content that is on its way to the bucket already is waited for. The function rejects with a StoreError, with what the index says, or
+ * with the reason of `stop`.
+ */
+export function createPutContent(deps: PutDeps): PutContent {
+  const flights = new SingleFlight<void>();
+  return (bucket, digest, source) =>
+    flights.run(`${bucket.name} ${digest}`, () => put(deps, bucket, digest, source));
+}
+
+async function put(
+  { placements, clock, tried, stop }: PutDeps,
+  bucket: Bucket,
+  digest: Digest,
+  source: ObjectSource,
+): Promise<void> {
+  const { name, store } = bucket;
+  const late = new AbortController();
+  const timer = clock.after(leastTime + source.size / slowest, () =>
+    late.abort(new StoreError('unreachable', `${name}: the upload took too long`)),
+  );
+  // The digest of a signed manifest of schema 1 is not that of its bytes. What is small is hashed once more.
+  const isNamedByHash = digestAlgorithm(digest) === 'sha256' && source.size > maxManifestBytes;
+  const named = isNamedByHash ? { ...source, sha256: digestHex(digest) } : source;
+  try {
+    const result = await store.put(contentKey(digest), named, AbortSignal.any([stop, late.signal]));
+    tried(name, result, source.size);
+  } catch (error) {
+    stop.throwIfAborted();
+    tried(name, 'failed', source.size);
+    bucket.failed(error);
+    throw error;
+  } finally {
+    timer.cancel();
+  }
+  bucket.worked();
+  await placements.placed({ digest, store: name }, source.size, clock.now());
+}

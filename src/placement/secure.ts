@@ -1,0 +1,151 @@
+/**
+ * A push is answered once its content is in enough buckets. The nearest ones that work are taken first; one that takes long gets the next
+ * one beside it, and one that fails is replaced by it.
+ *
+ *   eu --10 s, no end yet--> us beside it --the first end counts--> 201; the other one goes on behind
+ */
+import type { Copies } from '../cache/copies.ts';
+import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { reasonOf } from '../lib/thrown.ts';
+import type { Digest } from '../oci/digest.ts';
+import { bytesSource, type ObjectSource } from '../stores/object-store.ts';
+import type { Bucket } from './bucket.ts';
+import type { PutContent } from './put-content.ts';
+
+export interface SecureDeps {
+  /** Nearest first. */
+  readonly buckets: readonly Bucket[];
+  readonly placements: PlacementStore;
+  readonly copies: Pick<Copies, 'open'>;
+  readonly put: PutContent;
+  readonly clock: Clock;
+}
+
+/** `retryAfter`: seconds. */
+export type Secured =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly reason: string; readonly retryAfter: number };
+
+export interface Secure {
+  /** The buckets for the image. */
+  count(image: string): number;
+  /** A content that is stored here. `copies`: buckets that have to have it. */
+  stored(image: string, digest: Digest, copies: number): Promise<Secured>;
+  bytes(image: string, digest: Digest, bytes: Uint8Array, copies: number): Promise<Secured>;
+}
+
+/** ms after which the next bucket is asked beside one, and the bytes of a content that add a ms. */
+const hedgeTime = 10_000;
+const hedgeBytes = 10_000;
+/** Seconds. */
+const retryAfter = 30;
+
+/** Both functions reject with what the index says, and with bugs. */
+export function createSecure(deps: SecureDeps): Secure {
+  const { placements, copies: stored } = deps;
+
+  async function missing(image: string, digest: Digest, wanted: number) {
+    const meant = deps.buckets.filter((bucket) => bucket.isFor([image]));
+    const known = await placements.of(digest);
+    const having = new Set(known.filter(({ state }) => state === 'placed').map(({ store }) => store));
+    const left = meant.filter(({ name }) => !having.has(name));
+    // One that fails is tried all the same, after the others.
+    const inOrder = left.toSorted((a, b) => Number(a.pausedFor() > 0) - Number(b.pausedFor() > 0));
+    const there = meant.length - left.length;
+    return { buckets: inOrder, number: Math.max(0, wanted - there), there };
+  }
+
+  async function secure(
+    { buckets, number, there }: Awaited<ReturnType<typeof missing>>,
+    digest: Digest,
+    source: ObjectSource,
+    over: () => void,
+  ): Promise<Secured> {
+    const wait = hedgeTime + source.size / hedgeBytes;
+    const put = (bucket: Bucket) => deps.put(bucket, digest, source);
+    const { reached, reasons } = await firstOf({ buckets, number, wait, put, over }, deps.clock);
+    if (reached >= number) return { ok: true };
+    const reason = `the content is in ${there + reached} buckets and has to be in ${there + number}`;
+    return { ok: false, reason: [reason, ...reasons].join('; '), retryAfter };
+  }
+
+  return {
+    count: (image) => deps.buckets.filter((bucket) => bucket.isFor([image])).length,
+    async stored(image, digest, wanted) {
+      const plan = await missing(image, digest, wanted);
+      if (plan.number === 0) return { ok: true };
+      const copy = await stored.open(digest);
+      if (!copy) return { ok: false, reason: 'its file is not here any more', retryAfter };
+      // It stays open for a bucket that takes longer than the others.
+      return secure(plan, digest, copy, () => copy.close());
+    },
+    async bytes(image, digest, bytes, wanted) {
+      const plan = await missing(image, digest, wanted);
+      return plan.number === 0 ? { ok: true } : secure(plan, digest, bytesSource(bytes), () => {});
+    },
+  };
+}
+
+interface Race {
+  readonly buckets: readonly Bucket[];
+  /** Buckets that are wanted. */
+  readonly number: number;
+  /** ms after which one more is begun. */
+  readonly wait: number;
+  readonly put: (bucket: Bucket) => Promise<void>;
+  /** Called once all that was begun is over. */
+  readonly over: () => void;
+}
+
+/** Puts into as many buckets as are wanted, or tells why not. What is under way then goes on. */
+function firstOf(
+  { buckets, number, wait, put, over }: Race,
+  clock: Clock,
+): Promise<{ reached: number; reasons: readonly string[] }> {
+  const { promise, resolve } = Promise.withResolvers<{ reached: number; reasons: readonly string[] }>();
+  const waiting = [...buckets];
+  const reasons: string[] = [];
+  let reached = 0;
+  let running = 0;
+  let timer: Timer | undefined;
+
+  function start(): void {
+    const bucket = waiting.shift();
+    if (!bucket) return;
+    running += 1;
+    put(bucket)
+      .then(
+        () => {
+          reached += 1;
+        },
+        (error: unknown) => {
+          reasons.push(reasonOf(error));
+          if (reached < number) start();
+        },
+      )
+      .finally(() => {
+        running -= 1;
+        settle();
+      });
+  }
+
+  function settle(): void {
+    if (reached < number && running > 0) return;
+    timer?.cancel();
+    resolve({ reached, reasons });
+    if (running === 0) over();
+  }
+
+  function hedge(): void {
+    timer = clock.after(wait, () => {
+      start();
+      if (waiting.length > 0) hedge();
+    });
+  }
+
+  for (let at = 0; at < number; at += 1) start();
+  if (running === 0) settle();
+  else if (waiting.length > 0) hedge();
+  return promise;
+}
