@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns';
 import { type Cluster, createCluster } from '../cluster/cluster.ts';
 import type { ServerConfig } from '../config/config.ts';
+import { clusterSecret } from '../config/credentials/cluster-secret.ts';
 import { createSecretFiles } from '../config/credentials/secret-files.ts';
 import { thisMachine } from '../config/own-address.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -43,7 +44,7 @@ export function createLiveCluster(
         'the secret of the cluster cannot be read: in case it is being rewritten, the last one counts for some seconds',
       ),
   });
-  const secret = secretFile === undefined ? undefined : () => secrets.get(secretFile);
+  const secret = secretFile === undefined ? undefined : () => clusterSecret(secretFile, secrets.get);
   secret?.();
   let lastRefusal = Number.NEGATIVE_INFINITY;
 

@@ -3,8 +3,8 @@ import type { ClusterConfig } from '../config/cluster-config.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import { createMembers, type Members, type MembersDeps } from './members.ts';
-import { createRanking, scoreOf } from './ownership.ts';
-import type { Peer } from './peer.ts';
+import { createRanking, membersBefore, ranked, scoreOf } from './ownership.ts';
+import { type Peer, peerAt } from './peer.ts';
 import { createPeerProof, type PeerProof, type PeerProofDeps } from './peer-proof.ts';
 import { type Shard, shardCount, shardOf } from './shards.ts';
 
@@ -50,9 +50,7 @@ export function createCluster(
 
   /** The replicas that come before this one, best first. */
   function before(shard: Shard): readonly Peer[] {
-    const order = rank(shard);
-    const at = order.findIndex(({ id }) => id === members.self.id);
-    return at < 0 ? order : order.slice(0, at);
+    return membersBefore(rank(shard), members.self.id);
   }
 
   /** One that has failed is left out. One that may be probed is asked beside the next, and does not count. */
@@ -91,4 +89,14 @@ export function createCluster(
       ).length;
     },
   };
+}
+
+/** The peers that a replica asks for a reference if all are well; undefined where only DNS knows the members. */
+export function plannedPeers(
+  { peers, self, dns }: ClusterConfig,
+  reference: Reference,
+): readonly Peer[] | undefined {
+  if (dns !== undefined || self === undefined) return undefined;
+  const order = ranked(shardOf(reference), peers.map(peerAt));
+  return membersBefore(order, peerAt(self).id).slice(0, mostAsked);
 }

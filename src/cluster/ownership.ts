@@ -32,3 +32,12 @@ export function createRanking<Member extends { readonly id: string }>(members: r
     return order;
   };
 }
+
+/** Those that come before the member `id`; all where it is none of them. */
+export function membersBefore<Member extends { readonly id: string }>(
+  order: readonly Member[],
+  id: string,
+): readonly Member[] {
+  const at = order.findIndex((member) => member.id === id);
+  return at < 0 ? order : order.slice(0, at);
+}

@@ -12,6 +12,7 @@ import { whyNotOnHub } from '../oci/docker-hub.ts';
 import { hostOf, parseReference } from '../oci/reference.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
+import { clusterSecret } from './credentials/cluster-secret.ts';
 import { findProgram, helperProgram } from './credentials/credential-helper.ts';
 import { readSecretFile } from './credentials/secret-file.ts';
 import { readTokenKey } from './credentials/token-key.ts';
@@ -110,7 +111,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream, eventSenders, eventSinks }: ServerConfig,
+  { upstream, cluster, eventSenders, eventSinks }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -133,6 +134,7 @@ function checkSecrets(
     [...eventSenders, ...eventSinks].map(({ secretFile }) => secretFile),
     readSecretFile,
   );
+  readEach([cluster?.secretFile], clusterSecret);
   const { caFile } = upstream;
   if (caFile === undefined) return;
   attempt(findings.errors, () => {

@@ -128,7 +128,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     peers: createPeerClient({ sender, clock, headersFor: deps.peerHeaders ?? (() => ({})) }),
   });
   const manifests = createManifests({ client, settings, clock });
-  const blobs = createBlobs({ client, clock });
+  const blobs = createBlobs({ client, clock, ping });
   const tags = createTagList({ client, settings, clock });
   const referrers = createReferrers({ client, settings, clock });
   const catalogue = createCatalogue({ client, settings, clock });

@@ -7,6 +7,8 @@
 
 import { type ExplainedAccess, explainAccess } from '../../access/explain-access.ts';
 import type { Allowance } from '../../access/rights.ts';
+import { plannedPeers } from '../../cluster/cluster.ts';
+import { shardOf } from '../../cluster/shards.ts';
 import type { AccessRule, Config, PushRule } from '../../config/config.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
 import { readReference } from '../../config/named-images.ts';
@@ -19,6 +21,7 @@ import { createNamespaces } from '../../routing/namespaces.ts';
 import type { Endpoint } from '../../upstream/endpoint.ts';
 import { createEndpoints, mirrorsFor } from '../../upstream/endpoints.ts';
 import type { Attempt } from '../../upstream/outcome.ts';
+import { peerEndpoint } from '../../upstream/peer-endpoints.ts';
 import { errorAsJson } from '../output/result.ts';
 
 export interface Explanation {
@@ -35,6 +38,8 @@ export interface Explanation {
   readonly refusal: string | undefined;
   /** In the order in which they are asked. */
   readonly endpoints: readonly PlacedEndpoint[];
+  /** Of the reference, in a cluster. */
+  readonly shard: number | undefined;
   /** Mirrors of the entry that are not for this reference. */
   readonly leftOut: readonly LeftOut[];
 }
@@ -88,7 +93,7 @@ export function explain(given: string, options: LoadOptions, as?: string): Expla
 
 /** The value that `--json` prints. `attempts`: one for each endpoint, if they were asked. */
 export function explanationAsJson(
-  { reference, match, refusal, endpoints, pushRule, access }: Explanation,
+  { reference, match, refusal, endpoints, shard, pushRule, access }: Explanation,
   attempts?: readonly Attempt[],
 ): unknown {
   return {
@@ -106,6 +111,7 @@ export function explanationAsJson(
       ...(origin?.object && { from: { ...origin.object, file: origin.file, line: origin.line } }),
       ...attemptAsJson(attempts?.[index]),
     })),
+    ...(shard !== undefined && { shard }),
     ...(pushRule && { push: pushRule }),
     ...(access && { access: accessAsJson(access, pushRule) }),
   };
@@ -168,6 +174,8 @@ function explanationOf(given: string, reference: Reference, config: Config): Omi
     reference.repository,
   );
   const used = match && !isLocal ? mirrorsFor(match.entry, reference) : [];
+  const { cluster } = server;
+  const peers = (cluster && !isLocal && plannedPeers(cluster, reference)) || [];
   return {
     config,
     given,
@@ -175,11 +183,19 @@ function explanationOf(given: string, reference: Reference, config: Config): Omi
     match,
     pushRule,
     refusal: refusal?.message,
-    // The mirrors come first, in their order; the source follows.
-    endpoints: (isLocal ? [] : endpointsOf(reference)).map((endpoint, index) => {
-      const written = used[index] ?? match?.entry;
-      return { endpoint, origin: written?.origin, insecureOrigin: written?.insecureOrigin };
-    }),
+    shard: cluster && shardOf(reference),
+    endpoints: [
+      ...peers.map((peer) => ({
+        endpoint: peerEndpoint(peer, reference),
+        origin: undefined,
+        insecureOrigin: undefined,
+      })),
+      // The mirrors come first, in their order; the source follows.
+      ...(isLocal ? [] : endpointsOf(reference)).map((endpoint, index) => {
+        const written = used[index] ?? match?.entry;
+        return { endpoint, origin: written?.origin, insecureOrigin: written?.insecureOrigin };
+      }),
+    ],
     leftOut: (isLocal ? [] : (match?.entry.mirrors ?? []))
       .filter((mirror) => !used.includes(mirror))
       .map((mirror) => ({ mirror, reason: whyLeftOut(mirror) })),

@@ -18,14 +18,16 @@ import type { Explanation } from './explain.ts';
 export async function probe(explanation: Explanation, env: Environment): Promise<readonly Attempt[]> {
   const attempts: Attempt[] = [];
   for (const { endpoint } of explanation.endpoints) {
-    // The server contacts no endpoint of a refused registry, so neither does this.
-    attempts.push(
-      explanation.refusal === undefined
-        ? await ask(endpoint, explanation, env)
-        : untouched(endpoint, 'the registry is not listed'),
-    );
+    const reason = whyUntouched(endpoint, explanation);
+    attempts.push(reason === undefined ? await ask(endpoint, explanation, env) : untouched(endpoint, reason));
   }
   return attempts;
+}
+
+/** The server contacts no endpoint of a refused registry, so neither does this. */
+function whyUntouched({ role }: Endpoint, { refusal }: Explanation): string | undefined {
+  if (refusal !== undefined) return 'the registry is not listed';
+  return role === 'peer' ? 'a peer answers the servers of its cluster only' : undefined;
 }
 
 async function ask(

@@ -22,6 +22,7 @@ export interface EndpointConnection {
 
 /** Files that cannot be used are described, not thrown. */
 export async function describeConnection(endpoint: Endpoint, config: Config): Promise<EndpointConnection> {
+  if (endpoint.peer) return describePeer(endpoint, config);
   return {
     scheme: endpoint.insecure
       ? 'insecure: HTTPS without verification, then plain HTTP'
@@ -29,6 +30,21 @@ export async function describeConnection(endpoint: Endpoint, config: Config): Pr
     certificates: certificatesOf(endpoint, config),
     credentials: await credentialsOf(endpoint, config),
     proxy: proxyOf(endpoint, config),
+  };
+}
+
+function describePeer(endpoint: Endpoint, config: Config): EndpointConnection {
+  const { cluster, upstream } = config.server;
+  const isSecure = endpoint.location.startsWith('https:');
+  const { proxy } = createHostSettings(upstream).of(endpoint.host) ?? {};
+  return {
+    scheme: isSecure ? 'HTTPS, certificate verified' : 'plain HTTP',
+    certificates: isSecure ? certificatesOf(endpoint, config) : 'none',
+    credentials:
+      cluster?.secretFile === undefined
+        ? 'the client certificate of this replica'
+        : `requests signed with the secret in ${cluster.secretFile}`,
+    proxy: proxy === undefined ? 'none' : proxyOf(endpoint, config),
   };
 }
 

@@ -46,7 +46,7 @@ function rows(all: readonly Row[]): string[] {
   return all.map(([label, text]) => `   ${label.padEnd(width)}  ${text}`);
 }
 
-function headRows({ config, given, reference, match }: Explanation): Row[] {
+function headRows({ config, given, reference, match, shard }: Explanation): Row[] {
   const { files, aliases } = config.registries;
   const head: Row[] = [];
   if (match) {
@@ -62,6 +62,12 @@ function headRows({ config, given, reference, match }: Explanation): Row[] {
   }
   if (reference.digest === undefined && reference.tag === undefined) {
     head.push(['tag', 'none given: clients ask for "latest"']);
+  }
+  const { cluster } = config.server;
+  if (cluster && shard !== undefined) {
+    const whose =
+      cluster.dns === undefined ? '' : `, whose owner among the addresses of ${cluster.dns} is asked first`;
+    head.push(['cluster', `shard ${shard}${whose}`]);
   }
   const alias = aliases.get(given.replace(/@.*$/, '').replace(/:[^/]*$/, ''));
   if (alias !== undefined && !isNameOf(alias, reference)) {

@@ -6,11 +6,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import type { Ask, AttemptContext } from '../attempt.ts';
 import type { Endpoint } from '../endpoint.ts';
+import type { Ping } from '../health/ping.ts';
 import { single } from '../health/rate-limits.ts';
 import type { HttpResponse, ResponseHeaders } from '../http/exchange.ts';
 import type { Outcome } from '../outcome.ts';
 import type { OpenedBlob } from '../upstream.ts';
 import { createHeadHabits } from './head-habits.ts';
+import { livingBody } from './living-body.ts';
 import { contentLength, digestProblem, encodingProblem, htmlProblem } from './manifests.ts';
 import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
@@ -20,9 +22,12 @@ export interface Blobs {
   open(digest: Digest, span: OpenRange): Ask<OpenedBlob>;
 }
 
+/** ms that a peer has to answer for itself when its body does not go on. */
+const pingWait = 1000;
+
 /** Has its own memory of hosts where HEAD is of no use. */
-export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blobs {
-  const { client, clock } = deps;
+export function createBlobs(deps: { client: RegistryClient; clock: Clock; ping: Ping }): Blobs {
+  const { client, clock, ping } = deps;
   const habits = createHeadHabits(clock);
 
   function get(endpoint: Endpoint, digest: Digest, range: string | undefined, context: AttemptContext) {
@@ -51,7 +56,12 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock }): Blo
     }
     const opened = judgeBlob(response, digest, range === undefined ? undefined : span);
     if (opened.kind !== 'ok') response.body.cancel();
+    else if (endpoint.role === 'peer') return { kind: 'ok', value: living(opened.value, endpoint) };
     return opened;
+  }
+
+  function living(opened: OpenedBlob, peer: Endpoint): OpenedBlob {
+    return { ...opened, body: livingBody(opened.body, { clock, isThere: () => ping(peer, pingWait) }) };
   }
 
   return {
