@@ -28,7 +28,9 @@ export interface ClusterFiles {
   readonly size?: number;
   /** Further text of entrepot.toml. */
   readonly toml?: string;
-  /** What differs on one replica: lines of `[cluster]`, and dependencies. */
+  /** Further keys of `[cluster]`. */
+  readonly cluster?: string;
+  /** What differs on one replica: all keys of `[cluster]`, and dependencies. */
   readonly of?: (index: number, ids: readonly string[]) => { cluster?: string; deps?: Partial<AppDeps> };
 }
 
@@ -46,7 +48,7 @@ export async function startCluster(test: Cleanup, files: ClusterFiles): Promise<
       const folder = tempFolder(test);
       writeFileSync(join(folder, 'secret'), clusterSecret);
       const urls = JSON.stringify(ids.map((one) => `http://${one}`));
-      const usual = `peers = ${urls}\nself = "http://${id}"\nsecret_file = "${join(folder, 'secret')}"\n`;
+      const usual = `peers = ${urls}\nself = "http://${id}"\nsecret_file = "${join(folder, 'secret')}"\n${files.cluster ?? ''}`;
       const app = await startApp(
         test,
         {
