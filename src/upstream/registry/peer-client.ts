@@ -129,7 +129,7 @@ function toldIn(bytes: Buffer, by: string): { readonly code: unknown; readonly t
   return { code: first.code, trail: detail.slice(0, maxTrail).flatMap((one) => attemptIn(one, by) ?? []) };
 }
 
-const roles: ReadonlySet<unknown> = new Set<Attempt['role']>(['mirror', 'source', 'peer']);
+const roles: ReadonlySet<unknown> = new Set<Attempt['role']>(['mirror', 'source', 'peer', 'store']);
 const outcomes: ReadonlySet<unknown> = new Set<Attempt['outcome']>([
   ...(['ok', 'rateLimited', 'notFound', 'unauthorized', 'denied', 'unreachable', 'unavailable'] as const),
   ...(['invalid', 'blocked', 'skipped', 'overdue'] as const),
