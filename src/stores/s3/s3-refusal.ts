@@ -15,8 +15,9 @@ export interface S3Refusal {
   readonly error: StoreError;
 }
 
-/** Codes that say that the credentials are not, or no longer, right: others may be. */
+/** Codes that say that the credentials are not, or no longer, right: others may be. A pair of files may be read in the middle of a rotation. */
 const badCredentials = new Set([
+  'SignatureDoesNotMatch',
   'ExpiredToken',
   'InvalidAccessKeyId',
   'InvalidToken',

@@ -96,7 +96,7 @@ export function exchange(
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method: request.method,
-        headers: request.headers,
+        headers: withLength(request),
         body: sendable(request.body, () => {
           lastSentAt = clock.monotonic();
         }),
@@ -130,6 +130,11 @@ export function exchange(
 
 /** Bytes of an upload that are handed to the connection at once. */
 const uploadSlice = 128 * 1024;
+
+/** A stream has no length of its own, and would be sent in chunks. */
+function withLength({ headers, body }: HttpRequest): HttpRequest['headers'] {
+  return body instanceof Uint8Array ? { ...headers, 'content-length': String(body.length) } : headers;
+}
 
 /** What undici takes as a body. `onSent` is called each time that the connection takes a slice. */
 function sendable(body: HttpRequest['body'], onSent: () => void): string | Uint8Array | Readable | null {

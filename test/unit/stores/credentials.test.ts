@@ -1,0 +1,258 @@
+/** Temporary credentials, from scripted servers: STS, the endpoint of a container, the metadata service of an instance, Microsoft Entra. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { describe, it, type TestContext } from 'node:test';
+import type { Environment } from '../../../src/config/proxy-env.ts';
+import { type Clock, systemClock } from '../../../src/lib/clock.ts';
+import { bytesSource, StoreError } from '../../../src/stores/object-store.ts';
+import { createTemporary, type Temporary } from '../../../src/stores/temporary.ts';
+import { isFault } from '../../contract/object-store.ts';
+import { createManualClock } from '../../support/clock.ts';
+import { startFakeS3 } from '../../support/fake-s3.ts';
+import { listen } from '../../support/listener.ts';
+import { azureConfig, openTestStore, s3Config } from '../../support/stores.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+interface Asked {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** A server that answers what the test says. */
+async function startServer(t: TestContext, answer: (asked: Asked) => string | number) {
+  const asked: Asked[] = [];
+  const listener = await listen({}, async (request, response) => {
+    const { method = '', url = '', headers } = request;
+    const one = { method, url, headers, body: await text(request) };
+    asked.push(one);
+    const given = answer(one);
+    if (typeof given === 'number') response.writeHead(given).end();
+    else response.writeHead(200).end(given);
+  });
+  t.after(listener.close);
+  return { url: listener.url, asked };
+}
+
+const session = { accessKey: 'ASIATEST', secretKey: 'session-secret', sessionToken: 'session-token' };
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
+
+/** A bucket that accepts the keys of the session alone. */
+async function bucketOf(t: TestContext, env: Environment, clock: Clock = systemClock) {
+  const fake = await startFakeS3();
+  t.after(fake.close);
+  fake.keys.splice(0, 1, session);
+  const { endpoint, bucket, region } = fake;
+  return { fake, store: openTestStore(t, s3Config({ endpoint, bucket, region }), { env, clock }) };
+}
+
+const json = (more: Record<string, unknown> = {}) =>
+  JSON.stringify({
+    Code: 'Success',
+    AccessKeyId: session.accessKey,
+    SecretAccessKey: session.secretKey,
+    Token: session.sessionToken,
+    Expiration: inAnHour(),
+    ...more,
+  });
+
+const sts = () =>
+  `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>${session.accessKey}</AccessKeyId><SecretAccessKey>${session.secretKey}</SecretAccessKey><SessionToken>${session.sessionToken}</SessionToken><Expiration>${inAnHour()}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`;
+
+describe('the credentials of a bucket', () => {
+  it('come from STS for the token of a service account, which is read each time', async (t) => {
+    const server = await startServer(t, sts);
+    const tokenFile = join(tempFolder(t), 'token');
+    writeFileSync(tokenFile, 'token-1');
+    const env = {
+      AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+      AWS_ROLE_ARN: 'arn:aws:iam::123:role/images',
+      AWS_ENDPOINT_URL_STS: server.url,
+    };
+    const { fake, store } = await bucketOf(t, env);
+    assert.equal(await store.put('a', bytesSource(Buffer.from('x'))), 'stored');
+    assert.equal(await store.head('a').then((info) => info?.size), 1);
+    assert.equal(server.asked.length, 1, 'once for both');
+    const [first] = server.asked;
+    const form = new URLSearchParams(first?.body);
+    assert.equal(first?.method, 'POST');
+    assert.equal(form.get('Action'), 'AssumeRoleWithWebIdentity');
+    assert.equal(form.get('RoleArn'), 'arn:aws:iam::123:role/images');
+    assert.equal(form.get('WebIdentityToken'), 'token-1');
+    assert.equal(fake.seen.at(-1)?.headers['x-amz-security-token'], session.sessionToken);
+  });
+
+  it('are refused by STS with its code, and without the token', async (t) => {
+    const server = await listen({}, (_, response) =>
+      response
+        .writeHead(400)
+        .end('<ErrorResponse><Error><Code>ExpiredTokenException</Code></Error></ErrorResponse>'),
+    );
+    t.after(server.close);
+    const tokenFile = join(tempFolder(t), 'token');
+    writeFileSync(tokenFile, 'a-secret-token');
+    const env = {
+      AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile,
+      AWS_ROLE_ARN: 'arn:aws:iam::123:role/images',
+      AWS_ENDPOINT_URL_STS: server.url,
+    };
+    const { store } = await bucketOf(t, env);
+    await assert.rejects(store.head('a'), (error) => {
+      isFault('refused')(error);
+      assert.match(
+        String(error),
+        /gives no credentials for arn:aws:iam::123:role\/images \(ExpiredTokenException\)/,
+      );
+      assert.ok(!String(error).includes('a-secret'));
+      return true;
+    });
+  });
+
+  it('come from the endpoint of a container, which wants a token', async (t) => {
+    const server = await startServer(t, ({ headers }) =>
+      headers.authorization === 'pod-token' ? json() : 401,
+    );
+    const tokenFile = join(tempFolder(t), 'token');
+    writeFileSync(tokenFile, 'pod-token\n');
+    const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${server.url}/v1/credentials` };
+    const { store } = await bucketOf(t, { ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: tokenFile });
+    assert.equal(await store.head('a'), undefined);
+    assert.equal(server.asked[0]?.url, '/v1/credentials');
+    const { store: other } = await bucketOf(t, { ...env, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'wrong' });
+    await assert.rejects(other.head('a'), isFault('refused'));
+  });
+
+  it('come from the role of an instance, with a session of its metadata service', async (t) => {
+    const server = await startServer(t, ({ method, url, headers }) => {
+      if (method === 'PUT' && url === '/latest/api/token') return 'imds-session';
+      if (headers['x-aws-ec2-metadata-token'] !== 'imds-session') return 401;
+      if (url === '/latest/meta-data/iam/security-credentials/') return 'images-role\n';
+      return url.endsWith('/images-role') ? json() : 404;
+    });
+    const { store } = await bucketOf(t, { AWS_EC2_METADATA_SERVICE_ENDPOINT: server.url });
+    assert.equal(await store.head('a'), undefined);
+    assert.deepEqual(
+      server.asked.map(({ method }) => method),
+      ['PUT', 'GET', 'GET'],
+    );
+    assert.equal(server.asked[0]?.headers['x-aws-ec2-metadata-token-ttl-seconds'], '60');
+  });
+
+  it('are not there if the instance has no role, or its service answers nonsense', async (t) => {
+    const noRole = await startServer(t, ({ method, url }) =>
+      method === 'PUT' ? 's' : url.endsWith('/') ? 404 : 500,
+    );
+    const { store } = await bucketOf(t, { AWS_EC2_METADATA_SERVICE_ENDPOINT: noRole.url });
+    await assert.rejects(store.head('a'), isFault('refused'));
+    const odd = await startServer(t, ({ method }) => (method === 'PUT' ? 's' : '<html>'));
+    const { store: other } = await bucketOf(t, { AWS_EC2_METADATA_SERVICE_ENDPOINT: odd.url });
+    await assert.rejects(other.head('a'), isFault('refused'));
+    const broken = await startServer(t, ({ method, url }) =>
+      method === 'PUT' ? 's' : url.endsWith('/') ? 'r' : '{"a":1}',
+    );
+    const { store: third } = await bucketOf(t, { AWS_EC2_METADATA_SERVICE_ENDPOINT: broken.url });
+    await assert.rejects(third.head('a'), isFault('invalid'));
+  });
+
+  it('that the store no longer accepts are fetched anew, and the request is sent again', async (t) => {
+    let turn = 0;
+    const server = await startServer(t, () => {
+      turn += 1;
+      return turn === 1 ? json({ AccessKeyId: 'ASIAOLD' }) : json();
+    });
+    const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${server.url}/c` };
+    let later = 0;
+    const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
+    const { store } = await bucketOf(t, env, clock);
+    await assert.rejects(store.head('a'), isFault('refused'));
+    assert.equal(turn, 1, 'not at once: a store that refuses everything would be a loop');
+    later = 31_000;
+    assert.equal(await store.head('a'), undefined);
+    assert.equal(turn, 2);
+  });
+});
+
+describe('temporary credentials', () => {
+  const clock = createManualClock();
+  const minute = 60_000;
+
+  function create() {
+    const calls: PromiseWithResolvers<Temporary<string>>[] = [];
+    const credentials = createTemporary<string>(
+      () => {
+        const call = Promise.withResolvers<Temporary<string>>();
+        calls.push(call);
+        return call.promise;
+      },
+      { clock },
+    );
+    const answer = (value: string, lives: number) =>
+      calls.at(-1)?.resolve({ value, expires: clock.now() + lives });
+    return { credentials, calls, answer };
+  }
+
+  it('are shared by callers at once, and renewed five minutes before their end', async () => {
+    const { credentials, calls, answer } = create();
+    const both = Promise.all([credentials.get(), credentials.get()]);
+    answer('first', 60 * minute);
+    assert.deepEqual(await both, ['first', 'first']);
+    await clock.advance(54 * minute);
+    assert.equal(await credentials.get(), 'first');
+    assert.equal(calls.length, 1);
+    await clock.advance(2 * minute);
+    const renewed = credentials.get();
+    answer('second', 60 * minute);
+    assert.equal(await renewed, 'second');
+    assert.equal(calls.length, 2);
+  });
+
+  it('are used to their end if they cannot be renewed, which is tried each half minute', async () => {
+    const { credentials, calls, answer } = create();
+    const first = credentials.get();
+    answer('first', 10 * minute);
+    await first;
+    await clock.advance(6 * minute);
+    const renewed = credentials.get();
+    calls.at(-1)?.reject(new StoreError('unreachable', 'no answer'));
+    assert.equal(await renewed, 'first');
+    assert.equal(await credentials.get(), 'first');
+    assert.equal(calls.length, 2);
+    await clock.advance(5 * minute);
+    const late = credentials.get();
+    calls.at(-1)?.reject(new StoreError('unreachable', 'no answer'));
+    await assert.rejects(late, isFault('unreachable'));
+  });
+});
+
+describe('the credentials of a container of Azure', () => {
+  it('come from Microsoft Entra for the token of a service account', async (t) => {
+    const authority = await startServer(t, () =>
+      JSON.stringify({ access_token: 'entra-token', expires_in: 3600 }),
+    );
+    const blobs = await listen({}, (request, response) => {
+      const isRight = request.headers.authorization === 'Bearer entra-token';
+      const code = isRight ? 'BlobNotFound' : 'AuthenticationFailed';
+      response.writeHead(isRight ? 404 : 403, { 'x-ms-error-code': code }).end();
+    });
+    t.after(blobs.close);
+    const tokenFile = join(tempFolder(t), 'token');
+    writeFileSync(tokenFile, 'service-account-token');
+    const env = {
+      AZURE_TENANT_ID: 'tenant',
+      AZURE_CLIENT_ID: 'client',
+      AZURE_FEDERATED_TOKEN_FILE: tokenFile,
+      AZURE_AUTHORITY_HOST: `${authority.url}/`,
+    };
+    const config = azureConfig({ account: 'corp', container: 'images', endpoint: blobs.url });
+    const store = openTestStore(t, config, { env });
+    assert.equal(await store.head('a'), undefined);
+    const [asked] = authority.asked;
+    assert.equal(asked?.url, '/tenant/oauth2/v2.0/token');
+    assert.equal(new URLSearchParams(asked?.body).get('client_assertion'), 'service-account-token');
+    await assert.rejects(store.presign('a', 60), isFault('refused'));
+  });
+});
