@@ -3,8 +3,8 @@ import { createReadStream, lstatSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseContentPath } from '../airgap/bundle-names.ts';
-import { readTar, type TarEntry } from '../airgap/import/tar-reader.ts';
 import { maxFileBytes } from '../airgap/strict-fields.ts';
+import { readTar, type TarEntry } from '../airgap/tar-reader.ts';
 import { EntrepotError } from '../errors.ts';
 import { reasonOf, systemCode } from '../lib/thrown.ts';
 import { type Digest, digestAlgorithms } from '../oci/digest.ts';
@@ -86,7 +86,10 @@ async function readArchive(
   signal: AbortSignal,
 ): Promise<ReadBackup> {
   const bytes = createReadStream(file, { highWaterMark: chunk, signal });
-  const entries = readTar(bytes, file, { entries: Number.MAX_SAFE_INTEGER });
+  const entries = readTar(bytes, file, {
+    entries: Number.MAX_SAFE_INTEGER,
+    paths: Number.MAX_SAFE_INTEGER,
+  });
   const first = (await entries.next()).value as TarEntry | undefined;
   if (first?.path !== backupManifestPath || first.size > maxFileBytes) {
     await entries.return(undefined);

@@ -8,6 +8,7 @@ import type { Tag } from '../oci/reference.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Cache, CachedManifest, NewManifest, Reservation } from './cache.ts';
 import type { AccessTimes } from './capacity/access-times.ts';
+import type { Capacity } from './capacity/capacity.ts';
 import type { Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import { type Catalogue, isFromClient, type Origin } from './index/catalogue.ts';
@@ -27,6 +28,8 @@ export interface HostedContent {
    * Undefined: there is no room.
    */
   reserve(bytes: number, images: readonly string[], written: () => number): Promise<Reservation | undefined>;
+  /** The quota of `image` that has no room for so many bytes more, after what eviction can give; undefined: none lacks it. */
+  quotaWithoutRoom(image: string, bytes: number): Promise<string | undefined>;
   /** A write failed: one that had no room makes the disk count as full for a while. */
   writeFailed(error: unknown): void;
   /** Hosted tags of the image, sorted by bytes. */
@@ -75,6 +78,7 @@ export interface HostedContent {
 
 export interface HostedContentDeps {
   readonly cache: Pick<Cache, 'manifest' | 'putManifest' | 'reserve' | 'writeFailed'>;
+  readonly capacity: Pick<Capacity, 'quotaWithoutRoom'>;
   readonly catalogue: Catalogue;
   readonly inventory: Inventory;
   readonly placements: Pick<PlacementStore, 'isPlaced'>;
@@ -136,6 +140,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
 
   return {
     reserve: cache.reserve,
+    quotaWithoutRoom: (image, bytes) => deps.capacity.quotaWithoutRoom(bytes, [image]),
     writeFailed: cache.writeFailed,
     tags: catalogue.hostedTags,
     importedTags: catalogue.importedTags,

@@ -13,6 +13,7 @@ import type { ImportReport } from '../airgap/import/imports.ts';
 import type { Commands } from '../app/commands.ts';
 import type { BackupProgress, BackupReport } from '../backup/backups.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
+import { systemCode } from '../lib/thrown.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
 import { sendVolume } from './send-volume.ts';
@@ -51,7 +52,12 @@ export async function connectAdministration(socketPath: string): Promise<Command
       onProgress?.(step.progress);
     }
     signal?.throwIfAborted();
-    throw new Error(`the server ended before the ${command} did`);
+    throw serverEnded(command);
+  }
+
+  function serverEnded(command: string): EntrepotError {
+    const message = `the server ended before the ${command} did: start it, and run the command again`;
+    return new EntrepotError('DATA_UNUSABLE', message, { file: socketPath });
   }
 
   async function* list(match: string | undefined): AsyncGenerator<ListedImage> {
@@ -83,7 +89,12 @@ export async function connectAdministration(socketPath: string): Promise<Command
     backup: (request, { onProgress, signal }) =>
       follow<BackupProgress, BackupReport>('backup', request, onProgress, signal),
     async importVolume({ file, bytes }, { name, cached, signal }) {
-      const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal);
+      const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal).catch(
+        (error: unknown) => {
+          if (signal?.aborted || !hasEnded(error)) throw error;
+          throw serverEnded('import');
+        },
+      );
       const value: unknown = JSON.parse(await text(answer));
       if (answer.statusCode !== 200) throw asError(value as ErrorBody);
       return value as ImportReport;
@@ -112,6 +123,11 @@ export async function connectAdministration(socketPath: string): Promise<Command
       resync: (match) => call('replicas-resync', { match }),
     },
   };
+}
+
+/** Whether the connection broke because the other side ended. */
+function hasEnded(error: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE', 'ECONNREFUSED'].includes(systemCode(error) ?? '');
 }
 
 function isListening(socketPath: string): Promise<boolean> {

@@ -16,6 +16,7 @@ import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { isOfflineTrail, offlineReason } from '../upstream/outcome.ts';
 import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { faultAnswer } from './answers/registry-error.ts';
@@ -108,7 +109,7 @@ export function createRegistryApi(
 
 /** `namespace` is repeated if it chose the registry (distribution-spec, "Registry Proxying"). */
 function addCommonHeaders(
-  { headers, cache }: Answer,
+  { headers, cache, trail = [] }: Answer,
   requestId: string,
   namespace: string | undefined,
 ): void {
@@ -118,7 +119,8 @@ function addCommonHeaders(
   if (namespace !== undefined) headers['OCI-Namespace'] = namespace;
   if (cache !== undefined) headers['X-Entrepot-Cache'] = cache;
   if (cache === 'stale') {
-    headers.Warning = '299 - "no registry could confirm this, it is served as last seen"';
+    const why = isOfflineTrail(trail) ? offlineReason : 'no registry could confirm this';
+    headers.Warning = `299 - "${why}, it is served as last seen"`;
   }
 }
 

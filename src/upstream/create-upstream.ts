@@ -22,7 +22,7 @@ import { createPost } from './http/post.ts';
 import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
-import type { Attempt } from './outcome.ts';
+import { type Attempt, offlineReason } from './outcome.ts';
 import { createQuestions } from './questions.ts';
 import { createBlobs } from './registry/blobs.ts';
 import { catalogueProbe, createCatalogue } from './registry/catalogue.ts';
@@ -216,4 +216,4 @@ function byDigest({ registry, repository }: Reference, digest: Digest): Referenc
   return { registry, repository, digest };
 }
 
-const postOffline: Upstream['post'] = async () => ({ ok: false, reason: 'upstream.offline is set' });
+const postOffline: Upstream['post'] = async () => ({ ok: false, reason: offlineReason });

@@ -76,3 +76,11 @@ export interface Attempt {
 
 /** The endpoints asked for one target, in order. */
 export type Trail = readonly Attempt[];
+
+/** The reason of a skipped endpoint where `upstream.offline` is set. */
+export const offlineReason = 'upstream.offline is set';
+
+/** Whether no endpoint was asked because `upstream.offline` is set. */
+export function isOfflineTrail(trail: Trail): boolean {
+  return trail.length > 0 && trail.every(({ reason }) => reason === offlineReason);
+}

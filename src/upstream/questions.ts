@@ -7,6 +7,7 @@ import type { Ask } from './attempt.ts';
 import { type Buckets, type createBucketQuestions, withBuckets } from './buckets.ts';
 import { type Endpoint, endpointKey } from './endpoint.ts';
 import type { EndpointsOf } from './endpoints.ts';
+import { offlineReason } from './outcome.ts';
 import { withoutPeers } from './peer-endpoints.ts';
 import type { Answer, Upstream } from './upstream.ts';
 
@@ -73,7 +74,7 @@ function offlineAnswer(endpoints: readonly Endpoint[]): Answer<never> {
     endpoint: endpointKey(endpoint),
     role: endpoint.role,
     outcome: 'skipped' as const,
-    reason: 'upstream.offline is set',
+    reason: offlineReason,
     ms: 0,
   }));
   return { ok: false, verdict: { kind: 'offline' }, trail };

@@ -16,11 +16,12 @@ import {
   rawTar,
   writeArchive,
 } from '../support/archives.ts';
+import { digestOf } from '../support/byte-source.ts';
 import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
-import { buildArtifact, buildImage, buildIndex } from '../support/images.ts';
+import { buildArtifact, buildImage, buildIndex, buildIndexOf } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -196,8 +197,8 @@ describe('a later bundle', () => {
     assert.deepEqual(
       json.images.map(({ reference, state }: { reference: string; state: string }) => [reference, state]),
       [
-        [`${name}:2`, 'done'],
         ['quay.io/team/base:1', 'done'],
+        [`${name}:2`, 'done'],
       ],
     );
     assert.deepEqual(await manifestOf(app.url, '2'), [200, derived.digest]);
@@ -217,6 +218,14 @@ describe('a later bundle', () => {
       JSON.parse(answer.body.toString()).manifests.map(({ digest }: { digest: string }) => digest),
       [signature.digest],
     );
+    const alone = 'quay.io/team/untagged';
+    const untagged = bundleVolumes([
+      { name: alone, tag: null, image },
+      { name: alone, tag: null, image: signature },
+    ]);
+    assert.equal((await imported(app, ...written(app.folder, untagged))).code, 0);
+    const ofDigest = await get(`${app.url}/v2/${alone}/referrers/${image.digest}`);
+    assert.equal(ofDigest.body.toString(), answer.body.toString(), 'of an image that has no tag, too');
     const none = await get(`${app.url}/v2/${name}/referrers/${signature.digest}`);
     assert.deepEqual([none.status, JSON.parse(none.body.toString()).manifests], [200, []]);
     const unknown = await get(`${app.url}/v2/${name}/referrers/${buildImage({ seed: 'unknown' }).digest}`);
@@ -259,6 +268,96 @@ describe('an imported tag', () => {
     assert.deepEqual(await manifestOf(app.url, '1', to), [200, theirs.digest]);
   });
 });
+
+describe('a quota', () => {
+  const quota = (size: string) =>
+    `${offline.toml}[[cache.quota]]\nmatch = "quay.io/team/**"\nmax_size = "${size}"\n`;
+
+  it('that has no room for an image keeps it waiting, and it is here with the next import once there is room', async (t) => {
+    const app = await startApp(t, { ...offline, toml: quota('100KiB') });
+    const small = buildImage({ seed: 'small', layers: [10_000] });
+    const large = buildImage({ seed: 'large', layers: [200_000] });
+    const volumes = bundleVolumes([
+      { name, tag: 'large', image: large },
+      { name, tag: 'small', image: small },
+    ]);
+    const files = written(app.folder, volumes);
+    const receipt = ['--receipt', join(app.folder, 'receipt.json')];
+    const { code, stdout } = await runCommand(app, 'import', ...files, ...receipt);
+    assert.equal(code, 3);
+    assert.match(
+      stdout,
+      /app:large .*: the quota of quay\.io\/team\/\*\* has no room for it; not visible yet/,
+    );
+    assert.deepEqual(await manifestOf(app.url, 'large'), [503, undefined]);
+    assert.deepEqual(await manifestOf(app.url, 'small'), [200, small.digest]);
+
+    await app.reload({ toml: quota('1MiB') });
+    const [other] = bundleVolumes([{ name: 'quay.io/other/app', tag: '1', image: small }]);
+    assert.equal((await imported(app, ...written(app.folder, [other!]))).code, 0);
+    assert.deepEqual(await manifestOf(app.url, 'large'), [200, large.digest]);
+  });
+});
+
+describe('an import that waits', () => {
+  it('for what turns out to be malformed is given up, and the archive that brought it comes in', async (t) => {
+    const app = await startApp(t, offline);
+    const odd = buildImage({ seed: 'odd' });
+    const index = buildIndexOf([odd]);
+    const first = { digest: odd.digest, bytes: Buffer.from('{"schemaVersion":2}') };
+    const lacking = { ...index, ...changedChild(index, first.bytes) };
+    const marked = { ...lacking, annotations: fullyNamed(`${name}:odd`) };
+    const layout = writeArchive(join(app.folder, 'odd.tar'), rawTar(layoutEntries([marked], [lacking])));
+    assert.equal((await imported(app, layout)).code, 3);
+    const good = buildImage({ seed: 'good' });
+    const wanted = { ...good, annotations: fullyNamed(`${name}:good`) };
+    const contents = [...contentsOf(good), { digest: digestOf(first.bytes), bytes: first.bytes }];
+    const archive = writeArchive(join(app.folder, 'good.tar'), rawTar(layoutEntries([wanted], contents)));
+    const { code, stdout } = await imported(app, archive);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /"an earlier import is not whole: .*odd\.tar: sha256:[a-f0-9]{64} is no manifest/);
+    assert.deepEqual(await manifestOf(app.url, 'good'), [200, good.digest]);
+    assert.deepEqual(readdirSync(join(app.data, 'imports')), ['store-name']);
+  });
+});
+
+describe('the command', () => {
+  it('says what is wrong with its arguments, and that a receipt could not be written', async (t) => {
+    const app = await startApp(t, offline);
+    const image = buildImage();
+    const [bundle] = written(app.folder, bundleVolumes([{ name, tag: '1', image }]));
+    const empty = join(app.folder, 'empty');
+    mkdirSync(empty);
+    const text = join(app.folder, 'text.tar');
+    writeFileSync(text, 'no archive');
+    const refused = async (code: number, says: RegExp, ...args: readonly string[]) => {
+      const done = await runCommand(app, 'import', ...args);
+      assert.equal(done.code, code, done.stderr);
+      assert.match(done.stderr, says);
+      assert.doesNotMatch(done.stderr, /^ +at /m);
+    };
+    await refused(2, /empty: is neither an image layout nor a folder of volumes/, empty);
+    await refused(1, /text\.tar: is no tar: it is shorter than a header/, text);
+    await refused(2, /is a bundle, which names its images itself: leave out --name/, '--name', name, bundle!);
+    const inFile = join(text, 'receipt.json');
+    await refused(
+      1,
+      /receipt\.json: cannot be written: EEXIST\. The images are here/,
+      '--receipt',
+      inFile,
+      bundle!,
+    );
+    assert.deepEqual(await manifestOf(app.url, '1'), [200, image.digest]);
+  });
+});
+
+/** An index whose one child is another content, with the same type. */
+function changedChild(index: ReturnType<typeof buildIndexOf>, child: Buffer) {
+  const said = JSON.parse(index.bytes.toString('utf8'));
+  said.manifests[0] = { ...said.manifests[0], digest: digestOf(child), size: child.length };
+  const bytes = Buffer.from(JSON.stringify(said));
+  return { bytes, digest: digestOf(bytes) };
+}
 
 describe('archives of other tools', () => {
   const image = buildIndex({ layers: [70_000] });

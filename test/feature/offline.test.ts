@@ -224,8 +224,10 @@ describe('upstream.offline', () => {
   it('contacts nobody, serves what is here, and says why the rest is not', async (t) => {
     const { proxy, registry, pull, clock } = await pulled(t);
     await proxy.reload({ toml: '[upstream]\noffline = true\n' });
-    assertStale(await pull());
-    assertStale(await pull('tags/list'));
+    for (const answer of [await pull(), await pull(), await pull('tags/list')]) {
+      assertStale(answer);
+      assert.match(String(answer.headers.warning), /"upstream\.offline is set, /);
+    }
     assert.equal(cacheOf(await pull(`manifests/${image.digest}`)), 'hit');
     for (const path of ['manifests/2', `blobs/sha256:${'0'.repeat(64)}`]) {
       const answer = await pull(path);

@@ -26,7 +26,7 @@ export function findArchives(paths: readonly string[]): readonly ArchiveFile[] {
     try {
       return statSync(path).isDirectory() ? archivesIn(path) : [plainFile(path)];
     } catch (error) {
-      if (systemCode(error) === undefined) throw error;
+      if (error instanceof EntrepotError || systemCode(error) === undefined) throw error;
       throw new EntrepotError('USAGE', `cannot be read: ${systemCode(error)}`, { file: path, cause: error });
     }
   });

@@ -30,6 +30,12 @@ export interface ClosureRules {
   readonly omitted: ReadonlySet<Digest>;
   /** An archive that says nothing of what it leaves out: platforms may be lacking. */
   readonly mayLackPlatforms: boolean;
+  /** Of one archive: images that share their contents look at them again. */
+  readonly visits: Visits;
+}
+
+export interface Visits {
+  count: number;
 }
 
 export interface FoundManifest {
@@ -50,12 +56,14 @@ export interface Closure {
 const maxDepth = 8;
 /** Manifests and blobs of one image. */
 const maxContents = 100_000;
+/** The same for all images of an archive, counted for each image. Mirrors of whole registries have some hundred thousand. */
+const maxVisits = 3_000_000;
 
 /** `file`: for messages. Throws EntrepotError BUNDLE_INVALID for a manifest that is none. */
 export async function closureOf(
   ref: WantedRef,
   holdings: Holdings,
-  { omitted, mayLackPlatforms }: ClosureRules,
+  { omitted, mayLackPlatforms, visits }: ClosureRules,
   file: string,
 ): Promise<Closure> {
   const manifests = new Map<Digest, FoundManifest>();
@@ -74,6 +82,7 @@ export async function closureOf(
     if (depth > maxDepth) fail(digest, `lies in more than ${maxDepth} indexes`);
     if (known.size + blobs.size > maxContents) fail(ref.digest, `lists more than ${maxContents} contents`);
     known.set(digest, true);
+    countVisit();
     const bytes = await holdings.manifest(ref.name, digest);
     if (!bytes) {
       lacking.add(digest);
@@ -100,7 +109,14 @@ export async function closureOf(
     return known.get(digest) === true;
   }
 
+  function countVisit(): void {
+    visits.count += 1;
+    if (visits.count > maxVisits)
+      fail(ref.digest, `and the other images list more than ${maxVisits} contents`);
+  }
+
   async function visitBlob({ digest, size }: Descriptor): Promise<boolean> {
+    countVisit();
     const found = await holdings.blob(ref.name, digest);
     if (found?.size !== undefined && found.size !== size)
       fail(digest, `has ${found.size} bytes, and its manifest says ${size}`);

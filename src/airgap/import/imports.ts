@@ -10,14 +10,15 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostedContent } from '../../cache/hosted-content.ts';
+import { EntrepotError } from '../../errors.ts';
 import { writeFileSafely } from '../../lib/safe-write.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import { type Digest, digestHex } from '../../oci/digest.ts';
 import type { Archive, ReadOptions, WantedRef } from './archive.ts';
-import { type Closure, closureOf } from './closure.ts';
+import { type Closure, closureOf, type Holdings } from './closure.ts';
 import { type DiskStage, type DiskStageDeps, openDiskStage } from './disk-stage.ts';
 import { createPendingImports, keyOf, type PendingImports, type Wanted } from './pending.ts';
-import { putImage, siteHoldings } from './put-image.ts';
+import { newBytes, putImage, siteHoldings } from './put-image.ts';
 import { readArchive, type Volume } from './read-archive.ts';
 import type { Stage } from './stage.ts';
 
@@ -31,13 +32,15 @@ export interface ImportedImage {
   /** `registry/repository:tag`, or `@digest` without a tag. */
   readonly reference: string;
   readonly digest: Digest;
-  /** `partial`: something is lacking, and the image is not visible yet. */
+  /** `partial`: something is lacking, or a quota has no room, and the image is not visible yet. */
   readonly state: 'done' | 'partial';
   /** How many contents are lacking, and some of them. */
   readonly lacking: number;
   readonly examples: readonly Digest[];
   /** Volumes of the bundle that have what is lacking. */
   readonly volumes: readonly number[];
+  /** Nothing is lacking, but this quota has no room for it. */
+  readonly fullQuota: string | null;
   /** Its registry is in no registries.conf: clients are refused. */
   readonly isUnlisted: boolean;
 }
@@ -88,13 +91,14 @@ export async function openImports(deps: ImportsDeps, folder: string): Promise<Im
       await pending.put(wanted);
       const settling = createSettling({ stage, content, pending, isListed: deps.isListed });
       try {
-        await settling.check(wanted);
+        await settling.check(wanted, options.signal);
       } catch (error) {
         await pending.remove(wanted.key);
         throw error;
       }
+      await settling.settle(wanted, true, options.signal);
       for (const one of await pending.all())
-        await settling.settle(one, one.key === wanted.key, options.signal);
+        if (one.key !== wanted.key) await settling.settleOther(one, options.signal);
       if ((await pending.all()).length === 0) await stage.clear();
       const { images, digests, notes } = settling.found;
       const { bundle } = archive;
@@ -139,18 +143,16 @@ export function wantedOf({ bundle, refs, format }: Archive, file: string, option
   };
 }
 
-/** Volumes that have what is lacking, without those whose parts of it came. */
+/** Volumes that have what is lacking, without those whose parts of it came. `places`: as `Wanted.places`. */
 export async function missingVolumes(
   stage: Pick<Stage, 'hasPart'>,
-  { places }: Pick<Wanted, 'places'>,
+  places: ReadonlyMap<Digest, readonly number[]>,
   { lacking }: Pick<Closure, 'lacking'>,
 ): Promise<readonly number[]> {
-  const wanted = new Set(lacking);
   const missing = new Set<number>();
-  for (const [digest, volumes] of places) {
-    if (!wanted.has(digest)) continue;
-    for (const [part, volume] of volumes.entries()) {
-      if (!(await stage.hasPart(digest, part))) missing.add(volume);
+  for (const digest of lacking) {
+    for (const [part, volume] of (places.get(digest) ?? []).entries()) {
+      if (!missing.has(volume) && !(await stage.hasPart(digest, part))) missing.add(volume);
     }
   }
   return [...missing].toSorted((one, other) => one - other);
@@ -161,15 +163,16 @@ export function describeImage(
   ref: WantedRef,
   { lacking }: Pick<Closure, 'lacking'>,
   volumes: readonly number[],
-  isUnlisted: boolean,
+  { fullQuota = null, isUnlisted = false }: Partial<Pick<ImportedImage, 'fullQuota' | 'isUnlisted'>> = {},
 ): ImportedImage {
   return {
     reference: ref.tag === null ? `${ref.name}@${ref.digest}` : `${ref.name}:${ref.tag}`,
     digest: ref.digest,
-    state: lacking.length === 0 ? 'done' : 'partial',
+    state: lacking.length === 0 && fullQuota === null ? 'done' : 'partial',
     lacking: lacking.length,
     examples: lacking.slice(0, maxExamples),
     volumes,
+    fullQuota,
     isUnlisted,
   };
 }
@@ -196,36 +199,62 @@ function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
   function looking({ omitted, mayLackPlatforms, file }: Wanted) {
     const named = (why: string) => new Set(omitted.flatMap((one) => (one.why === why ? [one.digest] : [])));
     const holdings = siteHoldings(site, named('base'));
-    const rules = { omitted: named('platform'), mayLackPlatforms };
+    const rules = { omitted: named('platform'), mayLackPlatforms, visits: { count: 0 } };
     return { holdings, look: (ref: WantedRef): Promise<Closure> => closureOf(ref, holdings, rules, file) };
+  }
+
+  /** Puts a whole image into the cache. A quota that has no room for it is the answer, and the image waits. */
+  async function putOrQuota(ref: WantedRef, closure: Closure, holdings: Holdings, { cached }: Wanted) {
+    const bytes = await newBytes(ref.name, closure, site);
+    const fullQuota = bytes > 0 ? await content.quotaWithoutRoom(ref.name, bytes) : undefined;
+    if (fullQuota === undefined) await putImage(ref, closure, site, { holdings, cached });
+    return fullQuota;
+  }
+
+  async function settle(wanted: Wanted, isCurrent: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const { holdings, look } = looking(wanted);
+    const places = new Map(wanted.places);
+    const left: WantedRef[] = [];
+    for (const ref of wanted.refs) {
+      signal?.throwIfAborted();
+      const closure = await look(ref);
+      const isWhole = closure.lacking.length === 0;
+      const fullQuota = isWhole ? await putOrQuota(ref, closure, holdings, wanted) : undefined;
+      const isDone = isWhole && fullQuota === undefined;
+      if (isDone) {
+        for (const { digest } of closure.manifests) digests.add(digest);
+        for (const digest of closure.blobs) digests.add(digest);
+        if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
+      } else left.push(ref);
+      const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
+      if (!isCurrent && !isDone) continue;
+      const volumes = await missingVolumes(stage, places, closure);
+      images.push(describeImage(ref, closure, volumes, { fullQuota: fullQuota ?? null, isUnlisted }));
+    }
+    if (left.length === 0) await pending.remove(wanted.key);
+    else if (left.length < wanted.refs.length && !isCurrent) await pending.put({ ...wanted, refs: left });
   }
 
   return {
     found: { images, digests, notes },
     /** Throws EntrepotError BUNDLE_INVALID if one of the images can never be whole. */
-    async check(wanted: Wanted): Promise<void> {
+    async check(wanted: Wanted, signal: AbortSignal | undefined): Promise<void> {
       const { look } = looking(wanted);
-      for (const ref of wanted.refs) await look(ref);
-    },
-    async settle(wanted: Wanted, isCurrent: boolean, signal: AbortSignal | undefined): Promise<void> {
-      const { holdings, look } = looking(wanted);
-      const left: WantedRef[] = [];
       for (const ref of wanted.refs) {
         signal?.throwIfAborted();
-        const closure = await look(ref);
-        const isWhole = closure.lacking.length === 0;
-        if (isWhole) {
-          await putImage(ref, closure, site, { holdings, cached: wanted.cached });
-          for (const { digest } of closure.manifests) digests.add(digest);
-          for (const digest of closure.blobs) digests.add(digest);
-          if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
-        } else left.push(ref);
-        const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
-        if (!isCurrent && !isWhole) continue;
-        images.push(describeImage(ref, closure, await missingVolumes(stage, wanted, closure), isUnlisted));
+        await look(ref);
       }
-      if (left.length === 0) await pending.remove(wanted.key);
-      else if (left.length < wanted.refs.length && !isCurrent) await pending.put({ ...wanted, refs: left });
+    },
+    settle,
+    /** Images that wait for what an earlier archive lacked. What is wrong with them is a note: it keeps no others out. */
+    async settleOther(other: Wanted, signal: AbortSignal | undefined): Promise<void> {
+      try {
+        await settle(other, false, signal);
+      } catch (error) {
+        if (!(error instanceof EntrepotError)) throw error;
+        if (error.code === 'BUNDLE_INVALID') await pending.remove(other.key);
+        notes.push(`an earlier import is not whole: ${error.located}`);
+      }
     },
   };
 }

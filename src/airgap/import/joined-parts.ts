@@ -16,7 +16,7 @@ export interface JoiningDeps extends Pick<Stage, 'find'> {
   write(path: string, incoming: Incoming, at: number, onWritten: (bytes: number) => void): Promise<void>;
   /** Gives a hashed file the name of its digest. */
   place(from: string, digest: Digest): Promise<void>;
-  readonly room: Pick<Room, 'hold'>;
+  readonly room: Pick<Room, 'hold' | 'expect'>;
   readonly hasher: Pick<Hasher, 'begin'>;
 }
 
@@ -34,6 +34,10 @@ export function createJoining({ pathOf, find, write, place, room, hasher }: Join
     const markOf = (at: number) => joiningMark(pathOf(digest), at);
 
     async function storePart(): Promise<void> {
+      // For the whole blob: a part far behind makes a file that no disk has.
+      const came = await Promise.all(parts.map((_, at) => exists(markOf(at))));
+      const missing = parts.reduce((sum, one, at) => sum + (came[at] ? 0 : one.size), 0);
+      await room.expect(missing, `${incoming.path} of ${incoming.file}`);
       const hold = await room.hold(incoming);
       const before = parts.slice(0, part).reduce((sum, one) => sum + one.size, 0);
       try {

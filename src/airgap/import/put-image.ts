@@ -36,6 +36,19 @@ export function siteHoldings({ stage, content }: SiteDeps, base: ReadonlySet<Dig
   };
 }
 
+/** Bytes of the image that it does not serve yet. */
+export async function newBytes(
+  image: string,
+  { manifests, blobs }: Closure,
+  { stage, content }: SiteDeps,
+): Promise<number> {
+  let sum = 0;
+  for (const digest of [...blobs, ...manifests.map((one) => one.digest)]) {
+    if (!(await content.serves(image, digest))) sum += (await stage.find(digest))?.size ?? 0;
+  }
+  return sum;
+}
+
 /** Resolves when tag and contents are durable. Rejects with EntrepotError DATA_UNUSABLE where there is no room. */
 export async function putImage(
   ref: WantedRef,

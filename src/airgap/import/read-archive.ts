@@ -13,13 +13,13 @@ import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type BundleManifest, parseBundleManifest } from '../bundle-manifest.ts';
 import { bundleManifestPath, layoutPaths, parseContentPath } from '../bundle-names.ts';
 import { maxFileBytes } from '../strict-fields.ts';
+import { readTar, type TarEntry } from '../tar-reader.ts';
 import { type Archive, maxIndexBytes, type ReadOptions } from './archive.ts';
 import { bundleRefs, createVolumeCheck } from './bundle-volume.ts';
 import { readDockerArchive } from './docker-archive.ts';
 import { readLayout } from './oci-layout.ts';
 import { createRegistryTree } from './registry-tree.ts';
 import type { Stage } from './stage.ts';
-import { readTar, type TarEntry } from './tar-reader.ts';
 import { unpacked } from './unpacked.ts';
 
 export interface Volume {
@@ -28,8 +28,8 @@ export interface Volume {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** Entries of one archive; oc-mirror writes some ten for each image. */
-const maxEntries = 500_000;
+/** Entries of one archive, of which oc-mirror writes some ten for each image, and the characters of all their paths. */
+const bounds = { entries: 500_000, paths: 64 * 1024 * 1024 };
 /** Where the last image of `docker save` is told by old readers; `manifest.json` says the same. */
 const ignored = new Set(['repositories', layoutPaths.layout]);
 /** `docker save` of old versions links layers that several images share. */
@@ -96,7 +96,7 @@ export async function readArchive(volume: Volume, stage: Stage, options: ReadOpt
   }
 
   let isFirst = true;
-  for await (const entry of readTar(unpacked(volume.bytes, file), file, { entries: maxEntries })) {
+  for await (const entry of readTar(unpacked(volume.bytes, file), file, bounds)) {
     const { path, isFolder } = entry;
     if (path !== '' && !isFolder) {
       if (seen.has(path)) fail(`${path} is in the archive twice`);
@@ -104,6 +104,10 @@ export async function readArchive(volume: Volume, stage: Stage, options: ReadOpt
     }
     if (path === bundleManifestPath) {
       if (!isFirst) fail(`${path} is not the first entry`);
+      if (options.name !== undefined)
+        throw new EntrepotError('USAGE', 'is a bundle, which names its images itself: leave out --name', {
+          file,
+        });
       bundle = parseBundleManifest(await readSmall(entry, maxFileBytes), `${file}: ${path}`);
       check = createVolumeCheck(bundle, file);
       await stage.expect(await check.missingBytes(stage), file);

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EntrepotError } from '../../errors.ts';
 import { reasonOf } from '../../lib/thrown.ts';
-import { createByteReader } from './byte-reader.ts';
+import { createByteReader } from '../byte-reader.ts';
 
 const magicLength = 4;
 const maxRatio = 100;

@@ -46,11 +46,13 @@ export async function verifyVolumes(volumes: Iterable<Volume>, options: ReadOpti
   for (const one of wanted.values()) {
     const { refs, file, mayLackPlatforms } = one;
     const omitted = new Set(one.omitted.map(({ digest }) => digest));
+    const places = new Map(one.places);
+    const visits = { count: 0 };
     for (const { digest, why } of one.omitted) if (why === 'base') assumed.add(digest);
     for (const ref of refs.filter(({ digest }) => !omitted.has(digest))) {
       try {
-        const closure = await closureOf(ref, holdings, { omitted, mayLackPlatforms }, file);
-        images.push(describeImage(ref, closure, await missingVolumes(stage, one, closure), false));
+        const closure = await closureOf(ref, holdings, { omitted, mayLackPlatforms, visits }, file);
+        images.push(describeImage(ref, closure, await missingVolumes(stage, places, closure)));
         if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
       } catch (error) {
         if (!(error instanceof EntrepotError)) throw error;

@@ -42,6 +42,8 @@ export interface Capacity {
   /** The most bytes that these images can have in the cache by its settings, whatever is stored now. */
   most(images: readonly string[]): number;
   reserve: Cache['reserve'];
+  /** The quota of these images that has no room for so many bytes more, whatever eviction gives; undefined: none lacks it. */
+  quotaWithoutRoom(bytes: number, images: readonly string[]): Promise<string | undefined>;
   /** Looks whether something must go, and sees to it in the background. */
   check(): void;
   /** The same; resolves when it is done. */
@@ -106,25 +108,13 @@ export function createCapacity(deps: CapacityDeps): Capacity {
     return true;
   }
 
-  async function makeRoomIn(quota: Quota, bytes: number): Promise<boolean> {
-    const needed = quota.bytes + quota.reserved + bytes - quota.maxSize;
-    if (needed <= 0) return true;
-    if (needed > quota.bytes) return false;
-    const search = { quota, needed, allOrNothing: true, freed: 0, after: undefined };
-    return (await eviction.slice(search)) !== 'exhausted';
-  }
-
   async function admit(
     bytes: number,
     images: readonly string[],
     charged: readonly Quota[],
   ): Promise<boolean> {
     try {
-      for (const quota of charged) {
-        if (await makeRoomIn(quota, bytes)) continue;
-        deps.onFull(bytes, quota.match, images);
-        return false;
-      }
+      if ((await fullQuota(deps, charged, bytes, images)) !== undefined) return false;
       const isThere = await makeRoom(bytes);
       if (!isThere) deps.onFull(bytes, undefined, images);
       return isThere;
@@ -164,6 +154,8 @@ export function createCapacity(deps: CapacityDeps): Capacity {
     // One after the other: what was freed for one must not be taken by another.
     reserve: (bytes, images = [], written = () => 0) =>
       admissions.run('', () => reserve(bytes, images, written)),
+    quotaWithoutRoom: (bytes, images) =>
+      admissions.run('', () => fullQuota(deps, quotas.of(images), bytes, images)),
     check: () => background.start(),
     refused: () => disk.refused(),
     settled: () => background.settled(),
@@ -176,4 +168,22 @@ export function createCapacity(deps: CapacityDeps): Capacity {
     },
     stop: () => background.stop(),
   };
+}
+
+/** The first of `charged` that has no room after what eviction can give. */
+async function fullQuota(
+  { eviction, onFull }: CapacityDeps,
+  charged: readonly Quota[],
+  bytes: number,
+  images: readonly string[],
+): Promise<string | undefined> {
+  for (const quota of charged) {
+    const needed = quota.bytes + quota.reserved + bytes - quota.maxSize;
+    if (needed <= 0) continue;
+    const search = { quota, needed, allOrNothing: true, freed: 0, after: undefined };
+    if (needed <= quota.bytes && (await eviction.slice(search)) !== 'exhausted') continue;
+    onFull(bytes, quota.match, images);
+    return quota.match;
+  }
+  return undefined;
 }

@@ -1,5 +1,4 @@
 /** `entrepot import FILE|FOLDER...`: brings images from archives here, or says with `--verify` what is right and wrong with them. */
-import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { receiptName } from '../../airgap/bundle-names.ts';
 import { type ArchiveFile, findArchives } from '../../airgap/import/archive-files.ts';
@@ -8,6 +7,9 @@ import { bundleNameOf, checkSums } from '../../airgap/import/sums.ts';
 import { type VerifyReport, verifyVolumes } from '../../airgap/import/verify.ts';
 import { printReceipt } from '../../airgap/receipt.ts';
 import type { LoadOptions } from '../../config/load.ts';
+import { EntrepotError } from '../../errors.ts';
+import { forEveryone, writeFileSafely } from '../../lib/safe-write.ts';
+import { reasonOf, systemCode } from '../../lib/thrown.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
@@ -95,7 +97,12 @@ function writeReceipt(
   const bundles = reports.flatMap(({ bundle }) => (bundle === null ? [] : [bundle]));
   const created = new Date().toISOString();
   const bytes = printReceipt({ store, created, bundles, digests: [...digests] });
-  writeFileSync(resolve(options.cwd, path), bytes);
+  try {
+    writeFileSafely(resolve(options.cwd, path), Buffer.from(bytes).toString('utf8'), forEveryone);
+  } catch (error) {
+    const message = `cannot be written: ${systemCode(error) ?? reasonOf(error)}. The images are here: import again with another --receipt`;
+    throw new EntrepotError('OUTPUT_UNUSABLE', message, { file: path, cause: error });
+  }
   return path;
 }
 
@@ -144,8 +151,10 @@ function verified(report: VerifyReport): Result {
 }
 
 function imageLines(images: readonly ImportedImage[], consequence: string): readonly string[] {
-  return images.map(({ reference, digest, state, lacking, examples, volumes }) => {
+  return images.map(({ reference, digest, state, lacking, examples, volumes, fullQuota }) => {
     if (state === 'done') return `${reference} ${digest}: done\n`;
+    if (fullQuota !== null)
+      return `${reference} ${digest}: the quota of ${fullQuota} has no room for it; ${consequence}\n`;
     const where =
       volumes.length > 0 ? `, in volume ${volumes.join(', ')}` : `: ${examples.slice(0, 3).join(', ')}`;
     return `${reference} ${digest}: lacks ${counted(lacking, 'content')}${where}; ${consequence}\n`;

@@ -26,6 +26,8 @@ export function createStreamProgress(
 
   function text(name: string): string {
     const rate = done / Math.max(0.001, (now() - begun) / 1000);
+    // A pipe does not say how much it has.
+    if (size < done) return `${name}: ${formatBytes(done)}, ${formatBytes(rate)}/s`;
     const left = Math.ceil((size - done) / Math.max(1, rate));
     return `${name}: ${formatBytes(done)} of ${formatBytes(size)}, ${formatBytes(rate)}/s, ${left} s left`;
   }

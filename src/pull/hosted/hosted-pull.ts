@@ -17,7 +17,7 @@ import type { PushRule } from '../../config/config.ts';
 import { createPushRules } from '../../config/push-rules.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { BlobTarget, ImageName, ManifestTarget } from '../../routing/target.ts';
+import type { BlobTarget, ImageName, ManifestTarget, ReferrersTarget } from '../../routing/target.ts';
 import { byBytes, page } from '../list-tags.ts';
 import type { CacheResult, Pull, Pulled } from '../pull.ts';
 import type { Recall } from '../recall.ts';
@@ -72,6 +72,12 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     if (target.kind === 'blob') return target.digest;
     const { tag, digest } = target.reference;
     return tag === undefined ? digest : await hostedTag(target.image.name, tag);
+  }
+
+  /** By a tag of the image, or by its digest alone. */
+  async function hasImported({ image, subject }: ReferrersTarget): Promise<boolean> {
+    if ((await content.isPushed(image.name, subject)) === true) return true;
+    return (await content.importedTags(image.name)).length > 0;
   }
 
   async function storedSize(kind: 'manifest' | 'blob', name: string, digest: Digest) {
@@ -150,8 +156,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
 
     async referrers(target) {
       const mode = modeOf(target.image);
-      if (mode === undefined && (await content.importedTags(target.image.name)).length === 0)
-        return pull.referrers(target);
+      if (mode === undefined && !(await hasImported(target))) return pull.referrers(target);
       if (mode === 'local') return hit(await referrers.only(target));
       const theirs = await pull.referrers(target);
       const { value, hasOurs } = await referrers.merged(target, theirs.found ? theirs.value : undefined);

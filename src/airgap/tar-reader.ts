@@ -7,7 +7,7 @@
  *
  * Formats: POSIX.1-2024, pax, "pax Interchange Format" and "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
  */
-import { EntrepotError } from '../../errors.ts';
+import { EntrepotError } from '../errors.ts';
 import { type ByteReader, createByteReader } from './byte-reader.ts';
 
 export interface TarEntry {
@@ -24,6 +24,8 @@ export interface TarEntry {
 
 export interface TarBounds {
   readonly entries: number;
+  /** Characters of all paths, which a reader may keep. */
+  readonly paths: number;
 }
 
 const block = 512;
@@ -38,7 +40,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 export async function* readTar(
   bytes: AsyncIterable<Uint8Array>,
   file: string,
-  { entries: most }: TarBounds,
+  bounds: TarBounds,
 ): AsyncGenerator<TarEntry> {
   const reader = createByteReader(bytes);
   const fail = (problem: string): never => {
@@ -47,12 +49,16 @@ export async function* readTar(
   const cut = (where: string): never => fail(`the archive ends ${where}: it is cut off`);
   try {
     let count = 0;
+    let paths = 0;
     let extra: Extra = {};
     for (;;) {
-      const header = (await reader.exactly(block)) ?? cut('without an end mark');
+      const isFirst = count === 0;
+      const header =
+        (await reader.exactly(block)) ??
+        (isFirst ? fail('is no tar: it is shorter than a header') : cut('without an end mark'));
       if (isZero(header)) break;
       count += 1;
-      if (count > most) fail(`has more than ${most} entries`);
+      if (count > bounds.entries) fail(`has more than ${bounds.entries} entries`);
       const raw = readHeader(header, fail);
       if ('xgLK'.includes(raw.type)) {
         const limit = 'xg'.includes(raw.type) ? maxPax : maxPath;
@@ -65,6 +71,8 @@ export async function* readTar(
       const entry = describe(raw, extra, fail);
       extra = {};
       const { path, size } = entry;
+      paths += path.length;
+      if (paths > bounds.paths) fail(`has paths of more than ${bounds.paths} characters in all`);
       let left = size;
       yield {
         ...entry,
