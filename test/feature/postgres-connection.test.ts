@@ -8,7 +8,8 @@ import {
   PostgresUnavailable,
   type Statements,
 } from '../../src/cache/shared/postgres/connection.ts';
-import { type Migration, migrate } from '../../src/cache/shared/postgres/migrations.ts';
+import type { Migration } from '../../src/cache/shared/postgres/migration.ts';
+import { migrate } from '../../src/cache/shared/postgres/migrations.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createCertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';

@@ -12,6 +12,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import { pause } from '../../../lib/flow/pause.ts';
 import { reasonOf, systemCode } from '../../../lib/thrown.ts';
 import type { RareLog } from '../../rare-log.ts';
+import { Unavailable } from '../unavailable.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
 import { openSession, type ServerSession } from './server-session.ts';
 
@@ -38,7 +39,7 @@ export interface Postgres extends Statements {
 }
 
 /** PostgreSQL cannot be asked or takes no writes: what is not asked again later is lost. The message names hosts, never a password. */
-export class PostgresUnavailable extends Error {
+export class PostgresUnavailable extends Unavailable {
   override readonly name = 'PostgresUnavailable';
 }
 

@@ -7,20 +7,16 @@
  */
 import { EntrepotError } from '../../../errors.ts';
 import type { Query, Statements } from './connection.ts';
-
-export interface Migration {
-  readonly sql: string;
-  /** Programs that know fewer steps cannot use the database after this one. Default: as before. */
-  readonly oldest?: number;
-}
+import { jobTables } from './jobs/job-tables.ts';
+import type { Migration } from './migration.ts';
 
 /** Append only. */
-export const migrations: readonly Migration[] = [];
+export const migrations: readonly Migration[] = [jobTables];
 
 /** Advisory locks, each with a number of its own: `pg_advisory_xact_lock(lockSpace, n)`. */
 export const lockSpace = 0x656e7472;
 /** See `lockSpace`. */
-export const locks = { migration: 1, append: 2, prune: 3 } as const;
+export const locks = { migration: 1, append: 2, prune: 3, inbox: 4 } as const;
 
 interface Version {
   readonly version: number;
