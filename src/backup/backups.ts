@@ -44,6 +44,8 @@ export interface BackupReport extends BackupManifest {
   readonly written: number;
   /** Hosted contents that are lost here, and so are not in the backup. */
   readonly lost: readonly Digest[];
+  /** Hosted contents that buckets alone have: they are not in the backup. */
+  readonly inBuckets: number;
 }
 
 export interface BackupOptions {
@@ -120,7 +122,8 @@ async function attempt(
     try {
       const write = isFolder ? writeFolderBackup : writeFileBackup;
       const written = await write(to, source, { signal, onBytes, freeBytes });
-      return { ...source.manifest, to, kind: isFolder ? 'folder' : 'file', written, lost: snapshot.lost };
+      const { lost, inBuckets } = snapshot;
+      return { ...source.manifest, to, kind: isFolder ? 'folder' : 'file', written, lost, inBuckets };
     } catch (error) {
       if (!(error instanceof DamagedContent)) throw error;
       await readAll(source, signal);

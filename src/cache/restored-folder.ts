@@ -15,6 +15,7 @@ import { type Digest, digestAlgorithm, digestAlgorithms, digestHex } from '../oc
 import { folderCount } from './blobs/blob-store.ts';
 import { flushFolder, makeFolder, unusable } from './data-folder.ts';
 import { lockData } from './index/data-lock.ts';
+import type { IndexRows } from './index/index-rows.ts';
 import { openIndex } from './index/open-index.ts';
 
 const stageName = 'restoring-v1';
@@ -131,7 +132,7 @@ async function fitIndex(stage: string, isList: boolean, now: number): Promise<Fi
         index.transaction(() => {
           for (const { digest } of stored) {
             if (here.delete(digestHex(digest))) fitted.contents += 1;
-            else if (!index.isHosted(digest)) index.dropContent(digest);
+            else if (!index.isHosted(digest)) forget(index, digest);
             else if (isList) {
               index.loseContent(digest);
               fitted.listed += 1;
@@ -149,6 +150,12 @@ async function fitIndex(stage: string, isList: boolean, now: number): Promise<Fi
   } finally {
     index.close();
   }
+}
+
+/** Cached content. What a bucket has keeps its names: it comes back from there. */
+function forget(index: IndexRows, digest: Digest): void {
+  if (index.isPlaced(digest)) index.loseContent(digest);
+  else index.dropContent(digest);
 }
 
 function hexOf(byte: number): string {

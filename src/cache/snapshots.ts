@@ -13,16 +13,19 @@ import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Contents } from './contents.ts';
 import { type DataFolder, unusable } from './data-folder.ts';
-import { snapshotContents, writeIndexSnapshot } from './index/index-snapshot.ts';
+import {
+  type SnapshotMissing,
+  snapshotContents,
+  snapshotMissing,
+  writeIndexSnapshot,
+} from './index/index-snapshot.ts';
 import { type CheckedStreams, createCheckedStreams } from './integrity/checked-streams.ts';
 
-export interface CacheSnapshot {
+export interface CacheSnapshot extends SnapshotMissing {
   /** A copy of the index. */
   readonly index: { readonly file: string; readonly size: number };
   /** Bytes of each content that was asked for. */
   readonly contents: ReadonlyMap<Digest, number>;
-  /** Hosted, and lost here already. */
-  readonly lost: readonly Digest[];
   /** The whole content, hashed on its way. Undefined if its file is missing; a damaged one fails at its end, and is lost from then on. */
   open(digest: Digest): Promise<{ readonly stream: ByteStream; close(): void } | undefined>;
   /** Until then, eviction and deletions leave the files of the snapshot alone. */
@@ -60,17 +63,17 @@ export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Sna
       const file = folder.incoming.pathForSnapshot();
       const files = contents.holdFiles();
       const named = new Map<Digest, number>();
-      const lost: Digest[] = [];
+      let missing: SnapshotMissing;
       const release = async () => {
         files.release();
         await rm(file, { force: true });
       };
       try {
         await writeIndexSnapshot(folder.index, file);
+        missing = snapshotMissing(file);
         for (const some of snapshotContents(file)) {
           for (const { digest, size, isHosted } of some) {
-            if (size === undefined) lost.push(digest);
-            else if (scope === 'all' || (scope === 'hosted' && isHosted)) named.set(digest, size);
+            if (scope === 'all' || (scope === 'hosted' && isHosted)) named.set(digest, size);
           }
           await turn();
         }
@@ -87,7 +90,7 @@ export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Sna
       return {
         index: { file, size: statSync(file).size },
         contents: named,
-        lost,
+        ...missing,
         async open(digest) {
           const size = named.get(digest);
           return size === undefined ? undefined : await open(streams, digest, size);

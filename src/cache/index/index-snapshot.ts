@@ -6,11 +6,21 @@ import { keyDigest } from './digest-key.ts';
 
 export interface SnapshotContent {
   readonly digest: Digest;
-  /** Bytes; undefined: it is hosted, and lost. */
-  readonly size: number | undefined;
+  /** Bytes. */
+  readonly size: number;
   /** Some image hosts it. */
   readonly isHosted: boolean;
 }
+
+/** Hosted contents without a file here. */
+export interface SnapshotMissing {
+  /** No bucket has them either. */
+  readonly lost: readonly Digest[];
+  /** How many a bucket has. */
+  readonly inBuckets: number;
+}
+
+const atOnce = 500;
 
 /** `to` must not exist. Rejects with what SQLite says; then a part of `to` may be there. */
 export function writeIndexSnapshot(from: string, to: string): Promise<void> {
@@ -23,18 +33,18 @@ export function writeIndexSnapshot(from: string, to: string): Promise<void> {
   });
 }
 
-/** What is stored by the snapshot, and what is hosted and lost; some at a time. */
+/** What is stored by the snapshot, which may be of an earlier version; some at a time. */
 export function* snapshotContents(file: string): Generator<readonly SnapshotContent[]> {
   const db = new SqliteDatabase(file, { fileMustExist: true, readonly: true });
   try {
-    const rows = db.prepare<[Buffer, number], { digest: Buffer; size: number | null; isHosted: number }>(`
+    const rows = db.prepare<[Buffer, number], { digest: Buffer; size: number; isHosted: number }>(`
       SELECT digest, size, pinned = 2 AS isHosted FROM contents
-      WHERE digest > ? AND (size IS NOT NULL OR pinned = 2) ORDER BY digest LIMIT ?`);
+      WHERE digest > ? AND size IS NOT NULL ORDER BY digest LIMIT ?`);
     for (let after: Buffer = Buffer.alloc(0); ; ) {
       const some = rows.all(after, atOnce);
       yield some.map(({ digest, size, isHosted }) => ({
         digest: keyDigest(digest),
-        size: size ?? undefined,
+        size,
         isHosted: isHosted === 1,
       }));
       const last = some.at(-1);
@@ -46,4 +56,15 @@ export function* snapshotContents(file: string): Generator<readonly SnapshotCont
   }
 }
 
-const atOnce = 500;
+/** Of a snapshot of this version. */
+export function snapshotMissing(file: string): SnapshotMissing {
+  const db = new SqliteDatabase(file, { fileMustExist: true, readonly: true });
+  try {
+    const missing = 'FROM contents WHERE pinned = 2 AND size IS NULL AND placed';
+    const lost = db.prepare<[], Buffer>(`SELECT digest ${missing} = 0 ORDER BY digest`).pluck().all();
+    const inBuckets = db.prepare<[], number>(`SELECT count(*) ${missing} > 0`).pluck().get();
+    return { lost: lost.map(keyDigest), inBuckets: inBuckets ?? 0 };
+  } finally {
+    db.close();
+  }
+}

@@ -34,11 +34,14 @@ export async function backup(
 }
 
 function resultOf(report: BackupReport): Result {
-  const { to, contents, bytes, written, lost, scope } = report;
+  const { to, contents, bytes, written, lost, inBuckets, scope } = report;
   const what =
     scope === 'list' ? 'index and tokens, no content' : `${countedContent(contents)}, ${formatBytes(bytes)}`;
   const lines = [
     `${to}: ${what}; ${formatBytes(written)} written\n`,
+    ...(inBuckets === 0
+      ? []
+      : [`in buckets alone, so not in the backup: ${counted(inBuckets, 'pushed or imported content')}\n`]),
     ...(lost.length === 0
       ? []
       : [`lost here, so not in the backup: ${counted(lost.length, 'pushed or imported content')}\n`]),

@@ -71,3 +71,15 @@ test('damage is found although the file was right before, and the next snapshot 
   assert.deepEqual([[...next.contents], next.lost], [[], [digest]]);
   await next.release();
 });
+
+test('hosted content that a bucket has, and this disk has not, is not lost', async (t) => {
+  const { data, cache } = await cacheWithHosted(t);
+  await cache.placements.storesAre(['eu']);
+  await cache.placements.placed({ digest, store: 'eu' }, bytes.length, 1);
+  await cache.configure({ maxSize: 1, minFree: 0, quotas: [], pins: [] });
+  await cache.admin.collect();
+  assert.equal(existsSync(storedFile(data, digest)), false);
+  const snapshot = await cache.snapshots.take('all');
+  assert.deepEqual([snapshot.contents.size, snapshot.lost, snapshot.inBuckets], [0, [], 1]);
+  await snapshot.release();
+});
