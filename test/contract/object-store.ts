@@ -16,8 +16,8 @@ export interface OpenedObjects {
   readonly store: ObjectStore;
   /** GETs a presigned URL as a client without credentials; undefined if it is refused. */
   fetchUrl(url: string): Promise<Buffer | undefined>;
-  /** Begins an upload and leaves it unfinished, as a killed process does. */
-  abandonUpload(key: string): Promise<void>;
+  /** Begins an upload and leaves it unfinished, as a killed process does. Without it, the store gives such uploads up by itself. */
+  abandonUpload?(key: string): Promise<void>;
 }
 
 export interface ContractOptions {
@@ -247,6 +247,7 @@ export function objectStoreContract(
     it('gives up uploads that were begun long ago, and only those', async (t) => {
       const { store, abandonUpload } = await open(t);
       await store.put('kept', bytesSource(randomBytes(10)));
+      if (!abandonUpload) return void assert.equal(await store.abortUploads(Date.now() + 3_600_000), 0);
       await abandonUpload('left/behind');
       assert.equal(await store.abortUploads(Date.now() - 3_600_000), 0);
       assert.equal(await store.abortUploads(Date.now() + 3_600_000), 1);
