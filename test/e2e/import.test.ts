@@ -9,7 +9,8 @@ import { runCommand } from '../support/commands.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildIndex } from '../support/images.ts';
 import { createContainerStorage } from './support/container-storage.ts';
-import { hasPrograms } from './support/equipment.ts';
+import { withDaemon } from './support/docker.ts';
+import { hasPrograms, isEquipped } from './support/equipment.ts';
 import { type Environment, run } from './support/programs.ts';
 
 const name = 'quay.io/team/app';
@@ -120,6 +121,42 @@ const makers: readonly Maker[] = [
     },
   },
 ];
+
+describe('docker save by a daemon', () => {
+  test('comes in with the image id that docker has, and docker load takes it back', async (t) => {
+    if (!isEquipped(t, ['dockerd', 'docker', 'containerd', 'unshare'])) return;
+    const origin = await startApp(t, files);
+    const [volume] = bundleVolumes([{ name, tag: '1', image: index }]);
+    const bundle = writeArchive(join(origin.folder, 'site.0001.tar'), volume!);
+    const receipt = ['--receipt', join(origin.folder, 'receipt.json')];
+    assert.equal((await runCommand(origin, 'import', bundle, ...receipt)).code, 0);
+    const site = await startApp(t, files);
+    const home = site.folder;
+    const env = { HOME: home, PATH: process.env.PATH ?? '' };
+    await withDaemon(join(home, 'docker'), env, async ({ docker }) => {
+      const source = `${origin.url.replace('http://', '')}/${name}:1`;
+      await docker('pull', '--quiet', source);
+      await docker('tag', source, `${name}:1`);
+      const idOf = async () =>
+        (await docker('image', 'inspect', '--format', '{{.Id}} {{json .RootFS.Layers}}', `${name}:1`)).trim();
+      const id = await idOf();
+      const saved = join(home, 'saved.tar');
+      await docker('save', '--output', saved, `${name}:1`);
+
+      const done = await runCommand(site, 'import', saved, '--json');
+      assert.equal(done.code, 0, done.stderr);
+      const manifest = await get(`${site.url}/v2/${name}/manifests/1`);
+      const { config } = JSON.parse(manifest.body.toString());
+      assert.equal(config.digest, id.split(' ')[0], 'the configuration is what docker calls the image id');
+
+      const exported = await runCommand(site, 'export', '--docker', '--to', join(home, 'back'), `${name}:1`);
+      assert.equal(exported.code, 0, exported.stderr);
+      await docker('rmi', '--force', source, `${name}:1`);
+      await docker('load', '--input', join(home, 'back.0001.tar'));
+      assert.equal(await idOf(), id);
+    });
+  });
+});
 
 describe('an archive that is made by', () => {
   for (const { what, program, make, flags, digest } of makers) {
