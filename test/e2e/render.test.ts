@@ -115,14 +115,23 @@ describe('nodes with rendered configuration', () => {
     await containerdPulls(folder);
   });
 
-  test('the reader of registries.yaml that RKE2 uses pulls through Entrepot', async (t) => {
-    if (!equipped(t, ['wharfie'])) return;
-    const yaml = join(await rendered('registries.yaml', listed, ...forEntrepot()), 'registries.yaml');
+  /** Pulls with the reader of registries.yaml that RKE2 uses. */
+  async function wharfiePulls(yaml: string): Promise<void> {
     for (const image of ['quay.io/team/app:1', `quay.io/team/app@${pushed.digest}`]) {
       const folder = site.folder('wharfie');
       await run('wharfie', ['--private-registry', yaml, image, folder], site.resident(folder));
       assert.match(file(folder, 'etc/tag'), /^rendered for /, image);
     }
+  }
+
+  test('the reader of registries.yaml that RKE2 uses pulls through Entrepot', async (t) => {
+    if (!equipped(t, ['wharfie'])) return;
+    await wharfiePulls(join(await rendered('registries.yaml', listed, ...forEntrepot()), 'registries.yaml'));
+  });
+
+  test('that reader pulls from the mirror of a registries.conf, which has a path and speaks plain HTTP', async (t) => {
+    if (!equipped(t, ['wharfie'])) return;
+    await wharfiePulls(join(await rendered('registries.yaml', mirrored), 'registries.yaml'));
   });
 
   test('podman pulls with what OpenShift makes of rendered objects', async (t) => {

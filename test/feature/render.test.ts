@@ -31,7 +31,7 @@ describe('entrepot render', () => {
     const { code, stdout, stderr } = await render('registries.yaml');
     assert.equal(code, 0);
     assert.match(stdout, /^# Written by "entrepot render registries\.yaml"/);
-    assert.match(stdout, /mirrors:\n {2}"quay\.io":\n {4}endpoint:\n {6}- "https:\/\/m\.corp\/v2\/quay"\n$/);
+    assert.match(stdout, /mirrors:\n {2}"quay\.io":\n {4}endpoint:\n {6}- "https:\/\/m\.corp"\n {4}rewrite:/);
     assert.match(stderr, /^entrepot: warning: quay\.io: mirror m\.corp\/quay: pull-from-mirror: /);
   });
 

@@ -1,6 +1,9 @@
 /**
- * registries.yaml of k3s and RKE2, which make hosts.toml of it. Endpoints are asked in order, then the registry itself; a path in the URL of an
- * endpoint is taken as it is. A rewrite is a regular expression of Go over the repository and counts for all endpoints of its registry.
+ * registries.yaml of k3s and RKE2, which make hosts.toml of it. Endpoints are asked in order, then the registry itself. A rewrite is a regular
+ * expression of Go over the repository and counts for all endpoints of its registry.
+ *
+ *   all endpoints have one path ... a rewrite of everything; `wharfie`, by which RKE2 pulls its own images, takes no path in an endpoint
+ *   several paths ................. in the endpoints, which containerd takes as they are; and a warning
  */
 import { byRegistry, isLeftOut, type RegistryMirrors, type Rewrite } from './by-registry.ts';
 import { apiUrl, type ClientUrl, urlsOf, urlsOfMirror } from './client-urls.ts';
@@ -10,7 +13,7 @@ import type { RenderedFile, Warn } from './rendered.ts';
 
 /** One file, `registries.yaml`. */
 export function registriesYaml(plan: RenderPlan): readonly RenderedFile[] {
-  const registries = byRegistry(plan, 'k3s', true).map((one) => ({ ...one, urls: urlsFor(one, plan.warn) }));
+  const registries = byRegistry(plan, 'k3s', true).map((one) => placedUrls(one, plan.warn));
   const listed = registries.filter(({ urls }) => urls.length > 0);
   const hosts = new Map<string, string>();
   for (const { scheme, host, skipVerify, ca } of listed.flatMap(({ urls }) => urls)) {
@@ -29,8 +32,30 @@ export function registriesYaml(plan: RenderPlan): readonly RenderedFile[] {
   return [{ path: 'registries.yaml', text: text.join('') }];
 }
 
+interface Listed {
+  readonly registry: string;
+  readonly urls: readonly ClientUrl[];
+  readonly rewrites: readonly Rewrite[];
+}
+
+/** A path that all endpoints have becomes a rewrite. */
+function placedUrls(one: RegistryMirrors, warn: Warn): Listed {
+  const { registry, rewrites } = one;
+  const urls = urlsFor(one, warn);
+  const [path = '', ...others] = new Set(urls.map((url) => url.path));
+  if (others.length === 0 && path !== '') {
+    return { registry, urls: urls.map((url) => ({ ...url, path: '' })), rewrites: [{ from: '', to: path }] };
+  }
+  if (others.length > 0) {
+    const message =
+      'RKE2 gets its own images from no endpoint with a path: give all mirrors of the registry one path';
+    warn({ entry: registry }, 'location', message);
+  }
+  return { registry, urls, rewrites };
+}
+
 function urlsFor(
-  { registry, mirrors, blocked, location, insecure }: RegistryMirrors,
+  { registry, mirrors, blocked, location, insecure, rewrites }: RegistryMirrors,
   warn: Warn,
 ): readonly ClientUrl[] {
   const kept = mirrors.filter((mirror) => !isLeftOut(mirror, registry, 'k3s', warn));
@@ -49,13 +74,19 @@ function urlsFor(
     const message = `k3s asks ${registry} after "${location}", unless it runs with --disable-default-registry-endpoint`;
     warn({ entry: registry }, 'location', message);
   }
-  return [...kept.flatMap(urlsOfMirror), ...(blocked || isItself ? [] : urlsOf(location, insecure))];
+  const isListed = !blocked && !isItself;
+  if (isListed && rewrites.length > 0) {
+    const message = `k3s would ask "${location}" for the names of the mirrors: it is left out`;
+    warn({ entry: registry }, 'mirrors', message);
+  }
+  const sources = isListed && rewrites.length === 0 ? urlsOf(location, insecure) : [];
+  return [...kept.flatMap(urlsOfMirror), ...sources];
 }
 
 function mirrorText(registry: string, urls: readonly ClientUrl[], rewrites: readonly Rewrite[]): string {
   const endpoints = [...new Set(urls.map(apiUrl))].map((url) => `      - ${JSON.stringify(url)}\n`);
   const patterns = rewrites.map(
-    ({ from, to }) => `      ${JSON.stringify(pattern(from))}: ${JSON.stringify(replacement(to))}\n`,
+    (rewrite) => `      ${JSON.stringify(pattern(rewrite.from))}: ${JSON.stringify(replacement(rewrite))}\n`,
   );
   return [
     `  ${JSON.stringify(registry)}:\n    endpoint:\n`,
@@ -64,11 +95,12 @@ function mirrorText(registry: string, urls: readonly ClientUrl[], rewrites: read
   ].join('');
 }
 
-/** The path itself and what is under it. */
+/** The path itself and what is under it; without one, everything. */
 function pattern(from: string): string {
+  if (from === '') return '^(.*)$';
   return `^${from.slice(1).replaceAll('.', '\\.')}(/.*)?$`;
 }
 
-function replacement(to: string): string {
-  return `${to.slice(1)}\${1}`;
+function replacement({ from, to }: Rewrite): string {
+  return from === '' ? `${to.slice(1)}/\${1}` : `${to.slice(1)}\${1}`;
 }

@@ -321,6 +321,40 @@ mode = "local"
 });
 
 describe('registries.yaml', () => {
+  it('has a path of all mirrors as a rewrite, and several paths with a warning', (t) => {
+    const conf = `${registry('a.io')}${mirror('m1.corp/q')}\n${mirror('m2.corp/q', 'insecure = true')}\n`;
+    assert.equal(
+      onlyText(rendered(t, 'registries.yaml', { conf })),
+      `mirrors:
+  "a.io":
+    endpoint:
+      - "https://m1.corp"
+      - "https://m2.corp"
+      - "http://m2.corp"
+    rewrite:
+      "^(.*)$": "q/\${1}"
+configs:
+  "m2.corp":
+    tls:
+      insecure_skip_verify: true
+`,
+    );
+    const others = rendered(t, 'registries.yaml', { conf: `${conf}${mirror('m3.corp')}` });
+    assert.deepEqual(warned(others), ['a.io - location']);
+    assert.match(onlyText(others), /"https:\/\/m1\.corp\/v2\/q"/);
+    assert.doesNotMatch(onlyText(others), /rewrite/);
+  });
+
+  it('has no other source that would be asked for the names of the mirrors', (t) => {
+    const whole = `[[registry]]\nlocation = "a.io"\ninsecure = true\n${mirror('m.corp')}\n`;
+    const listed = rendered(t, 'registries.yaml', { conf: whole });
+    assert.match(onlyText(listed), /"http:\/\/a\.io"/);
+    const conf = `${whole}${registry('a.io/x')}${mirror('m.corp/z')}\n`;
+    const rewritten = rendered(t, 'registries.yaml', { conf });
+    assert.doesNotMatch(onlyText(rewritten), /"https?:\/\/a\.io"/);
+    assert.ok(warned(rewritten).includes('a.io - mirrors'));
+  });
+
   it('rewrites the path of a part of a registry, if no other part needs another', (t) => {
     const part = (prefix: string, to: string) => `${registry(prefix)}${mirror(to)}\n`;
     const conf = part('a.io/x.y', 'm.corp/z') + part('a.io/w', 'm.corp/w');
