@@ -26,6 +26,7 @@ import { hasBuiltInList } from './registries-conf/built-in.ts';
 import { listsRegistry } from './registries-conf/match.ts';
 import { authFilesHelper, type RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
+import { storeSecretFiles } from './store-config.ts';
 
 /** What `checkConfig` found. */
 export interface ConfigCheck {
@@ -111,7 +112,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream, cluster, eventSenders, eventSinks }: ServerConfig,
+  { upstream, cluster, stores, eventSenders, eventSinks }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -135,12 +136,18 @@ function checkSecrets(
     readSecretFile,
   );
   readEach([cluster?.secretFile], clusterSecret);
-  const { caFile } = upstream;
-  if (caFile === undefined) return;
-  attempt(findings.errors, () => {
-    readCaFile(caFile, 'upstream.ca_file');
-    findings.files.push(caFile);
-  });
+  readEach(stores.flatMap(storeSecretFiles), readSecretFile);
+  const bundles = [
+    { caFile: upstream.caFile, key: 'upstream.ca_file' },
+    ...stores.map(({ caFile, name }) => ({ caFile, key: `ca_file of [[store]] "${name}"` })),
+  ];
+  for (const { caFile, key } of bundles) {
+    if (caFile === undefined) continue;
+    attempt(findings.errors, () => {
+      readCaFile(caFile, key);
+      findings.files.push(caFile);
+    });
+  }
 }
 
 /** The same error, with the key and the line that name the file. */

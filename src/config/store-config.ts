@@ -53,3 +53,10 @@ export interface AzureStoreConfig extends AnyStoreConfig {
   readonly accountKeyFile: string | undefined;
   readonly sasFile: string | undefined;
 }
+
+/** The files with one secret each that a block names. */
+export function storeSecretFiles(store: StoreConfig): readonly string[] {
+  const files =
+    store.kind === 's3' ? Object.values(store.keyFiles ?? {}) : [store.accountKeyFile, store.sasFile];
+  return files.filter((file) => file !== undefined);
+}

@@ -174,6 +174,22 @@ describe('checkConfig', () => {
     assert.deepEqual(others, []);
   });
 
+  it('reads the secrets and CAs of buckets', (t) => {
+    const { errors, files } = check(t, {
+      'work/entrepot.toml':
+        '[[store]]\nname = "a"\nkind = "s3"\nbucket = "images"\nca_file = "ca.pem"\naccess_key_file = "id"\nsecret_key_file = "none"\n[[store]]\nname = "b"\nkind = "azure"\naccount = "corp"\ncontainer = "images"\nsas_file = "empty"\n',
+      'work/ca.pem': 'no certificate',
+      'work/id': 'AK',
+      'work/empty': '',
+    });
+    const [absent = '', empty = '', ca = '', ...others] = errors;
+    assert.match(absent, /entrepot\.toml:7: store\.secret_key_file names work\/none: there is no such file/);
+    assert.match(empty, /entrepot\.toml:13: store\.sas_file names work\/empty: the file is empty/);
+    assert.match(ca, /^TLS_UNUSABLE work\/ca\.pem: .*ca_file of \[\[store\]\] "a"/);
+    assert.deepEqual(others, []);
+    assert.ok(files.some((file) => file.endsWith('work/id')));
+  });
+
   it('reads the keys that sign tokens', (t) => {
     const { cert, key } = createCertificateAuthority().issue();
     const table = (name: string) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { after, describe, it } from 'node:test';
+import { after, describe, it, type TestContext } from 'node:test';
 import { Pool } from 'undici';
 import type { BodySink, PushedBody } from '../../../../src/lib/bytes/pushed-body.ts';
 import { dropBody, readBody } from '../../../../src/lib/bytes/small-body.ts';
@@ -268,5 +268,78 @@ describe('one exchange', () => {
     assert.match(await failed.promise, /the disk is full/);
     assert.equal(released.count, 1);
     assert.throws(() => got.response.body.consume({ data: () => true, end() {}, fail() {} }), /once/);
+  });
+});
+
+describe('an upload', () => {
+  /** More than the sockets of a machine hold between its programs. */
+  const bytes = Buffer.alloc(32_000_000, 'x');
+
+  /** A server that reads only when the test says so. */
+  async function setUp(t: TestContext) {
+    const sockets: Socket[] = [];
+    const taken = Promise.withResolvers<void>();
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.pause();
+      sockets.push(socket);
+      taken.resolve();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/x`);
+    const pool = new Pool(url.origin, { allowH2: false });
+    t.after(async () => {
+      await pool.destroy();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const clock = createManualClock();
+    const headers = { 'x-test': 'a' };
+    const request = { method: 'PUT', headers, body: bytes } as const;
+    const got = exchange(pool, url, request, {
+      clock,
+      retain() {},
+      headerTimeout: 30_000,
+      describe: (error) => describeFault(error, { host: 'h', connectTimeout: 3000 }),
+      released() {},
+    });
+    await taken.promise;
+    const [socket] = sockets;
+    assert.ok(socket);
+    return { got, clock, socket };
+  }
+
+  it('says its length, and may take as long as it moves', async (t) => {
+    const { got, clock, socket } = await setUp(t);
+    let read = '';
+    let size = 0;
+    const whole = Promise.withResolvers<void>();
+    socket.on('data', (chunk: Buffer) => {
+      if (!read.includes('\r\n\r\n')) read += chunk.toString('latin1');
+      size += chunk.length;
+      if (size >= bytes.length + read.indexOf('\r\n\r\n') + 4) whole.resolve();
+    });
+    await clock.advance(25_000);
+    socket.resume();
+    await whole.promise;
+    await clock.advance(25_000);
+    assert.match(read, /\r\ncontent-length: 32000000\r\n/i);
+    assert.doesNotMatch(read, /transfer-encoding/i);
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    const answer = await got;
+    assert.ok(answer.ok, JSON.stringify(answer));
+    dropBody(answer.response.body, clock);
+  });
+
+  it('that stops moving is given up', async (t) => {
+    const { got, clock } = await setUp(t);
+    // What the connection takes without its server is taken at once.
+    let answer: Exchanged | undefined;
+    void got.then((value) => {
+      answer = value;
+    });
+    for (let passed = 0; !answer && passed < 600_000; passed += 30_000) await clock.advance(30_000);
+    assert.deepEqual(answer, { ok: false, fault: { kind: 'unanswered', reason: 'no answer within 30 s' } });
   });
 });
