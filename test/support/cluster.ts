@@ -28,9 +28,15 @@ export interface ClusterFiles {
   readonly size?: number;
   /** Further text of entrepot.toml. */
   readonly toml?: string;
+  /** Default: `http`. */
+  readonly scheme?: 'http' | 'https';
+  /** Puts further files into the folder of a replica. */
+  readonly prepare?: (folder: string, host: string, ids: readonly string[]) => void;
+  /** URLs of further members, which the test makes. */
+  readonly also?: readonly string[];
   /** Further keys of `[cluster]`. */
   readonly cluster?: string;
-  /** What differs on one replica: all keys of `[cluster]`, and dependencies. */
+  /** What differs on one replica: all keys of `[cluster]` (SECRET stands for the path of the secret), and dependencies. */
   readonly of?: (index: number, ids: readonly string[]) => { cluster?: string; deps?: Partial<AppDeps> };
 }
 
@@ -38,7 +44,7 @@ export const clusterSecret = 'a secret of the replicas';
 
 /** Each replica has an address of its own on loopback. */
 export async function startCluster(test: Cleanup, files: ClusterFiles): Promise<RunningCluster> {
-  const { size = 4, toml = '', of } = files;
+  const { size = 4, toml = '', also = [], scheme = 'http', prepare, of } = files;
   const net = `127.${1 + Math.floor(Math.random() * 250)}.${Math.floor(Math.random() * 250)}`;
   const hosts = Array.from({ length: size }, (_, index) => `${net}.${index + 1}`);
   const ids = await Promise.all(hosts.map(async (host) => `${host}:${await freePort(host)}`));
@@ -47,19 +53,20 @@ export async function startCluster(test: Cleanup, files: ClusterFiles): Promise<
       const own = of?.(index, ids) ?? {};
       const folder = tempFolder(test);
       writeFileSync(join(folder, 'secret'), clusterSecret);
-      const urls = JSON.stringify(ids.map((one) => `http://${one}`));
-      const usual = `peers = ${urls}\nself = "http://${id}"\nsecret_file = "${join(folder, 'secret')}"\n${files.cluster ?? ''}`;
+      prepare?.(folder, hosts[index] ?? '', ids);
+      const urls = JSON.stringify([...ids.map((one) => `${scheme}://${one}`), ...also]);
+      const usual = `peers = ${urls}\nself = "${scheme}://${id}"\nsecret_file = "${join(folder, 'secret')}"\n${files.cluster ?? ''}`;
       const app = await startApp(
         test,
         {
           folder,
           listen: id,
           registries: files.registries,
-          toml: `${toml}\n[cluster]\n${own.cluster ?? usual}`,
+          toml: `${toml}\n[cluster]\n${own.cluster?.replace('SECRET', join(folder, 'secret')) ?? usual}`,
         },
         own.deps,
       );
-      return { ...app, id, url: `http://${id}` };
+      return { ...app, id, url: `${scheme}://${id}` };
     }),
   );
   const image = { registry: 'docker.io', repository: 'library/app' as Repository };
