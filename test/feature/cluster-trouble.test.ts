@@ -7,7 +7,7 @@ import { ranked, scoreOf } from '../../src/cluster/ownership.ts';
 import { peerAt } from '../../src/cluster/peer.ts';
 import { createPeerProof, peerHeader } from '../../src/cluster/peer-proof.ts';
 import { shardOf } from '../../src/cluster/shards.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import type { Tag } from '../../src/oci/reference.ts';
 import { startBlackHole } from '../support/black-hole.ts';
 import { blobOf } from '../support/byte-source.ts';
@@ -16,6 +16,8 @@ import { createManualClock, type ManualClock } from '../support/clock.ts';
 import { clusterSecret, type Replica, startCluster } from '../support/cluster.ts';
 import { certsFor, entry, readError, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
+import { holdHeaders } from '../support/fake-registry-faults.ts';
+import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 
@@ -34,9 +36,14 @@ const blobUrl = ({ url }: Replica) => url + blobPath;
 const tagUrl = ({ url }: Replica, tag = '1') => `${url}/v2/library/app/manifests/${tag}`;
 
 /** The mark that a replica of the cluster would send. */
-function markOf(from: Replica, to: Replica, path: string, secret = clusterSecret): string {
+function markOf(
+  from: Replica,
+  to: Replica,
+  path: string,
+  { secret = clusterSecret, clock = systemClock }: { secret?: string; clock?: Clock } = {},
+): string {
   const proof = createPeerProof({
-    clock: systemClock,
+    clock,
     secret: () => secret,
     self: () => peerAt(from.url),
     members: () => [],
@@ -57,7 +64,7 @@ describe('a client that says that it is a peer', () => {
     const marks = [
       'yes',
       `id=${second!.id}; to=${first!.id}`,
-      markOf(second!, first!, path, 'a secret of my own choice'),
+      markOf(second!, first!, path, { secret: 'a secret of my own choice' }),
       markOf(second!, first!, '/v2/library/app/manifests/2?ns=docker.io'),
       markOf(first!, second!, path),
     ];
@@ -119,28 +126,28 @@ describe('the secret of a cluster', () => {
   });
 });
 
+/** A registry with a private layer, and an image of another repository whose manifest names it. */
+async function robbed(t: TestContext) {
+  const registry = await startRegistry(t);
+  const secret = blobOf('a private layer');
+  registry.putImage('library/app', '1', image);
+  registry.putBlob(secret, ['team/private']);
+  const config = {
+    mediaType: 'application/vnd.oci.image.config.v1+json',
+    digest: layer.digest,
+    size: layer.size,
+  };
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const layers = [
+    { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: secret.digest, size: secret.size },
+  ];
+  const bytes = JSON.stringify({ schemaVersion: 2, mediaType, config, layers });
+  return { registry, secret, thief: registry.putManifest('library/thief', '1', { mediaType, bytes }) };
+}
+
 describe('content of one image', () => {
   it('is not given to another whose manifest names it, by way of a peer', async (t) => {
-    const registry = await startRegistry(t);
-    const secret = blobOf('a private layer');
-    registry.putImage('library/app', '1', image);
-    registry.putBlob(secret, ['team/private']);
-    const config = {
-      mediaType: 'application/vnd.oci.image.config.v1+json',
-      digest: layer.digest,
-      size: layer.size,
-    };
-    const thief = registry.putManifest('library/thief', '1', {
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      bytes: JSON.stringify({
-        schemaVersion: 2,
-        mediaType: 'application/vnd.oci.image.manifest.v1+json',
-        config,
-        layers: [
-          { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: secret.digest, size: secret.size },
-        ],
-      }),
-    });
+    const { registry, secret, thief } = await robbed(t);
     const registries = entry('docker.io', { source: registry.host });
     const { replicas } = await startCluster(t, { registries });
     for (const { url } of replicas) {
@@ -152,6 +159,25 @@ describe('content of one image', () => {
       assert.equal((await get(stolen)).status, 404, 'GET');
       assert.equal((await get(stolen)).status, 404, 'GET once more');
     }
+  });
+
+  it('is no proof for a peer before an endpoint has given it, however long that takes', async (t) => {
+    const { registry, secret, thief } = await robbed(t);
+    const clock = createManualClock();
+    const registries = entry('docker.io', { source: registry.host });
+    const { replicas, ofDigest } = await startCluster(t, { registries, of: () => ({ deps: { clock } }) });
+    const [owner] = ofDigest(secret.digest);
+    const other = replicas.find((replica) => replica !== owner);
+    await get(`${owner!.url}/v2/library/thief/manifests/${thief}`);
+    const hold = gate();
+    registry.on({ kind: 'blob', repository: 'library/thief' }, holdHeaders(hold));
+    const path = `/v2/library/thief/blobs/${secret.digest}?ns=docker.io`;
+    const headers = { [peerHeader]: markOf(other!, owner!, path, { clock }) };
+    const asking = get(`${owner!.url}${path}`, { headers });
+    await hold.arrived;
+    await clock.advance(12_000);
+    hold.release();
+    assert.equal((await asking).status, 404);
   });
 });
 
