@@ -3,7 +3,7 @@
  * What one platform lacks does not keep the others away.
  */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
-import { formatSize } from '../config/toml/units.ts';
+import { formatRoundedSize } from '../config/toml/units.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Descriptor, type Manifest, readManifest } from '../oci/manifest.ts';
@@ -21,6 +21,8 @@ export interface WarmOptions {
   /** `linux/arm64`, which also means `linux/arm64/v8`; none: all. */
   readonly platforms: readonly string[];
   readonly onProgress: (progress: WarmProgress) => void;
+  /** Leaves the blobs where they are. */
+  readonly isManifestsOnly?: boolean;
   /** Aborted: what is under way is left, and counts as failed. */
   readonly signal?: AbortSignal | undefined;
   /** For jobs: awaited before each blob's transfer begins. */
@@ -71,7 +73,7 @@ export function createWarmImage({
   pull,
   cache,
 }: WarmDeps): (reference: WarmReference, options: WarmOptions) => Promise<WarmReport> {
-  return async (reference, { platforms, onProgress, signal, turn, pace }) => {
+  return async (reference, { platforms, onProgress, signal, turn, pace, isManifestsOnly }) => {
     const { registry, repository } = reference;
     const image: ImageName = { registry, repository, name: `${registry}/${repository}` };
     const name = formatReference(reference);
@@ -154,7 +156,9 @@ export function createWarmImage({
       const { bytes, what } = cache.bound(image.name);
       const wanted = [...blobs.values()].reduce((sum, { descriptor }) => sum + descriptor.size, report.bytes);
       if (wanted <= bytes) return true;
-      failures.push(`${name}: has ${rounded(wanted)}, but ${what} has room for ${rounded(bytes)} only`);
+      failures.push(
+        `${name}: has ${formatRoundedSize(wanted)}, but ${what} has room for ${formatRoundedSize(bytes)} only`,
+      );
       return false;
     }
 
@@ -171,7 +175,7 @@ export function createWarmImage({
     }
 
     await takeManifest(reference, true, false);
-    if (fits()) {
+    if (!isManifestsOnly && fits()) {
       const waiting = blobs.values();
       await Promise.all(Array.from({ length: blobsAtOnce }, () => takeBlobs(waiting)));
       await checkKept();
@@ -188,9 +192,4 @@ function lackingPlatforms({ children }: Manifest, platforms: readonly string[]):
     (wanted) => ![...present].some((platform) => isPlatform(platform, wanted)),
   );
   return lacking.map((wanted) => `has no platform ${wanted}: it has ${[...present].join(', ')}`);
-}
-
-function rounded(bytes: number): string {
-  const unit = bytes < 10 * 1024 * 1024 ? 1024 : 1024 * 1024;
-  return formatSize(Math.ceil(bytes / unit) * unit);
 }

@@ -13,12 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import type { ExportReport, ExportRequest } from '../../src/airgap/export/export-request.ts';
 import { printReceipt } from '../../src/airgap/receipt.ts';
 import { EntrepotError } from '../../src/errors.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
+import { bundleVolumes } from '../support/archives.ts';
 import { filesOf, hashesOf, readBundle, readTar } from '../support/bundles.ts';
 import { runCommand } from '../support/commands.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
@@ -228,14 +230,35 @@ describe('an export with something missing', () => {
     assert.deepEqual([report.bundle, filesOf(to)], [null, []]);
   });
 
-  it('evicts nothing that it is going to write, and leaves out what the cache has no room for', async (t) => {
+  it('says before it fetches a blob that the cache has no room for all, with the figures and the way out', async (t) => {
     const size = image.blobs.reduce((sum, blob) => sum + blob.size, 0);
-    const { run, to, name } = await site(t, `[cache]\nmax_size = "${size + 20_000}"\n`);
-    const report = await run({ images: [name('app:1.0'), name('other:2')] });
-    assert.match(report.failures.join('\n'), /team\/other:2 is left out/);
-    assert.deepEqual([...(await readBundle(to)).contents.keys()].toSorted(), digestsOf(image));
-    const alone = await run({ images: [name('other:2')], to: `${to}-other` });
-    assert.deepEqual(alone.failures, []);
+    const { run, to, name, registry, proxy } = await site(t, `[cache]\nmax_size = "${size + 20_000}"\n`);
+    const images = [name('app:1.0'), name('other:2')];
+    const figures =
+      /have \d+KiB in all, and cache\.max_size has room for \d+KiB: make room there, or export fewer/;
+    await refused(run({ images }), 'BUNDLE_UNWRITABLE', figures);
+    assert.equal(registry.count({ kind: 'blob' }), 0);
+    assert.deepEqual(filesOf(to), []);
+    for (const reference of images)
+      assert.deepEqual(
+        (await run({ images: [reference], to: `${to}-${images.indexOf(reference)}` })).failures,
+        [],
+      );
+
+    const quota = `[[cache.quota]]\nmatch = "${registry.host}/team/**"\nmax_size = "${size + 20_000}"\n`;
+    await proxy.reload({ toml: quota });
+    const ofQuota = /in all, and the quota of \S+\/team\/\*\* has room for/;
+    await refused(run({ images }), 'BUNDLE_UNWRITABLE', ofQuota);
+  });
+
+  it('says that hosted images leave no room', async (t) => {
+    const { run, name, registry, proxy } = await site(t, '[cache]\nmax_size = "700KiB"\n');
+    const hosted = buildImage({ seed: 'hosted', layers: [500_000] });
+    const [volume] = bundleVolumes([{ name: `${registry.host}/team/hosted`, tag: '1', image: hosted }]);
+    const bytes = Readable.from([volume!], { objectMode: true });
+    await proxy.app.administration.importVolume({ file: 'hosted.0001.tar', bytes }, {});
+    const figures = /must be fetched, and cache\.max_size leaves room for \d+KiB beside what is hosted/;
+    await refused(run({ images: [name('app:1.0')] }), 'BUNDLE_UNWRITABLE', figures);
   });
 
   it('offline, exports what is here', async (t) => {
@@ -300,7 +323,7 @@ describe('an increment', () => {
     await refused(
       run({ images: [name('app:1.0')], since: [file] }),
       'BUNDLE_INVALID',
-      /no volume of a bundle/,
+      /is no tar: it is shorter than a header/,
     );
   });
 });

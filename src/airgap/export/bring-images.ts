@@ -16,13 +16,14 @@ import type { ImageName } from '../../routing/target.ts';
 import type { Trail } from '../../upstream/outcome.ts';
 import type { Verdict } from '../../upstream/upstream.ts';
 import type { BundleRef } from '../bundle-manifest.ts';
+import { checkCacheRoom } from './cache-room.ts';
 import type { ExportedImage } from './export-request.ts';
 import { type ImageContent, imageContent } from './image-content.ts';
 import type { WantedImage } from './wanted-images.ts';
 
 export interface BringDeps {
   readonly cache: Pick<Cache, 'find' | 'manifest' | 'tag' | 'tags'>;
-  readonly admin: Pick<CacheAdmin, 'hold'>;
+  readonly admin: Pick<CacheAdmin, 'hold' | 'bound' | 'usage'>;
   readonly pull: Pick<Pull, 'tags' | 'referrers'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
 }
@@ -55,13 +56,14 @@ export interface BringOptions {
   readonly onProgress: (at: { image: number; reference: string; done: number; size: number }) => void;
 }
 
-/** Rejects with the reason of `signal`, and with bugs. */
+/** Rejects with the reason of `signal`, with EntrepotError BUNDLE_UNWRITABLE where the cache cannot hold all at once, and with bugs. */
 export async function bringImages(
   deps: BringDeps,
   wanted: readonly WantedImage[],
   options: BringOptions,
 ): Promise<Brought> {
   const bringing = new Bringing(deps, options);
+  if (!options.isDryRun) await checkCacheRoom(deps, wanted, options);
   try {
     for (const [at, one] of wanted.entries()) await bringing.take(one, at + 1);
     return bringing.result();
@@ -238,5 +240,5 @@ function missingText({ missing }: ImageContent): string | undefined {
   const [first] = missing.keys();
   if (first === undefined) return undefined;
   const others = missing.size === 1 ? '' : ` and ${missing.size - 1} more`;
-  return `the cache has no room to keep it whole: ${first}${others} went again`;
+  return `the cache has no room to keep it whole: ${first}${others} went again. Raise cache.max_size, or export fewer images at once`;
 }

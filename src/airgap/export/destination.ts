@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import { access, lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { formatSize } from '../../config/toml/units.ts';
+import { formatRoundedSize } from '../../config/toml/units.ts';
 import { EntrepotError } from '../../errors.ts';
 import { isNoRoom } from '../../lib/disk-space.ts';
 import { syncPath } from '../../lib/sync-path.ts';
@@ -112,7 +112,7 @@ export function checkRoom(
 ): void {
   const free = freeBytes(folder);
   if (bytes <= free) return;
-  const message = `has ${rounded(free)} free, and the bundle needs ${rounded(bytes)}`;
+  const message = `has ${formatRoundedSize(free)} free, and the bundle needs ${formatRoundedSize(bytes)}`;
   throw new EntrepotError('BUNDLE_UNWRITABLE', message, { file: folder });
 }
 
@@ -145,9 +145,4 @@ export function unwritable(file: string, error: unknown): EntrepotError {
     ? '; a running server writes the files itself, in the folders that it sees and may write'
     : '';
   return new EntrepotError('BUNDLE_UNWRITABLE', `cannot be written: ${why}${hint}`, { file, cause: error });
-}
-
-function rounded(bytes: number): string {
-  const unit = bytes < 2 ** 24 ? 1024 : 2 ** 20;
-  return formatSize(Math.ceil(bytes / unit) * unit);
 }

@@ -50,6 +50,12 @@ export function formatSize(bytes: number): string {
   return inLargestUnit(bytes, unitBytes, 'B');
 }
 
+/** The same for messages, rounded up to whole KiB, or MiB from 16 MiB on. */
+export function formatRoundedSize(bytes: number): string {
+  const unit = bytes < 16 * 1024 ** 2 ? 1024 : 1024 ** 2;
+  return formatSize(Math.ceil(bytes / unit) * unit);
+}
+
 function inLargestUnit(value: number, units: ReadonlyMap<string, number>, smallest: string): string {
   const [unit, factor] = [...units]
     .filter(([name, each]) => name !== '' && value !== 0 && value % each === 0)
