@@ -31,6 +31,7 @@ import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
 import { createLiveSyncs } from './app/live-syncs.ts';
+import { openBuckets } from './app/open-buckets.ts';
 import { createPlacing } from './app/placing.ts';
 import { createRoutes } from './app/routes.ts';
 import { createScrubbing } from './app/scrubbing.ts';
@@ -167,7 +168,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
 /** Makes every part, in order. Each one that acquires something registers its release. */
 async function assemble(config: Config, deps: AppDeps, releases: Releases) {
-  const { log, env, version, clock = systemClock, buckets = [] } = deps;
+  const { log, env, version, clock = systemClock } = deps;
   const settings = config.server;
   const { data } = settings;
   const via = `1.1 entrepot-${randomUUID()}`;
@@ -180,6 +181,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   });
   const blocks = createReadBlocks(readBlocks);
   const buffers = createBufferPool(fileBuffers);
+  const threads = lookupThreads(env.UV_THREADPOOL_SIZE);
+  const memory = createUpstreamMemory({ clock, resolve: deps.resolve, threads });
+  const buckets = deps.buckets ?? openBuckets(config, { clock, blocks, memory, env, via, version });
 
   const sinks = createSinks(settings.eventSinks);
   const { wantedBy } = sinks;
@@ -194,11 +198,6 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
 
-  const memory = createUpstreamMemory({
-    clock,
-    resolve: deps.resolve,
-    threads: lookupThreads(env.UV_THREADPOOL_SIZE),
-  });
   const cluster = createLiveCluster(settings, {
     clock,
     log,

@@ -1,5 +1,6 @@
 /** The states that `/metrics` shows, read from the parts at each scrape. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { ReplicaStore } from '../cache/index/replicas/replica-store.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { JobStore } from '../jobs/job-store.ts';
@@ -16,6 +17,7 @@ export interface WatchedParts {
     readonly admin: Pick<CacheAdmin, 'usage' | 'disk'>;
     readonly jobs: Pick<JobStore, 'counts' | 'oldestFailure'>;
     readonly replicas: Pick<ReplicaStore, 'counts' | 'oldestFailure'>;
+    readonly placements: Pick<PlacementStore, 'counts'>;
   };
   readonly transfers: Pick<Transfers, 'count'>;
   readonly routes: LiveRoutes;
@@ -44,6 +46,7 @@ export function watchedStates({
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
     cluster: cluster && (() => ({ members: cluster.all.length, shards: cluster.ownedShards })),
     eventSinks: outbox.states,
+    placements: () => cache.placements.counts(),
     replicas: async () => ({
       counts: await replicas.counts(),
       oldestFailure: await replicas.oldestFailure(),

@@ -14,6 +14,7 @@ import { readEventSenders } from './events-toml.ts';
 import { readFacts } from './facts-toml.ts';
 import type { Overrides } from './overrides.ts';
 import { readEventSinks } from './sinks-toml.ts';
+import { inPreferredOrder } from './store-placement-toml.ts';
 import { readStores } from './store-toml.ts';
 import { readSyncs } from './sync-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
@@ -124,7 +125,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     eventSinks: readEventSinks(events.tables('out'), path),
     publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
     facts: readFacts(top.table('facts'), path),
-    stores: readStores(top.tables('store'), path),
+    stores: inPreferredOrder(top, readStores(top.tables('store'), path)),
     upstream: readUpstream(top.table('upstream'), path),
     cluster: readCluster(top.table('cluster'), path, tls),
     transfer: {

@@ -3,6 +3,7 @@
 export type StoreConfig = S3StoreConfig | AzureStoreConfig;
 
 interface AnyStoreConfig {
+  readonly placement: StorePlacement;
   /** Of this store alone. */
   readonly name: string;
   /** Before each key: empty, or with a slash at its end. */
@@ -59,4 +60,23 @@ export function storeSecretFiles(store: StoreConfig): readonly string[] {
   const files =
     store.kind === 's3' ? Object.values(store.keyFiles ?? {}) : [store.accountKeyFile, store.sasFile];
   return files.filter((file) => file !== undefined);
+}
+
+/** Which content goes to the bucket, how fast, and which clients may be sent there. */
+export interface StorePlacement {
+  /** Globs over `registry/repository`; none: all images. */
+  readonly match: readonly string[];
+  /** Bytes in a second of uploads behind; undefined: no bound. */
+  readonly uploadRate: number | undefined;
+  /** Undefined: no client is redirected. */
+  readonly redirect: StoreRedirect | undefined;
+  /** Milliseconds after which an object that no image links may be removed; undefined: nothing is removed. */
+  readonly sweepAfter: number | undefined;
+}
+
+export interface StoreRedirect {
+  /** Of clients, as in `trusted_proxies`. */
+  readonly networks: readonly string[];
+  /** For which the URL works. */
+  readonly seconds: number;
 }

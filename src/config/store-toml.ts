@@ -1,5 +1,6 @@
 /** `[[store]]` of entrepot.toml. docs/stores.md explains each key. */
 import type { AzureStoreConfig, CloudFrontConfig, S3StoreConfig, StoreConfig } from './store-config.ts';
+import { readStorePlacement } from './store-placement-toml.ts';
 import { createBlockNames } from './toml/block-names.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';
@@ -69,6 +70,7 @@ export function readStores(
     const sort = table.required('kind', kind.oneOf('s3', 'azure'));
     const prefix = table.value('prefix', keyPrefix);
     const common = {
+      placement: readStorePlacement(table),
       prefix: prefix === undefined ? '' : `${prefix}/`,
       caFile: table.value('ca_file', path),
       proxy: table.value('proxy', kind.proxy),

@@ -4,6 +4,8 @@
  *
  *   works --a write fails--> pauses: 5 s, twice as long after each failure, 5 minutes at most --a write succeeds--> works
  */
+
+import type { StorePlacement } from '../config/store-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { reasonOf } from '../lib/thrown.ts';
@@ -11,17 +13,10 @@ import type { ObjectStore } from '../stores/object-store.ts';
 import { StoreError } from '../stores/object-store.ts';
 import type { Log } from '../telemetry/log.ts';
 
-export interface BucketSettings {
-  /** Globs over `registry/repository`; none: it is for all images. */
-  readonly match: readonly string[];
-  /** Bytes in a second that uploads behind may take; undefined: no bound. */
-  readonly uploadRate: number | undefined;
-}
-
 export interface Bucket {
   readonly name: string;
   readonly store: ObjectStore;
-  readonly uploadRate: number | undefined;
+  readonly settings: StorePlacement;
   /** Whether it is for one of the images. Content of no image is for each bucket that is for all. */
   isFor(images: readonly string[]): boolean;
   /** Milliseconds until a write may be tried; 0: now. */
@@ -37,18 +32,18 @@ const longestPause = 300_000;
 /** It is taken to work until a write fails. */
 export function createBucket(
   store: ObjectStore,
-  { match, uploadRate }: BucketSettings,
+  settings: StorePlacement,
   { clock, log }: { readonly clock: Clock; readonly log: Pick<Log, 'info' | 'warn'> },
 ): Bucket {
   const { name } = store;
-  const isMeant: NamePattern | undefined = namePattern(match);
+  const isMeant: NamePattern | undefined = namePattern(settings.match);
   let failures = 0;
   let pausedUntil = Number.NEGATIVE_INFINITY;
 
   return {
     name,
     store,
-    uploadRate,
+    settings,
     isFor: (images) => !isMeant || images.some(isMeant),
     pausedFor: () => Math.max(0, pausedUntil - clock.monotonic()),
     worked() {

@@ -8,6 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Copies } from '../cache/copies.ts';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { StorePlacement } from '../config/store-config.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createPace, type Pace } from '../lib/flow/pace.ts';
@@ -15,7 +16,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Buckets } from '../upstream/buckets.ts';
-import { type Bucket, type BucketSettings, createBucket } from './bucket.ts';
+import { type Bucket, createBucket } from './bucket.ts';
 import { createBucketReads } from './bucket-reads.ts';
 import { createPlaceContent } from './place-content.ts';
 import { createPutContent } from './put-content.ts';
@@ -39,7 +40,7 @@ export interface PlacementDeps {
 }
 
 /** A bucket of the configuration. */
-export interface ConfiguredBucket extends BucketSettings {
+export interface ConfiguredBucket extends StorePlacement {
   readonly store: ObjectStore;
 }
 
@@ -69,7 +70,10 @@ export function createPlacement(
   const stop = stopping.signal;
   const buckets = configured.map(({ store, ...settings }) => createBucket(store, settings, { clock, log }));
   const paces = new Map<Bucket, Pace>(
-    buckets.map((bucket) => [bucket, createPace(clock, { perSecond: bucket.uploadRate, signal: stop })]),
+    buckets.map((bucket) => [
+      bucket,
+      createPace(clock, { perSecond: bucket.settings.uploadRate, signal: stop }),
+    ]),
   );
   const put = createPutContent({ placements, clock, tried, stop });
   const stage = createStage({ hasher: deps.hasher, content: cache.hosted }, folder);

@@ -8,6 +8,7 @@ import type {
   ClusterState,
   EventSinkState,
   JobsState,
+  PlacementsState,
   ReplicasState,
   WatchedStates,
 } from './states.ts';
@@ -79,7 +80,9 @@ export function createStates(deps: {
       eventSinks,
       replicas,
       cluster,
+      placements,
     }) {
+      show(placements, placementGauges);
       show(cluster, clusterGauges);
       show(eventSinks, eventGauges);
       show(transfersInFlight, [
@@ -180,6 +183,23 @@ const eventGauges: readonly Shown<readonly EventSinkState[]>[] = [
     '1 once a sink has answered 410, until the next reload',
     (all) => all.map(({ sink, isGone }) => [sink, isGone ? 1 : 0]),
   ),
+];
+
+const ofPlacements = (all: readonly PlacementsState[], value: 'contents' | 'bytes') =>
+  all.map((one) => [[one.store, one.state], one[value]] as const);
+const placementGauges: readonly Shown<readonly PlacementsState[]>[] = [
+  {
+    name: 'entrepot_store_contents',
+    help: 'Contents of a bucket, by what is known of them there',
+    labels: ['store', 'state'],
+    samples: (all) => ofPlacements(all, 'contents'),
+  },
+  {
+    name: 'entrepot_store_bytes',
+    help: 'Bytes of those contents',
+    labels: ['store', 'state'],
+    samples: (all) => ofPlacements(all, 'bytes'),
+  },
 ];
 
 const jobGauges: readonly Shown<JobsState>[] = [

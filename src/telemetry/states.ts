@@ -12,6 +12,7 @@ export interface WatchedStates {
   readonly jobs?: () => Promise<JobsState>;
   readonly eventSinks?: () => Promise<readonly EventSinkState[]>;
   readonly replicas?: () => Promise<ReplicasState>;
+  readonly placements?: () => Promise<readonly PlacementsState[]>;
 }
 
 export interface ClusterState {
@@ -74,4 +75,12 @@ export interface ReplicasState {
   readonly counts: readonly { readonly state: string; readonly tags: number }[];
   /** Epoch ms since which the tag that failed first has not been done. */
   readonly oldestFailure: number | undefined;
+}
+
+/** Contents of one bucket in one state. */
+export interface PlacementsState {
+  readonly store: string;
+  readonly state: string;
+  readonly contents: number;
+  readonly bytes: number;
 }

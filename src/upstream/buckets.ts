@@ -50,6 +50,8 @@ export async function withBuckets(
   const names = await buckets.order(`${registry}/${repository}`, digest);
   const stores = names.map((name) => bucketEndpoint(name, reference));
   if (how === 'only') return stores;
+  // An image that no endpoint may be asked for is not asked for elsewhere either.
+  if (endpoints.every(({ blockedBy }) => blockedBy !== undefined)) return endpoints;
   const peers = endpoints.filter(({ role }) => role === 'peer');
   return [...peers, ...stores, ...endpoints.filter(({ role }) => role !== 'peer')];
 }

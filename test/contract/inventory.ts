@@ -44,6 +44,7 @@ export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void 
       });
       await addBlob(inventory, 'cached', 7, { links: here });
       assert.deepEqual({ ...inventory.hosted() }, { bytes: 15, contents: 2 });
+      assert.equal(inventory.keptBytes(), 15);
       assert.equal((await catalogue.tag(image, tag))?.endpoint, 'push');
       await catalogue.link(named('a'), { image, origin }, now);
       await inventory.unlink(other, named('a'));

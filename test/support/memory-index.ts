@@ -268,6 +268,12 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
     return linked.filter((d) => going.has(d) && !staying.has(d));
   }
 
+  function hosted() {
+    const all = [...index.rows.keys()].filter((digest) => index.isHosted(digest) && index.content(digest));
+    const bytes = all.reduce((sum, one) => sum + (index.content(one)?.size ?? 0), 0);
+    return { bytes, contents: all.length };
+  }
+
   return {
     content: async (digest) => index.content(digest),
     async add(content, links, at) {
@@ -294,15 +300,8 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
       if (isGone) index.drop(digest);
       return { digest, size, images, isGone };
     },
-    hosted() {
-      const hosted = [...index.rows.keys()].filter(
-        (digest) => index.isHosted(digest) && index.content(digest),
-      );
-      return {
-        bytes: hosted.reduce((sum, one) => sum + (index.content(one)?.size ?? 0), 0),
-        contents: hosted.length,
-      };
-    },
+    hosted,
+    keptBytes: () => hosted().bytes,
     isHosted: async (digest) => index.isHosted(digest),
     async lostHosted({ algorithm, first }) {
       const prefix = first.toString(16).padStart(2, '0');

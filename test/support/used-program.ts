@@ -7,6 +7,7 @@ import { eventually } from './eventually.ts';
 import { endShort } from './fake-registry-faults.ts';
 import { get } from './http-client.ts';
 import { buildImage } from './images.ts';
+import { createMemoryObjects } from './memory-objects.ts';
 import { settled, startMirrored } from './mirrored-registry.ts';
 import { storedFile } from './stored-files.ts';
 import type { Cleanup } from './temp-folder.ts';
@@ -20,7 +21,9 @@ const toml =
 export async function usedProgram(test: Cleanup) {
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   const probe = { name: 'probe', atOnce: 1, run: async () => ({ kind: 'done', report: null }) as const };
-  const app = { version: '1.2.3', jobKinds: [probe] };
+  const { store } = createMemoryObjects('eu');
+  const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined };
+  const app = { version: '1.2.3', jobKinds: [probe], buckets: [bucket] };
   const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
   const { registry, proxy } = mirrored;
   // It goes on in plain HTTP, but reads the certificate.
@@ -54,7 +57,8 @@ export async function usedProgram(test: Cleanup) {
   await settled(proxy);
   const text = await eventually('an event was tried to be delivered', async () => {
     const shown = (await get(`${proxy.url}/metrics`)).body.toString();
-    return shown.includes('entrepot_events_out_total{') && shown;
+    const isThere = (name: string) => shown.includes(`${name}{`);
+    return isThere('entrepot_events_out_total') && isThere('entrepot_placed_bytes_total') && shown;
   });
   const stored = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes().length, 0);
   return { text, host: registry.host, /** Bytes. */ stored };

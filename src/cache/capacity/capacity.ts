@@ -16,7 +16,7 @@ import type { Quota, Quotas } from './quotas.ts';
 
 export interface CapacityDeps {
   readonly clock: Clock;
-  readonly inventory: Pick<Inventory, 'totals' | 'hosted'>;
+  readonly inventory: Pick<Inventory, 'totals' | 'keptBytes'>;
   readonly eviction: Eviction;
   readonly quotas: Quotas;
   readonly partialDownloads: Pick<PartialDownloads, 'bytes'>;
@@ -62,8 +62,8 @@ export interface Capacity {
 export function createCapacity(deps: CapacityDeps): Capacity {
   const { inventory, eviction, quotas, partialDownloads, limits } = deps;
   const used = () => inventory.totals().bytes + partialDownloads.bytes;
-  /** Hosted content stays whatever comes. */
-  const evictable = () => used() - inventory.hosted().bytes;
+  /** Hosted content that is in no bucket stays whatever comes. */
+  const evictable = () => used() - inventory.keptBytes();
   const disk = new FreeSpace({ ...deps, evictable });
   const searches = createQuotaSearches(search);
   const background = new BackgroundCheck(keepWithin, deps.onError);

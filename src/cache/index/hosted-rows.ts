@@ -6,7 +6,14 @@ import type { Names } from './string-table.ts';
 
 type HostedRows = Pick<
   IndexRows,
-  'hosted' | 'isHosted' | 'lostHostedIn' | 'hostedTags' | 'importedTags' | 'hostedBy' | 'unlistedHosted'
+  | 'hosted'
+  | 'keptBytes'
+  | 'isHosted'
+  | 'lostHostedIn'
+  | 'hostedTags'
+  | 'importedTags'
+  | 'hostedBy'
+  | 'unlistedHosted'
 >;
 
 /** Manifests with so many children may list more than the index has (`content-rows.ts`, `mostChildren`). */
@@ -20,6 +27,7 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
   const totals = db.prepare<[], { bytes: number; contents: number }>(
     'SELECT hosted_bytes AS bytes, hosted_contents AS contents FROM totals',
   );
+  const kept = db.prepare<[], number>('SELECT kept_bytes FROM totals').pluck();
   const isHosted = db.prepare<[Buffer], number>('SELECT pinned = 2 FROM contents WHERE digest = ?').pluck();
   const lost = db.prepare<[Buffer, Buffer], { digest: Buffer; isManifest: number }>(`
     SELECT digest, EXISTS (SELECT 1 FROM links WHERE content = contents.id AND media_type IS NOT NULL) AS isManifest
@@ -55,6 +63,7 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
 
   return {
     hosted: () => totals.get() ?? { bytes: 0, contents: 0 },
+    keptBytes: () => kept.get() ?? 0,
     isHosted: (digest) => isHosted.get(digestKey(digest)) === 1,
     lostHostedIn(algorithm, first) {
       const { from, before } = shardKeys(algorithm, first);

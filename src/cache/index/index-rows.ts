@@ -89,6 +89,8 @@ export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRo
 
   totals(): Totals;
   hosted(): Pick<Totals, 'bytes' | 'contents'>;
+  /** See `Inventory.keptBytes`. */
+  keptBytes(): number;
   isHosted(digest: Digest): boolean;
   /** See `Inventory.lostHosted`. */
   lostHostedIn(algorithm: DigestAlgorithm, first: number): readonly LostContent[];

@@ -96,6 +96,8 @@ export interface Inventory {
   purge(command: PurgeCommand): Promise<Purged>;
   /** Of that, what is hosted. */
   hosted(): Pick<Totals, 'bytes' | 'contents'>;
+  /** Bytes of what is hosted, stored, and in no bucket: no eviction frees them. */
+  keptBytes(): number;
   /** Whether some image hosts the content. */
   isHosted(digest: Digest): Promise<boolean>;
   /** Hosted contents of a shard whose file is missing or wrong. */

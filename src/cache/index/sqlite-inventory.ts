@@ -52,6 +52,7 @@ export function createSqliteInventory(rows: IndexRows, events: EventRecorder = n
     purge: async (command) => rows.transaction(() => purge({ rows, events }, command)),
     totals: rows.totals,
     hosted: rows.hosted,
+    keptBytes: rows.keptBytes,
     isHosted: async (digest) => rows.isHosted(digest),
     lostHosted: async ({ algorithm, first }) => rows.lostHostedIn(algorithm, first),
     unlistedHosted: async (before) => rows.unlistedHosted(before),

@@ -20,6 +20,7 @@ describe('[[store]]', () => {
         name: 'eu',
         kind: 's3',
         bucket: 'images',
+        placement: { match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined },
         prefix: '',
         endpoint: undefined,
         region: undefined,
@@ -51,6 +52,10 @@ connect_timeout = "1s"
 header_timeout = "2s"
 stall_timeout = "3s"
 max_connections = 5
+match = ["docker.io/team/**"]
+upload_rate = "20MiB"
+sweep_after = "7d"
+redirect = { networks = ["10.0.0.0/8"], seconds = 60 }
 cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_key_file = "cf.pem" }
 `;
     const { stores, problems } = read(text);
@@ -59,6 +64,12 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
     assert.ok(store?.kind === 's3');
     assert.equal(store.endpoint, 'https://s3.corp:9000');
     assert.equal(store.prefix, 'a/b/');
+    assert.deepEqual(store.placement, {
+      match: ['docker.io/team/**'],
+      uploadRate: 20 * 1024 * 1024,
+      redirect: { networks: ['10.0.0.0/8'], seconds: 60 },
+      sweepAfter: 7 * 24 * 3_600_000,
+    });
     assert.equal(store.proxy, 'http://proxy.corp:3128/');
     assert.deepEqual(store.keyFiles, {
       accessKeyFile: '/work/id',
@@ -80,6 +91,11 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
       ['az', 'eu'],
     );
     const [store] = stores;
+    const other = read(`store_preference = "eu"\n${azure}${s3}`);
+    assert.deepEqual(
+      other.stores.map(({ name }) => name),
+      ['eu', 'az'],
+    );
     assert.ok(store?.kind === 'azure');
     assert.equal(store.endpoint, 'https://corp.blob.core.windows.net');
   });
@@ -90,6 +106,12 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
       '[[store]]\nname = "a"\nkind = "gcs"\n',
       /^3: store\.kind must be "s3" or "azure", not "gcs"/,
     ],
+    [
+      'a preference for what is not there',
+      `store_preference = "us"\n${s3}`,
+      /^1: .*no \[\[store\]\] has that name/,
+    ],
+    ['a redirect without networks', `${s3}redirect = { seconds = 5 }\n`, /^5: a redirect needs networks/],
     ['no bucket', '[[store]]\nname = "a"\nkind = "s3"\n', /needs the key bucket/],
     ['no container', '[[store]]\nname = "a"\nkind = "azure"\naccount = "corp"\n', /needs the key container/],
     [
@@ -140,7 +162,7 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
     for (const block of blocks) {
       const { stores, problems } = read(block);
       assert.deepEqual(problems, [], block);
-      assert.equal(stores.length, 1);
+      assert.equal(stores.length, block.match(/\[\[store/g)?.length);
     }
   });
 });

@@ -1,8 +1,9 @@
 /**
- * The step of `migrations.ts` for placements. Triggers keep three things true, so that no statement can forget them:
+ * The step of `migrations.ts` for placements. Triggers keep four things true, so that no statement can forget them:
  *
  *   placements ........ content that is stored from now on is wanted in each bucket of the configuration (`stores`)
  *   contents.placed ... 0: in no such bucket. 1: in one. 2: in one, and neither its file nor a file of what it lists is here
+ *   totals.kept_bytes . what eviction can never free
  *   placement_counts .. what a scrape reads
  *
  * `contents.out`: eviction has nothing to do with the content. It is pinned (1), hosted and in no bucket (2), or away already.
@@ -20,6 +21,7 @@ const lost = (row: 'old' | 'new') =>
 const counted = (row: 'old' | 'new', sign: '+' | '-') => `
     INSERT INTO placement_counts VALUES (${row}.store, ${row}.state, ${sign}1, ${sign}${row}.size)
       ON CONFLICT DO UPDATE SET contents = contents + excluded.contents, bytes = bytes + excluded.bytes;`;
+const isKept = (row: 'old' | 'new') => `(${row}.pinned = 2 AND ${row}.placed = 0)`;
 const isGained = "new.state = 'placed' AND new.store IN (SELECT name FROM stores)";
 
 /** See the head of the file. */
@@ -45,6 +47,8 @@ export const placementSchema = `
     PRIMARY KEY (store, state)
   ) WITHOUT ROWID;
 
+  ALTER TABLE totals ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0;  -- hosted, and in no bucket
+  UPDATE totals SET kept_bytes = hosted_bytes;
   ALTER TABLE contents ADD COLUMN placed INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE contents ADD COLUMN out INTEGER
     GENERATED ALWAYS AS (CASE pinned WHEN 0 THEN placed = 2 WHEN 2 THEN placed <> 1 ELSE 1 END) VIRTUAL;
@@ -62,6 +66,13 @@ export const placementSchema = `
     UPDATE contents SET placed = 1 WHERE placed = 2 AND id IN (
       WITH RECURSIVE up (id) AS (SELECT new.id UNION SELECT r.parent FROM up CROSS JOIN children r ON r.child = up.id)
       SELECT id FROM up);
+  END;
+  CREATE TRIGGER kept_changed AFTER UPDATE OF pinned, size, placed ON contents WHEN ${isKept('old')} OR ${isKept('new')} BEGIN
+    UPDATE totals SET kept_bytes = kept_bytes
+      + iif(${isKept('new')}, coalesce(new.size, 0), 0) - iif(${isKept('old')}, coalesce(old.size, 0), 0);
+  END;
+  CREATE TRIGGER kept_removed AFTER DELETE ON contents WHEN ${isKept('old')} AND old.size IS NOT NULL BEGIN
+    UPDATE totals SET kept_bytes = kept_bytes - old.size;
   END;
   CREATE TRIGGER links_skipped AFTER INSERT ON links WHEN EXISTS (SELECT 1 FROM stores) BEGIN
     UPDATE placements SET state = 'wanted', due = 0

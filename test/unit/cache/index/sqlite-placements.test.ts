@@ -112,12 +112,13 @@ describe('eviction of what is in a bucket', () => {
     const { catalogue, inventory, placements, place, roots, evict } = await withImage(t, hosted);
     assert.deepEqual(await roots(), []);
     assert.deepEqual(await evict('manifest', 'layer'), []);
+    assert.equal(inventory.keptBytes(), 15);
     await place('manifest');
-    assert.deepEqual(await roots(), [named('manifest')]);
+    assert.deepEqual([await roots(), inventory.keptBytes()], [[named('manifest')], 5]);
     assert.deepEqual(await evict('manifest', 'layer'), [named('manifest')], 'the layer is in no bucket');
     await place('layer');
     assert.deepEqual(await evict('manifest', 'layer'), [named('manifest'), named('layer')]);
-    assert.deepEqual([await roots(), inventory.hosted().contents], [[], 0]);
+    assert.deepEqual([await roots(), inventory.hosted().contents, inventory.keptBytes()], [[], 0, 0]);
     assert.equal(await catalogue.originOf(image, named('layer')), 'push');
     const lost = await Promise.all(
       Array.from({ length: 256 }, (_, first) => inventory.lostHosted({ algorithm: 'sha256', first })),

@@ -1,0 +1,38 @@
+/** The buckets of the configuration, each with connections of its own. */
+import type { Config } from '../config/config.ts';
+import type { Environment } from '../config/proxy-env.ts';
+import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createPermits } from '../lib/flow/permits.ts';
+import type { ConfiguredBucket } from '../placement/placement.ts';
+import { openStore } from '../stores/open-store.ts';
+import { createHttpClient } from '../upstream/http/http-client.ts';
+import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
+
+export interface OpenBucketsDeps {
+  readonly clock: Clock;
+  readonly blocks: ReadBlocks;
+  readonly memory: Pick<UpstreamMemory, 'lookups'>;
+  /** Where credentials are looked for that entrepot.toml does not name. */
+  readonly env: Environment;
+  readonly via: string;
+  readonly version: string | undefined;
+}
+
+/** Bodies of uploads in memory at once, of all buckets. */
+const uploadsInMemory = 8;
+
+/** Nearest first. Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
+export function openBuckets({ server, proxies }: Config, deps: OpenBucketsDeps): readonly ConfiguredBucket[] {
+  const { clock, blocks, memory, env, via, version } = deps;
+  const permits = createPermits(uploadsInMemory);
+  const userAgent = version === undefined ? 'entrepot' : `entrepot/${version}`;
+  return server.stores.map((config) => {
+    const { lookups } = memory;
+    const transport = createHttpClient(
+      { clock, blocks, lookups, proxies, userAgent, via },
+      { ...config, name: `[[store]] "${config.name}"` },
+    );
+    return { ...config.placement, store: openStore(config, { transport, clock, env, permits }) };
+  });
+}
