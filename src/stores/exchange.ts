@@ -9,6 +9,8 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /** The body of an object: it waits behind smaller requests for a connection. */
   readonly bulk?: boolean | undefined;
+  /** What is asked for, if it is not the store that is asked: `credentials`. */
+  readonly wanted?: string;
 }
 
 export interface Exchanges {
@@ -40,12 +42,13 @@ export function createExchanges({ transport, clock, name, stallTimeout }: Exchan
   return {
     error,
 
-    async send(url, request, { signal, bulk = false } = {}) {
+    async send(url, request, { signal, bulk = false, wanted } = {}) {
       signal?.throwIfAborted();
       const sent = await transport.send(url, request, { signal, bulk });
       if (sent.ok) return sent.response;
       signal?.throwIfAborted();
-      throw error('unreachable', sent.fault.reason);
+      const where = wanted === undefined ? '' : `no ${wanted} from ${url.host}: `;
+      throw error('unreachable', `${where}${sent.fault.reason}`);
     },
 
     async read({ body }, signal) {

@@ -38,7 +38,8 @@ export function fetchWorkloadToken(
       client_assertion: secrets.get(identity.tokenFile),
     });
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const response = await exchanges.send(url, { method: 'POST', headers, body: form.toString() });
+    const request = { method: 'POST', headers, body: form.toString() } as const;
+    const response = await exchanges.send(url, request, { wanted: 'token' });
     const parsed = parseJson(await exchanges.read(response));
     const given = parsed.ok && isJsonObject(parsed.value) ? parsed.value : {};
     const { access_token: token, expires_in: seconds } = given;

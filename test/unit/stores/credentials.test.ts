@@ -35,7 +35,7 @@ async function startServer(t: TestContext, answer: (asked: Asked) => string | nu
     else response.writeHead(200).end(given);
   });
   t.after(listener.close);
-  return { url: listener.url, asked };
+  return { url: listener.url, asked, close: listener.close };
 }
 
 const session = { accessKey: 'ASIATEST', secretKey: 'session-secret', sessionToken: 'session-token' };
@@ -156,6 +156,14 @@ describe('the credentials of a bucket', () => {
     );
     const { store: third } = await bucketOf(t, { AWS_EC2_METADATA_SERVICE_ENDPOINT: broken.url });
     await assert.rejects(third.head('a'), isFault('invalid'));
+  });
+
+  it('whose server is gone are told as such: it is not the store that does not answer', async (t) => {
+    const gone = await startServer(t, () => 500);
+    const { store } = await bucketOf(t, { AWS_EC2_METADATA_SERVICE_ENDPOINT: gone.url });
+    await assert.rejects(store.head('a'), /127\.0\.0\.1:\d+ gives no credentials \(HTTP 500\)/);
+    await gone.close();
+    await assert.rejects(store.head('a'), /no credentials from 127\.0\.0\.1:\d+: connection refused/);
   });
 
   it('that the store no longer accepts are fetched anew, and the request is sent again', async (t) => {

@@ -54,7 +54,7 @@ export function fetchFromInstance(origin: string, deps: MetadataDeps): () => Pro
 }
 
 async function ask(url: URL, request: StoreRequest, { exchanges }: MetadataDeps): Promise<Buffer> {
-  const response = await exchanges.send(url, request);
+  const response = await exchanges.send(url, request, { wanted: 'credentials' });
   const body = await exchanges.read(response);
   if (response.status === 200) return body;
   const kind = response.status >= 500 ? 'unreachable' : 'refused';

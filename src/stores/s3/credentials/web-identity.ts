@@ -41,7 +41,8 @@ export function fetchWebIdentity(
       WebIdentityToken: secrets.get(identity.tokenFile),
     });
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const response = await exchanges.send(url, { method: 'POST', headers, body: form.toString() });
+    const request = { method: 'POST', headers, body: form.toString() } as const;
+    const response = await exchanges.send(url, request, { wanted: 'credentials' });
     const body = await exchanges.read(response);
     const document = readXml(body);
     if (response.status !== 200) {
