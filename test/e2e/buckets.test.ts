@@ -11,7 +11,7 @@ import { emptyHash, signedHeaders } from '../../src/stores/s3/signature.ts';
 import { usualPart } from '../../src/stores/upload-parts.ts';
 import { isFault, objectStoreContract } from '../contract/object-store.ts';
 import { azureConfig, openTestStore, s3Config } from '../support/stores.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { type Cleanup, tempFolder } from '../support/temp-folder.ts';
 import { azuriteObstacle, type BucketServer, startAzurite, startVersity } from './support/bucket-servers.ts';
 import { missing } from './support/programs.ts';
 
@@ -50,12 +50,13 @@ function withServer(name: string, obstacle: string | undefined, suite: () => voi
   });
 }
 
-withServer('versitygw', missing(['versitygw']).length > 0 ? 'not installed: versitygw' : undefined, () => {
-  describe('versitygw', () => {
+/** One server for all tests. */
+function s3Suite(name: string, start: (test: Cleanup) => Promise<BucketServer>): void {
+  describe(name, () => {
     let server: BucketServer;
     const ends: (() => unknown)[] = [];
     before(async () => {
-      server = await startVersity({ after: (end) => void ends.push(end) });
+      server = await start({ after: (end) => void ends.push(end) });
     });
     after(async () => {
       for (const end of ends) await end();
@@ -64,7 +65,7 @@ withServer('versitygw', missing(['versitygw']).length > 0 ? 'not installed: vers
 
     async function open(t: TestContext): Promise<{ store: ObjectStore; bucket: string }> {
       buckets += 1;
-      const bucket = `images-${buckets}`;
+      const bucket = `images-${buckets}-${randomBytes(4).toString('hex')}`;
       await ask(server, bucket, 'PUT');
       const { endpoint, accessKey, secretKey } = server;
       const env = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey };
@@ -115,7 +116,17 @@ withServer('versitygw', missing(['versitygw']).length > 0 ? 'not installed: vers
       await assert.rejects(store.get('a', { start: 0 }), isFault('refused'));
     });
   });
-});
+}
+
+withServer('versitygw', missing(['versitygw']).length > 0 ? 'not installed: versitygw' : undefined, () =>
+  s3Suite('versitygw', startVersity),
+);
+
+// Another server, such as Ceph RGW: its administrator may make buckets.
+const { BUCKET_ENDPOINT: endpoint, BUCKET_ACCESS_KEY: accessKey, BUCKET_SECRET_KEY: secretKey } = process.env;
+if (endpoint && accessKey && secretKey) {
+  s3Suite(endpoint, async () => ({ endpoint, accessKey, secretKey }));
+}
 
 withServer('Azurite', azuriteObstacle, () => {
   describe('Azurite', () => {

@@ -12,7 +12,6 @@ export interface BucketServer {
   /** Of its administrator. */
   readonly accessKey: string;
   readonly secretKey: string;
-  readonly process: RunningProcess;
 }
 
 const azuriteMain = fileURLToPath(
@@ -39,7 +38,7 @@ export async function startVersity(test: Cleanup): Promise<BucketServer> {
       env: { ROOT_ACCESS_KEY: key.accessKey, ROOT_SECRET_KEY: key.secretKey },
     },
   );
-  return ready(test, { ...key, endpoint: `http://127.0.0.1:${port}`, process: running });
+  return ready(test, running, { ...key, endpoint: `http://127.0.0.1:${port}` });
 }
 
 /** The emulator of Azure Blob Storage; its account and key are published ones. */
@@ -56,11 +55,11 @@ export async function startAzurite(test: Cleanup): Promise<BucketServer> {
   const accessKey = 'devstoreaccount1';
   const secretKey =
     'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
-  return ready(test, { accessKey, secretKey, endpoint: `http://127.0.0.1:${port}`, process: running });
+  return ready(test, running, { accessKey, secretKey, endpoint: `http://127.0.0.1:${port}` });
 }
 
-async function ready(test: Cleanup, server: BucketServer): Promise<BucketServer> {
-  test.after(async () => void (await server.process.stop('SIGKILL')));
+async function ready(test: Cleanup, running: RunningProcess, server: BucketServer): Promise<BucketServer> {
+  test.after(async () => void (await running.stop('SIGKILL')));
   await Promise.race([
     eventually('the server of the bucket answers', () =>
       fetch(server.endpoint).then(
@@ -68,8 +67,8 @@ async function ready(test: Cleanup, server: BucketServer): Promise<BucketServer>
         () => false,
       ),
     ),
-    server.process.exited.then(() => {
-      throw new Error(`the server of the bucket ended: ${server.process.stderr}`);
+    running.exited.then(() => {
+      throw new Error(`the server of the bucket ended: ${running.stderr}`);
     }),
   ]);
   return server;
