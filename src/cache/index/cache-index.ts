@@ -4,6 +4,9 @@ import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { EvictionOrder } from './eviction-order.ts';
+import { createFactBook, type FactBook, forgetAllFacts } from './facts/fact-book.ts';
+import { createFactRecorder, noFacts } from './facts/fact-recorder.ts';
+import type { Sharing } from './facts/sharing.ts';
 import type { Inventory } from './inventory.ts';
 import { createSqliteInbox } from './jobs/sqlite-inbox.ts';
 import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
@@ -35,6 +38,10 @@ export interface CacheIndex {
   readonly outbox: OutboxStore;
   readonly selections: Selections;
   readonly placements: PlacementStore;
+  /** Undefined where facts are not shared. */
+  readonly facts: FactBook | undefined;
+  /** For an index that shared facts before. */
+  forgetFacts(isStopped: () => boolean): Promise<void>;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
   salvage(file: string, options: SalvageOptions): Promise<Salvaged>;
   /** Nothing may be asked afterwards. Throws what SQLite throws. */
@@ -43,16 +50,21 @@ export interface CacheIndex {
 
 /**
  * The methods of the seams reject with what SQLite throws, unless the index could be repaired or given space. `wantedBy`: which sinks
- * want an event, asked at each change.
+ * want an event, asked at each change. With `sharing`, changes that other replicas need become facts.
  */
-export function createCacheIndex(repairing: SelfRepairingIndex, wantedBy: WantedBy): CacheIndex {
+export function createCacheIndex(
+  repairing: SelfRepairingIndex,
+  wantedBy: WantedBy,
+  sharing?: Sharing,
+): CacheIndex {
   const rows = createCachingIndex(repairing);
   repairing.whenReplaced(rows.forgetAll);
   const outbox = createSqliteOutbox(rows);
   const events = createEventRecorder(outbox.write, wantedBy);
+  const facts = sharing ? createFactRecorder(rows, sharing) : noFacts;
   return {
-    catalogue: createSqliteCatalogue(rows, events),
-    inventory: createSqliteInventory(rows, events),
+    catalogue: createSqliteCatalogue(rows, events, facts),
+    inventory: createSqliteInventory(rows, events, facts),
     order: createSqliteEvictionOrder(rows),
     listing: createSqliteListing(rows),
     jobs: createSqliteJobs(rows),
@@ -61,6 +73,8 @@ export function createCacheIndex(repairing: SelfRepairingIndex, wantedBy: Wanted
     outbox,
     selections: createSqliteSelections(rows),
     placements: createSqlitePlacements(rows),
+    facts: sharing && createFactBook(rows, sharing),
+    forgetFacts: (isStopped) => forgetAllFacts(rows, isStopped),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,
   };

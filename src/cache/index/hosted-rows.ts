@@ -29,9 +29,11 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
   );
   const kept = db.prepare<[], number>('SELECT kept_bytes FROM totals').pluck();
   const isHosted = db.prepare<[Buffer], number>('SELECT pinned = 2 FROM contents WHERE digest = ?').pluck();
+  // What another replica told of was never here.
   const lost = db.prepare<[Buffer, Buffer], { digest: Buffer; isManifest: number }>(`
     SELECT digest, EXISTS (SELECT 1 FROM links WHERE content = contents.id AND media_type IS NOT NULL) AS isManifest
-    FROM contents WHERE digest > ? AND digest < ? AND pinned = 2 AND size IS NULL AND placed = 0`);
+    FROM contents WHERE digest > ? AND digest < ? AND pinned = 2 AND size IS NULL AND placed = 0
+      AND NOT EXISTS (SELECT 1 FROM links WHERE content = contents.id AND shared_size IS NOT NULL)`);
   const hostedBy = db
     .prepare<[number], Buffer>(`
     SELECT c.digest FROM links l JOIN contents c ON c.id = l.content WHERE l.image = ? AND l.endpoint IN ${origins}`)

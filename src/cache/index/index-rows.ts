@@ -10,6 +10,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 import type { CachedList, CachedTag, KnownDescriptor, StoredContent } from '../cache.ts';
 import type { Child, Names } from './catalogue.ts';
 import type { Batch, Position, Use } from './eviction-order.ts';
+import type { FactRows } from './facts/fact-rows.ts';
 import type { HostedBlob, LostContent, Totals } from './inventory.ts';
 import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
@@ -18,7 +19,7 @@ import type { PlacementRows } from './placements/placement-rows.ts';
 import type { ReplicaRows } from './replicas/replica-rows.ts';
 import type { SelectionRows } from './selections/selection-rows.ts';
 
-export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRows, SelectionRows {
+export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRows, SelectionRows, FactRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */
@@ -67,6 +68,8 @@ export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRo
   setList(image: string, kind: string, key: string, value: CachedList): void;
   dropList(image: string, kind: string, key: string): void;
   dropLists(image: string): void;
+  /** Of all lists of the image. */
+  listNames(image: string): { readonly kind: string; readonly key: string }[];
 
   /**
    * One slice of the removal of referrers lists of images that link nothing, and of names that nothing refers to. `removed`: names.

@@ -4,7 +4,7 @@ import type { CachedList } from '../cache.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
-type ListRows = Pick<IndexRows, 'list' | 'setList' | 'dropList' | 'dropLists' | 'forgetSome'>;
+type ListRows = Pick<IndexRows, 'list' | 'setList' | 'dropList' | 'dropLists' | 'listNames' | 'forgetSome'>;
 
 /** Bytes of all lists together; beyond that the oldest go. */
 const mostBytes = 128 * 1024 * 1024;
@@ -23,6 +23,9 @@ export function createListRows(db: Database, names: Names): ListRows {
     'DELETE FROM lists WHERE image = ? AND kind = ? AND key = ?',
   );
   const removeAll = db.prepare<[number]>('DELETE FROM lists WHERE image = ?');
+  const selectNames = db.prepare<[number], { kind: string; key: string }>(
+    'SELECT kind, key FROM lists WHERE image = ?',
+  );
   const removeUnlinked = db.prepare<[number, number]>(`
     DELETE FROM lists WHERE rowid > ? AND rowid <= ? AND kind = 'referrers'
       AND NOT EXISTS (SELECT 1 FROM links WHERE links.image = lists.image)`);
@@ -57,6 +60,10 @@ export function createListRows(db: Database, names: Names): ListRows {
       const some = names.removeSome();
       if (some.isDone) looked = 0;
       return some;
+    },
+    listNames(image) {
+      const imageId = names.find(image);
+      return imageId === undefined ? [] : selectNames.all(imageId);
     },
     dropLists(image) {
       const imageId = names.find(image);

@@ -7,6 +7,7 @@
  * serve. Two invariants are left to triggers, so that no statement can forget them: `contents.parents` counts the
  * manifests that list a content, stored or lost, `totals` sums up what is stored (`lists`: bytes of lists).
  */
+import { factSchema } from './facts/fact-schema.ts';
 import { placementSchema } from './placements/placement-schema.ts';
 
 /** See the head of the file. */
@@ -292,4 +293,5 @@ export const migrations: readonly string[] = [
   CREATE INDEX selections_digest ON selections (digest, block);
   `,
   placementSchema,
+  factSchema,
 ];

@@ -4,6 +4,7 @@ import { createBatchRows } from './batch-rows.ts';
 import { createContentIds, createContentRows } from './content-rows.ts';
 import { createEvictRows } from './evict-rows.ts';
 import { createEvictionRows } from './eviction-rows.ts';
+import { createFactRows } from './facts/fact-rows.ts';
 import { closeHostedCopy } from './hosted-copy.ts';
 import { createHostedRows } from './hosted-rows.ts';
 import type { IndexRows } from './index-rows.ts';
@@ -41,6 +42,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createReplicaRows(db),
     ...createOutboxRows(db),
     ...createSelectionRows(db),
+    ...createFactRows(db, names),
     ...createPlacementRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,
     durably<T>(work: () => T): T {

@@ -3,17 +3,23 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredContent } from '../cache.ts';
 import { type Deletion, isHosted, type NewLink } from './catalogue.ts';
+import { type FactRecorder, noFacts } from './facts/fact-recorder.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
 import { type EventRecorder, noEvents } from './outbox/event-recorder.ts';
 import { type Writer, write, writeLink } from './sqlite-catalogue.ts';
 
 /** Rejects as the interface says. */
-export function createSqliteInventory(rows: IndexRows, events: EventRecorder = noEvents): Inventory {
+export function createSqliteInventory(
+  rows: IndexRows,
+  events: EventRecorder = noEvents,
+  facts: FactRecorder = noFacts,
+): Inventory {
+  const writer = { rows, events, facts };
   function add({ digest, size, manifest }: NewContent, links: readonly NewLink[], at: number): void {
     if (manifest) rows.addManifest(digest, size, manifest, at);
     else rows.addBlob(digest, size, at);
-    for (const link of links) writeLink({ rows, events }, digest, link, at);
+    for (const link of links) writeLink(writer, digest, link, at);
   }
 
   function drop(digest: Digest): StoredContent | undefined {
@@ -41,7 +47,7 @@ export function createSqliteInventory(rows: IndexRows, events: EventRecorder = n
     drop: async (digest) => rows.transaction(() => drop(digest)),
     unlink: async (image, digest, deletion) =>
       rows.durably(() => {
-        const unlinked = unlink(rows, image, digest);
+        const unlinked = unlink(writer, image, digest);
         if (unlinked && deletion) recordDeletion(image, digest, deletion);
         return unlinked;
       }),
@@ -49,7 +55,7 @@ export function createSqliteInventory(rows: IndexRows, events: EventRecorder = n
       rows.transaction(() => {
         if (!rows.content(digest) && !rows.isHosted(digest)) rows.dropContent(digest);
       }),
-    purge: async (command) => rows.transaction(() => purge({ rows, events }, command)),
+    purge: async (command) => rows.transaction(() => purge(writer, command)),
     totals: rows.totals,
     hosted: rows.hosted,
     keptBytes: rows.keptBytes,
@@ -72,35 +78,47 @@ export function createSqliteInventory(rows: IndexRows, events: EventRecorder = n
   };
 }
 
-function unlink(rows: IndexRows, image: string, digest: Digest): Unlinked | undefined {
+function unlink({ rows, facts }: Writer, image: string, digest: Digest): Unlinked | undefined {
   if (!rows.isLinked(image, digest)) return undefined;
-  for (const tag of rows.tags(image)) if (rows.tag(image, tag)?.digest === digest) rows.dropTag(image, tag);
+  for (const tag of rows.tags(image)) {
+    if (rows.tag(image, tag)?.digest !== digest) continue;
+    rows.dropTag(image, tag);
+    facts.tagRemoved(image, tag);
+  }
   const images = rows.imagesOf(digest);
   const size = rows.content(digest)?.size;
   rows.unlink(image, digest);
+  facts.unlinked(image, digest);
   const isGone = images.every((other) => other === image);
   if (isGone) rows.dropContent(digest);
   return { digest, size, images, isGone };
 }
 
 function purge(writer: Writer, command: PurgeCommand): Purged {
-  const { rows } = writer;
+  const { rows, facts } = writer;
   const { image, tag, digest: named, keep } = command;
   const going = chosenBy(rows, command);
   if (command.keepsHosted) for (const digest of descendants(rows, rows.hostedBy(image))) going.delete(digest);
   const names = tagsOf(rows, command, going);
   recordPurge(writer, command, { going, names });
-  for (const name of names) rows.dropTag(image, name);
+  for (const name of names) {
+    rows.dropTag(image, name);
+    facts.tagRemoved(image, name);
+  }
   const unlinked: Unlinked[] = [];
   for (const digest of going) {
     const images = rows.imagesOf(digest);
     const size = rows.content(digest)?.size;
     rows.unlink(image, digest);
+    facts.unlinked(image, digest);
     const isGone = images.every((other) => other === image);
     if (isGone) rows.dropContent(digest);
     unlinked.push({ digest, size, images, isGone });
   }
-  if (tag === undefined && named === undefined && !keep && !command.keepsHosted) rows.dropLists(image);
+  if (tag === undefined && named === undefined && !keep && !command.keepsHosted) {
+    for (const list of rows.listNames(image)) facts.listDropped(image, list.kind, list.key);
+    rows.dropLists(image);
+  }
   return { tags: names.length, unlinked };
 }
 

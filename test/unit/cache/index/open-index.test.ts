@@ -199,6 +199,7 @@ describe('an index whose damage is in the first page of a table gives its tags a
     const placements = ['placements', 'placement_counts', 'stores'];
     const untouched = [
       'lists',
+      'facts',
       'jobs',
       'job_counts',
       'inbox',

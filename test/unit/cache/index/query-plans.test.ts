@@ -43,6 +43,7 @@ const allowed = [
   /^SCAN placement_counts$/, // one row for each bucket and state
   /^SCAN job_counts$/, // one row for each kind and state
   /^SCAN inbox$/, // its first entries
+  /^SCAN facts$/, // its first entries
   /^SCAN outbox_counts$/, // one row for each sink and state
   /^SCAN lists$/, // all lists, whose bytes are bounded: only gc reads them
 ];

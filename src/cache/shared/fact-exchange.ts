@@ -1,0 +1,143 @@
+/**
+ * Exchanges facts between this replica and the log, in the background.
+ *
+ *   follower   log.after(position) -> checked -> applied to the index (`fact-follower.ts`)
+ *   sender     what waits in the index -> log.append -> waits no more
+ *
+ * The sender begins when the follower has come to the end once, so that what others know better is not sent. An answer that is lost
+ * costs a repetition: a fact that comes twice changes nothing.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '../../lib/clock.ts';
+import { type Bell, createBell } from '../../lib/flow/bell.ts';
+import { pause } from '../../lib/flow/pause.ts';
+import { reasonOf } from '../../lib/thrown.ts';
+import type { RareLog } from '../rare-log.ts';
+import { followLog } from './fact-follower.ts';
+import type { FactLog } from './facts.ts';
+import { stampOf } from './hybrid-clock.ts';
+import type { SharedFacts } from './shared-facts.ts';
+import { Unavailable } from './unavailable.ts';
+
+export interface FactExchange {
+  state(): FactExchangeState;
+  /** Resolves when all that the log had is known here, or at the stop. */
+  readonly known: Promise<void>;
+  /** What is under way comes to its end. */
+  stop(): Promise<void>;
+}
+
+export interface FactExchangeState {
+  /** Facts that are not in the log yet. */
+  readonly waiting: number;
+  /** Seconds since the log had nothing that is not known here. Undefined: never yet. */
+  readonly behind: number | undefined;
+}
+
+export interface FactExchangeDeps {
+  readonly log: FactLog;
+  readonly facts: SharedFacts;
+  readonly clock: Clock;
+  readonly lines: RareLog;
+}
+
+/** Facts that are sent at once. */
+const atOnce = 500;
+/** ms until what failed is tried again, unless the log rings before. */
+const retryAfter = 5000;
+const day = 24 * 60 * 60 * 1000;
+/** ms that the log remembers what is gone: a replica that was away for longer compares all that it has. */
+const goneLife = 30 * day;
+/** ms that the log keeps what endpoints said and no replica says again. */
+const heardLife = 90 * day;
+const forgetEvery = 60 * 60_000;
+
+/** Begins at once. */
+export function createFactExchange({ log, facts, clock, lines }: FactExchangeDeps): FactExchange {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const toRead = createBell(clock);
+  const toSend = createBell(clock);
+  const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
+  let caughtUp: number | undefined;
+
+  async function read(): Promise<boolean> {
+    const isWhole = await followLog({ log, facts, clock, lines, isStopped: () => signal.aborted });
+    if (!isWhole) return true;
+    caughtUp = clock.monotonic();
+    isKnown();
+    toSend.ring();
+    return false;
+  }
+
+  async function send(most: number): Promise<boolean> {
+    if (caughtUp === undefined) return false;
+    const some = await facts.waiting(most);
+    if (some.length === 0) return false;
+    try {
+      await facts.told(some, await log.append(some));
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      if (some.length > 1) return send(1);
+      const [{ kind, image } = {}] = some;
+      const fields = { event: 'facts.refused', kind, image, reason: reasonOf(error) };
+      lines.error(fields, 'a fact is not taken by the log: no other replica hears of it');
+      await facts.told(some, [undefined]);
+    }
+    return true;
+  }
+
+  /** Does `work` while it gives true, then waits. What failed is tried again after a while. */
+  async function keep(bell: Bell, work: () => Promise<boolean>): Promise<void> {
+    while (!signal.aborted) {
+      let wait: number | undefined;
+      try {
+        if (await work()) continue;
+      } catch (error) {
+        wait = retryAfter;
+        told(error, 'facts could not be exchanged');
+      }
+      await bell.wait(signal, wait);
+    }
+  }
+
+  /** An outage is told by the connection. */
+  function told(error: unknown, what: string): void {
+    if (!(error instanceof Unavailable)) lines.error({ event: 'facts.failed', err: error }, what);
+  }
+
+  async function forgetOld(): Promise<void> {
+    while (!signal.aborted) {
+      await pause(clock, forgetEvery, signal);
+      const now = clock.now();
+      const before = { gone: stampOf(now - goneLife), heard: stampOf(now - heardLife) };
+      try {
+        while (!signal.aborted && (await log.forget(before)) > 0);
+        while (!signal.aborted && (await facts.forget(before)) > 0) await turn();
+      } catch (error) {
+        told(error, 'old facts could not be removed');
+      }
+    }
+  }
+
+  facts.whenWaiting(toSend.ring);
+  const unlisten = log.changed(() => {
+    toRead.ring();
+    toSend.ring();
+  });
+  const running = Promise.all([keep(toRead, read), keep(toSend, () => send(atOnce)), forgetOld()]);
+
+  return {
+    known,
+    state: () => ({
+      waiting: facts.countWaiting(),
+      behind: caughtUp === undefined ? undefined : (clock.monotonic() - caughtUp) / 1000,
+    }),
+    async stop() {
+      unlisten();
+      stopping.abort();
+      await running;
+      isKnown();
+    },
+  };
+}
