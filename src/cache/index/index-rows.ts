@@ -34,6 +34,8 @@ export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRo
   dropTag(image: string, tag: string, at?: number, now?: number): void;
   /** Sorted by bytes. */
   tags(image: string): string[];
+  /** Whether a tag of any image points to it. */
+  isTagged(digest: Digest): boolean;
 
   /** What is stored under the digest. */
   content(digest: Digest): StoredContent | undefined;

@@ -8,6 +8,7 @@ import type { IndexRows } from './index-rows.ts';
 import type { Inventory, NewContent, PurgeCommand, Purged, Unlinked } from './inventory.ts';
 import { type EventRecorder, noEvents } from './outbox/event-recorder.ts';
 import { type Writer, write, writeLink } from './sqlite-catalogue.ts';
+import { unlinkContent } from './unlink-content.ts';
 
 /** Rejects as the interface says. */
 export function createSqliteInventory(
@@ -85,13 +86,8 @@ function unlink({ rows, facts }: Writer, image: string, digest: Digest): Unlinke
     rows.dropTag(image, tag);
     facts.tagRemoved(image, tag);
   }
-  const images = rows.imagesOf(digest);
-  const size = rows.content(digest)?.size;
-  rows.unlink(image, digest);
   facts.unlinked(image, digest);
-  const isGone = images.every((other) => other === image);
-  if (isGone) rows.dropContent(digest);
-  return { digest, size, images, isGone };
+  return unlinkContent(rows, image, digest);
 }
 
 function purge(writer: Writer, command: PurgeCommand): Purged {
@@ -107,13 +103,8 @@ function purge(writer: Writer, command: PurgeCommand): Purged {
   }
   const unlinked: Unlinked[] = [];
   for (const digest of going) {
-    const images = rows.imagesOf(digest);
-    const size = rows.content(digest)?.size;
-    rows.unlink(image, digest);
     facts.unlinked(image, digest);
-    const isGone = images.every((other) => other === image);
-    if (isGone) rows.dropContent(digest);
-    unlinked.push({ digest, size, images, isGone });
+    unlinked.push(unlinkContent(rows, image, digest));
   }
   if (tag === undefined && named === undefined && !keep && !command.keepsHosted) {
     for (const list of rows.listNames(image)) facts.listDropped(image, list.kind, list.key);

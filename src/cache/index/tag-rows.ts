@@ -6,7 +6,7 @@ import { digestKey, keyDigest } from './digest-key.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
-type TagRows = Pick<IndexRows, 'tag' | 'setTag' | 'confirmTag' | 'dropTag' | 'tags'>;
+type TagRows = Pick<IndexRows, 'tag' | 'setTag' | 'confirmTag' | 'dropTag' | 'tags' | 'isTagged'>;
 
 /** Prepares its statements at once; every method throws what SQLite throws. */
 export function createTagRows(db: Database, names: Names, ids: ContentIds): TagRows {
@@ -29,6 +29,12 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
     WHERE pinned = 1 AND id = (SELECT content FROM tags WHERE image = ? AND tag = ?)`);
   const remove = db.prepare<[number, string]>('DELETE FROM tags WHERE image = ? AND tag = ?');
   const selectAll = db.prepare<[number], string>('SELECT tag FROM tags WHERE image = ? ORDER BY tag').pluck();
+
+  const isTagged = db
+    .prepare<[Buffer], number>(
+      'SELECT 1 FROM tags WHERE content = (SELECT id FROM contents WHERE digest = ?) LIMIT 1',
+    )
+    .pluck();
 
   /** Whether the known tag is newer than `at`. One from after `now` comes from a clock that was ahead. */
   function isNewer(imageId: number, tag: string, at: number, now: number): boolean {
@@ -60,6 +66,7 @@ export function createTagRows(db: Database, names: Names, ids: ContentIds): TagR
       unpin.run(imageId, tag);
       remove.run(imageId, tag);
     },
+    isTagged: (digest) => isTagged.get(digestKey(digest)) === 1,
     tags(image) {
       const imageId = names.find(image);
       return imageId === undefined ? [] : selectAll.all(imageId);

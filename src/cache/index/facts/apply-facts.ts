@@ -18,6 +18,7 @@ import { stampOf } from '../../shared/hybrid-clock.ts';
 import { isHosted } from '../catalogue.ts';
 import type { IndexRows } from '../index-rows.ts';
 import type { Unlinked } from '../inventory.ts';
+import { unlinkContent } from '../unlink-content.ts';
 import { linkOf, tagValue } from './fact-recorder.ts';
 import { hideValue, isLinkHidden, isTagHidden, revealValue } from './hidden-facts.ts';
 
@@ -138,7 +139,10 @@ function hostedTag(target: Target, { image, key, value }: TagChange): void {
   const { rows } = target;
   const before = rows.tag(image, key);
   const name = { kind: 'tag', image, key } as const;
-  if (value && before && !isHosted(before.endpoint)) hideValue(rows, name, tagValue(before));
+  if (before && !isHosted(before.endpoint)) {
+    if (!value) return;
+    hideValue(rows, name, tagValue(before));
+  }
   setTag(target, image, key, value ?? revealValue<TagValue>(rows, name));
 }
 
@@ -160,7 +164,10 @@ function hostedLink(target: Target, { image, key, value }: LinkChange): void {
   const digest = key as Digest;
   const before = linkOf(rows, image, digest);
   const name = { kind: 'link', image, key } as const;
-  if (value && before && !isHosted(before.origin)) hideValue(rows, name, before);
+  if (before && !isHosted(before.origin)) {
+    if (!value) return;
+    hideValue(rows, name, before);
+  }
   setLink(target, image, digest, value ?? revealValue<LinkValue>(rows, name));
 }
 
@@ -172,7 +179,7 @@ function setLink(
 ): void {
   const before = rows.originOf(image, digest);
   if (!value) {
-    if (before !== undefined) sum.unlinked.push({ image, content: unlink(rows, image, digest) });
+    if (before !== undefined) sum.unlinked.push({ image, content: unlinkContent(rows, image, digest) });
     return;
   }
   const size = rows.content(digest)?.size;
@@ -183,17 +190,6 @@ function setLink(
   if (value.size !== undefined) rows.setSharedSize(image, digest, value.size);
   if (size !== undefined && before === undefined)
     sum.linked.push({ digest, size, before: images, after: [...images, image] });
-}
-
-function unlink(rows: IndexRows, image: string, digest: Digest): Unlinked {
-  const images = rows.imagesOf(digest);
-  const size = rows.content(digest)?.size;
-  rows.unlink(image, digest);
-  // A tag whose own fact is still to come may point to it.
-  const isNamed = rows.namesOfAll([digest]).some(({ tags }) => tags.length > 0);
-  const isGone = !isNamed && images.every((other) => other === image);
-  if (isGone) rows.dropContent(digest);
-  return { digest, size, images, isGone };
 }
 
 function setList({ rows, now }: Target, { image, key, value }: ListChange): void {
