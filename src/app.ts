@@ -183,7 +183,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const buffers = createBufferPool(fileBuffers);
   const threads = lookupThreads(env.UV_THREADPOOL_SIZE);
   const memory = createUpstreamMemory({ clock, resolve: deps.resolve, threads });
-  const buckets = deps.buckets ?? openBuckets(config, { clock, blocks, memory, env, via, version });
+  const buckets = deps.buckets ?? (await openBuckets(config, { clock, blocks, memory, env, via, version }));
 
   const sinks = createSinks(settings.eventSinks);
   const { wantedBy } = sinks;

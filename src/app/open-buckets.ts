@@ -1,11 +1,10 @@
-/** The buckets of the configuration, each with connections of its own. */
+/** The buckets of the configuration, each with connections of its own. Their clients are loaded only if there is one. */
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/proxy-env.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createPermits } from '../lib/flow/permits.ts';
 import type { ConfiguredBucket } from '../placement/placement.ts';
-import { openStore } from '../stores/open-store.ts';
 import { createHttpClient } from '../upstream/http/http-client.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 
@@ -23,7 +22,12 @@ export interface OpenBucketsDeps {
 const uploadsInMemory = 8;
 
 /** Nearest first. Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
-export function openBuckets({ server, proxies }: Config, deps: OpenBucketsDeps): readonly ConfiguredBucket[] {
+export async function openBuckets(
+  { server, proxies }: Config,
+  deps: OpenBucketsDeps,
+): Promise<readonly ConfiguredBucket[]> {
+  if (server.stores.length === 0) return [];
+  const { openStore } = await import('../stores/open-store.ts');
   const { clock, blocks, memory, env, via, version } = deps;
   const permits = createPermits(uploadsInMemory);
   const userAgent = version === undefined ? 'entrepot' : `entrepot/${version}`;
