@@ -4,6 +4,7 @@
  */
 import { lstatSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { formatSize } from '../config/toml/units.ts';
 import { EntrepotError } from '../errors.ts';
 import { isNoRoom } from '../lib/disk-space.ts';
@@ -15,8 +16,11 @@ import type { SourceStream } from './source-stream.ts';
 /** What a place takes: everything that a backup holds. */
 export interface BackupSource {
   readonly manifest: BackupManifest;
-  /** Each digest once, with its bytes; files of the data folder first. */
-  readonly blobs: ReadonlyMap<Digest, number>;
+  /** Each digest once, with its bytes; files of the data folder first. There may be a million of them. */
+  blobs(): Iterable<readonly [digest: Digest, size: number]>;
+  /** Of all of them. */
+  readonly bytes: number;
+  has(digest: Digest): boolean;
   /** Throws DamagedContent, as its stream does, where the bytes are not those of the digest. */
   open(digest: Digest): Promise<SourceStream>;
 }
@@ -26,6 +30,20 @@ export interface BackupWriting {
   /** Bytes that were written, or were there already. */
   readonly onBytes: (bytes: number) => void;
   readonly freeBytes: (folder: string) => number;
+}
+
+/** What `each` gives for the blobs, with other work in between. */
+export async function overBlobs(
+  { blobs }: BackupSource,
+  each: (digest: Digest, size: number) => void | Promise<void>,
+): Promise<void> {
+  let count = 0;
+  for (const [digest, size] of blobs()) {
+    const done = each(digest, size);
+    if (done) await done;
+    count += 1;
+    if (count % 500 === 0) await turn();
+  }
 }
 
 /** Permissions of files in a backup. */

@@ -20,7 +20,7 @@ import { systemCode } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BackupFile, type BackupManifest, indexPath } from './backup-manifest.ts';
-import { type BackupSource, isFolderBackup } from './backup-place.ts';
+import { type BackupSource, isFolderBackup, overBlobs } from './backup-place.ts';
 import { writeFileBackup } from './file-backup.ts';
 import { writeFolderBackup } from './folder-backup.ts';
 import { bytesStream, DamagedContent, fileStream, watchedStream } from './source-stream.ts';
@@ -110,7 +110,7 @@ async function attempt(
   const snapshot = await deps.snapshots.take(scope);
   try {
     const source = await sourceOf(deps, snapshot, scope);
-    const size = [...source.blobs.values()].reduce((sum, bytes) => sum + bytes, 0);
+    const size = source.bytes;
     let done = 0;
     let toldAt = Number.NEGATIVE_INFINITY;
     const onBytes = (bytes: number) => {
@@ -136,7 +136,7 @@ async function attempt(
 
 async function sourceOf(
   { data, files: named, clock, version = '' }: BackupsDeps,
-  { index, contents, open }: CacheSnapshot,
+  { index, contents, bytes, open }: CacheSnapshot,
   scope: SnapshotScope,
 ): Promise<BackupSource> {
   const indexDigest = await hashOf(createReadStream(index.file, { highWaterMark: 1024 * 1024 }));
@@ -153,6 +153,7 @@ async function sourceOf(
     files.push({ path, digest, size: bytes.length });
     bytesOf.set(digest, bytes);
   }
+  const isFile = (digest: Digest) => digest === indexDigest || bytesOf.has(digest);
   return {
     manifest: {
       created: new Date(clock.now()).toISOString(),
@@ -160,9 +161,14 @@ async function sourceOf(
       scope,
       files,
       contents: contents.size,
-      bytes: [...contents.values()].reduce((sum, size) => sum + size, 0),
+      bytes,
     },
-    blobs: new Map([...files.map(({ digest, size }) => [digest, size] as const), ...contents]),
+    *blobs() {
+      for (const { digest, size } of files) yield [digest, size] as const;
+      for (const one of contents) if (!isFile(one[0])) yield one;
+    },
+    bytes: files.reduce((sum, { size }) => sum + size, bytes),
+    has: (digest) => isFile(digest) || contents.has(digest),
     async open(digest) {
       const bytes = bytesOf.get(digest);
       if (bytes) return bytesStream(bytes);
@@ -182,7 +188,7 @@ async function hashOf(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>):
 
 /** So that all damage is found at once. */
 async function readAll(source: BackupSource, signal: AbortSignal): Promise<void> {
-  for (const digest of source.blobs.keys()) {
+  await overBlobs(source, async (digest) => {
     signal.throwIfAborted();
     try {
       const { stream, close } = await source.open(digest);
@@ -195,5 +201,5 @@ async function readAll(source: BackupSource, signal: AbortSignal): Promise<void>
     } catch (error) {
       if (!(error instanceof DamagedContent)) throw error;
     }
-  }
+  });
 }

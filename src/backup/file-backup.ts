@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { contentPath } from '../airgap/bundle-names.ts';
-import { entryBytes } from '../airgap/export/volume-plan.ts';
+import { entryBytes, type Slice } from '../airgap/export/volume-plan.ts';
 import { writeVolume } from '../airgap/export/volume-writer.ts';
 import { EntrepotError } from '../errors.ts';
 import { backupManifestPath, printBackupManifest } from './backup-manifest.ts';
@@ -13,6 +13,7 @@ import {
   backupMode,
   backupUnwritable,
   checkBackupRoom,
+  overBlobs,
 } from './backup-place.ts';
 
 /** Two blocks of zeros. */
@@ -27,18 +28,12 @@ export async function writeFileBackup(
   try {
     await refuseOther(file);
     const manifest = { path: backupManifestPath, bytes: printBackupManifest(source.manifest) };
-    const slices = [...source.blobs].map(([digest, size]) => ({
-      path: contentPath(digest),
-      digest,
-      start: 0,
-      end: size,
-    }));
-    const bytes = slices.reduce(
-      (sum, { path, end }) => sum + entryBytes(path, end),
-      tarEnd + entryBytes(manifest.path, manifest.bytes.length),
-    );
+    let bytes = tarEnd + entryBytes(manifest.path, manifest.bytes.length);
+    await overBlobs(source, (digest, size) => {
+      bytes += entryBytes(contentPath(digest), size);
+    });
     checkBackupRoom(dirname(file), bytes, freeBytes(dirname(file)));
-    const plan = { volume: 1, files: [manifest], slices, bytes };
+    const plan = { files: [manifest], slices: slicesOf(source), bytes };
     await writeVolume(
       file,
       plan,
@@ -49,6 +44,10 @@ export async function writeFileBackup(
   } catch (error) {
     throw backupUnwritable(file, error);
   }
+}
+
+function* slicesOf({ blobs }: BackupSource): Generator<Slice> {
+  for (const [digest, end] of blobs()) yield { path: contentPath(digest), digest, start: 0, end };
 }
 
 /** A name that was mistyped must not cost a file that is no backup. */

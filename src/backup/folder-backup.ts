@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { contentPath, parseContentPath } from '../airgap/bundle-names.ts';
 import { EntrepotError } from '../errors.ts';
 import { syncPath } from '../lib/sync-path.ts';
-import { type Digest, digestAlgorithm, digestAlgorithms } from '../oci/digest.ts';
+import { type Digest, digestAlgorithms } from '../oci/digest.ts';
 import { backupManifestPath, printBackupManifest } from './backup-manifest.ts';
 import {
   type BackupSource,
@@ -17,6 +17,7 @@ import {
   backupMode,
   backupUnwritable,
   checkBackupRoom,
+  overBlobs,
 } from './backup-place.ts';
 
 const draft = '.partial';
@@ -32,20 +33,24 @@ export async function writeFolderBackup(
     await mkdir(folder, { mode: 0o700, recursive: true });
     await access(folder, constants.W_OK | constants.X_OK);
     refuseOther(folder);
-    const algorithms = [...new Set([...source.blobs.keys()].map(digestAlgorithm))];
-    for (const algorithm of algorithms)
+    for (const algorithm of digestAlgorithms)
       await mkdir(join(folder, 'blobs', algorithm), { mode: 0o700, recursive: true });
-    const missing = [...source.blobs].filter(([digest, size]) => !isThere(folder, digest, size));
-    const written = missing.reduce((sum, [, size]) => sum + size, 0);
+    let written = 0;
+    const missing: Digest[] = [];
+    await overBlobs(source, (digest, size) => {
+      if (isThere(folder, digest, size)) return;
+      missing.push(digest);
+      written += size;
+    });
     checkBackupRoom(folder, written, freeBytes(folder));
-    onBytes([...source.blobs.values()].reduce((sum, size) => sum + size, 0) - written);
-    for (const [digest] of missing) {
+    onBytes(source.bytes - written);
+    for (const digest of missing) {
       await writeBlob(folder, digest, source, (bytes) => {
         signal.throwIfAborted();
         onBytes(bytes);
       });
     }
-    for (const algorithm of algorithms) await syncPath(join(folder, 'blobs', algorithm));
+    for (const algorithm of digestAlgorithms) await syncPath(join(folder, 'blobs', algorithm));
     await syncPath(join(folder, 'blobs'));
     await writeNew(join(folder, `${backupManifestPath}${draft}`), async (write) =>
       write(printBackupManifest(source.manifest)),
@@ -113,13 +118,13 @@ async function writeNew(
 }
 
 /** Drafts, and what an earlier backup alone has named. */
-async function removeOthers(folder: string, { blobs }: BackupSource): Promise<void> {
+async function removeOthers(folder: string, source: BackupSource): Promise<void> {
   for (const algorithm of digestAlgorithms) {
-    const names = await readdir(join(folder, 'blobs', algorithm)).catch(() => []);
+    const names = await readdir(join(folder, 'blobs', algorithm));
     for (const name of names) {
       const path = `blobs/${algorithm}/${name}`;
       const content = parseContentPath(path);
-      if (!content || content.part !== undefined || !blobs.has(content.digest))
+      if (!content || content.part !== undefined || !source.has(content.digest))
         await rm(join(folder, path), { force: true });
     }
   }

@@ -26,6 +26,8 @@ export interface CacheSnapshot extends SnapshotMissing {
   readonly index: { readonly file: string; readonly size: number };
   /** Bytes of each content that was asked for. */
   readonly contents: ReadonlyMap<Digest, number>;
+  /** Of all of them. */
+  readonly bytes: number;
   /** The whole content, hashed on its way. Undefined if its file is missing; a damaged one fails at its end, and is lost from then on. */
   open(digest: Digest): Promise<{ readonly stream: ByteStream; close(): void } | undefined>;
   /** Until then, eviction and deletions leave the files of the snapshot alone. */
@@ -47,6 +49,9 @@ export interface Snapshots {
   take(scope: SnapshotScope): Promise<CacheSnapshot>;
 }
 
+/** Contents between two turns of the event loop. */
+const atOnce = 500;
+
 /** The index is open, and stays so until the last snapshot is released. */
 export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Snapshots {
   async function open(streams: CheckedStreams, digest: Digest, size: number) {
@@ -63,43 +68,48 @@ export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Sna
       const file = folder.incoming.pathForSnapshot();
       const files = contents.holdFiles();
       const named = new Map<Digest, number>();
-      let missing: SnapshotMissing;
-      const release = async () => {
+      const uses: (() => void)[] = [];
+      let bytes = 0;
+      async function release(): Promise<void> {
+        for (const [n, end] of uses.entries()) {
+          end();
+          if (n % atOnce === 0) await turn();
+        }
         files.release();
         await rm(file, { force: true });
-      };
+      }
       try {
         await writeIndexSnapshot(folder.index, file);
-        missing = snapshotMissing(file);
+        const missing = snapshotMissing(file);
         for (const some of snapshotContents(file)) {
           for (const { digest, size, isHosted } of some) {
-            if (scope === 'all' || (scope === 'hosted' && isHosted)) named.set(digest, size);
+            if (scope === 'list' || (scope === 'hosted' && !isHosted)) continue;
+            named.set(digest, size);
+            uses.push(contents.reading.take(digest));
+            bytes += size;
           }
           await turn();
         }
+        files.narrow(named);
+        // Of its own, so that each content is hashed: a file that was right once may have changed on the disk since.
+        const streams = createCheckedStreams((digest, blob, reason) =>
+          contents.discardIfCurrent(digest, blob, reason),
+        );
+        return {
+          index: { file, size: statSync(file).size },
+          contents: named,
+          bytes,
+          ...missing,
+          async open(digest) {
+            const size = named.get(digest);
+            return size === undefined ? undefined : await open(streams, digest, size);
+          },
+          release,
+        };
       } catch (error) {
         await release();
         throw unusable(file, error);
       }
-      files.narrow(named);
-      // Of its own, so that each content is hashed: a file that was right once may have changed on the disk since.
-      const streams = createCheckedStreams((digest, blob, reason) =>
-        contents.discardIfCurrent(digest, blob, reason),
-      );
-      const read = contents.reading.takeAll([...named.keys()]);
-      return {
-        index: { file, size: statSync(file).size },
-        contents: named,
-        ...missing,
-        async open(digest) {
-          const size = named.get(digest);
-          return size === undefined ? undefined : await open(streams, digest, size);
-        },
-        async release() {
-          read();
-          await release();
-        },
-      };
     },
   };
 }

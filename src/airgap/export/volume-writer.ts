@@ -13,6 +13,11 @@ import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import type { PlannedVolume, Slice } from './volume-plan.ts';
 
+/** What is written, in order. */
+export interface VolumeEntries extends Pick<PlannedVolume, 'files' | 'bytes'> {
+  readonly slices: Iterable<Slice>;
+}
+
 export interface VolumeSource {
   /** The bytes of a content, and its end. */
   open(slice: Slice): Promise<{ readonly stream: ByteStream; close(): void }>;
@@ -29,7 +34,7 @@ export interface VolumeWriting {
 /** Resolves with the SHA-256 of the file in hex. Rejects with what the source or the file system says; `file` is as it was then. */
 export async function writeVolume(
   file: string,
-  volume: PlannedVolume,
+  volume: VolumeEntries,
   source: VolumeSource,
   writing: VolumeWriting,
 ): Promise<string> {
@@ -53,7 +58,7 @@ export async function writeVolume(
 
 async function writeTar(
   handle: FileHandle,
-  { files, slices, bytes }: PlannedVolume,
+  { files, slices, bytes }: VolumeEntries,
   source: VolumeSource,
   { signal, onBytes }: VolumeWriting,
 ): Promise<string> {

@@ -60,10 +60,10 @@ export function* snapshotContents(file: string): Generator<readonly SnapshotCont
 export function snapshotMissing(file: string): SnapshotMissing {
   const db = new SqliteDatabase(file, { fileMustExist: true, readonly: true });
   try {
-    const missing = 'FROM contents WHERE pinned = 2 AND size IS NULL AND placed';
-    const lost = db.prepare<[], Buffer>(`SELECT digest ${missing} = 0 ORDER BY digest`).pluck().all();
+    const missing = 'FROM contents INDEXED BY contents_hosted WHERE pinned = 2 AND size IS NULL AND placed';
+    const lost = db.prepare<[], Buffer>(`SELECT digest ${missing} = 0`).pluck().all();
     const inBuckets = db.prepare<[], number>(`SELECT count(*) ${missing} > 0`).pluck().get();
-    return { lost: lost.map(keyDigest), inBuckets: inBuckets ?? 0 };
+    return { lost: lost.map(keyDigest).toSorted(), inBuckets: inBuckets ?? 0 };
   } finally {
     db.close();
   }
