@@ -4,6 +4,7 @@
  *
  *   stored .......................................... the answer is 2xx
  *   412, 409 ........................................ there is one: `present` if its size is right, else it is replaced
+ *   412, and a HEAD that finds none ................. `present`: the account may write, and not look
  *   NotImplemented, InvalidArgument ................. the store knows no such condition: from now on a HEAD asks before
  *   no answer to the last request ................... it may have worked: a HEAD tells
  */
@@ -58,7 +59,9 @@ export function createPut({ head, upload }: PutsDeps): ObjectStore['put'] {
     const isUnknown = answer.code === 'NotImplemented' || answer.code === 'InvalidArgument';
     if (!knowsConditions || (!isTaken && !isUnknown)) throw answer.error;
     if (isUnknown) knowsConditions = false;
-    if (await isThere(key, source, signal)) return 'present';
+    const there = await head(key, signal);
+    const isHidden = answer.status === 412 && !there;
+    if (there?.size === source.size || isHidden) return 'present';
     const again = await upload(key, source, { headers: {}, signal });
     if (!again.ok) throw again.error;
     return 'stored';

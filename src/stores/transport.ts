@@ -5,6 +5,8 @@ export interface StoreRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
+  /** Milliseconds until the headers are in, where the store has much to do first. */
+  readonly patience?: number;
 }
 
 export interface StoreResponse {

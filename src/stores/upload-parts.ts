@@ -45,6 +45,8 @@ export async function readPart(
   return bytes;
 }
 
+/** Milliseconds that a store may take to make an object of its parts: some copy them. */
+export const joinPatience = 300_000;
 /** Parts of one object under way at once. */
 export const partsAtOnce = 4;
 /** Tries of one part. */

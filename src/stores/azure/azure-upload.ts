@@ -10,7 +10,7 @@ import type { Permits } from '../../lib/flow/permits.ts';
 import { type Exchanges, headerOf } from '../exchange.ts';
 import type { ObjectSource } from '../object-store.ts';
 import type { PutOptions } from '../puts.ts';
-import { partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
+import { joinPatience, partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
 import type { AzureAnswer, AzureClient } from './azure-client.ts';
 
 export interface AzureUploadDeps {
@@ -51,7 +51,15 @@ export async function azureUpload(
     );
     const list = ids.map((id) => `<Latest>${id}</Latest>`).join('');
     const body = Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${list}</BlockList>`);
-    return client.ask({ method: 'PUT', blob, query: { comp: 'blocklist' }, body, headers }, { signal });
+    const request = {
+      method: 'PUT',
+      blob,
+      query: { comp: 'blocklist' },
+      body,
+      headers,
+      patience: joinPatience,
+    } as const;
+    return client.ask(request, { signal });
   }
 
   const answer = await (source.size > usualPart ? putInBlocks() : permits.use(putWhole, signal));

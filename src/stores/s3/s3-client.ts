@@ -21,6 +21,7 @@ export interface S3Request {
   readonly body?: Uint8Array;
   /** Lower-case hex of the SHA-256 of the body, where it is known. */
   readonly sha256?: string | undefined;
+  readonly patience?: StoreRequest['patience'];
 }
 
 export type S3Answer = { readonly ok: true; readonly response: StoreResponse } | S3Refusal;
@@ -52,7 +53,9 @@ export function createS3Client(deps: S3ClientDeps): S3Client {
     const payloadHash = request.sha256 ?? (body ? hash('sha256', body, 'hex') : emptyHash);
     const signing = { key: await credentials.get(options.signal), region, now: clock.now() };
     const headers = { ...request.headers, ...signedHeaders({ method, url, payloadHash }, signing) };
-    const response = await exchanges.send(url, { method, headers, ...(body && { body }) }, options);
+    const { patience } = request;
+    const sent = { method, headers, ...(body && { body }), ...(patience !== undefined && { patience }) };
+    const response = await exchanges.send(url, sent, options);
     if (response.status >= 200 && response.status < 300) return { ok: true, response };
     const said = await exchanges.read(response, options.signal);
     return refusalOf(response, said, exchanges, { region, now: clock.now() });

@@ -13,7 +13,7 @@ import type { Permits } from '../../lib/flow/permits.ts';
 import { type Exchanges, headerOf } from '../exchange.ts';
 import type { ObjectSource } from '../object-store.ts';
 import type { PutOptions } from '../puts.ts';
-import { partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
+import { joinPatience, partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
 import type { S3Answer, S3Client } from './s3-client.ts';
 
 export interface S3UploadDeps {
@@ -123,6 +123,7 @@ async function complete(
     query: [['uploadId', id]],
     body,
     sha256: hash('sha256', body, 'hex'),
+    patience: joinPatience,
     headers: { ...headers, 'content-type': 'application/xml' },
   } as const;
   const answer = await client.ask(request, { signal });

@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes are an upload: it may take as long as it moves. They must not change until the answer is here. */
   readonly body?: string | Uint8Array;
+  /** Milliseconds until the headers are in, where the server has much to do first. Default: as for every request. */
+  readonly patience?: number;
 }
 
 export interface HttpResponse {
@@ -56,6 +58,7 @@ export function exchange(
   options: ExchangeOptions,
 ): Promise<Exchanged> {
   const { clock, signal } = options;
+  const headerTimeout = request.patience ?? options.headerTimeout;
   const { promise, resolve } = Promise.withResolvers<Exchanged>();
   let controller: Dispatcher.DispatchController | undefined;
   let body: ExchangeBody | undefined;
@@ -75,12 +78,12 @@ export function exchange(
   const onAbort = () => giveUp({ kind: 'aborted', reason: 'given up' });
   let lastSentAt = clock.monotonic();
   const overdue = () => {
-    const left = lastSentAt + options.headerTimeout - clock.monotonic();
+    const left = lastSentAt + headerTimeout - clock.monotonic();
     if (left > 0) timer = clock.after(left, overdue);
     else if (!options.mayOutlast?.())
-      giveUp({ kind: 'unanswered', reason: `no answer within ${options.headerTimeout / 1000} s` });
+      giveUp({ kind: 'unanswered', reason: `no answer within ${headerTimeout / 1000} s` });
   };
-  let timer = clock.after(options.headerTimeout, overdue);
+  let timer = clock.after(headerTimeout, overdue);
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();
   if (settled) return promise;

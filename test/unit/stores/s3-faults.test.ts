@@ -256,6 +256,20 @@ describe('credentials and rights', () => {
     assert.equal(asked, 1, 'the right is asked for once');
   });
 
+  it('without the right to read, what is there is not put again and again', async (t) => {
+    const { fake, store } = await setUp(t);
+    await store.put('a', bytesSource(small));
+    fake.mayList = false;
+    fake.mischief = ({ method, path }) => {
+      if (path === '/images' || method === 'PUT') return undefined;
+      const refused = errorAnswer(403, 'AccessDenied');
+      return method === 'HEAD' ? { ...refused, body: Buffer.alloc(0) } : refused;
+    };
+    const before = fake.seen.length;
+    assert.equal(await store.put('a', bytesSource(small)), 'present');
+    assert.equal(fake.seen.slice(before).filter(({ method }) => method === 'PUT').length, 1);
+  });
+
   it('with the right to list, a refusal is a refusal', async (t) => {
     const { fake, store } = await setUp(t);
     fake.mischief = ({ method, path }) => {

@@ -276,7 +276,7 @@ describe('an upload', () => {
   const bytes = Buffer.alloc(32_000_000, 'x');
 
   /** A server that reads only when the test says so. */
-  async function setUp(t: TestContext) {
+  async function setUp(t: TestContext, more: { readonly patience?: number } = {}) {
     const sockets: Socket[] = [];
     const taken = Promise.withResolvers<void>();
     const server = createServer((socket) => {
@@ -296,7 +296,7 @@ describe('an upload', () => {
     });
     const clock = createManualClock();
     const headers = { 'x-test': 'a' };
-    const request = { method: 'PUT', headers, body: bytes } as const;
+    const request = { method: 'PUT', headers, body: bytes, ...more } as const;
     const got = exchange(pool, url, request, {
       clock,
       retain() {},
@@ -326,6 +326,16 @@ describe('an upload', () => {
     await clock.advance(25_000);
     assert.match(read, /\r\ncontent-length: 32000000\r\n/i);
     assert.doesNotMatch(read, /transfer-encoding/i);
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    const answer = await got;
+    assert.ok(answer.ok, JSON.stringify(answer));
+    dropBody(answer.response.body, clock);
+  });
+
+  it('may have an answer that takes long, if the request says so', async (t) => {
+    const { got, clock, socket } = await setUp(t, { patience: 300_000 });
+    socket.resume();
+    for (let passed = 0; passed < 299_000; passed += 23_000) await clock.advance(23_000);
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
     const answer = await got;
     assert.ok(answer.ok, JSON.stringify(answer));
