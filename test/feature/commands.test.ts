@@ -10,7 +10,13 @@ import { runCommand } from '../support/commands.ts';
 import { corruptAt, status } from '../support/fake-registry-faults.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { listen } from '../support/listener.ts';
-import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
+import {
+  cacheOf,
+  insecureRegistry,
+  type MirroredRegistry,
+  settled,
+  startMirrored,
+} from '../support/mirrored-registry.ts';
 import { runEntrepot } from '../support/processes.ts';
 import { storedBytes, storedFile } from '../support/stored-files.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -257,6 +263,29 @@ describe('entrepot pull', () => {
     assert.equal(unlisted.code, 2);
     assert.match(unlisted.stderr, /not listed in registries\.conf/);
   });
+});
+
+it('pull and purge tell what a name of routing.names is for a command', async (t) => {
+  const names = (host: string) => `[routing]\nnames = { "corp" = "${host}" }\n`;
+  const mirrored = await startMirrored(t, {
+    registries: ({ host }) =>
+      `${insecureRegistry(host)}[[registry]]\nprefix = "docker.io"\nlocation = "${host}/hub"\ninsecure = true\n`,
+  });
+  const { registry, proxy } = mirrored;
+  await proxy.reload({ toml: names(registry.host) });
+  const hint = `corp/team/app:1: a client that asks this server for it gets ${registry.host}/team/app:1: name that one here\n`;
+  const missing = await command(mirrored, 'pull', 'corp/team/app:1');
+  assert.deepEqual([missing.code, missing.stdout.endsWith(hint)], [1, true], missing.stdout);
+  const nothing = await command(mirrored, 'purge', 'corp/team/app:1');
+  assert.deepEqual([nothing.code, nothing.stdout.endsWith(hint)], [0, true], nothing.stdout);
+  await proxy.reload({ registries: insecureRegistry(registry.host) });
+  const unlisted = await command(mirrored, 'pull', 'corp/team/app:1');
+  assert.deepEqual([unlisted.code, unlisted.stderr.includes(hint.trim())], [2, true], unlisted.stderr);
+
+  registry.putImage('team/app', '1', image);
+  const name = `${registry.host}/team/app:1`;
+  for (const verb of ['pull', 'purge'])
+    assert.doesNotMatch((await command(mirrored, verb, name)).stdout, /a client that asks/);
 });
 
 describe('entrepot pull of what cannot be kept', () => {

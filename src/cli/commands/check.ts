@@ -1,6 +1,6 @@
 /**
- * `entrepot check`: errors and warnings of the configuration and of its accounts, the registries that are served, and the settings in
- * force with their sources. A file that cannot be read at all has errors only: no defaults are shown in its place. Contacts no host.
+ * `entrepot check`: the registries that are served, the settings in force with their sources, and last the warnings and errors of the
+ * configuration and of its accounts. A file that cannot be read at all has errors only: no defaults are shown in its place. Contacts no host.
  */
 import { checkAccess } from '../../access/check-access.ts';
 import { checkConfig } from '../../config/check.ts';
@@ -27,8 +27,6 @@ export async function check(options: LoadOptions): Promise<Result> {
   const warnings = [...found.warnings, ...accounts.warnings];
   const errors = [...found.errors, ...accounts.errors];
   const lines = [
-    ...errors.map((error) => located(error, 'error')),
-    ...warnings.map((warning) => located(warning, 'warning')),
     ...files.map((file) => `read ${file}`),
     '',
     registriesAsText(found),
@@ -36,7 +34,10 @@ export async function check(options: LoadOptions): Promise<Result> {
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
     ...(eventSenders.length === 0 ? [] : [formatTable(senderColumns, eventSenders)]),
     ...(eventSinks.length === 0 ? [] : [formatTable(sinkColumns, eventSinks)]),
-    settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors above\n',
+    settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors below\n',
+    // Last, since a terminal shows the end.
+    ...warnings.map((warning) => located(warning, 'warning')),
+    ...errors.map((error) => located(error, 'error')),
     `${counted(errors.length, 'error')}, ${counted(warnings.length, 'warning')}`,
   ];
   return {

@@ -1,8 +1,9 @@
 /** `entrepot pull REF...`: downloads images into the cache. */
-import type { LoadOptions } from '../../config/load.ts';
+import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { WarmProgress, WarmReport } from '../../pull/warm-image.ts';
 import { withAdministration } from '../administration.ts';
+import { clientNameHints } from '../output/client-name.ts';
 import { createProgressBars } from '../output/progress-bars.ts';
 import type { Result } from '../output/result.ts';
 import { counted, formatBytes } from '../output/table.ts';
@@ -32,18 +33,30 @@ export async function pull(
     async (administration) => {
       const all: WarmReport[] = [];
       for (const reference of references) {
-        all.push(await administration.pull(reference, { platforms, onProgress }));
+        const pulled = administration.pull(reference, { platforms, onProgress });
+        all.push(await pulled.catch((error: unknown) => throwWithHint(error, reference, options)));
         bars.clear();
       }
       return all;
     },
     { makesFolder: true },
   ).finally(bars.clear);
+  const missed = references.filter((_, at) => reports[at]?.digest === null);
+  const hints = missed.length === 0 ? [] : clientNameHints(missed, loadConfig(options).server);
   return {
     exitCode: reports.some(({ failures }) => failures.length > 0) ? 1 : 0,
     json: reports,
-    text: reports.map(asText).join(''),
+    text: [...reports.map(asText), ...hints.map((hint) => `${hint}\n`)].join(''),
   };
+}
+
+/** A reference that no registry is listed for may be a name of `routing.names`. */
+function throwWithHint(error: unknown, reference: string, options: LoadOptions): never {
+  if (!(error instanceof EntrepotError) || error.code !== 'REFERENCE_INVALID') throw error;
+  const [hint] = clientNameHints([reference], loadConfig(options).server);
+  throw hint === undefined
+    ? error
+    : new EntrepotError(error.code, `${error.message}; ${hint}`, { cause: error });
 }
 
 /** Throws EntrepotError USAGE for a platform in another form. */

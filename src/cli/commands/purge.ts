@@ -1,8 +1,9 @@
 /** `entrepot purge REF|GLOB...`: removes images from the cache. */
 
 import type { PurgedImage, PurgeOptions } from '../../admin/purge-images.ts';
-import type { LoadOptions } from '../../config/load.ts';
+import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import { withAdministration } from '../administration.ts';
+import { clientNameHints } from '../output/client-name.ts';
 import type { Result } from '../output/result.ts';
 import { counted, countedContent, formatBytes } from '../output/table.ts';
 
@@ -20,7 +21,14 @@ export async function purge(
   const lines = found.flatMap(({ one, reports }) =>
     reports.length === 0 ? [`${one}: nothing that is cached matches\n`] : reports.map(asLines),
   );
-  return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text: lines.join('') };
+  const unfound = found.filter(({ reports }) => reports.every(isNothing)).map(({ one }) => one);
+  const hints = unfound.length === 0 ? [] : clientNameHints(unfound, loadConfig(options).server);
+  const text = [...lines, ...hints.map((hint) => `${hint}\n`)].join('');
+  return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text };
+}
+
+function isNothing({ tags, unlinked, kept, hosted }: PurgedImage): boolean {
+  return tags + unlinked + kept.length + hosted.length === 0;
 }
 
 function asLines({ reference, tags, unlinked, removed, bytes, pinned, kept, hosted }: PurgedImage): string {

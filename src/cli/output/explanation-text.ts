@@ -1,6 +1,6 @@
 /** An explanation in words, for a person with a pull that fails. */
 import type { Allowance } from '../../access/rights.ts';
-import type { PushMode, ServerConfig } from '../../config/config.ts';
+import type { PushMode } from '../../config/config.ts';
 import { objectLabel } from '../../config/policies/object-fields.ts';
 import type { Origin } from '../../config/registries-conf/registries.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
@@ -9,6 +9,7 @@ import { describeSource } from '../../upstream/auth/credentials.ts';
 import { verdict } from '../../upstream/consequences.ts';
 import type { Attempt } from '../../upstream/outcome.ts';
 import type { Explanation, LeftOut, PlacedEndpoint } from '../commands/explain.ts';
+import { meantByClients } from './client-name.ts';
 import { describeConnection } from './endpoint-connection.ts';
 
 /** `attempts`: one for each endpoint, if they were asked. */
@@ -78,16 +79,6 @@ function headRows({ config, given, reference, match, shard }: Explanation): Row[
     head.push(['name', `a client that asks this server for it gets ${meant}: explain that name, too`]);
   }
   return head;
-}
-
-/** Commands take names that begin with the registry. Clients write the address of this server, and names of `routing.names`, too. */
-function meantByClients(given: string, { listen, routing }: ServerConfig): string | undefined {
-  const address = `${listen.host}:${listen.port}/`;
-  const path = given.startsWith(address) ? given.slice(address.length) : given;
-  const slash = path.indexOf('/');
-  const registry = slash < 0 ? undefined : routing.names.get(path.slice(0, slash));
-  if (registry !== undefined) return `${registry}${path.slice(slash)}`;
-  return path === given ? undefined : path;
 }
 
 const answering: Readonly<Record<PushMode, string>> = {

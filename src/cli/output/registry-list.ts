@@ -9,7 +9,7 @@ const mostRows = 50;
 
 /** Paragraphs for people: the source of the list, a table, what happens to other registries, and where pushes are taken. */
 export function registriesAsText({ registries, builtInList, server, settings }: ConfigCheck): string {
-  if (!registries) return 'registries: none, because of the errors above\n';
+  if (!registries) return 'registries: none, because of the errors below\n';
   const { entries, files } = registries;
   const shown = entries.slice(0, mostRows);
   const left = entries.length - shown.length;

@@ -126,6 +126,7 @@ interface TablePlace {
 
 class OpenTable implements StrictTable {
   readonly name: string;
+  readonly line: number;
   readonly content: TomlTable;
   /** The keys that were asked for. */
   readonly keys = new Set<string>();
@@ -136,6 +137,7 @@ class OpenTable implements StrictTable {
 
   constructor(run: Run, { name, path, isOfList }: TablePlace, content: TomlTable) {
     this.name = name;
+    this.line = content.line;
     this.content = content;
     this.#run = run;
     this.#path = path;
@@ -172,10 +174,6 @@ class OpenTable implements StrictTable {
     return read;
   }
 
-  get line(): number {
-    return this.content.line;
-  }
-
   list<V>(key: string, kind: ValueKind<V>, otherwise: readonly V[] = []): readonly V[] {
     const name = this.#dotted(key);
     const value = this.#take(key);
@@ -195,7 +193,8 @@ class OpenTable implements StrictTable {
     const value = this.#take(key);
     const place = { name, path: this.#pathOf(key), isOfList: this.#isOfList };
     if (value?.kind === 'table') return new OpenTable(this.#run, place, value);
-    if (value) this.#run.note(value.line, `${name} must be a table, [${name}], not ${show(value)}`);
+    const forms = `[${name}] or ${key} = { KEY = VALUE }`;
+    if (value) this.#run.note(value.line, `${name} must be a table, ${forms}, not ${show(value)}`);
     return new OpenTable(this.#run, place, { kind: 'table', line: this.content.line, entries: new Map() });
   }
 

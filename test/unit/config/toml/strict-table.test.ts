@@ -57,7 +57,7 @@ describe('a table in a list of tables', () => {
         '4: unknown key "newst" in [sync.tags]: did you mean newest?',
         '5: sync.tags.newest must be a whole number from 1 to 100, not 0',
         '6: [[sync]] needs the key name: "a" or "b"',
-        '7: sync.tags must be a table, [sync.tags], not 3',
+        '7: sync.tags must be a table, [sync.tags] or tags = { KEY = VALUE }, not 3',
       ],
     );
     assert.deepEqual(
