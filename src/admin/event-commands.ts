@@ -17,6 +17,8 @@ export interface ListedEvent {
   readonly kind: string;
   /** Images, or what the event is about. */
   readonly about: string;
+  /** The tag that was pushed, moved or deleted; null where the event is about none. */
+  readonly tag: string | null;
   /** When it happened. */
   readonly at: string;
   readonly state: DeliveryState;
@@ -25,6 +27,8 @@ export interface ListedEvent {
   readonly tries: number;
   /** Why the last try did not succeed; null before the first. */
   readonly reason: string | null;
+  /** When it is tried at the earliest; null: it is dead, or waits for an earlier event of its image. */
+  readonly next: string | null;
 }
 
 export interface EventSelection {
@@ -94,8 +98,11 @@ export function createEventCommands({ outbox, clock, wants }: EventCommandsDeps)
   };
 }
 
-function listed({ id, sink, lane, event, at, state, since, tries, reason }: ListedDelivery): ListedEvent {
+function listed({ event, due, ...delivery }: ListedDelivery): ListedEvent {
+  const { id, sink, lane, at, state, since, tries, reason = null } = delivery;
   const about = imagesOf(event).length === 1 ? (imagesOf(event)[0] ?? lane) : lane;
+  const tag = ('tag' in event ? event.tag : undefined) ?? null;
   const times = { at: new Date(at).toISOString(), since: new Date(since).toISOString() };
-  return { id, sink, kind: event.kind, about, ...times, state, tries, reason: reason ?? null };
+  const next = due === undefined ? null : new Date(due).toISOString();
+  return { id, sink, kind: event.kind, about, tag, ...times, state, tries, reason, next };
 }

@@ -4,6 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { OutboxEvent } from '../../src/cache/index/outbox/outbox-event.ts';
 import {
   type Delivery,
+  longestWait,
   type OutboxBounds,
   type OutboxStore,
   tooManyWaited,
@@ -114,8 +115,22 @@ export function testOutboxStore(open: (t: TestContext) => Promise<OutboxStore>):
       await store.postpone(again, refusal, now + 900);
       const { tries, refusals } = (await store.due('s', now + 900, 9)).find(({ lane }) => lane === 'a')!;
       assert.deepEqual([tries, refusals], [2, 1]);
-      const [listed] = await store.list({ state: 'waiting', limit: 1 });
-      assert.equal(listed?.reason, 'HTTP 400');
+      const listed = await store.list({ state: 'waiting', limit: 9 });
+      assert.equal(listed[0]?.reason, 'HTTP 400');
+      const dueOf = new Map(listed.map((one) => [tagsOf([one])[0], one.due]));
+      assert.deepEqual(
+        [dueOf.get('1'), dueOf.get('2')],
+        [now + 900, undefined],
+        'the second waits for the first',
+      );
+      assert.ok((dueOf.get('3') ?? now + 900) < now + 500, 'of another image');
+    });
+
+    it('gives an image that would wait for more than an hour, since the clock was set back', async (t) => {
+      const store = await filled(t);
+      await store.postpone(await first(store), failure, now + longestWait);
+      assert.deepEqual(tagsOf(await store.due('s', now, 9)), []);
+      assert.deepEqual(tagsOf(await store.due('s', now - 1, 9)), ['1']);
     });
 
     it('gives the image that has been due the longest first', async (t) => {
@@ -136,7 +151,10 @@ export function testOutboxStore(open: (t: TestContext) => Promise<OutboxStore>):
       await store.bury(await first(store), 'HTTP 400', now + 20);
       assert.deepEqual(tagsOf(await store.due('s', now + 20, 9)), ['3', '2']);
       const [dead] = await store.list({ state: 'dead', limit: 9 });
-      assert.deepEqual([dead?.reason, dead?.since, dead?.tries], ['HTTP 400', now + 20, 1]);
+      assert.deepEqual(
+        [dead?.reason, dead?.since, dead?.tries, dead?.due],
+        ['HTTP 400', now + 20, 1, undefined],
+      );
       assert.deepEqual(await countsOf(store), [['s', 2, 1]]);
       assert.equal(await store.replay({ dead: true, sink: 'other' }, now + 30), 0);
       assert.equal(await store.replay({ dead: true }, now + 30), 1);

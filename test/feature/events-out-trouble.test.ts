@@ -188,16 +188,23 @@ describe('entrepot events', () => {
       const waiting = await runCommand(app, 'events', 'list', '--json');
       const [one, ...others] = waiting.json;
       assert.deepEqual(
-        [one.sink, one.kind, one.about, one.state, others],
-        ['audit', 'push', image, 'waiting', []],
+        [one.sink, one.kind, one.about, one.tag, one.state, others],
+        ['audit', 'push', image, '2', 'waiting', []],
+      );
+      assert.ok(Date.parse(one.next) >= Date.parse(one.since), one.next);
+      const table = await runCommand(app, 'events', 'list');
+      assert.match(
+        table.stdout,
+        /^SINK .* NEXT +WHY\naudit +push +images.local\/team\/app:2 +\S+ \S+ +\d+ +\d{4}-\S+ \S+Z +HTTP 500\n$/,
       );
       const dead = await runCommand(app, 'events', 'list', '--dead');
       assert.match(
         dead.stdout,
-        /^SINK +KIND +ABOUT +AT +TRIES +WHY\naudit +push +images.local\/team\/app +\S+ \S+ +3 +HTTP 400\n$/,
+        /^SINK +KIND +ABOUT +AT +TRIES +NEXT +WHY\naudit +push +images.local\/team\/app:1 +\S+ \S+ +3 +none +HTTP 400\n$/,
       );
       const none = await runCommand(app, 'events', 'list', '--dead', '--sink', 'other');
       assert.equal(none.stdout, 'no such events\n');
+      const isEmpty = async () => (await runCommand(app, 'events', 'list')).stdout === 'no such events\n';
       receiver.answer(() => 200);
       const replayed = await runCommand(app, 'events', 'replay', '--dead');
       assert.deepEqual([replayed.code, replayed.stdout], [0, '1 event due now\n']);
@@ -213,6 +220,7 @@ describe('entrepot events', () => {
       assert.equal(all.code, 0);
       if (isRunning) {
         await receiver.took(2);
+        await eventually('both are delivered', isEmpty);
         const again = await runCommand(
           app,
           'events',
@@ -224,6 +232,7 @@ describe('entrepot events', () => {
         );
         assert.equal(again.stdout, '2 events due now\n');
         await receiver.took(4);
+        await eventually('both are delivered again', isEmpty);
       }
       for (const wrong of [
         [],
@@ -237,7 +246,7 @@ describe('entrepot events', () => {
       const time = await runCommand(app, 'events', 'replay', '--sink', 'audit', '--since', 'yesterday');
       assert.match(time.stderr, /"yesterday" is no time/);
       const lately = await runCommand(app, 'events', 'replay', '--sink', 'audit', '--since', '24h');
-      assert.deepEqual([lately.code, lately.stdout], [0, all.stdout]);
+      assert.deepEqual([lately.code, lately.stdout], [0, isRunning ? '2 events due now\n' : all.stdout]);
     });
   }
 });

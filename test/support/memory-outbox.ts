@@ -5,6 +5,7 @@ import {
   type Delivery,
   type DeliveryState,
   type Died,
+  longestWait,
   type OutboxStore,
   tooManyWaited,
   waitedTooLong,
@@ -75,7 +76,7 @@ export function createMemoryOutbox(): OutboxStore {
       added = listener;
     },
     async due(sink, now, limit) {
-      const due = heads(sink).filter(({ notBefore }) => notBefore <= now);
+      const due = heads(sink).filter(({ notBefore }) => notBefore <= now || notBefore > now + longestWait);
       const order = (a: Row, b: Row) => a.notBefore - b.notBefore || (a.lane < b.lane ? -1 : 1);
       return due.toSorted(order).slice(0, limit).map(asDelivery);
     },
@@ -103,7 +104,10 @@ export function createMemoryOutbox(): OutboxStore {
       const wanted = ofState(state).filter(
         (row) => row.sink === (sink ?? row.sink) && (!after || byOrder(row, after as Row) > 0),
       );
-      return wanted.slice(0, limit).map((row) => ({ ...asDelivery(row), state, reason: row.reason }));
+      return wanted.slice(0, limit).map((row) => {
+        const due = heads(row.sink).includes(row) ? row.notBefore : undefined;
+        return { ...asDelivery(row), state, reason: row.reason, due };
+      });
     },
     async counts() {
       return sinks().map((sink) => {

@@ -11,11 +11,17 @@ import { type Column, counted, formatTable } from '../output/table.ts';
 const columns: readonly Column<ListedEvent>[] = [
   { head: 'SINK', cell: ({ sink }) => sink },
   { head: 'KIND', cell: ({ kind }) => kind },
-  { head: 'ABOUT', cell: ({ about }) => about },
+  { head: 'ABOUT', cell: ({ about, tag }) => (tag === null ? about : `${about}:${tag}`) },
   { head: 'AT', cell: ({ at }) => shortTime(at) },
   { head: 'TRIES', cell: ({ tries }) => `${tries}`, isNumber: true },
+  { head: 'NEXT', cell: nextText },
   { head: 'WHY', cell: ({ reason, tries }) => reason ?? (tries === 0 ? 'it was not tried yet' : '') },
 ];
+
+function nextText({ state, next }: ListedEvent): string {
+  if (state === 'dead') return 'none';
+  return next === null ? 'after the one before' : shortTime(next);
+}
 
 interface ReplayFlags {
   readonly dead?: true;

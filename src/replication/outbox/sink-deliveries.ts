@@ -7,7 +7,7 @@
  *   no answer ...... the same; after some lanes in a row got none, the whole sink waits
  *   gone (410) ..... nothing more is sent until a reload; what waits is dead after 72 h
  */
-import type { Delivery, OutboxStore } from '../../cache/index/outbox/outbox-store.ts';
+import { type Delivery, longestWait, type OutboxStore } from '../../cache/index/outbox/outbox-store.ts';
 import type { EventSink } from '../../config/event-sink.ts';
 import { backoff } from '../../jobs/backoff.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
@@ -33,8 +33,6 @@ const bounds = { first: 1000, most: 5 * 60_000 };
 /** Lanes in a row without an answer after which the sink waits, and ms that it waits at most. */
 const silentLanes = 4;
 const silence = { first: 1000, most: 60_000 };
-/** ms. The most that a sink can ask for by `Retry-After`. */
-const longestRetryAfter = 3_600_000;
 /** ms after which the store is looked at again: the clock of the machine may be set, or the store failed. */
 const longestSleep = 3_600_000;
 const storeRetry = 30_000;
@@ -112,7 +110,7 @@ export class SinkDeliveries {
     const { name } = this.#sink;
     const now = clock.now();
     // A clock that was set back must not make it wait for ever.
-    const paused = Math.min(this.#pausedUntil - now, longestRetryAfter);
+    const paused = Math.min(this.#pausedUntil - now, longestWait);
     if (paused > 0) return this.#sleep(paused);
     const free = atOnce - this.#running.size;
     if (free === 0) return;
@@ -175,7 +173,7 @@ export class SinkDeliveries {
         );
         return store.bury(delivery, sent.reason, now);
       case 'failed':
-        if (sent.retryAfter !== undefined) this.#pauseFor(Math.min(sent.retryAfter, longestRetryAfter));
+        if (sent.retryAfter !== undefined) this.#pauseFor(Math.min(sent.retryAfter, longestWait));
         return this.#postpone(delivery, sent.reason, false);
     }
   }

@@ -1,6 +1,6 @@
 /** What is asked about deliveries and events. */
 import type { Database } from 'better-sqlite3';
-import { asListedDelivery, type DeliveryRow, deliveryColumns } from './delivery-row.ts';
+import { asListedDelivery, type ListedRow, listedColumns } from './delivery-row.ts';
 import { laneOf, type OutboxEvent } from './outbox-event.ts';
 import type { DeliveryState, ListedDelivery, OutboxCount } from './outbox-store.ts';
 
@@ -26,11 +26,11 @@ export interface DeliveryLists {
 
 /** Every method throws what SQLite throws. */
 export function createDeliveryLists(db: Database): DeliveryLists {
-  const select = `SELECT ${deliveryColumns} FROM outbox_deliveries d CROSS JOIN outbox_events e ON e.number = d.event`;
-  const all = db.prepare<[string, string, number, number], DeliveryRow>(
+  const select = `SELECT ${listedColumns} FROM outbox_deliveries d CROSS JOIN outbox_events e ON e.number = d.event`;
+  const all = db.prepare<[string, string, number, number], ListedRow>(
     `${select} WHERE d.state = ? AND (d.sink, d.event) > (?, ?) ORDER BY d.sink, d.event LIMIT ?`,
   );
-  const ofSink = db.prepare<[string, string, number, number], DeliveryRow>(
+  const ofSink = db.prepare<[string, string, number, number], ListedRow>(
     `${select} WHERE d.state = ? AND d.sink = ? AND d.event > ? ORDER BY d.event LIMIT ?`,
   );
   const counts = db.prepare<[], { sink: string; state: DeliveryState; deliveries: number }>(

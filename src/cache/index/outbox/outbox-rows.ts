@@ -5,7 +5,7 @@ import { createDeliveryLists, type DeliveryLists } from './delivery-lists.ts';
 import { asDelivery, type DeliveryRow, deliveryColumns } from './delivery-row.ts';
 import { createOutboxCut, type OutboxCut } from './outbox-cut.ts';
 import { laneOf, type OutboxEvent } from './outbox-event.ts';
-import type { Delivery } from './outbox-store.ts';
+import { type Delivery, longestWait } from './outbox-store.ts';
 
 type Key = Pick<Delivery, 'sink' | 'number' | 'lane'>;
 
@@ -38,6 +38,11 @@ export function createOutboxRows(db: Database): OutboxRows {
   const dueLanes = db
     .prepare<[string, number, number], string>(
       'SELECT lane FROM outbox_lanes WHERE sink = ? AND not_before <= ? ORDER BY not_before, lane LIMIT ?',
+    )
+    .pluck();
+  const farLanes = db
+    .prepare<[string, number, number], string>(
+      'SELECT lane FROM outbox_lanes WHERE sink = ? AND not_before > ? ORDER BY not_before, lane LIMIT ?',
     )
     .pluck();
   const first = db.prepare<[string, string], DeliveryRow>(`
@@ -94,11 +99,14 @@ export function createOutboxRows(db: Database): OutboxRows {
       const number = insertEvent.get(randomUUID(), now, JSON.stringify(event)) ?? 0;
       for (const sink of sinks) wait(sink, number, laneOf(event), now);
     }),
-    dueDeliveries: (sink, now, limit) =>
-      dueLanes.all(sink, now, limit).flatMap((lane) => {
+    dueDeliveries(sink, now, limit) {
+      const due = dueLanes.all(sink, now, limit);
+      const far = due.length < limit ? farLanes.all(sink, now + longestWait, limit - due.length) : [];
+      return [...due, ...far].flatMap((lane) => {
         const row = first.get(sink, lane);
         return row ? [asDelivery(row)] : [];
-      }),
+      });
+    },
     nextLaneDue: (sink, now) => next.get(sink, now),
     endDelivery: db.transaction(({ sink, number, lane }: Key, now: number) => {
       remove.run(sink, number);

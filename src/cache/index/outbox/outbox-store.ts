@@ -33,6 +33,8 @@ export interface ListedDelivery extends Delivery {
   readonly state: DeliveryState;
   /** Why the last try did not succeed. */
   readonly reason: string | undefined;
+  /** When it is tried at the earliest; undefined: it is dead, or waits for another one of its lane. */
+  readonly due: number | undefined;
 }
 
 export interface DeliveryFilter {
@@ -81,7 +83,10 @@ export interface OutboxStore {
   add(event: OutboxEvent, sinks: readonly string[], now: number): Promise<void>;
   /** Calls the listener after deliveries were added to wait, by whatever writes to the index. Once: for the deliverer. */
   whenAdded(listener: () => void): void;
-  /** The first deliveries of lanes that are due, at most `limit`; the lane that has been due the longest comes first. */
+  /**
+   * The first deliveries of lanes that are due, at most `limit`; the lane that has been due the longest comes first. A lane that would
+   * wait for more than `longestWait` is due, too: the clock of the machine was set back.
+   */
   due(sink: string, now: number, limit: number): Promise<readonly Delivery[]>;
   /** When the next lane becomes due that is not due at `now`. */
   nextDue(sink: string, now: number): Promise<number | undefined>;
@@ -107,6 +112,9 @@ export interface OutboxStore {
     limit: number,
   ): Promise<{ readonly died: readonly Died[]; readonly isDone: boolean }>;
 }
+
+/** ms: no lane is held up for longer (`Retry-After` is obeyed for an hour at most). */
+export const longestWait = 3_600_000;
 
 /** `reason` of deliveries that `tidy` has given up. */
 export const waitedTooLong = 'it was not delivered in time';
