@@ -58,6 +58,11 @@ export interface JobStore {
     which: { readonly id: JobId } | { readonly states: readonly ('failed' | 'pending')[] },
     now: number,
   ): Promise<number>;
+  /**
+   * Makes jobs due now that were put off, or added for later, at a time that is still to come: the clock of the machine was set back, and
+   * they would wait for as long. Gives how many.
+   */
+  recall(now: number): Promise<number>;
   /** Also dismisses a job that has failed. False where it was done or cancelled already, or is unknown. */
   cancel(id: JobId, now: number): Promise<boolean>;
   find(id: JobId): Promise<Job | undefined>;

@@ -49,6 +49,7 @@ export function createJobRunner(
   const { store, clock, log, owner } = deps;
   const kinds = new Map(all.map((kind) => [kind.name, kind]));
   if (kinds.size < all.length) throw new Error('two kinds of jobs have the same name');
+  const recall = recalling(deps);
   /** With the promise of their ends. */
   const running = new Map<JobRun, Promise<void>>();
   let isStarted = false;
@@ -78,11 +79,10 @@ export function createJobRunner(
     while (isAsked && !stopping) {
       isAsked = false;
       sleeping?.cancel();
+      await recall();
       await claimDue();
-      if (uncutRuns >= history.runs) {
-        uncutRuns = 0;
-        await cutHistory(store, clock.now());
-      }
+      const counted = await cutHistory(deps, uncutRuns);
+      uncutRuns -= counted;
       const free = freeKinds();
       const due = free.length === 0 ? undefined : await store.nextDue(free);
       if (due !== undefined) sleepFor(Math.min(longestSleep, Math.max(0, due - clock.now())));
@@ -163,7 +163,20 @@ export function createJobRunner(
   };
 }
 
-async function cutHistory(store: JobStore, now: number): Promise<void> {
-  const kept = { since: now - history.age, most: history.most };
+/** After so many runs; gives how many of `runs` that were. */
+async function cutHistory({ store, clock }: JobRunnerDeps, runs: number): Promise<number> {
+  if (runs < history.runs) return 0;
+  const kept = { since: clock.now() - history.age, most: history.most };
   while ((await store.forget(kept, history.atOnce)) === history.atOnce);
+  return runs;
+}
+
+/** Recalls jobs where the clock of the machine was set back since the last call, or, as it may have been, before the first. */
+function recalling({ store, clock }: JobRunnerDeps): () => Promise<void> {
+  let lookedAt = Number.POSITIVE_INFINITY;
+  return async () => {
+    const now = clock.now();
+    if (now < lookedAt) await store.recall(now);
+    lookedAt = now;
+  };
 }

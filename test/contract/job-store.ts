@@ -235,6 +235,23 @@ export function testJobStore(open: (t: TestContext) => Promise<JobStore | undefi
       assert.equal(await store.retry({ states: ['pending'] }, now), 1200);
     });
 
+    it('recalls what was put off, or added for later, at a time that is still to come', async (t) => {
+      const store = await open(t);
+      const waiting = await store.add(job('waiting', { notBefore: now + 9000 }), now);
+      const added = await store.add(job('added', { notBefore: now + 9e9 }), now + 8e9);
+      const postponed = await store.add(job('postponed'), now - 1);
+      await claimed(store);
+      const later = {
+        outcome: { kind: 'later', reason: 'HTTP 429', at: now + 9e9 },
+        notBefore: now + 9e9,
+      } as const;
+      await store.settle({ id: postponed, owner }, later, now + 8e9);
+      assert.equal(await store.recall(now), 2);
+      const times = [waiting, added, postponed].map(async (id) => (await store.find(id))?.notBefore);
+      assert.deepEqual(await Promise.all(times), [now + 9000, now, now]);
+      assert.equal(await store.recall(now), 0);
+    });
+
     it('retries one job by its number, a cancelled one as well', async (t) => {
       const store = await open(t);
       if (!store) return;

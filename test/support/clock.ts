@@ -16,6 +16,8 @@ export interface ManualClock extends Clock {
    * it set off has settled; timers that they set run too when they are due within `ms`.
    */
   advance(ms: number): Promise<void>;
+  /** Sets the clock of the machine, ms since the epoch. No time passes. */
+  set(now: number): void;
   /** Resolves when a timer is waiting: any, or one that is due in exactly `ms` from now. */
   armed(ms?: number): Promise<void>;
   /** Milliseconds until each waiting timer, the earliest first. */
@@ -30,6 +32,7 @@ interface WaitingTimer {
 /** `start`: milliseconds since the epoch. */
 export function createManualClock(start: number = Date.UTC(2026, 0, 1)): ManualClock {
   let elapsed = 0;
+  let epoch = start;
   /** In the order of creation. */
   const timers = new Set<WaitingTimer>();
   const waiters = new Set<() => void>();
@@ -41,7 +44,7 @@ export function createManualClock(start: number = Date.UTC(2026, 0, 1)): ManualC
   }
 
   const clock: ManualClock = {
-    now: () => start + elapsed,
+    now: () => epoch + elapsed,
     monotonic: () => elapsed,
     after(ms: number, run: () => void): Timer {
       const timer = { due: elapsed + Math.max(0, ms), run };
@@ -59,6 +62,9 @@ export function createManualClock(start: number = Date.UTC(2026, 0, 1)): ManualC
         await settle();
       }
       elapsed = end;
+    },
+    set(now) {
+      epoch = now - elapsed;
     },
     armed(ms) {
       const isArmed = () => clock.pending.some((left) => ms === undefined || left === ms);

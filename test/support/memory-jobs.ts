@@ -127,6 +127,14 @@ export function createMemoryJobs(): JobStore {
       return chosen.length;
     },
 
+    async recall(now) {
+      const isOfLater = ({ state, notBefore, created, ended = 0 }: Row) =>
+        state === 'pending' && notBefore > now && (created > now || ended > now);
+      const chosen = rows.filter(isOfLater);
+      for (const row of chosen) row.notBefore = now;
+      return chosen.length;
+    },
+
     async cancel(id, now) {
       const row = rows.find((one) => one.id === id);
       if (!row || row.state === 'done' || row.state === 'cancelled') return false;

@@ -5,6 +5,7 @@ import { createMemoryJobs } from '../../support/memory-jobs.ts';
 import { done, scriptedKind, startRunner } from './jobs-fixture.ts';
 
 const minute = 60_000;
+const year = 365 * 24 * 60 * minute;
 
 describe('the runner of jobs', () => {
   it('runs what is due, and sleeps without a timer when nothing is', async (t) => {
@@ -88,6 +89,20 @@ describe('the runner of jobs', () => {
     await clock.advance(0);
     assert.equal((await store.find(id))?.notBefore, clock.now() + 1000);
     await clock.advance(1000);
+    assert.equal(kind.runs.length, 2);
+  });
+
+  it('does not wait for a time that only a clock knew which was set back since', async (t) => {
+    const kind = scriptedKind();
+    const { clock, add } = startRunner(t, { kinds: [kind] });
+    clock.set(clock.now() + year);
+    await add('a');
+    kind.runs[0]!.end({ kind: 'later', reason: 'its window opens', at: clock.now() + 600 * minute });
+    await clock.advance(0);
+    clock.set(clock.now() - year);
+    await clock.advance(59 * minute);
+    assert.equal(kind.runs.length, 1);
+    await clock.advance(minute);
     assert.equal(kind.runs.length, 2);
   });
 

@@ -53,6 +53,8 @@ export function createJobQueue(db: Database) {
   const retryWaiting = db.prepare<[number, string, number, number, number]>(`
     UPDATE jobs SET ${again} WHERE id IN (
       SELECT id FROM jobs WHERE state = 'pending' AND kind = ? AND priority = ? AND not_before > ? LIMIT ?)`);
+  const recall = db.prepare<[number, number, number, number]>(`
+    UPDATE jobs SET not_before = ? WHERE state = 'pending' AND not_before > ? AND (created > ? OR ended > ?)`);
   const kinds = db
     .prepare<[], string>("SELECT kind FROM job_counts WHERE state = 'pending' AND jobs > 0")
     .pluck();
@@ -103,6 +105,7 @@ export function createJobQueue(db: Database) {
           count += retryWaiting.run(now, kind, one, now, Math.max(0, limit - count)).changes;
       return count;
     },
+    recall: (now: number) => recall.run(now, now, now, now).changes,
     cancel: (id: number, now: number) => cancel.run(now, id).changes > 0,
   };
 }

@@ -19,6 +19,7 @@ export interface JobRows extends JobLists, InboxRows {
   retryJob(id: JobId, now: number): number;
   /** One slice: failed jobs, or pending ones that are not due yet. */
   retryJobs(state: 'failed' | 'pending', now: number, limit: number): number;
+  recallJobs(now: number): number;
   cancelJob(id: JobId, now: number): boolean;
   job(id: JobId): Job | undefined;
   nextJobDue(kinds: readonly string[]): number | undefined;
@@ -50,6 +51,7 @@ export function createJobRows(db: Database): JobRows {
     retryJobs: db.transaction((state: 'failed' | 'pending', now: number, limit: number) =>
       state === 'failed' ? queue.retryFailed(now, limit) : queue.retryWaiting(now, limit),
     ),
+    recallJobs: (now) => queue.recall(now),
     cancelJob: (id, now) => queue.cancel(id, now),
     nextJobDue: (kinds) => queue.nextDue(kinds),
     job(id) {

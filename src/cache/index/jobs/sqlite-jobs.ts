@@ -29,6 +29,7 @@ export function createSqliteJobs(rows: IndexRows): JobStore {
       }
       return count;
     },
+    recall: async (now) => rows.recallJobs(now),
     cancel: async (id, now) => rows.cancelJob(id, now),
     find: async (id) => rows.job(id),
     last: async (kind, key) => rows.lastJob(kind, key),
