@@ -49,6 +49,7 @@ import { createHasher } from './lib/bytes/hasher.ts';
 import { createReadBlocks } from './lib/bytes/read-blocks.ts';
 import { systemClock } from './lib/clock.ts';
 import { createReleases, type Releases } from './lib/flow/releases.ts';
+import { createViaChain } from './lib/flow/via-chain.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createSinks } from './replication/outbox/sinks.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -171,7 +172,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { log, env, version, clock = systemClock } = deps;
   const settings = config.server;
   const { data } = settings;
-  const via = `1.1 entrepot-${randomUUID()}`;
+  const via = createViaChain(randomUUID());
   const metrics = createMetrics({
     processMetrics: true,
     version,

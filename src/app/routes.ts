@@ -7,6 +7,7 @@ import { createCertLookup } from '../config/files/certs-d.ts';
 import type { Environment } from '../config/proxy-env.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ViaChain } from '../lib/flow/via-chain.ts';
 import { createRouter } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -30,7 +31,7 @@ export interface RoutesDeps {
   readonly memory: UpstreamMemory;
   readonly buckets: Buckets;
   /** `Via` of every request: by it a request that comes back to this process is recognised. */
-  readonly via: string;
+  readonly via: ViaChain;
   /** Version of the program, for `User-Agent`. */
   readonly version: string | undefined;
   /** The peers that are asked before all endpoints. */

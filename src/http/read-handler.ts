@@ -7,6 +7,7 @@
  *   one of those without the right    `admission.ts`
  *   all else                          the router's refusal
  */
+import type { ViaChain } from '../lib/flow/via-chain.ts';
 import type { Pull } from '../pull/pull.ts';
 import type { Push } from '../push/push.ts';
 import type { Routed, Router } from '../routing/router.ts';
@@ -26,8 +27,8 @@ export interface ReadHandlerDeps {
   /** Undefined where this server belongs to no cluster. */
   readonly peers?: PeerRequests | undefined;
   readonly route: Router;
-  /** The `Via` header of requests that this server sends upstream. */
-  readonly via?: string | undefined;
+  /** Knows requests that this server has sent itself. */
+  readonly via?: ViaChain | undefined;
   /** Unique text of URL-safe characters, for the boundary of a multipart answer. */
   readonly newId: () => string;
 }
@@ -50,7 +51,9 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     const ifNoneMatch = headers['if-none-match'];
     switch (target.kind) {
       case 'manifest':
-        return answerManifest(pull, target, { ifNoneMatch });
+        return answerManifest(pull, wantsNow(headers) ? { ...target, revalidates: true } : target, {
+          ifNoneMatch,
+        });
       case 'blob': {
         if (method === 'HEAD') {
           const { image } = target;
@@ -77,7 +80,7 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     if (rawPath === '/v2/' || rawPath === '/v2') {
       return { answer: admission.challenge() ?? jsonAnswer(200, {}) };
     }
-    if (via !== undefined && headers.via?.includes(via)) return { answer: loopAnswer() };
+    if (via?.isOwn(headers.via)) return { answer: loopAnswer() };
     const routed = route.route({ rawPath, rawQuery, host: headers.host });
     if (!routed.ok) return { answer: refusalAnswer(routed.refusal) };
     const { target, name, namespace } = routed;
@@ -85,6 +88,13 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     if (refusal) return { target, namespace, answer: refusal };
     const { peer } = admission;
     const isAtWork = peer !== undefined && peers?.outranks(peer, referenceOf(target)) === true;
-    return { target, namespace, isAtWork, answer: answerTarget(routed, request, admission) };
+    const work = () => answerTarget(routed, request, admission);
+    const answer = via && headers.via !== undefined ? via.within(headers.via, work) : work();
+    return { target, namespace, isAtWork, answer };
   };
+}
+
+/** A replica that follows an event asks so: what this server took for fresh may be what has changed (RFC 9111, section 5.2.1.4). */
+function wantsNow({ 'cache-control': control }: RegistryRequest['headers']): boolean {
+  return control !== undefined && /(?:^|,)\s*no-cache\s*(?:,|$)/i.test(control);
 }

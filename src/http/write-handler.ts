@@ -10,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { EventCause } from '../cache/index/outbox/outbox-event.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ViaChain } from '../lib/flow/via-chain.ts';
 import type { Digest } from '../oci/digest.ts';
 import { maxManifestBytes } from '../oci/manifest.ts';
 import type { Push } from '../push/push.ts';
@@ -32,8 +33,8 @@ export interface WriteHandlerDeps {
   readonly route: Router;
   readonly clock: Clock;
   readonly addressOf: AddressOf;
-  /** The `Via` header of requests that this server sends upstream. */
-  readonly via?: string | undefined;
+  /** Knows requests that this server has sent itself. */
+  readonly via?: ViaChain | undefined;
 }
 
 export type WriteHandler = (
@@ -65,7 +66,7 @@ export function createWriteHandler({ push, route, clock, addressOf, via }: Write
       return settled;
     };
     if (!methods.includes(method)) return { answer: withoutBody(readOnlyAnswer(method)) };
-    if (via !== undefined && headers.via?.includes(via)) return { answer: withoutBody(loopAnswer()) };
+    if (via?.isOwn(headers.via)) return { answer: withoutBody(loopAnswer()) };
     const routed = route.routePush({ rawPath, rawQuery, host: headers.host });
     const right = method === 'DELETE' && !isUploadRequest(request) ? 'delete' : 'push';
     if (!routed.ok) {

@@ -3,7 +3,7 @@
  * requests that wait, says whether it still means the same.
  *
  *   imported ....................................... hit, always
- *   cached, fresh .................................. hit
+ *   cached, fresh .................................. hit; where the client wants it revalidated, for a second only
  *   cached, old, HEAD says the same digest ......... revalidated
  *   cached, old, HEAD says another digest .......... GET, fetched
  *   cached, old, every endpoint says 404 ........... the tag goes, 404 (or stale, with freshness.on_missing = "keep")
@@ -29,6 +29,9 @@ export interface PullManifestDeps extends FetchManifestDeps {
   /** What to do with a cached tag that every endpoint says 404 to. */
   readonly onMissing: 'drop' | 'keep';
 }
+
+/** ms: what was confirmed so lately is not asked about again, however many clients want it revalidated. */
+const justNow = 1000;
 
 /** A tag with its manifest, both cached. */
 interface CachedImage {
@@ -56,7 +59,8 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     return recalled.found ? recalled.value : undefined;
   }
 
-  async function byTag(image: string, reference: Reference, tag: Tag, byPeer: boolean): Pulling {
+  async function byTag(tag: Tag, { image: { name: image }, reference, ...asked }: ManifestTarget): Pulling {
+    const { byPeer = false, revalidates = false } = asked;
     const known = await cache.tag(image, tag);
     const cached = known && (await here(image, reference, known.digest));
     if (!known || !cached) {
@@ -68,7 +72,8 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     // No endpoint knows better, and on a site without a network there may be none.
     if (isImported(known.endpoint)) return { found: true, value: cached, cache: 'hit', trail: [] };
     const { checkedAt } = known;
-    if (isFresh(checkedAt, clock.now(), freshness(image, tag))) {
+    const fresh = freshness(image, tag);
+    if (isFresh(checkedAt, clock.now(), revalidates ? Math.min(justNow, fresh) : fresh)) {
       return { found: true, value: cached, cache: 'hit', checkedAt, trail: [] };
     }
     const age = clock.now() - known.checkedAt;
@@ -121,9 +126,10 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     return pulled.found ? pulled : { found: true, value: cached, cache: 'stale', trail: pulled.trail };
   }
 
-  return ({ image, reference, byPeer = false }) => {
+  return (target) => {
+    const { image, reference } = target;
     const { digest, tag } = reference;
     if (digest) return byDigest(image.name, reference, digest);
-    return byTag(image.name, reference, tag as Tag, byPeer);
+    return byTag(tag as Tag, target);
   };
 }

@@ -36,6 +36,8 @@ export interface ManifestTarget extends AskedByPeer {
   readonly image: ImageName;
   /** With a tag, or with a digest, never both. */
   readonly reference: Reference & ({ readonly tag: Tag } | { readonly digest: Digest });
+  /** A tag is wanted as its registry has it now (`Cache-Control: no-cache`). */
+  readonly revalidates?: true;
 }
 
 export interface BlobTarget extends AskedByPeer {

@@ -6,6 +6,7 @@ import { readCaFile } from '../config/files/pem.ts';
 import { EntrepotError } from '../errors.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { ViaChain } from '../lib/flow/via-chain.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import { createAuth } from './auth/auth.ts';
@@ -67,7 +68,7 @@ export interface UpstreamOptions {
   /** `entrepot/VERSION`. */
   readonly userAgent?: string;
   /** Every request carries it as `Via`, so that a request that comes back to us is recognized. */
-  readonly via?: string;
+  readonly via?: Pick<ViaChain, 'outgoing'>;
 }
 
 /** Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
@@ -95,7 +96,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     clock,
     blocks,
     userAgent: options.userAgent ?? 'entrepot',
-    via: options.via ?? '1.1 entrepot',
+    via: options.via ?? { outgoing: '1.1 entrepot' },
   });
   const credentials = createCredentials({
     authLookup: deps.authLookup,
@@ -149,7 +150,8 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     },
     getManifest: (reference, askOptions) =>
       ask(reference, atBuckets.manifest(manifests.get), { ...askOptions, maySpool: true }),
-    headManifest: (reference, askOptions) => ask(reference, manifests.head, askOptions),
+    headManifest: (reference, askOptions) =>
+      ask(reference, askOptions?.revalidates ? manifests.revalidate : manifests.head, askOptions),
     headBlob: (reference, digest, askOptions) =>
       ask(byDigest(reference, digest), blobs.head(digest), askOptions),
     openBlob: (reference, digest, range, askOptions) =>

@@ -99,6 +99,8 @@ export interface AskOptions {
   /** endpointKeys that are asked last, in their order. */
   readonly distrust?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
+  /** For a HEAD: a cache on the way, such as a mirror, is to ask its own registry (`Cache-Control: no-cache`). */
+  readonly revalidates?: true;
   /** Called when a part of a long answer is here, such as a page of a list. */
   readonly onProgress?: () => void;
 }

@@ -49,6 +49,21 @@ describe('a tag', () => {
     assert.equal(cacheOf(await pull()), 'hit');
   });
 
+  it('is asked for at once by a client that wants it revalidated, but once a second at most', async (t) => {
+    const { registry, clock, pull } = await pulled(t);
+    registry.putImage(repository, '1', second);
+    assert.deepEqual((await pull()).body, first.bytes);
+    const revalidating = { headers: { 'cache-control': 'max-age=0, No-Cache' } };
+    assert.equal(cacheOf(await pull('1', revalidating)), 'hit', 'it was pulled just now');
+    await clock.advance(seconds);
+    assert.equal(cacheOf(await pull('1', { headers: { 'cache-control': 'no-cached' } })), 'hit');
+    assert.deepEqual((await pull('1', revalidating)).body, second.bytes);
+    registry.clear();
+    for (let n = 0; n < 5; n++) assert.equal(cacheOf(await pull('1', revalidating)), 'hit');
+    assert.equal(cacheOf(await pull(second.digest, revalidating)), 'hit');
+    assert.equal(registry.count(), 0);
+  });
+
   it('costs one HEAD however many wait for it', async (t) => {
     const { registry, clock, pull } = await pulled(t);
     await clock.advance(60 * seconds);

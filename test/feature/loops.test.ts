@@ -66,3 +66,34 @@ describe('an Entrepot that is its own mirror', () => {
     assert.match(failed.body.toString(), /leads back to it/);
   });
 });
+
+it('two servers that are mirrors of each other ask each other once, and then the source, which decides', async (t) => {
+  const registry = await startFakeRegistry();
+  t.after(() => registry.stop());
+  const image = buildImage();
+  registry.putImage('team/app', '1', image);
+  const source = `[[registry]]\nprefix = "ex.io"\nlocation = "${registry.host}"\ninsecure = true\n`;
+  const [first, second] = [
+    await startApp(t, { registries: source }),
+    await startApp(t, { registries: source }),
+  ];
+  for (const [app, other] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    const location = `${new URL(other.url).host}/ex.io`;
+    await app.reload({
+      registries: `${source}[[registry.mirror]]\nlocation = "${location}"\ninsecure = true\n`,
+    });
+  }
+  for (const { url } of [first, second]) {
+    const pulled = await get(`${url}/v2/ex.io/team/app/manifests/1`);
+    assert.deepEqual([pulled.status, pulled.headers['docker-content-digest']], [200, image.digest]);
+    for (const { digest } of image.blobs)
+      assert.equal((await get(`${url}/v2/ex.io/team/app/blobs/${digest}`)).status, 200);
+    // Each server says nothing of a tag that a loop alone has kept from it.
+    for (let n = 0; n < 10; n++)
+      assert.equal((await get(`${url}/v2/ex.io/team/app/manifests/none-${n}`)).status, 404);
+  }
+  assert.equal(registry.count({ kind: 'blob', method: 'GET' }), image.blobs.length);
+});

@@ -14,6 +14,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../lib/clock.ts';
+import type { ViaChain } from '../../lib/flow/via-chain.ts';
 import { parseJson } from '../../oci/parse-json.ts';
 import type { EventSource, Received } from '../../replication/events/event-sources.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -38,8 +39,8 @@ export interface EventsApiDeps {
   readonly log: Log;
   readonly metrics?: Metrics | undefined;
   readonly newId: () => string;
-  /** The `Via` header of requests that this server sends. */
-  readonly via?: string | undefined;
+  /** Knows requests that this server has sent itself. */
+  readonly via?: ViaChain | undefined;
 }
 
 export interface EventsApi {
@@ -135,7 +136,7 @@ export function createEventsApi(
     const parsed = parseJson(bytes, jsonLimits);
     if (!parsed.ok) return errorsAnswer(400, [{ code: 'UNKNOWN', message: `the body ${parsed.problem}` }]);
     // It went out from here, and came back over another server.
-    const isOwn = via !== undefined && (headers.via?.includes(via) ?? false);
+    const isOwn = via?.isOwn(headers.via) ?? false;
     const received = isOwn
       ? ownEvents
       : await source.receive(parsed.value, (name) => headerOf(headers, name));

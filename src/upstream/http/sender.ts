@@ -7,6 +7,7 @@
  */
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { ViaChain } from '../../lib/flow/via-chain.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import type { Dispatchers } from './dispatchers.ts';
@@ -26,8 +27,8 @@ export interface SenderDeps {
   readonly clock: Clock;
   readonly blocks: Pick<ReadBlocks, 'retain'>;
   readonly userAgent: string;
-  /** Names this process in `Via` (RFC 9110, section 7.6.3). */
-  readonly via: string;
+  /** Names this process, and those that a request has come through. */
+  readonly via: Pick<ViaChain, 'outgoing'>;
 }
 
 /** One for all hosts. */
@@ -68,7 +69,7 @@ export function createSender(deps: SenderDeps): Sender {
     async send(route, plainRequest, options = {}) {
       const headers = {
         'user-agent': userAgent,
-        via,
+        via: via.outgoing,
         'accept-encoding': 'identity',
         ...plainRequest.headers,
       };

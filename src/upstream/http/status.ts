@@ -30,6 +30,8 @@ export async function failureOf(response: HttpResponse, options: WordsOptions): 
 export function kindOfStatus(status: number): FailureKind {
   if (status === 404 || status === 410) return 'notFound';
   if (status === 401 || status === 407) return 'unauthorized';
+  // A loop (RFC 5842, section 7.2): asked by another client, the endpoint may well have it. It is passed over.
+  if (status === 508) return 'blocked';
   if (status === 408 || status >= 500) return 'unreachable';
   // A request that is refused as such (400, 403, 405 ...) says nothing against the endpoint's health.
   if (status >= 400) return 'denied';

@@ -28,9 +28,12 @@ export interface Manifests {
   get: Ask<FetchedManifest>;
   /** By HEAD, or by GET if HEAD is of no use. */
   head: Ask<ManifestHead>;
+  /** The same; a cache on the way asks its own registry. */
+  revalidate: Ask<ManifestHead>;
 }
 
-const accept = manifestAccept.join(', ');
+const usual = { accept: manifestAccept.join(', ') };
+const endToEnd = { ...usual, 'cache-control': 'no-cache' };
 
 /** Has its own memory of hosts where HEAD is of no use. */
 export function createManifests(deps: {
@@ -41,50 +44,58 @@ export function createManifests(deps: {
   const { client, settings, clock } = deps;
   const habits = createHeadHabits(clock);
 
-  const get: Ask<FetchedManifest> = async (endpoint, context) => {
-    const request = { method: 'GET', path: manifestPath(endpoint), headers: { accept } } as const;
-    const got = await client.request(endpoint, request, context);
-    if (got.kind !== 'ok') return got;
-    const bytes = await wholeBody(got.value, {
-      cap: maxManifestBytes,
-      clock,
-      timeout: settings.stallTimeout(endpoint.host),
-      signal: context.signal,
-    });
-    if (bytes.kind !== 'ok') return bytes;
-    return checkManifest(bytes.value, got.value.headers, endpoint.reference.digest);
-  };
+  const getWith =
+    (headers: typeof usual): Ask<FetchedManifest> =>
+    async (endpoint, context) => {
+      const request = { method: 'GET', path: manifestPath(endpoint), headers } as const;
+      const got = await client.request(endpoint, request, context);
+      if (got.kind !== 'ok') return got;
+      const bytes = await wholeBody(got.value, {
+        cap: maxManifestBytes,
+        clock,
+        timeout: settings.stallTimeout(endpoint.host),
+        signal: context.signal,
+      });
+      if (bytes.kind !== 'ok') return bytes;
+      return checkManifest(bytes.value, got.value.headers, endpoint.reference.digest);
+    };
 
-  const headOnly: Ask<ManifestHead> = async (endpoint, context) => {
-    const request = { method: 'HEAD', path: manifestPath(endpoint), headers: { accept } } as const;
-    const got = await client.request(endpoint, request, context);
-    if (got.kind !== 'ok') return got;
-    const { headers, body } = got.value;
-    dropBody(body, clock);
-    const told = parseDigest(single(headers['docker-content-digest']) ?? '');
-    const asked = endpoint.reference.digest;
-    const digest = told ?? asked;
-    if (digest === undefined) return { kind: 'invalid', reason: 'HEAD has no digest' };
-    const problem = htmlProblem(headers) ?? digestProblem(told, asked);
-    return problem === undefined
-      ? { kind: 'ok', value: { digest, fetched: undefined } }
-      : { kind: 'invalid', reason: problem };
-  };
+  const headOnly =
+    (headers: typeof usual): Ask<ManifestHead> =>
+    async (endpoint, context) => {
+      const request = { method: 'HEAD', path: manifestPath(endpoint), headers } as const;
+      const got = await client.request(endpoint, request, context);
+      if (got.kind !== 'ok') return got;
+      const { headers: answered, body } = got.value;
+      dropBody(body, clock);
+      const told = parseDigest(single(answered['docker-content-digest']) ?? '');
+      const asked = endpoint.reference.digest;
+      const digest = told ?? asked;
+      if (digest === undefined) return { kind: 'invalid', reason: 'HEAD has no digest' };
+      const problem = htmlProblem(answered) ?? digestProblem(told, asked);
+      return problem === undefined
+        ? { kind: 'ok', value: { digest, fetched: undefined } }
+        : { kind: 'invalid', reason: problem };
+    };
 
-  const headByGet: Ask<ManifestHead> = async (endpoint, context) => {
-    const got = await get(endpoint, context);
-    if (got.kind !== 'ok') return got;
-    return { kind: 'ok', value: { digest: got.value.digest, fetched: got.value } };
-  };
+  const headByGet =
+    (headers: typeof usual): Ask<ManifestHead> =>
+    async (endpoint, context) => {
+      const got = await getWith(headers)(endpoint, context);
+      if (got.kind !== 'ok') return got;
+      return { kind: 'ok', value: { digest: got.value.digest, fetched: got.value } };
+    };
 
-  const head: Ask<ManifestHead> = (endpoint, context) =>
-    habits.ask(
-      endpoint,
-      () => headOnly(endpoint, context),
-      () => headByGet(endpoint, context),
-    );
+  const headWith =
+    (headers: typeof usual): Ask<ManifestHead> =>
+    (endpoint, context) =>
+      habits.ask(
+        endpoint,
+        () => headOnly(headers)(endpoint, context),
+        () => headByGet(headers)(endpoint, context),
+      );
 
-  return { get, head };
+  return { get: getWith(usual), head: headWith(usual), revalidate: headWith(endToEnd) };
 }
 
 function manifestPath(endpoint: Endpoint): string {
