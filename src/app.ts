@@ -143,7 +143,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       server.limit(settings.limits);
       server.trust(settings.trustedProxies);
       backgroundScrub.configure(settings.cache.scrub);
-      parts.durable.schedule.configure(parts.syncs.configure(settings));
+      parts.durable.configure(parts.syncs.configure(settings));
       parts.outbox.configure(settings.eventSinks);
       secure(tls);
       for (const key of keptUntilRestart(config.server, settings)) {

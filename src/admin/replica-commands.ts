@@ -28,9 +28,9 @@ interface ListedState {
   readonly geoState: 0 | 1 | 2 | 3;
   /** Fetched since it was last done. */
   readonly bytes: number;
-  /** Why it is not done, in one sentence. */
+  /** Why it is not done, or why its registry could not be asked, in one sentence. */
   readonly reason: string | null;
-  /** Since when it is not done though it was tried. */
+  /** Since when it is not done though it was tried, or its registry could not be asked. */
   readonly failed: string | null;
   readonly nextAttempt: string | null;
   /** When all of it was last found here, as its registry has it. */

@@ -1,6 +1,6 @@
 /** The parts that run durable jobs, put together. */
 import { randomUUID } from 'node:crypto';
-import type { JobKind } from '../jobs/job.ts';
+import type { Job, JobKind } from '../jobs/job.ts';
 import type { JobInbox } from '../jobs/job-inbox.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
@@ -20,6 +20,8 @@ export interface DurableJobs {
   readonly schedule: Schedule;
   /** Begins to run jobs, and to add those whose time comes. */
   start(scheduled: readonly Scheduled[]): void;
+  /** Another configuration is in force. A job that failed, and about which nothing is left to be done, is over. */
+  configure(scheduled: readonly Scheduled[]): void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,8 @@ export interface DurableJobsDeps {
 /** Jobs at once, and cold blobs on their way for clients beside which jobs may begin transfers of their own. */
 const atOnce = 4;
 const clients = 2;
+/** Jobs that are read at once. */
+const failedAtOnce = 200;
 
 /** Nothing runs before `start`. */
 export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
@@ -46,6 +50,27 @@ export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
     { kinds, atOnce },
   );
   const schedule = createSchedule({ store, clock, random: Math.random, log, added: runner.wake });
+
+  function configure(scheduled: readonly Scheduled[]): void {
+    schedule.configure(scheduled);
+    endMoot().catch((err: unknown) =>
+      log.error({ event: 'jobs.storeFailed', err }, 'jobs cannot be read or written'),
+    );
+  }
+
+  /** Runs what failed and is moot by now once more: its run says why it is done. An alert on it would never end otherwise. */
+  async function endMoot(): Promise<void> {
+    let page: readonly Job[] = [];
+    do {
+      page = await store.list({ states: ['failed'], before: page.at(-1)?.id, limit: failedAtOnce });
+      for (const job of page) {
+        const kind = kinds.find(({ name }) => name === job.kind);
+        if (kind?.isMoot?.(job)) await store.retry({ id: job.id }, clock.now());
+      }
+    } while (page.length === failedAtOnce);
+    runner.wake();
+  }
+
   return {
     runner,
     schedule,
@@ -59,8 +84,9 @@ export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
     },
     start(scheduled) {
       runner.start();
-      schedule.configure(scheduled);
+      configure(scheduled);
     },
+    configure,
     stop() {
       schedule.stop();
       return runner.stop();

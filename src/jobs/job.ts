@@ -85,6 +85,8 @@ export interface JobKind {
   readonly name: string;
   /** Jobs of this kind that may run at once. */
   readonly atOnce: number;
+  /** Whether the configuration in force leaves nothing to be done about a job, so that its run would say just that. */
+  isMoot?(job: Job): boolean;
   /** Rejects for a bug only; then the job is tried again. */
   run(context: JobContext): Promise<JobOutcome>;
 }

@@ -22,6 +22,7 @@ import {
   type RepositoryWork,
   type TagAction,
 } from './planned-tag.ts';
+import { sitOut } from './registry-pause.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
 /** Goes out as JSON. */
@@ -46,6 +47,8 @@ interface Brought {
 
 /** A tag that moves more often while it is brought is left for the next run. */
 const maxMoves = 3;
+/** Pauses of the registry that one try sits out. */
+const maxPauses = 5;
 
 /** Resolves where a registry fails, too: the result says so. `plan`: to add or to move. */
 export async function bringTag(
@@ -71,7 +74,7 @@ export async function bringTag(
   for (let moves = 0; digest !== null && endpoint !== null && moves <= maxMoves; moves += 1) {
     const low = lowAllowance(deps, work);
     if (low !== undefined) return result('failed', low);
-    const brought = await bringDigest(deps, work, digest, options);
+    const brought = await bringOverPauses(deps, work, digest, options);
     bytes += brought.bytes;
     if (brought.failures.length > 0) {
       const reason = inShort(brought.failures);
@@ -79,7 +82,10 @@ export async function bringTag(
       if (was === null) await deps.cache.setTag(name, tag, { digest, endpoint });
       return result('partial', reason);
     }
-    const again = await deps.upstream().headManifest({ registry, repository, tag }, { signal });
+    await sitOut(deps, image, signal);
+    const again = await deps
+      .upstream()
+      .headManifest({ registry, repository, tag }, { signal, revalidates: true });
     if (!again.ok) {
       await deps.cache.setTag(name, tag, { digest, endpoint });
       const why = verdictText(again.verdict, again.trail);
@@ -105,9 +111,27 @@ async function bringByDigest(
   const low = lowAllowance(deps, work);
   const result = { tag, action, digest, bytes: 0 };
   if (low !== undefined || !digest) return { ...result, state: 'failed', reason: low ?? null };
-  const { hasManifest, bytes, failures } = await bringDigest(deps, work, digest, options);
+  const { hasManifest, bytes, failures } = await bringOverPauses(deps, work, digest, options);
   if (failures.length === 0) return { ...result, bytes, state: 'done', reason: null };
   return { ...result, bytes, state: hasManifest ? 'partial' : 'failed', reason: inShort(failures) };
+}
+
+/** What a short pause of the registry has interrupted goes on after it. */
+async function bringOverPauses(
+  deps: SyncDeps,
+  work: RepositoryWork,
+  root: Digest,
+  options: BringOptions,
+): Promise<Brought> {
+  await sitOut(deps, work.image, work.signal);
+  let brought = await bringDigest(deps, work, root, options);
+  for (let pauses = 0; pauses < maxPauses && brought.failures.length > 0; pauses += 1) {
+    if (!(await sitOut(deps, work.image, work.signal))) break;
+    const { bytes } = brought;
+    brought = await bringDigest(deps, work, root, options);
+    brought = { ...brought, bytes: brought.bytes + bytes };
+  }
+  return brought;
 }
 
 async function bringDigest(

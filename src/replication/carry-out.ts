@@ -42,7 +42,8 @@ export async function carryOut(
     const { stop } = options;
     const end = (result: Omit<EndOfRun, 'seconds' | 'state'> & Pick<TagResult, 'state'>) => {
       if (result.state === 'left') return Promise.resolve();
-      const state = result.state !== 'done' && stop.aborted ? 'pending' : result.state;
+      const unfinished = result.state === 'failed' && isUnasked(plan) ? 'unknown' : result.state;
+      const state = result.state !== 'done' && stop.aborted ? 'pending' : unfinished;
       const { digest, reason, bytes, hasReferrers } = result;
       const seconds = Math.round(clock.monotonic() - began) / 1000;
       return replicas.ended(place, { state, digest, reason, bytes, hasReferrers, seconds });
@@ -57,6 +58,11 @@ export async function carryOut(
       throw error;
     }
   });
+}
+
+/** Nothing is known against the tag: its registry could not be asked, or the time of the run was over. */
+function isUnasked({ action, isAbsent }: PlannedTag): boolean {
+  return action === 'same' || (action === 'unknown' && !isAbsent);
 }
 
 interface Followed {

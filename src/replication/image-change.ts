@@ -20,11 +20,13 @@ export interface ImageChange {
   readonly change: 'updated' | 'deleted';
   /** When it happened, epoch ms. One from the future counts as now. */
   readonly at: number;
-  /** What sent it, for people: a name of the configuration, or `command`. */
+  /** What sent it, for people: a name of the configuration, or `commandSender`. */
   readonly sender: string;
 }
 
 export const replicateKind = 'replicate';
+/** The `sender` of a change that a person asks to be looked for. */
+export const commandSender = 'a command';
 
 /** The key of the job of a change. */
 export function changeKey({ image, tag, digest }: Pick<ImageChange, 'image' | 'tag' | 'digest'>): string {
@@ -52,7 +54,7 @@ export function askedJob({
   tag,
   at,
 }: Pick<ImageChange, 'image' | 'tag' | 'at'>): Omit<NewJob, 'notBefore'> {
-  const job = replicateJob({ image, tag, digest: null, change: 'updated', at, sender: 'command' });
+  const job = replicateJob({ image, tag, digest: null, change: 'updated', at, sender: commandSender });
   return { ...job, priority: jobPriorities.asked, cause: 'manual' };
 }
 

@@ -31,6 +31,7 @@ import type { FetchedManifest } from '../upstream/upstream.ts';
 import { type Closure, closureOf } from './closure.ts';
 import { creationTime } from './creation-time.ts';
 import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
+import { sitOut } from './registry-pause.ts';
 import { planGone, tagsOf } from './removal/plan-gone.ts';
 import type { SyncDeps } from './sync-deps.ts';
 import { type CreationTimes, createTagSelection } from './tag-selection.ts';
@@ -70,6 +71,7 @@ export async function planRepository(deps: SyncDeps, work: RepositoryWork): Prom
   if (deps.isLocal(name)) return failed('a [[push]] rule with mode = "local" keeps it from every registry');
   try {
     if (work.block.digests.length > 0) return await planDigests(deps, work);
+    await sitOut(deps, image, signal);
     const list = await deps.upstream().listTags({ registry, repository }, { signal });
     signal.throwIfAborted();
     if (!list.ok) return failed(`its tags could not be listed: ${verdictText(list.verdict, list.trail)}`);
@@ -133,7 +135,12 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
   }
   if (known && isImmutable && (await closure(known.digest)).isWhole) return { ...plan, action: 'same' };
 
-  const head = await deps.upstream().headManifest({ registry, repository, tag }, { signal });
+  const ask = () =>
+    deps.upstream().headManifest({ registry, repository, tag }, { signal, revalidates: true });
+  await sitOut(deps, image, signal);
+  let head = await ask();
+  if (!head.ok && head.verdict.kind === 'rateLimited' && (await sitOut(deps, image, signal)))
+    head = await ask();
   signal.throwIfAborted();
   if (!head.ok) {
     const reason = `the registry lists it, but does not say what it is: ${verdictText(head.verdict, head.trail)}`;

@@ -13,8 +13,10 @@ import { type CarryOptions, carryOut } from './carry-out.ts';
 import { closureOf } from './closure.ts';
 import { looksAtOnce, planRepository, planTag, type RepositoryPlan, tagsAtOnce } from './plan-repository.ts';
 import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
+import { letsGo, onceMore } from './removal/gone-tags.ts';
 import { removalLimit, removeGone } from './removal/remove-gone.ts';
 import { createRunLimits, paceOf } from './run-limits.ts';
+import { isOfSource } from './source-images.ts';
 import type { SyncDeps, SyncOptions } from './sync-deps.ts';
 import { newestVersionFirst, versionOf } from './tag-version.ts';
 
@@ -140,19 +142,27 @@ export function tagCounts({ repositories }: Pick<SyncReport, 'repositories'>) {
   return { done: count('done'), partial: count('partial'), failed: count('failed') };
 }
 
-/** What the source names no more is not the block's any more. Its tags stay. */
+/**
+ * What the source names no more is not the block's any more. Its tags stay. An image that its glob matches, and that the catalogue names
+ * no more, is as one whose tags are not listed: what was selected of it stays pinned for the grace, and for ever where nothing is removed.
+ */
 async function forgetOtherImages(
-  { selections, replicas, blocks }: SyncDeps,
-  { name }: SyncBlock,
+  { selections, replicas, blocks, clock }: SyncDeps,
+  block: SyncBlock,
   images: readonly ImageName[],
 ): Promise<void> {
-  await selections.keepOnly(blocks().map((block) => block.name));
+  const { name, source } = block;
+  const now = clock.now();
+  await selections.keepOnly(blocks().map((one) => one.name));
   const named = new Set(images.map((image) => image.name));
   await replicas.forget({ sync: name, images: [...named] });
   for (const image of await selections.images(name)) {
     if (named.has(image)) continue;
-    const drop = (await selections.of(name, image)).map(({ tag }) => tag);
-    await selections.change(name, image, { put: [], drop });
+    const known = await selections.of(name, image);
+    const gone = known.map((one) => ({ ...one, gone: onceMore(one.gone, now) }));
+    const isLeft = (one: (typeof gone)[number]) => !isOfSource(source, image) || letsGo(one.gone, block, now);
+    const [drop, put] = [gone.filter(isLeft), gone.filter((one) => !isLeft(one))];
+    await selections.change(name, image, { put, drop: drop.map(({ tag }) => tag) });
   }
 }
 

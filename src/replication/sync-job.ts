@@ -4,7 +4,7 @@
  * leaves goes on in the next one, and what a registry that said 429 holds up goes on after its pause: that is no failure.
  */
 import type { SyncBlock } from '../config/sync-config.ts';
-import type { JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
+import type { Job, JobContext, JobKind, JobOutcome } from '../jobs/job.ts';
 import type { Scheduled } from '../jobs/schedule.ts';
 import { parseReference } from '../oci/reference.ts';
 import { restOffline } from './offline-rest.ts';
@@ -53,11 +53,12 @@ export function createSyncJob(deps: SyncJobDeps): JobKind {
     if (pause === undefined && job.failures + 1 >= maxFailures) {
       return { kind: 'failed', reason, report: summary };
     }
-    const at = nextTry(pause);
+    const at = pause ?? nextTry();
     await replicas.postpone({ sync: name }, at);
     return { kind: pause === undefined ? 'again' : 'later', reason, at };
   }
-  return { name: syncKind, atOnce: 1, run };
+  const isMoot = ({ key }: Job) => blocks().every(({ name }) => name !== key);
+  return { name: syncKind, atOnce: 1, isMoot, run };
 }
 
 /** ms: a block that events feed and that has no times of its own is looked at so often, since events get lost. */

@@ -222,7 +222,7 @@ const replicaGauges: readonly Shown<ReplicasState>[] = [
   ),
   one(
     'entrepot_replica_oldest_failure_timestamp_seconds',
-    'Since when the tag that failed first has not been done, 0 if all are',
+    'Since when the tag that failed first has not been done, or its registry could not be asked, 0 if none',
     ({ oldestFailure = 0 }) => oldestFailure / 1000,
   ),
 ];

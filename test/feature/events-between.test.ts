@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
+import { systemClock } from '../../src/lib/clock.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
@@ -112,4 +113,57 @@ it('two servers that tell each other, one of which follows the other, come to re
     assert.equal(told['docker-content-digest'], moved.digest);
   }
   assert.deepEqual([(await jobsOf(first)).length, (await jobsOf(second)).length], [2, 1]);
+});
+
+it('two servers that are mirrors of each other, and tell each other, come to rest after each change', async (t) => {
+  const upstream = await startFakeRegistry();
+  t.after(() => upstream.stop());
+  const toml = `${sender('cloudevents', 'corp.test')}[[sync]]\nname = "all"\nsource = "corp.test/team/app"\n`;
+  const source = `[[registry]]\nprefix = "corp.test"\nlocation = "${upstream.host}"\ninsecure = true\n`;
+  const mirror = ({ url }: RunningApp) =>
+    `${source}[[registry.mirror]]\nlocation = "${new URL(url).host}/corp.test"\ninsecure = true\n`;
+  const [first, second] = [
+    await startApp(t, { folder: folderWithSecret(t), registries: source, toml }, { clock: systemClock }),
+    await startApp(t, { folder: folderWithSecret(t), registries: source, toml }, { clock: systemClock }),
+  ];
+  upstream.putImage('team/app', '1', buildImage({ seed: 'move 0' }));
+  for (const app of [first, second]) await app.app.administration.sync(['all'], {});
+  const tells = (to: RunningApp) => `${toml}${sink('cloudevents', to)}on = ["push", "tag", "delete"]\n`;
+  await first.reload({ registries: mirror(second), toml: tells(second) });
+  await second.reload({ registries: mirror(first), toml: tells(first) });
+
+  const jobsOf = ({ app }: RunningApp) => app.jobs.list({ limit: 100 });
+  const digestAt = async ({ url }: RunningApp) =>
+    (await get(`${url}/v2/corp.test/team/app/manifests/1`)).headers['docker-content-digest'];
+  const rests = async (app: RunningApp) =>
+    (await jobsOf(app)).every(({ state }) => state === 'done') &&
+    (await Array.fromAsync(app.app.administration.events.list({}))).length === 0;
+  for (const [move, told] of [first, second, first].entries()) {
+    const moved = buildImage({ seed: `move ${move + 1}` });
+    upstream.putImage('team/app', '1', moved);
+    const body = JSON.stringify({
+      ...{ specversion: '1.0', id: `${move}`, source: 'corp', type: 'entrepot.tag.moved' },
+      data: { repository: 'corp.test/team/app', tag: '1', digest: moved.digest },
+    });
+    const headers = { authorization: 'of both sites' };
+    assert.equal((await get(`${told.url}/events/first`, { method: 'POST', headers, body })).status, 202);
+    await eventually('both have it, and rest', async () => {
+      for (const app of [first, second])
+        if ((await digestAt(app)) !== moved.digest || !(await rests(app))) return false;
+      return true;
+    });
+  }
+  // Each move: the event from outside, and what the other one tells.
+  const counts = [(await jobsOf(first)).length, (await jobsOf(second)).length];
+  assert.ok(
+    counts.every((count) => count <= 9),
+    counts.join(),
+  );
+  upstream.removeManifest('team/app', '1');
+  for (const app of [first, second]) await app.app.administration.replicas.resync('corp.test/team/app:1');
+  await eventually('the tag is gone at both', async () => {
+    for (const app of [first, second])
+      if ((await digestAt(app)) !== undefined || !(await rests(app))) return false;
+    return true;
+  });
 });

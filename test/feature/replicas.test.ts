@@ -131,6 +131,34 @@ describe('the state of a tag', () => {
     assert.deepEqual(await states(), ['1 done']);
   });
 
+  it('stays done when its registry cannot be asked once, as the report and the reason say, and fails in an outage', async (t) => {
+    const { registry, run, replica, clock } = await world(t);
+    registry.putImage('team/app', '1', image);
+    await run();
+    registry.on({ kind: 'manifest' }, status(500));
+    assert.equal((await run()).state, 'failed');
+    const doubtful = await replica('1');
+    assert.deepEqual([doubtful.state, doubtful.here], ['done', image.digest]);
+    assert.match(doubtful.reason ?? '', /does not say what it is: .*500/);
+    await clock.advance(hour);
+    await run();
+    assert.equal((await replica('1')).state, 'failed');
+    registry.heal();
+    await clock.advance(60_000);
+    await run();
+    const last = await replica('1');
+    assert.deepEqual([last.state, last.reason, last.failed], ['done', null, null]);
+  });
+
+  it('is failed at once where the registry lists the tag and says that it has none', async (t) => {
+    const { registry, run, states } = await world(t);
+    registry.putImage('team/app', '1', image);
+    await run();
+    registry.on({ kind: 'manifest' }, status(404));
+    await run();
+    assert.deepEqual(await states(), ['1 failed']);
+  });
+
   it('goes when the block wants the tag no more, and when the block is gone', async (t) => {
     const { registry, proxy, name, run, states } = await world(t);
     registry.putImage('team/app', '1', image);

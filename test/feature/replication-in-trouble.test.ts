@@ -7,6 +7,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { JobCommands } from '../../src/admin/job-commands.ts';
+import { connectAdministration } from '../../src/cli/admin-client.ts';
+import { adminSocket } from '../../src/config/admin-socket.ts';
 import { readManifest } from '../../src/oci/manifest.ts';
 import { isManifestType } from '../../src/oci/media-types.ts';
 import { digestOf } from '../support/byte-source.ts';
@@ -27,7 +30,7 @@ import {
 import type { SeenRequest } from '../support/fake-registry-journal.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex, type Image } from '../support/images.ts';
-import { type RunningEntrepot, runEntrepot, startEntrepot } from '../support/processes.ts';
+import { type RunningEntrepot, startEntrepot } from '../support/processes.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -194,23 +197,32 @@ referrers = "all"
   const args = [...files, '--data', join(folder, 'data'), '--log-format', 'json'];
   let running: RunningEntrepot = await startEntrepot({ args });
   t.after(() => running.kill());
-  /** A command opens the folder where no program runs: it may not come between. */
   let turn: Promise<unknown> = Promise.resolve();
   let kills = 0;
   const resident = () => memoryOf(running.pid, 'VmRSS') / 1024;
   let residentAtStart = resident();
 
-  /** While nothing ends the program. What it prints. */
-  function command(...words: readonly string[]): Promise<string> {
-    const printed = turn.then(async () => (await runEntrepot(['jobs', ...words, ...args])).stdout);
-    turn = printed;
-    return printed;
+  /** What a command does, over the socket of the program; undefined where a kill comes between. */
+  async function command<T>(work: (jobs: JobCommands) => Promise<T>): Promise<T | undefined> {
+    await turn;
+    const socket = adminSocket(join(folder, 'data'));
+    return await connectAdministration(socket)
+      .then((found) => found && work(found.jobs))
+      .catch(() => undefined);
   }
 
   /** Why jobs wait or have failed. What an old event tells is looked for again for a while, since it could also be too new. */
-  async function waits(): Promise<readonly string[]> {
-    const jobs = JSON.parse(await command('list', '--json')) as { state: string; reason: string | null }[];
-    return jobs.flatMap(({ state, reason }) => (/pending|failed/.test(state) ? [reason ?? ''] : []));
+  async function waits(): Promise<readonly string[] | undefined> {
+    const jobs = await command((all) => Array.fromAsync(all.list({})));
+    return jobs?.flatMap(({ state, reason }) => (/pending|failed/.test(state) ? [reason ?? ''] : []));
+  }
+
+  /** Runs again what waits for its time, or has failed, at every hundredth look: no test waits for an hour. */
+  let looks = 0;
+  async function retryAll(): Promise<void> {
+    looks += 1;
+    if (looks % 100 !== 0) return;
+    await command((jobs) => jobs.retry('all'));
   }
 
   /** Sums up samples of the metrics; 0 while the program does not answer. */
@@ -265,20 +277,20 @@ referrers = "all"
         assert.equal(code, undefined, 'only a dead program does not take an event');
       }
     },
-    /** All kills are over, and each tag has a state. Else what waits for its time is run again: no test waits for an hour. */
+    /** All kills are over, and each tag has a state. */
     async hasTried(tags: number): Promise<boolean> {
       const sum = await samples();
       if (kills === shape.kills && sum(/^entrepot_replica_tags\{state="\w+"\} (\d+)$/gm) >= tags) return true;
-      await command('retry', '--all');
+      await retryAll();
       return false;
     },
-    /** Runs again what waits for its time, or has failed. */
+    /** Every tag is done, and nothing waits but what looks again for what an old event has told. */
     async hasSettled(tags: number): Promise<boolean> {
       const sum = await samples();
       if (sum(/^entrepot_jobs\{kind="\w+",state="running"\} (\d+)$/gm) > 0) return false;
       const isDone = sum(/^entrepot_replica_tags\{state="done"\} (\d+)$/gm) === tags;
-      if (isDone && (await waits()).every((reason) => /and primary said/.test(reason))) return true;
-      await command('retry', '--all');
+      if (isDone && (await waits())?.every((reason) => /and primary said/.test(reason))) return true;
+      await retryAll();
       return false;
     },
   };

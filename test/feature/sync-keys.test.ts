@@ -79,6 +79,33 @@ describe('pin = true', () => {
     assert.notEqual((await pull('manifests/2')).status, 200);
   });
 
+  it('stays for the grace where the catalogue of a glob names the repository no more', async (t) => {
+    const removal = 'missing = "delete"\ngrace = "70s"\n';
+    const made = await world(t, {
+      ...{ source: 'team/*', block: `pin = true\n${removal}`, toml: limit },
+      upstream: { catalogue: true },
+    });
+    const { registry, proxy, clock, run } = made;
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/tool', '1', other);
+    assert.equal((await run()).state, 'done');
+    const isCatalogue = ({ path }: { path: string }) => path === '/v2/_catalog';
+    registry.on({ when: isCatalogue }, status(200, {}, '{"repositories":["team/tool"]}'));
+    const isPinned = async () => {
+      const [one] = await Array.fromAsync(proxy.app.administration.list(`${registry.host}/team/app`));
+      return one?.pinned;
+    };
+    for (let n = 0; n < 3; n += 1) {
+      const report = await run();
+      assert.deepEqual([report.state, report.repositories.length], ['done', 1]);
+      assert.equal(await isPinned(), true, `run ${n}`);
+      await clock.advance(20_000);
+    }
+    await clock.advance(10_000);
+    await run();
+    assert.equal(await isPinned(), false);
+  });
+
   it('ends with the block', async (t) => {
     const made = await world(t, { block: 'pin = true', toml: limit });
     const { registry, proxy, clock, run, pull } = made;

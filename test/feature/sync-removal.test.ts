@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { SyncReport } from '../../src/replication/sync-block.ts';
 import { runCommand } from '../support/commands.ts';
+import { eventually } from '../support/eventually.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage } from '../support/images.ts';
@@ -79,6 +80,20 @@ describe('a tag that its registry lists no more', () => {
     await made.clock.advance(1000);
     assert.deepEqual(states(await made.run()), ['1 done', 'old done']);
     assert.deepEqual(await tagsHere(made), ['1']);
+  });
+
+  it('does not go by listings that events ask for', async (t) => {
+    const made = await afterLoss(t, { block: 'missing = "delete"\ngrace = "0s"\n' });
+    const { registry, proxy, run } = made;
+    for (let n = 1; n <= 3; n += 1) {
+      await proxy.app.administration.replicas.resync(`${registry.host}/team/app`);
+      const isDone = ({ state }: { state: string }) => state === 'done';
+      const jobs = () => proxy.app.jobs.list({ kind: 'replicate', limit: 9 });
+      await eventually('it was looked at', async () => (await jobs()).filter(isDone).length === n);
+    }
+    assert.deepEqual(actions(await run()), ['1 same', 'old gone']);
+    assert.deepEqual(await tagsHere(made), ['1', 'old']);
+    assert.deepEqual(states(await run()), ['1 done', 'old done']);
   });
 
   it('that is listed again begins anew', async (t) => {

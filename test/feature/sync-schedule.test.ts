@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Job, JobState } from '../../src/jobs/job.ts';
+import { parseTag } from '../../src/oci/reference.ts';
+import { replicateJob } from '../../src/replication/image-change.ts';
 import { startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,6 +33,7 @@ async function start(t: TestContext, times: string) {
     registry,
     clock,
     proxy,
+    name: `${registry.host}/team/app`,
     block,
     jobs,
     async pull(tag: string) {
@@ -117,5 +120,33 @@ describe('a block with times', () => {
     const { proxy, became } = await start(t, '');
     await proxy.app.jobs.add({ kind: 'sync', key: 'gone', arguments: null, priority: 0, cause: 'manual' });
     assert.match(JSON.stringify((await became('done', 1)).progress), /no \[\[sync\]\] named gone/);
+  });
+
+  it('that has failed is over once the block is gone, and so are jobs of its events', async (t) => {
+    const { registry, clock, proxy, block, name } = await start(t, 'every = "6h"');
+    registry.on({}, status(403));
+    await clock.armed();
+    const change = {
+      image: name,
+      tag: parseTag('1')!,
+      digest: null,
+      change: 'updated',
+      sender: 'test',
+    } as const;
+    await proxy.app.jobs.add(replicateJob({ ...change, at: clock.now() }));
+    const statesOf = async () => {
+      const all = await proxy.app.jobs.list({ limit: 9 });
+      return all.map(({ kind, state }) => `${kind} ${state}`).toSorted();
+    };
+    const failed = ['replicate failed', 'sync failed'];
+    await eventually('both have failed', async () => {
+      await clock.advance(60_000);
+      return (await statesOf()).join() === failed.join();
+    });
+    await proxy.reload({ toml: block('app', 'every = "6h"') });
+    assert.deepEqual(await statesOf(), failed, 'the block is still there');
+    await proxy.reload({ toml: '' });
+    const over = ['replicate done', 'sync done'];
+    await eventually('both are over', async () => (await statesOf()).join() === over.join());
   });
 });

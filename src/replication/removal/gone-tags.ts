@@ -6,6 +6,8 @@
  *   matches the block, here, not listed ........... the same: it need not have been the block that brought it
  *   hosted ........................................ none of the block's
  *
+ * Events may ask for many listings in a moment, so a listing for an event makes nothing gone, and counts none that is.
+ *
  * A listing that selects nothing changes nothing: an empty answer is what a broken registry gives. What it lacks is told.
  */
 import type { Gone, Selection, SelectionChange } from '../../cache/index/selections/selections.ts';
@@ -20,6 +22,8 @@ export interface Seen {
   readonly unlisted: ReadonlyMap<string, Digest>;
   /** Tags here that are hosted. */
   readonly hosted: ReadonlySet<string>;
+  /** It was asked for by an event. */
+  readonly isEvent: boolean;
 }
 
 /** Listings in a row without a tag, before it may go. */
@@ -37,7 +41,7 @@ const none: ReadonlyMap<string, Digest> = new Map();
 
 /** How the selections of the block change; those that are gone are among `put`. `now`: epoch ms. */
 export function changeBy(known: readonly Selection[], seen: Seen, now: number): SeenChange {
-  const { selected, unlisted, hosted } = seen;
+  const { selected, unlisted, hosted, isEvent } = seen;
   if (selected.size === 0) return { put: [], drop: [], kept: unlisted };
   const before = new Map(known.map((one) => [one.tag, one]));
   const put: Selection[] = [];
@@ -49,12 +53,17 @@ export function changeBy(known: readonly Selection[], seen: Seen, now: number): 
     }
   }
   const brought = [...before].map(([tag, { digest }]) => [tag, digest] as const);
-  for (const [tag, digest] of new Map([...unlisted, ...brought])) {
+  for (const [tag, digest] of isEvent ? [] : new Map([...unlisted, ...brought])) {
     if (selected.has(tag) || hosted.has(tag)) continue;
-    const { since = now, listings = 0 } = before.get(tag)?.gone ?? {};
-    put.push({ tag, digest, gone: { since, listings: listings + 1 } });
+    put.push({ tag, digest, gone: onceMore(before.get(tag)?.gone, now) });
   }
   return { put, drop: known.flatMap(({ tag }) => (hosted.has(tag) ? [tag] : [])), kept: none };
+}
+
+/** After one complete listing more without the tag. */
+export function onceMore(gone: Gone | undefined, now: number): Gone {
+  const { since = now, listings = 0 } = gone ?? {};
+  return { since, listings: listings + 1 };
 }
 
 /** From when on a tag may go, epoch ms; undefined: not by this block. */

@@ -4,6 +4,7 @@
  *
  *   attempts, bytes, seconds ... since the tag was last done: they begin anew with the next change of the registry
  *   changedAt .................. of the first change that is not here yet, so that the lag of a tag counts from then
+ *   unknown, of a tag that is done ... it stays done for a quarter of an hour of failures, with the reason: what it was is here
  *   a row without a tag ('') ... the list of the repository's tags could not be had; it goes with the next list
  *
  * What cannot be written is in the log, and stops no run: the next one writes it again.
@@ -21,8 +22,8 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Log } from '../../telemetry/log.ts';
 
 export interface EndOfRun {
-  /** `pending`: it was stopped, and is no failure. */
-  readonly state: 'done' | 'partial' | 'failed' | 'pending';
+  /** `pending`: it was stopped, and is no failure. `unknown`: its registry could not be asked. */
+  readonly state: 'done' | 'partial' | 'failed' | 'pending' | 'unknown';
   /** The root digest that it was about, where that is known. */
   readonly digest: Digest | null;
   readonly reason: string | null;
@@ -77,6 +78,9 @@ export interface ReplicaBookDeps {
 
 /** The tag of the row that stands for the list of a repository's tags. */
 export const listRow = '';
+
+/** ms of failures to ask its registry before a tag that is done has failed. A short outage changes the state of no tag. */
+const doubted = 15 * 60_000;
 
 /** Rows that one call of the store writes: requests get their turn in between. */
 const atOnce = 200;
@@ -167,7 +171,11 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
           if (row.state !== 'done' && row.changedAt !== undefined)
             caughtUp(Math.max(0, now - row.changedAt) / 1000);
         } else if (end.state === 'pending') {
-          await store.put([{ ...row, state: 'pending', reason: end.reason ?? undefined }]);
+          // What is done stays so where a run was stopped before its turn.
+          if (row.state !== 'done')
+            await store.put([{ ...row, state: 'pending', reason: end.reason ?? undefined }]);
+        } else if (end.state === 'unknown' && isStillDone(row, now)) {
+          await store.put([{ ...row, reason: end.reason ?? undefined, failedAt: row.failedAt ?? now }]);
         } else await store.put([failed(row, end, now)]);
       }),
     removed: ({ image, tag }) => recorded(() => store.remove(image, [tag])),
@@ -212,6 +220,11 @@ function fresh({ image, tag, sync }: ReplicaPosition): Replica {
   };
 }
 
+/** Whether a tag that was done is so although its registry could not be asked now. */
+function isStillDone({ state, failedAt }: Replica, now: number): boolean {
+  return state === 'done' && Math.abs(now - (failedAt ?? now)) < doubted;
+}
+
 /** The registry has something that is not here, or it may. */
 function changed(row: Replica, changedAt: number | undefined): Replica {
   return { ...row, state: 'pending', changedAt, attempts: 0, bytes: 0, seconds: 0, reason: undefined };
@@ -233,14 +246,10 @@ function done(row: Replica, { digest, bytes, seconds, hasReferrers }: EndOfRun, 
   };
 }
 
-function failed(
-  row: Replica,
-  { state, digest, reason, bytes, seconds }: Omit<EndOfRun, 'state'> & { state: EndOfRun['state'] },
-  now: number,
-): Replica {
+function failed(row: Replica, { state, digest, reason, bytes, seconds }: EndOfRun, now: number): Replica {
   return {
     ...row,
-    state,
+    state: state === 'partial' ? 'partial' : 'failed',
     wanted: digest ?? row.wanted,
     attempts: row.state === 'running' ? row.attempts : row.attempts + 1,
     reason: reason ?? undefined,

@@ -11,7 +11,7 @@
  * before all of their own replicas have it. Then what the registry says holds.
  */
 import type { SyncBlock } from '../../config/sync-config.ts';
-import type { JobContext, JobKind, JobOutcome, Json } from '../../jobs/job.ts';
+import type { Job, JobContext, JobKind, JobOutcome, Json } from '../../jobs/job.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readManifest } from '../../oci/manifest.ts';
@@ -22,11 +22,11 @@ import { withAttached } from '../attached-results.ts';
 import { referrersOf } from '../bring-referrers.ts';
 import type { TagResult } from '../bring-tag.ts';
 import { type CarryOptions, carryOut } from '../carry-out.ts';
-import { type ImageChange, readImageChange, replicateKind } from '../image-change.ts';
+import { commandSender, type ImageChange, readImageChange, replicateKind } from '../image-change.ts';
 import { restOffline } from '../offline-rest.ts';
 import { planTag } from '../plan-repository.ts';
 import type { RepositoryWork } from '../planned-tag.ts';
-import { pausedUntil } from '../registry-pause.ts';
+import { pausedUntil, sitOut } from '../registry-pause.ts';
 import { createRunLimits, paceOf } from '../run-limits.ts';
 import { isOfSource } from '../source-images.ts';
 import { bringLate, forgetIfGone, syncRepository, workOf } from '../sync-block.ts';
@@ -76,10 +76,10 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     if (wanting.length === 0) return doneWith('no [[sync]] brings it: its next pull asks the registry');
     const rest = restOffline(deps);
     if (rest) return rest;
+    await sitOut(deps, image, signal);
     const pause = pausedUntil(deps, image);
-    if (pause !== undefined) {
-      return { kind: 'later', reason: 'its registry asks for a pause (429)', at: context.nextTry(pause) };
-    }
+    if (pause !== undefined)
+      return { kind: 'later', reason: 'its registry asks for a pause (429)', at: pause };
     const followed: Followed[] = [];
     for (const block of wanting) {
       signal.throwIfAborted();
@@ -132,26 +132,31 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
       // A pause that the registry asks for is no failure of the tag: a queue may be long, and each job of it meets the pause.
       const isHeldUp = opens !== undefined || pause !== undefined;
       if (!isHeldUp && job.failures + 1 >= maxFailures) return { kind: 'failed', reason };
-      const at = opens ?? nextTry(pause);
+      const at = opens ?? pause ?? nextTry();
       if (change.tag !== null) await replicas.postpone({ image: image.name, tag: change.tag }, at);
       return { kind: isHeldUp ? 'later' : 'again', reason, at };
     }
     const wait = lookAgain[job.failures];
     const other = followed.find((one) => isBehind(one, change));
     if (other && wait !== undefined) {
-      const reason = `the registry has ${other.digest ?? 'no such tag'}, and ${change.sender} said ${change.digest ?? 'that it is gone'}`;
+      const reason = `the registry has ${other.digest ?? 'no such tag'}, and ${change.sender} said ${change.digest ?? 'that there is one'}`;
       return { kind: 'again', reason, at: clock.now() + wait };
     }
     const bytes = followed.reduce((sum, one) => sum + one.bytes, 0);
     return { kind: 'done', report: { blocks: followed.length, digest: followed[0]?.digest ?? null, bytes } };
   }
 
-  return { name: replicateKind, atOnce, run };
+  function isMoot({ arguments: args }: Job): boolean {
+    const image = readImageChange(args)?.image;
+    return image !== undefined && !blocks().some(({ source }) => isOfSource(source, image));
+  }
+
+  return { name: replicateKind, atOnce, isMoot, run };
 }
 
-/** Whether the registry does not say yet what the event said. */
+/** Whether the registry does not say yet what the event said. What a person asks for says nothing of it. */
 function isBehind({ state, digest, isAbsent }: Followed, change: ImageChange): boolean {
-  if (change.tag === null || change.change === 'deleted') return false;
+  if (change.tag === null || change.change === 'deleted' || change.sender === commandSender) return false;
   return isAbsent || (state !== 'left' && change.digest !== null && digest !== change.digest);
 }
 
@@ -260,7 +265,7 @@ async function followRepository(
   { change }: ImageChange,
   options: CarryOptions,
 ): Promise<Followed> {
-  const { problem, tags } = await syncRepository(deps, work, options);
+  const { problem, tags } = await syncRepository(deps, { ...work, isEvent: true }, options);
   const bytes = tags.reduce((sum, tag) => sum + tag.bytes, 0);
   // Its registry may well have no list any more.
   if (problem !== null) return change === 'deleted' ? left : { ...left, state: 'failed', reason: problem };

@@ -11,11 +11,12 @@ const now = Date.UTC(2026, 0, 1);
 const year = 365 * 24 * 3_600_000;
 
 /** What is known of `old` after listings without it at these times. */
-function goneAt(times: readonly number[]) {
+function goneAt(times: readonly number[], isEvent = false) {
   const seen = {
     selected: new Map([['1', digest]]),
     unlisted: new Map([['old', digest]]),
     hosted: new Set<string>(),
+    isEvent,
   };
   let known = [{ tag: '1', digest, gone: undefined as { since: number; listings: number } | undefined }];
   for (const time of times) {
@@ -36,4 +37,8 @@ test('a clock that is set back lets a tag go later, and not sooner', () => {
   const gone = goneAt([now + year, now, now]);
   assert.equal(letsGo(gone, block, now + grace), false);
   assert.equal(letsGo(gone, block, now + year + grace), true);
+});
+
+test('listings that events ask for make nothing gone, however many they are', () => {
+  assert.equal(goneAt([now, now, now], true), undefined);
 });

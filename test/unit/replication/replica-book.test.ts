@@ -6,6 +6,7 @@ import { createManualClock } from '../../support/clock.ts';
 import { createMemoryReplicas } from '../../support/memory-replicas.ts';
 
 const image = 'quay.io/team/app';
+const noWork = { digest: null, bytes: 0, seconds: 0, hasReferrers: false };
 
 function book() {
   const store = createMemoryReplicas();
@@ -15,7 +16,7 @@ function book() {
   const made = createReplicaBook({ store, clock, log, caughtUp: (seconds) => lags.push(seconds) });
   const states = async () =>
     (await store.ofImage(image)).map(({ tag, sync, state }) => `${tag} ${sync} ${state}`);
-  return { ...made, store, lags, states };
+  return { ...made, store, lags, states, clock };
 }
 
 describe('a replica book', () => {
@@ -55,5 +56,35 @@ describe('a replica book', () => {
     assert.deepEqual(await states(), ['1 other failed', '1 team done']);
     await planned(image, { sync: 'team', wanted: new Set(), coming: [], changedAt: 1 });
     assert.deepEqual(await states(), ['1 other failed']);
+  });
+
+  it('keeps a tag done for which its registry could not be asked, with the reason, for a quarter of an hour', async () => {
+    const { store, ended, states, clock } = book();
+    const place = { image, tag: '1', sync: 'team' };
+    await store.put([replica(image, '1')]);
+    const unknown = { ...noWork, state: 'unknown', reason: 'HTTP 503' } as const;
+    await ended(place, unknown);
+    const first = (await store.find(place)) ?? assert.fail('none');
+    assert.deepEqual([first.state, first.reason, first.failedAt], ['done', 'HTTP 503', clock.now()]);
+    await clock.advance(15 * 60_000 - 1);
+    await ended(place, unknown);
+    assert.deepEqual(await states(), ['1 team done']);
+    await clock.advance(1);
+    await ended(place, unknown);
+    assert.deepEqual(await states(), ['1 team failed']);
+    await ended(place, { ...noWork, state: 'done', reason: null });
+    const last = (await store.find(place)) ?? assert.fail('none');
+    assert.deepEqual([last.state, last.reason, last.failedAt], ['done', undefined, undefined]);
+  });
+
+  it('calls a tag failed at once that is not done, and leaves one done that a stopped run did not reach', async () => {
+    const { store, ended, states } = book();
+    await store.put([replica(image, '1', { state: 'pending' }), replica(image, '2')]);
+    await ended({ image, tag: '1', sync: 'team' }, { ...noWork, state: 'unknown', reason: 'HTTP 503' });
+    await ended(
+      { image, tag: '2', sync: 'team' },
+      { ...noWork, state: 'pending', reason: 'the server stops' },
+    );
+    assert.deepEqual(await states(), ['1 team failed', '2 team done']);
   });
 });

@@ -31,7 +31,7 @@ export interface Replica {
   readonly attempts: number;
   /** When it is tried again; undefined where nothing is to be tried. */
   readonly nextAttempt: number | undefined;
-  /** Why it is not done, in one sentence. */
+  /** Why it is not done, or why its registry could not be asked, in one sentence. */
   readonly reason: string | undefined;
   /** Bytes that were fetched for it since it was last done, and the seconds that the runs took. */
   readonly bytes: number;
@@ -42,7 +42,7 @@ export interface Replica {
   readonly changedAt: number | undefined;
   /** When it came here as a whole. */
   readonly doneAt: number | undefined;
-  /** When it first failed after it was last done. */
+  /** When it first failed after it was last done; of one that is done, when its registry could first not be asked since. */
   readonly failedAt: number | undefined;
   /** When its registry was last asked for referrers. */
   readonly referrersAt: number | undefined;
