@@ -4,6 +4,7 @@ import type { Environment } from '../config/proxy-env.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createPermits } from '../lib/flow/permits.ts';
+import type { ViaChain } from '../lib/flow/via-chain.ts';
 import type { ConfiguredBucket } from '../placement/placement.ts';
 import { createHttpClient } from '../upstream/http/http-client.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
@@ -14,7 +15,7 @@ export interface OpenBucketsDeps {
   readonly memory: Pick<UpstreamMemory, 'lookups'>;
   /** Where credentials are looked for that entrepot.toml does not name. */
   readonly env: Environment;
-  readonly via: string;
+  readonly via: ViaChain;
   readonly version: string | undefined;
 }
 

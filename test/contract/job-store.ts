@@ -237,6 +237,7 @@ export function testJobStore(open: (t: TestContext) => Promise<JobStore | undefi
 
     it('recalls what was put off, or added for later, at a time that is still to come', async (t) => {
       const store = await open(t);
+      if (!store) return;
       const waiting = await store.add(job('waiting', { notBefore: now + 9000 }), now);
       const added = await store.add(job('added', { notBefore: now + 9e9 }), now + 8e9);
       const postponed = await store.add(job('postponed'), now - 1);

@@ -64,7 +64,7 @@ export function openTestStore(
       lookups: createLookups({ clock, ...(isAllHere && { resolve: toThisMachine }) }),
       proxies: { http: undefined, https: undefined, no: undefined },
       userAgent: 'entrepot/test',
-      via: '1.1 entrepot-test',
+      via: { outgoing: '1.1 entrepot-test' },
     },
     { ...config, name: `[[store]] "${config.name}"` },
   );

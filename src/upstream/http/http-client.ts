@@ -7,6 +7,7 @@ import { readCaFile } from '../../config/files/pem.ts';
 import { literalKind } from '../../lib/address-kind.ts';
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { ViaChain } from '../../lib/flow/via-chain.ts';
 import type { HostSettings } from '../host-settings.ts';
 import { createConnectionLimit } from './connection-limit.ts';
 import { createDispatchers } from './dispatchers.ts';
@@ -33,7 +34,7 @@ export interface HttpClientDeps {
   readonly proxies: ProxyEnvironment;
   /** `entrepot/VERSION`. */
   readonly userAgent: string;
-  readonly via: string;
+  readonly via: Pick<ViaChain, 'outgoing'>;
 }
 
 /** Times are milliseconds. */

@@ -125,6 +125,14 @@ export function createPostgresJobs({ query }: Pick<Postgres, 'query'>): JobStore
       await tell();
       return row?.jobs ?? 0;
     },
+    async recall(now) {
+      const rows = await query(
+        `update jobs set not_before = $1 where state = 'pending' and not_before > $1 and (created > $1 or ended > $1)
+         returning id`,
+        [now],
+      );
+      return rows.length;
+    },
     async cancel(id, now) {
       const rows = await query(
         `update jobs set state = 'cancelled', ended = $2, owner = null, expires = null
