@@ -119,7 +119,8 @@ export async function run(
   return { code, stdout: running.stdout, stderr: running.stderr };
 }
 
-const mainFile = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+/** The program. */
+export const mainFile = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
 /** What Entrepot finds must not depend on who runs the tests: their proxies, credentials and home stay outside. */
 function alone(options: ProcessOptions): ProcessOptions {
