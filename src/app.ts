@@ -264,8 +264,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { replicas } = syncs;
   const adminDeps = { cache: admin, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens };
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
-  const exportDeps = { routes, cache, pull, warm, isListed, clock, syncs: syncs.commands };
-  const exports = createLiveExports({ ...exportDeps, freeBytes: deps.freeBytes });
+  const exports = createLiveExports({ routes, cache, pull, warm, isListed, syncs: syncs.commands });
   const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };
   const imports = await openImports(importsDeps, join(data, 'imports'));
   const backups = createAppBackups({ cache, clock, log, version, freeBytes: deps.freeBytes }, data);

@@ -10,8 +10,7 @@ import { parseReference, parseTag } from '../oci/reference.ts';
 import type { Syncs } from '../replication/syncs.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
-export interface LiveExportsDeps
-  extends Pick<ExportsDeps, 'pull' | 'warm' | 'isListed' | 'clock' | 'freeBytes'> {
+export interface LiveExportsDeps extends Pick<ExportsDeps, 'pull' | 'warm' | 'isListed'> {
   readonly routes: LiveRoutes;
   readonly cache: ExportsDeps['cache'] & Pick<OpenCache, 'admin' | 'selections'>;
   readonly syncs: Pick<Syncs, 'planSync'>;

@@ -3,6 +3,7 @@ import { lstatSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { contentPath } from '../airgap/bundle-names.ts';
+import { volumeBytes } from '../airgap/export/volume-bytes.ts';
 import { entryBytes, type Slice } from '../airgap/export/volume-plan.ts';
 import { writeVolume } from '../airgap/export/volume-writer.ts';
 import { EntrepotError } from '../errors.ts';
@@ -33,13 +34,9 @@ export async function writeFileBackup(
       bytes += entryBytes(contentPath(digest), size);
     });
     checkBackupRoom(dirname(file), bytes, freeBytes(dirname(file)));
-    const plan = { files: [manifest], slices: slicesOf(source), bytes };
-    await writeVolume(
-      file,
-      plan,
-      { open: ({ digest }) => source.open(digest) },
-      { signal, onBytes, mode: backupMode },
-    );
+    const entries = { files: [manifest], slices: slicesOf(source), bytes };
+    const tar = volumeBytes(entries, { open: ({ digest }) => source.open(digest) });
+    await writeVolume(file, tar, bytes, { signal, onBytes, mode: backupMode });
     return bytes;
   } catch (error) {
     throw backupUnwritable(file, error);

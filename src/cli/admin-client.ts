@@ -8,14 +8,14 @@ import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
 import type { ListedReplica, ListedRepository } from '../admin/replica-commands.ts';
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
-import type { ExportProgress, ExportReport } from '../airgap/export/export-request.ts';
 import type { ImportReport } from '../airgap/import/imports.ts';
 import type { Commands } from '../app/commands.ts';
 import type { BackupProgress, BackupReport } from '../backup/backups.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
-import { systemCode } from '../lib/thrown.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
+import { isBrokenConnection } from './broken-connection.ts';
+import { receiveExport } from './receive-export.ts';
 import { sendVolume } from './send-volume.ts';
 
 interface ErrorBody {
@@ -45,11 +45,15 @@ export async function connectAdministration(socketPath: string): Promise<Command
     if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
     // A signal ends the lines; the error of the connection that it breaks tells nothing more.
     if (signal) answer.on('error', () => {});
-    for await (const line of createInterface({ input: answer, ...(signal && { signal }) })) {
-      const step = JSON.parse(line) as Line<Progress, Report>;
-      if ('error' in step) throw asError(step);
-      if ('report' in step) return step.report;
-      onProgress?.(step.progress);
+    try {
+      for await (const line of createInterface({ input: answer, ...(signal && { signal }) })) {
+        const step = JSON.parse(line) as Line<Progress, Report>;
+        if ('error' in step) throw asError(step);
+        if ('report' in step) return step.report;
+        onProgress?.(step.progress);
+      }
+    } catch (error) {
+      if (!isBrokenConnection(error)) throw error;
     }
     signal?.throwIfAborted();
     throw serverEnded(command);
@@ -64,6 +68,11 @@ export async function connectAdministration(socketPath: string): Promise<Command
     yield* await call<readonly ListedImage[]>('list', { match });
   }
 
+  const connection = {
+    send: (command: string, args: object, signal?: AbortSignal) => send(socketPath, command, args, signal),
+    call,
+    follow,
+  };
   return {
     list,
     usage: () => call('usage'),
@@ -84,14 +93,13 @@ export async function connectAdministration(socketPath: string): Promise<Command
     planSync: (names) => call('sync-plan', { names }),
     sync: (names, { onProgress, allowsDelete, ignoresWindow }) =>
       follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
-    export: (request, { onProgress, signal }) =>
-      follow<ExportProgress, ExportReport>('export', request, onProgress, signal),
+    export: (request, options) => receiveExport(connection, request, options),
     backup: (request, { onProgress, signal }) =>
       follow<BackupProgress, BackupReport>('backup', request, onProgress, signal),
     async importVolume({ file, bytes }, { name, cached, signal }) {
       const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal).catch(
         (error: unknown) => {
-          if (signal?.aborted || !hasEnded(error)) throw error;
+          if (signal?.aborted || !isBrokenConnection(error)) throw error;
           throw serverEnded('import');
         },
       );
@@ -123,11 +131,6 @@ export async function connectAdministration(socketPath: string): Promise<Command
       resync: (match) => call('replicas-resync', { match }),
     },
   };
-}
-
-/** Whether the connection broke because the other side ended. */
-function hasEnded(error: unknown): boolean {
-  return ['ECONNRESET', 'EPIPE', 'ECONNREFUSED'].includes(systemCode(error) ?? '');
 }
 
 function isListening(socketPath: string): Promise<boolean> {

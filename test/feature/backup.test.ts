@@ -359,7 +359,7 @@ describe('a restore', () => {
     const index = JSON.parse(bytes.manifest.toString()).files[0].digest as string;
     const ruins: readonly (readonly [string, string, RegExp, () => void])[] = [
       ['a tar that is cut off', tar, /cut off/, () => truncateSync(tar, bytes.tar.length - 3000)],
-      ['a byte of a tar', tar, /other bytes/, () => flipByte(tar, bytes.tar.length - 3000)],
+      ['a byte of a tar', tar, /other bytes|sum of a header/, () => flipByte(tar, bytes.tar.length - 3000)],
       ['no backup', tar, /is no tar/, () => writeFileSync(tar, randomBytes(5000))],
       ['a layer that is missing', folder, /not whole|lacks/, () => rmSync(layer)],
       ['a byte of a layer', folder, /other bytes/, () => flipByte(layer, 1)],

@@ -1,6 +1,6 @@
-/** An export that is killed (SIGKILL), or asked to end, in the middle of its writing, and runs again. */
+/** An export that is killed (SIGKILL), or asked to end, in the middle of its writing, and runs again; beside a server, too. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { filesOf, hashesOf, readBundle } from '../support/bundles.ts';
@@ -8,7 +8,9 @@ import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { buildImage } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
-import { runEntrepot, startProcess } from '../support/processes.ts';
+import { run, runEntrepot, startProcess } from '../support/processes.ts';
+import { startProgramIn } from '../support/program-in-folder.ts';
+import { flipByte, storedFile } from '../support/stored-files.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
@@ -46,7 +48,7 @@ async function exporting(t: TestContext) {
     await whole(other);
     return hashesOf(other);
   }
-  return { to, whole, begun, untouched };
+  return { folder, to, args, whole, begun, untouched };
 }
 
 describe('an export that ends in the middle', () => {
@@ -78,5 +80,70 @@ describe('an export that ends in the middle', () => {
     if (program.stderr.includes('cancelled')) assert.match(program.stderr, /the same command goes on/);
     await whole(to);
     assert.deepEqual(hashesOf(to), expected);
+  });
+});
+
+describe('an export beside a running server', () => {
+  it('is written by the command, in a folder that the server does not see', async (t) => {
+    const { folder, args, untouched } = await exporting(t);
+    await startProgramIn(t, folder);
+    const expected = await untouched();
+    const mounted = join(folder, 'mounted');
+    mkdirSync(mounted);
+    const script = 'mount -t tmpfs tmpfs "$0" && "$@" >&2 && cd "$0" && sha256sum *.tar';
+    const command = ['unshare', '-m', 'sh', '-c', script, mounted, process.execPath, main];
+    const [program = '', ...rest] = [...command, ...args(join(mounted, 'site'))];
+    const { code, stdout, stderr } = await run(program, rest);
+    if (/unshare|mount: /.test(stderr)) return t.skip('needs the right to make namespaces and to mount');
+    assert.equal(code, 0, stderr);
+    const sums = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('  ').toReversed());
+    const volumes = Object.entries(expected).filter(([name]) => name.endsWith('.tar'));
+    assert.deepEqual(sums, volumes);
+    assert.deepEqual(readdirSync(mounted), []);
+  });
+
+  it('goes on after the command was interrupted, and after the server was killed', async (t) => {
+    const { folder, to, whole, begun, untouched } = await exporting(t);
+    const server = await startProgramIn(t, folder);
+    const expected = await untouched();
+    const interrupted = await begun();
+    interrupted.kill('SIGINT');
+    await interrupted.exited;
+    if (interrupted.stderr.includes('cancelled'))
+      assert.match(interrupted.stderr, /the same command goes on/);
+    for (const name of filesOf(to)) if (name !== 'site.0001.tar') rmSync(join(folder, name));
+
+    const left = await begun();
+    left.kill('SIGSTOP');
+    server.kill('SIGKILL');
+    await server.exited;
+    left.kill('SIGCONT');
+    const { code } = await left.exited;
+    // What it had got by then may have been all.
+    if (code !== 0) assert.match(left.stderr, /entrepot: .*the server ended before the export did/);
+    assert.doesNotMatch(left.stderr, /^ +at /m);
+    await startProgramIn(t, folder);
+    await whole(to);
+    assert.deepEqual(hashesOf(to), expected);
+  });
+
+  it('says which content is damaged, whatever becomes of the connection', async (t) => {
+    const { folder, to, args, whole } = await exporting(t);
+    mkdirSync(join(folder, 'first'));
+    await whole(join(folder, 'first', 'site'));
+    const { digest } = image.layers[0]!;
+    flipByte(storedFile(join(folder, 'data'), digest), 15_000_000);
+    await startProgramIn(t, folder);
+    const { code, stderr } = await runEntrepot(args(to));
+    assert.equal(code, 1, stderr);
+    assert.match(
+      stderr,
+      new RegExp(`^entrepot: ${digest} is damaged or gone: the same command fetches it again`, 'm'),
+    );
+    await whole(to);
+    assert.deepEqual(hashesOf(to), hashesOf(join(folder, 'first', 'site')));
   });
 });

@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
-import type { ExportReport, ExportRequest } from '../../src/airgap/export/export-request.ts';
+import type { ExportProgress, ExportReport } from '../../src/airgap/export/export-request.ts';
 import { printReceipt } from '../../src/airgap/receipt.ts';
 import { EntrepotError } from '../../src/errors.ts';
 import type { Digest } from '../../src/oci/digest.ts';
@@ -23,6 +23,7 @@ import { type RunningApp, startApp } from '../support/app.ts';
 import { bundleVolumes } from '../support/archives.ts';
 import { filesOf, hashesOf, readBundle, readTar } from '../support/bundles.ts';
 import { runCommand } from '../support/commands.ts';
+import { type AskedExport, exportTo } from '../support/exporting.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
@@ -36,14 +37,12 @@ const other = buildImage({ seed: 'other', layers: [50_000] });
 const index = buildIndex({ seed: 'multi', layers: [3000] });
 const signature = buildArtifact(image, { content: 'signed' });
 
-type Asked = Partial<ExportRequest>;
-
 interface Site {
   readonly registry: FakeRegistry;
   readonly proxy: RunningApp;
   /** Path of the bundle. */
   readonly to: string;
-  run(asked: Asked, signal?: AbortSignal): Promise<ExportReport>;
+  run(asked: Partial<AskedExport>): Promise<ExportReport>;
   name(reference: string): string;
 }
 
@@ -55,25 +54,11 @@ async function site(t: TestContext, toml = ''): Promise<Site> {
   registry.putImage('team/multi', 'all', index);
   const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml });
   const to = join(tempFolder(t), 'site');
-  const usual: ExportRequest = {
-    to,
-    images: [],
-    syncs: [],
-    platforms: [],
-    referrers: true,
-    volumeSize: Number.MAX_SAFE_INTEGER,
-    base: [],
-    since: [],
-    created: undefined,
-    forDocker: false,
-    isDryRun: false,
-  };
   return {
     registry,
     proxy,
     to,
-    run: (asked, signal = new AbortController().signal) =>
-      proxy.app.administration.export({ ...usual, ...asked }, { signal, onProgress() {} }),
+    run: (asked) => exportTo(proxy, { to, ...asked }),
     name: (reference) => `${registry.host}/team/${reference}`,
   };
 }
@@ -131,23 +116,12 @@ describe('a bundle', () => {
     await one.proxy.stop();
     rmSync(join(folder, 'data'), { recursive: true });
     const fresh = await startApp(t, { registries: insecureRegistry(one.registry.host), folder });
-    const asked: ExportRequest = {
-      ...{ to: again, images: wanted.toReversed(), syncs: [], platforms: [], referrers: true },
-      ...{
-        volumeSize: 128 * 1024,
-        base: [],
-        since: [],
-        created: undefined,
-        forDocker: false,
-        isDryRun: false,
-      },
-    };
-    const options = { signal: new AbortController().signal, onProgress() {} };
-    await fresh.app.administration.export(asked, options);
+    const asked = { to: again, images: wanted.toReversed(), volumeSize: 128 * 1024 };
+    await exportTo(fresh, asked);
     assert.deepEqual(hashesOf(again), hashesOf(one.to));
     const timed = join(tempFolder(t), 'site');
     const created = '2026-01-02T03:04:05.000Z';
-    await fresh.app.administration.export({ ...asked, to: timed, created }, options);
+    await exportTo(fresh, { ...asked, to: timed, created });
     assert.equal((await readBundle(timed)).manifests[0]?.created, created);
   });
 
@@ -361,16 +335,10 @@ describe('an export that goes on', () => {
     const { run, proxy, to, name } = await site(t);
     const images = [name('app:1.0'), name('other:2')];
     const stop = new AbortController();
-    const request = { to, images, syncs: [], platforms: [], referrers: true, volumeSize };
-    const cancelled = proxy.app.administration.export(
-      { ...request, base: [], since: [], created: undefined, forDocker: false, isDryRun: false },
-      {
-        signal: stop.signal,
-        onProgress: (at) => {
-          if (at.step === 'write') stop.abort();
-        },
-      },
-    );
+    const onProgress = (at: ExportProgress) => {
+      if (at.step === 'write') stop.abort();
+    };
+    const cancelled = exportTo(proxy, { to, images, volumeSize }, { signal: stop.signal, onProgress });
     await refused(cancelled, 'BUNDLE_UNWRITABLE', /was cancelled/);
     assert.deepEqual(
       filesOf(to).filter((file) => file.endsWith('.partial') && !file.includes('sums')),
@@ -411,7 +379,11 @@ describe('a destination', () => {
     const { run, registry, to, name } = await site(t);
     const images = [name('app:1.0')];
     const missing = join(dirname(to), randomUUID(), 'site');
-    await refused(run({ images, to: missing }), 'BUNDLE_UNWRITABLE', /cannot be written: .*running server/s);
+    await refused(
+      run({ images, to: missing }),
+      'BUNDLE_UNWRITABLE',
+      /there is no such folder: make it, or mount what belongs there/,
+    );
     for (const wrong of ['/', `${to}/`, `${to}\n`, `${dirname(to)}/-x`, 'relative'])
       await refused(run({ images, to: wrong }), 'USAGE', /--to must be/);
     assert.equal(registry.count({}), 0);
@@ -422,26 +394,9 @@ describe('a destination', () => {
     t.after(() => registry.stop());
     registry.putImage('team/app', '1.0', image);
     const to = join(tempFolder(t), 'site');
-    const freeBytes = (folder: string) => (folder === dirname(to) ? 100_000 : 10 ** 12);
-    const proxy = await startApp(t, { registries: insecureRegistry(registry.host) }, { freeBytes });
-    const request = {
-      to,
-      images: [`${registry.host}/team/app:1.0`],
-      syncs: [],
-      platforms: [],
-      referrers: true,
-    };
-    const asked = {
-      ...request,
-      volumeSize: 10 ** 12,
-      base: [],
-      since: [],
-      created: undefined,
-      forDocker: false,
-      isDryRun: false,
-    };
-    const options = { signal: new AbortController().signal, onProgress() {} };
-    const exported = proxy.app.administration.export(asked, options);
+    const proxy = await startApp(t, { registries: insecureRegistry(registry.host) });
+    const images = [`${registry.host}/team/app:1.0`];
+    const exported = exportTo(proxy, { to, images }, { freeBytes: () => 100_000 });
     await refused(exported, 'BUNDLE_UNWRITABLE', /has 98KiB free, and the bundle needs 3\d\dKiB/);
     assert.deepEqual(filesOf(to), []);
   });
@@ -454,20 +409,9 @@ describe('a destination', () => {
     const large = buildImage({ seed: 'large', layers: [1_500_000] });
     registry.putImage('team/app', '1.0', large);
     const to = join(disk.path, 'site');
-    const freeBytes = () => 10 ** 12;
-    const proxy = await startApp(t, { registries: insecureRegistry(registry.host) }, { freeBytes });
-    const request = { images: [`${registry.host}/team/app:1.0`], syncs: [], platforms: [], referrers: true };
-    const asked = {
-      ...request,
-      volumeSize: 400_000,
-      base: [],
-      since: [],
-      created: undefined,
-      forDocker: false,
-    };
-    const options = { signal: new AbortController().signal, onProgress() {} };
-    const run = (where: string) =>
-      proxy.app.administration.export({ ...asked, to: where, isDryRun: false }, options);
+    const proxy = await startApp(t, { registries: insecureRegistry(registry.host) });
+    const asked = { images: [`${registry.host}/team/app:1.0`], volumeSize: 400_000 };
+    const run = (where: string) => exportTo(proxy, { ...asked, to: where }, { freeBytes: () => 10 ** 12 });
     await refused(run(to), 'BUNDLE_UNWRITABLE', /site\.0003\.tar: cannot be written: has no room left/);
     const left = filesOf(to).filter((file) => !file.includes('sha256sums'));
     assert.deepEqual(left, ['site.0001.tar', 'site.0002.tar']);

@@ -15,11 +15,10 @@ import { EntrepotError } from '../../errors.ts';
 import { isNoRoom } from '../../lib/disk-space.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { reasonOf, systemCode } from '../../lib/thrown.ts';
-import type { Digest } from '../../oci/digest.ts';
-import { sumsName, volumeName } from '../bundle-names.ts';
+import { sumsName } from '../bundle-names.ts';
 import { readVolumeManifest } from '../volume-manifest.ts';
 import { parseSums, printSums, type Sums } from '../volume-sums.ts';
-import type { PlannedVolume, VolumePlan } from './volume-plan.ts';
+import type { PreparedBundle, PreparedVolume } from './export-request.ts';
 
 export interface Destination {
   readonly folder: string;
@@ -40,7 +39,9 @@ export async function openDestination(to: string): Promise<Destination> {
     await access(folder, constants.W_OK | constants.X_OK);
     await readdir(folder);
   } catch (error) {
-    throw unwritable(folder, error);
+    if (systemCode(error) !== 'ENOENT') throw unwritable(folder, error);
+    const message = 'there is no such folder: make it, or mount what belongs there';
+    throw new EntrepotError('BUNDLE_UNWRITABLE', message, { file: folder, cause: error });
   }
   return { folder, name };
 }
@@ -48,7 +49,7 @@ export async function openDestination(to: string): Promise<Destination> {
 /** The sums of volumes that are there and right. Throws EntrepotError BUNDLE_UNWRITABLE for a file of another bundle. */
 export async function finishedVolumes(
   { folder, name }: Destination,
-  { bundle, volumes }: VolumePlan,
+  { bundle, volumes }: Pick<PreparedBundle, 'bundle' | 'volumes'>,
   signal: AbortSignal,
 ): Promise<Sums> {
   const known = new Map([
@@ -61,14 +62,14 @@ export async function finishedVolumes(
   for (const file of (await readdir(folder)).filter(isVolume).toSorted()) {
     const path = join(folder, file);
     await refuseOther(path, bundle);
-    const planned = volumes.find(({ volume }) => volumeName(name, volume) === file);
+    const planned = volumes.find((one) => one.file === file);
     const sum = known.get(file);
     if (planned && sum !== undefined && (await isRight(path, planned, sum, signal))) sums.set(file, sum);
   }
   return sums;
 }
 
-async function refuseOther(file: string, bundle: Digest): Promise<void> {
+async function refuseOther(file: string, bundle: string): Promise<void> {
   const other =
     'is in the way: it is not of the bundle that this export writes. Choose another --to, or remove it';
   const isFile = (await lstat(file)).isFile();
@@ -83,7 +84,7 @@ async function refuseOther(file: string, bundle: Digest): Promise<void> {
 
 async function isRight(
   file: string,
-  planned: PlannedVolume,
+  planned: PreparedVolume,
   sum: string,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -140,9 +141,5 @@ export function unwritable(file: string, error: unknown): EntrepotError {
   const why = isNoRoom(error)
     ? 'has no room left: what is finished is kept, and the same command goes on'
     : reasonOf(error);
-  const isPlace = ['ENOENT', 'EACCES', 'EROFS', 'EPERM'].includes(systemCode(error) ?? '');
-  const hint = isPlace
-    ? '; a running server writes the files itself, in the folders that it sees and may write'
-    : '';
-  return new EntrepotError('BUNDLE_UNWRITABLE', `cannot be written: ${why}${hint}`, { file, cause: error });
+  return new EntrepotError('BUNDLE_UNWRITABLE', `cannot be written: ${why}`, { file, cause: error });
 }

@@ -1,4 +1,5 @@
 /** What an export is asked for, and what it tells. All of it goes over the admin socket as JSON. */
+import type { Digest } from '../../oci/digest.ts';
 import type { Omitted } from '../bundle-manifest.ts';
 
 export interface ExportRequest {
@@ -14,16 +15,23 @@ export interface ExportRequest {
   readonly referrers: boolean;
   /** Bytes that a volume has at most. */
   readonly volumeSize: number;
-  /** Absolute paths of receipts: what they list is left out. */
-  readonly base: readonly string[];
-  /** Absolute paths of volumes of earlier bundles, which are taken as delivered. */
-  readonly since: readonly string[];
+  /** What the other site has: it is left out. */
+  readonly base: ExportBase;
   /** ISO 8601, written in the bundle; undefined: no time is. */
   readonly created: string | undefined;
   /** Whether a bundle of one volume also has the `manifest.json` of `docker save`. */
   readonly forDocker: boolean;
   /** Only tells what would be written. Nothing is fetched. */
   readonly isDryRun: boolean;
+}
+
+/** What the other site has, by its receipts or by assumption. */
+export interface ExportBase {
+  /** Ids of the receipts and bundles that say so, sorted. */
+  readonly ids: readonly Digest[];
+  readonly digests: readonly Digest[];
+  /** Sentences for the report. */
+  readonly notes: readonly string[];
 }
 
 export type ExportProgress =
@@ -89,16 +97,49 @@ export interface ExportedImage {
   readonly missingBytes: number;
 }
 
+/** All of a bundle is planned, and its contents are held: its volumes can be read. */
+export interface PreparedBundle {
+  /** Its id. */
+  readonly bundle: string;
+  readonly volumes: readonly PreparedVolume[];
+  /**
+   * The bytes of a volume, from 1. A chunk is valid until the next one is asked for. Throws EntrepotError BUNDLE_UNWRITABLE where a content is
+   * damaged or gone.
+   */
+  read(volume: number): AsyncIterable<Uint8Array>;
+}
+
+export interface PreparedVolume {
+  /** From 1. */
+  readonly volume: number;
+  /** Name of the file, without its folder. */
+  readonly file: string;
+  /** Of the whole tar. */
+  readonly bytes: number;
+}
+
+export interface WrittenVolume {
+  readonly file: string;
+  /** Hex. */
+  readonly sha256: string;
+  /** It was there, and is right. */
+  readonly isKept: boolean;
+}
+
+/** Puts the volumes where they belong: the command does that, not the server, so it is its user and its folders that count. */
+export type WriteBundle = (bundle: PreparedBundle) => Promise<readonly WrittenVolume[]>;
+
 export interface ExportOptions {
   readonly onProgress: (progress: ExportProgress) => void;
   readonly signal: AbortSignal;
+  /** Not called for a dry run, and where there is nothing to write. Resolves when all volumes are durable. */
+  readonly write: WriteBundle;
 }
 
 export interface Exports {
   /**
-   * Writes a bundle. What fails of an image is in the report. Throws EntrepotError: USAGE or REFERENCE_INVALID for wrong arguments,
-   * BUNDLE_INVALID for a receipt that cannot be read, BUNDLE_UNWRITABLE where nothing can be written there, and once `signal` is
-   * aborted. No file has its last name before it is whole.
+   * Makes a bundle. What fails of an image is in the report. Throws EntrepotError: USAGE or REFERENCE_INVALID for wrong arguments,
+   * BUNDLE_UNWRITABLE where the cache has no room for it, and once `signal` is aborted; and what `write` throws.
    */
   export(request: ExportRequest, options: ExportOptions): Promise<ExportReport>;
 }

@@ -1,63 +1,37 @@
 /**
- * `entrepot export`: brings what is wanted here, plans all volumes, then writes those that are not there yet.
+ * `entrepot export`: brings what is wanted here, plans all volumes, and gives them to what writes them.
  *
- *   wanted-images --> bring-images --> volume-plan --> destination --> volume-writer
- *   what is meant     whole and held   what lies where  what is there   FILE.partial, then FILE
+ *   wanted-images --> bring-images --> volume-plan --> volume-bytes --> write-bundle, in the process of the command
+ *   what is meant     whole and held   what lies where   tars           FILE.partial, then FILE
  */
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Cache } from '../../cache/cache.ts';
 import { EntrepotError } from '../../errors.ts';
-import type { Clock } from '../../lib/clock.ts';
-import { freeOnDisk } from '../../lib/disk-space.ts';
+import type { ByteStream } from '../../lib/bytes/byte-stream.ts';
 import { KeyedLock } from '../../lib/flow/keyed-lock.ts';
-import { reasonOf } from '../../lib/thrown.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BundleContents, Omitted } from '../bundle-manifest.ts';
 import { volumeName } from '../bundle-names.ts';
-import { parseReceipt } from '../receipt.ts';
-import { readVolumeManifest } from '../volume-manifest.ts';
 import { printSums } from '../volume-sums.ts';
 import { type BringDeps, type Brought, bringImages } from './bring-images.ts';
-import {
-  checkRoom,
-  type Destination,
-  finishedVolumes,
-  finishSums,
-  keepSums,
-  openDestination,
-  unwritable,
-} from './destination.ts';
 import type {
   ExportOptions,
-  ExportProgress,
   ExportReport,
   ExportRequest,
   Exports,
+  PreparedBundle,
 } from './export-request.ts';
 import { layoutFiles } from './layout-files.ts';
+import { type VolumeSource, volumeBytes } from './volume-bytes.ts';
 import { type PlannedContent, planVolumes, type VolumePlan } from './volume-plan.ts';
-import { type VolumeSource, writeVolume } from './volume-writer.ts';
 import { type WantedImagesDeps, wantedImages } from './wanted-images.ts';
 
 export interface ExportsDeps extends WantedImagesDeps, Omit<BringDeps, 'admin' | 'cache'> {
   readonly cache: BringDeps['cache'] & Pick<Cache, 'open'>;
   readonly admin: WantedImagesDeps['admin'] & BringDeps['admin'];
-  readonly clock: Pick<Clock, 'now'>;
-  readonly freeBytes?: ((folder: string) => number) | undefined;
 }
 
-/** What the other site has, by its receipts or by assumption. */
-interface Base {
-  readonly ids: readonly Digest[];
-  readonly digests: ReadonlySet<Digest>;
-  readonly notes: readonly string[];
-}
-
-/** ms between two words about the progress. */
-const progressEvery = 250;
-
-/** One export to one name at a time. */
+/** One export to one path at a time. */
 export function createExports(deps: ExportsDeps): Exports {
   const running = new KeyedLock();
   return {
@@ -78,11 +52,9 @@ export function createExports(deps: ExportsDeps): Exports {
 async function runExport(
   deps: ExportsDeps,
   request: ExportRequest,
-  { onProgress, signal }: ExportOptions,
+  { onProgress, signal, write }: ExportOptions,
 ): Promise<ExportReport> {
   const { isDryRun, referrers } = request;
-  const destination = isDryRun ? undefined : await openDestination(request.to);
-  const base = await readBase(request);
   const wanted = await wantedImages(deps, request, signal);
   const total = { images: wanted.images.length };
   const brought = await bringImages(deps, wanted.images, {
@@ -93,7 +65,7 @@ async function runExport(
   });
   try {
     const failures = [...wanted.failures, ...brought.failures];
-    const notes = [...wanted.notes, ...base.notes, ...brought.notes];
+    const notes = [...wanted.notes, ...request.base.notes, ...brought.notes];
     const images = brought.images;
     const nothing = {
       bundle: null,
@@ -107,15 +79,14 @@ async function runExport(
     };
     const missingBytes = images.reduce((sum, image) => sum + image.missingBytes, 0);
     if (brought.refs.length === 0) return { ...nothing, missingBytes, failures, notes };
-    const plan = planOf(brought, base, request);
-    const written = destination
-      ? await write(deps, { destination, plan, brought }, onProgress, signal)
-      : undefined;
+    const plan = planOf(brought, request);
+    const prepared = preparedBundle(deps, plan, brought, basename(request.to));
+    const written = isDryRun ? [] : await write(prepared);
+    const ends = new Map(written.map((one) => [one.file, one]));
     const { omitted, blobs } = plan.contents;
-    const volumes = plan.volumes.map(({ volume, bytes }) => {
-      const file = volumeName(basename(request.to), volume);
-      const sha256 = written?.sums.get(file) ?? null;
-      return { file, bytes, sha256, isKept: written?.kept.has(file) ?? false };
+    const volumes = prepared.volumes.map(({ file, bytes }) => {
+      const { sha256 = null, isKept = false } = ends.get(file) ?? {};
+      return { file, bytes, sha256, isKept };
     });
     return {
       bundle: plan.bundle,
@@ -126,7 +97,7 @@ async function runExport(
       omitted,
       missingBytes,
       digests: blobs.map(({ digest }) => digest),
-      sums: printSums(written?.sums ?? new Map()),
+      sums: printSums(new Map(written.map(({ file, sha256 }) => [file, sha256]))),
       failures,
       notes,
     };
@@ -135,37 +106,9 @@ async function runExport(
   }
 }
 
-async function readBase({ base, since }: ExportRequest): Promise<Base> {
-  const ids: Digest[] = [];
-  const stores = new Map<string, Set<Digest>>();
-  const notes: string[] = [];
-  for (const file of base) {
-    const read = parseReceipt(await readFile(file).catch((error: unknown) => unreadable(file, error)), file);
-    ids.push(read.receipt);
-    const known = stores.get(read.store) ?? new Set();
-    for (const digest of read.digests) known.add(digest);
-    stores.set(read.store, known);
-  }
-  // What goes to several sites may lack only what all of them have.
-  const [first = new Set<Digest>(), ...others] = stores.values();
-  const digests = new Set([...first].filter((digest) => others.every((store) => store.has(digest))));
-  for (const file of since) {
-    const read = await readVolumeManifest(file).catch((error: unknown) => unreadable(file, error));
-    ids.push(read.bundle);
-    for (const { digest } of read.blobs) digests.add(digest);
-    for (const { digest, why } of read.omitted) if (why === 'base') digests.add(digest);
-    notes.push(`all volumes of the bundle ${read.bundle} are taken as delivered: no receipt says so`);
-  }
-  return { ids: [...new Set(ids)].toSorted(), digests, notes };
-}
-
-function unreadable(file: string, error: unknown): never {
-  if (error instanceof EntrepotError) throw error;
-  throw new EntrepotError('BUNDLE_INVALID', `cannot be read: ${reasonOf(error)}`, { file, cause: error });
-}
-
 /** Manifests first, then blobs, each sorted: the same contents give the same bytes. */
-function planOf({ refs, contents, leftOut }: Brought, base: Base, request: ExportRequest): VolumePlan {
+function planOf({ refs, contents, leftOut }: Brought, request: ExportRequest): VolumePlan {
+  const base = { ids: request.base.ids, digests: new Set(request.base.digests) };
   const inOrder = [...contents].toSorted(([a, { mediaType: typeOfA }], [b, { mediaType: typeOfB }]) => {
     const isManifestFirst = Number(typeOfA === undefined) - Number(typeOfB === undefined);
     return isManifestFirst || (a < b ? -1 : 1);
@@ -201,68 +144,57 @@ function planOf({ refs, contents, leftOut }: Brought, base: Base, request: Expor
   });
 }
 
-interface Writing {
-  readonly destination: Destination;
-  readonly plan: VolumePlan;
-  readonly brought: Brought;
-}
+function preparedBundle(
+  { cache }: Pick<ExportsDeps, 'cache'>,
+  plan: VolumePlan,
+  brought: Brought,
+  name: string,
+): PreparedBundle {
+  const right = new Set<Digest>();
+  const damaged = (digest: Digest, cause?: unknown) =>
+    new EntrepotError(
+      'BUNDLE_UNWRITABLE',
+      `${digest} is damaged or gone: the same command fetches it again`,
+      { cause },
+    );
 
-async function write(
-  { cache, clock, freeBytes = freeOnDisk }: ExportsDeps,
-  { destination, plan, brought }: Writing,
-  onProgress: (progress: ExportProgress) => void,
-  signal: AbortSignal,
-) {
-  const { folder, name } = destination;
-  const kept = await finishedVolumes(destination, plan, signal);
-  const waiting = plan.volumes.filter(({ volume }) => !kept.has(volumeName(name, volume)));
-  checkRoom(
-    destination,
-    waiting.reduce((sum, { bytes }) => sum + bytes, 0),
-    freeBytes,
-  );
+  function told(digest: Digest, inner: ByteStream): ByteStream {
+    const next = () => inner.next().catch((error: unknown) => Promise.reject(damaged(digest, error)));
+    return { next, close: () => inner.close() };
+  }
+
+  /** A part is not hashed on its way out, so a content that is cut is read whole before its first part. */
+  async function verify(digest: Digest, whole: ByteStream): Promise<void> {
+    try {
+      while (await whole.next());
+      right.add(digest);
+    } finally {
+      whole.close();
+    }
+  }
+
   const source: VolumeSource = {
     async open({ digest, start, end }) {
       const content = brought.contents.get(digest);
       const blob = content && (await cache.open(content.image, digest));
-      if (!blob) throw new EntrepotError('BUNDLE_UNWRITABLE', `${digest} is damaged or gone: try again`);
-      return { stream: blob.stream(start, end), close: blob.close };
+      if (!blob) throw damaged(digest);
+      try {
+        const isPart = end - start < content.size;
+        if (isPart && !right.has(digest)) await verify(digest, told(digest, blob.stream(0, content.size)));
+      } catch (error) {
+        blob.close();
+        throw error;
+      }
+      return { stream: told(digest, blob.stream(start, end)), close: blob.close };
     },
   };
-  const size = plan.volumes.reduce((sum, { bytes }) => sum + bytes, 0);
-  const before = size - waiting.reduce((sum, { bytes }) => sum + bytes, 0);
-  const since = clock.now();
-  const sums = new Map(kept);
-  let written = 0;
-  let toldAt = Number.NEGATIVE_INFINITY;
-  for (const planned of waiting) {
-    const { volume } = planned;
-    const tell = (bytes: number) => {
-      written += bytes;
-      if (clock.now() - toldAt < progressEvery) return;
-      toldAt = clock.now();
-      const at = { volume, volumes: plan.volumes.length, done: before + written, size, written };
-      onProgress({ step: 'write', ...at, milliseconds: clock.now() - since });
-    };
-    const file = join(folder, volumeName(name, volume));
-    try {
-      sums.set(volumeName(name, volume), await writeVolume(file, planned, source, { signal, onBytes: tell }));
-      await keepSums(destination, sums);
-    } catch (error) {
-      if (error instanceof EntrepotError || signal.aborted) throw error;
-      throw unwritable(file, error);
-    }
-  }
-  const inOrder = new Map(
-    plan.volumes.map(({ volume }) => {
-      const file = volumeName(name, volume);
-      return [file, sums.get(file) ?? ''] as const;
-    }),
-  );
-  try {
-    await finishSums(destination, inOrder);
-  } catch (error) {
-    throw unwritable(folder, error);
-  }
-  return { sums: inOrder, kept: new Set(kept.keys()) };
+  return {
+    bundle: plan.bundle,
+    volumes: plan.volumes.map(({ volume, bytes }) => ({ volume, file: volumeName(name, volume), bytes })),
+    read(volume) {
+      const planned = plan.volumes[volume - 1];
+      if (!planned) throw new EntrepotError('USAGE', `the bundle has no volume ${volume}`);
+      return volumeBytes(planned, source);
+    },
+  };
 }

@@ -1,6 +1,14 @@
-/** `entrepot export --to NAME REF...`: writes a bundle. The server or the program that holds the data folder writes the files. */
+/** `entrepot export --to NAME REF...`: writes a bundle. What holds the data folder makes it, and this process writes the files. */
 import { dirname, join, resolve } from 'node:path';
-import type { ExportProgress, ExportReport, ExportRequest } from '../../airgap/export/export-request.ts';
+import { type Destination, openDestination } from '../../airgap/export/destination.ts';
+import type {
+  ExportProgress,
+  ExportReport,
+  ExportRequest,
+  WriteBundle,
+} from '../../airgap/export/export-request.ts';
+import { readBase } from '../../airgap/export/read-base.ts';
+import { type BundleWriting, createWriteBundle } from '../../airgap/export/write-bundle.ts';
 import { readImageList } from '../../airgap/image-list.ts';
 import { imagesOfKubernetes } from '../../airgap/kubernetes-images.ts';
 import { readTextFile } from '../../config/files/text-file.ts';
@@ -40,12 +48,15 @@ export async function exportImages(
   options: LoadOptions,
 ): Promise<Result> {
   const { env, cwd } = options;
-  const request = requestOf(references, flags, { env, cwd });
+  const request = await requestOf(references, flags, { env, cwd });
+  // Before anything is fetched.
+  const destination = request.isDryRun ? undefined : await openDestination(request.to);
   const key = flags.sign === undefined ? undefined : await signingKey(resolve(cwd, flags.sign));
   const mirrorOf = addressOf(flags);
   const line = createProgressLine(process.stderr, { isShown: flags.json === undefined });
   const stop = new AbortController();
   const abort = () => stop.abort();
+  const onProgress = (at: ExportProgress) => line.show(progressText(at));
   process.once('SIGINT', abort);
   process.once('SIGTERM', abort);
   try {
@@ -53,8 +64,9 @@ export async function exportImages(
       options,
       (administration) =>
         administration.export(request, {
-          onProgress: (at) => line.show(progressText(at)),
+          onProgress,
           signal: stop.signal,
+          write: writeTo(destination, { onProgress, signal: stop.signal }),
         }),
       { makesFolder: true },
     );
@@ -82,11 +94,16 @@ export async function exportImages(
   }
 }
 
-function requestOf(
+function writeTo(destination: Destination | undefined, writing: BundleWriting): WriteBundle {
+  if (destination) return createWriteBundle(destination, writing);
+  return () => Promise.reject(new Error('a dry run writes nothing'));
+}
+
+async function requestOf(
   references: readonly string[],
   flags: ExportFlags,
   { env, cwd }: Pick<LoadOptions, 'env' | 'cwd'>,
-): ExportRequest {
+): Promise<ExportRequest> {
   const {
     platform = [],
     sync = [],
@@ -123,8 +140,7 @@ function requestOf(
     platforms: platform,
     referrers: flags.referrers,
     volumeSize: volumeSize(flags.volumeSize),
-    base: (check === undefined ? base : [check]).map(absolute),
-    since: since.map(absolute),
+    base: await readBase((check === undefined ? base : [check]).map(absolute), since.map(absolute)),
     created: creationTime(env.SOURCE_DATE_EPOCH),
     forDocker: flags.docker === true,
     isDryRun,

@@ -9,7 +9,7 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
-import type { ExportRequest, Exports } from '../../airgap/export/export-request.ts';
+import type { Exports } from '../../airgap/export/export-request.ts';
 import type { Imports } from '../../airgap/import/imports.ts';
 import type { Backups } from '../../backup/backups.ts';
 import { type SnapshotScope, snapshotScopes } from '../../cache/snapshots.ts';
@@ -17,18 +17,18 @@ import { EntrepotError } from '../../errors.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { arrayAnswer, progressAnswer } from './command-answers.ts';
+import { type Arguments, amount, optional, text, texts } from './command-arguments.ts';
+import { createExportSessions } from './export-sessions.ts';
 import { addImport } from './import-api.ts';
 
 export interface AdminApiOptions {
   readonly log: Pick<Log, 'info' | 'error'>;
 }
 
-type Arguments = Readonly<Record<string, unknown>>;
-
 /** Characters of a command's subject that are logged. */
 const maxSubject = 300;
-/** Bytes: more than any command line holds. */
-const maxBody = 4 * 1024 * 1024;
+/** Bytes: more than any command line holds, and the digests of several receipts. */
+const maxBody = 128 * 1024 * 1024;
 
 /** Errors are `{"error": {"code", "message", "file", "line"}}` with 400, or 500 for a bug, which is logged. */
 export function createAdminApi(
@@ -36,6 +36,7 @@ export function createAdminApi(
   { log }: AdminApiOptions,
 ): Hono {
   const { errorBody, logFailed } = createFailures(log);
+  const exportSessions = createExportSessions(administration, errorBody);
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
@@ -60,6 +61,7 @@ export function createAdminApi(
       }),
     'token-list': () => administration.tokens.list(),
     'token-revoke': ({ name }) => administration.tokens.revoke(text(name)),
+    'export-written': async (args) => exportSessions.written(args),
     'sync-plan': ({ names }) => administration.planSync(texts(names)),
     'jobs-show': ({ id }) => administration.jobs.show(amount(id)),
     'jobs-retry': ({ id, all }) =>
@@ -103,13 +105,6 @@ export function createAdminApi(
         errorBody,
       );
     },
-    export(args) {
-      const request = exportRequest(args);
-      return progressAnswer(
-        (onProgress, signal) => administration.export(request, { onProgress, signal }),
-        errorBody,
-      );
-    },
     backup({ to, scope }) {
       const request = { to: text(to), scope: text(scope) as SnapshotScope };
       if (!snapshotScopes.includes(request.scope)) throw new EntrepotError('USAGE', 'there is no such scope');
@@ -118,6 +113,8 @@ export function createAdminApi(
         errorBody,
       );
     },
+    export: exportSessions.begin,
+    'export-volume': exportSessions.volume,
     sync({ names, allowsDelete, ignoresWindow }) {
       const wanted = texts(names);
       const asked = { allowsDelete: allowsDelete === true, ignoresWindow: ignoresWindow === true };
@@ -183,38 +180,4 @@ async function readArguments(request: Request): Promise<Arguments> {
     // The error below says it.
   }
   throw new EntrepotError('USAGE', 'the arguments are no JSON object');
-}
-
-function text(value: unknown): string {
-  if (typeof value === 'string') return value;
-  throw new EntrepotError('USAGE', 'an argument is missing');
-}
-
-function optional(value: unknown): string | undefined {
-  return value === undefined ? undefined : text(value);
-}
-
-function exportRequest(args: Arguments): ExportRequest {
-  return {
-    to: text(args.to),
-    images: texts(args.images),
-    syncs: texts(args.syncs),
-    platforms: texts(args.platforms),
-    referrers: args.referrers === true,
-    volumeSize: amount(args.volumeSize),
-    base: texts(args.base),
-    since: texts(args.since),
-    created: optional(args.created),
-    forDocker: args.forDocker === true,
-    isDryRun: args.isDryRun === true,
-  };
-}
-
-function amount(value: unknown): number {
-  if (typeof value === 'number' && value > 0) return value;
-  throw new EntrepotError('USAGE', 'an argument is no number above 0');
-}
-
-function texts(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.map(text) : [];
 }

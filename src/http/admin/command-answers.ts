@@ -32,10 +32,14 @@ export function arrayAnswer(items: AsyncIterable<object>, onError: (error: unkno
 
 /**
  * One JSON object per line: `{"progress"}` for each step, at the end `{"report"}`, or what `errorBody` makes of an error. The
- * signal that `work` gets aborts when the client leaves.
+ * signal that `work` gets aborts when the client leaves. `mustTell` is for a step that is never dropped.
  */
 export function progressAnswer(
-  work: (onProgress: (progress: object) => void, signal: AbortSignal) => Promise<object>,
+  work: (
+    onProgress: (progress: object) => void,
+    signal: AbortSignal,
+    mustTell: (progress: object) => void,
+  ) => Promise<object>,
   errorBody: (error: unknown) => object,
 ): Response {
   const watching = new AbortController();
@@ -50,7 +54,7 @@ export function progressAnswer(
           if ((controller.desiredSize ?? 0) > 0) write({ progress });
         };
         try {
-          write({ report: await work(onProgress, signal) });
+          write({ report: await work(onProgress, signal, (progress) => write({ progress })) });
         } catch (error) {
           write(errorBody(error));
         }

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { type VolumeSource, volumeBytes } from '../../../../src/airgap/export/volume-bytes.ts';
 import { entryBytes, type PlannedContent, planVolumes } from '../../../../src/airgap/export/volume-plan.ts';
-import { type VolumeSource, writeVolume } from '../../../../src/airgap/export/volume-writer.ts';
+import { writeVolume } from '../../../../src/airgap/export/volume-writer.ts';
 import { EntrepotError } from '../../../../src/errors.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../../src/oci/media-types.ts';
@@ -68,22 +69,19 @@ describe('a plan of volumes', () => {
     assert.ok(plan.volumes.length > 2);
     for (const volume of plan.volumes) {
       const file = join(folder, `x.${volume.volume}.tar`);
-      await writeVolume(
-        file,
-        volume,
-        {
-          async open({ start, end }) {
-            let left: number | undefined = end - start;
-            const next = async () => {
-              const chunk = left === undefined ? undefined : Buffer.alloc(left, 7);
-              left = undefined;
-              return chunk;
-            };
-            return { stream: { next, close() {} }, close() {} };
-          },
+      const source: VolumeSource = {
+        async open({ start, end }) {
+          let left: number | undefined = end - start;
+          const next = async () => {
+            const chunk = left === undefined ? undefined : Buffer.alloc(left, 7);
+            left = undefined;
+            return chunk;
+          };
+          return { stream: { next, close() {} }, close() {} };
         },
-        { signal: new AbortController().signal, onBytes() {} },
-      );
+      };
+      const writing = { signal: new AbortController().signal, onBytes() {} };
+      await writeVolume(file, volumeBytes(volume, source), volume.bytes, writing);
       assert.equal(statSync(file).size, volume.bytes);
       const names = (await readTar(file)).map(({ header }) => header.name);
       assert.deepEqual(
@@ -111,7 +109,10 @@ describe('a plan of volumes', () => {
     ];
     for (const [source, message] of sources) {
       const writing = { signal: new AbortController().signal, onBytes() {} };
-      await assert.rejects(writeVolume(join(folder, 'x.tar'), volume, source, writing), message);
+      await assert.rejects(
+        writeVolume(join(folder, 'x.tar'), volumeBytes(volume, source), volume.bytes, writing),
+        message,
+      );
       // An event that has no listener would come by now.
       await new Promise((resolve) => setImmediate(resolve));
       assert.deepEqual(readdirSync(folder), []);

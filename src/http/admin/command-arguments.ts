@@ -1,0 +1,26 @@
+/** Arguments of commands, as they come in JSON. */
+import { EntrepotError } from '../../errors.ts';
+
+export type Arguments = Readonly<Record<string, unknown>>;
+
+/** Throws EntrepotError USAGE, as the others do, for a value of another type. */
+export function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new EntrepotError('USAGE', 'an argument is missing');
+}
+
+/** A text, or none. */
+export function optional(value: unknown): string | undefined {
+  return value === undefined ? undefined : text(value);
+}
+
+/** A number above 0. */
+export function amount(value: unknown): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw new EntrepotError('USAGE', 'an argument is no number above 0');
+}
+
+/** A list of texts; none is an empty one. */
+export function texts(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(text) : [];
+}
