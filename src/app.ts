@@ -26,6 +26,7 @@ import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLiveCluster } from './app/live-cluster.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
 import { createLiveExports } from './app/live-exports.ts';
+import { openLiveFacts } from './app/live-facts.ts';
 import { createLiveOutbox } from './app/live-outbox.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
@@ -117,6 +118,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       parts.hasher.start();
       await adminServer.start();
       try {
+        await parts.facts?.start();
         const address = await server.start();
         parts.access.start();
         backgroundScrub.configure(cache.scrub);
@@ -189,36 +191,26 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const sinks = createSinks(settings.eventSinks);
   const { wantedBy } = sinks;
   const cacheDeps = { clock, log, buffers, wantedBy, freeBytes: deps.freeBytes, boot: deps.boot };
-  const cacheOptions = { data, buckets: buckets.map(({ store }) => store.name), ...settings.cache };
+  const stores = buckets.map(({ store }) => store.name);
+  const cacheOptions = {
+    data,
+    buckets: stores,
+    sharesFacts: settings.facts !== undefined,
+    ...settings.cache,
+  };
   const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, cacheOptions);
   releases.add(cache, () => cache.close());
   const { admin } = cache;
+  const { facts } = openLiveFacts(settings, cache, { clock, log, releases });
   const hasher = releases.add(createHasher(), (thread) => thread.close());
   const placing = createPlacing({ cache, hasher, clock, log, metrics }, buckets, data);
   releases.add(placing, () => placing.stop());
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
 
-  const cluster = createLiveCluster(settings, {
-    clock,
-    log,
-    metrics,
-    memory,
-    resolve: deps.resolve,
-    releases,
-  });
-  const routesDeps = {
-    clock,
-    log,
-    metrics,
-    env,
-    blocks,
-    memory,
-    via,
-    version,
-    cluster,
-    buckets: placing.reads,
-  };
+  const told = { clock, log, metrics, memory };
+  const cluster = createLiveCluster(settings, { ...told, resolve: deps.resolve, releases });
+  const routesDeps = { ...told, env, blocks, via, version, cluster, buckets: placing.reads };
   const routes = createLiveRoutes((wanted) => createRoutes(wanted, routesDeps), config, log);
   releases.add(routes, () => routes.close());
 
@@ -279,9 +271,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     { ...live, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster }));
+  metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster, facts }));
   metrics.configured(clock.now() / 1000);
   const stored = { cache, placing, transfers, hasher, endings, scrubs, backgroundScrub };
-  const serving = { clock, metrics, routes, access, server, adminServer };
+  const serving = { facts, clock, metrics, routes, access, server, adminServer };
   return { ...stored, ...serving, syncs, durable, outbox, administration };
 }

@@ -9,6 +9,7 @@ import type { Uploads } from '../push/uploads.ts';
 import type { HostState, WatchedStates } from '../telemetry/states.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { EndpointHealth } from '../upstream/upstream.ts';
+import type { LiveFacts } from './live-facts.ts';
 import type { LiveOutbox } from './live-outbox.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
@@ -25,6 +26,7 @@ export interface WatchedParts {
   readonly uploads: Pick<Uploads, 'usage'>;
   readonly outbox: Pick<LiveOutbox, 'states'>;
   readonly cluster: Pick<Cluster, 'all' | 'ownedShards'> | undefined;
+  readonly facts: Pick<LiveFacts, 'state'> | undefined;
 }
 
 /** Reads nothing before a scrape. */
@@ -36,6 +38,7 @@ export function watchedStates({
   routes,
   clock,
   cluster,
+  facts,
 }: WatchedParts): WatchedStates {
   const { admin, jobs, replicas } = cache;
   return {
@@ -45,6 +48,7 @@ export function watchedStates({
     uploads: uploads.usage,
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
     cluster: cluster && (() => ({ members: cluster.all.length, shards: cluster.ownedShards })),
+    facts: facts?.state,
     eventSinks: outbox.states,
     placements: () => cache.placements.counts(),
     replicas: async () => ({

@@ -20,6 +20,7 @@ import type { DataFolder } from './data-folder.ts';
 import { createCacheIndex } from './index/cache-index.ts';
 import { createCheckpointer } from './index/checkpointer.ts';
 import type { DataLock } from './index/data-lock.ts';
+import { createSharing } from './index/facts/sharing.ts';
 import { forgetUnsalvaged } from './index/open-index.ts';
 import type { WantedBy } from './index/outbox/event-recorder.ts';
 import type { SelfRepairingIndex } from './index/self-repairing-index.ts';
@@ -60,6 +61,8 @@ export interface CacheSettings {
 export interface CacheOptions extends CacheSettings {
   /** The data folder, absolute. */
   readonly data: string;
+  /** Changes that other replicas need become facts. */
+  readonly sharesFacts?: boolean;
   /** Names of the buckets. Default: none. */
   readonly buckets?: readonly string[] | undefined;
 }
@@ -83,7 +86,8 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
   const rareLog = createRareLog({ log, clock });
   const failed = (fields: LineFields, what: string) => (error: unknown) =>
     rareLog.error({ ...fields, err: error }, what);
-  const index = createCacheIndex(repairing, wantedBy);
+  const sharing = options.sharesFacts ? createSharing(clock, repairing.lastStamp()) : undefined;
+  const index = createCacheIndex(repairing, wantedBy, sharing);
   const { catalogue, inventory, order, listing } = index;
   const notices = createNotices({
     catalogue,
@@ -165,7 +169,10 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     log,
     quotas,
     capacity,
-    salvaged: (file) => forgetUnsalvaged(folder.index, file),
+    salvaged(file) {
+      forgetUnsalvaged(folder.index, file);
+      index.facts?.compareAnew();
+    },
     isStopped,
   });
   const streams = createCheckedStreams((digest, blob, reason) =>

@@ -215,7 +215,7 @@ export class Contents {
     const { inventory, quotas } = this.#deps;
     return quotas.exclusively(async () => {
       const purged = await inventory.purge(command);
-      this.#left(command.image, purged.unlinked);
+      this.left(command.image, purged.unlinked);
       return purged;
     });
   }
@@ -228,7 +228,7 @@ export class Contents {
     const { inventory, quotas } = this.#deps;
     return quotas.exclusively(async () => {
       const unlinked = await inventory.unlink(image, digest, deletion);
-      if (unlinked) this.#left(image, [unlinked]);
+      if (unlinked) this.left(image, [unlinked]);
       return unlinked !== undefined;
     });
   }
@@ -245,8 +245,11 @@ export class Contents {
     for (const tell of this.#onStored) tell();
   }
 
-  /** Contents that `image` no longer links: quotas are corrected, and files that no image needs are queued for deletion. */
-  #left(image: string, unlinked: readonly Unlinked[]): void {
+  /**
+   * Contents that `image` no longer links: quotas are corrected, and files that no image needs are queued for deletion. Within
+   * `quotas.exclusively`.
+   */
+  left(image: string, unlinked: readonly Unlinked[]): void {
     for (const { digest, size, images, isGone } of unlinked) {
       if (size === undefined) continue;
       const after = isGone ? [] : images.filter((other) => other !== image);

@@ -31,6 +31,7 @@ import { createLocalCache } from './local-cache.ts';
 import type { Notices } from './notices.ts';
 import type { RareLog } from './rare-log.ts';
 import { finishRestore } from './restored-folder.ts';
+import { createSharedFacts, type SharedFacts } from './shared/shared-facts.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
 
 export interface OpenCache extends Cache {
@@ -55,6 +56,8 @@ export interface OpenCache extends Cache {
   readonly tell: Notices['tell'];
   /** For backups. */
   readonly snapshots: Snapshots;
+  /** Facts that other replicas share; undefined where they are not shared. */
+  readonly facts: SharedFacts | undefined;
   /** What each `[[sync]]` block selects, in the index. */
   readonly selections: Selections;
   /**
@@ -130,6 +133,12 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, { buckets = [] 
   parts.reserve.whenSpent(capacity.check);
   parts.repairing.whenReplaced(replaced);
   const reconciled = maintenance.run();
+  // Where facts are shared later, what is known of them now would be wrong.
+  const forgotten = index.facts
+    ? undefined
+    : index
+        .forgetFacts(isStopped)
+        .catch(parts.failed({ event: 'cache.indexUnwritable' }, 'old facts could not be removed'));
 
   let recounted: Promise<void> | undefined;
   async function configure(next: CacheSettings): Promise<void> {
@@ -150,7 +159,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, { buckets = [] 
     contents.stop();
     parts.reserve.stop();
     const { checkpointer } = parts;
-    await Promise.all([maintenance.idle(), recounted, capacity.stop(), checkpointer.stop()]);
+    await Promise.all([maintenance.idle(), recounted, forgotten, capacity.stop(), checkpointer.stop()]);
     await contents.deletionsOver();
     await store.close();
     await parts.times.close();
@@ -198,7 +207,8 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, { buckets = [] 
   const { tell } = parts.notices;
   const snapshots = createSnapshots({ folder, contents, store });
   const whenStored = (listener: () => void) => contents.whenStored(listener);
-  const stores = { jobs, inbox, outbox, replicas, selections, placements };
+  const facts = index.facts && createSharedFacts(index.facts, parts);
+  const stores = { facts, jobs, inbox, outbox, replicas, selections, placements };
   return { ...cache, ...stores, admin, tell, hosted, copies, snapshots, whenStored, configure };
 }
 

@@ -7,6 +7,7 @@ import type {
   CacheState,
   ClusterState,
   EventSinkState,
+  FactsState,
   JobsState,
   PlacementsState,
   ReplicasState,
@@ -80,10 +81,12 @@ export function createStates(deps: {
       eventSinks,
       replicas,
       cluster,
+      facts,
       placements,
     }) {
       show(placements, placementGauges);
       show(cluster, clusterGauges);
+      show(facts, factGauges);
       show(eventSinks, eventGauges);
       show(transfersInFlight, [
         one('entrepot_transfers_in_flight', 'Cold blobs on their way in', (count) => count),
@@ -133,7 +136,7 @@ export function createStates(deps: {
   };
 }
 
-function one<State>(name: string, help: string, value: (state: State) => number): Shown<State> {
+function one<State>(name: string, help: string, value: (state: State) => number | undefined): Shown<State> {
   return { name, help, labels: [], samples: (state) => [[[], value(state)]] };
 }
 
@@ -235,6 +238,23 @@ const uploadGauges: readonly Shown<{ readonly uploads: number; readonly bytes: n
 const clusterGauges: readonly Shown<ClusterState>[] = [
   one('entrepot_cluster_members', 'Replicas of the cluster, this one included', ({ members }) => members),
   one('entrepot_cluster_owned_shards', 'Shards of 256 that this replica owns', ({ shards }) => shards),
+];
+
+const factGauges: readonly Shown<FactsState>[] = [
+  one('entrepot_facts_connected', '1 while the database of [facts] can be used', ({ isConnected }) =>
+    Number(isConnected),
+  ),
+  one(
+    'entrepot_facts_last_contact_timestamp_seconds',
+    'When the database of [facts] last answered',
+    ({ lastContact }) => lastContact && lastContact / 1000,
+  ),
+  one('entrepot_facts_waiting', 'Facts that other replicas have not heard of yet', ({ waiting }) => waiting),
+  one(
+    'entrepot_facts_behind_seconds',
+    'Since all that other replicas had told was known here; up to 30 where nothing happens',
+    ({ behind }) => behind,
+  ),
 ];
 
 const cacheGauges: readonly Shown<CacheState>[] = [

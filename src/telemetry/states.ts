@@ -6,6 +6,7 @@ export interface WatchedStates {
   readonly isOffline?: () => boolean;
   readonly cache?: () => CacheState;
   readonly cluster?: (() => ClusterState) | undefined;
+  readonly facts?: (() => FactsState) | undefined;
   readonly uploads?: () => { readonly uploads: number; readonly bytes: number };
   readonly disk?: () => DiskState;
   readonly hosts?: () => readonly HostState[];
@@ -20,6 +21,17 @@ export interface ClusterState {
   readonly members: number;
   /** Of 256: those that this replica owns. */
   readonly shards: number;
+}
+
+export interface FactsState {
+  /** The database can be used. */
+  readonly isConnected: boolean;
+  /** Epoch ms of its last answer. */
+  readonly lastContact: number | undefined;
+  /** Facts that are not in the database yet. */
+  readonly waiting: number;
+  /** Seconds since the database had nothing that is not known here. */
+  readonly behind: number | undefined;
 }
 
 /** Bytes, except for the two counts. */

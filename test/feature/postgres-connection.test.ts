@@ -125,8 +125,7 @@ describe('a connection to PostgreSQL', () => {
     const postgres = open(t, `postgresql://entrepot@${hosts}/postgres?target_session_attrs=read-write`);
     await isUp(postgres);
     assert.equal(postgres.state().server, first.host);
-    await first.sql('alter system set default_transaction_read_only = on');
-    await first.sql('select pg_reload_conf()');
+    await first.readOnly(true);
     await eventually('a write is refused', () =>
       postgres.query('create temporary table x (n int)').then(
         () =>

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { type CacheIndex, createCacheIndex } from '../../src/cache/index/cache-index.ts';
-import type { AppliedFacts } from '../../src/cache/index/facts/apply-facts.ts';
 import { createSharing } from '../../src/cache/index/facts/sharing.ts';
 import { openIndex } from '../../src/cache/index/open-index.ts';
 import { createSelfRepairingIndex } from '../../src/cache/index/self-repairing-index.ts';
@@ -17,8 +16,8 @@ export interface FactReplica extends Pick<CacheIndex, 'catalogue' | 'inventory'>
   readonly index: CacheIndex;
   readonly exchange: FactExchange;
   readonly lines: LineFields[];
-  /** What facts of others changed here. */
-  readonly applied: AppliedFacts[];
+  /** `image digest`: what facts of others took out of images here. */
+  readonly unlinked: readonly string[];
   /** Nothing waits, and the log had nothing new after this call. */
   settled(): Promise<void>;
   stop(): Promise<void>;
@@ -45,14 +44,17 @@ export async function startReplica(
   const index = createCacheIndex(repairing, () => [], sharing);
   const { facts: book } = index;
   if (!book) throw new Error('facts are shared');
-  const applied: AppliedFacts[] = [];
   const lines: LineFields[] = [];
   const write = (fields: LineFields) => void lines.push(fields);
-  const facts = createSharedFacts(
-    book,
-    (work) => work(),
-    async (some) => void applied.push(some),
-  );
+  const unlinked: string[] = [];
+  const facts = createSharedFacts(book, {
+    contents: {
+      left: (image, some) => void unlinked.push(...some.map(({ digest }) => `${image} ${digest}`)),
+    },
+    quotas: { exclusively: (work) => work(), recharge() {} },
+    pins: { async reread() {} },
+    capacity: { check() {} },
+  });
   const exchange = createFactExchange({
     log,
     facts,
@@ -71,13 +73,15 @@ export async function startReplica(
     inventory: index.inventory,
     exchange,
     lines,
-    applied,
+    unlinked,
     stop,
     async settled() {
       await eventually('all facts are exchanged', async () => {
         if (book.countWaiting() > 0) return false;
         const { seq } = (await book.position()) ?? { seq: -1 };
-        return seq >= 0 && (await log.after(seq, 1)).length === 0;
+        // The log may be away for a moment.
+        const more = await log.after(seq, 1).catch(() => undefined);
+        return seq >= 0 && more?.length === 0;
       });
     },
   };

@@ -38,6 +38,8 @@ export interface PostgresServer {
   readonly folder: string;
   /** Runs one statement as the owner, over a connection of its own; gives the rows as arrays of text. */
   sql(text: string): Promise<string[][]>;
+  /** New transactions may write, or not. */
+  readOnly(is: boolean): Promise<void>;
   /** Sends the signal to the server and all of its processes: SIGKILL, SIGSTOP, SIGCONT. */
   signal(signal: NodeJS.Signals): Promise<void>;
   /** Ends it in an orderly way, cutting its connections. */
@@ -138,6 +140,17 @@ export async function runPostgres(
     }
   }
 
+  /** The server reads this file at each reload; `alter system` itself would be a write. */
+  async function readOnly(is: boolean): Promise<void> {
+    writeFileSync(join(data, 'postgresql.auto.conf'), is ? 'default_transaction_read_only = on\n' : '');
+    await sql('select pg_reload_conf()');
+    const wanted = is ? 'on' : 'off';
+    await eventually('the setting is in force', async () => {
+      const [[now] = []] = await sql('show transaction_read_only');
+      return now === wanted;
+    });
+  }
+
   async function signal(name: NodeJS.Signals): Promise<void> {
     const pid = running?.pid;
     if (pid === undefined) return;
@@ -165,7 +178,17 @@ export async function runPostgres(
   });
   await start();
   const host = `127.0.0.1:${port}`;
-  return { port, host, url: `postgresql://entrepot@${host}/postgres`, folder, sql, signal, stop, start };
+  return {
+    port,
+    host,
+    url: `postgresql://entrepot@${host}/postgres`,
+    folder,
+    sql,
+    readOnly,
+    signal,
+    stop,
+    start,
+  };
 }
 
 /** A folder in which `nobody` may work; removed after the test. */

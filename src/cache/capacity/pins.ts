@@ -25,6 +25,8 @@ export interface Pins {
   add(pattern: string): Promise<boolean>;
   /** False where the pattern was not added. */
   remove(pattern: string): Promise<boolean>;
+  /** Takes over what the catalogue has: another replica added or removed a pattern. */
+  reread(): Promise<void>;
   /** Writes all of them to an index that is new. */
   rewrite(): Promise<void>;
 }
@@ -103,6 +105,7 @@ export function createPins({ catalogue, order }: PinsDeps): Pins {
         await change({ ...now, added: rest }, () => catalogue.unpin(wanted));
         return true;
       }),
+    reread: () => inTurn(async () => change({ ...now, added: await catalogue.pins() })),
     rewrite: () =>
       inTurn(async () => {
         for (const one of now.added) await catalogue.pin(one);

@@ -34,6 +34,8 @@ export interface Postgres extends Statements {
   listen(channel: string, onChange: () => void): () => void;
   /** `server`: `host:port`, undefined while there is none. `lastContact`: epoch ms. */
   state(): { readonly server: string | undefined; readonly lastContact: number | undefined };
+  /** Resolves after the first attempt to connect, whether or not it worked. */
+  readonly tried: Promise<void>;
   /** Waits for what is under way for two seconds, then cuts it. */
   close(): Promise<void>;
 }
@@ -68,6 +70,7 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
   let session: ServerSession | undefined;
   let reason = 'no connection yet';
   let lastContact: number | undefined;
+  const { promise: tried, resolve: isTried } = Promise.withResolvers<void>();
 
   function connect(): Promise<ServerSession> {
     return openSession(parsePostgresUrl(readUrl(), file), clock);
@@ -81,12 +84,14 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
         opened = await connect();
         await prepare(statementsOf(() => opened as ServerSession));
         await up(opened);
+        isTried();
         failures = 0;
         const why = await opened.over;
         if (why) log.warn({ event: 'postgres.lost', file, server: opened.server, reason: told(why) }, lost);
         reason = why ? told(why) : 'closed';
       } catch (error) {
         failures += 1;
+        isTried();
         reason = told(error);
         log.error({ event: 'postgres.unreachable', file, reason }, unreachable);
       }
@@ -139,6 +144,7 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
       return () => void its.delete(onChange);
     },
     state: () => ({ server: session?.server, lastContact }),
+    tried,
     async close() {
       stopping.abort();
       session?.fail(new Error('closed'));

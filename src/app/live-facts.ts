@@ -1,0 +1,86 @@
+/** The connection to PostgreSQL, and the exchange of facts over it, put together. Undefined without `[facts]`. */
+import type { OpenCache } from '../cache/open-cache.ts';
+import { createRareLog } from '../cache/rare-log.ts';
+import { createFactExchange, type FactExchange } from '../cache/shared/fact-exchange.ts';
+import { createPostgres, type Postgres } from '../cache/shared/postgres/connection.ts';
+import { migrate } from '../cache/shared/postgres/migrations.ts';
+import { createPostgresLog } from '../cache/shared/postgres/postgres-log.ts';
+import type { SharedFacts } from '../cache/shared/shared-facts.ts';
+import type { ServerConfig } from '../config/config.ts';
+import { readSecretFile } from '../config/credentials/secret-file.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Releases } from '../lib/flow/releases.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { FactsState } from '../telemetry/states.ts';
+
+export interface LiveFactsDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Begins to connect; no server is no error. Throws EntrepotError CREDENTIALS_UNUSABLE or CONFIG_INVALID for a file that holds no URL of
+ * PostgreSQL.
+ */
+function connectPostgres(facts: ServerConfig['facts'], { clock, log }: LiveFactsDeps): Postgres | undefined {
+  if (!facts) return undefined;
+  const { urlFile } = facts;
+  return createPostgres({
+    clock,
+    log: createRareLog({ log, clock }),
+    random: Math.random,
+    readUrl: () => readSecretFile(urlFile),
+    file: urlFile,
+    prepare: migrate,
+  });
+}
+
+export interface LiveFacts {
+  /**
+   * Begins to exchange. A replica that has never read the facts of others waits for them, so that its first answers are right; not
+   * for a database that cannot be reached.
+   */
+  start(): Promise<void>;
+  state(): FactsState;
+  stop(): Promise<void>;
+}
+
+/** ms that a start waits for facts that were never read. */
+const startWait = 30_000;
+
+/** Both undefined where facts are not shared. Throws as `connectPostgres` does. */
+export function openLiveFacts(
+  config: Pick<ServerConfig, 'facts'>,
+  { facts }: Pick<OpenCache, 'facts'>,
+  deps: LiveFactsDeps & { readonly releases: Releases },
+): { readonly postgres: Postgres | undefined; readonly facts: LiveFacts | undefined } {
+  const { releases } = deps;
+  const postgres = releases.add(connectPostgres(config.facts, deps), (connection) => connection?.close());
+  const live = postgres && facts && createLiveFacts(postgres, facts, deps);
+  return { postgres, facts: releases.add(live, (exchange) => exchange?.stop()) };
+}
+
+function createLiveFacts(postgres: Postgres, facts: SharedFacts, { clock, log }: LiveFactsDeps): LiveFacts {
+  let exchange: FactExchange | undefined;
+
+  return {
+    async start() {
+      const isKnown = (await facts.position().catch(() => undefined)) !== undefined;
+      const lines = createRareLog({ log, clock });
+      exchange = createFactExchange({ log: createPostgresLog(postgres), facts, clock, lines });
+      if (isKnown) return;
+      await postgres.tried;
+      if (postgres.state().server === undefined) return;
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = clock.after(startWait, resolve);
+      await Promise.race([exchange.known, late]);
+      timer.cancel();
+    },
+    state() {
+      const { server, lastContact } = postgres.state();
+      const { behind } = exchange?.state() ?? {};
+      return { isConnected: server !== undefined, lastContact, waiting: facts.countWaiting(), behind };
+    },
+    stop: async () => exchange?.stop(),
+  };
+}
