@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { access } from './access.ts';
 import { accidents } from './accidents.ts';
 import { bundles } from './bundle.ts';
+import { clusters } from './cluster.ts';
 import { cold } from './cold.ts';
 import { hits } from './hits.ts';
 import { images } from './images.ts';
@@ -40,6 +41,7 @@ const rows: readonly Row[] = [
   ...images,
   ...syncs,
   ...bundles,
+  ...clusters,
   ...scales,
   ...hits,
   ...memory,

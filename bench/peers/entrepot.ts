@@ -25,14 +25,14 @@ export function command(name: string): readonly string[] {
 
 export const entrepot: Peer = {
   name: 'entrepot',
-  async start(stage, { host, mirrors = [], toml = '', data, verify = false }) {
+  async start(stage, { host, mirrors = [], toml = '', data, address: wanted, verify = false }) {
     const folder = stage.folder('entrepot');
     const file = (name: string) => join(folder, name);
     const tables = mirrors.map((mirror) => `[[registry.mirror]]\nlocation = "${mirror}"\ninsecure = true\n`);
     const source = `[[registry]]\nprefix = "registry.test"\nlocation = "${host}"\ninsecure = ${!verify}\n`;
     writeFileSync(file('registries.conf'), [source, ...tables].join('\n'));
     writeFileSync(file('entrepot.toml'), `[routing]\ndefault_registry = "registry.test"\n${toml}`);
-    const address = `127.0.0.1:${await freePort()}`;
+    const address = wanted ?? `127.0.0.1:${await freePort()}`;
     const files = ['--registries', file('registries.conf'), '--config', file('entrepot.toml')];
     const profile = process.env.BENCH_PROFILE
       ? [`NODE_OPTIONS=--cpu-prof --cpu-prof-dir=${process.env.BENCH_PROFILE}`]

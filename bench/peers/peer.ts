@@ -19,6 +19,8 @@ export interface UpstreamOfPeer {
   readonly verify?: boolean;
   /** A data folder that is there already: Entrepot only. */
   readonly data?: string;
+  /** `127.0.0.1:PORT` to listen on. Default: a free one. Entrepot only. */
+  readonly address?: string;
   /** More of entrepot.toml: Entrepot only. */
   readonly toml?: string;
 }

@@ -74,7 +74,7 @@ export function createRoutes({ registries, server, paths, proxies }: Config, dep
       },
       onAttempt(endpoint, attempt) {
         const { outcome, ms } = attempt;
-        metrics.asked({ host: endpoint.host, outcome, seconds: ms / 1000 });
+        metrics.asked({ host: endpoint.peer?.name ?? endpoint.host, outcome, seconds: ms / 1000 });
         log.debug({ event: 'upstream.asked', ...attempt }, 'asked an endpoint');
       },
       onSecretRewrite(file, problem) {

@@ -125,8 +125,7 @@ export function createCachedList<Key extends string>(
       flights.run(`${name} ${key}`, () => fetch(image, key, onProgress));
     if (!kept && !absences.has(name, nameOf(key))) return fetchOnce(() => {});
     const unanswered = unconfirmed.get(name, nameOf(key));
-    const ask = () => (byPeer ? fetchOnce(() => {}) : timeout.wait(image, fetchOnce));
-    const fetched = unanswered ? undefined : await ask();
+    const fetched = unanswered ? undefined : await timeout.wait(image, fetchOnce, byPeer);
     if (fetched && (fetched.found || fetched.verdict.kind === 'notFound')) return fetched;
     const trail = unanswered ?? fetched?.trail ?? [];
     return kept

@@ -81,7 +81,7 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
     const trail = absences.get(image, tag) ?? unconfirmed.get(image, tag);
     const ask = () =>
       revalidations.run(`${image}:${tag}`, () => revalidate(image, reference, tag, { known, cached }));
-    const revalidated = trail ? undefined : await (byPeer ? ask() : timeout.wait(reference, ask));
+    const revalidated = trail ? undefined : await timeout.wait(reference, ask, byPeer);
     const pulled: Pulled<ManifestContent> = revalidated ?? {
       found: true,
       value: cached,

@@ -15,9 +15,14 @@ import type { Upstream } from '../upstream/upstream.ts';
 export interface RevalidationTimeout {
   /**
    * The answer if it comes in time; undefined when the cached copy has to do. `ask` calls `progressed` when a part of a long answer
-   * is here: its registries are not silent, though the rest takes longer.
+   * is here: its registries are not silent, though the rest takes longer. `isPatient`: the answer, whenever it comes; undefined only
+   * while it is known that no registry answers.
    */
-  wait<T>(reference: Reference, ask: (progressed: () => void) => Promise<T>): Promise<T | undefined>;
+  wait<T>(
+    reference: Reference,
+    ask: (progressed: () => void) => Promise<T>,
+    isPatient?: boolean,
+  ): Promise<T | undefined>;
 }
 
 export interface RevalidationTimeoutDeps {
@@ -42,9 +47,10 @@ export function createRevalidationTimeout(
   }
 
   return {
-    async wait(reference, ask) {
+    async wait(reference, ask, isPatient = false) {
       const endpoints = upstream.endpoints(reference);
       if (upstream.isDown(endpoints)) return undefined;
+      if (isPatient) return ask(() => {});
       if (limit === 0) {
         behind(ask(() => {}));
         return undefined;

@@ -174,6 +174,18 @@ describe('checkConfig', () => {
     assert.deepEqual(others, []);
   });
 
+  it('reads the secret of a cluster, and wants it long', (t) => {
+    const { errors } = check(t, {
+      'work/entrepot.toml': '[cluster]\ndns = "entrepot-peers:5000"\nsecret_file = "short"\n',
+      'work/short': 'fifteen letters',
+    });
+    assert.match(
+      errors.join(),
+      /^CREDENTIALS_UNUSABLE [^,]*the secret of a cluster needs 16 characters or more/,
+    );
+    assert.doesNotMatch(errors.join(), /fifteen letters/);
+  });
+
   it('reads the secrets and CAs of buckets', (t) => {
     const { errors, files } = check(t, {
       'work/entrepot.toml':

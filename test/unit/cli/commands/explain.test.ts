@@ -461,3 +461,34 @@ test('an object that cannot be used is a failure of the load, with its place', a
     /^ImageDigestMirrorSet "apps": the mirror "M3\/\.corp\/apps" has not the right form/,
   );
 });
+
+test('peers come first, with how they are proven, and the shard is told', async (t) => {
+  const cluster = (members: string) => `[cluster]\n${members}\nsecret_file = "cluster.secret"\n`;
+  const peers = ['e1', 'e2', 'e3'].map((name) => `"https://${name}.corp:5000"`).join(', ');
+  const listed = place(t, {
+    registries: mirrored,
+    toml: cluster(`peers = [${peers}]\nself = "https://e1.corp:5000"`),
+  });
+  const { shard, endpoints } = listed.json(`ex.io/app/web@${digest}`) as {
+    shard: number;
+    endpoints: readonly { role: string; host: string }[];
+  };
+  assert.equal(shard, 0xaa);
+  const order = endpoints.map(({ role, host }) => `${role} ${host}`);
+  const asked = order.filter((one) => one.startsWith('peer'));
+  assert.deepEqual(order, [...asked, 'mirror m1.corp:5000', 'mirror m2.corp', 'source hub.corp']);
+  assert.ok(asked.length > 0 && !asked.includes('peer e1.corp:5000'));
+  const text = await listed.text(`ex.io/app/web@${digest}`);
+  assert.match(text, /cluster +shard 170\n/);
+  assert.match(
+    text,
+    /1\. peer e[23]\.corp:5000[\s\S]*signed with the secret in .*cluster\.secret[\s\S]*ns +ex\.io/,
+  );
+
+  const found = place(t, { registries: mirrored, toml: cluster('dns = "entrepot-peers:5000"') });
+  const inWords = await found.text(`ex.io/app/web@${digest}`);
+  assert.match(
+    inWords,
+    /cluster +shard 170, whose owner among the addresses of entrepot-peers:5000 is asked first/,
+  );
+});
