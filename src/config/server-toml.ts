@@ -76,6 +76,8 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
   const besideFile = kind.pathFrom(file === undefined ? cwd : dirname(resolve(cwd, file)));
   const log = top.table('log');
   const limits = top.table('limits');
+  // No choice, and so no part of the configuration: a file that names it gets told why, and what to do instead.
+  limits.value('workers', kind.oneWorker, 1);
   const transfer = top.table('transfer');
   const events = top.table('events');
   const syncs = readSyncs(top.tables('sync'));

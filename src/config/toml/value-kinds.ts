@@ -68,6 +68,14 @@ export const logLevel = oneOf('debug', 'info', 'warn', 'error');
 /** `log.format`. */
 export const logFormat = oneOf('text', 'json');
 
+/** `limits.workers`. */
+export const oneWorker: ValueKind<1> = {
+  expected:
+    '1: one process serves a data folder (docs/decisions/0044); for more cores, run several instances as a cluster behind a load ' +
+    'balancer (docs/sizing.md)',
+  read: (value) => (value === 1 ? value : undefined),
+};
+
 /** A whole number, both bounds included. */
 export function integer(least: number, most: number): ValueKind<number> {
   return {

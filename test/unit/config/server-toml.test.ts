@@ -331,7 +331,10 @@ describe('an unknown key', () => {
     ['[cache]\nlisten = "x"', /^2: .*"listen" in \[cache\]: it belongs above the first table$/],
     ['max_size = "1GB"', /^1: .*it belongs in \[cache\]$/],
     ['[chache]\n', /^1: unknown key "chache".*did you mean cache\?$/],
-    ['[limits]\ncolour = 1', /^2: .*known there are client_stall, drain_delay, max_connections, stop_grace$/],
+    [
+      '[limits]\ncolour = 1',
+      /^2: .*known there are client_stall, drain_delay, max_connections, stop_grace, workers$/,
+    ],
     [
       '[[upstream.host]]\nhost = "h.io"\npasword_file = "x"',
       /^3: .*in \[\[upstream\.host\]\]: did you mean password_file\?$/,
@@ -373,6 +376,10 @@ describe('a wrong value', () => {
     ['upstream.connect_timeout = "3"', 'not "3"'],
     ['upstream.stall_timeout = "0s"', 'more than zero'],
     ['limits.stop_grace = "25h"', 'at most "24h"'],
+    [
+      'limits.workers = 2',
+      'limits.workers must be 1: one process serves a data folder (docs/decisions/0044); for more cores',
+    ],
     ['freshness.tag = "1w"', 'freshness.tag must be a duration like'],
     ['upstream.insecure = "true"', 'upstream.insecure must be true or false, not "true"'],
     ['limits.max_connections = 0', 'a whole number from 1'],
