@@ -36,6 +36,7 @@ import { openBuckets } from './app/open-buckets.ts';
 import { createPlacing } from './app/placing.ts';
 import { createRoutes } from './app/routes.ts';
 import { createScrubbing } from './app/scrubbing.ts';
+import { shareStates } from './app/shared-states.ts';
 import { watchedStates } from './app/watched-states.ts';
 import { openCache } from './cache/open-cache.ts';
 import { adminSocket } from './config/admin-socket.ts';
@@ -198,10 +199,11 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
     sharesFacts: settings.facts !== undefined,
     ...settings.cache,
   };
-  const cache = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, cacheOptions);
-  releases.add(cache, () => cache.close());
+  const own = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, cacheOptions);
+  releases.add(own, () => own.close());
+  const { postgres, facts } = openLiveFacts(settings, own, { clock, log, releases });
+  const cache = shareStates(own, postgres, { clock, log, releases });
   const { admin } = cache;
-  const { facts } = openLiveFacts(settings, cache, { clock, log, releases });
   const hasher = releases.add(createHasher(), (thread) => thread.close());
   const placing = createPlacing({ cache, hasher, clock, log, metrics }, buckets, data);
   releases.add(placing, () => placing.stop());

@@ -14,6 +14,7 @@ export const errorCodes = {
   REWRITE_INVALID: 'rewriting a reference to an endpoint gives no valid reference',
   DATA_LOCKED: 'another process holds the data folder',
   DATA_UNUSABLE: 'the data folder cannot be used',
+  FACTS_UNAVAILABLE: 'what replicas share cannot be asked now',
   FACTS_TOO_NEW: 'the database of shared facts was made by a newer Entrepot',
   INDEX_TOO_NEW: 'the index was written by a newer Entrepot',
   LISTEN_FAILED: 'the address cannot be listened on',

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Job, JobKind } from '../jobs/job.ts';
 import type { JobInbox } from '../jobs/job-inbox.ts';
-import type { JobStore } from '../jobs/job-store.ts';
 import { createJobs, type Jobs } from '../jobs/jobs.ts';
 import { createJobRunner, type JobRunner } from '../jobs/runner.ts';
 import { createSchedule, type Schedule, type Scheduled } from '../jobs/schedule.ts';
@@ -11,6 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Transfers } from '../transfer/transfers.ts';
+import type { SharedStates } from './shared-states.ts';
 
 export interface DurableJobs {
   readonly jobs: Jobs;
@@ -26,7 +26,7 @@ export interface DurableJobs {
 }
 
 export interface DurableJobsDeps {
-  readonly cache: { readonly jobs: JobStore; readonly inbox: JobInbox };
+  readonly cache: Pick<SharedStates, 'jobs' | 'inbox' | 'sharedJobs'>;
   readonly kinds: readonly JobKind[];
   readonly transfers: Pick<Transfers, 'countForClients'>;
   readonly clock: Clock;
@@ -49,7 +49,10 @@ export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
     { store, turns, clock, random: Math.random, log, ended: metrics.jobEnded, owner: randomUUID() },
     { kinds, atOnce },
   );
-  const schedule = createSchedule({ store, clock, random: Math.random, log, added: runner.wake });
+  const { sharedJobs } = cache;
+  sharedJobs?.changed(runner.wake);
+  const added = sharedJobs?.patient ?? { store, inbox: cache.inbox };
+  const schedule = createSchedule({ ...added, clock, random: Math.random, log, added: runner.wake });
 
   function configure(scheduled: readonly Scheduled[]): void {
     schedule.configure(scheduled);

@@ -7,11 +7,16 @@
  *   a time missed     once, soon after the start  once, soon after the start
  *
  * "Soon" is within a minute, by chance. An hour that a time zone skips runs once, after it; one that comes twice runs once.
+ *
+ * Several replicas may have one schedule: each adds by an inbox that takes the same time once, and looks before whether the job ran just
+ * now.
  */
+import { createHash } from 'node:crypto';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { nextCron } from '../lib/cron.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Json, jobPriorities } from './job.ts';
+import { type Job, type Json, jobPriorities } from './job.ts';
+import type { InboxBounds, JobInbox } from './job-inbox.ts';
 import type { JobStore } from './job-store.ts';
 
 export type When =
@@ -34,7 +39,9 @@ export interface Schedule {
 }
 
 export interface ScheduleDeps {
-  readonly store: Pick<JobStore, 'last' | 'add'>;
+  readonly store: Pick<JobStore, 'last'>;
+  /** Of the same store. */
+  readonly inbox: JobInbox;
   /** Called after a job was added. */
   readonly added: () => void;
   readonly clock: Clock;
@@ -49,23 +56,37 @@ const soon = 60_000;
 const longestSleep = 3_600_000;
 /** ms until the store is asked again after it failed. */
 const storeRetry = 30_000;
+/** No bound for what a schedule adds. */
+const unbounded: InboxBounds = {
+  waiting: 1_000_000,
+  age: 30 * 24 * 3_600_000,
+  remembered: Number.MAX_SAFE_INTEGER,
+};
+
+/** A time at which a job is to be added. */
+interface Time {
+  /** Epoch ms. */
+  readonly due: number;
+  /** What it is the time of: the same for all replicas. Undefined: of the job that is the newest one then. */
+  readonly cronTime: number | undefined;
+}
 
 /** No timer runs before `configure`, and none keeps the process alive. */
 export function createSchedule(deps: ScheduleDeps): Schedule {
-  const { store, clock, random, log } = deps;
+  const { store, inbox, clock, random, log } = deps;
   const timers = new Map<string, { readonly entry: string; timer: Timer | undefined; isStopped: boolean }>();
 
   /** `added`: when its newest job was added; a time that the clock has not reached yet counts as now. */
-  function nextTime(when: When, added: number | undefined, now: number): number | undefined {
+  function nextTime(when: When, added: number | undefined, now: number): Time | undefined {
     const last = added === undefined ? undefined : Math.min(added, now);
     const late = now + random() * soon;
     if ('every' in when) {
-      if (last === undefined) return now + random() * Math.min(soon, when.every / 10);
-      const next = last + when.every * (0.9 + random() / 5);
-      return next <= now ? late : next;
+      const next = last === undefined ? undefined : last + when.every * (0.9 + random() / 5);
+      const first = now + random() * Math.min(soon, when.every / 10);
+      return { due: next === undefined ? first : next <= now ? late : next, cronTime: undefined };
     }
     const next = nextCron(when.cron, when.timezone, last ?? now);
-    return next !== undefined && next <= now ? late : next;
+    return next === undefined ? undefined : { due: next <= now ? late : next, cronTime: next };
   }
 
   function begin(entry: Scheduled, text: string): void {
@@ -82,25 +103,34 @@ export function createSchedule(deps: ScheduleDeps): Schedule {
       );
     }
 
-    async function plan(): Promise<void> {
-      const last = (await store.last(kind, key))?.created;
-      const next = nextTime(when, last, clock.now());
-      if (next !== undefined) sleep(next, () => attempt(add));
+    function addAt(time: Time | undefined): void {
+      if (time) sleep(time.due, () => attempt(() => add(time)));
     }
 
-    async function add(): Promise<void> {
+    async function plan(): Promise<void> {
+      const last = (await store.last(kind, key))?.created;
+      addAt(nextTime(when, last, clock.now()));
+    }
+
+    async function add({ cronTime }: Time): Promise<void> {
+      const last = await store.last(kind, key);
       const now = clock.now();
+      const ran = justRan(when, last, now);
+      if (ran !== undefined) return addAt(nextTime(when, ran, now));
       const { arguments: args } = entry;
-      const job = { kind, key, arguments: args, notBefore: now, cause: 'schedule' };
-      await store.add({ ...job, priority: jobPriorities.schedule }, now);
-      deps.added();
-      const next = nextTime(when, now, now);
-      if (next !== undefined) sleep(next, () => attempt(add));
+      const priority = jobPriorities.schedule;
+      const job = { kind, key, arguments: args, notBefore: now, cause: 'schedule', priority };
+      const fingerprint = hashOf([kind, key, cronTime ?? [last?.id ?? 0, last?.attempts ?? 0]]);
+      if (state.isStopped) return;
+      const [taken] = await inbox.take([{ fingerprint, jobs: [job] }], unbounded, now);
+      if (taken !== 'known') deps.added();
+      addAt(nextTime(when, now, now));
     }
 
     function attempt(work: () => Promise<void>): void {
       if (state.isStopped) return;
       work().catch((err: unknown) => {
+        if (state.isStopped) return;
         log.error({ event: 'jobs.notScheduled', kind, key, err }, 'a scheduled job could not be added');
         sleep(clock.now() + storeRetry, () => attempt(work));
       });
@@ -130,4 +160,15 @@ export function createSchedule(deps: ScheduleDeps): Schedule {
       for (const id of [...timers.keys()]) end(id);
     },
   };
+}
+
+/** When it last ran, if that was so short a time ago that another replica must have added it, or a person. */
+function justRan(when: When, last: Job | undefined, now: number): number | undefined {
+  if (!('every' in when) || !last) return undefined;
+  const ran = Math.min(now, Math.max(last.created, last.started ?? 0));
+  return ran > now - when.every / 2 ? ran : undefined;
+}
+
+function hashOf(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -22,7 +22,10 @@ export function createMemoryInbox(store: JobStore): JobInbox {
     }
     for (const [at, job] of jobs.entries()) {
       if (at < jobs.length - 1 && !(await fits(job, bounds.waiting * (at + 1)))) continue;
-      await store.add(job, now);
+      await store.add(job, now).catch((error: unknown) => {
+        if (fingerprint !== undefined) known.delete(fingerprint);
+        throw error;
+      });
       return at === 0 ? 'added' : 'gathered';
     }
     throw new Error('the last one is always added');

@@ -32,6 +32,7 @@ const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   DATA_LOCKED: 1,
   DATA_UNUSABLE: 1,
   FACTS_TOO_NEW: 1,
+  FACTS_UNAVAILABLE: 1,
   INDEX_TOO_NEW: 1,
   LISTEN_FAILED: 1,
   OUTPUT_UNUSABLE: 1,

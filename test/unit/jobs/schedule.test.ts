@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { JobInbox } from '../../../src/jobs/job-inbox.ts';
 import type { JobStore } from '../../../src/jobs/job-store.ts';
 import { createSchedule, type Scheduled, type When } from '../../../src/jobs/schedule.ts';
 import { cronProblem, nextCron } from '../../../src/lib/cron.ts';
 import { createManualClock } from '../../support/clock.ts';
+import { createMemoryInbox } from '../../support/memory-inbox.ts';
 import { createMemoryJobs } from '../../support/memory-jobs.ts';
 
 const [second, minute, hour] = [1000, 60_000, 3_600_000];
@@ -18,15 +20,22 @@ interface Start {
   /** ISO time. */
   readonly at?: string;
   readonly store?: JobStore;
+  readonly inbox?: JobInbox;
 }
 
 /** Jobs end at once. */
-function start({ random = () => 0.5, at = '2026-01-01T00:00:00Z', store = createMemoryJobs() }: Start = {}) {
+function start({
+  random = () => 0.5,
+  at = '2026-01-01T00:00:00Z',
+  store = createMemoryJobs(),
+  inbox = createMemoryInbox(store),
+}: Start = {}) {
   const clock = createManualClock(Date.parse(at));
   const added: string[] = [];
   const events: string[] = [];
   const schedule = createSchedule({
     store,
+    inbox,
     clock,
     random,
     log: { error: (line: { event: string }) => void events.push(line.event) } as never,
@@ -155,6 +164,28 @@ describe('the schedule of jobs', () => {
     isBroken = false;
     await clock.advance(30 * second);
     assert.deepEqual(added, ['ubi 2026-01-01T00:01:00.000Z']);
+  });
+
+  it('adds a job once where several replicas have the same schedule', async () => {
+    for (const [when, times] of [
+      [{ every: hour }, 24],
+      [{ cron: '0 * * * *', timezone: 'UTC' }, 23],
+    ] as const) {
+      const store = createMemoryJobs();
+      const inbox = createMemoryInbox(store);
+      const randoms = [0, 0.3, 0.3, 0.99];
+      const all = randoms.map((random) => start({ store, inbox, random: () => random }));
+      for (const { schedule } of all) schedule.configure([scheduled('ubi', when)]);
+      for (let at = 0; at < 24 * 60 - 1; at++) for (const { clock } of all) await clock.advance(minute);
+      const added = all.flatMap((one) => one.added);
+      // With `every` the replica comes first whose chance is the earliest: nine tenths of an hour.
+      assert.ok(added.length >= times && added.length <= Math.ceil(24 / 0.9) + 1, `${added.length}`);
+      const jobs = (await store.list({ limit: 1000 }))
+        .map(({ created }) => created)
+        .toSorted((a, b) => a - b);
+      const gaps = jobs.slice(1).map((created, n) => created - jobs[n]!);
+      assert.ok(Math.min(...gaps) >= 0.85 * hour, `${gaps}`);
+    }
   });
 
   it('says what is wrong with a cron expression or a time zone', () => {

@@ -1,0 +1,42 @@
+/** What replicas share in PostgreSQL, in the place of what each has alone. docs/facts.md has a table of it. */
+import type { OpenCache } from '../cache/open-cache.ts';
+import { createRareLog } from '../cache/rare-log.ts';
+import type { Postgres } from '../cache/shared/postgres/connection.ts';
+import { jobsChannel } from '../cache/shared/postgres/jobs/add-job.ts';
+import { createPostgresInbox } from '../cache/shared/postgres/jobs/postgres-inbox.ts';
+import { createPostgresJobs } from '../cache/shared/postgres/jobs/postgres-jobs.ts';
+import { createServerTime, inServerTime } from '../cache/shared/postgres/server-time.ts';
+import { createSharedJobs, type SharedJobs } from '../cache/shared/shared-jobs.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Releases } from '../lib/flow/releases.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface SharedStates extends OpenCache {
+  /** Undefined where this replica works alone. */
+  readonly sharedJobs: Pick<SharedJobs, 'patient' | 'changed'> | undefined;
+}
+
+/** `cache` itself where there is no PostgreSQL. */
+export function shareStates(
+  cache: OpenCache,
+  postgres: Postgres | undefined,
+  deps: {
+    readonly clock: Clock;
+    readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+    readonly releases: Releases;
+  },
+): SharedStates {
+  if (!postgres) return { ...cache, sharedJobs: undefined };
+  const { clock, log, releases } = deps;
+  const inPostgres = { jobs: createPostgresJobs(postgres), inbox: createPostgresInbox(postgres) };
+  const sharedJobs = createSharedJobs({
+    local: cache,
+    shared: inServerTime(inPostgres, createServerTime(postgres, clock)),
+    listen: (onChange) => postgres.listen(jobsChannel, onChange),
+    clock,
+    log: createRareLog({ log, clock }),
+  });
+  releases.add(sharedJobs, ({ stop }) => stop());
+  const { jobs, inbox } = sharedJobs;
+  return { ...cache, jobs, inbox, sharedJobs };
+}

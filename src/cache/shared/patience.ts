@@ -1,0 +1,81 @@
+/** How long callers wait for PostgreSQL: a short time and then not at all, or until it answers. */
+import type { Clock } from '../../lib/clock.ts';
+import { Unavailable } from './unavailable.ts';
+
+export interface Patience {
+  /** Undefined where there is no answer within `ms`; what was asked may still happen. Rejects as `ask`, except with `Unavailable`. */
+  within<T>(ms: number, ask: () => Promise<T>): Promise<T | undefined>;
+  /** Asks once more if it is unavailable and may be there within `ms`. Rejects as `ask`. */
+  soon<T>(ms: number, ask: () => Promise<T>): Promise<T>;
+  /** Asks again and again while it is unavailable. Rejects with `Unavailable` once it is stopped. */
+  untilThere<T>(ask: () => Promise<T>): Promise<T>;
+  /** It may answer now. */
+  tryAgain(): void;
+  stop(): void;
+}
+
+/** ms after which it is asked again, unless it is told to. */
+const retryAfter = 5000;
+
+/** No timer runs while nothing waits. */
+export function createPatience(clock: Clock): Patience {
+  let isStopped = false;
+  let { promise: change, resolve: changed } = Promise.withResolvers<void>();
+
+  function tryAgain(): void {
+    const now = changed;
+    ({ promise: change, resolve: changed } = Promise.withResolvers<void>());
+    now();
+  }
+
+  async function changeWithin(ms: number, next: Promise<void>): Promise<void> {
+    const { promise: late, resolve: give } = Promise.withResolvers<void>();
+    const timer = clock.after(ms, give);
+    await Promise.race([next, late]);
+    timer.cancel();
+  }
+
+  return {
+    async soon(ms, ask) {
+      const next = change;
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof Unavailable) || isStopped) throw error;
+      }
+      await changeWithin(ms, next);
+      return ask();
+    },
+    async within(ms, ask) {
+      const { promise: late, resolve: give } = Promise.withResolvers<undefined>();
+      const timer = clock.after(ms, () => give(undefined));
+      const asked = ask().catch((error: unknown) => {
+        if (error instanceof Unavailable) return undefined;
+        throw error;
+      });
+      // It may fail when nothing waits for it any more.
+      asked.catch(() => {});
+      try {
+        return await Promise.race([asked, late]);
+      } finally {
+        timer.cancel();
+      }
+    },
+    async untilThere(ask) {
+      for (;;) {
+        const next = change;
+        try {
+          return await ask();
+        } catch (error) {
+          if (!(error instanceof Unavailable) || isStopped) throw error;
+        }
+        await changeWithin(retryAfter, next);
+      }
+    },
+    tryAgain,
+    stop() {
+      isStopped = true;
+      tryAgain();
+    },
+  };
+}

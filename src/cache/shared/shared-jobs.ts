@@ -1,0 +1,220 @@
+/**
+ * The jobs of a cluster: kept by PostgreSQL, and by the index of this replica while that is gone.
+ *
+ *   asked for, an event ... shared; in the index where there is no answer, and moved later (`job-mover.ts`)
+ *   its time has come ..... shared, and waits: else each replica would add it
+ *   claim ................. shared; nothing runs meanwhile. Two replicas would do the same work
+ *   a run under way ....... goes on. Its end waits until it can be kept; then it counts unless another replica has taken over
+ *   lists, cancel ......... FACTS_UNAVAILABLE
+ *
+ * A job that waits in the index has a number from `firstLocal` on, so that the numbers of two stores are not mixed up.
+ */
+import { EntrepotError } from '../../errors.ts';
+import type { Job, JobId, JobState } from '../../jobs/job.ts';
+import type { JobInbox } from '../../jobs/job-inbox.ts';
+import type { JobFilter, JobStore } from '../../jobs/job-store.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { RareLog } from '../rare-log.ts';
+import { createJobMover } from './job-mover.ts';
+import { createPatience } from './patience.ts';
+import { Unavailable } from './unavailable.ts';
+
+export interface SharedJobs {
+  readonly jobs: JobStore;
+  readonly inbox: JobInbox;
+  /** For schedules: waits until PostgreSQL answers. */
+  readonly patient: { readonly store: Pick<JobStore, 'last'>; readonly inbox: JobInbox };
+  /** Calls `onChange` when a job may be due that was not. */
+  changed(onChange: () => void): void;
+  /** What waits for PostgreSQL goes on waiting in the index; what waits for an answer rejects. */
+  stop(): Promise<void>;
+}
+
+export interface SharedJobsDeps {
+  /** In the index. */
+  readonly local: { readonly jobs: JobStore; readonly inbox: JobInbox };
+  /** Rejects with `Unavailable`. */
+  readonly shared: { readonly jobs: JobStore; readonly inbox: JobInbox };
+  /** Calls `onChange` when shared jobs have changed, and when they can be reached again. Gives the end of it. */
+  readonly listen: (onChange: () => void) => () => void;
+  readonly clock: Clock;
+  readonly log: RareLog;
+}
+
+const firstLocal = 2 ** 40;
+/** ms that the sender of an event and a command wait for PostgreSQL: senders give up after a second or less. */
+const patienceOf = { event: 300, command: 3000 };
+
+/** Moves at once what waits in the index. */
+export function createSharedJobs({ local, shared, listen, clock, log }: SharedJobsDeps): SharedJobs {
+  const listeners = new Set<() => void>();
+  const mover = createJobMover({ local: local.jobs, shared: shared.inbox, clock, log });
+  const patience = createPatience(clock);
+  const unlisten = listen(() => {
+    patience.tryAgain();
+    mover.look();
+    for (const onChange of listeners) onChange();
+  });
+  const { counts, oldestFailure } = lastKnown(shared.jobs);
+
+  const jobs: JobStore = {
+    async add(job, now) {
+      const id = await patience.within(patienceOf.command, () => shared.jobs.add(job, now));
+      if (id !== undefined) return id;
+      const waiting = await local.jobs.add(job, now);
+      mover.look();
+      return localId(waiting);
+    },
+    claim: (...asked) => whileThere(() => shared.jobs.claim(...asked), undefined),
+    // As long as nothing is known of it, the claim holds.
+    beat: (...asked) => whileThere(() => shared.jobs.beat(...asked), true),
+    settle: (...asked) => patience.untilThere(() => shared.jobs.settle(...asked)),
+    release: shared.jobs.release,
+    async retry(which, now) {
+      if (!('id' in which)) {
+        const count = await local.jobs.retry(which, now);
+        mover.look();
+        return count + (await whileThere(() => shared.jobs.retry(which, now), 0));
+      }
+      const place = await placeOf(which.id);
+      const count = await forCommand(() => place.store.retry({ id: place.id }, now));
+      mover.look();
+      return count;
+    },
+    recall: (now) => whileThere(() => shared.jobs.recall(now), 0),
+    async cancel(id, now) {
+      const place = await placeOf(id);
+      return forCommand(() => place.store.cancel(place.id, now));
+    },
+    async find(id) {
+      const place = await placeOf(id);
+      const job = await forCommand(() => place.store.find(place.id));
+      return job && place.store === local.jobs ? waiting(job) : job;
+    },
+    last: (kind, key) => forCommand(() => shared.jobs.last(kind, key)),
+    async list(filter) {
+      const here = await localPage(filter);
+      const limit = filter.limit - here.length;
+      if (limit <= 0) return here;
+      const before = Math.min(filter.before ?? firstLocal, firstLocal) as JobId;
+      return [...here, ...(await forCommand(() => shared.jobs.list({ ...filter, before, limit })))];
+    },
+    async counts() {
+      const here = (await local.jobs.counts()).flatMap(({ state, ...count }) => {
+        const shown = shownState(state);
+        return shown ? [{ ...count, state: shown }] : [];
+      });
+      const sums = new Map<string, { kind: string; state: JobState; jobs: number }>();
+      for (const one of [...here, ...(await counts())]) {
+        const key = `${one.state} ${one.kind}`;
+        sums.set(key, { ...one, jobs: one.jobs + (sums.get(key)?.jobs ?? 0) });
+      }
+      return [...sums.values()];
+    },
+    async oldestFailure() {
+      const times = [await local.jobs.oldestFailure(), await oldestFailure()];
+      const known = times.filter((time) => time !== undefined);
+      return known.length === 0 ? undefined : Math.min(...known);
+    },
+    nextDue: (kinds) => whileThere(() => shared.jobs.nextDue(kinds), undefined),
+    async forget(kept, limit) {
+      await local.jobs.forget(kept, limit);
+      return whileThere(() => shared.jobs.forget(kept, limit), 0);
+    },
+  };
+
+  async function forCommand<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await patience.soon(patienceOf.command, ask);
+    } catch (cause) {
+      if (!(cause instanceof Unavailable)) throw cause;
+      throw new EntrepotError('FACTS_UNAVAILABLE', `jobs cannot be asked now: ${cause.message}`, { cause });
+    }
+  }
+
+  /** Where the job of this number is now. One that was moved is the newest of its key. */
+  async function placeOf(id: JobId): Promise<{ readonly store: JobStore; readonly id: JobId }> {
+    if (id < firstLocal) return { store: shared.jobs, id };
+    const own = (id - firstLocal) as JobId;
+    const job = await local.jobs.find(own);
+    if (job?.state !== 'done') return { store: local.jobs, id: own };
+    const moved = await forCommand(() => shared.jobs.last(job.kind, job.key));
+    return moved ? { store: shared.jobs, id: moved.id } : { store: local.jobs, id: own };
+  }
+
+  async function localPage({ states, kind, before, limit }: JobFilter): Promise<readonly Job[]> {
+    if (before !== undefined && before <= firstLocal) return [];
+    const wanted = localStates.filter((state) => !states || states.includes(shownState(state) ?? 'done'));
+    if (wanted.length === 0) return [];
+    const own = before === undefined ? undefined : ((before - firstLocal) as JobId);
+    const page = await local.jobs.list({ states: wanted, kind, limit, ...(own && { before: own }) });
+    return page.map(waiting);
+  }
+
+  return {
+    jobs,
+    inbox: {
+      async take(...asked) {
+        const taken = await patience.within(patienceOf.event, () => shared.inbox.take(...asked));
+        if (taken) return taken;
+        const here = await local.inbox.take(...asked);
+        mover.look();
+        return here;
+      },
+    },
+    patient: {
+      store: { last: (...asked) => patience.untilThere(() => shared.jobs.last(...asked)) },
+      inbox: { take: (...asked) => patience.untilThere(() => shared.inbox.take(...asked)) },
+    },
+    changed: (onChange) => void listeners.add(onChange),
+    async stop() {
+      unlisten();
+      patience.stop();
+      await mover.stop();
+    },
+  };
+}
+
+/** What of the index is not over; what is done was moved. */
+const localStates = ['pending', 'running', 'failed'] as const satisfies readonly JobState[];
+
+function shownState(state: JobState): 'pending' | 'failed' | undefined {
+  if (state === 'failed') return state;
+  return state === 'pending' || state === 'running' ? 'pending' : undefined;
+}
+
+function waiting(job: Job): Job {
+  const state = shownState(job.state);
+  if (!state) return { ...job, id: localId(job.id) };
+  const reason = state === 'pending' ? 'it waits for PostgreSQL' : job.reason;
+  return { ...job, id: localId(job.id), state, reason, attempts: 0 };
+}
+
+function localId(id: JobId): JobId {
+  return (firstLocal + id) as JobId;
+}
+
+async function whileThere<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof Unavailable) return otherwise;
+    throw error;
+  }
+}
+
+/** For metrics: a count that falls because PostgreSQL is gone would end an alert. */
+function lastKnown(jobs: JobStore): Pick<JobStore, 'counts' | 'oldestFailure'> {
+  let counts: Awaited<ReturnType<JobStore['counts']>> = [];
+  let oldest: number | undefined;
+  return {
+    async counts() {
+      counts = await whileThere(jobs.counts, counts);
+      return counts;
+    },
+    async oldestFailure() {
+      oldest = await whileThere(jobs.oldestFailure, oldest);
+      return oldest;
+    },
+  };
+}
