@@ -6,18 +6,17 @@
  *   claim ................. shared; nothing runs meanwhile. Two replicas would do the same work
  *   a run under way ....... goes on. Its end waits until it can be kept; then it counts unless another replica has taken over
  *   lists, cancel ......... FACTS_UNAVAILABLE
- *
- * A job that waits in the index has a number from `firstLocal` on, so that the numbers of two stores are not mixed up.
  */
 import { EntrepotError } from '../../errors.ts';
-import type { Job, JobId, JobState } from '../../jobs/job.ts';
+import type { JobId, JobState } from '../../jobs/job.ts';
 import type { JobInbox } from '../../jobs/job-inbox.ts';
-import type { JobFilter, JobStore } from '../../jobs/job-store.ts';
+import type { JobStore } from '../../jobs/job-store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { RareLog } from '../rare-log.ts';
 import { createJobMover } from './job-mover.ts';
 import { createPatience } from './patience.ts';
 import { Unavailable } from './unavailable.ts';
+import { createWaitingJobs, firstLocal, numberOf, waitingJob } from './waiting-jobs.ts';
 
 export interface SharedJobs {
   readonly jobs: JobStore;
@@ -41,7 +40,6 @@ export interface SharedJobsDeps {
   readonly log: RareLog;
 }
 
-const firstLocal = 2 ** 40;
 /** ms that the sender of an event and a command wait for PostgreSQL: senders give up after a second or less. */
 const patienceOf = { event: 300, command: 3000 };
 
@@ -50,6 +48,7 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
   const listeners = new Set<() => void>();
   const mover = createJobMover({ local: local.jobs, shared: shared.inbox, clock, log });
   const patience = createPatience(clock);
+  const waitingJobs = createWaitingJobs(local.jobs);
   const unlisten = listen(() => {
     patience.tryAgain();
     mover.look();
@@ -63,7 +62,7 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
       if (id !== undefined) return id;
       const waiting = await local.jobs.add(job, now);
       mover.look();
-      return localId(waiting);
+      return numberOf(waiting);
     },
     claim: (...asked) => whileThere(() => shared.jobs.claim(...asked), undefined),
     // As long as nothing is known of it, the claim holds.
@@ -89,23 +88,19 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
     async find(id) {
       const place = await placeOf(id);
       const job = await forCommand(() => place.store.find(place.id));
-      return job && place.store === local.jobs ? waiting(job) : job;
+      return job && place.store === local.jobs ? waitingJob(job) : job;
     },
     last: (kind, key) => forCommand(() => shared.jobs.last(kind, key)),
     async list(filter) {
-      const here = await localPage(filter);
+      const here = await waitingJobs.page(filter);
       const limit = filter.limit - here.length;
       if (limit <= 0) return here;
       const before = Math.min(filter.before ?? firstLocal, firstLocal) as JobId;
       return [...here, ...(await forCommand(() => shared.jobs.list({ ...filter, before, limit })))];
     },
     async counts() {
-      const here = (await local.jobs.counts()).flatMap(({ state, ...count }) => {
-        const shown = shownState(state);
-        return shown ? [{ ...count, state: shown }] : [];
-      });
       const sums = new Map<string, { kind: string; state: JobState; jobs: number }>();
-      for (const one of [...here, ...(await counts())]) {
+      for (const one of [...(await waitingJobs.counts()), ...(await counts())]) {
         const key = `${one.state} ${one.kind}`;
         sums.set(key, { ...one, jobs: one.jobs + (sums.get(key)?.jobs ?? 0) });
       }
@@ -142,15 +137,6 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
     return moved ? { store: shared.jobs, id: moved.id } : { store: local.jobs, id: own };
   }
 
-  async function localPage({ states, kind, before, limit }: JobFilter): Promise<readonly Job[]> {
-    if (before !== undefined && before <= firstLocal) return [];
-    const wanted = localStates.filter((state) => !states || states.includes(shownState(state) ?? 'done'));
-    if (wanted.length === 0) return [];
-    const own = before === undefined ? undefined : ((before - firstLocal) as JobId);
-    const page = await local.jobs.list({ states: wanted, kind, limit, ...(own && { before: own }) });
-    return page.map(waiting);
-  }
-
   return {
     jobs,
     inbox: {
@@ -173,25 +159,6 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
       await mover.stop();
     },
   };
-}
-
-/** What of the index is not over; what is done was moved. */
-const localStates = ['pending', 'running', 'failed'] as const satisfies readonly JobState[];
-
-function shownState(state: JobState): 'pending' | 'failed' | undefined {
-  if (state === 'failed') return state;
-  return state === 'pending' || state === 'running' ? 'pending' : undefined;
-}
-
-function waiting(job: Job): Job {
-  const state = shownState(job.state);
-  if (!state) return { ...job, id: localId(job.id) };
-  const reason = state === 'pending' ? 'it waits for PostgreSQL' : job.reason;
-  return { ...job, id: localId(job.id), state, reason, attempts: 0 };
-}
-
-function localId(id: JobId): JobId {
-  return (firstLocal + id) as JobId;
 }
 
 async function whileThere<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
