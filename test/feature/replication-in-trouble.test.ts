@@ -113,20 +113,21 @@ function troubled(primary: FakeRegistry, random: () => number): ReadonlySet<Seen
     return known;
   };
   const slow = rate(12 * MiB);
-  const trouble = (from: number, ...faults: readonly Fault[]) =>
-    primary.on({ when: (one) => draw(one) >= from && draw(one) < from + 0.04 }, ...faults);
-  trouble(0, status(500));
-  trouble(0.04, hangUp());
-  primary.on({ kind: 'blob', when: (one) => draw(one) >= 0.08 && draw(one) < 0.1 }, slow, cutAfter(MiB));
-  primary.on({ when: (one) => draw(one) >= 0.08 && draw(one) < 0.12 }, slow, endShort(150));
-  trouble(0.12, rateLimited(1));
+  const trouble = (from: number, to: number, ...faults: readonly Fault[]) =>
+    primary.on({ when: (one) => draw(one) >= from && draw(one) < to }, ...faults);
+  trouble(0, 0.07, status(500));
+  trouble(0.07, 0.11, hangUp());
+  primary.on({ kind: 'blob', when: (one) => draw(one) >= 0.11 && draw(one) < 0.13 }, slow, cutAfter(MiB));
+  trouble(0.11, 0.15, slow, endShort(150));
+  // Each stops all work for a second: more of them would only make the test longer.
+  trouble(0.15, 0.16, rateLimited(1));
   const lie: Fault = {
     answer(answer, request) {
       lied.add(request);
       return answer;
     },
   };
-  trouble(0.16, corruptAt(0), corruptAt(100), lie);
+  trouble(0.16, 0.2, corruptAt(0), corruptAt(100), lie);
   primary.on({ kind: 'blob' }, slow);
   return lied;
 }
