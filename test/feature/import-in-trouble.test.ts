@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startApp } from '../support/app.ts';
@@ -24,6 +34,15 @@ const toml = '[upstream]\noffline = true\n';
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 const large = buildImage({ layers: [6_000_000, 7_000_000] });
 const [volume] = bundleVolumes([{ name, tag: '1', image: large }]);
+
+const small = buildImage({ seed: 'small', layers: [1000] });
+
+/** `entrepot-bundle.json` with its header, and what is behind it. */
+function firstEntry(tar: Buffer): Buffer {
+  const size = Number.parseInt(tar.subarray(124, 135).toString('latin1'), 8);
+  return tar.subarray(0, 512 + Math.ceil(size / 512) * 512);
+}
+const afterFirst = (tar: Buffer) => tar.subarray(firstEntry(tar).length);
 
 function configured(folder: string): void {
   writeFileSync(join(folder, 'registries.conf'), registries);
@@ -133,6 +152,55 @@ describe('an import beside a running server', () => {
     assert.equal(code, 1);
     assert.match(stderr, /entrepot: .*evil\.0001\.tar: "\.\.\/x" is no path within the archive/);
     assert.equal(await statusOf(site.url, large), 503);
+  });
+
+  it('of a folder ends with its error, not with that of the files that are left', async (t) => {
+    const site = await startApp(t, { registries, toml });
+    const layout = join(site.folder, 'layout');
+    mkdirSync(join(layout, 'blobs', 'sha256'), { recursive: true });
+    for (const { path, body = '' } of layoutEntries([large], contentsOf(large)))
+      writeFileSync(join(layout, path), body);
+    const [first] = readdirSync(join(layout, 'blobs', 'sha256')).toSorted();
+    writeFileSync(join(layout, 'blobs', 'sha256', first!), Buffer.alloc(5_000_000, 'x'));
+    const { code, stderr } = await runCommand(site, 'import', '--name', `${name}:1`, layout);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      new RegExp(`^entrepot: .*layout: blobs/sha256/${first} is damaged: its bytes have the digest`, 'm'),
+    );
+    assert.doesNotMatch(stderr, /^ +at /m);
+    symlinkSync('/etc/passwd', join(layout, 'blobs', 'sha256', 'link'));
+    const linked = await runCommand(site, 'import', '--name', `${name}:1`, layout);
+    assert.match(linked.stderr, /link: is a link or a device, which is never followed/);
+    assert.equal(await statusOf(site.url, large), 503);
+  });
+
+  it('takes volumes of two bundles at once, and neither for a volume of the other', async (t) => {
+    const site = await startApp(t, { registries, toml });
+    const cutAt = (digest: string) =>
+      digest === large.layers[0]!.digest ? [3_000_000, 3_000_000] : undefined;
+    const one = bundleVolumes([{ name, tag: '1', image: large }], { volumes: 2, cut: cutAt });
+    const two = bundleVolumes([{ name, tag: '2', image: large }], { volumes: 2, cut: cutAt });
+    const write = (file: string, bytes: Buffer) => writeArchive(join(site.folder, file), bytes);
+    // The second volume of the one beside the first volume of the other, under one name.
+    const mixed = [write('mixed.0001.tar', one[0]!), write('mixed.0002.tar', two[1]!)];
+    const { code, stdout } = await runCommand(
+      site,
+      'import',
+      ...mixed,
+      '--receipt',
+      join(site.folder, 'r.json'),
+    );
+    // The part that both have is the same content, so each bundle is whole by now.
+    assert.equal(code, 0, stdout);
+    assert.equal(await statusOf(site.url, large, '1'), 200);
+    assert.equal(await statusOf(site.url, large, '2'), 200);
+    // A volume whose entries are those of the other bundle is refused.
+    const [bundleOfOne, entriesOfOther] = [one[0]!, bundleVolumes([{ name, tag: '3', image: small }])[0]!];
+    const forged = Buffer.concat([firstEntry(bundleOfOne), afterFirst(entriesOfOther)]);
+    const refused = await runCommand(site, 'import', write('forged.0001.tar', forged));
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /is in this volume, and the bundle does not say so/);
   });
 
   it('costs less than 64 MiB of memory, however large a layer is', {
