@@ -205,7 +205,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const cache = shareStates(own, postgres, { clock, log, releases });
   const { admin } = cache;
   const hasher = releases.add(createHasher(), (thread) => thread.close());
-  const placing = createPlacing({ cache, hasher, clock, log, metrics }, buckets, data);
+  const placing = createPlacing({ cache, hasher, clock, log, metrics, settings, facts }, buckets);
   releases.add(placing, () => placing.stop());
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
@@ -256,7 +256,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const outboxDeps = { sinks, store: cache.outbox, routes, clock, log, metrics, instance: randomUUID() };
   const outbox = releases.add(createLiveOutbox(outboxDeps), ({ stop }) => stop());
   const { replicas } = syncs;
-  const adminDeps = { cache: admin, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens };
+  const served = { scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens };
+  const adminDeps = { cache: admin, buckets: placing, ...served };
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
   const exports = createLiveExports({ routes, cache, pull, warm, isListed, syncs: syncs.commands });
   const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };

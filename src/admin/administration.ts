@@ -8,6 +8,8 @@ import { readGlob, readPin, readReference } from '../config/named-images.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { parseTag } from '../oci/reference.ts';
+import type { Placement } from '../placement/placement.ts';
+import type { SweptBucket } from '../placement/sweep.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
 import type { EventCommands } from './event-commands.ts';
 import { createJobCommands, type JobCommands } from './job-commands.ts';
@@ -25,8 +27,8 @@ export interface Administration {
   usage(): Promise<Usage>;
   /** Credentials of programs. */
   readonly tokens: RobotTokens;
-  /** Makes index and content agree, and the cache fit its limits. */
-  gc(): Promise<CollectReport>;
+  /** Makes index and content agree, and the cache fit its limits; removes from buckets what no image needs, where that is allowed. */
+  gc(): Promise<GcReport>;
   /**
    * Takes a reference, without tag or digest the whole repository, or a glob. Pinned images stay unless `pinned` is set, hosted ones
    * unless `hosted` is. */
@@ -46,6 +48,11 @@ export interface Administration {
   readonly replicas: ReplicaCommands;
 }
 
+export interface GcReport extends CollectReport {
+  /** Of buckets with `sweep_after`. */
+  readonly buckets: readonly SweptBucket[];
+}
+
 export interface PinList {
   /** From entrepot.toml. */
   readonly configured: readonly string[];
@@ -55,6 +62,7 @@ export interface PinList {
 
 export interface AdministrationDeps {
   readonly cache: CacheAdmin;
+  readonly buckets: Pick<Placement, 'sweep' | 'usage'>;
   readonly scrubs: Pick<Scrubs, 'run'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   readonly jobs: Jobs;
@@ -69,7 +77,7 @@ export interface AdministrationDeps {
 
 /** Acts on the cache of this process. */
 export function createAdministration(deps: AdministrationDeps): Administration {
-  const { cache, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens } = deps;
+  const { cache, buckets, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -80,9 +88,9 @@ export function createAdministration(deps: AdministrationDeps): Administration {
 
   return {
     list: (match) => listImages(cache, readMatch(match)),
-    usage: () => measureUsage(cache, uploads.usage()),
+    usage: async () => measureUsage(cache, uploads.usage(), await buckets.usage()),
     tokens,
-    gc: cache.collect,
+    gc: async () => ({ ...(await cache.collect()), buckets: await buckets.sweep() }),
     purge: createPurgeImages({ cache }),
     pins: async () => pinList(),
     async pin(what) {

@@ -1,6 +1,7 @@
 /** Disk use of the cache: in all, and by registry, repository and quota. */
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import { hostOf } from '../oci/reference.ts';
+import type { BucketUsage } from '../placement/bucket-usage.ts';
 
 export interface Usage {
   /** Bytes of stored content. Content that several images share is counted once. */
@@ -19,6 +20,8 @@ export interface Usage {
   /** In these two, shared content counts for each registry and repository that has it. */
   readonly registries: readonly UsageOf[];
   readonly repositories: readonly UsageOf[];
+  /** Nearest first. */
+  readonly buckets: readonly BucketUsage[];
   readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
 }
 
@@ -35,7 +38,11 @@ export interface UsageOf {
 }
 
 /** Counts image by image, without holding up other work. */
-export async function measureUsage(cache: CacheAdmin, uploads: UploadsNow): Promise<Usage> {
+export async function measureUsage(
+  cache: CacheAdmin,
+  uploads: UploadsNow,
+  buckets: readonly BucketUsage[],
+): Promise<Usage> {
   const repositories: UsageOf[] = [];
   const registries = new Map<string, UsageOf>();
   for await (const { image, bytes, contents, tags } of cache.eachImage()) {
@@ -53,6 +60,7 @@ export async function measureUsage(cache: CacheAdmin, uploads: UploadsNow): Prom
   return {
     ...totals,
     uploads,
+    buckets,
     maxSize: maxSize ?? null,
     registries: [...registries.values()],
     repositories,

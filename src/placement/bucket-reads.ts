@@ -2,7 +2,7 @@
  * Reads from buckets, as `upstream/` asks them. What a reader finds out about a placement is noted: an object that is not there although
  * it should be, and one with wrong bytes, are repaired behind.
  */
-import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { Place, PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -34,7 +34,7 @@ export function createBucketReads(deps: BucketReadsDeps): Buckets {
   const byName = new Map(deps.buckets.map((bucket) => [bucket.name, bucket]));
 
   /** Asks one bucket. `work` gives undefined where the object is absent. */
-  async function ask<T>(
+  async function ask<T extends { readonly size: number }>(
     name: string,
     digest: Digest,
     { signal, sent, heard }: AttemptContext,
@@ -46,12 +46,21 @@ export function createBucketReads(deps: BucketReadsDeps): Buckets {
     try {
       const found = await work(bucket, contentKey(digest), signal);
       heard();
-      if (found !== undefined) return { kind: 'ok', value: found };
+      if (found !== undefined) {
+        void met(name, digest, found);
+        return { kind: 'ok', value: found };
+      }
     } catch (error) {
       return outcomeOf(error, signal);
     }
     void missing(name, digest);
     return absent;
+  }
+
+  /** Another replica has put it there. */
+  async function met(store: string, digest: Digest, { size }: { readonly size: number }): Promise<void> {
+    if (await knownOf(store, digest)) return;
+    await written({ digest, store }, () => placements.placed({ digest, store }, size, clock.now()));
   }
 
   /** The index said that it is there. */
@@ -73,14 +82,15 @@ export function createBucketReads(deps: BucketReadsDeps): Buckets {
     state: 'wanted' | 'doubted',
     size: number,
   ): Promise<void> {
+    await written({ digest, store }, () => placements.repair({ digest, store }, state, size, clock.now()));
+    wake(store);
+  }
+
+  async function written(place: Place, write: () => Promise<void>): Promise<void> {
     try {
-      await placements.repair({ digest, store }, state, size, clock.now());
-      wake(store);
+      await write();
     } catch (err) {
-      log.error(
-        { event: 'placement.indexUnwritable', err, digest, store },
-        'a placement could not be written',
-      );
+      log.error({ event: 'placement.indexUnwritable', err, ...place }, 'a placement could not be written');
     }
   }
 

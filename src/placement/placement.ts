@@ -18,11 +18,13 @@ import type { Log } from '../telemetry/log.ts';
 import type { Buckets } from '../upstream/buckets.ts';
 import { type Bucket, createBucket } from './bucket.ts';
 import { createBucketReads } from './bucket-reads.ts';
+import { type BucketUsage, usageOfBuckets } from './bucket-usage.ts';
 import { createPlaceContent } from './place-content.ts';
 import { createPutContent } from './put-content.ts';
 import { createQueue, type Queue } from './queue.ts';
 import { createSecure, type Secure } from './secure.ts';
 import { createStage } from './stage.ts';
+import { createSweep, type SweptBucket } from './sweep.ts';
 
 export interface PlacementDeps {
   readonly cache: {
@@ -34,6 +36,8 @@ export interface PlacementDeps {
   readonly hasher: Hasher;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Why what other replicas need cannot be known. */
+  readonly unsure: () => string | undefined;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** A try to place a content is over, and its bytes. */
   readonly tried: (store: string, result: 'stored' | 'present' | 'failed', bytes: number) => void;
@@ -49,6 +53,9 @@ export interface Placement {
   readonly buckets: readonly Bucket[];
   readonly reads: Buckets;
   readonly secure: Secure;
+  usage(): Promise<readonly BucketUsage[]>;
+  /** Removes what no image needs, as the configuration allows. */
+  sweep(): Promise<readonly SweptBucket[]>;
   /** Begins to do what the index says is to be done. */
   start(): void;
   /** Resolves when what was under way is over; the buckets are closed then. */
@@ -108,6 +115,8 @@ export function createPlacement(
       ...{ buckets, placements, clock, log },
       wake: (store) => queues.get(store)?.wake(),
     }),
+    usage: () => usageOfBuckets(buckets, placements),
+    sweep: createSweep({ buckets, placements, clock, stop, unsure: deps.unsure }),
     secure: createSecure({ buckets, placements, copies, put, clock }),
     start() {
       if (buckets.length === 0) return;

@@ -74,7 +74,7 @@ export function createPull(
       if (target.kind === 'manifest') await expireManifest(target);
       else await (target.kind === 'tags' ? tags.expire(target) : referrers.expire(target));
     },
-    recall: createRecall({ ...kept, headersBy }),
+    recall: createRecall({ ...kept, absences: createNegativeCache(deps.clock, 0), headersBy }),
     ensure: createEnsure({ cache: deps.cache, manifest, blobs }),
   };
 }

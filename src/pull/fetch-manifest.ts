@@ -2,7 +2,7 @@
 import type { Cache } from '../cache/cache.ts';
 import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Reference, Tag } from '../oci/reference.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Log } from '../telemetry/log.ts';
 import { endpointKey } from '../upstream/endpoint.ts';
 import type { Answer, FetchedManifest, Upstream } from '../upstream/upstream.ts';
@@ -31,7 +31,7 @@ export interface FetchManifest {
   /** From the endpoints, now. */
   fetch(image: string, reference: Reference, what: Digest | Tag): Pulling;
   /** What the image may serve, from buckets alone: its file had to make room. */
-  recall(image: string, reference: Reference, digest: Digest): Pulling;
+  recall(image: string, digest: Digest): Pulling;
   /** Takes an answer into the cache. One that cannot be kept is served all the same. */
   keep(image: string, reference: Reference, answer: FetchedAnswer): Pulling;
 }
@@ -104,8 +104,10 @@ export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
     return { found: true, value: kept ?? value, cache: isStale ? 'stale' : 'fetched', endpoint, trail };
   }
 
-  async function recall(image: string, { registry, repository }: Reference, digest: Digest): Pulling {
-    const reference = { registry, repository, digest };
+  async function recall(image: string, digest: Digest): Pulling {
+    const slash = image.indexOf('/');
+    const repository = image.slice(slash + 1) as Repository;
+    const reference = { registry: image.slice(0, slash), repository, digest };
     return flights.run(`${image}@${digest} in buckets`, async () => {
       const { linked } = await cache.find(image, digest);
       if (!linked) return { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };

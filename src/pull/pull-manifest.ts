@@ -52,17 +52,17 @@ export function createPullManifest(deps: PullManifestDeps): (target: ManifestTar
   }
 
   /** In the cache, or in a bucket since it had to make room. */
-  async function here(image: string, reference: Reference, digest: Digest) {
+  async function here(image: string, digest: Digest) {
     const cached = await cache.manifest(image, digest);
     if (cached) return cached;
-    const recalled = await fetchManifest.recall(image, reference, digest);
+    const recalled = await fetchManifest.recall(image, digest);
     return recalled.found ? recalled.value : undefined;
   }
 
   async function byTag(tag: Tag, { image: { name: image }, reference, ...asked }: ManifestTarget): Pulling {
     const { byPeer = false, revalidates = false } = asked;
     const known = await cache.tag(image, tag);
-    const cached = known && (await here(image, reference, known.digest));
+    const cached = known && (await here(image, known.digest));
     if (!known || !cached) {
       const pulled = await fetchManifest.once(image, reference, tag);
       // The stored manifest was damaged, and no endpoint has the tag any more.

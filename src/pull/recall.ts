@@ -13,6 +13,8 @@ import type { BlobContent, BlobHead, ManifestContent, Pull, Pulled } from './pul
 
 export interface Recall {
   manifest(target: ManifestTarget, digest: Digest): Promise<Pulled<ManifestContent>>;
+  /** From the cache, else from a bucket. */
+  here(image: string, digest: Digest): Promise<ManifestContent | undefined>;
   headBlob(target: BlobTarget): Promise<Pulled<BlobHead>>;
   blob(target: BlobTarget): Promise<Pulled<BlobContent>>;
   /** Of a digest. */
@@ -44,8 +46,8 @@ export function createRecall(
     return { source, described, size: described?.size, confirmed: undefined, isLinked: true };
   }
 
-  async function manifest({ image, reference }: ManifestTarget, digest: Digest) {
-    return orAbsent(await fetching.recall(image.name, reference, digest));
+  async function manifest({ image }: ManifestTarget, digest: Digest) {
+    return orAbsent(await fetching.recall(image.name, digest));
   }
 
   async function blob(target: BlobTarget): Promise<Pulled<BlobContent>> {
@@ -55,6 +57,12 @@ export function createRecall(
 
   return {
     manifest,
+    async here(image, digest) {
+      const cached = await cache.manifest(image, digest);
+      if (cached) return cached;
+      const recalled = await fetching.recall(image, digest);
+      return recalled.found ? recalled.value : undefined;
+    },
     async headBlob(target) {
       const { image, digest } = target;
       const { linked, described } = await cache.find(image.name, digest);

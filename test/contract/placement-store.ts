@@ -136,6 +136,17 @@ export function testPlacementStore(open: (t: TestContext) => Promise<OpenedPlace
       assert.equal(await placements.isPlaced(blob), true);
     });
 
+    it('tell whether a content is needed: the index knows it, or it was placed a moment ago', async (t) => {
+      const { placements, add } = await open(t);
+      await placements.storesAre(['eu']);
+      assert.equal(await placements.isNeeded(inEu, 0), false);
+      await placements.placed(inEu, 7, 6);
+      assert.equal(await placements.isNeeded(inEu, 5), true);
+      assert.equal(await placements.isNeeded(inEu, 6), false);
+      await add(blob, 7, 8);
+      assert.equal(await placements.isNeeded(inEu, 100), true);
+    });
+
     it('are counted by bucket and state, with their bytes', async (t) => {
       const { placements, add } = await open(t);
       await placements.storesAre(['eu']);

@@ -258,8 +258,12 @@ describe('what was pushed', () => {
   it('makes room once a bucket has it, and is served from there', async (t) => {
     const { app, eu, us } = await world(t, { toml: `${pushes}[cache]\nmax_size = "300KiB"\n` });
     const layers = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(100 * KiB));
+    // What is being uploaded makes no room.
     for (const [n, layer] of layers.entries())
-      assert.equal((await pushImage(app.url, layer, `images.local/app${n}`)).answer.status, 201);
+      await eventually('there is room', async () => {
+        const pushed = await pushImage(app.url, layer, `images.local/app${n}`).catch(() => undefined);
+        return pushed?.answer.status === 201;
+      });
     await eventually('room was made', () => storedBytes(app.data) <= 300 * KiB);
     const gone = layers.find((layer) => !existsSync(storedFile(app.data, sha256(layer) as Digest))) ?? '';
     const repository = `images.local/app${layers.indexOf(gone)}`;
@@ -304,7 +308,12 @@ describe('a bucket', () => {
     });
     const layers = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(100 * KiB));
     const all: Digest[] = [];
-    for (const layer of layers) all.push(...(await pushImage(first.app.url, layer)).digests);
+    for (const layer of layers) {
+      const { digests } = await eventually('there is room', () =>
+        pushImage(first.app.url, layer).catch(() => undefined),
+      );
+      all.push(...digests);
+    }
     await placed(first.eu, all);
     const us = createMemoryObjects('us');
     await first.again([first.eu, us]);
@@ -363,4 +372,76 @@ describe('a bucket', () => {
     await other.pull('team/app', image);
     assert.equal(first.registry.count({ kind: 'blob', method: 'GET' }), fetched);
   });
+});
+
+describe('entrepot gc', () => {
+  const sweeping = (bucket: MemoryObjects) => ({ ...configured(bucket), sweepAfter: 3_600_000 });
+  const hour = 3_600_000;
+
+  it('removes from a bucket what no image needs any more, and no foreign object', async (t) => {
+    const eu = createMemoryObjects('eu');
+    const us = createMemoryObjects('us');
+    const clock = createManualClock(Date.now());
+    const app = await startApp(
+      t,
+      { registries: '', toml: pushes.replace('[[push]]', '[[push]]\ndelete = true') },
+      { buckets: [sweeping(eu), configured(us)], clock },
+    );
+    const { client, digests } = await pushImage(app.url, 'a layer');
+    const [config, layer, manifest] = digests as [Digest, Digest, Digest];
+    const kept = await pushImage(app.url, 'kept', 'images.local/team/kept');
+    await placed(us, [...digests, ...kept.digests]);
+    for (const key of ['readme.txt', 'sha256/aa/nothing', `sha256/00/${'ab'.repeat(32)}`])
+      eu.objects.set(key, Buffer.from('foreign'));
+    for (const digest of [manifest, layer]) {
+      const path = digest === manifest ? `manifests/${digest}` : `blobs/${digest}`;
+      assert.equal((await client.send('DELETE', path)).status, 202);
+    }
+    const early = await app.app.administration.gc();
+    assert.deepEqual(early.buckets, [{ store: 'eu', removed: 0, bytes: 0, foreign: 3 }], 'too young');
+    await clock.advance(2 * hour);
+    const { buckets } = await app.app.administration.gc();
+    assert.deepEqual(
+      buckets.map(({ store, removed, foreign }) => ({ store, removed, foreign })),
+      [{ store: 'eu', removed: 2, foreign: 3 }],
+    );
+    assert.deepEqual(
+      [layer, manifest].map((digest) => has(eu, digest)),
+      [false, false],
+    );
+    assert.ok(
+      [config, ...kept.digests].every((digest) => has(eu, digest)),
+      'what is needed stays',
+    );
+    assert.ok(
+      digests.every((digest) => has(us, digest)),
+      'a bucket without sweep_after',
+    );
+  });
+
+  it('tells of a bucket that cannot be listed', async (t) => {
+    const eu = createMemoryObjects('eu');
+    const app = await startApp(t, { registries: '' }, { buckets: [sweeping(eu)] });
+    eu.fail('refused');
+    const { buckets } = await app.app.administration.gc();
+    assert.match(buckets[0]?.refused ?? '', /credentials have expired/);
+  });
+});
+
+it('entrepot usage tells what is in each bucket, and what waits', async (t) => {
+  const { app, eu, us } = await world(t, { toml: pushes });
+  us.fail('unreachable');
+  const { digests } = await pushImage(app.url, 'a layer');
+  await placed(eu, digests);
+  const { buckets } = await eventually('an upload has failed', async () => {
+    const usage = await app.app.administration.usage();
+    return usage.buckets[1]?.failing && usage.buckets[0]?.waiting.contents === 0 && usage;
+  });
+  assert.deepEqual(
+    buckets.map(({ store, placed: there, waiting }) => [store, there.contents, waiting.contents]),
+    [
+      ['eu', 3, 0],
+      ['us', 0, 3],
+    ],
+  );
 });

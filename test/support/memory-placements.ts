@@ -67,6 +67,10 @@ export function createMemoryPlacements(): MemoryPlacements {
         .filter((row) => row.digest === digest)
         .map(asPlacement),
     isPlaced: async (digest) => listed().some((row) => row.digest === digest && row.state === 'placed'),
+    async isNeeded(place, since) {
+      const placedAt = rows.get(keyOf(place))?.since ?? Number.NEGATIVE_INFINITY;
+      return contents.has(place.digest) || placedAt > since;
+    },
     async placed(place, size, now) {
       put({
         ...{ ...place, state: 'placed', size, since: now, due: undefined },

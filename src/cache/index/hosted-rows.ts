@@ -48,7 +48,7 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
   const unlisted = db.prepare<[number], { image: string; imageId: number; digest: Buffer }>(`
     SELECT n.name AS image, n.id AS imageId, c.digest
     FROM contents c CROSS JOIN links l ON l.content = c.id JOIN names n ON n.id = l.image
-    WHERE c.pinned = 2 AND c.used < ? AND c.size IS NOT NULL AND c.media_type IS NULL
+    WHERE c.pinned = 2 AND c.used < ? AND (c.size IS NOT NULL OR c.placed > 0) AND c.media_type IS NULL
       AND l.media_type IS NULL AND l.endpoint IN ${origins}
       AND NOT EXISTS (SELECT 1 FROM children r JOIN links p ON p.image = l.image AND p.content = r.parent WHERE r.child = c.id)
     LIMIT ${atOnce}`);
@@ -57,7 +57,7 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
     .prepare<[{ image: number }], number>(`
     SELECT EXISTS (
       SELECT 1 FROM links l JOIN contents c ON c.id = l.content
-      WHERE l.image = $image AND l.media_type IS NOT NULL AND c.size IS NULL)
+      WHERE l.image = $image AND l.media_type IS NOT NULL AND c.size IS NULL AND c.placed = 0)
     OR EXISTS (
       SELECT 1 FROM links l
       WHERE l.image = $image AND (SELECT count(*) FROM children WHERE parent = l.content) >= ${countedChildren})`)

@@ -125,7 +125,9 @@ function chosenBy(rows: IndexRows, { image, tag, digest, keep }: PurgeCommand): 
   const otherTags = rows.tags(image).filter((name) => name !== tag && digest === undefined);
   if (otherTags.some((name) => rows.tag(image, name)?.digest === named)) return new Set();
   const going = descendants(rows, [named]);
-  const isManifest = (other: Digest) => rows.content(other)?.mediaType !== undefined;
+  // One whose file is lost, or away in a bucket, has no type any more.
+  const isManifest = (other: Digest) =>
+    rows.content(other)?.mediaType !== undefined || rows.children(other).length > 0;
   const manifests = linked.filter((other) => !going.has(other) && isManifest(other));
   const staying = descendants(rows, manifests);
   return new Set(linked.filter((other) => going.has(other) && !staying.has(other)));

@@ -2,12 +2,13 @@
 import type { LoadOptions } from '../../config/load.ts';
 import { withAdministration } from '../administration.ts';
 import type { Result } from '../output/result.ts';
-import { formatBytes } from '../output/table.ts';
+import { counted, formatBytes } from '../output/table.ts';
 
 /** The text names what was found, in counts. */
 export async function gc(options: LoadOptions): Promise<Result> {
   const report = await withAdministration(options, (administration) => administration.gc());
-  const { added, dropped, removed, foreign, unreadable, forgotten, unlisted, bytes, bytesBefore } = report;
+  const { buckets, added, dropped, removed, foreign, unreadable, forgotten, unlisted, bytes, bytesBefore } =
+    report;
   const found = [
     [added, 'file without an index entry added', 'files without an index entry added'],
     [dropped, 'index entry without a file dropped', 'index entries without a file dropped'],
@@ -20,6 +21,11 @@ export async function gc(options: LoadOptions): Promise<Result> {
   const lines = found
     .filter(([count]) => count > 0)
     .map(([count, one, many]) => `${count} ${count === 1 ? one : many}\n`);
+  for (const { store, removed: gone, bytes: size, refused } of buckets) {
+    if (gone > 0)
+      lines.push(`${counted(gone, 'content')} of ${formatBytes(size)} removed from the bucket ${store}\n`);
+    if (refused !== undefined) lines.push(`the bucket ${store} was not looked through: ${refused}\n`);
+  }
   const freed = Math.max(0, bytesBefore - bytes);
   return {
     exitCode: 0,

@@ -23,6 +23,7 @@ function asText({
   registries,
   repositories,
   quotas,
+  buckets,
 }: Usage): string {
   const limit = maxSize === null ? 'no limit' : `${formatBytes(maxSize)}, ${share(bytes, maxSize)} used`;
   const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} in transfer`;
@@ -38,6 +39,7 @@ function asText({
     formatTable(columns('REGISTRY'), largestFirst(registries)),
     formatTable(columns('REPOSITORY'), largestFirst(repositories)),
     ...(quotas.length === 0 ? [] : [formatTable(quotaColumns, quotas)]),
+    ...(buckets.length === 0 ? [] : [formatTable(bucketColumns, buckets)]),
   ].join('\n');
 }
 
@@ -55,6 +57,14 @@ const quotaColumns: readonly Column<Usage['quotas'][number]>[] = [
   { head: 'SIZE', cell: ({ bytes }) => formatBytes(bytes), isNumber: true },
   { head: 'LIMIT', cell: ({ maxSize }) => formatBytes(maxSize), isNumber: true },
   { head: 'USED', cell: ({ bytes, maxSize }) => share(bytes, maxSize), isNumber: true },
+];
+
+const bucketColumns: readonly Column<Usage['buckets'][number]>[] = [
+  { head: 'BUCKET', cell: ({ store }) => store },
+  { head: 'SIZE', cell: ({ placed }) => formatBytes(placed.bytes), isNumber: true },
+  { head: 'CONTENTS', cell: ({ placed }) => String(placed.contents), isNumber: true },
+  { head: 'WAITING', cell: ({ waiting }) => String(waiting.contents), isNumber: true },
+  { head: 'STATE', cell: ({ failing }) => (failing ? 'uploads fail' : 'works') },
 ];
 
 function share(bytes: number, of: number): string {

@@ -60,7 +60,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
   const { pull, cache, content, recall } = deps;
   const ruleOf = createPushRules(rules);
   const modeOf = ({ name }: ImageName) => ruleOf(name)?.mode;
-  const referrers = createHostedReferrers({ cache, content });
+  const referrers = createHostedReferrers({ cache: { tag: cache.tag, manifest: recall.here }, content });
 
   async function hostedTag(image: string, tag: Tag) {
     const known = await cache.tag(image, tag);

@@ -11,6 +11,7 @@ export interface PlacementRows {
   fillPlacements(store: string, after: Digest | undefined, limit: number, now: number): Digest | undefined;
   placementsOf(digest: Digest): Placement[];
   isPlaced(digest: Digest): boolean;
+  isNeeded(place: Place, since: number): boolean;
   putPlacement(
     place: Place,
     row: Pick<Placement, 'state' | 'size' | 'since'> & {
@@ -47,6 +48,11 @@ export function createPlacementRows(db: Database): PlacementRows {
     `SELECT ${columns} FROM placements p JOIN stores s ON s.name = p.store WHERE p.digest = ?`,
   );
   const isPlaced = db.prepare<[Buffer], number>('SELECT placed > 0 FROM contents WHERE digest = ?').pluck();
+  const isNeeded = db
+    .prepare<[{ digest: Buffer; store: string; since: number }], number>(`
+    SELECT EXISTS (SELECT 1 FROM contents WHERE digest = $digest)
+      OR EXISTS (SELECT 1 FROM placements WHERE digest = $digest AND store = $store AND since > $since)`)
+    .pluck();
   const put = db.prepare<[Buffer, string, string, number, number, number | null, number]>(`
     INSERT INTO placements (digest, store, state, size, since, due, urgency) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, since = excluded.since, due = excluded.due,
@@ -87,6 +93,7 @@ export function createPlacementRows(db: Database): PlacementRows {
     },
     placementsOf: (digest) => of.all(digestKey(digest)).map(asPlacement),
     isPlaced: (digest) => isPlaced.get(digestKey(digest)) === 1,
+    isNeeded: ({ digest, store }, since) => isNeeded.get({ digest: digestKey(digest), store, since }) === 1,
     putPlacement({ digest, store }, { state, size, since, due: at, urgency }) {
       put.run(digestKey(digest), store, state, size, since, at ?? null, urgency);
     },

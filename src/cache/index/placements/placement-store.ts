@@ -57,6 +57,11 @@ export interface PlacementStore {
   of(digest: Digest): Promise<readonly Placement[]>;
   /** Whether a bucket of the configuration has it. */
   isPlaced(digest: Digest): Promise<boolean>;
+  /**
+   * Whether the index knows the content: it is stored, linked, or listed by a manifest. Also if it was placed there after `since` (epoch ms):
+   * the rest of its push may be on its way.
+   */
+  isNeeded(place: Place, since: number): Promise<boolean>;
   /** It is there. */
   placed(place: Place, size: number, now: number): Promise<void>;
   /** It is not there as it should be. Due at once. Does nothing where the bucket is not one of the configuration. */

@@ -13,6 +13,7 @@ export function createSqlitePlacements(rows: IndexRows): PlacementStore {
     fill: async (...asked) => rows.transaction(() => rows.fillPlacements(...asked)),
     of: async (digest) => rows.placementsOf(digest),
     isPlaced: async (digest) => rows.isPlaced(digest),
+    isNeeded: async (place, since) => rows.isNeeded(place, since),
     placed: async (place, size, now) =>
       rows.transaction(() =>
         rows.putPlacement(place, { state: 'placed', size, since: now, due: undefined, urgency: 0 }),
