@@ -3,7 +3,6 @@ import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/proxy-env.ts';
 import type { ReadBlocks } from '../lib/bytes/read-blocks.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createPermits } from '../lib/flow/permits.ts';
 import type { ViaChain } from '../lib/flow/via-chain.ts';
 import type { ConfiguredBucket } from '../placement/placement.ts';
 import { createHttpClient } from '../upstream/http/http-client.ts';
@@ -19,7 +18,7 @@ export interface OpenBucketsDeps {
   readonly version: string | undefined;
 }
 
-/** Bodies of uploads in memory at once, of all buckets. */
+/** Bodies of uploads in memory at once, of all buckets: 8 MiB each. */
 const uploadsInMemory = 8;
 
 /** Nearest first. Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
@@ -28,9 +27,12 @@ export async function openBuckets(
   deps: OpenBucketsDeps,
 ): Promise<readonly ConfiguredBucket[]> {
   if (server.stores.length === 0) return [];
-  const { openStore } = await import('../stores/open-store.ts');
+  const [{ openStore }, { createPartMemory }] = await Promise.all([
+    import('../stores/open-store.ts'),
+    import('../stores/part-memory.ts'),
+  ]);
   const { clock, blocks, memory, env, via, version } = deps;
-  const permits = createPermits(uploadsInMemory);
+  const parts = createPartMemory(uploadsInMemory, { clock });
   const userAgent = version === undefined ? 'entrepot' : `entrepot/${version}`;
   return server.stores.map((config) => {
     const { lookups } = memory;
@@ -38,6 +40,6 @@ export async function openBuckets(
       { clock, blocks, lookups, proxies, userAgent, via },
       { ...config, name: `[[store]] "${config.name}"` },
     );
-    return { ...config.placement, store: openStore(config, { transport, clock, env, permits }) };
+    return { ...config.placement, store: openStore(config, { transport, clock, env, memory: parts }) };
   });
 }

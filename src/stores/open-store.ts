@@ -3,13 +3,13 @@ import type { Environment } from '../config/proxy-env.ts';
 import type { AzureStoreConfig, S3StoreConfig, StoreConfig } from '../config/store-config.ts';
 import { azureCredentialSource, s3CredentialSource, storeRegion } from '../config/store-credentials.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Permits } from '../lib/flow/permits.ts';
 import type { AzureCredentials, AzureSecret } from './azure/azure-auth.ts';
 import { createAzureStore } from './azure/azure-store.ts';
 import { fetchWorkloadToken } from './azure/workload-identity.ts';
 import { type Credentials, fixedCredentials } from './credentials.ts';
 import { createExchanges, type Exchanges } from './exchange.ts';
 import type { ObjectStore } from './object-store.ts';
+import type { PartMemory } from './part-memory.ts';
 import { awsEndpoint, createAddressing } from './s3/addressing.ts';
 import { createCloudFront } from './s3/cloudfront.ts';
 import { createKeyFiles } from './s3/credentials/key-files.ts';
@@ -26,8 +26,7 @@ export interface OpenStoreDeps {
   readonly clock: Clock;
   /** Where credentials are looked for that entrepot.toml does not name. */
   readonly env: Environment;
-  /** Bodies of uploads in memory at once, of all stores. */
-  readonly permits: Permits;
+  readonly memory: PartMemory;
 }
 
 interface SourceDeps {
@@ -38,12 +37,12 @@ interface SourceDeps {
 
 /** Contacts no host, and reads no file: what is wrong with credentials is a StoreError of the first request. */
 export function openStore(config: StoreConfig, deps: OpenStoreDeps): ObjectStore {
-  const { transport, clock, env, permits } = deps;
+  const { transport, clock, env, memory } = deps;
   const { name, stallTimeout } = config;
   const exchanges = createExchanges({ transport, clock, name, stallTimeout });
   const secrets = createStoreSecrets({ clock, exchanges });
   const sources: SourceDeps = { exchanges, secrets, clock };
-  const parts = { exchanges, permits, clock, close: transport.close };
+  const parts = { exchanges, memory, clock, close: transport.close };
   if (config.kind === 'azure') {
     return createAzureStore({ ...parts, credentials: azureCredentials(config, env, sources) }, config);
   }

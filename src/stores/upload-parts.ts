@@ -2,6 +2,7 @@
  * How an object is cut into parts. Stores take 10,000 parts at most, each of 5 MiB at least (but for the last one); 8 MiB keeps the
  * requests few and the memory small. Objects of more than 70 GiB get larger parts.
  */
+import type { Hash } from 'node:crypto';
 import type { ByteRange } from '../lib/bytes/byte-range.ts';
 import type { Clock } from '../lib/clock.ts';
 import { pause } from '../lib/flow/pause.ts';
@@ -21,28 +22,31 @@ export function partsOf(size: number): readonly ByteRange[] {
   }));
 }
 
-/** The bytes of one part. Rejects with the error of the source, or if the source has fewer bytes than it says. */
+/**
+ * Fills `memory` with the bytes of the source from `start` on, and updates `hash` as they come, which takes less than a millisecond at a
+ * time. Rejects with the error of the source, or if the source has fewer bytes than it says.
+ */
 export async function readPart(
   source: ObjectSource,
   { start, end }: ByteRange,
-  signal?: AbortSignal,
-): Promise<Buffer<ArrayBuffer>> {
-  const bytes = Buffer.allocUnsafeSlow(end - start);
+  memory: Buffer<ArrayBuffer>,
+  { signal, hash }: { readonly signal?: AbortSignal | undefined; readonly hash?: Hash | undefined },
+): Promise<void> {
   const stream = source.stream(start, end);
   let filled = 0;
   try {
     for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
       signal?.throwIfAborted();
-      if (filled + chunk.length > bytes.length)
+      if (filled + chunk.length > memory.length)
         throw new Error('the content is longer than it was said to be');
-      bytes.set(chunk, filled);
+      memory.set(chunk, filled);
+      hash?.update(chunk);
       filled += chunk.length;
     }
   } finally {
     stream.close();
   }
-  if (filled < bytes.length) throw new Error('the content is shorter than it was said to be');
-  return bytes;
+  if (filled < memory.length) throw new Error('the content is shorter than it was said to be');
 }
 
 /** Milliseconds that a store may take to make an object of its parts: some copy them. */

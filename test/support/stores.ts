@@ -1,11 +1,11 @@
 /** Stores over the transport of the program: real sockets, DNS, proxies and TLS. */
 import type { Environment } from '../../src/config/proxy-env.ts';
 import type { AzureStoreConfig, S3StoreConfig, StoreConfig } from '../../src/config/store-config.ts';
-import { createReadBlocks } from '../../src/lib/bytes/read-blocks.ts';
+import { createReadBlocks, type ReadBlocks } from '../../src/lib/bytes/read-blocks.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
-import { createPermits } from '../../src/lib/flow/permits.ts';
 import type { ObjectStore } from '../../src/stores/object-store.ts';
 import { openStore } from '../../src/stores/open-store.ts';
+import { createPartMemory } from '../../src/stores/part-memory.ts';
 import { createHttpClient } from '../../src/upstream/http/http-client.ts';
 import { createLookups, type ResolveAll } from '../../src/upstream/http/lookups.ts';
 import type { FakeS3 } from './fake-s3.ts';
@@ -44,9 +44,12 @@ export function azureConfig(
 const toThisMachine: ResolveAll = (_name, _options, callback) =>
   callback(null, [{ address: '127.0.0.1', family: 4 }]);
 
+const usualBlocks = { size: 512 * 1024, sockets: 16, keep: 4, lend: 8 };
+
 export interface OpenStoreOptions {
   readonly env?: Environment;
   readonly clock?: Clock;
+  readonly blocks?: ReadBlocks;
   /** Every name is this machine. */
   readonly isAllHere?: boolean;
 }
@@ -55,12 +58,17 @@ export interface OpenStoreOptions {
 export function openTestStore(
   test: Cleanup,
   config: StoreConfig,
-  { env = {}, clock = systemClock, isAllHere = false }: OpenStoreOptions = {},
+  {
+    env = {},
+    clock = systemClock,
+    isAllHere = false,
+    blocks = createReadBlocks(usualBlocks),
+  }: OpenStoreOptions = {},
 ): ObjectStore {
   const transport = createHttpClient(
     {
       clock,
-      blocks: createReadBlocks({ size: 512 * 1024, sockets: 16, keep: 4, lend: 8 }),
+      blocks,
       lookups: createLookups({ clock, ...(isAllHere && { resolve: toThisMachine }) }),
       proxies: { http: undefined, https: undefined, no: undefined },
       userAgent: 'entrepot/test',
@@ -68,7 +76,7 @@ export function openTestStore(
     },
     { ...config, name: `[[store]] "${config.name}"` },
   );
-  const store = openStore(config, { transport, clock, env, permits: createPermits(8) });
+  const store = openStore(config, { transport, clock, env, memory: createPartMemory(8, { clock }) });
   test.after(() => store.close());
   return store;
 }

@@ -1,10 +1,10 @@
 /** An ObjectStore over Azure Blob Storage: block blobs in one container. */
 import { rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Permits } from '../../lib/flow/permits.ts';
 import type { Exchanges } from '../exchange.ts';
 import { bodyOf, infoOf } from '../object-answer.ts';
 import type { ObjectStore } from '../object-store.ts';
+import type { PartMemory } from '../part-memory.ts';
 import { createPut } from '../puts.ts';
 import { type AzureCredentials, readableUrl } from './azure-auth.ts';
 import { type AzureRefusal, createAzureClient } from './azure-client.ts';
@@ -13,7 +13,7 @@ import { azureUpload } from './azure-upload.ts';
 export interface AzureStoreDeps {
   readonly exchanges: Exchanges;
   readonly credentials: AzureCredentials;
-  readonly permits: Permits;
+  readonly memory: PartMemory;
   readonly clock: Clock;
   close(): Promise<void>;
 }

@@ -4,11 +4,12 @@
  *
  *   PUT ?comp=block&blockid=ID (each)    PUT ?comp=blocklist
  */
+import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { mapAtOnce } from '../../lib/flow/at-once.ts';
-import type { Permits } from '../../lib/flow/permits.ts';
 import { type Exchanges, headerOf } from '../exchange.ts';
 import type { ObjectSource } from '../object-store.ts';
+import type { PartMemory } from '../part-memory.ts';
 import type { PutOptions } from '../puts.ts';
 import { joinPatience, partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
 import type { AzureAnswer, AzureClient } from './azure-client.ts';
@@ -17,8 +18,7 @@ export interface AzureUploadDeps {
   readonly client: AzureClient;
   readonly exchanges: Exchanges;
   readonly clock: Clock;
-  /** Bodies in memory at once, of all uploads. */
-  readonly permits: Permits;
+  readonly memory: PartMemory;
 }
 
 /** Resolves with the answer to the request that makes the blob. Rejects StoreError, or the error of the source. */
@@ -26,29 +26,43 @@ export async function azureUpload(
   blob: string,
   source: ObjectSource,
   { headers, signal }: PutOptions,
-  { client, exchanges, clock, permits }: AzureUploadDeps,
+  { client, exchanges, clock, memory }: AzureUploadDeps,
 ): Promise<AzureAnswer> {
   const bulk = { signal, bulk: true };
 
-  async function putWhole(): Promise<AzureAnswer> {
-    const body = await readPart(source, { start: 0, end: source.size }, signal);
-    return client.ask(
-      { method: 'PUT', blob, body, headers: { ...headers, 'x-ms-blob-type': 'BlockBlob' } },
-      bulk,
+  const putWhole = () =>
+    memory.use(
+      source.size,
+      async (body) => {
+        await readPart(source, { start: 0, end: source.size }, body, { signal });
+        const request = {
+          method: 'PUT',
+          blob,
+          body,
+          headers: { ...headers, 'x-ms-blob-type': 'BlockBlob' },
+        } as const;
+        return client.ask(request, bulk);
+      },
+      signal,
     );
-  }
 
-  async function putInBlocks(): Promise<AzureAnswer> {
-    const ids = await mapAtOnce([...partsOf(source.size).entries()], partsAtOnce, ([index, range]) =>
-      permits.use(async () => {
-        const body = await readPart(source, range, signal);
+  const putBlock = (index: number, range: ByteRange) =>
+    memory.use(
+      range.end - range.start,
+      async (body) => {
+        await readPart(source, range, body, { signal });
         // All of one length, as the store wants it.
         const blockid = Buffer.from(String(index).padStart(6, '0')).toString('base64');
         const request = { method: 'PUT', blob, query: { comp: 'block', blockid }, body } as const;
         exchanges.drop(await sendPart(() => client.must(request, bulk), { clock, signal }));
         return blockid;
-      }, signal),
+      },
+      signal,
     );
+
+  async function putInBlocks(): Promise<AzureAnswer> {
+    const parts = [...partsOf(source.size).entries()];
+    const ids = await mapAtOnce(parts, partsAtOnce, ([index, range]) => putBlock(index, range));
     const list = ids.map((id) => `<Latest>${id}</Latest>`).join('');
     const body = Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${list}</BlockList>`);
     const request = {
@@ -62,7 +76,7 @@ export async function azureUpload(
     return client.ask(request, { signal });
   }
 
-  const answer = await (source.size > usualPart ? putInBlocks() : permits.use(putWhole, signal));
+  const answer = await (source.size > usualPart ? putInBlocks() : putWhole());
   if (!answer.ok) return answer;
   exchanges.drop(answer.response);
   if (headerOf(answer.response, 'etag') !== undefined) return answer;

@@ -1,11 +1,11 @@
 /** An ObjectStore over the S3 API: AWS, Ceph RGW, MinIO, NooBaa, HCP, Google Cloud Storage. It asks a server for the least it can. */
 import { rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Permits } from '../../lib/flow/permits.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Exchanges } from '../exchange.ts';
 import { bodyOf, infoOf } from '../object-answer.ts';
 import type { ObjectStore } from '../object-store.ts';
+import type { PartMemory } from '../part-memory.ts';
 import { createPut } from '../puts.ts';
 import { createAbsence } from './absence.ts';
 import type { Addressing } from './addressing.ts';
@@ -17,7 +17,7 @@ export interface S3StoreDeps {
   readonly exchanges: Exchanges;
   readonly credentials: Credentials<AccessKey>;
   readonly addressing: Addressing;
-  readonly permits: Permits;
+  readonly memory: PartMemory;
   readonly clock: Clock;
   /** Instead of the store's own: URLs of a content delivery network before the bucket. */
   readonly presign?: ((keyInBucket: string, seconds: number) => Promise<string>) | undefined;

@@ -5,13 +5,13 @@
  *
  *   POST ?uploads -> id    PUT ?partNumber=N&uploadId=id (each)    POST ?uploadId=id    or DELETE ?uploadId=id
  */
-import { hash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { mapAtOnce } from '../../lib/flow/at-once.ts';
-import type { Permits } from '../../lib/flow/permits.ts';
 import { type Exchanges, headerOf } from '../exchange.ts';
 import type { ObjectSource } from '../object-store.ts';
+import type { PartMemory } from '../part-memory.ts';
 import type { PutOptions } from '../puts.ts';
 import { joinPatience, partsAtOnce, partsOf, readPart, sendPart, usualPart } from '../upload-parts.ts';
 import type { S3Answer, S3Client } from './s3-client.ts';
@@ -20,8 +20,7 @@ export interface S3UploadDeps {
   readonly client: S3Client;
   readonly exchanges: Exchanges;
   readonly clock: Clock;
-  /** Bodies in memory at once, of all uploads. */
-  readonly permits: Permits;
+  readonly memory: PartMemory;
 }
 
 interface Upload {
@@ -36,8 +35,7 @@ export async function s3Upload(
   options: PutOptions,
   deps: S3UploadDeps,
 ): Promise<S3Answer> {
-  if (source.size <= usualPart)
-    return deps.permits.use(() => putWhole(key, source, options, deps), options.signal);
+  if (source.size <= usualPart) return putWhole(key, source, options, deps);
   const { client } = deps;
   const { signal } = options;
   const begun = await client.must({ method: 'POST', key, query: [['uploads', '']] }, { signal });
@@ -47,7 +45,7 @@ export async function s3Upload(
   try {
     const parts = [...partsOf(source.size).entries()];
     const etags = await mapAtOnce(parts, partsAtOnce, ([index, range]) =>
-      deps.permits.use(() => putPart(upload, index + 1, { source, range }, deps, signal), signal),
+      putPart(upload, index + 1, { source, range }, deps, signal),
     );
     const answer = await complete(upload, etags, options, deps);
     isComplete = answer.ok;
@@ -73,11 +71,19 @@ async function putWhole(
   key: string,
   source: ObjectSource,
   { headers, signal }: PutOptions,
-  { client, exchanges }: S3UploadDeps,
+  { client, exchanges, memory }: S3UploadDeps,
 ): Promise<S3Answer> {
-  const body = await readPart(source, { start: 0, end: source.size }, signal);
-  const sha256 = source.sha256 ?? (await hexOf(body));
-  const answer = await client.ask({ method: 'PUT', key, body, sha256, headers }, { signal, bulk: true });
+  const answer = await memory.use(
+    source.size,
+    async (body) => {
+      const hash = source.sha256 === undefined ? createHash('sha256') : undefined;
+      await readPart(source, { start: 0, end: source.size }, body, { signal, hash });
+      const sha256 = hash?.digest('hex') ?? source.sha256;
+      const request = { method: 'PUT', key, body, sha256, headers } as const;
+      return client.ask(request, { signal, bulk: true });
+    },
+    signal,
+  );
   if (!answer.ok) return answer;
   exchanges.drop(answer.response);
   if (headerOf(answer.response, 'etag') !== undefined) return answer;
@@ -89,16 +95,23 @@ async function putPart(
   { key, id }: Upload,
   number: number,
   { source, range }: { readonly source: ObjectSource; readonly range: ByteRange },
-  { client, exchanges, clock }: S3UploadDeps,
+  { client, exchanges, clock, memory }: S3UploadDeps,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const body = await readPart(source, range, signal);
   const query = [
     ['partNumber', String(number)],
     ['uploadId', id],
   ] as const;
-  const request = { method: 'PUT', key, query, body, sha256: await hexOf(body) } as const;
-  const response = await sendPart(() => client.must(request, { signal, bulk: true }), { clock, signal });
+  const response = await memory.use(
+    range.end - range.start,
+    async (body) => {
+      const hash = createHash('sha256');
+      await readPart(source, range, body, { signal, hash });
+      const request = { method: 'PUT', key, query, body, sha256: hash.digest('hex') } as const;
+      return sendPart(() => client.must(request, { signal, bulk: true }), { clock, signal });
+    },
+    signal,
+  );
   exchanges.drop(response);
   const etag = headerOf(response, 'etag');
   if (etag !== undefined) return etag;
@@ -129,11 +142,6 @@ async function complete(
   const answer = await client.ask(request, { signal });
   if (answer.ok) await client.readDocument(answer.response, 'CompleteMultipartUploadResult', signal);
   return answer;
-}
-
-/** In a thread of the pool: hashing a part takes some ms. */
-async function hexOf(bytes: Buffer<ArrayBuffer>): Promise<string> {
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('hex');
 }
 
 /** ETags are opaque, and often in quotes. */
