@@ -72,6 +72,31 @@ describe('a bundle of one volume', () => {
     assert.deepEqual(readdirSync(join(app.data, 'imports')), ['store-name'], 'nothing waits any more');
   });
 
+  it('is never evicted, however much is pulled, and with --cached it is', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const registries = `${insecureRegistry(registry.host)}\n${offline.registries}`;
+    const toml = '[cache]\nmax_size = "300KiB"\n';
+    const kept = buildImage({ seed: 'kept', layers: [100_000] });
+    for (const [flags, isKept] of [
+      [[], true],
+      [['--cached'], false],
+    ] as const) {
+      const app = await startApp(t, { registries, toml });
+      const [volume] = bundleVolumes([{ name, tag: '1', image: kept }]);
+      const { code } = await imported(app, ...flags, ...written(app.folder, [volume!]));
+      assert.equal(code, 0);
+      for (const seed of ['a', 'b', 'c', 'd']) {
+        const pulled = buildImage({ seed, layers: [90_000] });
+        registry.putImage('team/other', seed, pulled);
+        const done = await runCommand(app, 'pull', `${registry.host}/team/other:${seed}`);
+        assert.equal(done.code, 0, done.stderr);
+      }
+      const { status } = await get(`${app.url}/v2/${name}/blobs/${kept.layers[0]!.digest}`);
+      assert.equal(status === 200, isKept);
+    }
+  });
+
   it('is imported without a running server, too', async (t) => {
     const app = await startApp(t, offline);
     const image = buildImage({ layers: [70_000] });
@@ -406,6 +431,30 @@ describe('archives of other tools', () => {
     assert.equal(descriptor.mediaType, 'application/vnd.oci.image.layer.v1.tar');
     const blob = await get(`${app.url}/v2/${name}/blobs/${descriptor.digest}`);
     assert.ok(blob.body.equals(layer));
+  });
+
+  it('of docker from version 25 on, which are a layout beside a manifest.json, keep the digest and all tags', async (t) => {
+    const app = await startApp(t, offline);
+    const one = buildImage({ layers: [40_000, 2000] });
+    const tags = ['1', 'latest'];
+    const named = tags.map((tag) => ({
+      ...one,
+      annotations: { ...fullyNamed(`${name}:${tag}`), 'org.opencontainers.image.ref.name': tag },
+    }));
+    const [config, ...layers] = one.blobs.map(({ digest }) => `blobs/${digest.replace(':', '/')}`);
+    const docker = [
+      { Config: config, RepoTags: tags.map((tag) => `${name}:${tag}`), Layers: layers, LayerSources: {} },
+    ];
+    const entries = [
+      { path: 'blobs/', type: '5' },
+      { path: 'blobs/sha256/', type: '5' },
+      ...layoutEntries(named, contentsOf(one)),
+      { path: 'manifest.json', body: JSON.stringify(docker) },
+      { path: 'repositories', body: JSON.stringify({ [name]: { latest: 'x' } }) },
+    ];
+    const { code, json } = await imported(app, writeArchive(join(app.folder, 'saved.tar'), rawTar(entries)));
+    assert.deepEqual([code, json.archives[0].format, json.notes], [0, 'oci-layout', []]);
+    for (const tag of tags) assert.deepEqual(await manifestOf(app.url, tag), [200, one.digest]);
   });
 
   it('of oc-mirror need the name of their registry', async (t) => {
