@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { access } from './access.ts';
 import { accidents } from './accidents.ts';
+import { buckets } from './buckets.ts';
 import { bundles } from './bundle.ts';
 import { clusters } from './cluster.ts';
 import { cold } from './cold.ts';
@@ -42,6 +43,7 @@ const rows: readonly Row[] = [
   ...syncs,
   ...bundles,
   ...clusters,
+  ...buckets,
   ...scales,
   ...hits,
   ...memory,

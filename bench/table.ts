@@ -8,9 +8,10 @@ const short = {
   nginx: 'x nginx',
   skopeo: 'x skopeo',
   regsync: 'x regsync',
+  'aws-sdk': 'x aws-sdk',
 };
 /** Tools without a column: their figures are in the last one. */
-const others = ['skopeo', 'regsync'] as const;
+const others = ['skopeo', 'regsync', 'aws-sdk'] as const;
 const isText = (column: number) => column < 3 || column > 7;
 
 export function table(lines: readonly Line[]): string {
