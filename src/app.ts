@@ -269,7 +269,17 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
   const { isOffline } = routes;
-  const live = { pull, peers: pull.peers, push, route, events, isOffline, access: () => access.current };
+  const { redirects } = placing;
+  const live = {
+    redirects,
+    pull,
+    peers: pull.peers,
+    push,
+    route,
+    events,
+    isOffline,
+    access: () => access.current,
+  };
   const server = createServer(
     { ...live, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },

@@ -8,10 +8,11 @@
  *   all else                          the router's refusal
  */
 import type { ViaChain } from '../lib/flow/via-chain.ts';
+import type { Redirects } from '../placement/redirects.ts';
 import type { Pull } from '../pull/pull.ts';
 import type { Push } from '../push/push.ts';
 import type { Routed, Router } from '../routing/router.ts';
-import { referenceOf, type Target } from '../routing/target.ts';
+import { type BlobTarget, referenceOf, type Target } from '../routing/target.ts';
 import type { Admission } from './admission.ts';
 import { type Answer, jsonAnswer } from './answers/answer.ts';
 import { answerBlob, answerBlobHead } from './answers/blob-answer.ts';
@@ -29,19 +30,22 @@ export interface ReadHandlerDeps {
   readonly route: Router;
   /** Knows requests that this server has sent itself. */
   readonly via?: ViaChain | undefined;
+  /** Undefined where no client is sent to a bucket. */
+  readonly redirects?: Redirects | undefined;
   /** Unique text of URL-safe characters, for the boundary of a multipart answer. */
   readonly newId: () => string;
 }
 
 /** The handler throws nothing that is the client's fault; `answer` may reject with an EntrepotError. */
 export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
-  const { push, route, peers, via, newId } = deps;
+  const { push, route, peers, via, newId, redirects } = deps;
   const blobOptions = { newBoundary: () => `entrepot-${newId()}` };
 
   function answerTarget(
     routed: Extract<Routed, { ok: true }>,
     request: RegistryRequest,
     admission: Admission,
+    client: string,
   ): Promise<Answer> {
     const { name, namespace } = routed;
     const isPeer = admission.peer !== undefined;
@@ -66,7 +70,11 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
           range: headers.range,
           ifRange: typeof ifRange === 'string' ? ifRange : undefined,
         };
-        return answerBlob(pull, target, conditions, blobOptions);
+        const own = () => answerBlob(pull, target, conditions, blobOptions);
+        // What a client has already is no reason to send it elsewhere.
+        return redirects && !isPeer && ifNoneMatch === undefined
+          ? answerElsewhere(redirects, target, client, own)
+          : own();
       }
       case 'tags':
         return answerTags(pull, target, { rawPath, name, namespace });
@@ -75,7 +83,7 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     }
   }
 
-  return (request, admission) => {
+  return (request, admission, client) => {
     const { rawPath, rawQuery, headers } = request;
     if (rawPath === '/v2/' || rawPath === '/v2') {
       return { answer: admission.challenge() ?? jsonAnswer(200, {}) };
@@ -88,7 +96,7 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     if (refusal) return { target, namespace, answer: refusal };
     const { peer } = admission;
     const isAtWork = peer !== undefined && peers?.outranks(peer, referenceOf(target)) === true;
-    const work = () => answerTarget(routed, request, admission);
+    const work = () => answerTarget(routed, request, admission, client);
     const answer = via && headers.via !== undefined ? via.within(headers.via, work) : work();
     return { target, namespace, isAtWork, answer };
   };
@@ -97,4 +105,24 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
 /** A replica that follows an event asks so: what this server took for fresh may be what has changed (RFC 9111, section 5.2.1.4). */
 function wantsNow({ 'cache-control': control }: RegistryRequest['headers']): boolean {
   return control !== undefined && /(?:^|,)\s*no-cache\s*(?:,|$)/i.test(control);
+}
+
+/** 307 to a bucket, where the client may go there. */
+async function answerElsewhere(
+  redirects: Redirects,
+  { image, digest }: BlobTarget,
+  client: string,
+  own: () => Promise<Answer>,
+): Promise<Answer> {
+  const url = await redirects.urlFor(image.name, digest, client);
+  if (url === undefined) return own();
+  return {
+    status: 307,
+    headers: {
+      Location: url,
+      'Docker-Content-Digest': digest,
+      'Content-Length': 0,
+      'Cache-Control': 'no-store',
+    },
+  };
 }

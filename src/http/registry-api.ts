@@ -63,9 +63,10 @@ export function createRegistryApi(
     admission: Admission,
     incoming: IncomingMessage,
     outgoing: ServerResponse,
+    client: string,
   ): Handled {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (isRead && !isUploadRequest(request)) return read(request, admission);
+    if (isRead && !isUploadRequest(request)) return read(request, admission, client);
     return write(request, admission, { incoming, outgoing });
   }
 
@@ -87,7 +88,7 @@ export function createRegistryApi(
       const admitted = found instanceof Promise ? await found : found;
       if (admitted.ok) {
         principal = admitted.admission.principal;
-        handled = dispatch(request, admitted.admission, incoming, outgoing);
+        handled = dispatch(request, admitted.admission, incoming, outgoing, client);
         answer = await (handled.isAtWork ? whileAtWork(outgoing, handled.answer, clock) : handled.answer);
       } else {
         answer = admitted.answer;

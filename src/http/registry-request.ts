@@ -27,7 +27,7 @@ export interface Handled {
 }
 
 /** `admission`: the principal of the request, and what it may do. */
-export type RequestHandler = (request: RegistryRequest, admission: Admission) => Handled;
+export type RequestHandler = (request: RegistryRequest, admission: Admission, client: string) => Handled;
 
 /** Splits the URL at the question mark, and nothing else. */
 export function readRegistryRequest({ method = '', url = '', headers }: IncomingMessage): RegistryRequest {

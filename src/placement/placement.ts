@@ -5,6 +5,7 @@
  *   writes .... behind: a queue for each bucket (`queue.ts`, `place-content.ts`); pushes before their answer (`secure.ts`)
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Cache } from '../cache/cache.ts';
 import type { Copies } from '../cache/copies.ts';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
@@ -16,18 +17,21 @@ import type { Digest } from '../oci/digest.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Buckets } from '../upstream/buckets.ts';
+import { createAbandonedUploads } from './abandoned-uploads.ts';
 import { type Bucket, createBucket } from './bucket.ts';
 import { createBucketReads } from './bucket-reads.ts';
 import { type BucketUsage, usageOfBuckets } from './bucket-usage.ts';
 import { createPlaceContent } from './place-content.ts';
 import { createPutContent } from './put-content.ts';
 import { createQueue, type Queue } from './queue.ts';
+import { createRedirects, type Redirects } from './redirects.ts';
 import { createSecure, type Secure } from './secure.ts';
 import { createStage } from './stage.ts';
 import { createSweep, type SweptBucket } from './sweep.ts';
 
 export interface PlacementDeps {
   readonly cache: {
+    readonly find: Cache['find'];
     readonly placements: PlacementStore;
     readonly copies: Copies;
     readonly hosted: Pick<HostedContent, 'reserve' | 'writeFailed'>;
@@ -53,6 +57,8 @@ export interface Placement {
   readonly buckets: readonly Bucket[];
   readonly reads: Buckets;
   readonly secure: Secure;
+  /** Undefined where no client is redirected. */
+  readonly redirects: Redirects | undefined;
   usage(): Promise<readonly BucketUsage[]>;
   /** Removes what no image needs, as the configuration allows. */
   sweep(): Promise<readonly SweptBucket[]>;
@@ -95,6 +101,7 @@ export function createPlacement(
     for (const queue of queues.values()) queue.wake();
   }
 
+  const abandoned = createAbandonedUploads(buckets, { clock, log, stop });
   let filling: Promise<void> | undefined;
 
   /** What was stored before the bucket was configured, or before the index was lost, is wanted there too. */
@@ -115,11 +122,13 @@ export function createPlacement(
       ...{ buckets, placements, clock, log },
       wake: (store) => queues.get(store)?.wake(),
     }),
+    redirects: createRedirects({ buckets, placements, cache, clock, log }),
     usage: () => usageOfBuckets(buckets, placements),
     sweep: createSweep({ buckets, placements, clock, stop, unsure: deps.unsure }),
     secure: createSecure({ buckets, placements, copies, put, clock }),
     start() {
       if (buckets.length === 0) return;
+      abandoned.start();
       cache.whenStored(wakeAll);
       wakeAll();
       filling = fill().catch((err: unknown) =>
@@ -132,6 +141,7 @@ export function createPlacement(
     async stop() {
       stopping.abort();
       await filling;
+      await abandoned.stop();
       await Promise.all([...queues.values()].map((queue) => queue.stop()));
       await Promise.all(buckets.map(({ store }) => store.close()));
     },

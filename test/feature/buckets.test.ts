@@ -374,6 +374,45 @@ describe('a bucket', () => {
   });
 });
 
+describe('a redirect to a bucket', () => {
+  async function redirecting(t: TestContext, networks: readonly string[]) {
+    const eu = createMemoryObjects('eu');
+    const bucket = { ...configured(eu), redirect: { networks, seconds: 60 } };
+    const toml = `trusted_proxies = ["127.0.0.1"]\n${pushes}`;
+    const app = await startApp(t, { registries: '', toml }, { buckets: [bucket], clock: systemClock });
+    const { digests } = await pushImage(app.url, 'a layer');
+    const layer = digests[1] as Digest;
+    const from = (client: string, repository = 'images.local/team/app', method = 'GET') =>
+      get(`${app.url}/v2/${repository}/blobs/${layer}`, { method, headers: { 'x-forwarded-for': client } });
+    return { app, eu, layer, from };
+  }
+
+  it('is for GETs of blobs by clients of the networks that are named', async (t) => {
+    const { app, eu, layer, from } = await redirecting(t, ['10.0.0.0/8']);
+    const sent = await from('10.1.2.3');
+    assert.deepEqual([sent.status, sent.headers['docker-content-digest']], [307, layer]);
+    const location = String(sent.headers.location);
+    assert.equal((await eu.fetchUrl(location))?.toString(), 'a layer');
+    assert.equal((await from('192.0.2.1')).status, 200);
+    assert.equal((await from('10.1.2.3', undefined, 'HEAD')).status, 200);
+    assert.equal((await from('10.1.2.3', 'images.local/other')).status, 404, 'an image that is not linked');
+    const text = JSON.stringify(app.log);
+    assert.ok(!text.includes(location) && !text.includes('signature='), 'the URL is in no log line');
+  });
+
+  it('is given only for what the bucket has at this moment', async (t) => {
+    const { eu, layer, from } = await redirecting(t, ['10.0.0.0/8']);
+    eu.fail('unreachable');
+    assert.equal((await from('10.1.2.3')).status, 200);
+    eu.fail('silent');
+    assert.equal((await from('10.1.2.3')).status, 200);
+    eu.fail(undefined);
+    eu.objects.delete(contentKey(layer));
+    const answer = await from('10.1.2.3');
+    assert.deepEqual([answer.status, answer.body.toString()], [200, 'a layer']);
+  });
+});
+
 describe('entrepot gc', () => {
   const sweeping = (bucket: MemoryObjects) => ({ ...configured(bucket), sweepAfter: 3_600_000 });
   const hour = 3_600_000;
