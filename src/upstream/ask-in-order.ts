@@ -38,7 +38,7 @@ export interface QuestionOptions extends AskOptions {
   readonly maySpool?: boolean;
 }
 
-/** ms without a sign of life after which the next endpoint is asked beside a peer, or instead of one that gave some before. */
+/** ms without a sign of life, or more by its own past, after which the next endpoint is asked beside a peer, or instead of it. */
 const peerSilence = 1000;
 /** ms for what has come meanwhile to be read. */
 const socketReading = 50;
@@ -127,13 +127,19 @@ class Race<T> {
     candidate.timer?.cancel();
     candidate.expectedSince = clock.monotonic();
     const overdue = () => this.#overdue(candidate);
-    if (endpoint.role !== 'peer') candidate.timer = clock.after(health.hedgeDelay(endpoint.host), overdue);
+    const usual = health.hedgeDelay(endpoint.host);
+    if (endpoint.role !== 'peer') candidate.timer = clock.after(usual, overdue);
     // This process may have been busy itself: a sign of life that waits in a socket is read before the peer is given up.
     else {
-      candidate.timer = clock.after(peerSilence, () => {
+      candidate.timer = clock.after(Math.max(peerSilence, usual), () => {
         candidate.timer = clock.after(socketReading, overdue);
       });
     }
+  }
+
+  /** ms. Of a peer, the longest time between two signs of life: on a busy machine they are far apart. */
+  #silenceOf({ expectedSince, longestSilence }: Candidate): number {
+    return Math.max(longestSilence, this.#deps.clock.monotonic() - expectedSince);
   }
 
   #overdue(candidate: Candidate): void {
@@ -174,6 +180,7 @@ class Race<T> {
       ...(candidate.endpoint.role === 'peer' && {
         alive: () => {
           candidate.isAlive = true;
+          candidate.longestSilence = this.#silenceOf(candidate);
           if (!candidate.isHedged) this.#expect(candidate);
         },
         aged: (ms: number) => {
@@ -221,12 +228,12 @@ class Race<T> {
     outcome: Outcome<T>,
     remembered: ReturnType<typeof consequence>['remembered'],
   ): void {
-    const { health, clock } = this.#deps;
+    const { health } = this.#deps;
     const { endpoint } = candidate;
     if (remembered === 'failure' && outcome.kind !== 'ok') health.failed(endpoint, outcome.reason);
     else if (remembered === 'answer' && candidate.isHeard) {
       const isUsual = outcome.kind === 'ok' || outcome.kind === 'notFound';
-      health.answered(endpoint, isUsual ? clock.monotonic() - candidate.expectedSince : undefined);
+      health.answered(endpoint, isUsual ? this.#silenceOf(candidate) : undefined);
     } else if (candidate.isProbe) health.releaseProbe(endpoint);
   }
 

@@ -34,6 +34,8 @@ export interface Candidate {
   isHeard: boolean;
   /** A peer that has said that it is at work. */
   isAlive: boolean;
+  /** ms between two signs of life of a peer, at most. */
+  longestSilence: number;
   /** Milliseconds since a peer's own check of what it gives. */
   age: number;
   /** It is the one request that a half-open breaker lets through. */
@@ -69,6 +71,7 @@ export function candidatesOf(
     isSent: false,
     isHeard: false,
     isAlive: false,
+    longestSilence: 0,
     age: 0,
     isProbe: false,
     credentials: undefined,

@@ -514,6 +514,23 @@ describe('asking a peer', () => {
     assert.equal(found, true);
   });
 
+  it('gives a peer more time whose signs of life have come far apart', async () => {
+    const test = withPeer();
+    const first = test.run();
+    await test.clock.advance(900);
+    test.call('e1').context.alive?.();
+    await test.clock.advance(100);
+    await test.give('e1', ok());
+    await first;
+    assert.equal(test.health.list()[0]?.usualMs, 900);
+    test.known('e1', 1500);
+    const answer = test.run();
+    await test.clock.advance(1400);
+    assert.equal(test.started.includes('src'), false);
+    await test.give('e1', ok());
+    assert.equal(verdictOf(await answer), 'ok');
+  });
+
   it('takes its "not found" for that of all, even after another peer has failed', async () => {
     const test = setUp(['e1', 'e2', 'src'], [], ['e1', 'e2']);
     const answer = test.run();
