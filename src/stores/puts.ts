@@ -6,7 +6,7 @@
  *   412, 409 ........................................ there is one: `present` if its size is right, else it is replaced
  *   412, and a HEAD that finds none ................. `present`: the account may write, and not look
  *   NotImplemented, InvalidArgument ................. the store knows no such condition: from now on a HEAD asks before
- *   no answer to the last request ................... it may have worked: a HEAD tells
+ *   no answer to the last request ................... it may have worked, or was refused: a HEAD tells
  */
 import { type ObjectInfo, type ObjectSource, type ObjectStore, StoreError } from './object-store.ts';
 import { usualPart } from './upload-parts.ts';
@@ -50,8 +50,12 @@ export function createPut({ head, upload }: PutsDeps): ObjectStore['put'] {
     try {
       answer = await upload(key, source, { headers, signal });
     } catch (error) {
-      const isUnknown = error instanceof StoreError && error.kind === 'unreachable';
-      if (isUnknown && (await isThere(key, source, signal).catch(() => false))) return 'stored';
+      if (!(error instanceof StoreError) || error.kind !== 'unreachable') throw error;
+      const isStored = await isThere(key, source, signal).catch((told: unknown) => {
+        // A store that refuses may close the connection before it has read the body: then the HEAD says why.
+        throw told instanceof StoreError && told.kind === 'refused' ? told : error;
+      });
+      if (isStored) return 'stored';
       throw error;
     }
     if (answer.ok) return 'stored';

@@ -16,8 +16,13 @@ export interface S3RequestSeen {
   readonly body: Buffer;
 }
 
-/** What happens to a request in place of its answer. `hang`: nothing comes. `cut`: the body ends after so many bytes. */
-export type S3Mischief = BucketAnswer | 'hang' | { readonly cut: number } | { readonly stallAfter: number };
+/** What happens to a request in place of its answer. `hang`: nothing comes. `reset`: nor does the connection stay. `cut`: the body ends after so many bytes. */
+export type S3Mischief =
+  | BucketAnswer
+  | 'hang'
+  | 'reset'
+  | { readonly cut: number }
+  | { readonly stallAfter: number };
 
 export interface FakeS3 {
   readonly endpoint: string;
@@ -80,6 +85,7 @@ export async function startFakeS3({ tls }: { readonly tls?: TlsOptions } = {}): 
     };
     fake.seen.push(request);
     const mischief = fake.mischief(request);
+    if (mischief === 'reset') return void response.destroy();
     if (mischief === 'hang') return void held.add(response);
     if (mischief && 'status' in mischief) return send(response, mischief, request.method);
     const given = await answer(request);
