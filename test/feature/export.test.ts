@@ -384,6 +384,11 @@ describe('a destination', () => {
       'BUNDLE_UNWRITABLE',
       /there is no such folder: make it, or mount what belongs there/,
     );
+    await refused(
+      run({ images, to: dirname(to) }),
+      'USAGE',
+      /--to is a folder: say the name .*, such as .*\/site$/,
+    );
     for (const wrong of ['/', `${to}/`, `${to}\n`, `${dirname(to)}/-x`, 'relative'])
       await refused(run({ images, to: wrong }), 'USAGE', /--to must be/);
     assert.equal(registry.count({}), 0);

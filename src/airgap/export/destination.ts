@@ -35,6 +35,10 @@ export async function openDestination(to: string): Promise<Destination> {
     const message = `--to must be a path that ends with a name of letters, digits, ".", "_" and "-", not ${JSON.stringify(to.slice(0, 300))}`;
     throw new EntrepotError('USAGE', message);
   }
+  if ((await lstat(to).catch(() => undefined))?.isDirectory()) {
+    const message = `--to is a folder: say the name of the bundle in it, too, such as ${join(to, 'site')}`;
+    throw new EntrepotError('USAGE', message, { file: to });
+  }
   try {
     await access(folder, constants.W_OK | constants.X_OK);
     await readdir(folder);
