@@ -9,6 +9,7 @@
  *   stale, and only a check .. unavailable: it could not check
  *   any other, or no mark .... denied, or unreachable for a 5xx
  */
+import { EntrepotError } from '../../errors.ts';
 import { dropBody, readBody } from '../../lib/bytes/small-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { foreignWords } from '../../lib/foreign-words.ts';
@@ -69,16 +70,26 @@ export function createPeerClient({ sender, clock, headersFor }: PeerClientDeps):
       : { kind: 'unavailable', reason, trail };
   }
 
+  function proofFor(id: string, method: string, path: string): Outcome<Readonly<Record<string, string>>> {
+    try {
+      return { kind: 'ok', value: headersFor({ id }, method, path) };
+    } catch (error) {
+      if (!(error instanceof EntrepotError)) throw error;
+      return { kind: 'denied', reason: `not asked: ${error.located}` };
+    }
+  }
+
   return {
     async request(endpoint, request, context) {
       const { peer, host, namespaceProxy } = endpoint;
       const url = new URL(`${peer?.origin}${request.path}`);
       if (namespaceProxy !== undefined) url.searchParams.set('ns', namespaceProxy);
       const route = routeToPeer(peer ?? { origin: url.origin, name: host }, url);
-      const proof = headersFor({ id: host }, request.method, `${url.pathname}${url.search}`);
-      const headers = { ...request.headers, ...proof };
-      const options = { ...context, bulk: request.bulk };
-      const got = await sender.send(route, { method: request.method, headers }, options);
+      const { method } = request;
+      const proof = proofFor(host, method, `${url.pathname}${url.search}`);
+      if (proof.kind !== 'ok') return proof;
+      const headers = { ...request.headers, ...proof.value };
+      const got = await sender.send(route, { method, headers }, { ...context, bulk: request.bulk });
       if (!got.ok) return outcomeOfFault(got.fault, '');
       context.heard();
       const { response } = got;
@@ -91,7 +102,7 @@ export function createPeerClient({ sender, clock, headersFor }: PeerClientDeps):
         };
       }
       const isStale = single(response.headers['x-entrepot-cache']) === 'stale';
-      if (isStale && (request.method === 'HEAD' || status === 404)) {
+      if (isStale && (method === 'HEAD' || status === 404)) {
         dropBody(body, clock);
         return { kind: 'unavailable', reason: 'no endpoint could confirm it there' };
       }
