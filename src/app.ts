@@ -247,7 +247,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { isListed } = route;
   const { scrubs, backgroundScrub } = createScrubbing({ cache: admin, pull, isListed, clock, log, metrics });
   const warm = createWarmImage({ pull, cache: admin });
-  const tokens = createTokenAdmin({ clock, data, access, routes });
+  const tokens = createTokenAdmin({ clock, log, data, access, routes, postgres, releases });
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log, metrics });
   const kinds = [...syncs.kinds, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
   const jobsDeps = { cache, kinds, transfers, clock, log, metrics };

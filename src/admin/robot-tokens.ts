@@ -48,7 +48,7 @@ export interface RobotTokensDeps {
   readonly clock: Clock;
   /** The configuration in force. */
   readonly access: () => Pick<AccessConfig, 'anonymous' | 'rules' | 'htpasswd'>;
-  /** A token was made: clients may have to be asked for credentials from now on. */
+  /** A token was made or revoked: clients may have to be asked for credentials from now on. */
   readonly changed: () => Promise<void>;
 }
 
@@ -89,6 +89,7 @@ export function createRobotTokens({ robots, clock, access, changed }: RobotToken
         const known = `the tokens are ${names.join(', ') || 'none'}`;
         throw new EntrepotError('USAGE', `there is no token ${JSON.stringify(name)}: ${known}`);
       }
+      await changed();
       return listed(robot);
     },
   };

@@ -11,11 +11,15 @@ import type { SharedAccess } from '../access/create-access.ts';
 import type { LoginFailure } from '../access/identify.ts';
 import { createOpenAccess } from '../access/open-access.ts';
 import { createRobotTokens, type RobotTokens } from '../admin/robot-tokens.ts';
+import type { Postgres } from '../cache/shared/postgres/connection.ts';
+import { createPostgresTokens } from '../cache/shared/postgres/postgres-tokens.ts';
 import type { AccessConfig } from '../config/config.ts';
 import type { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Releases } from '../lib/flow/releases.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { LiveRoutes } from './live-routes.ts';
+import { createSharedTokens } from './shared-tokens.ts';
 
 export interface LiveAccess {
   /** In force now. A request reads it once. */
@@ -105,18 +109,29 @@ export async function createLiveAccess(deps: LiveAccessDeps, first: AccessConfig
   };
 }
 
+export interface TokenAdminDeps extends Pick<LiveAccessDeps, 'clock' | 'data' | 'routes' | 'log'> {
+  readonly access: LiveAccess;
+  /** Where replicas share their tokens. */
+  readonly postgres: Postgres | undefined;
+  readonly releases: Releases;
+}
+
 /** The commands on robot tokens. Their errors are for the command; `access` tells of those that requests meet. */
-export function createTokenAdmin({
-  clock,
-  data,
-  access,
-  routes,
-}: Pick<LiveAccessDeps, 'clock' | 'data' | 'routes'> & { readonly access: LiveAccess }): RobotTokens {
+export function createTokenAdmin(deps: TokenAdminDeps): RobotTokens {
+  const { clock, data, log, access, routes, postgres, releases } = deps;
+  const robots = createRobots({ clock, onProblem: () => {} }, join(data, accessFiles.robots));
+  const heard = access.robotsChanged;
+  const store = postgres && createPostgresTokens(postgres);
+  const shared = store && createSharedTokens({ store, robots, clock, log, heard });
+  releases.add(shared, (tokens) => tokens?.stop());
   return createRobotTokens({
-    robots: createRobots({ clock, onProblem: () => {} }, join(data, accessFiles.robots)),
+    robots,
     clock,
     access: () => routes.current.settings.access,
-    changed: access.robotsChanged,
+    async changed() {
+      await access.robotsChanged();
+      await shared?.tell();
+    },
   });
 }
 

@@ -42,6 +42,8 @@ function setUp({ compare = async (): Promise<boolean | 'busy'> => false } = {}) 
       list: () => [],
       create: () => assert.fail(),
       revoke: () => assert.fail(),
+      told: () => [],
+      hear: () => ({ isChanged: false, ignored: [] }),
     },
     bearerTokens,
     failedLogins: createFailedLogins({ clock }),

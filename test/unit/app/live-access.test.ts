@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { createLiveAccess, createTokenAdmin, type LiveAccess } from '../../../src/app/live-access.ts';
 import type { LiveRoutes } from '../../../src/app/live-routes.ts';
 import type { AccessConfig } from '../../../src/config/config.ts';
+import { createReleases } from '../../../src/lib/flow/releases.ts';
 import { basic, bearer, passwordLine } from '../../support/access.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -40,7 +41,11 @@ async function setUp(t: TestContext, change: Partial<AccessConfig> = {}) {
     config,
   );
   t.after(() => access.close());
-  const admin = createTokenAdmin({ clock, data, routes, access });
+  const admin = createTokenAdmin({
+    ...{ clock, log, data, routes, access },
+    postgres: undefined,
+    releases: createReleases(),
+  });
   return { access, admin, clock, folder, htpasswd, lines, counted, fetched };
 }
 

@@ -10,9 +10,10 @@ import type { Query, Statements } from './connection.ts';
 import { factTables } from './fact-tables.ts';
 import { jobTables } from './jobs/job-tables.ts';
 import type { Migration } from './migration.ts';
+import { tokenTables } from './postgres-tokens.ts';
 
 /** Append only. */
-export const migrations: readonly Migration[] = [jobTables, factTables];
+export const migrations: readonly Migration[] = [jobTables, factTables, tokenTables];
 
 /** Advisory locks, each with a number of its own: `pg_advisory_xact_lock(lockSpace, n)`. */
 export const lockSpace = 0x656e7472;

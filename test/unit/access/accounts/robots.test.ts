@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createCredentialPrints } from '../../../../src/access/accounts/credential-prints.ts';
-import { createRobots } from '../../../../src/access/accounts/robots.ts';
+import { createRobots, type Robots } from '../../../../src/access/accounts/robots.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 
@@ -100,4 +100,54 @@ describe('robot tokens', () => {
       assert.equal(readFileSync(file, 'utf8'), text, 'it is not written over');
     });
   }
+
+  it('come to the same in all replicas, and a revocation is final', (t) => {
+    const clock = createManualClock();
+    const [a, b] = [1, 2].map(() =>
+      createRobots(
+        { clock, onProblem: ({ message }) => assert.fail(message) },
+        join(tempFolder(t), 'r.json'),
+      ),
+    ) as [Robots, Robots];
+    const wanted = { match: ['**'], may: ['pull'] as const, expires: undefined };
+    const token = a.create({ name: 'ci', ...wanted });
+    const other = b.create({ name: 'ci', ...wanted });
+    const before = a.told();
+    assert.deepEqual(b.hear(before), { isChanged: true, ignored: [] });
+    assert.deepEqual(b.hear(before), { isChanged: false, ignored: [] });
+    a.hear(b.told());
+    for (const robots of [a, b])
+      assert.deepEqual([robots.verify(token)?.name, robots.verify(other)?.name], ['ci', 'ci']);
+    assert.equal(a.find('ci')?.id, b.find('ci')?.id);
+    assert.equal(b.revoke('ci'), true);
+    a.hear(b.told());
+    assert.deepEqual([a.verify(token), a.verify(other)], [undefined, undefined]);
+    assert.deepEqual(a.hear(before), { isChanged: false, ignored: [] }, 'it does not come back');
+    assert.deepEqual(a.list(), []);
+  });
+
+  it('take nothing from other replicas that is no robot', (t) => {
+    const robots = createRobots(
+      { clock: createManualClock(), onProblem: () => {} },
+      join(tempFolder(t), 'r.json'),
+    );
+    const hash = 'a'.repeat(64);
+    const row = { name: 'ci', match: ['**'], may: ['pull', 'fly'], hash, created: 1 };
+    const rows = [
+      { ...row, name: 'anonymous' },
+      { ...row, name: 'a b' },
+      { ...row, hash: 'b'.repeat(64) },
+      { ...row, match: '**' },
+      { ...row, expires: 'never' },
+      { ...row, match: ['x'.repeat(70_000)] },
+      [],
+    ].map((one) => ({ hash, robot: JSON.stringify(one), revoked: undefined }));
+    for (const one of [...rows, { hash, robot: '{', revoked: undefined }])
+      assert.deepEqual(robots.hear([one]), { isChanged: false, ignored: [hash.slice(0, 12)] });
+    robots.hear([{ hash, robot: JSON.stringify(row), revoked: undefined }]);
+    assert.deepEqual(
+      robots.list().map(({ name, may }) => [name, may]),
+      [['ci', ['pull']]],
+    );
+  });
 });

@@ -1,0 +1,94 @@
+/**
+ * Robot tokens of all replicas: each has them in its own file, and tells the others by PostgreSQL. A revocation is final, so the files
+ * of two replicas always come to the same, whatever either missed. While PostgreSQL is gone, a replica goes by its file.
+ */
+import type { Robots } from '../access/accounts/robots.ts';
+import type { TokenStore } from '../cache/shared/token-store.ts';
+import { Unavailable } from '../cache/shared/unavailable.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createBell } from '../lib/flow/bell.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface SharedTokens {
+  /** A command has changed the file. Resolves once the others can know, or after a second. */
+  tell(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SharedTokensDeps {
+  readonly store: TokenStore;
+  readonly robots: Pick<Robots, 'told' | 'hear'>;
+  readonly clock: Clock;
+  readonly log: Pick<Log, 'warn' | 'error'>;
+  /** The file was changed by what others told. */
+  readonly heard: () => Promise<void>;
+}
+
+/** ms. */
+const retryAfter = 5000;
+const tellWithin = 1000;
+
+/** Begins at once. */
+export function createSharedTokens({ store, robots, clock, log, heard }: SharedTokensDeps): SharedTokens {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const bell = createBell(clock);
+  const unlisten = store.changed(bell.ring);
+  const lastIgnored = new Set<string>();
+
+  async function exchange(): Promise<void> {
+    const rows = await store.all();
+    const { isChanged, ignored } = robots.hear(rows);
+    if (isChanged) await heard();
+    for (const hash of ignored) {
+      if (lastIgnored.has(hash)) continue;
+      lastIgnored.add(hash);
+      log.warn({ event: 'access.tokenIgnored', hash }, 'a row of the shared tokens is none: it is left out');
+    }
+    const known = new Map(rows.map((row) => [row.hash, row]));
+    const news = robots.told().filter(({ hash, revoked }) => {
+      const row = known.get(hash);
+      return !row || (revoked !== undefined && row.revoked === undefined);
+    });
+    await store.put(news);
+  }
+
+  async function keep(): Promise<void> {
+    while (!signal.aborted) {
+      let wait: number | undefined;
+      try {
+        await exchange();
+      } catch (err) {
+        wait = retryAfter;
+        if (!(err instanceof Unavailable))
+          log.error({ event: 'access.tokensNotShared', err }, 'robot tokens could not be shared');
+      }
+      await bell.wait(signal, wait);
+    }
+  }
+
+  const running = keep();
+  return {
+    async tell() {
+      const { promise: late, resolve } = Promise.withResolvers<'late'>();
+      const timer = clock.after(tellWithin, () => resolve('late'));
+      const told = exchange().then(
+        () => 'told' as const,
+        (err: unknown) => err,
+      );
+      const outcome = await Promise.race([told, late]);
+      timer.cancel();
+      if (outcome === 'told') return;
+      bell.ring();
+      log.warn(
+        { event: 'access.tokenWaits', reason: outcome instanceof Error ? outcome.message : outcome },
+        'a token was made or revoked here, and other replicas hear of it when PostgreSQL answers',
+      );
+    },
+    async stop() {
+      unlisten();
+      stopping.abort();
+      await running;
+    },
+  };
+}
