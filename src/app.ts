@@ -262,7 +262,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const exports = createLiveExports({ routes, cache, pull, warm, isListed, syncs: syncs.commands });
   const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };
   const imports = await openImports(importsDeps, join(data, 'imports'));
-  const backups = createAppBackups({ cache, clock, log, version, freeBytes: deps.freeBytes }, data);
+  const backups = createAppBackups({ cache, clock, log, version }, data);
   const commands = { ...syncs.commands, ...exports, ...imports, ...backups };
   const administration = { ...createAdministration(adminDeps), ...commands };
 

@@ -67,9 +67,7 @@ export function backupUnwritable(file: string, error: unknown): unknown {
   const code = systemCode(error);
   if (code === undefined || error instanceof EntrepotError) return error;
   const isPlace = ['ENOENT', 'EACCES', 'EROFS', 'EPERM', 'ENOTDIR'].includes(code);
-  const hint = isPlace
-    ? '; a running server writes the backup itself, where it may write'
-    : '; the backup that was there before is as it was';
+  const hint = isPlace ? '' : '; the backup that was there before is as it was';
   const why = isNoRoom(error) ? 'no room is left' : reasonOf(error);
   return new EntrepotError('BUNDLE_UNWRITABLE', `cannot be written: ${why}${hint}`, { file, cause: error });
 }

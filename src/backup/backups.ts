@@ -1,8 +1,8 @@
 /**
- * `entrepot backup`: the state of one moment, while the server goes on.
+ * `entrepot backup`: the state of one moment, while the server goes on. The process that holds the data folder takes the snapshot and gives
+ * out its bytes; the command writes them (docs/decisions/0043).
  *
- *   a snapshot of the index, its files held --> file-backup.ts     one tar: a draft, flushed, then renamed
- *                                           '-> folder-backup.ts   a folder that is brought up to date; its manifest is renamed last
+ *   a snapshot of the index, its files held --> BackupSource --> write-backup.ts: file-backup.ts, or folder-backup.ts
  *
  * Content that turns out to be damaged is lost from then on, for clients, too. The rest is then read for more of it, and a second
  * snapshot leaves all of it out.
@@ -14,32 +14,15 @@ import { join } from 'node:path';
 import type { CacheSnapshot, SnapshotScope, Snapshots } from '../cache/snapshots.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { freeOnDisk } from '../lib/disk-space.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { systemCode } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type BackupFile, type BackupManifest, indexPath } from './backup-manifest.ts';
-import { type BackupSource, isFolderBackup, overBlobs } from './backup-place.ts';
-import { writeFileBackup } from './file-backup.ts';
-import { writeFolderBackup } from './folder-backup.ts';
+import { type BackupSource, overBlobs } from './backup-place.ts';
 import { bytesStream, DamagedContent, fileStream, watchedStream } from './source-stream.ts';
 
-export interface BackupRequest {
-  /** Absolute. A folder that is there, or a path that ends with a slash: a folder; else a file. */
-  readonly to: string;
-  readonly scope: SnapshotScope;
-}
-
-export interface BackupProgress {
-  /** Bytes that are in the backup, and of all. */
-  readonly done: number;
-  readonly size: number;
-}
-
 export interface BackupReport extends BackupManifest {
-  readonly to: string;
-  readonly kind: 'file' | 'folder';
   /** Bytes that were written. A folder keeps what it has. */
   readonly written: number;
   /** Hosted contents that are lost here, and so are not in the backup. */
@@ -48,51 +31,45 @@ export interface BackupReport extends BackupManifest {
   readonly inBuckets: number;
 }
 
+/** Writes all of a backup, and gives the bytes that were written. May be called twice. */
+export type WriteBackup = (source: BackupSource) => Promise<number>;
+
 export interface BackupOptions {
-  readonly onProgress: (progress: BackupProgress) => void;
+  readonly write: WriteBackup;
   readonly signal: AbortSignal;
 }
 
 export interface Backups {
   /**
-   * Throws EntrepotError: USAGE for a wrong `to`, BUNDLE_UNWRITABLE where it cannot be written, or once `signal` is aborted. A backup that
-   * was at `to` is whole until the new one is.
+   * Rejects with what `write` rejects with, EntrepotError DATA_UNUSABLE if no snapshot can be taken, and BUNDLE_UNWRITABLE if content is
+   * damaged again and again.
    */
-  backup(request: BackupRequest, options: BackupOptions): Promise<BackupReport>;
+  backup(scope: SnapshotScope, options: BackupOptions): Promise<BackupReport>;
 }
 
 export interface BackupsDeps {
   readonly snapshots: Snapshots;
-  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  readonly clock: Pick<Clock, 'now'>;
   readonly log: Pick<Log, 'info'>;
   /** The data folder, and the small files in it that come along if they are there. */
   readonly data: string;
   readonly files: readonly string[];
   readonly version?: string | undefined;
-  readonly freeBytes?: ((folder: string) => number) | undefined;
 }
-
-/** ms between two words about the progress. */
-const progressEvery = 250;
 
 /** One backup at a time. */
 export function createBackups(deps: BackupsDeps): Backups {
   const running = new KeyedLock();
   return {
-    backup: (request, options) =>
+    backup: (scope, options) =>
       running.run('backup', async () => {
-        try {
-          const report = (await attempt(deps, request, options)) ?? (await attempt(deps, request, options));
-          if (!report) throw new EntrepotError('BUNDLE_UNWRITABLE', damagedAgain, { file: deps.data });
-          const { kind, to, contents, written } = report;
-          const lost = report.lost.length;
-          deps.log.info({ event: 'backup.done', kind, to, contents, written, lost }, 'a backup is done');
-          return report;
-        } catch (error) {
-          if (!options.signal.aborted) throw error;
-          const message = 'the backup was cancelled; one that was there before is as it was';
-          throw new EntrepotError('BUNDLE_UNWRITABLE', message, { file: request.to, cause: error });
-        }
+        options.signal.throwIfAborted();
+        const report = (await attempt(deps, scope, options)) ?? (await attempt(deps, scope, options));
+        if (!report) throw new EntrepotError('BUNDLE_UNWRITABLE', damagedAgain, { file: deps.data });
+        const { contents, written } = report;
+        const lost = report.lost.length;
+        deps.log.info({ event: 'backup.done', scope, contents, written, lost }, 'a backup is done');
+        return report;
       }),
   };
 }
@@ -102,28 +79,15 @@ const damagedAgain = 'content is damaged again and again while it is read: check
 /** Undefined if content turned out to be damaged: it counts as lost by now. */
 async function attempt(
   deps: BackupsDeps,
-  { to, scope }: BackupRequest,
-  { onProgress, signal }: BackupOptions,
+  scope: SnapshotScope,
+  { write, signal }: BackupOptions,
 ): Promise<BackupReport | undefined> {
-  const { clock, freeBytes = freeOnDisk } = deps;
-  const isFolder = isFolderBackup(to);
   const snapshot = await deps.snapshots.take(scope);
   try {
     const source = await sourceOf(deps, snapshot, scope);
-    const size = source.bytes;
-    let done = 0;
-    let toldAt = Number.NEGATIVE_INFINITY;
-    const onBytes = (bytes: number) => {
-      done += bytes;
-      if (clock.monotonic() - toldAt < progressEvery) return;
-      toldAt = clock.monotonic();
-      onProgress({ done: Math.min(done, size), size });
-    };
+    const { lost, inBuckets } = snapshot;
     try {
-      const write = isFolder ? writeFolderBackup : writeFileBackup;
-      const written = await write(to, source, { signal, onBytes, freeBytes });
-      const { lost, inBuckets } = snapshot;
-      return { ...source.manifest, to, kind: isFolder ? 'folder' : 'file', written, lost, inBuckets };
+      return { ...source.manifest, written: await write(source), lost, inBuckets };
     } catch (error) {
       if (!(error instanceof DamagedContent)) throw error;
       await readAll(source, signal);

@@ -36,16 +36,16 @@ export async function writeFolderBackup(
     for (const algorithm of digestAlgorithms)
       await mkdir(join(folder, 'blobs', algorithm), { mode: 0o700, recursive: true });
     let written = 0;
-    const missing: Digest[] = [];
+    const missing: (readonly [Digest, number])[] = [];
     await overBlobs(source, (digest, size) => {
       if (isThere(folder, digest, size)) return;
-      missing.push(digest);
+      missing.push([digest, size]);
       written += size;
     });
     checkBackupRoom(folder, written, freeBytes(folder));
     onBytes(source.bytes - written);
-    for (const digest of missing) {
-      await writeBlob(folder, digest, source, (bytes) => {
+    for (const [digest, size] of missing) {
+      await writeBlob(folder, { digest, size }, source, (bytes) => {
         signal.throwIfAborted();
         onBytes(bytes);
       });
@@ -78,7 +78,7 @@ function isThere(folder: string, digest: Digest, size: number): boolean {
 
 async function writeBlob(
   folder: string,
-  digest: Digest,
+  { digest, size }: { readonly digest: Digest; readonly size: number },
   source: BackupSource,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
@@ -86,10 +86,13 @@ async function writeBlob(
   const { stream, close } = await source.open(digest);
   try {
     await writeNew(`${path}${draft}`, async (write) => {
+      let left = size;
       for (let chunk = await stream.next(); chunk; chunk = await stream.next()) {
         await write(chunk);
+        left -= chunk.length;
         onBytes(chunk.length);
       }
+      if (left !== 0) throw new Error(`${digest} came with ${size - left} bytes, and ${size} were announced`);
     });
   } finally {
     stream.close();

@@ -10,11 +10,11 @@ import type { ListedReplica, ListedRepository } from '../admin/replica-commands.
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import type { ImportReport } from '../airgap/import/imports.ts';
 import type { Commands } from '../app/commands.ts';
-import type { BackupProgress, BackupReport } from '../backup/backups.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
 import { isBrokenConnection } from './broken-connection.ts';
+import { receiveBackup } from './receive-backup.ts';
 import { receiveExport } from './receive-export.ts';
 import { sendVolume } from './send-volume.ts';
 
@@ -94,8 +94,7 @@ export async function connectAdministration(socketPath: string): Promise<Command
     sync: (names, { onProgress, allowsDelete, ignoresWindow }) =>
       follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
     export: (request, options) => receiveExport(connection, request, options),
-    backup: (request, { onProgress, signal }) =>
-      follow<BackupProgress, BackupReport>('backup', request, onProgress, signal),
+    backup: (scope, options) => receiveBackup(connection, scope, options),
     async importVolume({ file, bytes }, { name, cached, signal }) {
       const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal).catch(
         (error: unknown) => {

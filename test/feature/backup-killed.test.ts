@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
 import { get } from '../support/http-client.ts';
-import { startProcess } from '../support/processes.ts';
+import { run, startProcess } from '../support/processes.ts';
 import { startProgramIn } from '../support/program-in-folder.ts';
 import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -103,6 +103,31 @@ for (const [kind, at] of [
     });
   });
 }
+
+describe('a backup beside a running server', () => {
+  it('is written by the command, in a folder that the server does not see', async (t) => {
+    const site = emptySite(t);
+    const program = await startProgramIn(t, site.folder);
+    await push(program.url, 'a');
+    const mounted = join(site.folder, 'mounted');
+    mkdirSync(mounted);
+    const script = 'mount -t tmpfs tmpfs "$0" && "$@" && exec tail -c 100000000 "$0/backup.tar" >"$0.tar"';
+    const args = argsOf(site, 'backup', '--to', join(mounted, 'backup.tar'));
+    const { code, stderr } = await run('unshare', [
+      '-m',
+      'sh',
+      '-c',
+      script,
+      mounted,
+      process.execPath,
+      ...args,
+    ]);
+    if (/unshare|mount: /.test(stderr)) return t.skip('needs the right to make namespaces and to mount');
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(readdirSync(mounted), []);
+    assert.equal((await runCommand(site, 'restore', '--verify', `${mounted}.tar`)).code, 0);
+  });
+});
 
 describe('a restore that is killed', () => {
   it('leaves a folder that is as empty as before or complete, in which a server starts', async (t) => {

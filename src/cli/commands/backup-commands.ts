@@ -18,10 +18,7 @@ interface RestoreFlags {
 export function addBackupCommands(program: Command, { loadOptions, done }: CommandSeam): void {
   const add = commandsOf(program);
   add('backup', 'write tags, tokens and pushed content as they are now, while the server runs or not')
-    .requiredOption(
-      '--to <FILE|FOLDER>',
-      'a tar, or an existing folder that each backup brings up to date; the server writes it',
-    )
+    .requiredOption('--to <FILE|FOLDER>', 'a tar, or an existing folder that each backup brings up to date')
     .addOption(
       new Option('--content <WHICH>', 'hosted: what is pushed or imported; all: the cache, too; list: none')
         .choices(['hosted', 'all', 'list'])

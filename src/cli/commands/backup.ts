@@ -1,8 +1,10 @@
-/** `entrepot backup --to FILE|FOLDER`: the server, or the program that holds the data folder, writes the backup. */
+/** `entrepot backup --to FILE|FOLDER`: the process that holds the data folder makes the backup, and this command writes it. */
 import { resolve } from 'node:path';
 import type { BackupReport } from '../../backup/backups.ts';
+import { createWriteBackup } from '../../backup/write-backup.ts';
 import type { SnapshotScope } from '../../cache/snapshots.ts';
 import type { LoadOptions } from '../../config/load.ts';
+import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
 import { createProgressLine } from '../output/progress-line.ts';
 import type { Result } from '../output/result.ts';
@@ -17,24 +19,29 @@ export async function backup(
   const line = createProgressLine(process.stderr, { isShown: json === undefined });
   // A slash at the end says that it is a folder, and `resolve` takes it away.
   const path = `${resolve(options.cwd, to)}${to.endsWith('/') ? '/' : ''}`;
-  const request = { to: path, scope: content as SnapshotScope };
   try {
-    const report = await untilSignalled((signal) =>
-      withAdministration(options, (administration) =>
-        administration.backup(request, {
-          signal,
-          onProgress: ({ done, size }) => line.show(`${formatBytes(done)} of ${formatBytes(size)}`),
-        }),
-      ),
-    );
-    return resultOf(report);
+    return await untilSignalled(async (signal) => {
+      const onProgress = ({ done, size }: { readonly done: number; readonly size: number }) =>
+        line.show(`${formatBytes(done)} of ${formatBytes(size)}`);
+      const write = createWriteBackup(path, { signal, onProgress });
+      try {
+        const report = await withAdministration(options, (administration) =>
+          administration.backup(content as SnapshotScope, { signal, write }),
+        );
+        return resultOf(path, report);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        const message = 'the backup was cancelled; one that was there before is as it was';
+        throw new EntrepotError('BUNDLE_UNWRITABLE', message, { file: path, cause: error });
+      }
+    });
   } finally {
     line.clear();
   }
 }
 
-function resultOf(report: BackupReport): Result {
-  const { to, contents, bytes, written, lost, inBuckets, scope } = report;
+function resultOf(to: string, report: BackupReport): Result {
+  const { contents, bytes, written, lost, inBuckets, scope } = report;
   const what =
     scope === 'list' ? 'index and tokens, no content' : `${countedContent(contents)}, ${formatBytes(bytes)}`;
   const lines = [
@@ -47,5 +54,5 @@ function resultOf(report: BackupReport): Result {
       : [`lost here, so not in the backup: ${counted(lost.length, 'pushed or imported content')}\n`]),
     ...lost.map((digest) => `  ${digest}\n`),
   ];
-  return { exitCode: lost.length === 0 ? 0 : 3, json: report, text: lines.join('') };
+  return { exitCode: lost.length === 0 ? 0 : 3, json: { to, ...report }, text: lines.join('') };
 }

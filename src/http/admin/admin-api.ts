@@ -12,10 +12,10 @@ import type { Administration } from '../../admin/administration.ts';
 import type { Exports } from '../../airgap/export/export-request.ts';
 import type { Imports } from '../../airgap/import/imports.ts';
 import type { Backups } from '../../backup/backups.ts';
-import { type SnapshotScope, snapshotScopes } from '../../cache/snapshots.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { createBackupSessions } from './backup-sessions.ts';
 import { arrayAnswer, progressAnswer } from './command-answers.ts';
 import { type Arguments, amount, optional, text, texts } from './command-arguments.ts';
 import { createExportSessions } from './export-sessions.ts';
@@ -37,6 +37,7 @@ export function createAdminApi(
 ): Hono {
   const { errorBody, logFailed } = createFailures(log);
   const exportSessions = createExportSessions(administration, errorBody);
+  const backupSessions = createBackupSessions(administration, errorBody);
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     usage: () => administration.usage(),
     gc: () => administration.gc(),
@@ -62,6 +63,7 @@ export function createAdminApi(
     'token-list': () => administration.tokens.list(),
     'token-revoke': ({ name }) => administration.tokens.revoke(text(name)),
     'export-written': async (args) => exportSessions.written(args),
+    'backup-written': async (args) => backupSessions.written(args),
     'sync-plan': ({ names }) => administration.planSync(texts(names)),
     'jobs-show': ({ id }) => administration.jobs.show(amount(id)),
     'jobs-retry': ({ id, all }) =>
@@ -105,14 +107,9 @@ export function createAdminApi(
         errorBody,
       );
     },
-    backup({ to, scope }) {
-      const request = { to: text(to), scope: text(scope) as SnapshotScope };
-      if (!snapshotScopes.includes(request.scope)) throw new EntrepotError('USAGE', 'there is no such scope');
-      return progressAnswer(
-        (onProgress, signal) => administration.backup(request, { onProgress, signal }),
-        errorBody,
-      );
-    },
+    backup: backupSessions.begin,
+    'backup-list': backupSessions.list,
+    'backup-blob': backupSessions.blob,
     export: exportSessions.begin,
     'export-volume': exportSessions.volume,
     sync({ names, allowsDelete, ignoresWindow }) {
