@@ -1,4 +1,4 @@
-/** Uploads that a process began and never completed take room in a bucket: those that are a day old are given up, once a day. */
+/** Uploads that a process began and never completed take room in a bucket: those that are a day old are given up. */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -10,7 +10,9 @@ export interface AbandonedUploads {
   stop(): Promise<void>;
 }
 
+/** ms: of an upload that is given up, and between two looks. */
 const day = 24 * 3_600_000;
+const lookEvery = 4 * 3_600_000;
 
 /** Nothing happens before `start`. */
 export function createAbandonedUploads(
@@ -33,7 +35,7 @@ export function createAbandonedUploads(
           'unfinished uploads were given up',
         );
     } catch (error) {
-      // A bucket that is down has the next day; its own rules may do it as well.
+      // A bucket that is down has the next look; its own rules may do it as well.
       if (!stop.aborted)
         log.info(
           { event: 'placement.uploadsNotSeen', store: name, reason: reasonOf(error) },
@@ -45,7 +47,7 @@ export function createAbandonedUploads(
   function lookAtAll(): void {
     if (stop.aborted) return;
     looking = Promise.all(buckets.map(look));
-    timer = clock.after(day, lookAtAll);
+    timer = clock.after(lookEvery, lookAtAll);
   }
 
   return {

@@ -38,9 +38,9 @@ export function createPlacementRows(db: Database): PlacementRows {
   const stores = db.prepare<[], string>('SELECT name FROM stores').pluck();
   const dropStores = db.prepare<[]>('DELETE FROM stores');
   const addStore = db.prepare<[string]>('INSERT INTO stores (name) VALUES (?)');
-  const stored = db.prepare<[Buffer, number], { digest: Buffer; size: number }>(
-    'SELECT digest, size FROM contents WHERE digest > ? AND size IS NOT NULL ORDER BY digest LIMIT ?',
-  );
+  const here = db.prepare<[Buffer, number], { digest: Buffer; size: number }>(`
+    SELECT digest, coalesce(size, (SELECT max(size) FROM placements p WHERE p.digest = contents.digest), 0) AS size
+    FROM contents WHERE digest > ? AND (size IS NOT NULL OR placed > 0) ORDER BY digest LIMIT ?`);
   const want = db.prepare<[Buffer, string, number, number, number]>(`
     INSERT OR IGNORE INTO placements (digest, store, state, size, since, due, urgency)
     VALUES (?, ?, 'wanted', ?, ?, ?, ${urgencies.backfill})`);
@@ -86,7 +86,7 @@ export function createPlacementRows(db: Database): PlacementRows {
       db.exec(placedAnew);
     },
     fillPlacements(store, after, limit, now) {
-      const found = stored.all(after === undefined ? Buffer.of() : digestKey(after), limit);
+      const found = here.all(after === undefined ? Buffer.of() : digestKey(after), limit);
       for (const { digest, size } of found) want.run(digest, store, size, now, now);
       const last = found.at(-1);
       return last && keyDigest(last.digest);

@@ -51,7 +51,7 @@ export interface PlacementStore {
    * and count for nothing until their bucket comes back.
    */
   storesAre(names: readonly string[]): Promise<void>;
-  /** Looks at stored contents in the order of their digests, from after `after`, at most `limit`: wants them in `store`. Gives the last one. */
+  /** Looks at contents that are stored, or in a bucket, in the order of their digests, from after `after`, at most `limit`: wants them in `store`. Gives the last one. */
   fill(store: string, after: Digest | undefined, limit: number, now: number): Promise<Digest | undefined>;
   /** What is known of the content, in buckets of the configuration. */
   of(digest: Digest): Promise<readonly Placement[]>;

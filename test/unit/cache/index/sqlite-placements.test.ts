@@ -78,6 +78,18 @@ describe('eviction of what is in a bucket', () => {
     assert.equal(inventory.totals().bytes, 0);
   });
 
+  it('leaves what is in one bucket alone to be copied to another', async (t) => {
+    const { placements, place, evict } = await withImage(t);
+    await place('layer');
+    await place('manifest');
+    await evict('manifest', 'layer');
+    await placements.storesAre(['eu', 'us']);
+    await placements.fill('us', undefined, 10, 5);
+    const due = await placements.due('us', 5, 10);
+    assert.deepEqual(new Set(due.map(({ digest }) => digest)), new Set(['manifest', 'layer'].map(named)));
+    assert.deepEqual(new Set(due.map(({ size }) => size)), new Set([8, 5]), 'the sizes that the bucket has');
+  });
+
   it('comes to the image again when one of its files is back', async (t) => {
     const { inventory, place, roots, evict } = await withImage(t);
     await place('layer');
