@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { after, describe, it, type TestContext } from 'node:test';
 import { ranked } from '../../src/cluster/ownership.ts';
 import { shardOf } from '../../src/cluster/shards.ts';
 import type { Digest } from '../../src/oci/digest.ts';
@@ -19,7 +19,7 @@ import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
 import { mainFile, type RunningProcess, startProcess } from '../support/processes.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-import { hasPrograms } from './support/equipment.ts';
+import { hasNamespaces } from './support/equipment.ts';
 import { networkPrograms, type ReplicaNetwork, startReplicaNetwork } from './support/replica-network.ts';
 
 const MiB = 1024 * 1024;
@@ -35,7 +35,15 @@ interface Machine {
   restart(): Promise<void>;
 }
 
-let network: ReplicaNetwork | undefined;
+/** Of all tests. */
+let running: ReplicaNetwork | undefined;
+
+/** Undefined where the test is skipped. */
+function networkFor(t: TestContext): ReplicaNetwork | undefined {
+  if (!hasNamespaces(t, networkPrograms)) return undefined;
+  running ??= startReplicaNetwork(machines);
+  return running;
+}
 
 async function startMachines(t: TestContext, net: ReplicaNetwork) {
   const registry = await startRegistry(t, { address: net.here });
@@ -99,15 +107,11 @@ async function pull(machine: Machine, blob: Blob): Promise<void> {
 }
 
 describe('four machines of one cluster', () => {
-  before((t) => {
-    if (!hasPrograms(t as TestContext, networkPrograms)) return;
-    assert.equal(process.getuid?.(), 0, 'network namespaces need root');
-    network = startReplicaNetwork(machines);
-  });
-  after(() => network?.stop());
+  after(() => running?.stop());
 
   it('ask upstream once for a blob whose headers take three seconds', async (t) => {
-    if (!network) return t.skip();
+    const network = networkFor(t);
+    if (!network) return;
     const { registry, all } = await startMachines(t, network);
     registry.on({ kind: 'blob' }, latency(3000));
     const counts: number[] = [];
@@ -122,9 +126,10 @@ describe('four machines of one cluster', () => {
   });
 
   it('go on while two of them cannot reach each other, also in the middle of a body', async (t) => {
-    if (!network) return t.skip();
+    const network = networkFor(t);
+    if (!network) return;
     const { registry, all, byRank } = await startMachines(t, network);
-    t.after(() => network?.join());
+    t.after(() => network.join());
     const blob = generateBlob(8 * MiB, 'parted');
     registry.putBlob(blob);
     const [owner, follower] = byRank(blob.digest);
@@ -146,7 +151,8 @@ describe('four machines of one cluster', () => {
   });
 
   it('lose no byte when the owner is killed at 60 percent', async (t) => {
-    if (!network) return t.skip();
+    const network = networkFor(t);
+    if (!network) return;
     const { registry, byRank } = await startMachines(t, network);
     const blob = generateBlob(20 * MiB, 'killed');
     registry.putBlob(blob);
@@ -168,7 +174,8 @@ describe('four machines of one cluster', () => {
   });
 
   it('are restarted one after the other under load, and no pull fails', async (t) => {
-    if (!network) return t.skip();
+    const network = networkFor(t);
+    if (!network) return;
     const { registry, all } = await startMachines(t, network);
     // As a load balancer does it: a machine that says that it is not ready gets no new requests.
     const ready = new Set(all);

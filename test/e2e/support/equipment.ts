@@ -25,6 +25,11 @@ export function hasPrograms(t: TestContext, programs: readonly string[]): boolea
   return isClear(t, absence(programs));
 }
 
+/** The same, for a test that makes network namespaces. */
+export function hasNamespaces(t: TestContext, programs: readonly string[]): boolean {
+  return isClear(t, process.getuid?.() === 0 ? absence(programs) : 'network namespaces need root');
+}
+
 function absence(programs: readonly string[]): string | undefined {
   const absent = missing(programs);
   return absent.length === 0 ? undefined : `not installed: ${absent.join(', ')}`;
