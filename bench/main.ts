@@ -11,6 +11,7 @@ import { buckets } from './buckets.ts';
 import { bundles } from './bundle.ts';
 import { clusters } from './cluster.ts';
 import { cold } from './cold.ts';
+import { facts } from './facts.ts';
 import { hits } from './hits.ts';
 import { images } from './images.ts';
 import { isMet, type Line, ratio } from './measure.ts';
@@ -35,6 +36,7 @@ const rows: readonly Row[] = [
   ...warm,
   ...rates,
   ...access,
+  ...facts,
   ...ranges,
   ...accidents,
   ...mirrors,

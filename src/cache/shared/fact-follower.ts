@@ -21,7 +21,7 @@ export interface FollowerDeps {
 /** Facts that are read at once. */
 const atOnce = 500;
 /** Facts that are applied before other work has its turn. */
-const perTurn = 100;
+const perTurn = 200;
 
 /**
  * Reads the log to its end. False if it came to no end: it was stopped, or the index was replaced meanwhile. Rejects as log and index do.

@@ -20,7 +20,7 @@ import type { IndexRows } from '../index-rows.ts';
 import type { Unlinked } from '../inventory.ts';
 import { unlinkContent } from '../unlink-content.ts';
 import { linkOf, tagValue } from './fact-recorder.ts';
-import { hideValue, isLinkHidden, isTagHidden, revealValue } from './hidden-facts.ts';
+import { hideValue, revealValue } from './hidden-facts.ts';
 
 /** What changed for the parts of the cache that are above the index. */
 export interface AppliedFacts {
@@ -131,7 +131,7 @@ interface Target {
 
 function heardTag(target: Target, { image, key, value }: TagChange): void {
   const { rows } = target;
-  if (!isTagHidden(rows, image, key)) setTag(target, image, key, value);
+  if (!isHosted(rows.tag(image, key)?.endpoint ?? '')) setTag(target, image, key, value);
   else if (value) hideValue(rows, { kind: 'tag', image, key }, value);
 }
 
@@ -155,7 +155,8 @@ function setTag({ rows, now }: Target, image: string, tag: string, value: TagVal
 function heardLink(target: Target, { image, key, value }: LinkChange): void {
   const { rows } = target;
   const digest = key as Digest;
-  if (!isLinkHidden(rows, image, digest)) setLink(target, image, digest, value);
+  const before = rows.originOf(image, digest);
+  if (!isHosted(before ?? '')) setLink(target, image, digest, value, before);
   else if (value) hideValue(rows, { kind: 'link', image, key }, value);
 }
 
@@ -168,7 +169,7 @@ function hostedLink(target: Target, { image, key, value }: LinkChange): void {
     if (!value) return;
     hideValue(rows, name, before);
   }
-  setLink(target, image, digest, value ?? revealValue<LinkValue>(rows, name));
+  setLink(target, image, digest, value ?? revealValue<LinkValue>(rows, name), before?.origin);
 }
 
 function setLink(
@@ -176,8 +177,8 @@ function setLink(
   image: string,
   digest: Digest,
   value: LinkValue | undefined,
+  before: string | undefined,
 ): void {
-  const before = rows.originOf(image, digest);
   if (!value) {
     if (before !== undefined) sum.unlinked.push({ image, content: unlinkContent(rows, image, digest) });
     return;

@@ -5,6 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../../../oci/digest.ts';
 import type { Fact, LogState } from '../../shared/facts.ts';
+import { isHosted } from '../catalogue.ts';
 import type { IndexRows } from '../index-rows.ts';
 import { type AppliedFacts, applyFacts } from './apply-facts.ts';
 import {
@@ -15,7 +16,6 @@ import {
   roundOf,
   writePosition,
 } from './fact-position.ts';
-import { isLinkHidden, isTagHidden } from './hidden-facts.ts';
 import { createSettlement } from './settlement.ts';
 import type { Sharing } from './sharing.ts';
 
@@ -67,8 +67,8 @@ export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
   const settlement = createSettlement(rows, sharing);
 
   function isHidden({ kind, image, key }: Fact): boolean {
-    if (kind === 'tag') return isTagHidden(rows, image, key);
-    return kind === 'link' && isLinkHidden(rows, image, key as Digest);
+    if (kind === 'tag') return isHosted(rows.tag(image, key)?.endpoint ?? '');
+    return kind === 'link' && isHosted(rows.originOf(image, key as Digest) ?? '');
   }
 
   return {
@@ -82,6 +82,7 @@ export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
       }),
     async take(facts, from, { seq, now }) {
       for (const { stamp } of facts) sharing.clock.saw(stamp);
+      rows.rememberNames(namesIn(facts));
       return rows.transaction(() => {
         const known = readPosition(rows);
         if (known?.seq !== from.seq || known.round !== from.round) return undefined;
@@ -129,6 +130,17 @@ export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
     forget: async (before) => rows.forgetFacts(before, perSlice),
     compareAnew: () => forgetPosition(rows),
   };
+}
+
+/** Texts of which the index keeps each once. */
+function namesIn(facts: readonly Fact[]): Set<string> {
+  const names = new Set<string>();
+  for (const { image, origin, value } of facts) {
+    names.add(image).add(origin);
+    if (value && 'origin' in value) names.add(value.origin);
+    if (value && 'endpoint' in value) names.add(value.endpoint);
+  }
+  return names;
 }
 
 /** Where facts are not shared any more, what was known of them is wrong soon. Works in slices. */

@@ -34,6 +34,8 @@ export interface FactRows extends ToldRows {
   /** The oldest that wait, as a whole; at most `limit`, fewer where they are large. */
   waitingFacts(limit: number): Fact[];
   countWaitingFacts(): number;
+  /** Remembers the numbers of these names. Not within a transaction, in which nothing new is remembered. */
+  rememberNames(texts: Iterable<string>): void;
   /** Known facts in the order of their names, from after `after`, and the place of the last one. */
   factsFrom(after: FactPlace | undefined, limit: number): { facts: NamedFact[]; last: FactPlace | undefined };
   lastStamp(): number;
@@ -142,6 +144,9 @@ export function createFactRows(db: Database, names: Names): FactRows {
       return facts;
     },
     countWaitingFacts: () => count.get() ?? 0,
+    rememberNames(texts) {
+      for (const text of texts) names.find(text);
+    },
     factsFrom(after, limit) {
       const rows = from.all(...(after ?? [0, -1, '']), limit);
       const end = rows.at(-1);

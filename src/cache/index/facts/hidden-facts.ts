@@ -2,14 +2,11 @@
  * What an endpoint said of a name that is hosted: it does not count while the hosted fact is there. It is kept as a whole, so that
  * every replica comes to the same when the hosted one goes.
  */
-import type { Digest } from '../../../oci/digest.ts';
 import type { LinkValue, TagValue } from '../../shared/facts.ts';
-import { isHosted } from '../catalogue.ts';
 import type { IndexRows } from '../index-rows.ts';
 import type { FactName } from './fact-rows.ts';
 
 type Rows = Pick<IndexRows, 'knownFact' | 'putFact'>;
-type HiddenRows = Pick<IndexRows, 'knownFact' | 'tag' | 'originOf'>;
 
 /** `value` is what the rows say now, before a hosted fact takes its place. */
 export function hideValue(rows: Rows, name: FactName, value: TagValue | LinkValue): void {
@@ -24,16 +21,4 @@ export function revealValue<Value>(rows: Rows, name: FactName): Value | undefine
   if (!known || known.isGone || known.value === undefined) return undefined;
   if (!known.waits) rows.putFact(name, { ...known, value: undefined });
   return JSON.parse(known.value) as Value;
-}
-
-/** Whether the tag is hosted, so that what an endpoint says of it does not count. */
-export function isTagHidden(rows: HiddenRows, image: string, tag: string): boolean {
-  const known = rows.knownFact({ kind: 'hostedTag', image, key: tag });
-  return known ? !known.isGone : isHosted(rows.tag(image, tag)?.endpoint ?? '');
-}
-
-/** The same for a link. */
-export function isLinkHidden(rows: HiddenRows, image: string, digest: Digest): boolean {
-  const known = rows.knownFact({ kind: 'hostedLink', image, key: digest });
-  return known ? !known.isGone : isHosted(rows.originOf(image, digest) ?? '');
 }
