@@ -50,7 +50,7 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
       const row = known.get(hash);
       return !row || (revoked !== undefined && row.revoked === undefined);
     });
-    await store.put(news);
+    if (news.length > 0) await store.put(news);
   }
 
   async function keep(): Promise<void> {

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createPostgresInbox } from '../../src/cache/shared/postgres/jobs/postgres-inbox.ts';
 import { createPostgresJobs } from '../../src/cache/shared/postgres/jobs/postgres-jobs.ts';
+import { migrate, migrations } from '../../src/cache/shared/postgres/migrations.ts';
+import { createPostgresTokens } from '../../src/cache/shared/postgres/postgres-tokens.ts';
 import { testJobInbox } from '../contract/job-inbox.ts';
 import { testJobStore } from '../contract/job-store.ts';
+import { testTokenStore } from '../contract/token-store.ts';
 import { postgresDatabases } from '../support/postgres-database.ts';
 
 const database = postgresDatabases();
@@ -16,6 +19,11 @@ testJobStore(async (t) => {
 testJobInbox(async (t) => {
   const postgres = await database(t);
   return postgres && { inbox: createPostgresInbox(postgres), store: createPostgresJobs(postgres) };
+});
+
+testTokenStore(async (t) => {
+  const postgres = await database(t);
+  return postgres && createPostgresTokens(postgres);
 });
 
 describe('jobs in PostgreSQL', () => {
@@ -67,5 +75,17 @@ describe('jobs in PostgreSQL', () => {
     await store.settle({ id, owner: 'me' }, { outcome: { kind: 'failed', reason: 'a\0b' } }, 1);
     const found = await store.find(id);
     assert.deepEqual([found?.arguments, found?.reason], [{ text: 'a\0b\ud800' }, 'a\u{fffd}b']);
+  });
+
+  it('are shared by a version that knows more tables than the other', async (t) => {
+    const postgres = await database(t, migrations.slice(0, 1));
+    if (!postgres) return;
+    const older = createPostgresJobs(postgres);
+    const id = await older.add({ ...job, key: 'a' }, 1);
+    await migrate(postgres);
+    assert.deepEqual(await createPostgresTokens(postgres).all(), []);
+    assert.equal((await createPostgresJobs(postgres).claim(['sync'], 'newer', 1000, 1))?.id, id);
+    assert.equal(await older.beat({ id, owner: 'newer' }, 1000, undefined, 2), true);
+    await migrate(postgres, migrations.slice(0, 1));
   });
 });

@@ -1,13 +1,17 @@
-/** A database of its own for each test, with the tables of this version, in one PostgreSQL for all tests of a file. */
+/** A database of its own for each test, with the tables of this version or of `steps`, in one PostgreSQL for all tests of a file. */
 import { after, type TestContext } from 'node:test';
 import { createPostgres, type Postgres } from '../../src/cache/shared/postgres/connection.ts';
-import { migrate } from '../../src/cache/shared/postgres/migrations.ts';
+import type { Migration } from '../../src/cache/shared/postgres/migration.ts';
+import { migrate, migrations } from '../../src/cache/shared/postgres/migrations.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { eventually } from './eventually.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 
 /** To be called once in a file. The function that it gives skips the test where there is no PostgreSQL. */
-export function postgresDatabases(): (t: TestContext) => Promise<Postgres | undefined> {
+export function postgresDatabases(): (
+  t: TestContext,
+  steps?: readonly Migration[],
+) => Promise<Postgres | undefined> {
   const ends: (() => unknown)[] = [];
   let server: Promise<PostgresServer | undefined> | undefined;
   let count = 0;
@@ -15,7 +19,7 @@ export function postgresDatabases(): (t: TestContext) => Promise<Postgres | unde
     for (const end of ends.toReversed()) await end();
   });
 
-  return async (t) => {
+  return async (t, steps = migrations) => {
     server ??= startPostgres({
       after: (end: () => unknown) => void ends.push(end),
       skip: (why?: string) => t.skip(why),
@@ -31,7 +35,7 @@ export function postgresDatabases(): (t: TestContext) => Promise<Postgres | unde
       random: () => 0,
       readUrl: () => running.url.replace(/[^/]+$/, name),
       file: 'facts-url',
-      prepare: migrate,
+      prepare: (statements) => migrate(statements, steps),
     });
     t.after(() => postgres.close());
     await eventually('PostgreSQL is connected', () => postgres.state().server !== undefined);
