@@ -118,7 +118,9 @@ it('two servers that tell each other, one of which follows the other, come to re
 it('two servers that are mirrors of each other, and tell each other, come to rest after each change', async (t) => {
   const upstream = await startFakeRegistry();
   t.after(() => upstream.stop());
-  const toml = `${sender('cloudevents', 'corp.test')}[[sync]]\nname = "all"\nsource = "corp.test/team/app"\n`;
+  // Events alone bring the change: no tag grows old meanwhile.
+  const fresh = '[freshness]\ntag = "24h"\n';
+  const toml = `${fresh}${sender('cloudevents', 'corp.test')}[[sync]]\nname = "all"\nsource = "corp.test/team/app"\n`;
   const source = `[[registry]]\nprefix = "corp.test"\nlocation = "${upstream.host}"\ninsecure = true\n`;
   const mirror = ({ url }: RunningApp) =>
     `${source}[[registry.mirror]]\nlocation = "${new URL(url).host}/corp.test"\ninsecure = true\n`;
