@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { systemClock } from '../../src/lib/clock.ts';
+import { named } from '../contract/index-fixture.ts';
+import { eventually } from '../support/eventually.ts';
+import { type FactReplica, startReplica } from '../support/fact-replicas.ts';
+import { createMemoryFacts } from '../support/memory-facts.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const image = 'docker.io/library/alpine';
+const endpoint = 'm1.corp/library/alpine';
+const year = 365 * 24 * 60 * 60 * 1000;
+
+const confirm = ({ catalogue }: FactReplica, tag: string, content: string, now = Date.now()) =>
+  catalogue.setTag(image, tag, { digest: named(content), endpoint, checkedAt: now }, now);
+const push = ({ catalogue }: FactReplica, tag: string, content: string) =>
+  catalogue.link(
+    named(content),
+    { image, origin: 'push', mediaType: 'a/b', tags: [tag as never] },
+    Date.now(),
+  );
+const meaningOf = async ({ catalogue }: FactReplica, tag: string) =>
+  (await catalogue.tag(image, tag))?.digest;
+
+async function both(t: TestContext) {
+  const log = createMemoryFacts();
+  return { log, one: await startReplica(t, log), other: await startReplica(t, log) };
+}
+
+async function settled(...replicas: readonly FactReplica[]): Promise<void> {
+  for (let round = 0; round < 2; round += 1) for (const replica of replicas) await replica.settled();
+}
+
+describe('the exchange of facts', () => {
+  it('lets a machine whose clock is a year ahead win for no more than a minute', async (t) => {
+    let now = Date.UTC(2026, 0, 1);
+    const log = createMemoryFacts(() => now);
+    const wrong = await startReplica(t, log, { clock: { ...systemClock, now: () => now + year } });
+    const right = await startReplica(t, log, { clock: { ...systemClock, now: () => now } });
+    await confirm(wrong, 'latest', 'a', now + year);
+    await settled(wrong, right);
+    assert.equal(await meaningOf(right, 'latest'), named('a'));
+    assert.equal(
+      (await right.catalogue.tag(image, 'latest'))?.checkedAt,
+      now,
+      'it is revalidated in its time',
+    );
+    now += 61_000;
+    await confirm(right, 'latest', 'b', now);
+    await settled(wrong, right);
+    assert.equal(await meaningOf(wrong, 'latest'), named('b'));
+  });
+
+  it('keeps what was pushed, whatever an endpoint says of the tag later', async (t) => {
+    const { one, other } = await both(t);
+    await confirm(one, 'latest', 'a');
+    await settled(one, other);
+    await push(other, 'latest', 'b');
+    await confirm(one, 'latest', 'c');
+    await settled(one, other);
+    for (const replica of [one, other]) assert.equal(await meaningOf(replica, 'latest'), named('b'));
+    await other.catalogue.removeTag(image, 'latest');
+    await settled(one, other);
+    for (const replica of [one, other]) assert.equal(await meaningOf(replica, 'latest'), undefined);
+  });
+
+  it('tells what a replica said before the last stop, and reads what was said since', async (t) => {
+    const log = createMemoryFacts();
+    const path = join(tempFolder(t), 'index');
+    const first = await startReplica(t, log, { path });
+    await first.settled();
+    log.isReachable = false;
+    const cut = await startReplica(t, log.replica(), { path: join(tempFolder(t), 'index') });
+    await first.stop();
+    log.isReachable = true;
+    await confirm(cut, 'two', 'b');
+    const again = await startReplica(t, log, { path });
+    await settled(again, cut);
+    assert.equal(await meaningOf(again, 'two'), named('b'));
+  });
+
+  it('takes away what was deleted long ago, when a replica comes back that was off', async (t) => {
+    const log = createMemoryFacts();
+    const path = join(tempFolder(t), 'index');
+    const away = await startReplica(t, log, { path });
+    const here = await startReplica(t, log);
+    await push(here, 'v1', 'a');
+    await push(here, 'v2', 'b');
+    await settled(here, away);
+    await away.stop();
+    await here.inventory.unlink(image, named('a'));
+    await here.settled();
+    assert.ok((await log.forget({ gone: Number.MAX_SAFE_INTEGER, heard: 0 })) > 0);
+    const back = await startReplica(t, log, { path });
+    await back.exchange.known;
+    assert.deepEqual(await back.catalogue.tags(image), ['v2']);
+    assert.deepEqual(await back.catalogue.linkedBy(image), [named('b')]);
+    await settled(back, here);
+    assert.deepEqual(await here.catalogue.tags(image), ['v2'], 'and does not bring it back to others');
+  });
+
+  it('tells all again to a log that was restored from an old backup', async (t) => {
+    const { log, one, other } = await both(t);
+    await push(one, 'v1', 'a');
+    await confirm(other, 'latest', 'b');
+    await other.catalogue.pin('docker.io/**');
+    await settled(one, other);
+    const before = log.facts.map(({ kind, key }) => `${kind} ${key}`).toSorted();
+    log.restore([]);
+    await eventually('all is told again', () => log.facts.length === before.length, 60_000);
+    await settled(one, other);
+    const after = log.facts.map(({ kind, key }) => `${kind} ${key}`).toSorted();
+    assert.deepEqual(after, before);
+  });
+
+  it('goes on after a fact that the log does not take', async (t) => {
+    const log = createMemoryFacts();
+    const picky = {
+      ...log,
+      async append(facts: Parameters<typeof log.append>[0]) {
+        if (facts.some(({ key }) => key === 'bad')) throw new Error('no');
+        return log.append(facts);
+      },
+    };
+    const one = await startReplica(t, picky);
+    await one.exchange.known;
+    await confirm(one, 'bad', 'a');
+    await confirm(one, 'good', 'b');
+    await one.settled();
+    assert.deepEqual(
+      log.facts.map(({ key }) => key),
+      ['good'],
+    );
+    const refused = one.lines.filter(({ event }) => event === 'facts.refused');
+    assert.deepEqual(
+      refused.map(({ image: its, reason }) => [its, reason]),
+      [[image, 'no']],
+    );
+  });
+
+  it('sends nothing that was said again: a link, a list without a change', async (t) => {
+    const { log, one } = await both(t);
+    const link = { image, origin: endpoint };
+    const list = { bytes: Buffer.from('[]'), checkedAt: Date.now() };
+    await one.catalogue.link(named('a'), link, 1);
+    await one.catalogue.setList(image, 'tags', '', list);
+    await one.settled();
+    const places = log.facts.map(({ seq }) => seq);
+    await one.catalogue.link(named('a'), link, 2);
+    await one.catalogue.setList(image, 'tags', '', { ...list, checkedAt: list.checkedAt + 1000 });
+    await one.settled();
+    assert.deepEqual(
+      log.facts.map(({ seq }) => seq),
+      places,
+    );
+  });
+});
