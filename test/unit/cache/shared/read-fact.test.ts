@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { LoggedFact } from '../../../../src/cache/shared/facts.ts';
+import { largestList, readFact } from '../../../../src/cache/shared/read-fact.ts';
+
+const digest = `sha256:${'a'.repeat(64)}`;
+const image = 'docker.io/library/alpine';
+const tagged = { digest, endpoint: 'm1.corp/library/alpine', checkedAt: 5 };
+
+function row(changes: Partial<LoggedFact>): LoggedFact {
+  return { seq: 1, kind: 'tag', image, key: 'latest', value: tagged, stamp: 7, origin: 'one', ...changes };
+}
+
+describe('a fact of the log', () => {
+  for (const good of [
+    row({}),
+    row({ kind: 'hostedTag', value: { ...tagged, endpoint: 'push' } }),
+    row({ kind: 'link', key: digest, value: { origin: 'm1.corp/x', mediaType: 'a/b' } }),
+    row({ kind: 'hostedLink', key: digest, value: { origin: 'push', size: 0 } }),
+    row({ kind: 'list', key: 'tags ', value: { bytes: 'W10=', checkedAt: 1 } }),
+    row({ kind: 'list', key: `referrers ${digest}`, value: { bytes: '', checkedAt: 1 } }),
+    row({ kind: 'pin', image: '', key: 'docker.io/**', value: {} }),
+  ]) {
+    it(`is taken, there or gone: ${good.kind}`, () => {
+      const { seq: _, ...fact } = good;
+      assert.deepEqual(readFact(good), fact);
+      assert.deepEqual(readFact({ ...good, value: null }), { ...fact, value: undefined });
+    });
+  }
+
+  it('has what this version knows of, and no more', () => {
+    const more = row({ value: { ...tagged, more: '<script>' } });
+    assert.deepEqual(readFact(more)?.value, tagged);
+  });
+
+  const bad: readonly Partial<LoggedFact>[] = [
+    { kind: 'kind of the future' },
+    { image: 'docker.io/../etc' },
+    { image: 'alpine' },
+    { image: `docker.io/${'a'.repeat(300)}` },
+    { key: '../x' },
+    { key: 'a'.repeat(129) },
+    { stamp: -1 },
+    { stamp: 1.5 },
+    { stamp: Number.NaN },
+    { origin: '' },
+    { value: [] },
+    { value: 'text' },
+    { value: { ...tagged, digest: 'sha256:zz' } },
+    { value: { ...tagged, checkedAt: -1 } },
+    { value: { ...tagged, checkedAt: 2 ** 60 } },
+    { value: { ...tagged, endpoint: 'a\nb' } },
+    { kind: 'link', key: 'latest', value: { origin: 'm1.corp/x' } },
+    { kind: 'link', key: digest, value: { origin: 7 } },
+    { kind: 'hostedLink', key: digest, value: { origin: 'push', size: -1 } },
+    { kind: 'hostedLink', key: digest, value: { origin: 'push', mediaType: 'x'.repeat(300) } },
+    { kind: 'list', key: 'others x', value: { bytes: '', checkedAt: 1 } },
+    { kind: 'list', key: 'tags ', value: { bytes: '%', checkedAt: 1 } },
+    { kind: 'list', key: 'tags ', value: { bytes: 'A'.repeat(largestList * 2), checkedAt: 1 } },
+    { kind: 'pin', key: 'docker.io/**', value: {} },
+    { kind: 'pin', image: '', key: 'a\nb', value: {} },
+  ];
+  for (const changes of bad) {
+    it(`is left out: ${JSON.stringify(changes).slice(0, 90)}`, () => {
+      assert.equal(readFact(row(changes)), undefined);
+    });
+  }
+});
