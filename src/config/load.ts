@@ -27,6 +27,7 @@ import type { RegistriesConf } from './registries-conf/registries.ts';
 import { registriesPlaces } from './registries-conf/search.ts';
 import { readServerToml } from './server-toml.ts';
 import type { SettingInForce } from './settings.ts';
+import { storeWarnings } from './store-warnings.ts';
 
 /** All inputs of a configuration, besides the files. */
 export interface LoadOptions extends Surroundings {
@@ -138,6 +139,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...openAccessWarnings(server, source?.file),
       ...tinySizeWarnings(settings),
       ...cacheWarnings(settings),
+      ...storeWarnings(server, settings),
       ...diskWarnings(server, source?.file),
     ],
     errors: [...overrides.problems, ...errors],

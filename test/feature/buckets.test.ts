@@ -282,6 +282,30 @@ describe('what was pushed', () => {
     assert.equal(other.status, 404, 'another image');
   });
 
+  it('is no 404 over a registry that does not know it, while no bucket can tell', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const toml = pushes.replace('images.local/**', `${registry.host}/**`).replace('local"', 'overlay"');
+    const { app, eu, us } = await world(t, { toml, registry });
+    const repository = `${registry.host}/team/app`;
+    const { answer, digests } = await pushImage(app.url, 'a layer', repository);
+    assert.equal(answer.status, 201);
+    const layer = digests[1] as Digest;
+    for (const bucket of [eu, us]) {
+      await placed(bucket, digests);
+      bucket.fail('unreachable');
+    }
+    rmSync(storedFile(app.data, layer));
+    const url = `${app.url}/v2/${repository}/blobs/${layer}`;
+    assert.equal((await get(url)).status, 503);
+    for (const bucket of [eu, us]) bucket.fail(undefined);
+    const served = await eventually('a bucket is asked again', async () => {
+      const found = await get(url);
+      return found.status === 200 && found;
+    });
+    assert.equal(served.body.toString(), 'a layer');
+  });
+
   it('stays on the disk where no bucket has it', async (t) => {
     const { app, eu, us } = await world(t, { toml: `${pushes}durable = 0\n[cache]\nmax_size = "300KiB"\n` });
     for (const bucket of [eu, us]) bucket.fail('unreachable');

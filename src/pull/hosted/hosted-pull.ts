@@ -87,6 +87,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     return stored?.value.size;
   }
 
+  const orHosted = createOrHosted(content);
+
   return {
     expire: pull.expire,
 
@@ -108,7 +110,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
 
     async headBlob(target) {
       const { image, digest } = target;
-      if (modeOf(image) !== 'local') return pull.headBlob(target);
+      if (modeOf(image) !== 'local') return orHosted(target, await pull.headBlob(target), recall.headBlob);
       const stored = await openStoredBlob(cache, image.name, digest);
       if (!stored) return recall.headBlob(target);
       stored.value.close();
@@ -117,7 +119,7 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
 
     async blob(target) {
       const { image, digest } = target;
-      if (modeOf(image) !== 'local') return pull.blob(target);
+      if (modeOf(image) !== 'local') return orHosted(target, await pull.blob(target), recall.blob);
       // Not by way of `pull`, which asks endpoints when the file turns out to be damaged.
       return (await openStoredBlob(cache, image.name, digest)) ?? recall.blob(target);
     },
@@ -165,5 +167,20 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       const isKnown = hasOurs || (await content.isPushed(target.image.name, target.subject)) === true;
       return isKnown ? { found: true, value, cache: unconfirmed(theirs), trail: theirs.trail } : theirs;
     },
+  };
+}
+
+/** What endpoints do not know may be hosted: then buckets alone say whether it is there, and 404 would be a lie while they cannot. */
+function createOrHosted(content: Pick<HostedContent, 'isPushed'>) {
+  return async <T>(
+    target: BlobTarget,
+    pulled: Pulled<T>,
+    recalled: (target: BlobTarget) => Promise<Pulled<T>>,
+  ): Promise<Pulled<T>> => {
+    if (pulled.found || pulled.verdict.kind !== 'notFound') return pulled;
+    const isHosted = (await content.isPushed(target.image.name, target.digest)) === true;
+    if (!isHosted) return pulled;
+    const again = await recalled(target);
+    return again.found || again.verdict.kind !== 'notFound' ? again : pulled;
   };
 }
