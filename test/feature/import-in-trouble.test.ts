@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { startApp } from '../support/app.ts';
+import { type RunningApp, startApp } from '../support/app.ts';
 import { bundleVolumes, contentsOf, layoutEntries, rawEntry, writeArchive } from '../support/archives.ts';
 import { digestOf } from '../support/byte-source.ts';
 import { runCommand } from '../support/commands.ts';
@@ -80,6 +80,11 @@ async function statusOf(url: string, image: Image, reference = '1'): Promise<num
   return status;
 }
 
+/** `entrepot import`, with its receipt in the folder of the site. */
+function importTo(site: RunningApp, ...args: readonly string[]) {
+  return runCommand(site, 'import', '--receipt', join(site.folder, 'receipt.json'), ...args);
+}
+
 describe('an import beside a running server', () => {
   it('whose disk fills up midway says so, shows nothing, and goes on once there is room', async (t) => {
     const disk = smallDisk(t, 40);
@@ -91,8 +96,7 @@ describe('an import beside a running server', () => {
     const { bavail, bsize } = statfsSync(disk.path);
     writeFileSync(ballast, Buffer.alloc(bavail * bsize - 9_000_000));
     const archive = writeArchive(join(tempFolder(t), 'site.0001.tar'), volume!);
-    const receipt = ['--receipt', join(tempFolder(t), 'receipt.json')];
-    const full = await runCommand(site, 'import', archive, ...receipt);
+    const full = await importTo(site, archive);
     assert.equal(full.code, 1, full.stdout + full.stderr);
     assert.match(
       full.stderr,
@@ -104,7 +108,7 @@ describe('an import beside a running server', () => {
     assert.ok(kept.length > 0, 'what came before stays');
 
     rmSync(ballast);
-    assert.equal((await runCommand(site, 'import', archive, ...receipt)).code, 0);
+    assert.equal((await importTo(site, archive)).code, 0);
     assert.equal(await statusOf(site.url, large), 200);
   });
 
@@ -120,7 +124,7 @@ describe('an import beside a running server', () => {
     await eventually('the half file goes', () => !isWriting(folder));
     assert.equal(await statusOf(site.url, large), 503);
     const archive = writeArchive(join(folder, 'site.0001.tar'), volume!);
-    assert.equal((await runCommand(site, 'import', archive)).code, 0);
+    assert.equal((await importTo(site, archive)).code, 0);
     assert.equal(await statusOf(site.url, large), 200);
   });
 
@@ -136,7 +140,7 @@ describe('an import beside a running server', () => {
     command.kill('SIGKILL');
     const site = await startApp(t, { registries, toml, folder });
     const archive = writeArchive(join(folder, 'site.0001.tar'), volume!);
-    assert.equal((await runCommand(site, 'import', archive)).code, 0);
+    assert.equal((await importTo(site, archive)).code, 0);
     assert.equal(await statusOf(site.url, large), 200);
   });
 
@@ -148,7 +152,7 @@ describe('an import beside a running server', () => {
       Buffer.concat([volume!.subarray(0, -1024), rawEntry({ path: '../x', body: 'x' })]),
     );
     truncateSync(archive, 2 ** 40);
-    const { code, stderr } = await runCommand(site, 'import', archive);
+    const { code, stderr } = await importTo(site, archive);
     assert.equal(code, 1);
     assert.match(stderr, /entrepot: .*evil\.0001\.tar: "\.\.\/x" is no path within the archive/);
     assert.equal(await statusOf(site.url, large), 503);
@@ -162,7 +166,7 @@ describe('an import beside a running server', () => {
       writeFileSync(join(layout, path), body);
     const [first] = readdirSync(join(layout, 'blobs', 'sha256')).toSorted();
     writeFileSync(join(layout, 'blobs', 'sha256', first!), Buffer.alloc(5_000_000, 'x'));
-    const { code, stderr } = await runCommand(site, 'import', '--name', `${name}:1`, layout);
+    const { code, stderr } = await importTo(site, '--name', `${name}:1`, layout);
     assert.equal(code, 1);
     assert.match(
       stderr,
@@ -170,7 +174,7 @@ describe('an import beside a running server', () => {
     );
     assert.doesNotMatch(stderr, /^ +at /m);
     symlinkSync('/etc/passwd', join(layout, 'blobs', 'sha256', 'link'));
-    const linked = await runCommand(site, 'import', '--name', `${name}:1`, layout);
+    const linked = await importTo(site, '--name', `${name}:1`, layout);
     assert.match(linked.stderr, /link: is a link or a device, which is never followed/);
     assert.equal(await statusOf(site.url, large), 503);
   });
@@ -198,7 +202,7 @@ describe('an import beside a running server', () => {
     // A volume whose entries are those of the other bundle is refused.
     const [bundleOfOne, entriesOfOther] = [one[0]!, bundleVolumes([{ name, tag: '3', image: small }])[0]!];
     const forged = Buffer.concat([firstEntry(bundleOfOne), afterFirst(entriesOfOther)]);
-    const refused = await runCommand(site, 'import', write('forged.0001.tar', forged));
+    const refused = await importTo(site, write('forged.0001.tar', forged));
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /is in this volume, and the bundle does not say so/);
   });
