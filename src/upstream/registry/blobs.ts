@@ -12,7 +12,7 @@ import type { HttpResponse, ResponseHeaders } from '../http/exchange.ts';
 import type { Outcome } from '../outcome.ts';
 import type { OpenedBlob } from '../upstream.ts';
 import { createHeadHabits } from './head-habits.ts';
-import { livingBody } from './living-body.ts';
+import { livingBody, longestPing } from './living-body.ts';
 import { contentLength, digestProblem, encodingProblem, htmlProblem } from './manifests.ts';
 import { type RegistryClient, repositoryPath } from './registry-client.ts';
 
@@ -21,9 +21,6 @@ export interface Blobs {
   head(digest: Digest): Ask<{ size: number | undefined }>;
   open(digest: Digest, span: OpenRange): Ask<OpenedBlob>;
 }
-
-/** ms that a peer has to answer for itself when its body does not go on. */
-const pingWait = 1000;
 
 /** Has its own memory of hosts where HEAD is of no use. */
 export function createBlobs(deps: { client: RegistryClient; clock: Clock; ping: Ping }): Blobs {
@@ -61,7 +58,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock; ping: 
   }
 
   function living(opened: OpenedBlob, peer: Endpoint): OpenedBlob {
-    return { ...opened, body: livingBody(opened.body, { clock, isThere: () => ping(peer, pingWait) }) };
+    return { ...opened, body: livingBody(opened.body, { clock, isThere: () => ping(peer, longestPing) }) };
   }
 
   return {

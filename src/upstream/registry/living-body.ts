@@ -1,14 +1,17 @@
 /**
  * The body of a peer. A peer that has lost its network, or its machine, closes no connection, and a stall may as well be its registry's. So
- * after a second without a byte the peer is asked whether it is there; if it does not answer, the body fails, and the next endpoint goes on.
+ * a peer that has sent no byte for 250 to 500 ms is asked whether it is there. If it does not answer, the body fails, and the next endpoint
+ * goes on: a second after the last byte at the latest.
  */
 import type { BodySink, PushedBody } from '../../lib/bytes/pushed-body.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 
-/** ms. */
-const silence = 1000;
+/** ms between two looks at whether a byte has come. */
+const lookEvery = 250;
+/** ms that a peer has to answer for itself. */
+export const longestPing = 500;
 
-/** `isThere` resolves with false if the peer does not answer in time. */
+/** `isThere` resolves with false if the peer does not answer within `longestPing`. */
 export function livingBody(
   body: PushedBody,
   { clock, isThere }: { readonly clock: Clock; isThere(): Promise<boolean> },
@@ -25,7 +28,7 @@ export function livingBody(
   }
 
   function watch(sink: BodySink): void {
-    timer = clock.after(silence, async () => {
+    timer = clock.after(lookEvery, async () => {
       const wasMoving = isMoving || isPaused;
       isMoving = false;
       const goesOn = wasMoving || (await isThere()) || isMoving;
