@@ -5,7 +5,7 @@
  *                                    '--> --verify: nothing is written but the index, to a temporary folder
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,8 +58,9 @@ export async function restoreBackup(
     }
     const arrived = await takeAll(read, from, options, ({ digest }) => placeOf(digest, manifest, folder));
     checkFiles(manifest, arrived, from);
+    await placeTwice(manifest, folder);
     const { contents, listed } = await folder.fit({ isList: manifest.scope === 'list', now: options.now });
-    if (contents !== manifest.contents) throw incomplete(from, manifest.contents - contents);
+    checkContents(manifest, contents, from);
     await folder.commit();
     return { ...manifest, listed };
   } catch (error) {
@@ -85,16 +86,20 @@ export async function verifyBackup(
       isIndex(blob) ? { path: index, mode: 0o600 } : undefined,
     );
     checkFiles(manifest, arrived, from);
+    const isList = manifest.scope === 'list';
     let contents = 0;
     let listed = 0;
+    let missing = 0;
     for (const some of snapshotContents(index)) {
       for (const { digest, size, isHosted } of some) {
         if (size === undefined) continue;
         if (arrived.has(digest)) contents += 1;
-        else if (isHosted) listed += 1;
+        else if (isHosted && isList) listed += 1;
+        else if (isHosted) missing += 1;
       }
     }
-    if (contents !== manifest.contents) throw incomplete(from, manifest.contents - contents);
+    if (missing > 0) throw incomplete(from, missing);
+    checkContents(manifest, contents, from);
     return { ...manifest, listed };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -121,6 +126,20 @@ async function placeOf(digest: Digest, { files }: BackupManifest, folder: Restor
 function checkFiles({ files }: BackupManifest, arrived: ReadonlySet<Digest>, from: string): void {
   const missing = files.find(({ digest }) => !arrived.has(digest));
   if (missing) throw new EntrepotError('BUNDLE_INVALID', `the backup lacks ${missing.path}`, { file: from });
+}
+
+/** The same bytes may have been pushed, too. `fit` removes what its index does not name. */
+async function placeTwice({ files }: BackupManifest, folder: RestoredFolder): Promise<void> {
+  for (const { path, digest } of files) {
+    if (path === indexPath) continue;
+    const content = { path: await folder.pathOf(digest), mode: 0o660 };
+    await writeFlushed(content, createReadStream(folder.pathOfFile(path)));
+  }
+}
+
+/** There may be more: a file that is content too, or what a run that was killed has not removed from a folder. */
+function checkContents({ contents }: BackupManifest, found: number, from: string): void {
+  if (found < contents) throw incomplete(from, contents - found);
 }
 
 function incomplete(from: string, missing: number): EntrepotError {

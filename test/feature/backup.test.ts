@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -256,6 +257,57 @@ describe('the content of a backup', () => {
       [await pulled(restored.url, '1'), !!(await pulled(restored.url, '2'))],
       [undefined, true],
     );
+  });
+});
+
+describe('a backup that holds more than it counts', () => {
+  it('has pushed content with the bytes of a file of access control as both', async (t) => {
+    const proxy = await server(t);
+    await runCommand(proxy, 'token', 'create', 'ci', '--match', '**', '--may', 'pull');
+    const robots = readFileSync(join(proxy.data, 'access', 'robots.json'));
+    const client = pusher(proxy.url, name);
+    const blobs = [randomBytes(10), robots];
+    for (const blob of blobs) await client.blob(blob);
+    assert.equal((await client.manifest('1', imageManifest(blobs))).status, 201);
+    const folder = tempFolder(t);
+    for (const at of ['backup.tar', 'backup/']) {
+      assert.equal((await runCommand(proxy, 'backup', '--to', `${folder}/${at}`)).code, 0);
+      const { code, stderr } = await runCommand(proxy, 'restore', '--verify', `${folder}/${at}`);
+      assert.equal(code, 0, stderr);
+    }
+    const list = join(folder, 'list.tar');
+    assert.equal((await runCommand(proxy, 'backup', '--to', list, '--content', 'list')).code, 0);
+    await proxy.stop();
+    for (const at of ['backup.tar', 'backup/']) {
+      const restored = await restoredServer(t, `${folder}/${at}`);
+      assert.ok(await pulled(restored.url, '1'), at);
+      const tokens = await runCommand(restored, 'token', 'list', '--json');
+      assert.deepEqual([tokens.code, tokens.json.length], [0, 1]);
+    }
+    const listed = await restoredServer(t, list);
+    assert.equal((await get(`${listed.url}/v2/${name}/blobs/${sha256(robots)}`)).status, 200);
+    assert.equal((await runCommand(listed, 'restore', '--verify', list)).code, 0);
+  });
+
+  it('in a folder of which the last run was killed at its end is whole', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    registry.putImage('team/up', '1', buildImage({ seed: 'up', layers: [2000] }));
+    const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml });
+    const { digest } = await push(proxy.url, '1');
+    assert.ok(await pulled(proxy.url, '1', `${registry.host}/team/up`));
+    const folder = tempFolder(t);
+    const [to, before] = [join(folder, 'backup'), join(folder, 'before')];
+    mkdirSync(to);
+    await runCommand(proxy, 'backup', '--to', to, '--content', 'all');
+    cpSync(join(to, 'blobs'), before, { recursive: true });
+    await runCommand(proxy, 'backup', '--to', to, '--content', 'hosted');
+    await proxy.stop();
+    cpSync(before, join(to, 'blobs'), { recursive: true });
+    const { code, stderr } = await runCommand(proxy, 'restore', '--verify', to);
+    assert.equal(code, 0, stderr);
+    const restored = await restoredServer(t, to);
+    assert.equal(await pulled(restored.url, '1'), digest);
   });
 });
 
