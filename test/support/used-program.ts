@@ -21,7 +21,7 @@ const toml =
 export async function usedProgram(test: Cleanup) {
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   const probe = { name: 'probe', atOnce: 1, run: async () => ({ kind: 'done', report: null }) as const };
-  const { store } = createMemoryObjects('eu');
+  const { store, objects } = createMemoryObjects('eu');
   const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined };
   const app = { version: '1.2.3', jobKinds: [probe], buckets: [bucket] };
   const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
@@ -48,6 +48,10 @@ export async function usedProgram(test: Cleanup) {
   const paths = ['manifests/1', ...image.blobs.map(({ digest }) => `blobs/${digest}`)];
   for (const path of paths) assert.equal((await mirrored.get('team/app', path)).complete, true);
   await settled(proxy);
+  const contents = 1 + image.blobs.length;
+  await eventually('all of it is in the bucket', () => objects.size === contents);
+  // From here on the registry alone has it.
+  objects.clear();
   const file = storedFile(proxy.data, layer.digest);
   const bytes = readFileSync(file);
   bytes[7] = bytes[7]! ^ 1;
