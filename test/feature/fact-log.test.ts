@@ -1,3 +1,6 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { FactRefused } from '../../src/cache/shared/facts.ts';
 import { createPostgres } from '../../src/cache/shared/postgres/connection.ts';
 import { migrate } from '../../src/cache/shared/postgres/migrations.ts';
 import { createPostgresLog } from '../../src/cache/shared/postgres/postgres-log.ts';
@@ -9,7 +12,24 @@ import { startPostgres } from '../support/postgres.ts';
 
 testFactLog(async () => createMemoryFacts());
 
-testFactLog(async (t) => {
+testFactLog(async (t) => (await postgresLog(t))?.log);
+
+describe('a log of facts in PostgreSQL', () => {
+  it('refuses a fact for its form alone, and not while its table is away', async (t) => {
+    const made = await postgresLog(t);
+    if (!made) return t.skip('there is no PostgreSQL');
+    const { log, postgres } = made;
+    const fact = { kind: 'pin', image: '', key: 'docker.io/**', value: {}, stamp: 1, origin: 'one' } as const;
+    await assert.rejects(log.append([{ ...fact, key: 'a\0' }]), FactRefused);
+    await assert.rejects(log.append([{ ...fact, origin: '\ud800' }]), FactRefused);
+    await postgres.query('alter table facts rename to away');
+    await assert.rejects(log.append([fact]), (error) => !(error instanceof FactRefused));
+    await postgres.query('alter table away rename to facts');
+    assert.deepEqual(await log.append([fact]), [1]);
+  });
+});
+
+async function postgresLog(t: TestContext) {
   const server = await startPostgres(t);
   if (!server) return undefined;
   const silent = () => {};
@@ -23,5 +43,5 @@ testFactLog(async (t) => {
   });
   t.after(() => postgres.close());
   await eventually('PostgreSQL is connected', () => postgres.state().server !== undefined);
-  return createPostgresLog(postgres);
-});
+  return { log: createPostgresLog(postgres), postgres };
+}

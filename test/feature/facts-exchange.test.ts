@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { FactRefused } from '../../src/cache/shared/facts.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { named } from '../contract/index-fixture.ts';
 import { eventually } from '../support/eventually.ts';
@@ -119,7 +120,7 @@ describe('the exchange of facts', () => {
     const picky = {
       ...log,
       async append(facts: Parameters<typeof log.append>[0]) {
-        if (facts.some(({ key }) => key === 'bad')) throw new Error('no');
+        if (facts.some(({ key }) => key === 'bad')) throw new FactRefused('no');
         return log.append(facts);
       },
     };
@@ -136,6 +137,32 @@ describe('the exchange of facts', () => {
     assert.deepEqual(
       refused.map(({ image: its, reason }) => [its, reason]),
       [[image, 'no']],
+    );
+  });
+
+  it('keeps what the log fails to take for a reason that is not its form', async (t) => {
+    const log = createMemoryFacts();
+    let fails = true;
+    let tries = 0;
+    const broken = {
+      ...log,
+      async append(facts: Parameters<typeof log.append>[0]) {
+        tries += 1;
+        if (fails) throw new Error('the table is being restored');
+        return log.append(facts);
+      },
+    };
+    const one = await startReplica(t, broken);
+    await one.exchange.known;
+    await push(one, 'v1', 'a');
+    await eventually('it was tried', () => tries > 0);
+    await eventually('the failure is told', () => one.lines.some(({ event }) => event === 'facts.failed'));
+    assert.equal(one.exchange.state().waiting, 2);
+    fails = false;
+    await eventually('it is sent', () => log.facts.length === 2, 60_000);
+    assert.deepEqual(
+      one.lines.filter(({ event }) => event === 'facts.refused'),
+      [],
     );
   });
 

@@ -14,7 +14,7 @@ import { pause } from '../../lib/flow/pause.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
 import { followLog } from './fact-follower.ts';
-import type { FactLog } from './facts.ts';
+import { type FactLog, FactRefused } from './facts.ts';
 import { stampOf } from './hybrid-clock.ts';
 import type { SharedFacts } from './shared-facts.ts';
 import { Unavailable } from './unavailable.ts';
@@ -77,7 +77,8 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     try {
       await facts.told(some, await log.append(some));
     } catch (error) {
-      if (error instanceof Unavailable) throw error;
+      // Tables that are being restored, or a right that is missing, are no reason to lose a fact.
+      if (!(error instanceof FactRefused)) throw error;
       if (some.length > 1) return send(1);
       const [{ kind, image } = {}] = some;
       const fields = { event: 'facts.refused', kind, image, reason: reasonOf(error) };

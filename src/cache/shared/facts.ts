@@ -90,11 +90,17 @@ export interface LogState {
   readonly forgotten: number;
 }
 
-/** Rejects with `Unavailable` while it cannot be asked, and with another error for what it cannot take. */
+/** The log never takes these facts: of one, its form is wrong; of several, that of one of them. */
+export class FactRefused extends Error {
+  override readonly name = 'FactRefused';
+}
+
+/** Rejects with `Unavailable` while it cannot be asked, and with any error where it may take the same later. */
 export interface FactLog {
   state(): Promise<LogState>;
   /**
-   * Adds the facts that are later than what the log has of their names; all or nothing. No two are about one name. Gives, for each,
+   * Adds the facts that are later than what the log has of their names; all or nothing. No two are about one name. Rejects with
+   * `FactRefused`, too. Gives, for each,
    * the stamp that the log has for it now: an earlier one where it was too far ahead; undefined where it did not count.
    */
   append(facts: readonly Fact[]): Promise<readonly (number | undefined)[]>;

@@ -4,6 +4,7 @@
  */
 import { parseDigest } from '../../oci/digest.ts';
 import { hostOf, isDomain, maxNameLength, parseRepository, parseTag } from '../../oci/reference.ts';
+import { isHosted } from '../index/catalogue.ts';
 import type {
   Change,
   Fact,
@@ -14,16 +15,20 @@ import type {
   PinValue,
   TagValue,
 } from './facts.ts';
+import { stampOf } from './hybrid-clock.ts';
 
 /** Bytes of a list that is shared. Larger ones each replica asks for itself. */
 export const largestList = 1024 * 1024;
 const longest = { endpoint: 1024, mediaType: 255, pattern: 1024, key: 1024 };
+/** Stamps that come after it must still be numbers that differ. */
+const lastStamp = stampOf(Date.UTC(2200, 0));
 const listKey = /^(?:tags|referrers) [^\0\n]*$/;
 
 /** Undefined for what cannot be a fact of this version. */
 export function readFact(logged: LoggedFact): Fact | undefined {
   const { stamp, origin } = logged;
-  if (!isCount(stamp) || typeof origin !== 'string' || !isText(origin, 200)) return undefined;
+  if (!isCount(stamp) || stamp > lastStamp || typeof origin !== 'string' || !isText(origin, 200))
+    return undefined;
   const change = readChange(logged);
   return change && { ...change, stamp, origin };
 }
@@ -35,13 +40,20 @@ function readChange({ kind, image, key, value }: LoggedFact): Change | undefined
     const found = typeof value === 'object' ? read(value) : undefined;
     return found === undefined ? undefined : { kind: its, image, key, value: found };
   };
+  /** What an endpoint said is never hosted, and what is hosted came from no endpoint. */
+  const ofKind = <Value>(value: Value | undefined, originOf: (value: Value) => string) =>
+    value && isHosted(originOf(value)) === kind.startsWith('hosted') ? value : undefined;
   switch (kind) {
     case 'tag':
     case 'hostedTag':
-      return parseTag(key) === undefined ? undefined : named(kind, readTag);
+      return parseTag(key) === undefined
+        ? undefined
+        : named(kind, (value) => ofKind(readTag(value), ({ endpoint }) => endpoint));
     case 'link':
     case 'hostedLink':
-      return parseDigest(key) === undefined ? undefined : named(kind, readLink);
+      return parseDigest(key) === undefined
+        ? undefined
+        : named(kind, (value) => ofKind(readLink(value), ({ origin }) => origin));
     case 'list':
       return isText(key, longest.key) && listKey.test(key) ? named(kind, readList) : undefined;
     case 'pin':

@@ -6,7 +6,8 @@
  * Places are given under an advisory lock that is held until the commit. Without it two transactions could commit in another order
  * than that of their places, and a reader in between would never see the fact of the slower one.
  */
-import type { Fact, FactLog, LoggedFact, LogState } from '../facts.ts';
+import { reasonOf, systemCode } from '../../../lib/thrown.ts';
+import { type Fact, type FactLog, FactRefused, type LoggedFact, type LogState } from '../facts.ts';
 import { mostAhead, stampOf } from '../hybrid-clock.ts';
 import { type Postgres, PostgresUnavailable } from './connection.ts';
 import { lockSpace, locks } from './migrations.ts';
@@ -104,7 +105,7 @@ export function createPostgresLog(postgres: Postgres): FactLog {
     async append(some) {
       if (some.length === 0) return [];
       const given = [JSON.stringify(some.map(rowOf))];
-      const put = await postgres.query<Appended>(append, given);
+      const put = await postgres.query<Appended>(append, given).catch(refused);
       const there = put.length < some.length ? await postgres.query<Appended>(known, given) : put;
       const stamps = new Map(there.map((row) => [nameOf(row), row.stamp]));
       return some.map((fact) => stamps.get(nameOf(fact)));
@@ -116,6 +117,14 @@ export function createPostgresLog(postgres: Postgres): FactLog {
     },
     changed: (onChange) => postgres.listen(channel, onChange),
   };
+}
+
+/** SQLSTATE classes that tell of the values: data, constraints, limits. */
+const ofValues = /^(?:22|23|54)/;
+
+function refused(error: unknown): never {
+  if (error instanceof PostgresUnavailable || !ofValues.test(systemCode(error) ?? '')) throw error;
+  throw new FactRefused(reasonOf(error), { cause: error });
 }
 
 function rowOf({ image, kind, key, value, stamp, origin }: Fact): object {
