@@ -1,8 +1,12 @@
 /** Uploads that a process began and never completed take room in a bucket: those that are a day old are given up. */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { reasonOf } from '../lib/thrown.ts';
+import { digestOfKey } from '../stores/content-key.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Bucket } from './bucket.ts';
+
+/** A bucket may have other users. */
+const isContent = (key: string): boolean => digestOfKey(key) !== undefined;
 
 export interface AbandonedUploads {
   start(): void;
@@ -28,7 +32,7 @@ export function createAbandonedUploads(
 
   async function look({ name, store }: Bucket): Promise<void> {
     try {
-      const given = await store.abortUploads(clock.now() - day, stop);
+      const given = await store.abortUploads(clock.now() - day, stop, isContent);
       if (given > 0)
         log.info(
           { event: 'placement.uploadsGivenUp', store: name, uploads: given },

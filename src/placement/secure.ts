@@ -2,13 +2,16 @@
  * A push is answered once its content is in enough buckets. The nearest ones that work are taken first; one that takes long gets the next
  * one beside it, and one that fails is replaced by it.
  *
+ * What the index says of a bucket is asked of it again after a while, since an operator or a rule of the bucket may have removed it.
+ *
  *   eu --10 s, no end yet--> us beside it --the first end counts--> 201; the other one goes on behind
  */
 import type { Copies } from '../cache/copies.ts';
-import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import type { Placement, PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
+import { contentKey } from '../stores/content-key.ts';
 import { bytesSource, type ObjectSource } from '../stores/object-store.ts';
 import type { Bucket } from './bucket.ts';
 import type { PutContent } from './put-content.ts';
@@ -38,17 +41,46 @@ export interface Secure {
 /** ms after which the next bucket is asked beside one, and the bytes of a content that add a ms. */
 const hedgeTime = 10_000;
 const hedgeBytes = 10_000;
+/** ms for which a placement is believed without a look, and of one look. */
+const sureFor = 600_000;
+const lookTime = 1000;
 /** Seconds. */
 const retryAfter = 30;
 
 /** Both functions reject with what the index says, and with bugs. */
 export function createSecure(deps: SecureDeps): Secure {
-  const { placements, copies: stored } = deps;
+  const { placements, copies: stored, clock } = deps;
+
+  /** A placement is a hint. Only an answer that the object is absent counts against it. */
+  async function isGone({ name, store }: Bucket, { digest, size }: Placement): Promise<boolean> {
+    const late = new AbortController();
+    const timer = clock.after(lookTime, () => late.abort());
+    try {
+      if (await store.head(contentKey(digest), late.signal)) return false;
+    } catch {
+      return false;
+    } finally {
+      timer.cancel();
+    }
+    await placements.repair({ digest, store: name }, 'wanted', size, clock.now());
+    return true;
+  }
+
+  async function havingOf(meant: readonly Bucket[], digest: Digest): Promise<ReadonlySet<string>> {
+    const known = (await placements.of(digest)).filter(({ state }) => state === 'placed');
+    const found = await Promise.all(
+      known.map(async (placement) => {
+        const bucket = meant.find(({ name }) => name === placement.store);
+        const isSure = clock.now() - placement.since < sureFor;
+        return bucket && (isSure || !(await isGone(bucket, placement))) ? [bucket.name] : [];
+      }),
+    );
+    return new Set(found.flat());
+  }
 
   async function missing(image: string, digest: Digest, wanted: number) {
     const meant = deps.buckets.filter((bucket) => bucket.isFor([image]));
-    const known = await placements.of(digest);
-    const having = new Set(known.filter(({ state }) => state === 'placed').map(({ store }) => store));
+    const having = await havingOf(meant, digest);
     const left = meant.filter(({ name }) => !having.has(name));
     // One that fails is tried all the same, after the others.
     const inOrder = left.toSorted((a, b) => Number(a.pausedFor() > 0) - Number(b.pausedFor() > 0));

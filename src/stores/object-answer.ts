@@ -18,7 +18,7 @@ export function infoOf(response: StoreResponse, { error }: Pick<Exchanges, 'erro
       `answered ${response.status} without what a store says of an object: is a proxy between?`,
     );
   }
-  return { size, modified: Date.parse(headerOf(response, 'last-modified') ?? '') || 0 };
+  return { size, modified: timeIn(headerOf(response, 'last-modified')) };
 }
 
 /** Of a GET with this range. Throws StoreError `invalid`, and cancels the body then. */
@@ -45,6 +45,12 @@ export function bodyOf(
     response.body.cancel();
     throw error;
   }
+}
+
+/** Of an HTTP date, or of that of a listing. */
+export function timeIn(text: string | undefined): number {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? Number.POSITIVE_INFINITY : time;
 }
 
 function placeOf(response: StoreResponse, length: number): Omit<ObjectBody, 'body'> | undefined {

@@ -30,8 +30,8 @@ export interface ObjectStore {
   delete(key: string, signal?: AbortSignal): Promise<void>;
   /** A page of the keys that begin with `prefix`, in their order. `from`: `next` of the page before. Too slow for a request of a client. */
   list(prefix: string, from?: string, signal?: AbortSignal): Promise<ObjectPage>;
-  /** Gives up uploads that were begun before (epoch ms) and never completed. Resolves with their number. */
-  abortUploads(before: number, signal?: AbortSignal): Promise<number>;
+  /** Gives up uploads that were begun before (epoch ms) and never completed, of keys that are ours. Resolves with their number. */
+  abortUploads(before: number, signal?: AbortSignal, isOurs?: (key: string) => boolean): Promise<number>;
   /** A URL at which a client without credentials can GET the object for so many seconds. Asks no store whether the object is there. */
   presign(key: string, seconds: number): Promise<string>;
   /** Cuts what is under way. */
@@ -41,7 +41,7 @@ export interface ObjectStore {
 export interface ObjectInfo {
   /** Bytes. */
   readonly size: number;
-  /** Epoch ms, by the clock of the store. */
+  /** Epoch ms, by the clock of the store. Infinite where the store does not tell: such an object is never old. */
   readonly modified: number;
 }
 

@@ -250,6 +250,7 @@ export function objectStoreContract(
       if (!abandonUpload) return void assert.equal(await store.abortUploads(Date.now() + 3_600_000), 0);
       await abandonUpload('left/behind');
       assert.equal(await store.abortUploads(Date.now() - 3_600_000), 0);
+      assert.equal(await store.abortUploads(Date.now() + 3_600_000, undefined, () => false), 0);
       assert.equal(await store.abortUploads(Date.now() + 3_600_000), 1);
       assert.equal(await store.abortUploads(Date.now() + 3_600_000), 0);
       assert.equal(await store.head('left/behind'), undefined);

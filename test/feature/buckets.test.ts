@@ -255,6 +255,29 @@ describe('what was pushed', () => {
     assert.ok(has(eu, sha256('more') as Digest));
   });
 
+  it('is in a bucket again before the answer, where the bucket has lost it since', async (t) => {
+    let later = 0;
+    const clock = { ...systemClock, now: () => Date.now() + later };
+    const { app, eu, us } = await world(t, { toml: pushes, clock });
+    const { digests } = await pushImage(app.url, 'a layer');
+    await placed(us, digests);
+    eu.objects.clear();
+    us.objects.clear();
+    later = 3_600_000;
+    const { answer } = await pushImage(app.url, 'a layer');
+    assert.equal(answer.status, 201);
+    for (const digest of digests) assert.ok(has(eu, digest), digest);
+  });
+
+  it('is not asked of a bucket that has just taken it', async (t) => {
+    const { app, eu } = await world(t, { toml: pushes });
+    await pushImage(app.url, 'a layer');
+    assert.deepEqual(
+      eu.calls.filter((call) => call.startsWith('head')),
+      [],
+    );
+  });
+
   it('makes room once a bucket has it, and is served from there', async (t) => {
     const { app, eu, us } = await world(t, { toml: `${pushes}[cache]\nmax_size = "300KiB"\n` });
     const layers = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(100 * KiB));

@@ -130,9 +130,9 @@ export function createMemoryObjects(name = 'memory'): MemoryObjects {
       };
     },
 
-    async abortUploads(before, signal) {
+    async abortUploads(before, signal, isOurs = () => true) {
       await begin('abortUploads', signal);
-      const old = [...uploads].filter(([, begun]) => begun < before);
+      const old = [...uploads].filter(([key, begun]) => begun < before && isOurs(key));
       for (const [key] of old) uploads.delete(key);
       return old.length;
     },

@@ -2,7 +2,7 @@
 import { rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Exchanges } from '../exchange.ts';
-import { bodyOf, infoOf } from '../object-answer.ts';
+import { bodyOf, infoOf, timeIn } from '../object-answer.ts';
 import type { ObjectStore } from '../object-store.ts';
 import type { PartMemory } from '../part-memory.ts';
 import { createPut } from '../puts.ts';
@@ -89,7 +89,7 @@ export function createAzureStore(deps: AzureStoreDeps, options: AzureStoreOption
         const name = blob.text('Name') ?? '';
         const properties = blob.child('Properties');
         const size = Number(properties?.text('Content-Length'));
-        const modified = Date.parse(properties?.text('Last-Modified') ?? '') || 0;
+        const modified = timeIn(properties?.text('Last-Modified'));
         return name.startsWith(prefix) ? [{ key: name.slice(prefix.length), size, modified }] : [];
       });
       return { objects, next: document.text('NextMarker') || undefined };

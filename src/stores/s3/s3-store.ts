@@ -3,7 +3,7 @@ import { rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Exchanges } from '../exchange.ts';
-import { bodyOf, infoOf } from '../object-answer.ts';
+import { bodyOf, infoOf, timeIn } from '../object-answer.ts';
 import type { ObjectStore } from '../object-store.ts';
 import type { PartMemory } from '../part-memory.ts';
 import { createPut } from '../puts.ts';
@@ -87,15 +87,13 @@ export function createS3Store(deps: S3StoreDeps, options: S3StoreOptions): Objec
       const objects = document.children('Contents').flatMap((entry) => {
         const key = addressing.keyOf(entry.text('Key') ?? '');
         const size = Number(entry.text('Size'));
-        return key === undefined
-          ? []
-          : [{ key, size, modified: Date.parse(entry.text('LastModified') ?? '') || 0 }];
+        return key === undefined ? [] : [{ key, size, modified: timeIn(entry.text('LastModified')) }];
       });
       const isTruncated = document.text('IsTruncated') === 'true';
       return { objects, next: isTruncated ? document.text('NextContinuationToken') : undefined };
     },
 
-    async abortUploads(before, signal) {
+    async abortUploads(before, signal, isOurs = () => true) {
       let aborted = 0;
       for (let markers: readonly (readonly [string, string])[] | undefined = []; markers; ) {
         const query = [
@@ -110,7 +108,7 @@ export function createS3Store(deps: S3StoreDeps, options: S3StoreOptions): Objec
           const key = addressing.keyOf(upload.text('Key') ?? '');
           const id = upload.text('UploadId');
           const begun = Date.parse(upload.text('Initiated') ?? '');
-          if (key === undefined || id === undefined || !(begun < before)) continue;
+          if (key === undefined || id === undefined || !(begun < before) || !isOurs(key)) continue;
           await abortUpload({ key, id }, { client, exchanges }, signal);
           aborted += 1;
         }

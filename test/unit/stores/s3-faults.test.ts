@@ -76,6 +76,18 @@ describe('an S3 server', () => {
     });
   });
 
+  it('that tells no time of an object has none that is old', async (t) => {
+    const { fake, store } = await setUp(t);
+    const list =
+      '<ListBucketResult><Contents><Key>a</Key><Size>1</Size><LastModified>soon</LastModified></Contents></ListBucketResult>';
+    fake.mischief = () => ({ status: 200, headers: {}, body: Buffer.from(list) });
+    const { objects } = await store.list('');
+    assert.deepEqual(
+      objects.map(({ modified }) => modified),
+      [Number.POSITIVE_INFINITY],
+    );
+  });
+
   it('that is gone is unreachable, and says why', async (t) => {
     const { fake, store } = await setUp(t);
     await fake.close();
