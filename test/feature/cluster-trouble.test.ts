@@ -1,5 +1,6 @@
 /** What clusters meet: clients that pretend, secrets that differ, machines that are gone, members that do not agree. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -93,6 +94,11 @@ describe('a client that says that it is a peer', () => {
       headers: { [peerHeader]: mark },
     });
     assert.equal(written.status, 401);
+    const upload = `/v2/library/app/blobs/uploads/${randomUUID()}?ns=docker.io`;
+    const looked = await get(`${first!.url}${upload}`, {
+      headers: { [peerHeader]: markOf(second!, first!, upload) },
+    });
+    assert.equal(looked.status, 404, 'no upload is that of a peer');
     assert.equal((await get(tagUrl(first!))).status, 401);
   });
 });

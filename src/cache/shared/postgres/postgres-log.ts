@@ -17,6 +17,9 @@ const channel = 'entrepot_facts';
 const mostText = 4 * 1024 * 1024;
 /** Facts that one call of `forget` looks at. */
 const forgottenAtOnce = 1000;
+/** ms for which a fact is kept whatever a replica says of the time. */
+const leastLife = 29 * 24 * 60 * 60 * 1000;
+const timeOfServer = `(extract(epoch from clock_timestamp()) * 1000)::bigint * ${stampOf(1)}`;
 
 interface Appended {
   readonly image: string;
@@ -32,7 +35,7 @@ const facts =
 const append = `
   with turn as materialized (select pg_advisory_xact_lock(${lockSpace}, ${locks.append})),
   bound as materialized (
-    select (extract(epoch from clock_timestamp()) * 1000)::bigint * ${stampOf(1)} + ${stampOf(mostAhead)} as most from turn),
+    select ${timeOfServer} + ${stampOf(mostAhead)} as most from turn),
   put as (
     insert into facts as known (image, kind, key, value, claimed, stamp, origin, seq)
     select f.image, f.kind, f.key, f.value, f.stamp, least(f.stamp, bound.most), f.origin, nextval('facts_seq')
@@ -56,12 +59,17 @@ const after = `
     from (select * from facts where seq > $1 order by seq limit $2) page) sized
   where before < ${mostText} order by seq`;
 
+// A replica whose clock is ahead must not take a fact from one that was away for a day.
 const forget = `
   with turn as materialized (select pg_try_advisory_xact_lock(${lockSpace}, ${locks.prune}) as mine),
+  bound as materialized (
+    select least($1::bigint, most) as gone, least($2::bigint, most) as heard
+    from (select ${timeOfServer} - ${stampOf(leastLife)} as most) server),
   old as (
     select image, kind, key, seq from facts
-    where (select mine from turn) and stamp < greatest($1::bigint, $2::bigint)
-      and (value is null and stamp < $1 or value is not null and kind in ('tag', 'link', 'list') and stamp < $2)
+    where (select mine from turn) and stamp < (select greatest(gone, heard) from bound)
+      and (value is null and stamp < (select gone from bound)
+        or value is not null and kind in ('tag', 'link', 'list') and stamp < (select heard from bound))
     order by stamp limit ${forgottenAtOnce}),
   lost as (
     delete from facts using old
