@@ -4,7 +4,9 @@
  *   wanted ... a copy: the file that is here, verified; else the object of another bucket, hashed on the way
  *   doubted .. a look: the object is read and hashed. If it is wrong, it is replaced once there is a right copy
  *
- * Where no copy is left anywhere there is nothing to do: the placement is forgotten.
+ * Where no copy is left anywhere there is nothing to do: the placement is forgotten. A wrong object is looked at again before that, since
+ * what a reader then fetched from an endpoint is not stored yet, and it is removed, so that it does not stand for what comes later. An
+ * object of hosted content stays: it may be right, and wrong on the way.
  */
 import type { Copies } from '../cache/copies.ts';
 import type { Placement, PlacementStore } from '../cache/index/placements/placement-store.ts';
@@ -36,6 +38,8 @@ export interface PlaceContentDeps {
 
 const firstRetry = 5_000;
 const longestRetry = 3_600_000;
+/** At a wrong object of cached content without a right copy, before it is removed. */
+const looks = 3;
 
 /** A verified copy of a content. */
 type Source = ObjectSource & { close(): void | Promise<void> };
@@ -48,6 +52,7 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
     const { digest } = placement;
     if (!bucket.isFor(await copies.imagesOf(digest))) return placements.skip(placement, clock.now());
     const isDoubted = placement.state === 'doubted';
+    let isWrong = false;
     if (isDoubted) {
       const own = await stage.bring(bucket, digest, stop);
       if (own === 'noRoom') throw new StoreError('unreachable', 'there is no room to look at the object');
@@ -55,9 +60,10 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
         await own.close();
         return placements.placed(placement, own.size, clock.now());
       }
+      isWrong = own === 'wrong';
     }
     const source = await copyOf(bucket, placement);
-    if (!source) return nowhere(placement);
+    if (!source) return nowhere(bucket, placement, isWrong);
     try {
       await deps.paceOf(bucket).take(source.size);
       if (isDoubted) await bucket.store.delete(contentKey(digest), stop);
@@ -100,13 +106,17 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
     return undefined;
   }
 
-  async function nowhere(placement: Placement): Promise<void> {
-    const { digest, store } = placement;
-    if (await copies.isHosted(digest))
+  async function nowhere(bucket: Bucket, placement: Placement, isWrong: boolean): Promise<void> {
+    const { digest, store, tries } = placement;
+    const isHosted = await copies.isHosted(digest);
+    if (isHosted && tries === 0)
       log.error(
         { event: 'placement.nowhere', digest, store },
         'a hosted content is neither here nor in a bucket',
       );
+    if (isWrong && (isHosted || tries < looks))
+      throw new StoreError('invalid', 'its object is wrong, and there is no right copy');
+    if (isWrong) await bucket.store.delete(contentKey(digest), stop);
     await placements.forget(placement);
   }
 
