@@ -171,6 +171,27 @@ describe('the documentation', () => {
     );
   });
 
+  it('names in operations.md a test for each row of what fails', () => {
+    const [, section = ''] = read('docs/operations.md').split('\n## When something fails\n');
+    const [tables = ''] = section.split('\n## ');
+    const rows = [...tables.matchAll(/^\| .*\|$/gm)].map(([row]) => row);
+    const headings = rows.filter((row) => /\| test +\|$/.test(row));
+    const bodies = rows.filter((row) => !headings.includes(row) && !row.startsWith('| ---'));
+    assert.ok(headings.length >= 3 && bodies.length >= 20);
+    const bare = bodies.filter((row) => {
+      const files = [...row.matchAll(/\]\(\.\.\/(test\/[^)]+\.test\.ts)\)/g)].map(([, file = '']) => file);
+      return files.length === 0 || !files.every((file) => existsSync(join(root, file)));
+    });
+    assert.deepEqual(bare, []);
+    // A log event that is renamed is renamed here, too.
+    const events = [...tables.matchAll(/`((?:placement|postgres|cluster|transfer)\.[a-z][a-zA-Z]+)`/g)];
+    const source = sources();
+    assert.deepEqual(
+      events.map(([, event = '']) => event).filter((event) => !source.includes(`'${event}'`)),
+      [],
+    );
+  });
+
   it('lists in log-events.md every event of the log, and no other', () => {
     const written = [...sources().matchAll(/\bevent(?::| =) '([^']+)'/g)].map(([, id]) => id);
     const listed = [...read('docs/log-events.md').matchAll(/^\| `([^`]+)` +\|/gm)].map(([, id]) => id);

@@ -27,6 +27,8 @@ export interface PostgresOptions {
   readonly tls?: { readonly key: string; readonly cert: string; readonly clientCa?: string };
   /** Lines of pg_hba.conf. Default: each connection is trusted. */
   readonly hba?: readonly string[];
+  /** It begins as a copy of this one, and follows it until it is promoted. */
+  readonly standbyOf?: Pick<PostgresServer, 'folder' | 'port'>;
 }
 
 export interface PostgresServer {
@@ -81,8 +83,11 @@ export async function runPostgres(
   if (bin === undefined) throw new Error('PostgreSQL is missing: install the package postgresql');
   const folder = ownFolder(test);
   const data = join(folder, 'data');
-  template ??= makeTemplate(bin);
-  cpSync(template, data, { recursive: true });
+  if (options.standbyOf) copyOf(bin, options.standbyOf, data);
+  else {
+    template ??= makeTemplate(bin);
+    cpSync(template, data, { recursive: true });
+  }
   chmodSync(data, 0o700);
   if (isRoot) execFileSync('chown', ['-R', `${nobody.uid}:${nobody.gid}`, data]);
   const port = await freePort();
@@ -210,6 +215,26 @@ function makeTemplate(bin: string): string {
   const [command = '', ...args] = asNobody(join(bin, 'initdb'), wanted);
   execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   return path;
+}
+
+/** A standby as pg_basebackup makes it. */
+function copyOf(bin: string, { folder, port }: Pick<PostgresServer, 'folder' | 'port'>, data: string): void {
+  const wanted = [
+    '-h',
+    folder,
+    '-p',
+    String(port),
+    '-U',
+    'entrepot',
+    '-D',
+    data,
+    '-R',
+    '-c',
+    'fast',
+    '--no-sync',
+  ];
+  const [command = '', ...args] = asNobody(join(bin, 'pg_basebackup'), wanted);
+  execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
 function asNobody(program: string, args: readonly string[]): string[] {
