@@ -41,15 +41,19 @@ export interface Secure {
 /** ms after which the next bucket is asked beside one, and the bytes of a content that add a ms. */
 const hedgeTime = 10_000;
 const hedgeBytes = 10_000;
-/** ms for which a placement is believed without a look, and of one look. */
+/** ms for which a placement is believed without a look, of one look, and until the next one after one that failed. */
 const sureFor = 600_000;
 const lookTime = 1000;
+const lookAgain = 30_000;
 /** Seconds. */
 const retryAfter = 30;
 
 /** Both functions reject with what the index says, and with bugs. */
 export function createSecure(deps: SecureDeps): Secure {
   const { placements, copies: stored, clock } = deps;
+
+  /** Of buckets that have not answered a look (monotonic ms): a push of many layers waits for one of them once. */
+  const notBefore = new Map<string, number>();
 
   /** A placement is a hint. Only an answer that the object is absent counts against it. */
   async function isGone({ name, store }: Bucket, { digest, size }: Placement): Promise<boolean> {
@@ -58,6 +62,7 @@ export function createSecure(deps: SecureDeps): Secure {
     try {
       if (await store.head(contentKey(digest), late.signal)) return false;
     } catch {
+      notBefore.set(name, clock.monotonic() + lookAgain);
       return false;
     } finally {
       timer.cancel();
@@ -71,7 +76,8 @@ export function createSecure(deps: SecureDeps): Secure {
     const found = await Promise.all(
       known.map(async (placement) => {
         const bucket = meant.find(({ name }) => name === placement.store);
-        const isSure = clock.now() - placement.since < sureFor;
+        const mayLook = clock.monotonic() >= (notBefore.get(placement.store) ?? 0);
+        const isSure = !mayLook || clock.now() - placement.since < sureFor;
         return bucket && (isSure || !(await isGone(bucket, placement))) ? [bucket.name] : [];
       }),
     );

@@ -269,6 +269,19 @@ describe('what was pushed', () => {
     for (const digest of digests) assert.ok(has(eu, digest), digest);
   });
 
+  it('waits once for a bucket that cannot say whether it has it still', async (t) => {
+    let later = 0;
+    const clock = { ...systemClock, now: () => Date.now() + later };
+    const { app, eu, us } = await world(t, { toml: pushes, clock });
+    const { digests } = await pushImage(app.url, 'a layer');
+    await placed(us, digests);
+    later = 3_600_000;
+    eu.fail('unreachable');
+    const { answer } = await pushImage(app.url, 'a layer');
+    assert.equal(answer.status, 201);
+    assert.equal(eu.calls.filter((call) => call.startsWith('head')).length, 1);
+  });
+
   it('is not asked of a bucket that has just taken it', async (t) => {
     const { app, eu } = await world(t, { toml: pushes });
     await pushImage(app.url, 'a layer');
