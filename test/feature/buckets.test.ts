@@ -316,6 +316,11 @@ describe('what was pushed', () => {
     assert.equal((await get(`${app.url}/v2/${repository}/manifests/1`)).status, 200);
     const other = await get(`${app.url}/v2/images.local/other/blobs/${sha256(gone)}`);
     assert.equal(other.status, 404, 'another image');
+    const thief = pusher(app.url, 'images.local/other');
+    await thief.blob('{}');
+    const stolen = await thief.manifest('1', imageManifest(['{}', gone]));
+    assert.deepEqual([stolen.status, stolen.body.toString().includes('MANIFEST_BLOB_UNKNOWN')], [400, true]);
+    assert.equal((await get(`${app.url}/v2/images.local/other/blobs/${sha256(gone)}`)).status, 404);
   });
 
   it('is no 404 over a registry that does not know it, while no bucket can tell', async (t) => {
