@@ -1,6 +1,7 @@
 /**
  * Clients that fetch a blob from the bucket itself: those of networks that the configuration names, and only what the bucket has at this
- * moment. Any doubt means that this server sends the bytes.
+ * moment. Any doubt means that this server sends the bytes, and a bucket that did not answer is left out for a while: else each of these
+ * clients would wait for it.
  *
  *   client in redirect.networks? -> image linked? -> placed? -> HEAD says so within a second? -> 307, a URL that works for some seconds
  */
@@ -30,6 +31,8 @@ export interface RedirectsDeps {
 
 /** ms that a bucket has to say that it has the object. */
 const patience = 1000;
+/** ms for which a bucket is left out after it did not answer. */
+const rest = 10_000;
 
 /** Undefined where no bucket has `redirect`. */
 export function createRedirects({
@@ -46,18 +49,18 @@ export function createRedirects({
       : [];
   });
   if (redirecting.length === 0) return undefined;
+  /** Monotonic ms. */
+  const restsUntil = new Map<Bucket, number>();
 
-  async function signed(
-    { name, store }: Bucket,
-    digest: Digest,
-    seconds: number,
-  ): Promise<string | undefined> {
+  async function signed(bucket: Bucket, digest: Digest, seconds: number): Promise<string | undefined> {
+    const { name, store } = bucket;
     const late = new AbortController();
     const timer = clock.after(patience, () => late.abort());
     try {
       const key = contentKey(digest);
       return (await store.head(key, late.signal)) && (await store.presign(key, seconds));
     } catch (error) {
+      restsUntil.set(bucket, clock.monotonic() + rest);
       const reason = late.signal.aborted ? 'it does not answer' : reasonOf(error);
       log.warn(
         { event: 'placement.notRedirected', store: name, reason },
@@ -72,7 +75,8 @@ export function createRedirects({
   return {
     async urlFor(image, digest, client) {
       const meant = redirecting.filter(
-        ({ bucket, isClient }) => isClient(client) && bucket.pausedFor() === 0,
+        ({ bucket, isClient }) =>
+          isClient(client) && bucket.pausedFor() === 0 && (restsUntil.get(bucket) ?? 0) <= clock.monotonic(),
       );
       if (meant.length === 0 || !(await cache.find(image, digest)).linked) return undefined;
       const known = await placements.of(digest);

@@ -442,11 +442,11 @@ describe('a bucket', () => {
 });
 
 describe('a redirect to a bucket', () => {
-  async function redirecting(t: TestContext, networks: readonly string[]) {
+  async function redirecting(t: TestContext, networks: readonly string[], clock: Clock = systemClock) {
     const eu = createMemoryObjects('eu');
     const bucket = { ...configured(eu), redirect: { networks, seconds: 60 } };
     const toml = `trusted_proxies = ["127.0.0.1"]\n${pushes}`;
-    const app = await startApp(t, { registries: '', toml }, { buckets: [bucket], clock: systemClock });
+    const app = await startApp(t, { registries: '', toml }, { buckets: [bucket], clock });
     const { digests } = await pushImage(app.url, 'a layer');
     const layer = digests[1] as Digest;
     const from = (client: string, repository = 'images.local/team/app', method = 'GET') =>
@@ -469,14 +469,24 @@ describe('a redirect to a bucket', () => {
 
   it('is given only for what the bucket has at this moment', async (t) => {
     const { eu, layer, from } = await redirecting(t, ['10.0.0.0/8']);
-    eu.fail('unreachable');
-    assert.equal((await from('10.1.2.3')).status, 200);
-    eu.fail('silent');
-    assert.equal((await from('10.1.2.3')).status, 200);
-    eu.fail(undefined);
     eu.objects.delete(contentKey(layer));
     const answer = await from('10.1.2.3');
     assert.deepEqual([answer.status, answer.body.toString()], [200, 'a layer']);
+    eu.fail('silent');
+    assert.equal((await from('10.1.2.3')).status, 200);
+  });
+
+  it('is not tried again for a while after a bucket did not answer', async (t) => {
+    const clock = createManualClock(Date.now());
+    const { eu, from } = await redirecting(t, ['10.0.0.0/8'], clock);
+    eu.fail('unreachable');
+    assert.equal((await from('10.1.2.3')).status, 200);
+    eu.fail(undefined);
+    const before = eu.calls.length;
+    assert.equal((await from('10.1.2.3')).status, 200);
+    assert.equal(eu.calls.length, before, 'the bucket is not asked');
+    await clock.advance(10_000);
+    assert.equal((await from('10.1.2.3')).status, 307);
   });
 });
 
