@@ -7,7 +7,7 @@ import type { SnapshotScope } from '../cache/snapshots.ts';
 import { asError } from '../lib/thrown.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { isBrokenConnection } from './broken-connection.ts';
-import type { AdminConnection } from './receive-export.ts';
+import { type AdminConnection, bytesOf, cutOff } from './receive-export.ts';
 
 interface Prepared {
   readonly step: 'prepared';
@@ -24,15 +24,11 @@ export async function receiveBackup(
   const ended = AbortSignal.any([signal, stop.signal]);
   let failure: { readonly error: unknown } | undefined;
 
-  async function bytesOf(command: string, args: object) {
-    const answer = await send(command, args, ended);
-    if (answer.statusCode === 200) return answer;
-    answer.destroy();
-    throw cutOff('the server has ended the backup');
-  }
+  const ask = async (command: string, args: object) =>
+    bytesOf(await send(command, args, ended), 'the server has ended the backup');
 
   async function sourceOf(session: string): Promise<BackupSource> {
-    const [head = '', ...lines] = (await text(await bytesOf('backup-list', { session }))).split('\n');
+    const [head = '', ...lines] = (await text(await ask('backup-list', { session }))).split('\n');
     if (lines.at(-2) !== '.') throw cutOff('the list of the backup is cut off');
     const { manifest, bytes } = JSON.parse(head) as Pick<BackupSource, 'manifest' | 'bytes'>;
     const blobs = new Map<Digest, number>();
@@ -46,8 +42,7 @@ export async function receiveBackup(
       bytes,
       blobs: () => blobs,
       has: (digest) => blobs.has(digest),
-      open: async (digest) =>
-        streamOf(await bytesOf('backup-blob', { session, digest }), blobs.get(digest) ?? 0),
+      open: async (digest) => streamOf(await ask('backup-blob', { session, digest }), blobs.get(digest) ?? 0),
     };
   }
 
@@ -76,10 +71,6 @@ export async function receiveBackup(
     if (failure && !signal.aborted) throw failure.error;
     throw error;
   }
-}
-
-function cutOff(message: string): Error {
-  return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }
 
 function streamOf(answer: AsyncIterable<Uint8Array> & { destroy(): unknown }, size: number): SourceStream {

@@ -22,6 +22,21 @@ export interface AdminConnection {
   ): Promise<Report>;
 }
 
+/** The bytes of an answer. Another one than 200 counts as a broken connection: the command's first answer says why. */
+export function bytesOf(
+  answer: IncomingMessage,
+  message: string,
+): AsyncIterable<Uint8Array> & { destroy(): unknown } {
+  if (answer.statusCode === 200) return answer;
+  answer.destroy();
+  throw cutOff(message);
+}
+
+/** A connection that ended too early. */
+export function cutOff(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ECONNRESET' });
+}
+
 type Step =
   | ExportProgress
   | {
@@ -42,7 +57,10 @@ export async function receiveExport(
   let failure: { readonly error: unknown } | undefined;
 
   async function* read(session: string, volume: number): AsyncGenerator<Uint8Array> {
-    yield* (await send('export-volume', { session, volume }, ended)) as AsyncIterable<Uint8Array>;
+    yield* bytesOf(
+      await send('export-volume', { session, volume }, ended),
+      'the server has ended the export',
+    );
   }
 
   async function writeAll({ session, bundle, volumes }: Step & { step: 'prepared' }): Promise<void> {
