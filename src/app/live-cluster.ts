@@ -1,5 +1,6 @@
 /** The cluster of `[cluster]`, put together. It is made once: a change of it takes a restart. */
 import { lookup } from 'node:dns';
+import { createRareLog } from '../cache/rare-log.ts';
 import { type Cluster, createCluster } from '../cluster/cluster.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { clusterSecret } from '../config/credentials/cluster-secret.ts';
@@ -14,16 +15,13 @@ import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 
 export interface LiveClusterDeps {
   readonly clock: Clock;
-  readonly log: Pick<Log, 'info' | 'warn'>;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   readonly metrics: Pick<Metrics, 'peerRefused'>;
   readonly memory: Pick<UpstreamMemory, 'hosts'>;
   /** Default: the system's. */
   readonly resolve: ResolveAll | undefined;
   readonly releases: Releases;
 }
-
-/** ms between two log lines about marks without proof: any client can send them. */
-const refusalRest = 60_000;
 
 /**
  * Undefined without a `[cluster]`. Members from DNS are known a moment later. Throws EntrepotError CREDENTIALS_UNUSABLE for a secret
@@ -46,7 +44,8 @@ export function createLiveCluster(
   });
   const secret = secretFile === undefined ? undefined : () => clusterSecret(secretFile, secrets.get);
   secret?.();
-  let lastRefusal = Number.NEGATIVE_INFINITY;
+  // Any client can send marks without proof.
+  const refusals = createRareLog({ log, clock });
 
   const cluster = createCluster(
     {
@@ -73,9 +72,7 @@ export function createLiveCluster(
         ),
       onRefused(reason) {
         metrics.peerRefused();
-        if (clock.monotonic() - lastRefusal < refusalRest) return;
-        lastRefusal = clock.monotonic();
-        log.warn(
+        refusals.warn(
           { event: 'cluster.peerRefused', reason },
           'a request says that it comes from a peer and does not prove it: it counts as one of any client',
         );

@@ -65,6 +65,7 @@ function createLiveFacts(postgres: Postgres, facts: SharedFacts, { clock, log }:
 
   return {
     async start() {
+      // Where the index cannot be read, the exchange tells of it.
       const isKnown = (await facts.position().catch(() => undefined)) !== undefined;
       const lines = createRareLog({ log, clock });
       exchange = createFactExchange({ log: createPostgresLog(postgres), facts, clock, lines });

@@ -7,6 +7,7 @@ import type { TokenStore } from '../cache/shared/token-store.ts';
 import { Unavailable } from '../cache/shared/unavailable.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/flow/bell.ts';
+import { reasonOf } from '../lib/thrown.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export interface SharedTokens {
@@ -34,7 +35,7 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
   const { signal } = stopping;
   const bell = createBell(clock);
   const unlisten = store.changed(bell.ring);
-  const lastIgnored = new Set<string>();
+  let lastIgnored: ReadonlySet<string> = new Set();
 
   async function exchange(): Promise<void> {
     const rows = await store.all();
@@ -42,9 +43,9 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
     if (isChanged) await heard();
     for (const hash of ignored) {
       if (lastIgnored.has(hash)) continue;
-      lastIgnored.add(hash);
       log.warn({ event: 'access.tokenIgnored', hash }, 'a row of the shared tokens is none: it is left out');
     }
+    lastIgnored = new Set(ignored);
     const known = new Map(rows.map((row) => [row.hash, row]));
     const news = robots.told().filter(({ hash, revoked }) => {
       const row = known.get(hash);
@@ -81,7 +82,7 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
       if (outcome === 'told') return;
       bell.ring();
       log.warn(
-        { event: 'access.tokenWaits', reason: outcome instanceof Error ? outcome.message : outcome },
+        { event: 'access.tokenWaits', reason: reasonOf(outcome) },
         'a token was made or revoked here, and other replicas hear of it when PostgreSQL answers',
       );
     },

@@ -10,6 +10,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
+import { reasonOf } from '../lib/thrown.ts';
 import type { Peer } from './peer.ts';
 
 export const peerHeader = 'x-entrepot-peer';
@@ -84,7 +85,7 @@ export function createPeerProof(deps: PeerProofDeps): PeerProof {
       try {
         if (read) problem = problemOf(request, read);
       } catch (error) {
-        problem = error instanceof Error ? error.message : String(error);
+        problem = reasonOf(error);
       }
       if (problem === undefined) return read?.[1];
       onRefused(problem);

@@ -25,7 +25,7 @@ export interface BucketReadsDeps {
 }
 
 const absent = { kind: 'notFound', reason: 'it is not in the bucket' } as const;
-/** An object that need not be there: any answer will do. */
+/** An object that need not be there. */
 const probeKey = 'probe';
 
 /** See `Buckets`. */
@@ -72,6 +72,7 @@ export function createBucketReads(deps: BucketReadsDeps): Buckets {
   }
 
   async function knownOf(store: string, digest: Digest) {
+    // Where the index cannot be read, the write that follows tells of it.
     const known = await placements.of(digest).catch(() => []);
     return known.find((one) => one.store === store);
   }

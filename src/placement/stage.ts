@@ -68,7 +68,7 @@ export function createStage({ hasher, content }: StageDeps, folder: string): Sta
           try {
             for await (const chunk of bodyChunks(body)) {
               signal.throwIfAborted();
-              await writeWhole(file, chunk, written);
+              await file.appendFile(chunk);
               written += chunk.length;
               hash.advance(written);
             }
@@ -96,13 +96,6 @@ export function createStage({ hasher, content }: StageDeps, folder: string): Sta
   };
 }
 
-async function writeWhole(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
-    done += bytesWritten;
-  }
-}
-
 /** The digest of a signed manifest of schema 1 is that of its payload. */
 async function isSigned(path: string, size: number, digest: Digest): Promise<boolean> {
   return size <= maxManifestBytes && isNamedBy(await readFile(path), digest, hexHash);
@@ -122,6 +115,7 @@ function fileStream(path: string, start: number, end: number): ByteStream {
       return block.subarray(0, bytesRead);
     },
     close() {
+      // One that could not be opened has told `next`.
       file?.then((one) => one.close()).catch(() => {});
       file = undefined;
     },

@@ -30,7 +30,7 @@ export interface Buckets {
     context: AttemptContext,
   ): Promise<Outcome<OpenedBlob>>;
   head(store: string, digest: Digest, context: AttemptContext): Promise<Outcome<true>>;
-  /** Whether the bucket answers at all within so many ms. */
+  /** Whether the bucket answers within so many ms, and does not refuse our credentials. */
   answers(store: string, within: number): Promise<boolean>;
   /** The bucket gave wrong bytes. */
   distrust(store: string, digest: Digest): void;

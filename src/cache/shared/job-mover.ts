@@ -51,6 +51,7 @@ export function createJobMover({ local, shared, clock, log }: JobMoverDeps): Job
   const stopping = new AbortController();
   const { signal } = stopping;
   const { promise: stopped, reject: stopWaiting } = Promise.withResolvers<never>();
+  // A stop often comes when nothing waits for it.
   stopped.catch(() => {});
   const bell = createBell(clock);
   const process = randomUUID();

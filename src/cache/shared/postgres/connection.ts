@@ -139,6 +139,7 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
     ...statementsOf(current, contact),
     listen(channel, onChange) {
       const its = listeners.get(channel) ?? new Set();
+      // Where this fails, the session ends, or the look every 30 s is enough.
       if (its.size === 0) session?.client.query(`listen ${channel}`).catch(() => {});
       listeners.set(channel, its.add(onChange));
       return () => void its.delete(onChange);

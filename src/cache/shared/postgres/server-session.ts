@@ -71,6 +71,7 @@ async function sessionWith(
   }
   const pool = new pg.Pool({ ...config, max: transactionsAtOnce, idleTimeoutMillis: 60_000 });
   const lent = new Set<ClientBase>();
+  // An idle connection: the pool replaces it, and `client` tells whether the server is gone.
   pool.on('error', () => {});
   pool.on('connect', (one) => {
     lent.add(one);
