@@ -300,11 +300,40 @@ describe('the only bucket', () => {
   });
 });
 
+describe('the only bucket and all registries', () => {
+  it('are away at once: the disk serves, the rest is refused at once, and all comes back by itself', async (t) => {
+    const site = await prepared(t);
+    const { bucket, registry } = site;
+    await registry.refuse();
+    bucket.mischief = () => errorAnswer(503, 'ServiceUnavailable');
+    assert.equal(await site.pull('team/disk', onDisk), '200 hit');
+    assert.match(await site.pull('team/bucket', inBucket), /^50[23]$/);
+    assert.equal(await site.pullHosted(), 503);
+    assert.equal(await site.pull('team/cold', cold), '502');
+    assert.equal((await site.push('a push')).status, 503);
+    await registry.restart();
+    bucket.mischief = () => undefined;
+    await leapUntil(site, 'all comes back', async () => {
+      const pulls = [await site.pull('team/bucket', inBucket), await site.pull('team/cold', cold)];
+      return pulls.every((pull) => pull.startsWith('200'));
+    });
+    await assertCaughtUp(site);
+  });
+});
+
 describe('a full disk beside a bucket', () => {
   it('serves what it has, passes on what the bucket and the registry have, and takes pushes once there is room', async (t) => {
     const disk = smallDisk(t, 16);
     if (!disk) return t.skip('needs root');
-    const site = await prepared(t, { folder: disk.path, toml: '[cache]\nmin_free = "0B"\n' });
+    const made = await parts(t);
+    const folder = tempFolder(t);
+    writeFileSync(join(folder, 'events'), 'a secret of events');
+    const events = `[[events.in]]\nname = "gitlab"\nformat = "distribution"\nregistry = "${made.registry.host}"\nsecret_file = "${join(folder, 'events')}"\n`;
+    const site = await prepared(t, {
+      parts: made,
+      folder: disk.path,
+      toml: `[cache]\nmin_free = "0B"\n${events}`,
+    });
     disk.fill();
     assert.equal(await site.pull('team/disk', onDisk), '200 hit');
     assert.match(await site.pull('team/bucket', inBucket), /^200 /);
@@ -312,7 +341,19 @@ describe('a full disk beside a bucket', () => {
     assert.match(await site.pull('team/cold', cold), /^200 /);
     const { status, body } = await site.push('p'.repeat(400 * KiB));
     assert.equal(status, 403, body);
+    const told = await get(`${site.app.url}/events/gitlab`, {
+      method: 'POST',
+      headers: { authorization: 'a secret of events' },
+      body: JSON.stringify({ events: [eventOf(onDisk)] }),
+    });
+    assert.equal(told.status, 202);
+    assert.equal((await site.app.app.jobs.list({ limit: 9 })).length, 1, 'the index keeps its job');
     disk.empty();
     assert.equal((await site.push('p'.repeat(400 * KiB))).status, 201);
   });
 });
+
+function eventOf({ digest }: Image) {
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return { id: 'e1', action: 'push', target: { mediaType, digest, repository: 'team/disk', tag: 'v1' } };
+}
