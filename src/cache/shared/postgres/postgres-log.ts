@@ -53,6 +53,12 @@ const known = `
   select k.image, k.kind, k.key, k.stamp from facts k join ${facts}
     on k.image = f.image and k.kind = f.kind and k.key = f.key and k.claimed = f.stamp and k.origin = f.origin`;
 
+// The checkpoint names the timeline minutes after a promotion. The name of the file that is written now has it at once.
+const serverId = `
+  select s.system_identifier::text || ':' || case when pg_is_in_recovery() then c.timeline_id
+    else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end as id
+  from pg_control_system() s, pg_control_checkpoint() c`;
+
 const after = `
   select seq, image, kind, key, value, stamp, origin from (
     select *, sum(coalesce(octet_length(value::text), 0)) over (order by seq) - coalesce(octet_length(value::text), 0) as before
@@ -85,10 +91,7 @@ export function createPostgresLog(postgres: Postgres): FactLog {
   /** Of a server that took over from another, the number of its timeline is another one. Some services do not tell it. */
   async function timeline(): Promise<string> {
     try {
-      const [row] = await postgres.query<{ id: string }>(
-        'select s.system_identifier::text || $1 || c.timeline_id as id from pg_control_system() s, pg_control_checkpoint() c',
-        [':'],
-      );
+      const [row] = await postgres.query<{ id: string }>(serverId);
       return row?.id ?? '';
     } catch (error) {
       if (error instanceof PostgresUnavailable) throw error;
