@@ -3,6 +3,7 @@
  * checked those of the client. It waits for as long as this server asks endpoints, and is told again and again that this goes on.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type PeerProof, peerHeader } from '../cluster/peer-proof.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Pull } from '../pull/pull.ts';
@@ -14,19 +15,12 @@ export interface PeerRequests {
   /** Names this replica. */
   readonly id: () => string;
   /** The id of the peer that sent the request; undefined for a mark without proof. */
-  senderOf(request: {
-    readonly mark: string;
-    readonly method: string;
-    readonly path: string;
-    readonly certificateNames: readonly string[];
-  }): string | undefined;
+  readonly senderOf: PeerProof['senderOf'];
   /** Whether this replica never waits for that peer about the reference. */
   outranks(id: string, reference: Reference): boolean;
   /** Asks no peer. */
   readonly pull: Pull;
 }
-
-export const peerHeader = 'x-entrepot-peer';
 
 /** ms between two signs of life: a peer waits for a second. */
 const signEvery = 250;

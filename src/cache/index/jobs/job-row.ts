@@ -1,4 +1,4 @@
-/** One job as SQLite has it. */
+/** One job as SQLite has it; that of PostgreSQL has the same form. */
 import type { Job, JobId, JobState, Json } from '../../../jobs/job.ts';
 
 export interface JobRow {

@@ -7,9 +7,10 @@ import type { Job, JobId, JobState } from '../../../../jobs/job.ts';
 import { jobStates } from '../../../../jobs/job.ts';
 import { type JobStore, lostRun, lostRunDelay, succeededReason } from '../../../../jobs/job-store.ts';
 import { systemCode } from '../../../../lib/thrown.ts';
+import { asJob, asText, type JobRow } from '../../../index/jobs/job-row.ts';
 import type { Postgres, Query } from '../connection.ts';
 import { addJob, jobsChannel } from './add-job.ts';
-import { asJob, asText, type JobRow, jobColumns, storable } from './job-row.ts';
+import { jobColumns, storable } from './job-row.ts';
 
 const hasSuccessor =
   "exists (select from jobs w where w.state in ('pending', 'failed') and w.kind = jobs.kind and w.key = jobs.key)";
