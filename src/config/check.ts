@@ -112,7 +112,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream, cluster, stores, eventSenders, eventSinks }: ServerConfig,
+  { upstream, cluster, facts, stores, eventSenders, eventSinks }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -136,6 +136,7 @@ function checkSecrets(
     readSecretFile,
   );
   readEach([cluster?.secretFile], clusterSecret);
+  readEach([facts?.urlFile], readSecretFile);
   readEach(stores.flatMap(storeSecretFiles), readSecretFile);
   const bundles = [
     { caFile: upstream.caFile, key: 'upstream.ca_file' },

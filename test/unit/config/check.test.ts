@@ -186,6 +186,11 @@ describe('checkConfig', () => {
     assert.doesNotMatch(errors.join(), /fifteen letters/);
   });
 
+  it('reads the URL of the facts', (t) => {
+    const { errors } = check(t, { 'work/entrepot.toml': '[facts]\nurl_file = "none"\n' });
+    assert.match(errors.join('\n'), /facts\.url_file names work\/none: there is no such file/);
+  });
+
   it('reads the secrets and CAs of buckets', (t) => {
     const { errors, files } = check(t, {
       'work/entrepot.toml':
