@@ -55,6 +55,7 @@ export async function receiveExport(
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
   let failure: { readonly error: unknown } | undefined;
+  let writing = Promise.resolve();
 
   async function* read(session: string, volume: number): AsyncGenerator<Uint8Array> {
     yield* bytesOf(
@@ -73,7 +74,7 @@ export async function receiveExport(
       onProgress(step);
       return;
     }
-    writeAll(step).catch((error: unknown) => {
+    writing = writeAll(step).catch((error: unknown) => {
       if (isBrokenConnection(error) || isBrokenConnection(asError(error).cause)) return;
       failure = { error };
       stop.abort();
@@ -83,7 +84,10 @@ export async function receiveExport(
   try {
     return await follow<Step, ExportReport>('export', request, onStep, ended);
   } catch (error) {
-    if (failure && !signal.aborted) throw failure.error;
-    throw error;
+    const told = failure && !signal.aborted ? failure.error : error;
+    // The draft is removed before the command ends.
+    stop.abort();
+    await writing;
+    throw told;
   }
 }

@@ -8,6 +8,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/flow/single-flight.ts';
 import type { Credentials } from './credentials.ts';
+import type { Exchanges } from './exchange.ts';
 
 export interface Temporary<T> {
   readonly value: T;
@@ -19,6 +20,18 @@ export interface Temporary<T> {
 const renewBefore = 300_000;
 /** ms between two tries. */
 const tryAgainAfter = 30_000;
+
+/** `expires` of a time as a server writes it; undefined where it writes none. Throws StoreError `invalid`; `host` is the server. */
+export function readExpiry(
+  time: string | undefined,
+  host: string,
+  { error }: Pick<Exchanges, 'error'>,
+): number | undefined {
+  if (time === undefined) return undefined;
+  const expires = Date.parse(time);
+  if (Number.isNaN(expires)) throw error('invalid', `${host} says no readable time in Expiration`);
+  return expires;
+}
 
 /** `fetchNew` rejects StoreError. Calls at once share one fetch, which no single caller ends. */
 export function createTemporary<T>(

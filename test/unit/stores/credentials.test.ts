@@ -126,6 +126,13 @@ describe('the credentials of a bucket', () => {
     await assert.rejects(other.head('a'), isFault('refused'));
   });
 
+  it('are not taken with an end that cannot be read: they would be used for ever', async (t) => {
+    const server = await startServer(t, () => json({ Expiration: 'tomorrow' }));
+    const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${server.url}/v1/credentials` };
+    const { store } = await bucketOf(t, env);
+    await assert.rejects(store.head('a'), isFault('invalid'));
+  });
+
   it('come from the role of an instance, with a session of its metadata service', async (t) => {
     const server = await startServer(t, ({ method, url, headers }) => {
       if (method === 'PUT' && url === '/latest/api/token') return 'imds-session';

@@ -5,7 +5,7 @@
 import { isJsonObject, parseJson } from '../../../oci/parse-json.ts';
 import type { Exchanges } from '../../exchange.ts';
 import type { StoreSecrets } from '../../store-secrets.ts';
-import type { Temporary } from '../../temporary.ts';
+import { readExpiry, type Temporary } from '../../temporary.ts';
 import type { StoreRequest } from '../../transport.ts';
 import type { AccessKey } from '../signature.ts';
 
@@ -74,9 +74,6 @@ function keyOf(text: Buffer, { host }: URL, { exchanges }: MetadataDeps): Tempor
   if (accessKey === undefined || secretKey === undefined) {
     throw exchanges.error('invalid', `what ${host} gave holds no credentials`);
   }
-  const expires = Date.parse(field('Expiration') ?? '');
-  return {
-    value: { accessKey, secretKey, sessionToken: field('Token') },
-    expires: Number.isNaN(expires) ? undefined : expires,
-  };
+  const expires = readExpiry(field('Expiration'), host, exchanges);
+  return { value: { accessKey, secretKey, sessionToken: field('Token') }, expires };
 }

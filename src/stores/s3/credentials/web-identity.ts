@@ -4,7 +4,7 @@
  */
 import type { Exchanges } from '../../exchange.ts';
 import type { StoreSecrets } from '../../store-secrets.ts';
-import type { Temporary } from '../../temporary.ts';
+import { readExpiry, type Temporary } from '../../temporary.ts';
 import { readXml } from '../../xml.ts';
 import { refusalOf } from '../s3-refusal.ts';
 import type { AccessKey } from '../signature.ts';
@@ -61,8 +61,8 @@ export function fetchWebIdentity(
     if (!given || accessKey === undefined || secretKey === undefined) {
       throw exchanges.error('invalid', `${url.host} answered with something that is no answer of STS`);
     }
-    const expires = Date.parse(given.text('Expiration') ?? '');
+    const expires = readExpiry(given.text('Expiration'), url.host, exchanges);
     const value = { accessKey, secretKey, sessionToken: given.text('SessionToken') };
-    return { value, expires: Number.isNaN(expires) ? undefined : expires };
+    return { value, expires };
   };
 }
