@@ -1,11 +1,12 @@
 /**
- * Real registries of different makers, each empty, on a free port, without accounts. zot is not among them: its modules are not to be
- * had from the Go module proxy. The registry of crane stands for those with a referrers API.
+ * Real registries of different makers, each empty, on a free port, without accounts. zot runs only where its program is in PATH
+ * (equipment.ts). The registry of crane has a referrers API too.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Origin, pushWithSkopeo, startOrigin } from './origin.ts';
 import { type Environment, start } from './programs.ts';
+import { startZot } from './zot.ts';
 
 export interface RealRegistry {
   readonly name: string;
@@ -40,4 +41,5 @@ export const realRegistries: readonly RealRegistry[] = [
       };
     },
   },
+  { name: 'zot', programs: ['zot'], start: (folder, env) => startZot(folder, env) },
 ];
