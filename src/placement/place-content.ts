@@ -66,7 +66,6 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
     if (!source) return nowhere(bucket, placement, isWrong);
     try {
       await deps.paceOf(bucket).take(source.size);
-      if (isDoubted) await bucket.store.delete(contentKey(digest), stop);
       await put(bucket, digest, source);
       if (isDoubted)
         log.info({ event: 'placement.replaced', digest, store: bucket.name }, 'a wrong object was replaced');

@@ -9,7 +9,7 @@ import { type ObjectSource, StoreError } from '../stores/object-store.ts';
 import type { Bucket } from './bucket.ts';
 
 export interface PutDeps {
-  readonly placements: Pick<PlacementStore, 'placed'>;
+  readonly placements: Pick<PlacementStore, 'of' | 'placed'>;
   readonly clock: Clock;
   /** Aborted when the server stops. */
   readonly stop: AbortSignal;
@@ -49,6 +49,11 @@ async function put(
   const isNamedByHash = digestAlgorithm(digest) === 'sha256' && source.size > maxManifestBytes;
   const named = isNamedByHash ? { ...source, sha256: digestHex(digest) } : source;
   try {
+    // A wrong object would count as present.
+    const isDoubted = (await placements.of(digest)).some(
+      (one) => one.store === name && one.state === 'doubted',
+    );
+    if (isDoubted) await store.delete(contentKey(digest), AbortSignal.any([stop, late.signal]));
     const result = await store.put(contentKey(digest), named, AbortSignal.any([stop, late.signal]));
     tried(name, result, source.size);
   } catch (error) {

@@ -295,6 +295,8 @@ describe('the only bucket', () => {
       return bucket.objects.get(key)?.bytes.equals(right.get(key)!.bytes) === true;
     };
     await leapUntil(site, 'its objects are replaced', () => inBucket.blobs.every(isRight));
+    assert.equal((await site.push(hostedLayer)).status, 201);
+    assert.ok(isRight({ digest: sha256(hostedLayer) as Digest }), 'a push replaces it before its answer');
     for (const event of ['placement.wrongBytes', 'placement.replaced'])
       assert.ok(site.events().includes(event), event);
   });
