@@ -2,7 +2,8 @@
  * Moves jobs that were taken while PostgreSQL was gone from the index to where all replicas see them.
  *
  *   local: pending --claim--> running --shared.take--> done
- *                                \--- shared is unavailable: the same jobs are told again until it answers
+ *                                +--- shared fails: the same jobs are told again until it takes them
+ *                                '--- shared refuses the values of one: failed
  *
  * Each claim has a fingerprint, so an answer that was lost costs nothing. A process that dies in between moves its jobs again after
  * its next start: then they join what waits, or run once more, which no kind minds.
@@ -15,7 +16,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { createBell } from '../../lib/flow/bell.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
-import { Unavailable } from './unavailable.ts';
+import { isOfValues, Unavailable } from './unavailable.ts';
 
 export interface JobMover {
   /** There may be jobs to move, or PostgreSQL may answer again. */
@@ -78,11 +79,16 @@ export function createJobMover({ local, shared, clock, log }: JobMoverDeps): Job
         await Promise.race([taken, stopped]);
         return true;
       } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
+        if (isOfValues(error)) throw error;
+        if (!(error instanceof Unavailable)) storeFailed(error);
         await bell.wait(signal, retryAfter);
       }
     }
     return false;
+  }
+
+  function storeFailed(err: unknown): void {
+    log.error({ event: 'jobs.storeFailed', err }, 'jobs cannot be read or written');
   }
 
   /** Gives how many were moved. */
@@ -126,7 +132,7 @@ export function createJobMover({ local, shared, clock, log }: JobMoverDeps): Job
         if (next !== undefined) wait = Math.min(longestWait, Math.max(0, next - clock.now()));
       } catch (err) {
         wait = retryAfter;
-        log.error({ event: 'jobs.storeFailed', err }, 'jobs cannot be read or written');
+        storeFailed(err);
       }
       await bell.wait(signal, wait);
     }

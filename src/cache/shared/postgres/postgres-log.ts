@@ -6,9 +6,10 @@
  * Places are given under an advisory lock that is held until the commit. Without it two transactions could commit in another order
  * than that of their places, and a reader in between would never see the fact of the slower one.
  */
-import { reasonOf, systemCode } from '../../../lib/thrown.ts';
+import { reasonOf } from '../../../lib/thrown.ts';
 import { type Fact, type FactLog, FactRefused, type LoggedFact, type LogState } from '../facts.ts';
 import { mostAhead, stampOf } from '../hybrid-clock.ts';
+import { isOfValues } from '../unavailable.ts';
 import { type Postgres, PostgresUnavailable } from './connection.ts';
 import { lockSpace, locks } from './migrations.ts';
 
@@ -130,11 +131,8 @@ export function createPostgresLog(postgres: Postgres): FactLog {
   };
 }
 
-/** SQLSTATE classes that tell of the values: data, constraints, limits. */
-const ofValues = /^(?:22|23|54)/;
-
 function refused(error: unknown): never {
-  if (error instanceof PostgresUnavailable || !ofValues.test(systemCode(error) ?? '')) throw error;
+  if (error instanceof PostgresUnavailable || !isOfValues(error)) throw error;
   throw new FactRefused(reasonOf(error), { cause: error });
 }
 

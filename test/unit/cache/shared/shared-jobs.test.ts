@@ -97,6 +97,26 @@ describe('the jobs of a cluster', () => {
     assert.ok(lines.some(({ event }) => event === 'jobs.moved'));
   });
 
+  it('wait for tables that are being restored; only one with values that PostgreSQL refuses fails', async (t) => {
+    const { jobs, inbox, network, local, kept, back, lines } = open(t);
+    network.isGone = true;
+    for (const key of ['good', 'bad']) await inbox.take([notice(key)], bounds, 1);
+    const take = kept.inbox.take;
+    const refused = (code: string) => Object.assign(new Error('no'), { code });
+    kept.inbox.take = async () => Promise.reject(refused('42P01'));
+    back();
+    await eventually('the failure is logged', async () =>
+      lines.some(({ event }) => event === 'jobs.storeFailed'),
+    );
+    assert.deepEqual(await local.jobs.list({ limit: 9, states: ['failed'] }), []);
+    kept.inbox.take = (some, ...rest) =>
+      some.some((one) => one.jobs[0]?.key === 'bad') ? Promise.reject(refused('22021')) : take(some, ...rest);
+    back();
+    await eventually('the other is shared', async () => (await kept.jobs.list({ limit: 9 })).length === 1);
+    await eventually('it has failed', async () => lines.some(({ event }) => event === 'jobs.notMoved'));
+    assert.equal((await jobs.list({ limit: 9 })).find(({ key }) => key === 'good')?.state, 'pending');
+  });
+
   it('answer the sender of an event though PostgreSQL does not', async (t) => {
     const frozen = open(t);
     frozen.kept.inbox.take = () => new Promise(() => {});
