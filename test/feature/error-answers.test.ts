@@ -66,7 +66,7 @@ const failures: [string, Parameters<typeof askOne>[1], string, RegExp][] = [
     'has a certificate of an unknown CA',
     { options: { tls: authority.issue() }, secure: true },
     'unreachable',
-    /^certificate of an unknown CA: put the CA into certs\.d\/127\.0\.0\.1:\d+$/,
+    /^certificate of an unknown CA: put its CA into certs\.d\/127\.0\.0\.1:\d+$/,
   ],
   [
     'speaks no TLS',

@@ -141,7 +141,7 @@ describe('behind a firewall', () => {
     const refused = await setUp(t, intercepted);
     assert.match(
       readError(await refused.pull()).trail[0]?.reason ?? '',
-      /^certificate of an unknown CA: put the CA into certs\.d\/registry\.corp\.test$/,
+      /^certificate of an unknown CA: put its CA into certs\.d\/registry\.corp\.test$/,
     );
     const folder = tempFolder(t);
     const bundle = join(folder, 'corp.pem');

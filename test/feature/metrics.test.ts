@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { readExposition } from '../support/exposition.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { usedProgram } from '../support/used-program.ts';
 
 it('counts what happened to a pull', async (t) => {
@@ -38,7 +39,9 @@ it('is what docs/operations.md lists, with the same types and labels', async (t)
   const documented = [...page.matchAll(/^\| (`entrepot_[^|]+) +\| (\w+) +\| ([^|]*) \|/gm)].flatMap((row) =>
     names(row[1]).map((name) => `${name}: ${row[2]} ${names(row[3]).toSorted().join(' ')}`.trim()),
   );
-  const { text } = await usedProgram(t);
+  const server = await startPostgres(t);
+  if (!server) return;
+  const { text } = await usedProgram(t, { database: server.url });
   const shown = [...readExposition(text)]
     .filter(([name]) => name.startsWith('entrepot_') && !/_(?:bucket|sum)$/.test(name))
     .map(([name, { type, labels, samples }]) => {

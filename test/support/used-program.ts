@@ -10,15 +10,19 @@ import { buildImage } from './images.ts';
 import { createMemoryObjects } from './memory-objects.ts';
 import { settled, startMirrored } from './mirrored-registry.ts';
 import { storedFile } from './stored-files.ts';
-import type { Cleanup } from './temp-folder.ts';
+import { type Cleanup, tempFolder } from './temp-folder.ts';
 
 const image = buildImage({ layers: [3_000_000] });
 const layer = image.layers[0]!;
-const toml =
+const settings =
   '[cache]\nmax_size = "10MB"\nmin_free = "1MB"\n[[cache.quota]]\nmatch = "**/team/*"\nmax_size = "5MB"\n';
 
-/** An image is pulled twice, from a registry that breaks off once and limits requests; its layer is damaged in between. */
-export async function usedProgram(test: Cleanup) {
+/**
+ * An image is pulled twice, from a registry that breaks off once and limits requests; its layer is damaged in between. `database`: a URL
+ * of PostgreSQL. Without it, what is told of facts has no sample.
+ */
+export async function usedProgram(test: Cleanup, { database }: { readonly database?: string } = {}) {
+  const toml = settings + clusterOfOne(test) + (database === undefined ? '' : factsIn(test, database));
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   const probe = { name: 'probe', atOnce: 1, run: async () => ({ kind: 'done', report: null }) as const };
   const { store, objects } = createMemoryObjects('eu');
@@ -62,8 +66,24 @@ export async function usedProgram(test: Cleanup) {
   const text = await eventually('an event was tried to be delivered', async () => {
     const shown = (await get(`${proxy.url}/metrics`)).body.toString();
     const isThere = (name: string) => shown.includes(`${name}{`);
-    return isThere('entrepot_events_out_total') && isThere('entrepot_placed_bytes_total') && shown;
+    const isShared = database === undefined || shown.includes('\nentrepot_facts_behind_seconds ');
+    return (
+      isThere('entrepot_events_out_total') && isThere('entrepot_placed_bytes_total') && isShared && shown
+    );
   });
   const stored = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes().length, 0);
   return { text, host: registry.host, /** Bytes. */ stored };
+}
+
+function clusterOfOne(test: Cleanup): string {
+  const file = join(tempFolder(test), 'secret');
+  writeFileSync(file, 'a secret of the cluster\n', { mode: 0o600 });
+  const self = 'http://127.0.0.1:1';
+  return `[cluster]\npeers = ["${self}"]\nself = "${self}"\nsecret_file = "${file}"\n`;
+}
+
+function factsIn(test: Cleanup, url: string): string {
+  const file = join(tempFolder(test), 'facts-url');
+  writeFileSync(file, `${url}\n`, { mode: 0o600 });
+  return `[facts]\nurl_file = "${file}"\n`;
 }

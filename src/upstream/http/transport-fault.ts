@@ -25,7 +25,7 @@ export class ForbiddenAddressError extends Error {
 
 /** Ends of sentences. */
 export interface TlsAdvice {
-  /** Where its CA belongs, such as `put the CA into certs.d/HOST`. */
+  /** Where its CA belongs, such as `put its CA into certs.d/HOST`. */
   readonly ca: string;
   /** What allows plain HTTP. */
   readonly plainHttp: string;

@@ -98,7 +98,7 @@ describe('connecting to registries', () => {
           'self-signed certificate: put its CA into certs.d/HOST, or mark the endpoint insecure',
         ],
         [authority.issue({ hosts: ['other.ex.io'] }), 'certificate is for other.ex.io, not for this host'],
-        [createCertificateAuthority().issue(), 'certificate of an unknown CA: put the CA into certs.d/HOST'],
+        [createCertificateAuthority().issue(), 'certificate of an unknown CA: put its CA into certs.d/HOST'],
       ] as const;
       for (const [tls, reason] of cases) {
         const registry = await start({ tls });
