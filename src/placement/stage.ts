@@ -37,10 +37,9 @@ export interface StageDeps {
 
 const blockSize = 1024 * 1024;
 
-/** Empties the folder, which is made where it is missing. Throws what the file system says. */
+/** Removes the folder, which is made when it is needed. Throws what the file system says. */
 export function createStage({ hasher, content }: StageDeps, folder: string): Stage {
   rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { mode: 0o700 });
   let files = 0;
 
   return {
@@ -62,6 +61,7 @@ export function createStage({ hasher, content }: StageDeps, folder: string): Sta
       };
       let isRight = false;
       try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
         const file = await open(path, 'wx', 0o600);
         try {
           const hash = hasher.begin(path, digestAlgorithm(digest));
