@@ -134,10 +134,13 @@ export async function finishSums({ folder, name }: Destination, sums: Sums): Pro
   await syncPath(folder);
 }
 
+/** What `file` had stays until all of the text is on the disk: a kill in between costs no sum. */
 async function writeDraft(file: string, text: string): Promise<void> {
+  const next = `${file}.new`;
   // Removed first, so that no link that stands there is followed.
-  await rm(file, { force: true });
-  await writeFile(file, text, { mode: 0o644, flag: 'wx', flush: true });
+  await rm(next, { force: true });
+  await writeFile(next, text, { mode: 0o644, flag: 'wx', flush: true });
+  await rename(next, file);
 }
 
 /** What a failed write means for the person that gave `--to`. */
