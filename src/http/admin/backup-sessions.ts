@@ -8,7 +8,6 @@
  *
  * A command that leaves ends the session.
  */
-import { randomUUID } from 'node:crypto';
 import type { BackupSource } from '../../backup/backup-place.ts';
 import type { Backups } from '../../backup/backups.ts';
 import { snapshotScopes } from '../../cache/snapshots.ts';
@@ -16,6 +15,7 @@ import { EntrepotError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { progressAnswer } from './command-answers.ts';
 import { type Arguments, text } from './command-arguments.ts';
+import { type CommandSession, createCommandSessions } from './command-sessions.ts';
 
 export interface BackupSessions {
   begin(args: Arguments): Response;
@@ -24,11 +24,7 @@ export interface BackupSessions {
   written(args: Arguments): object;
 }
 
-interface Session {
-  readonly source: BackupSource;
-  end(written: number): void;
-  fail(error: unknown): void;
-}
+type Session = CommandSession<BackupSource, number>;
 
 /** Lines that are sent at once. */
 const atOnce = 1000;
@@ -38,29 +34,13 @@ export function createBackupSessions(
   backups: Backups,
   errorBody: (error: unknown) => object,
 ): BackupSessions {
-  const sessions = new Map<string, Session>();
-
-  function write(source: BackupSource, signal: AbortSignal, tell: (step: object) => void): Promise<number> {
-    const session = randomUUID();
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    sessions.set(session, { source, end: resolve, fail: reject });
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    if (signal.aborted) reject(signal.reason);
-    else tell({ step: 'prepared', session });
-    return promise.finally(() => sessions.delete(session));
-  }
-
-  function sessionOf(args: Arguments): Session {
-    const session = sessions.get(text(args.session));
-    if (session) return session;
-    throw new EntrepotError('USAGE', 'this backup is over');
-  }
+  const sessions = createCommandSessions<BackupSource, number>('this backup is over');
 
   /** A connection sends later what it is given, so each chunk is copied. */
-  async function* bytesOf({ source, fail }: Session, digest: Digest): AsyncGenerator<Uint8Array> {
+  async function* bytesOf({ held, fail }: Session, digest: Digest): AsyncGenerator<Uint8Array> {
     let isWhole = false;
     try {
-      const { stream, close } = await source.open(digest);
+      const { stream, close } = await held.open(digest);
       try {
         for (let chunk = await stream.next(); chunk; chunk = await stream.next())
           yield Uint8Array.from(chunk);
@@ -83,22 +63,22 @@ export function createBackupSessions(
       if (!scope) throw new EntrepotError('USAGE', 'there is no such scope');
       return progressAnswer(
         (_, signal, mustTell) =>
-          backups.backup(scope, { signal, write: (source) => write(source, signal, mustTell) }),
+          backups.backup(scope, { signal, write: (source) => sessions.hold(source, signal, mustTell) }),
         errorBody,
       );
     },
-    list: (args) => new Response(ReadableStream.from(linesOf(sessionOf(args).source))),
+    list: (args) => new Response(ReadableStream.from(linesOf(sessions.of(args).held))),
     blob(args) {
-      const session = sessionOf(args);
+      const session = sessions.of(args);
       const digest = parseDigest(text(args.digest));
-      if (!digest || !session.source.has(digest))
+      if (!digest || !session.held.has(digest))
         throw new EntrepotError('USAGE', 'this backup has no such blob');
       return new Response(ReadableStream.from(bytesOf(session, digest)));
     },
     written(args) {
       const { written } = args;
       if (typeof written !== 'number') throw new EntrepotError('USAGE', 'an argument is no number');
-      sessionOf(args).end(written);
+      sessions.of(args).end(written);
       return {};
     },
   };

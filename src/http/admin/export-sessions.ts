@@ -8,7 +8,6 @@
  *
  * A command that leaves ends the session.
  */
-import { randomUUID } from 'node:crypto';
 import type {
   ExportRequest,
   Exports,
@@ -20,6 +19,7 @@ import { parseDigest } from '../../oci/digest.ts';
 import { isJsonObject } from '../../oci/parse-json.ts';
 import { progressAnswer } from './command-answers.ts';
 import { type Arguments, amount, optional, text, texts } from './command-arguments.ts';
+import { type CommandSession, createCommandSessions } from './command-sessions.ts';
 
 export interface ExportSessions {
   begin(args: Arguments): Response;
@@ -27,44 +27,20 @@ export interface ExportSessions {
   written(args: Arguments): object;
 }
 
-interface Session {
-  readonly prepared: PreparedBundle;
-  end(written: readonly WrittenVolume[]): void;
-  fail(error: unknown): void;
-}
+type Session = CommandSession<PreparedBundle, readonly WrittenVolume[]>;
 
 /** Methods throw EntrepotError USAGE for arguments that are none, and for a session that is over. */
 export function createExportSessions(
   exports: Exports,
   errorBody: (error: unknown) => object,
 ): ExportSessions {
-  const sessions = new Map<string, Session>();
-
-  function write(
-    prepared: PreparedBundle,
-    signal: AbortSignal,
-    tell: (step: object) => void,
-  ): Promise<readonly WrittenVolume[]> {
-    const id = randomUUID();
-    const { promise, resolve, reject } = Promise.withResolvers<readonly WrittenVolume[]>();
-    sessions.set(id, { prepared, end: resolve, fail: reject });
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    if (signal.aborted) reject(signal.reason);
-    else tell({ step: 'prepared', session: id, bundle: prepared.bundle, volumes: prepared.volumes });
-    return promise.finally(() => sessions.delete(id));
-  }
-
-  function sessionOf(args: Arguments): Session {
-    const session = sessions.get(text(args.session));
-    if (session) return session;
-    throw new EntrepotError('USAGE', 'this export is over');
-  }
+  const sessions = createCommandSessions<PreparedBundle, readonly WrittenVolume[]>('this export is over');
 
   /** A connection sends later what it is given, so each chunk is copied. */
-  async function* copied({ prepared, fail }: Session, volume: number): AsyncGenerator<Uint8Array> {
+  async function* copied({ held, fail }: Session, volume: number): AsyncGenerator<Uint8Array> {
     let isWhole = false;
     try {
-      for await (const chunk of prepared.read(volume)) yield Uint8Array.from(chunk);
+      for await (const chunk of held.read(volume)) yield Uint8Array.from(chunk);
       isWhole = true;
     } catch (error) {
       fail(error);
@@ -83,14 +59,17 @@ export function createExportSessions(
           exports.export(request, {
             onProgress,
             signal,
-            write: (prepared) => write(prepared, signal, mustTell),
+            write: (prepared) => {
+              const { bundle, volumes } = prepared;
+              return sessions.hold(prepared, signal, mustTell, { bundle, volumes });
+            },
           }),
         errorBody,
       );
     },
-    volume: (args) => new Response(ReadableStream.from(copied(sessionOf(args), amount(args.volume)))),
+    volume: (args) => new Response(ReadableStream.from(copied(sessions.of(args), amount(args.volume)))),
     written(args) {
-      sessionOf(args).end(list(args.written).map(writtenVolume));
+      sessions.of(args).end(list(args.written).map(writtenVolume));
       return {};
     },
   };
