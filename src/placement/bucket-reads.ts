@@ -4,6 +4,7 @@
  */
 import type { Place, PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/flow/deadline.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import { contentKey } from '../stores/content-key.ts';
@@ -122,15 +123,11 @@ export function createBucketReads(deps: BucketReadsDeps): Buckets {
       return got.kind === 'ok' ? { kind: 'ok', value: true } : got;
     },
     async answers(name, within) {
-      const late = new AbortController();
-      const timer = clock.after(within, () => late.abort());
       try {
-        await byName.get(name)?.store.head(probeKey, late.signal);
+        await withDeadline(clock, within, async (late) => byName.get(name)?.store.head(probeKey, late));
         return true;
       } catch (error) {
         return error instanceof StoreError && error.kind === 'invalid';
-      } finally {
-        timer.cancel();
       }
     },
     distrust: (name, digest) => void distrusted(name, digest),

@@ -1,6 +1,7 @@
 /** One content into one bucket, and the note that it is there. */
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/flow/deadline.ts';
 import { SingleFlight } from '../lib/flow/single-flight.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { maxManifestBytes } from '../oci/manifest.ts';
@@ -41,10 +42,6 @@ async function put(
   source: ObjectSource,
 ): Promise<void> {
   const { name, store } = bucket;
-  const late = new AbortController();
-  const timer = clock.after(leastTime + source.size / slowest, () =>
-    late.abort(new StoreError('unreachable', `${name}: the upload took too long`)),
-  );
   // The digest of a signed manifest of schema 1 is not that of its bytes. What is small is hashed once more.
   const isNamedByHash = digestAlgorithm(digest) === 'sha256' && source.size > maxManifestBytes;
   const named = isNamedByHash ? { ...source, sha256: digestHex(digest) } : source;
@@ -53,16 +50,19 @@ async function put(
     const isDoubted = (await placements.of(digest)).some(
       (one) => one.store === name && one.state === 'doubted',
     );
-    if (isDoubted) await store.delete(contentKey(digest), AbortSignal.any([stop, late.signal]));
-    const result = await store.put(contentKey(digest), named, AbortSignal.any([stop, late.signal]));
+    const work = async (late: AbortSignal) => {
+      const signal = AbortSignal.any([stop, late]);
+      if (isDoubted) await store.delete(contentKey(digest), signal);
+      return store.put(contentKey(digest), named, signal);
+    };
+    const tooLate = () => new StoreError('unreachable', `${name}: the upload took too long`);
+    const result = await withDeadline(clock, leastTime + source.size / slowest, work, tooLate);
     tried(name, result, source.size);
   } catch (error) {
     stop.throwIfAborted();
     tried(name, 'failed', source.size);
     bucket.failed(error);
     throw error;
-  } finally {
-    timer.cancel();
   }
   bucket.worked();
   await placements.placed({ digest, store: name }, source.size, clock.now());

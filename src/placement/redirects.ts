@@ -8,6 +8,7 @@
 import type { Cache } from '../cache/cache.ts';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock } from '../lib/clock.ts';
+import { withDeadline } from '../lib/flow/deadline.ts';
 import { networkMatcher } from '../lib/networks.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -54,22 +55,20 @@ export function createRedirects({
 
   async function signed(bucket: Bucket, digest: Digest, seconds: number): Promise<string | undefined> {
     const { name, store } = bucket;
-    const late = new AbortController();
-    const timer = clock.after(patience, () => late.abort());
-    try {
-      const key = contentKey(digest);
-      return (await store.head(key, late.signal)) && (await store.presign(key, seconds));
-    } catch (error) {
-      restsUntil.set(bucket, clock.monotonic() + rest);
-      const reason = late.signal.aborted ? 'it does not answer' : reasonOf(error);
-      log.warn(
-        { event: 'placement.notRedirected', store: name, reason },
-        'a client could not be sent to a bucket',
-      );
-      return undefined;
-    } finally {
-      timer.cancel();
-    }
+    const key = contentKey(digest);
+    return withDeadline(clock, patience, async (late) => {
+      try {
+        return (await store.head(key, late)) && (await store.presign(key, seconds));
+      } catch (error) {
+        restsUntil.set(bucket, clock.monotonic() + rest);
+        const reason = late.aborted ? 'it does not answer' : reasonOf(error);
+        log.warn(
+          { event: 'placement.notRedirected', store: name, reason },
+          'a client could not be sent to a bucket',
+        );
+        return undefined;
+      }
+    });
   }
 
   return {

@@ -9,6 +9,7 @@
 import type { Copies } from '../cache/copies.ts';
 import type { Placement, PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { withDeadline } from '../lib/flow/deadline.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import { contentKey } from '../stores/content-key.ts';
@@ -57,15 +58,12 @@ export function createSecure(deps: SecureDeps): Secure {
 
   /** A placement is a hint. Only an answer that the object is absent counts against it. */
   async function isGone({ name, store }: Bucket, { digest, size }: Placement): Promise<boolean> {
-    const late = new AbortController();
-    const timer = clock.after(lookTime, () => late.abort());
     try {
-      if (await store.head(contentKey(digest), late.signal)) return false;
+      const found = await withDeadline(clock, lookTime, (late) => store.head(contentKey(digest), late));
+      if (found) return false;
     } catch {
       notBefore.set(name, clock.monotonic() + lookAgain);
       return false;
-    } finally {
-      timer.cancel();
     }
     await placements.repair({ digest, store: name }, 'wanted', size, clock.now());
     return true;
