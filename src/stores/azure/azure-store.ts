@@ -1,11 +1,11 @@
 /** An ObjectStore over Azure Blob Storage: block blobs in one container. */
-import { rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Exchanges } from '../exchange.ts';
-import { bodyOf, infoOf, timeIn } from '../object-answer.ts';
+import { timeIn } from '../object-answer.ts';
 import type { ObjectStore } from '../object-store.ts';
 import type { PartMemory } from '../part-memory.ts';
 import { createPut } from '../puts.ts';
+import { createReads } from '../reads.ts';
 import { type AzureCredentials, readableUrl } from './azure-auth.ts';
 import { type AzureRefusal, createAzureClient } from './azure-client.ts';
 import { azureUpload } from './azure-upload.ts';
@@ -45,26 +45,18 @@ export function createAzureStore(deps: AzureStoreDeps, options: AzureStoreOption
     if (refusal.code !== 'BlobNotFound') throw refusal.error;
   }
 
-  const head: ObjectStore['head'] = async (key, signal) => {
-    const answer = await client.ask({ method: 'HEAD', blob: blobOf(key) }, { signal });
-    if (!answer.ok) return absent(answer);
-    exchanges.drop(answer.response);
-    return infoOf(answer.response, exchanges);
-  };
+  const reads = createReads<AzureRefusal>({
+    ...{ exchanges, clock, stallTimeout },
+    ask: (method, key, headers, sending) => client.ask({ method, blob: blobOf(key), headers }, sending),
+    absent: (_, refusal) => absent(refusal),
+  });
 
   return {
     name: options.name,
-    head,
-
-    async get(key, range, signal) {
-      const asked = rangeHeader(range);
-      const headers = asked === undefined ? {} : { range: asked };
-      const answer = await client.ask({ method: 'GET', blob: blobOf(key), headers }, { signal, bulk: true });
-      return answer.ok ? bodyOf(answer.response, range, { exchanges, clock, stallTimeout }) : absent(answer);
-    },
+    ...reads,
 
     put: createPut({
-      head,
+      head: reads.head,
       upload: (key, source, put) => azureUpload(blobOf(key), source, put, { ...deps, client }),
     }),
 

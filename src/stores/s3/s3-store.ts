@@ -1,15 +1,16 @@
 /** An ObjectStore over the S3 API: AWS, Ceph RGW, MinIO, NooBaa, HCP, Google Cloud Storage. It asks a server for the least it can. */
-import { rangeHeader } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Credentials } from '../credentials.ts';
 import type { Exchanges } from '../exchange.ts';
-import { bodyOf, infoOf, timeIn } from '../object-answer.ts';
+import { timeIn } from '../object-answer.ts';
 import type { ObjectStore } from '../object-store.ts';
 import type { PartMemory } from '../part-memory.ts';
 import { createPut } from '../puts.ts';
+import { createReads } from '../reads.ts';
 import { createAbsence } from './absence.ts';
 import type { Addressing } from './addressing.ts';
 import { createS3Client } from './s3-client.ts';
+import type { S3Refusal } from './s3-refusal.ts';
 import { abortUpload, s3Upload } from './s3-upload.ts';
 import { type AccessKey, presignedUrl } from './signature.ts';
 
@@ -41,31 +42,17 @@ export function createS3Store(deps: S3StoreDeps, options: S3StoreOptions): Objec
   const client = createS3Client({ exchanges, credentials, addressing, region, clock });
   const isAbsent = createAbsence({ client, exchanges, clock });
 
-  const head: ObjectStore['head'] = async (key, signal) => {
-    const answer = await client.ask({ method: 'HEAD', key }, { signal });
-    if (!answer.ok) {
-      await isAbsent(key, answer, signal);
-      return undefined;
-    }
-    exchanges.drop(answer.response);
-    return infoOf(answer.response, exchanges);
-  };
+  const reads = createReads<S3Refusal>({
+    ...{ exchanges, clock, stallTimeout, absent: isAbsent },
+    ask: (method, key, headers, sending) => client.ask({ method, key, headers }, sending),
+  });
 
   return {
     name: options.name,
-    head,
-
-    async get(key, range, signal) {
-      const asked = rangeHeader(range);
-      const headers = asked === undefined ? {} : { range: asked };
-      const answer = await client.ask({ method: 'GET', key, headers }, { signal, bulk: true });
-      if (answer.ok) return bodyOf(answer.response, range, { exchanges, clock, stallTimeout });
-      await isAbsent(key, answer, signal);
-      return undefined;
-    },
+    ...reads,
 
     put: createPut({
-      head,
+      head: reads.head,
       upload: (key, source, options) => s3Upload(key, source, options, { ...deps, client }),
     }),
 
