@@ -18,11 +18,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Access, Identified } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Right } from '../config/config.ts';
-import type { Router } from '../routing/router.ts';
 import type { ImageName, Target } from '../routing/target.ts';
 import type { Answer } from './answers/answer.ts';
 import { errorsAnswer, hiddenAnswer } from './answers/registry-error.ts';
-import { type ClientFacts, clientFacts } from './client-facts.ts';
+import { type AroundRequest, type ClientFacts, clientFacts } from './client-facts.ts';
 
 /** A request whose principal is known. */
 export interface Admission {
@@ -56,11 +55,11 @@ export type Admitted =
   | { readonly ok: true; readonly admission: Admission }
   | { readonly ok: false; readonly answer: Answer };
 
-/** Determines the principal. `address`: of the client (`client-address.ts`). Resolves for anything that a client sends. */
+/** Determines the principal. Resolves for anything that a client sends. */
 export function admit(
   access: Access,
   incoming: IncomingMessage,
-  around: { readonly route: Pick<Router, 'image'>; readonly address: string },
+  around: AroundRequest,
 ): Admitted | Promise<Admitted> {
   const client = clientFacts(incoming, around);
   const identified = access.identify(client);

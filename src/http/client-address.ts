@@ -12,9 +12,12 @@
  * client sent it. So if both are there and differ, neither counts, and the client is the peer.
  *
  * Formats: `Forwarded` as in RFC 7239, section 4; `X-Forwarded-For` as proxies write it, with or without a port.
+ *
+ * The same proxies alone may say that the client speaks TLS to them (`X-Forwarded-Proto: https`).
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP, SocketAddress } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { networkMatcher } from '../lib/networks.ts';
 
 /** Undefined entries are no addresses. The nearest proxy's entry comes first. */
@@ -22,31 +25,44 @@ type Hops = readonly (string | undefined)[];
 
 export interface ClientAddress {
   readonly addressOf: AddressOf;
+  readonly isSecure: IsSecure;
   /** Holds for requests that begin from now on. */
   trust(proxies: readonly string[]): void;
 }
 
 /** An empty text for a connection that is closed already. */
-export type AddressOf = (incoming: Pick<IncomingMessage, 'headers' | 'socket'>) => string;
+export type AddressOf = (incoming: Connected) => string;
+/** The client speaks TLS: to this server, or to a trusted proxy in front of it. */
+export type IsSecure = (incoming: Connected) => boolean;
+
+type Connected = Pick<IncomingMessage, 'headers' | 'socket'>;
 
 /** Entries that are read. No chain of proxies is as long. */
 const maxHops = 32;
 
 /** The arguments are networks, as in `trusted_proxies`. */
 export function createClientAddress(proxies: readonly string[]): ClientAddress {
-  let current = addressBehind(proxies);
+  let current = behind(proxies);
   return {
-    addressOf: (incoming) => current(incoming),
+    addressOf: (incoming) => current.addressOf(incoming),
+    isSecure: ({ headers, socket }) =>
+      socket instanceof TLSSocket ||
+      (headers['x-forwarded-proto'] === 'https' && current.isTrusted(plain(socket.remoteAddress ?? ''))),
     trust(next) {
-      current = addressBehind(next);
+      current = behind(next);
     },
   };
 }
 
-function addressBehind(trustedProxies: readonly string[]): AddressOf {
-  if (trustedProxies.length === 0) return ({ socket }) => socket.remoteAddress ?? '';
+function behind(trustedProxies: readonly string[]) {
+  if (trustedProxies.length === 0) {
+    return { addressOf: ({ socket }: Connected) => socket.remoteAddress ?? '', isTrusted: () => false };
+  }
   const isTrusted = networkMatcher(trustedProxies);
+  return { addressOf: addressBehind(isTrusted), isTrusted };
+}
 
+function addressBehind(isTrusted: (address: string) => boolean): AddressOf {
   function clientOf(peer: string, hops: Hops): string {
     let client = peer;
     for (const hop of hops) {

@@ -9,27 +9,30 @@ import type { Router } from '../routing/router.ts';
 export interface ClientFacts extends Credentials {
   /** The Host header. */
   readonly host: string | undefined;
-  /** The client speaks TLS, to this server or to a proxy in front of it. */
+  /** The client speaks TLS, to this server or to a trusted proxy in front of it. */
   readonly secure: boolean;
 }
 
 /** Names of client certificates; a connection keeps its own. */
 const namesOf = new WeakMap<TLSSocket, readonly string[]>();
 
-/** Reads the headers and the connection. `address`: see `client-address.ts`. An empty Authorization header is none. */
+/** What is known of a request beside its headers: `address` and `secure` by `client-address.ts`. */
+export interface AroundRequest extends Pick<ClientFacts, 'address' | 'secure'> {
+  readonly route: Pick<Router, 'image'>;
+}
+
+/** Reads the headers and the connection. An empty Authorization header is none. */
 export function clientFacts(
   { headers, socket }: IncomingMessage,
-  { route, address }: { readonly route: Pick<Router, 'image'>; readonly address: string },
+  { route, address, secure }: AroundRequest,
 ): ClientFacts {
   const { host } = headers;
-  const isTls = socket instanceof TLSSocket;
   return {
     authorization: headers.authorization || undefined,
-    certificate: isTls ? certificateNamesOf(socket) : undefined,
+    certificate: socket instanceof TLSSocket ? certificateNamesOf(socket) : undefined,
     address,
     host,
-    // A client that lies here sends only itself to HTTPS. Without it, a password would go to a proxy that ends TLS as plain text.
-    secure: isTls || headers['x-forwarded-proto'] === 'https',
+    secure,
     resolve(name) {
       const routed = route.image(name, undefined, host);
       return routed.ok ? routed.image.name : undefined;

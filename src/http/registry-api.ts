@@ -20,7 +20,7 @@ import { isOfflineTrail, offlineReason } from '../upstream/outcome.ts';
 import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { faultAnswer } from './answers/registry-error.ts';
-import type { AddressOf } from './client-address.ts';
+import type { ClientAddress } from './client-address.ts';
 import { addPeerHeaders, admissionOfPeer, peerOf, whileAtWork } from './peer-request.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
@@ -28,10 +28,12 @@ import { createRequestLog, requestIdOf } from './request-log.ts';
 import { sendAnswer } from './send-answer.ts';
 import { createWriteHandler, isUploadRequest, type WriteHandlerDeps } from './write-handler.ts';
 
-export interface RegistryApiDeps extends ReadHandlerDeps, WriteHandlerDeps {
+export interface RegistryApiDeps
+  extends ReadHandlerDeps,
+    WriteHandlerDeps,
+    Pick<ClientAddress, 'addressOf' | 'isSecure'> {
   /** In force now. */
   readonly access: () => Access;
-  readonly addressOf: AddressOf;
   readonly log: Log;
   readonly metrics?: Metrics | undefined;
 }
@@ -53,7 +55,7 @@ export function createRegistryApi(
   deps: RegistryApiDeps,
   options: { readonly stallTimeout: () => number },
 ): RegistryApi {
-  const { clock, newId, addressOf, route, peers } = deps;
+  const { clock, newId, addressOf, isSecure, route, peers } = deps;
   const requestLog = createRequestLog(deps);
   const read = createReadHandler(deps);
   const write = createWriteHandler(deps);
@@ -83,7 +85,7 @@ export function createRegistryApi(
       peer = peers && peerOf(peers, incoming);
       const found =
         peer === undefined
-          ? admit(deps.access(), incoming, { route, address: client })
+          ? admit(deps.access(), incoming, { route, address: client, secure: isSecure(incoming) })
           : ({ ok: true, admission: admissionOfPeer(peer) } as const);
       const admitted = found instanceof Promise ? await found : found;
       if (admitted.ok) {

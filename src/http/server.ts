@@ -18,7 +18,7 @@ import { createHttpApp } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
-export interface ServerDeps extends Omit<RegistryApiDeps, 'newId' | 'addressOf'> {
+export interface ServerDeps extends Omit<RegistryApiDeps, 'newId' | 'addressOf' | 'isSecure'> {
   /** Why nothing can be cached; `/readyz` says it. */
   readonly problem?: (() => string | undefined) | undefined;
   /** `upstream.offline` is set; `/readyz` says it, too. */
@@ -93,18 +93,19 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
   let { clientStall } = options.limits;
-  const { addressOf, trust } = createClientAddress(options.trustedProxies ?? []);
+  const { addressOf, isSecure, trust } = createClientAddress(options.trustedProxies ?? []);
 
   const app = createHttpApp({
     ...deps,
     addressOf,
+    isSecure,
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),
     isOffline: deps.isOffline ?? (() => false),
   });
   const { events, newId = shortId } = deps;
   const apiOptions = { stallTimeout: () => clientStall };
-  const registry = createRegistryApi({ ...deps, addressOf, newId }, apiOptions);
+  const registry = createRegistryApi({ ...deps, addressOf, isSecure, newId }, apiOptions);
   const eventsApi = events && createEventsApi({ ...deps, addressOf, events, newId }, apiOptions);
   const answerByApp = appListener(app);
 

@@ -13,13 +13,12 @@ import type { Access, IssuedTokens, TokenRequest, TokenService } from '../access
 import type { OciErrorCode } from '../oci/error-codes.ts';
 import type { Router } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { AddressOf } from './client-address.ts';
+import type { ClientAddress } from './client-address.ts';
 import { clientFacts } from './client-facts.ts';
 
-export interface TokenApiDeps {
+export interface TokenApiDeps extends Pick<ClientAddress, 'addressOf' | 'isSecure'> {
   /** In force now. */
   readonly access: () => Access;
-  readonly addressOf: AddressOf;
   readonly route: Pick<Router, 'image'>;
   readonly log: Pick<Log, 'info'>;
 }
@@ -45,14 +44,15 @@ const refusals: Readonly<
 };
 
 /** Routes for `http-app.ts`. 404 where tokens come from elsewhere, or nothing asks for them. */
-export function createTokenApi({ access, addressOf, route, log }: TokenApiDeps): Hono<Env> {
+export function createTokenApi({ access, addressOf, isSecure, route, log }: TokenApiDeps): Hono<Env> {
   const api = new Hono<Env>();
 
   async function respond(c: Context<Env>, { form, ...asked }: Asked): Promise<Response> {
     const { tokens } = access();
     if (!tokens) return c.json({ error: 'not_found' }, 404);
     const { incoming } = c.env;
-    const facts = clientFacts(incoming, { route, address: addressOf(incoming) });
+    const around = { route, address: addressOf(incoming), secure: isSecure(incoming) };
+    const facts = clientFacts(incoming, around);
     const issued = await tokens.issue({ ...facts, ...asked, ...form });
     if (issued.ok) {
       const { principal, granted } = issued;

@@ -224,8 +224,9 @@ describe('tokens of another token server', () => {
 
 describe('a proxy in front that ends TLS', () => {
   it('has clients sent to /token over HTTPS, or to the realm that is configured', async (t) => {
-    const { get, proxy } = await startGuarded(t);
-    const forwarded = await get('/v2/', { headers: { 'x-forwarded-proto': 'https', host: 'mirror.corp' } });
+    const { get, proxy } = await startGuarded(t, { top: 'trusted_proxies = ["127.0.0.1"]' });
+    const headers = { 'x-forwarded-proto': 'https', host: 'mirror.corp' };
+    const forwarded = await get('/v2/', { headers });
     assert.match(forwarded.headers['www-authenticate'] ?? '', /realm="https:\/\/mirror\.corp\/token"/);
     writeFileSync(join(proxy.folder, 'htpasswd'), passwordLine('ann', 'x'));
     await proxy.reload({
@@ -237,5 +238,12 @@ describe('a proxy in front that ends TLS', () => {
       /realm="https:\/\/public\.corp\/token",service="entrepot"/,
     );
     assert.equal((await getToken(proxy.url, [], { headers: basic('ann', 'x') })).status, 200);
+  });
+
+  it('is believed only where it is trusted: any client could say the same', async (t) => {
+    const { get } = await startGuarded(t, { top: 'trusted_proxies = ["10.0.0.0/8"]' });
+    const headers = { 'x-forwarded-proto': 'https', host: 'mirror.corp' };
+    const { headers: answered } = await get('/v2/', { headers });
+    assert.match(answered['www-authenticate'] ?? '', /realm="http:\/\/mirror\.corp\/token"/);
   });
 });

@@ -47,7 +47,7 @@ async function admitted(
     prepare: async () => [],
   };
   const incoming = { headers: { host: 'h', ...headers }, socket: {} } as IncomingMessage;
-  const result = await admit(access, incoming, { route: router, address: '192.0.2.1' });
+  const result = await admit(access, incoming, { route: router, address: '192.0.2.1', secure: false });
   return { result, asked };
 }
 

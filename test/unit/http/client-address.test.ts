@@ -155,3 +155,19 @@ describe('the address of a client', () => {
     assert.equal(both('203.0.113.7', 'for="'), '10.0.0.2');
   });
 });
+
+describe('a client that speaks TLS to a proxy', () => {
+  const isSecure = (peer: string, value: string, trusted = proxies) =>
+    createClientAddress(trusted).isSecure({
+      headers: { 'x-forwarded-proto': value },
+      socket: { remoteAddress: peer } as IncomingMessage['socket'],
+    });
+
+  it('does so only where a trusted proxy says it', () => {
+    assert.equal(isSecure('10.0.0.2', 'https'), true);
+    assert.equal(isSecure('::ffff:10.0.0.2', 'https'), true);
+    assert.equal(isSecure('10.0.0.2', 'http'), false);
+    assert.equal(isSecure('192.0.2.1', 'https'), false);
+    assert.equal(isSecure('10.0.0.2', 'https', []), false);
+  });
+});

@@ -67,6 +67,7 @@ describe('beside the registry', () => {
     const app = createHttpApp({
       ...readOnly,
       addressOf: () => '',
+      isSecure: () => false,
       route: createRouter(listing(), routingWith()),
       isStopping: () => true,
       log: createLog({ level: 'silent', to: { write() {} } }),

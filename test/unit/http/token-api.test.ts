@@ -32,6 +32,7 @@ function setUp(issued: Issued = good, hasTokens = true) {
   const api = createTokenApi({
     access: () => ({ tokens: hasTokens ? tokens : undefined }) as Access,
     addressOf: () => '192.0.2.1',
+    isSecure: () => false,
     route: createRouter(listing('ex.test'), routingWith()),
     log: { info: (fields: object) => void lines.push(fields) } as never,
   });
