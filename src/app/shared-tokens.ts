@@ -7,6 +7,7 @@ import type { TokenStore } from '../cache/shared/token-store.ts';
 import { Unavailable } from '../cache/shared/unavailable.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/flow/bell.ts';
+import { workWhenRung } from '../lib/flow/rung-work.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -26,7 +27,6 @@ export interface SharedTokensDeps {
 }
 
 /** ms. */
-const retryAfter = 5000;
 const tellWithin = 1000;
 
 /** Begins at once. */
@@ -54,21 +54,16 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
     if (news.length > 0) await store.put(news);
   }
 
-  async function keep(): Promise<void> {
-    while (!signal.aborted) {
-      let wait: number | undefined;
-      try {
-        await exchange();
-      } catch (err) {
-        wait = retryAfter;
-        if (!(err instanceof Unavailable))
-          log.error({ event: 'access.tokensNotShared', err }, 'robot tokens could not be shared');
-      }
-      await bell.wait(signal, wait);
-    }
+  function failed(err: unknown): void {
+    if (err instanceof Unavailable) return;
+    log.error({ event: 'access.tokensNotShared', err }, 'robot tokens could not be shared');
   }
 
-  const running = keep();
+  const work = async () => {
+    await exchange();
+    return undefined;
+  };
+  const running = workWhenRung({ bell, work, failed, signal });
   return {
     async tell() {
       const { promise: late, resolve } = Promise.withResolvers<'late'>();

@@ -9,8 +9,9 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
-import { type Bell, createBell } from '../../lib/flow/bell.ts';
+import { createBell } from '../../lib/flow/bell.ts';
 import { pause } from '../../lib/flow/pause.ts';
+import { workWhenRung } from '../../lib/flow/rung-work.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
 import { followLog } from './fact-follower.ts';
@@ -43,8 +44,6 @@ export interface FactExchangeDeps {
 
 /** Facts that are sent at once. */
 const atOnce = 500;
-/** ms until what failed is tried again, unless the log rings before. */
-const retryAfter = 5000;
 const day = 24 * 60 * 60 * 1000;
 /** ms that the log remembers what is gone: a replica that was away for longer compares all that it has. */
 const goneLife = 30 * day;
@@ -61,19 +60,19 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
   const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
   let caughtUp: number | undefined;
 
-  async function read(): Promise<boolean> {
+  async function read(): Promise<number | undefined> {
     const isWhole = await followLog({ log, facts, clock, lines, isStopped: () => signal.aborted });
-    if (!isWhole) return true;
+    if (!isWhole) return 0;
     caughtUp = clock.monotonic();
     isKnown();
     toSend.ring();
-    return false;
+    return undefined;
   }
 
-  async function send(most: number): Promise<boolean> {
-    if (caughtUp === undefined) return false;
+  async function send(most: number): Promise<number | undefined> {
+    if (caughtUp === undefined) return undefined;
     const some = await facts.waiting(most);
-    if (some.length === 0) return false;
+    if (some.length === 0) return undefined;
     try {
       await facts.told(some, await log.append(some));
     } catch (error) {
@@ -85,21 +84,7 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
       lines.error(fields, 'a fact is not taken by the log: no other replica hears of it');
       await facts.told(some, [undefined]);
     }
-    return true;
-  }
-
-  /** Does `work` while it gives true, then waits. What failed is tried again after a while. */
-  async function keep(bell: Bell, work: () => Promise<boolean>): Promise<void> {
-    while (!signal.aborted) {
-      let wait: number | undefined;
-      try {
-        if (await work()) continue;
-      } catch (error) {
-        wait = retryAfter;
-        told(error, 'facts could not be exchanged');
-      }
-      await bell.wait(signal, wait);
-    }
+    return 0;
   }
 
   /** An outage is told by the connection. */
@@ -126,7 +111,12 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     toRead.ring();
     toSend.ring();
   });
-  const running = Promise.all([keep(toRead, read), keep(toSend, () => send(atOnce)), forgetOld()]);
+  const failed = (error: unknown) => told(error, 'facts could not be exchanged');
+  const running = Promise.all([
+    workWhenRung({ bell: toRead, work: read, failed, signal }),
+    workWhenRung({ bell: toSend, work: () => send(atOnce), failed, signal }),
+    forgetOld(),
+  ]);
 
   return {
     known,

@@ -14,6 +14,7 @@ import type { JobInbox, Notice } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { createBell } from '../../lib/flow/bell.ts';
+import { workWhenRung } from '../../lib/flow/rung-work.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
 import { isOfValues, Unavailable } from './unavailable.ts';
@@ -34,7 +35,7 @@ export interface JobMoverDeps {
 
 /** Jobs that are moved in one transaction. */
 const atOnce = 100;
-/** ms until what failed is tried again, unless it is told to look. */
+/** ms until PostgreSQL is told again, unless there is word to look. */
 const retryAfter = 5000;
 /** ms: the clock of the machine may be set. */
 const longestWait = 3_600_000;
@@ -118,27 +119,18 @@ export function createJobMover({ local, shared, clock, log }: JobMoverDeps): Job
     }
   }
 
-  async function moveAll(): Promise<void> {
-    while (!signal.aborted) {
-      let wait: number | undefined;
-      try {
-        const some = await claimSome();
-        if (some.length > 0) {
-          const jobs = await move(some);
-          if (jobs > 0) log.info({ event: 'jobs.moved', jobs }, 'jobs that waited here are shared now');
-          continue;
-        }
-        const next = await local.nextDue([...new Set((await local.counts()).map(({ kind }) => kind))]);
-        if (next !== undefined) wait = Math.min(longestWait, Math.max(0, next - clock.now()));
-      } catch (err) {
-        wait = retryAfter;
-        storeFailed(err);
-      }
-      await bell.wait(signal, wait);
+  async function moveSome(): Promise<number | undefined> {
+    const some = await claimSome();
+    if (some.length > 0) {
+      const jobs = await move(some);
+      if (jobs > 0) log.info({ event: 'jobs.moved', jobs }, 'jobs that waited here are shared now');
+      return 0;
     }
+    const next = await local.nextDue([...new Set((await local.counts()).map(({ kind }) => kind))]);
+    return next === undefined ? undefined : Math.min(longestWait, Math.max(1, next - clock.now()));
   }
 
-  const running = moveAll();
+  const running = workWhenRung({ bell, work: moveSome, failed: storeFailed, signal });
   return {
     look: bell.ring,
     async stop() {
