@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { createCacheIndex } from '../../src/cache/index/cache-index.ts';
+import { openIndex } from '../../src/cache/index/open-index.ts';
+import { createSelfRepairingIndex } from '../../src/cache/index/self-repairing-index.ts';
 import { FactRefused } from '../../src/cache/shared/facts.ts';
+import { Unavailable } from '../../src/cache/shared/unavailable.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { named } from '../contract/index-fixture.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FactReplica, startReplica } from '../support/fact-replicas.ts';
-import { createMemoryFacts } from '../support/memory-facts.ts';
+import { createMemoryFacts, type MemoryFacts } from '../support/memory-facts.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const image = 'docker.io/library/alpine';
@@ -15,12 +19,18 @@ const year = 365 * 24 * 60 * 60 * 1000;
 
 const confirm = ({ catalogue }: FactReplica, tag: string, content: string, now = Date.now()) =>
   catalogue.setTag(image, tag, { digest: named(content), endpoint, checkedAt: now }, now);
-const push = ({ catalogue }: FactReplica, tag: string, content: string) =>
+const push = ({ catalogue }: Pick<FactReplica, 'catalogue'>, tag: string, content: string) =>
   catalogue.link(
     named(content),
     { image, origin: 'push', mediaType: 'a/b', tags: [tag as never] },
     Date.now(),
   );
+const unrepaired = {
+  replace: (): never => {
+    throw new Error('the index is not damaged');
+  },
+  makeRoom: () => false,
+};
 const meaningOf = async ({ catalogue }: FactReplica, tag: string) =>
   (await catalogue.tag(image, tag))?.digest;
 
@@ -81,24 +91,101 @@ describe('the exchange of facts', () => {
     assert.equal(await meaningOf(again, 'two'), named('b'));
   });
 
-  it('takes away what was deleted long ago, when a replica comes back that was off', async (t) => {
+  const whileAway = {
+    'when a replica comes back that was off': () => {},
+    'and another server has taken over meanwhile': (log: MemoryFacts) => log.failOver(),
+  };
+  for (const [title, change] of Object.entries(whileAway)) {
+    it(`takes away what was deleted long ago, ${title}`, async (t) => {
+      const log = createMemoryFacts();
+      const path = join(tempFolder(t), 'index');
+      const away = await startReplica(t, log, { path });
+      const here = await startReplica(t, log);
+      await push(here, 'v1', 'a');
+      await push(here, 'v2', 'b');
+      await settled(here, away);
+      await away.stop();
+      await here.inventory.unlink(image, named('a'));
+      await here.settled();
+      assert.ok((await log.forget({ gone: Number.MAX_SAFE_INTEGER, heard: 0 })) > 0);
+      change(log);
+      const back = await startReplica(t, log, { path });
+      await back.exchange.known;
+      assert.deepEqual(await back.catalogue.tags(image), ['v2']);
+      assert.deepEqual(await back.catalogue.linkedBy(image), [named('b')]);
+      await settled(back, here);
+      assert.deepEqual(await here.catalogue.tags(image), ['v2'], 'and does not bring it back to others');
+    });
+  }
+
+  it('tells what it has after a long time off, where the log was restored: that may have lost it', async (t) => {
     const log = createMemoryFacts();
     const path = join(tempFolder(t), 'index');
     const away = await startReplica(t, log, { path });
     const here = await startReplica(t, log);
-    await push(here, 'v1', 'a');
-    await push(here, 'v2', 'b');
+    await push(away, 'v1', 'a');
     await settled(here, away);
     await away.stop();
-    await here.inventory.unlink(image, named('a'));
+    await push(here, 'v2', 'b');
+    await here.catalogue.removeTag(image, 'v2');
     await here.settled();
-    assert.ok((await log.forget({ gone: Number.MAX_SAFE_INTEGER, heard: 0 })) > 0);
+    await log.forget({ gone: Number.MAX_SAFE_INTEGER, heard: 0 });
+    await here.stop();
+    log.restore([]);
     const back = await startReplica(t, log, { path });
     await back.exchange.known;
-    assert.deepEqual(await back.catalogue.tags(image), ['v2']);
-    assert.deepEqual(await back.catalogue.linkedBy(image), [named('b')]);
-    await settled(back, here);
-    assert.deepEqual(await here.catalogue.tags(image), ['v2'], 'and does not bring it back to others');
+    await back.settled();
+    assert.deepEqual(log.facts.map(({ kind }) => kind).toSorted(), ['hostedLink', 'hostedTag']);
+  });
+
+  it('keeps what was pushed while facts were off, although it was deleted elsewhere before', async (t) => {
+    const { log, one, other } = await both(t);
+    await push(one, 'v1', 'a');
+    await settled(one, other);
+    await one.inventory.unlink(image, named('a'));
+    await settled(one, other);
+    const alone = join(tempFolder(t), 'index');
+    const { index: rows } = openIndex(alone, Date.now());
+    const unshared = createCacheIndex(
+      createSelfRepairingIndex({ index: rows, setAside: undefined }, unrepaired),
+      () => [],
+    );
+    await push(unshared, 'v1', 'a');
+    unshared.close();
+    const back = await startReplica(t, log, { path: alone });
+    await back.exchange.known;
+    await settled(back, one, other);
+    for (const replica of [back, one, other]) {
+      assert.equal(await meaningOf(replica, 'v1'), named('a'));
+      assert.deepEqual(await replica.catalogue.linkedBy(image), [named('a')]);
+    }
+  });
+
+  it('compares nothing after the first reading on an empty disk, also when that was broken off', async (t) => {
+    const log = createMemoryFacts();
+    const one = await startReplica(t, log);
+    for (let number = 0; number < 300; number += 1) await confirm(one, `v${number}`, 'a');
+    await one.settled();
+    const path = join(tempFolder(t), 'index');
+    let pages = 0;
+    const breaking = {
+      ...log,
+      async after(seq: number, limit: number) {
+        pages += 1;
+        if (pages > 1) throw new Unavailable('cut off in the middle');
+        return log.after(seq, Math.min(limit, 100));
+      },
+    };
+    const broken = await startReplica(t, breaking, { path });
+    await eventually('it was cut off', () => pages > 1);
+    await push(broken, 'mine', 'b');
+    await broken.stop();
+    const empty = await startReplica(t, log, { path });
+    await settled(empty, one);
+    const [read] = empty.lines.filter(({ event }) => event === 'facts.read');
+    assert.equal(read?.reading, 'first');
+    assert.equal((await empty.catalogue.tags(image)).length, 301);
+    assert.equal(await meaningOf(one, 'mine'), named('b'));
   });
 
   it('tells all again to a log that was restored from an old backup', async (t) => {

@@ -30,7 +30,7 @@ export interface SettleOptions {
 export interface FactBook {
   /** Undefined where the whole log is to be read. */
   position(): Promise<FactPosition | undefined>;
-  /** Begins to read the whole log. */
+  /** Begins to read the whole log; `new` is a first reading where nothing is known here. */
   begin(log: LogState, reading: 'new' | 'late'): Promise<FactPosition>;
   /**
    * Applies facts that the log has after `from`, up to `seq`, and notes the new position; one transaction. Undefined if `from` is not the
@@ -76,7 +76,8 @@ export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
     begin: async (log, reading) =>
       rows.transaction(() => {
         const round = roundOf(rows) + 1;
-        const position = { log: log.id, seq: 0, round, reading, kinds: knownKinds };
+        const its = reading === 'new' && settlement.isNeedless() ? 'first' : reading;
+        const position: FactPosition = { log: log.id, seq: 0, round, reading: its, kinds: knownKinds };
         writePosition(rows, position);
         return position;
       }),

@@ -6,6 +6,8 @@
 import { factKinds } from '../../shared/facts.ts';
 import type { IndexRows } from '../index-rows.ts';
 
+export type Reading = 'first' | 'new' | 'late';
+
 export interface FactPosition {
   /** `LogState.id`. */
   readonly log: string;
@@ -13,10 +15,11 @@ export interface FactPosition {
   readonly round: number;
   /**
    * Why the whole log is being read; undefined once that is over.
+   *   first ... nothing was known here: all that is here by then was read, or is told by its own fact
    *   new ..... this replica and the log know nothing of each other: what the log lacks, it gets
    *   late .... the log has forgotten what is gone: what the log lacks goes here, too
    */
-  readonly reading: 'new' | 'late' | undefined;
+  readonly reading: Reading | undefined;
   /** The kinds that this program knows: one that knows more has to read the facts that an older one left out. */
   readonly kinds: string;
 }

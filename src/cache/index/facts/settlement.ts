@@ -3,6 +3,7 @@
  *
  *               is in the rows, not in the log        was in the log once, and is not any more
  *   new         becomes a fact                        is sent again
+ *   first       (cannot be: nothing was here, and each change since is a fact; there is nothing to look at)
  *   late        (cannot be: each change is a fact)    goes: the log has forgotten when it was taken away
  */
 
@@ -18,6 +19,8 @@ import type { Sharing } from './sharing.ts';
 import type { LinkPlace, TagPlace } from './told-rows.ts';
 
 export interface Settlement {
+  /** Nothing that a reading has to be compared with is here. */
+  isNeedless(): boolean;
   /** Each slice is one transaction. */
   slices(position: FactPosition, now: () => number): Generator<void>;
   /** What the slices so far have changed for other parts; it begins anew then. */
@@ -97,17 +100,24 @@ export function createSettlement(rows: IndexRows, { origin, clock, waits }: Shar
     }
   }
 
+  const pins = () => JSON.parse(rows.meta('added-pins') ?? '[]') as readonly string[];
+
   return {
+    isNeedless: () =>
+      pins().length === 0 &&
+      [rows.tagsFrom(undefined, 1), rows.linksFrom(undefined, 1), rows.factsFrom(undefined, 1)].every(
+        ({ last }) => last === undefined,
+      ),
     *slices(position, now) {
       const { round, reading } = position;
+      if (reading === 'first') return;
       if (reading === 'late') {
         yield* unmet(round, (fact) =>
           fact.isGone ? rows.removeFact(fact) : forgetFact(rows, fact, now(), sum),
         );
         return;
       }
-      for (const pattern of JSON.parse(rows.meta('added-pins') ?? '[]') as readonly string[])
-        tell({ kind: 'pin', image: '', key: pattern }, {}, round, clock.next());
+      for (const pattern of pins()) tell({ kind: 'pin', image: '', key: pattern }, {}, round, clock.next());
       yield* tags(round);
       yield* links(round);
       yield* unmet(round, (fact) => sendAgain(fact, round));
