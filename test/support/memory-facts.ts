@@ -17,6 +17,8 @@ export interface MemoryFacts extends FactLog {
   readonly facts: readonly LoggedFact[];
   /** As after a restore of a backup with these facts alone. */
   restore(facts: readonly LoggedFact[]): void;
+  /** Another server takes over, with all facts. */
+  failOver(): void;
 }
 
 interface Row extends LoggedFact {
@@ -30,6 +32,7 @@ export function createMemoryFacts(now: () => number = Date.now): MemoryFacts {
   let rows = new Map<string, Row>();
   const listeners = new Set<() => void>();
   let id = 1;
+  let server = 1;
   let seq = 0;
   let forgotten = 0;
 
@@ -65,7 +68,11 @@ export function createMemoryFacts(now: () => number = Date.now): MemoryFacts {
       id += 1;
       ring();
     },
-    state: async (): Promise<LogState> => ({ id: String(id), newest: seq, forgotten }),
+    failOver() {
+      server += 1;
+      ring();
+    },
+    state: async (): Promise<LogState> => ({ id: `${id}:${server}`, newest: seq, forgotten }),
     async append(facts) {
       const stamps = facts.map(put);
       if (stamps.some((stamp) => stamp !== undefined)) ring();

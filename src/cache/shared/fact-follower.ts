@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import type { FactPosition } from '../index/facts/fact-position.ts';
 import type { RareLog } from '../rare-log.ts';
-import type { Fact, FactLog, LoggedFact, LogState } from './facts.ts';
+import { type Fact, type FactLog, isSameLog, type LoggedFact, type LogState } from './facts.ts';
 import { readFact } from './read-fact.ts';
 import type { SharedFacts } from './shared-facts.ts';
 
@@ -53,9 +53,11 @@ export async function followLog({ log, facts, clock, lines, isStopped }: Followe
 
 async function positionFor(state: LogState, facts: SharedFacts): Promise<FactPosition> {
   const position = await facts.position();
-  if (!position || position.log !== state.id || position.seq > state.newest) return facts.begin(state, 'new');
+  if (!position) return facts.begin(state, 'new');
   const isLate = position.reading === undefined && position.seq < state.forgotten;
-  return isLate ? facts.begin(state, 'late') : position;
+  if (isLate && isSameLog(position.log, state.id)) return facts.begin(state, 'late');
+  const isBehind = position.log === state.id && position.seq <= state.newest;
+  return isBehind ? position : facts.begin(state, 'new');
 }
 
 function checked(rows: readonly LoggedFact[], lines: RareLog): Fact[] {

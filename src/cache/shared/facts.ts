@@ -82,7 +82,7 @@ export interface LoggedFact extends Stamped {
 }
 
 export interface LogState {
-  /** Another one where the log may lack what it had: it was restored, or another server took over. */
+  /** `LOG:SERVER`. LOG is another one where the log may lack anything: it was restored. SERVER: another server took over. */
   readonly id: string;
   /** The place of the last fact. */
   readonly newest: number;
@@ -121,4 +121,9 @@ export interface FactLog {
 /** Whether `one` counts where `other` is known. */
 export function isLater(one: Stamped, other: Stamped): boolean {
   return one.stamp > other.stamp || (one.stamp === other.stamp && one.origin > other.origin);
+}
+
+/** Whether two `LogState.id` are of one log, on whatever server: its places are in one order. */
+export function isSameLog(one: string, other: string): boolean {
+  return one.split(':')[0] === other.split(':')[0];
 }

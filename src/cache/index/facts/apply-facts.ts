@@ -78,11 +78,19 @@ export function applyFacts(rows: IndexRows, facts: readonly Fact[], options: App
 function meets(rows: IndexRows, fact: Fact, round: number): boolean {
   const { kind, image, key } = fact;
   const known = rows.knownFact(fact);
-  if (!known) return isLater(fact, { stamp: stampOfRow(rows, fact), origin: '' });
+  if (!known) return !staysHosted(rows, fact) && isLater(fact, { stamp: stampOfRow(rows, fact), origin: '' });
   if (isLater(fact, known)) return true;
   if (known.stamp === fact.stamp && known.origin === fact.origin && known.round !== round)
     rows.putFact({ kind, image, key }, { ...known, round });
   return false;
+}
+
+/**
+ * What was pushed while facts were not shared may be later than what took it away elsewhere, and has no other home: `settlement.ts` tells
+ * it again.
+ */
+function staysHosted(rows: IndexRows, { kind, image, key, value }: Fact): boolean {
+  return kind === 'hostedLink' && !value && isHosted(rows.originOf(image, key as Digest) ?? '');
 }
 
 /** What was here before facts were shared counts by the time of its rows. */
