@@ -3,7 +3,7 @@
  * `entrepot: FILE:LINE: MESSAGE`. `output/result.ts` has the exit codes. Commands are imported when they run: `explain` takes
  * half the time without the HTTP client and the log.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
@@ -13,6 +13,7 @@ import { addBundleCommands } from './commands/bundle-commands.ts';
 import { addCacheCommands } from './commands/cache-commands.ts';
 import { check } from './commands/check.ts';
 import type { CommandSeam } from './commands/command-seam.ts';
+import { addCompletionCommand } from './commands/completion-command.ts';
 import { addEventCommands } from './commands/event-commands.ts';
 import {
   type ExplainFailure,
@@ -37,6 +38,9 @@ A flag wins over its ENTREPOT_* variable, and a variable over entrepot.toml.
 docs/configuration.md has all settings; "entrepot check" shows those in force.
 Exit codes: 0 done, 1 failed, 2 bad usage or unusable configuration, 3 done in part.`;
 
+const logLevels = ['debug', 'info', 'warn', 'error'];
+const logFormats = ['text', 'json'];
+
 /** `args`: the arguments after the program's name. Never throws. */
 export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = 0;
@@ -55,7 +59,8 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function createProgram(args: readonly string[], end: (code: ExitCode) => void): Command {
+/** `args` are for hints of errors; `end` gets the exit code of the command that has run. */
+export function createProgram(args: readonly string[], end: (code: ExitCode) => void): Command {
   const program = new Command('entrepot')
     .description('A pull-through mirror for container images.')
     .version(readVersion(), '--version', 'print the version')
@@ -67,8 +72,8 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
       'apply the OpenShift objects (*.yaml, *.json) of this directory to registries.conf',
     )
     .option('--config <FILE>', 'read this entrepot.toml')
-    .option('--log-level <LEVEL>', 'least severe lines to log: debug, info, warn or error')
-    .option('--log-format <FORMAT>', 'text or json (default: text in a terminal, json elsewhere)')
+    .addOption(offering('--log-level <LEVEL>', 'least severe lines to log', logLevels))
+    .addOption(offering('--log-format <FORMAT>', 'default: text in a terminal, json elsewhere', logFormats))
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       outputError: (text, write) =>
@@ -137,7 +142,13 @@ function createProgram(args: readonly string[], end: (code: ExitCode) => void): 
   addRenderCommand(program, seam);
   addImportCommand(program, seam);
   addBackupCommands(program, seam);
+  addCompletionCommand(program, (result) => end(print(result, {})));
   return program;
+}
+
+/** A flag whose choices the help and the completions show. `config/` checks the value, as it does for the variable and the file. */
+function offering(flags: string, description: string, choices: readonly string[]): Option {
+  return Object.assign(new Option(flags, description), { argChoices: choices });
 }
 
 /** The flag that was written without its dashes, which the parser counts as an argument: `serve listen 0.0.0.0:5000`. */
