@@ -23,6 +23,7 @@ const operatorFiles = [
   'deploy/prometheus/alerts.yaml',
   'deploy/systemd/entrepot.service',
   'deploy/grafana/entrepot.json',
+  'deploy/helm/entrepot/values.yaml',
 ].map((name) => join(root, name));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
