@@ -40,7 +40,7 @@ export interface OpenCache extends Cache {
   readonly admin: CacheAdmin;
   /** Durable jobs, in the index. */
   readonly jobs: JobStore;
-  /** States of the tags that are synced, in the index. */
+  /** States of the tags that are synced, in the index; shared as facts. */
   readonly replicas: ReplicaStore;
   /** Notices that add jobs, in the same transaction. */
   readonly inbox: JobInbox;
@@ -58,7 +58,7 @@ export interface OpenCache extends Cache {
   readonly snapshots: Snapshots;
   /** Facts that other replicas share; undefined where they are not shared. */
   readonly facts: SharedFacts | undefined;
-  /** What each `[[sync]]` block selects, in the index. */
+  /** What each `[[sync]]` block selects, in the index; shared as facts. */
   readonly selections: Selections;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
@@ -100,7 +100,8 @@ async function openFolder(
     await parts.index.placements.storesAre(options.buckets ?? []);
     // Under the lock: what the index calls running belongs to a process that is gone.
     repairing.loseRuns(clock.now());
-    repairing.interruptReplicas();
+    // States that are shared may be those of another process that runs: the one that takes its job over writes them anew.
+    if (!options.sharesFacts) repairing.interruptReplicas();
     return start(parts, deps, options);
   } catch (error) {
     lock?.release(false);

@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../../src/lib/clock.ts';
 import { named } from '../contract/index-fixture.ts';
+import { replica } from '../contract/replica-store.ts';
 import { contentsOf, type FactReplica, startReplica } from '../support/fact-replicas.ts';
 import { createMemoryFacts } from '../support/memory-facts.ts';
 
@@ -66,6 +67,34 @@ const write: fc.Arbitrary<Write> = fc.oneof(
     ([its, isPinned]): Write =>
       ({ catalogue }) =>
         isPinned ? catalogue.pin(its) : catalogue.unpin(its),
+  ),
+  fc.tuple(image, tag, digest).map(
+    ([its, name, here]): Write =>
+      ({ index }, now) =>
+        index.replicas.put([replica(its, name, { here, verifiedAt: now })]),
+  ),
+  fc.tuple(image, tag).map(
+    ([its, name]): Write =>
+      ({ index }, now) =>
+        index.replicas.postpone({ image: its, tag: name }, now),
+  ),
+  fc.tuple(image, fc.boolean()).map(
+    ([its, isAll]): Write =>
+      ({ index }) =>
+        index.replicas.forget(isAll ? { syncs: [] } : { sync: 'team', images: [its] }),
+  ),
+  fc.tuple(image, tag, digest, fc.boolean()).map(
+    ([its, name, to, isGone]): Write =>
+      ({ index }, now) => {
+        const gone = isGone ? { since: now, listings: 1 } : undefined;
+        const put = [{ tag: name, digest: to, gone }];
+        return index.selections.change('team', its, { put, drop: [] });
+      },
+  ),
+  fc.tuple(image, tag).map(
+    ([its, name]): Write =>
+      ({ index }) =>
+        index.selections.change('team', its, { put: [], drop: [name] }),
   ),
 );
 

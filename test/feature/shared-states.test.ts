@@ -2,33 +2,21 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import type { JobKind } from '../../src/jobs/job.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { basic } from '../support/access.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
+import { hurried, isConnected, startSite } from '../support/facts-site.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { startProcess } from '../support/processes.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const registries = insecureRegistry('registry.invalid');
-
-/** ms that an event waits for PostgreSQL: on a busy machine it must not be taken into the index because of that. */
-const eventPatience = 300;
-
-/** Real time, but for what takes more than a second: the pauses of a connection and of leases. */
-function hurried(by: number) {
-  const scaled = (ms: number) => (ms === eventPatience ? ms * 100 : ms < 1000 ? ms : ms / by);
-  return {
-    ...systemClock,
-    after: (ms: number, run: () => void) => systemClock.after(scaled(ms), run),
-  };
-}
 
 interface HeldTimer {
   readonly ms: number;
@@ -60,20 +48,6 @@ function heldClock() {
 }
 type HeldClock = ReturnType<typeof heldClock>;
 
-interface Site {
-  readonly postgres: PostgresServer;
-  /** Lines of entrepot.toml. */
-  readonly facts: string;
-}
-
-async function startSite(t: TestContext): Promise<Site | undefined> {
-  const postgres = await startPostgres(t);
-  if (!postgres) return undefined;
-  const file = join(tempFolder(t), 'facts-url');
-  writeFileSync(file, postgres.url);
-  return { postgres, facts: `[facts]\nurl_file = "${file}"\n` };
-}
-
 /** A kind of jobs that tells what it runs. */
 function chore(ran: string[], name: string): JobKind {
   return {
@@ -85,9 +59,6 @@ function chore(ran: string[], name: string): JobKind {
     },
   };
 }
-
-const isConnected = (app: RunningApp) =>
-  eventually('PostgreSQL is connected', () => app.log.some(({ event }) => event === 'postgres.connected'));
 
 describe('two servers with one PostgreSQL', () => {
   it('run each job once, and those that were asked for while PostgreSQL was gone as well', async (t) => {

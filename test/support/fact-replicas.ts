@@ -89,7 +89,7 @@ export async function startReplica(
 
 /** All that a catalogue says of these images. */
 export async function contentsOf(
-  { catalogue }: Pick<CacheIndex, 'catalogue'>,
+  { catalogue, index }: Pick<FactReplica, 'catalogue' | 'index'>,
   images: readonly string[],
 ): Promise<unknown> {
   const said = [];
@@ -103,6 +103,8 @@ export async function contentsOf(
         links.map(async (digest) => [digest, await catalogue.originOf(image, digest)]),
       ),
       lists: [(await catalogue.list(image, 'tags', ''))?.bytes.toString()],
+      states: await index.replicas.ofImage(image),
+      selections: await index.selections.of('team', image),
     });
   }
   return { said, pins: (await catalogue.pins()).toSorted() };

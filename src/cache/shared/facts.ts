@@ -10,14 +10,27 @@
  *   hostedLink   digest               a client or an import brought it to the image
  *   list         kind, blank, key     a list of an upstream
  *   pin          pattern              an administrator pinned it; the image is empty
+ *   replica      block, blank, tag    how far the tag has followed its registry (`state-facts.ts`)
+ *   selection    block, blank, tag    the block has brought the tag, and selects it or does so no more
  *
  * What clients bring and what endpoints say are two names, since neither is later than the other: an endpoint that confirms its tag
  * does not move a tag that was pushed, however late it does.
  */
 import type { Digest } from '../../oci/digest.ts';
+import type { Replica, ReplicaPosition } from '../index/replicas/replica-store.ts';
+import type { Selection } from '../index/selections/selections.ts';
 
 /** Append only: the index keeps their places. */
-export const factKinds = ['tag', 'hostedTag', 'link', 'hostedLink', 'list', 'pin'] as const;
+export const factKinds = [
+  'tag',
+  'hostedTag',
+  'link',
+  'hostedLink',
+  'list',
+  'pin',
+  'replica',
+  'selection',
+] as const;
 export type FactKind = (typeof factKinds)[number];
 
 export interface TagValue {
@@ -45,6 +58,8 @@ export interface ListValue {
 }
 
 export type PinValue = Readonly<Record<string, never>>;
+export type ReplicaValue = Omit<Replica, keyof ReplicaPosition>;
+export type SelectionValue = Omit<Selection, 'tag'>;
 
 interface Named<Kind extends FactKind, Value> {
   readonly kind: Kind;
@@ -59,7 +74,10 @@ export type TagChange = Named<'tag' | 'hostedTag', TagValue>;
 export type LinkChange = Named<'link' | 'hostedLink', LinkValue>;
 export type ListChange = Named<'list', ListValue>;
 export type PinChange = Named<'pin', PinValue>;
-export type Change = TagChange | LinkChange | ListChange | PinChange;
+export type ReplicaChange = Named<'replica', ReplicaValue>;
+export type SelectionChange = Named<'selection', SelectionValue>;
+export type StateChange = ReplicaChange | SelectionChange;
+export type Change = TagChange | LinkChange | ListChange | PinChange | StateChange;
 
 interface Stamped {
   /** See `hybrid-clock.ts`. */

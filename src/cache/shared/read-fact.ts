@@ -16,6 +16,7 @@ import type {
   TagValue,
 } from './facts.ts';
 import { stampOf } from './hybrid-clock.ts';
+import { readReplicaValue, readSelectionValue, stateOf } from './state-facts.ts';
 
 /** Bytes of a list that is shared. Larger ones each replica asks for itself. */
 export const largestList = 1024 * 1024;
@@ -56,6 +57,10 @@ function readChange({ kind, image, key, value }: LoggedFact): Change | undefined
         : named(kind, (value) => ofKind(readLink(value), ({ origin }) => origin));
     case 'list':
       return isText(key, longest.key) && listKey.test(key) ? named(kind, readList) : undefined;
+    case 'replica':
+      return stateOf(key) ? named(kind, readReplicaValue) : undefined;
+    case 'selection':
+      return stateOf(key) ? named(kind, readSelectionValue) : undefined;
     case 'pin':
       return image === '' && isText(key, longest.pattern) ? named(kind, (): PinValue => ({})) : undefined;
     default:

@@ -19,6 +19,7 @@ import { isHosted } from '../catalogue.ts';
 import type { IndexRows } from '../index-rows.ts';
 import type { Unlinked } from '../inventory.ts';
 import { unlinkContent } from '../unlink-content.ts';
+import { setReplica, setSelection } from './apply-states.ts';
 import { linkOf, tagValue } from './fact-recorder.ts';
 import { hideValue, revealValue } from './hidden-facts.ts';
 
@@ -128,6 +129,12 @@ export function materialize(rows: IndexRows, change: Change, now: number, sum: A
       break;
     case 'pin':
       setPin(target, change);
+      break;
+    case 'replica':
+      setReplica(rows, change);
+      break;
+    case 'selection':
+      setSelection(rows, change);
   }
 }
 

@@ -18,6 +18,7 @@ import {
 } from './fact-position.ts';
 import { createSettlement } from './settlement.ts';
 import type { Sharing } from './sharing.ts';
+import { tellStates } from './tell-states.ts';
 
 export interface SettleOptions {
   /** Epoch ms. */
@@ -66,6 +67,11 @@ const perSlice = 500;
 export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
   const settlement = createSettlement(rows, sharing);
 
+  function* slices(position: FactPosition, now: () => number): Generator<void> {
+    if (position.reading === 'new') yield* tellStates(rows, sharing, position.round);
+    yield* settlement.slices(position, now);
+  }
+
   function isHidden({ kind, image, key }: Fact): boolean {
     if (kind === 'tag') return isHosted(rows.tag(image, key)?.endpoint ?? '');
     return kind === 'link' && isHosted(rows.originOf(image, key as Digest) ?? '');
@@ -96,11 +102,11 @@ export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
     async settle({ now, isStopped, around }) {
       const position = readPosition(rows);
       if (!position?.reading) return;
-      const slices = settlement.slices(position, now);
+      const all = slices(position, now);
       for (let isOver = false; !isOver; await turn()) {
         if (isStopped()) return;
         await around(() => {
-          isOver = slices.next().done === true;
+          isOver = all.next().done === true;
           return settlement.changed();
         });
       }

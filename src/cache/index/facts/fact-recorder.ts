@@ -6,7 +6,7 @@
  */
 import type { Digest } from '../../../oci/digest.ts';
 import type { CachedList, CachedTag } from '../../cache.ts';
-import type { Change, LinkValue, TagValue } from '../../shared/facts.ts';
+import type { Change, LinkValue, StateChange, TagValue } from '../../shared/facts.ts';
 import { timeOf } from '../../shared/hybrid-clock.ts';
 import { largestList } from '../../shared/read-fact.ts';
 import { isHosted } from '../catalogue.ts';
@@ -30,6 +30,8 @@ export interface FactRecorder {
   listed(image: string, kind: string, key: string, value: CachedList): void;
   listDropped(image: string, kind: string, key: string): void;
   pinned(pattern: string, isPinned: boolean): void;
+  /** The state of a tag, or what a block selects, is another one, or nothing is known of it any more. */
+  changed(state: StateChange): void;
 }
 
 const day = 24 * 60 * 60 * 1000;
@@ -125,6 +127,7 @@ export function createFactRecorder(rows: IndexRows, { origin, clock, waits }: Sh
     pinned(pattern, isPinned) {
       record({ kind: 'pin', image: '', key: pattern, value: isPinned ? {} : undefined });
     },
+    changed: record,
   };
 }
 
@@ -158,4 +161,5 @@ export const noFacts: FactRecorder = {
   listed() {},
   listDropped() {},
   pinned() {},
+  changed() {},
 };

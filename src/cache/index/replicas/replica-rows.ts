@@ -16,18 +16,22 @@ export interface ReplicaRows {
   replica(position: ReplicaPosition): Replica | undefined;
   putReplicas(replicas: readonly Replica[]): void;
   replicasOf(image: string): Replica[];
-  /** Of one block, or of all. */
-  removeReplicas(image: string, tags: readonly string[], sync: string | undefined): void;
+  /** Of one block, or of all. Gives those that were there. */
+  removeReplicas(image: string, tags: readonly string[], sync: string | undefined): ReplicaPosition[];
   listReplicas(after: ReplicaPosition | undefined, limit: number): Replica[];
   replicaRepositories(after: string, limit: number): ReplicaRepository[];
-  postponeReplicas(which: { sync: string } | ReplicaTag, nextAttempt: number | undefined): void;
+  /** Gives the rows that changed. */
+  postponeReplicas(
+    which: { sync: string; image: string } | ReplicaTag,
+    nextAttempt: number | undefined,
+  ): Replica[];
   replicaCounts(): { state: ReplicaState; tags: number }[];
   oldestReplicaFailure(): number | undefined;
   /** The block after this one, by name, and the image of a block: of those that have rows. */
   nextReplicaSync(after: string): string | undefined;
   nextReplicaImage(sync: string, after: string): string | undefined;
-  /** Gives how many. */
-  forgetReplicas(sync: string, image: string): number;
+  /** Gives those that were there. */
+  forgetReplicas(sync: string, image: string): ReplicaPosition[];
   /** Tags that run are pending: for a process that alone uses the index, when it starts. Gives how many. */
   interruptReplicas(): number;
 }
@@ -68,8 +72,13 @@ export function createReplicaRows(db: Database): ReplicaRows {
       seconds = excluded.seconds, verified = excluded.verified, changed = excluded.changed, done = excluded.done,
       failed = excluded.failed, referrers = excluded.referrers`);
   const named = 'image = ? AND tag IN (SELECT value FROM json_each(?))';
-  const remove = db.prepare<[string, string]>(`DELETE FROM replicas WHERE ${named}`);
-  const removeOf = db.prepare<[string, string, string]>(`DELETE FROM replicas WHERE ${named} AND sync = ?`);
+  const position = 'RETURNING image, tag, sync';
+  const remove = db.prepare<[string, string], ReplicaPosition>(
+    `DELETE FROM replicas WHERE ${named} ${position}`,
+  );
+  const removeOf = db.prepare<[string, string, string], ReplicaPosition>(
+    `DELETE FROM replicas WHERE ${named} AND sync = ? ${position}`,
+  );
   const list = db.prepare<[string, string, string, number], Row>(
     `SELECT ${columns} FROM replicas WHERE (image, tag, sync) > (?, ?, ?) ORDER BY image, tag, sync LIMIT ?`,
   );
@@ -91,11 +100,14 @@ export function createReplicaRows(db: Database): ReplicaRows {
     SELECT min(failed) AS failedAt, min(next_attempt) AS nextAttempt, min(verified) AS verifiedAt
     FROM replicas WHERE image = ?`);
   const failing = `state >= ${replicaStates.indexOf('partial')}`;
-  const postponeBlock = db.prepare<[number | null, string]>(
-    `UPDATE replicas SET next_attempt = ? WHERE sync = ? AND ${failing}`,
+  const isOther = '(next_attempt IS NOT $next)';
+  const postponeBlock = db.prepare<[{ next: number | null; sync: string; image: string }], Row>(
+    `UPDATE replicas SET next_attempt = $next WHERE sync = $sync AND image = $image AND ${failing} AND ${isOther}
+     RETURNING ${columns}`,
   );
-  const postponeTag = db.prepare<[number | null, string, string]>(
-    `UPDATE replicas SET next_attempt = ? WHERE image = ? AND tag = ? AND ${failing}`,
+  const postponeTag = db.prepare<[{ next: number | null; image: string; tag: string }], Row>(
+    `UPDATE replicas SET next_attempt = $next WHERE image = $image AND tag = $tag AND ${failing} AND ${isOther}
+     RETURNING ${columns}`,
   );
   const counts = db.prepare<[], { state: number; tags: number }>(
     'SELECT state, tags FROM replica_counts WHERE tags > 0 ORDER BY state',
@@ -111,7 +123,9 @@ export function createReplicaRows(db: Database): ReplicaRows {
       'SELECT image FROM replicas WHERE sync = ? AND image > ? ORDER BY image LIMIT 1',
     )
     .pluck();
-  const forget = db.prepare<[string, string]>('DELETE FROM replicas WHERE sync = ? AND image = ?');
+  const forget = db.prepare<[string, string], ReplicaPosition>(
+    `DELETE FROM replicas WHERE sync = ? AND image = ? ${position}`,
+  );
   const interrupt = db.prepare<[string]>(
     `UPDATE replicas SET state = ${pending}, reason = ? WHERE state = ${running}`,
   );
@@ -125,10 +139,10 @@ export function createReplicaRows(db: Database): ReplicaRows {
       for (const replica of replicas) put.run(asRow(replica));
     }),
     replicasOf: (image) => ofImage.all(image).map(asReplica),
-    removeReplicas(image, tags, sync) {
-      if (sync === undefined) remove.run(image, JSON.stringify(tags));
-      else removeOf.run(image, JSON.stringify(tags), sync);
-    },
+    removeReplicas: (image, tags, sync) =>
+      sync === undefined
+        ? remove.all(image, JSON.stringify(tags))
+        : removeOf.all(image, JSON.stringify(tags), sync),
     listReplicas: (after, limit) =>
       list.all(after?.image ?? '', after?.tag ?? '', after?.sync ?? '', limit).map(asReplica),
     replicaRepositories: (after, limit) =>
@@ -144,15 +158,17 @@ export function createReplicaRows(db: Database): ReplicaRows {
           verifiedAt: verifiedAt ?? undefined,
         };
       }),
-    postponeReplicas(which, nextAttempt = undefined) {
-      if ('sync' in which) postponeBlock.run(nextAttempt ?? null, which.sync);
-      else postponeTag.run(nextAttempt ?? null, which.image, which.tag);
+    postponeReplicas(which, nextAttempt) {
+      const next = nextAttempt ?? null;
+      const rows =
+        'sync' in which ? postponeBlock.all({ ...which, next }) : postponeTag.all({ ...which, next });
+      return rows.map(asReplica);
     },
     replicaCounts: () => counts.all().map(({ state, tags }) => ({ state: stateOf(state), tags })),
     oldestReplicaFailure: () => oldest.get(),
     nextReplicaSync: (after) => nextSync.get(after),
     nextReplicaImage: (sync, after) => nextImage.get(sync, after),
-    forgetReplicas: (sync, image) => forget.run(sync, image).changes,
+    forgetReplicas: (sync, image) => forget.all(sync, image),
     interruptReplicas: () => interrupt.run(interrupted).changes,
   };
 }

@@ -1,10 +1,12 @@
 /** The states of replicas over the rows of SQLite. A power cut may take the last seconds: the next look writes them again. */
 import { setImmediate as turn } from 'node:timers/promises';
+import { replicaChange } from '../../shared/state-facts.ts';
+import { type FactRecorder, noFacts } from '../facts/fact-recorder.ts';
 import type { IndexRows } from '../index-rows.ts';
-import type { ReplicaStore } from './replica-store.ts';
+import type { Replica, ReplicaPosition, ReplicaStore } from './replica-store.ts';
 
 /** Rejects as the interface says. */
-export function createSqliteReplicas(rows: IndexRows): ReplicaStore {
+export function createSqliteReplicas(rows: IndexRows, facts: FactRecorder = noFacts): ReplicaStore {
   function* syncs(): Generator<string> {
     for (let one = rows.nextReplicaSync(''); one !== undefined; one = rows.nextReplicaSync(one)) yield one;
   }
@@ -14,14 +16,44 @@ export function createSqliteReplicas(rows: IndexRows): ReplicaStore {
     for (; image !== undefined; image = rows.nextReplicaImage(sync, image)) yield image;
   }
 
+  function put(replicas: readonly Replica[]): void {
+    rows.transaction(() => {
+      rows.putReplicas(replicas);
+      for (const one of replicas) facts.changed(replicaChange(one, one));
+    });
+  }
+
+  /** Gives how many went. */
+  function remove(work: () => readonly ReplicaPosition[]): number {
+    return rows.transaction(() => {
+      const gone = work();
+      for (const one of gone) facts.changed(replicaChange(one, undefined));
+      return gone.length;
+    });
+  }
+
+  function postpone(...which: Parameters<IndexRows['postponeReplicas']>): void {
+    rows.transaction(() => {
+      for (const one of rows.postponeReplicas(...which)) facts.changed(replicaChange(one, one));
+    });
+  }
+
   return {
     find: async (position) => rows.replica(position),
-    put: async (replicas) => rows.putReplicas(replicas),
+    put: async (replicas) => put(replicas),
     ofImage: async (image) => rows.replicasOf(image),
-    remove: async (image, tags, sync) => rows.removeReplicas(image, tags, sync),
+    async remove(image, tags, sync) {
+      remove(() => rows.removeReplicas(image, tags, sync));
+    },
     list: async (after, limit) => rows.listReplicas(after, limit),
     repositories: async (after, limit) => rows.replicaRepositories(after, limit),
-    postpone: async (which, nextAttempt) => rows.postponeReplicas(which, nextAttempt),
+    async postpone(which, nextAttempt) {
+      if ('tag' in which) return postpone(which, nextAttempt);
+      for (const image of imagesOf(which.sync)) {
+        postpone({ sync: which.sync, image }, nextAttempt);
+        await turn();
+      }
+    },
     counts: async () => rows.replicaCounts(),
     oldestFailure: async () => rows.oldestReplicaFailure(),
     async forget(which) {
@@ -31,7 +63,7 @@ export function createSqliteReplicas(rows: IndexRows): ReplicaStore {
         const kept = new Set('sync' in which ? which.images : []);
         for (const image of imagesOf(sync)) {
           if (kept.has(image)) continue;
-          count += rows.forgetReplicas(sync, image);
+          count += remove(() => rows.forgetReplicas(sync, image));
           await turn();
         }
       }

@@ -12,11 +12,21 @@ export interface SelectionRows {
   /** Undefined where there is none. */
   selection(block: string, image: string, tag: string): Selection | undefined;
   putSelection(block: string, image: string, selection: Selection): void;
-  dropSelection(block: string, image: string, tag: string): void;
+  /** Whether it was there. */
+  dropSelection(block: string, image: string, tag: string): boolean;
   /** Blocks that have selections. */
   selectingBlocks(): string[];
-  dropSelections(block: string): void;
+  /** By block, image and tag, from after `after`. */
+  selectionsFrom(after: SelectionPlace | undefined, limit: number): PlacedSelection[];
 }
+
+export interface SelectionPlace {
+  readonly block: string;
+  readonly image: string;
+  readonly tag: string;
+}
+
+export interface PlacedSelection extends Selection, SelectionPlace {}
 
 interface Row {
   readonly block: string;
@@ -51,7 +61,8 @@ export function createSelectionRows(db: Database): SelectionRows {
   const nextBlock = db
     .prepare<[string], string | null>('SELECT min(block) FROM selections WHERE block > ?')
     .pluck();
-  const dropAll = db.prepare<[string]>('DELETE FROM selections WHERE block = ?');
+  const from = db.prepare<[string, string, string, number], Row & { readonly image: string }>(`
+    SELECT ${columns}, image FROM selections WHERE (block, image, tag) > (?, ?, ?) ORDER BY block, image, tag LIMIT ?`);
 
   return {
     selections: (block, image) => ofImage.all(block, image).map(asSelection),
@@ -66,13 +77,16 @@ export function createSelectionRows(db: Database): SelectionRows {
     putSelection(block, image, { tag, digest, gone }) {
       put.run(block, image, tag, digestKey(digest), gone?.since ?? null, gone?.listings ?? 0);
     },
-    dropSelection: (block, image, tag) => drop.run(block, image, tag),
+    dropSelection: (block, image, tag) => drop.run(block, image, tag).changes > 0,
     selectingBlocks() {
       const blocks: string[] = [];
       for (let block = nextBlock.get(''); block; block = nextBlock.get(block)) blocks.push(block);
       return blocks;
     },
-    dropSelections: (block) => dropAll.run(block),
+    selectionsFrom: (after, limit) =>
+      from
+        .all(after?.block ?? '', after?.image ?? '', after?.tag ?? '', limit)
+        .map((row) => ({ ...asSelection(row), block: row.block, image: row.image })),
   };
 }
 
