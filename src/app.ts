@@ -16,6 +16,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createAdministration } from './admin/administration.ts';
+import { createRecentRequests } from './admin/status/recent-requests.ts';
 import { openImports } from './airgap/import/imports.ts';
 import { createAppBackups } from './app/app-backups.ts';
 import type { AppDeps } from './app/app-deps.ts';
@@ -31,6 +32,7 @@ import { createLiveOutbox } from './app/live-outbox.ts';
 import { createLivePull } from './app/live-pull.ts';
 import { createLivePush, openLiveUploads } from './app/live-push.ts';
 import { createLiveRoutes, liveRouter, transferHosts } from './app/live-routes.ts';
+import { createLiveStatus } from './app/live-status.ts';
 import { createLiveSyncs } from './app/live-syncs.ts';
 import { openBuckets } from './app/open-buckets.ts';
 import { createPlacing } from './app/placing.ts';
@@ -126,6 +128,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         parts.durable.start(parts.syncs.configure(routes.current.settings));
         parts.outbox.start();
         parts.placing.start();
+        parts.status.start();
         return address;
       } catch (error) {
         await adminServer.stop();
@@ -160,6 +163,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     async stop() {
       const { stopGrace, drainDelay } = routes.current.settings.limits;
       backgroundScrub.stop();
+      parts.status.stop();
       parts.durable.schedule.stop();
       // At once, so that content is not given up because the transfer that would repair it is being closed.
       parts.endings.push(parts.scrubs.stop(), parts.durable.runner.stop());
@@ -268,25 +272,20 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
 
   const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
   releases.add(adminServer, () => adminServer.stop());
+  const states = watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster, facts });
+  metrics.watch(states);
+  const recent = createRecentRequests();
+  const statusDeps = { states, metrics, transfers, routes, cluster, cache, recent };
+  const status = createLiveStatus({ ...statusDeps, clock, log, version });
   const { isOffline } = routes;
   const { redirects } = placing;
-  const live = {
-    redirects,
-    pull,
-    peers: pull.peers,
-    push,
-    route,
-    events,
-    isOffline,
-    access: () => access.current,
-  };
+  const live = { redirects, pull, peers: pull.peers, push, route, events, isOffline, recent };
   const server = createServer(
-    { ...live, log, clock, metrics, via, problem: admin.problem },
+    { ...live, access: () => access.current, log, clock, metrics, via, problem: admin.problem },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
-  metrics.watch(watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster, facts }));
   metrics.configured(clock.now() / 1000);
   const stored = { cache, placing, transfers, hasher, endings, scrubs, backgroundScrub };
-  const serving = { facts, clock, metrics, routes, access, server, adminServer };
+  const serving = { facts, clock, metrics, routes, access, server, adminServer, status };
   return { ...stored, ...serving, syncs, durable, outbox, administration };
 }

@@ -3,6 +3,7 @@
  * are values (`upstream/outcome.ts`), not errors.
  */
 export const errorCodes = {
+  BUSY: 'too much is under way',
   BUNDLE_INVALID: 'a file of a bundle, or a backup, cannot be used',
   BUNDLE_UNWRITABLE: 'a bundle or a backup cannot be written there',
   USAGE: 'the command line is wrong',

@@ -22,6 +22,8 @@ export interface Routes {
   readonly hosts: HostSettings;
   /** The whole of entrepot.toml that the routes were made of. */
   readonly settings: ServerConfig;
+  /** All that they were made of. */
+  readonly config: Config;
 }
 
 export interface LiveRoutes {

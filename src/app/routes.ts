@@ -39,7 +39,8 @@ export interface RoutesDeps {
 }
 
 /** Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
-export function createRoutes({ registries, server, paths, proxies }: Config, deps: RoutesDeps): Routes {
+export function createRoutes(config: Config, deps: RoutesDeps): Routes {
+  const { registries, server, paths, proxies } = config;
   const { clock, log, metrics, env, blocks, memory, via, version, cluster, buckets } = deps;
   const router = createRouter(registries, server.routing, server.push);
   const hosts = createHostSettings(server.upstream);
@@ -94,5 +95,5 @@ export function createRoutes({ registries, server, paths, proxies }: Config, dep
       ...(version !== undefined && { userAgent: `entrepot/${version}` }),
     },
   );
-  return { router, upstream, hosts, settings: server };
+  return { router, upstream, hosts, settings: server, config };
 }

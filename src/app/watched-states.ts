@@ -1,4 +1,5 @@
-/** The states that `/metrics` shows, read from the parts at each scrape. */
+/** The states that `/metrics` and the status show, read from the parts at each scrape or look. */
+import type { StatusStates } from '../admin/status/status-states.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { ReplicaStore } from '../cache/index/replicas/replica-store.ts';
@@ -29,7 +30,7 @@ export interface WatchedParts {
   readonly facts: Pick<LiveFacts, 'state'> | undefined;
 }
 
-/** Reads nothing before a scrape. */
+/** Reads nothing before a scrape or a look. */
 export function watchedStates({
   cache,
   transfers,
@@ -39,7 +40,7 @@ export function watchedStates({
   clock,
   cluster,
   facts,
-}: WatchedParts): WatchedStates {
+}: WatchedParts): StatusStates & WatchedStates {
   const { admin, jobs, replicas } = cache;
   return {
     transfersInFlight: () => transfers.count,

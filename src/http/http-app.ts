@@ -1,9 +1,12 @@
 /**
- * The routes beside the distribution API (which is `registry-api.ts` and does not pass through Hono): health, metrics, and a
- * plain 404 for all else. Further pages mount their routes on this app.
+ * The routes beside the distribution API (which is `registry-api.ts` and does not pass through Hono): health, metrics, what is mounted
+ * for administrators (`admin/mounts.ts`), and a plain 404 for all else.
  */
 import { Hono } from 'hono';
+import type { AdministeredEnv } from '../admin/administrator.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createAdminister, type Sessions } from './admin/administer.ts';
+import { addMounts, type Mount } from './admin/mounts.ts';
 import { createTokenApi, type TokenApiDeps } from './token-api.ts';
 
 export interface HttpAppDeps extends TokenApiDeps {
@@ -17,12 +20,16 @@ export interface HttpAppDeps extends TokenApiDeps {
   readonly problem: () => string | undefined;
   /** `upstream.offline` is set. */
   readonly isOffline: () => boolean;
+  /** For administrators: the admin API and the dashboard. */
+  readonly mounts?: readonly Mount[] | undefined;
+  /** Of browsers at the dashboard. */
+  readonly sessions?: Sessions | undefined;
 }
 
 /** `/metrics` is 404 without metrics. */
-export function createHttpApp(deps: HttpAppDeps): Hono {
-  const { metrics, isStopping, problem, isOffline } = deps;
-  const app = new Hono();
+export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
+  const { metrics, isStopping, problem, isOffline, mounts = [] } = deps;
+  const app = new Hono<AdministeredEnv>();
   app.use(async (c, next) => {
     await next();
     c.header('X-Content-Type-Options', 'nosniff');
@@ -40,6 +47,7 @@ export function createHttpApp(deps: HttpAppDeps): Hono {
       c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
     );
   }
+  addMounts(app, mounts, createAdminister(deps));
   app.notFound((c) =>
     c.text(
       'Nothing here. Container runtimes are served under /v2/; see also /healthz, /readyz and /metrics.\n',

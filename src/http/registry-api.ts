@@ -14,6 +14,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
+import type { RecentRequests } from '../admin/status/recent-requests.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { isOfflineTrail, offlineReason } from '../upstream/outcome.ts';
@@ -36,6 +37,8 @@ export interface RegistryApiDeps
   readonly access: () => Access;
   readonly log: Log;
   readonly metrics?: Metrics | undefined;
+  /** Keeps the last requests for the status. */
+  readonly recent?: Pick<RecentRequests, 'add'> | undefined;
 }
 
 export interface RegistryApi {

@@ -1,6 +1,7 @@
 /** One log line and one count per request, written when the answer is over. */
 import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../access/principal.ts';
+import type { RecentRequests } from '../admin/status/recent-requests.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { PushTarget, Target } from '../routing/target.ts';
 import type { LineFields, Log } from '../telemetry/log.ts';
@@ -45,8 +46,9 @@ export function createRequestLog(deps: {
   readonly log: Log;
   readonly clock: Clock;
   readonly metrics?: Metrics | undefined;
+  readonly recent?: Pick<RecentRequests, 'add'> | undefined;
 }): RequestLog {
-  const { log, clock, metrics } = deps;
+  const { log, clock, metrics, recent } = deps;
   return {
     begin(incoming, { requestId, rawPath, client }) {
       const startedAt = clock.monotonic();
@@ -66,8 +68,8 @@ export function createRequestLog(deps: {
           bytes,
           ms: Math.round(ms * 10) / 10,
         };
-        const agent = incoming.headers['user-agent'];
-        if (agent) fields.agent = agent.slice(0, maxLoggedAgent);
+        const agent = incoming.headers['user-agent']?.slice(0, maxLoggedAgent);
+        if (agent) fields.agent = agent;
         if (target) fields.image = target.image.name;
         if (principal) fields.principal = principal.name;
         if (cache) fields.cache = cache;
@@ -78,6 +80,28 @@ export function createRequestLog(deps: {
         if (fault !== undefined) fields.err = fault;
         // For a good answer, too: if an earlier endpoint failed, only this line says so.
         if (answer.trail?.some(({ outcome }) => outcome !== 'ok')) fields.trail = answer.trail;
+        recent?.add({
+          ...{
+            id: requestId,
+            at: clock.now(),
+            method: incoming.method,
+            path: rawPath.slice(0, maxLoggedPath),
+          },
+          ...{
+            target,
+            status,
+            cache,
+            bytes,
+            ms,
+            end,
+            client,
+            agent,
+            principal,
+            endpoint,
+            trail: answer.trail,
+          },
+          reason: sent.fault === undefined ? reason : String(sent.fault),
+        });
         if (fault !== undefined) log.error(fields, 'request');
         else if (status >= 500 || end === 'failed') log.warn(fields, 'request');
         else log.info(fields, 'request');

@@ -7,6 +7,7 @@ import { createServer as createNodeServer, type IncomingMessage, type ServerResp
 import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import type { AdministeredEnv } from '../admin/administrator.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createClientAddress } from './client-address.ts';
@@ -14,7 +15,7 @@ import { cutOff } from './cut-off.ts';
 import { isEventsUrl } from './events/event-path.ts';
 import { createEventsApi } from './events/events-api.ts';
 import type { EventsIn } from './events/sender-checks.ts';
-import { createHttpApp } from './http-app.ts';
+import { createHttpApp, type HttpAppDeps } from './http-app.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
@@ -26,6 +27,9 @@ export interface ServerDeps extends Omit<RegistryApiDeps, 'newId' | 'addressOf' 
   readonly newId?: (() => string) | undefined;
   /** What `/events/` takes; without it, the path is unknown. */
   readonly events?: EventsIn | undefined;
+  /** As in `HttpAppDeps`. */
+  readonly mounts?: HttpAppDeps['mounts'];
+  readonly sessions?: HttpAppDeps['sessions'];
 }
 
 export interface ServerOptions {
@@ -62,7 +66,7 @@ export interface Server {
   /** Sets the certificate: before `start` of a TLS server, and at each renewal. */
   secure(tls: ServerTls): void;
   /** The routes beside the distribution API; further ones can be mounted. */
-  readonly app: Hono;
+  readonly app: Hono<AdministeredEnv>;
 }
 
 const minutes = 60_000;
@@ -203,7 +207,9 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
  * Answers by the routes beside the distribution API. Bodies for them are small, so a client that asks before it sends one is told to go
  * on at once; a handler of the distribution API does it with its first read. A health check of HTTP/1.0 names no host.
  */
-function appListener(app: Hono): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+function appListener(
+  app: Hono<AdministeredEnv>,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false, hostname: 'localhost' });
   return (incoming, outgoing) => {
     if (incoming.headers.expect !== undefined && incoming.httpVersion !== '1.0') outgoing.writeContinue();

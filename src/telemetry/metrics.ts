@@ -8,6 +8,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { createEventMetrics } from './event-metrics.ts';
 import { createStates } from './state-metrics.ts';
 import type { WatchedStates } from './states.ts';
+import { readTotals, type Totals } from './totals.ts';
 
 export interface Metrics {
   /** One answer to a client. */
@@ -56,6 +57,8 @@ export interface Metrics {
   placed(store: string, result: 'stored' | 'present' | 'failed', bytes: number): void;
   /** States that are read at each scrape. Called once, when every part is made. */
   watch(states: WatchedStates): void;
+  /** What was counted since the start. */
+  totals(): Promise<Totals>;
   /** The text that Prometheus scrapes. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -153,6 +156,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       for (const { file, at } of expiries) events.certificateExpiry.set({ file }, at);
     },
     watch: states.watch,
+    totals: () => readTotals(events),
     async render() {
       await states.refresh();
       return await registry.metrics();

@@ -1,10 +1,12 @@
 /** The transfers that have not ended, by digest: one blob may have several, of different images. */
 import type { Digest } from '../oci/digest.ts';
 import type { Transfer } from './transfer.ts';
+import { type TransferNow, transferNow } from './transfer-now.ts';
 
 /** A transfer is added at its start and deleted at its end, or as soon as its blob is in the store. */
 export class RunningTransfers {
   readonly #byDigest = new Map<Digest, Transfer[]>();
+  readonly #began = new WeakMap<Transfer, number>();
 
   get all(): readonly Transfer[] {
     return [...this.#byDigest.values()].flat();
@@ -14,8 +16,15 @@ export class RunningTransfers {
     return this.#byDigest.get(digest) ?? [];
   }
 
-  add(transfer: Transfer): void {
+  /** `now`: epoch ms. */
+  add(transfer: Transfer, now: number): void {
+    this.#began.set(transfer, now);
     this.#byDigest.set(transfer.digest, [...this.of(transfer.digest), transfer]);
+  }
+
+  /** What each of them is doing. */
+  list(): readonly TransferNow[] {
+    return this.all.map((transfer) => transferNow(transfer, this.#began.get(transfer) ?? 0));
   }
 
   /** False if it was not there. */

@@ -47,7 +47,7 @@ export class Transfer implements FetchOwner, Readable {
   readonly throttle = new Throttle();
   readonly #deps: TransferDeps;
   readonly #size: BlobSize;
-  readonly #contributors: Contributors;
+  readonly contributors: Contributors;
   readonly #fetches: Fetches;
   readonly #commit: Commit;
   readonly #readers = new Readers();
@@ -66,9 +66,9 @@ export class Transfer implements FetchOwner, Readable {
     this.#size = new BlobSize(digest, declaredSize, partial.size);
     const onError = (error: Error) => this.#relayAll(`cannot use ${this.file.path}: ${error.message}`);
     this.file = new SparseFile({ ...deps, digest, size: this.#size, onError }, partial);
-    this.#contributors = new Contributors(deps, digest, deps.contributorMemory.take(this.file.path, bytes));
+    this.contributors = new Contributors(deps, digest, deps.contributorMemory.take(this.file.path, bytes));
     const { file, sources, throttle } = this;
-    const blob = { digest, file, sources, throttle, size: this.#size, contributors: this.#contributors };
+    const blob = { digest, file, sources, throttle, size: this.#size, contributors: this.contributors };
     this.#fetches = new Fetches(blob, deps, this);
     this.#commit = new Commit(blob, deps);
     // At debug: a client that reads in ranges resumes with each of them.
@@ -99,7 +99,7 @@ export class Transfer implements FetchOwner, Readable {
   /** A request begins to use the transfer. Each `enter` is followed by one `leave`. */
   enter(): void {
     // All readers of the attempt that got wrong bytes have left, so the endpoints excluded for it may be asked again.
-    if (this.#uses === 0) this.#contributors.readmit();
+    if (this.#uses === 0) this.contributors.readmit();
     this.#uses += 1;
   }
 
@@ -169,7 +169,7 @@ export class Transfer implements FetchOwner, Readable {
   relay({ start, end }: OpenRange, verify: boolean): ByteStream {
     const { digest, size, file } = this;
     const { open } = this.#fetches;
-    const contributors = this.#contributors.forReader(start > 0);
+    const contributors = this.contributors.forReader(start > 0);
     return createRelay({ ...this.#deps, open, file, contributors }, { digest, size, start, end, verify });
   }
 

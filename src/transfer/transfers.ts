@@ -22,6 +22,7 @@ import { RelayMemory } from './read/relay-memory.ts';
 import { RunningTransfers } from './running-transfers.ts';
 import { Transfer } from './transfer.ts';
 import type { TransferDeps, TransfersDeps } from './transfer-deps.ts';
+import type { TransferNow } from './transfer-now.ts';
 
 export interface Transfers {
   /** Whether the blob is on its way for another image only, and this image could join if its own endpoints had it. */
@@ -38,7 +39,8 @@ export interface Transfers {
   sweep(isStored: (digest: Digest) => boolean | Promise<boolean>): Promise<void>;
   /** Changes the settings of all transfers, those under way as well. */
   configure(settings: TransferSettings): void;
-  /** Transfers under way. */
+  /** Transfers under way, as they are now. */
+  list(): readonly TransferNow[];
   readonly count: number;
   /** Those of them that a client uses, and not only a job. */
   readonly countForClients: number;
@@ -131,7 +133,7 @@ export function createTransfers(
 
   function start({ digest, source, size }: TransferRequest): Transfer {
     const transfer = new Transfer(shared, digest, source, size);
-    running.add(transfer);
+    running.add(transfer, deps.clock.now());
     deps.partialDownloads.hold(transfer.file.path);
     return transfer;
   }
@@ -164,6 +166,7 @@ export function createTransfers(
     async settled(digest) {
       await Promise.all(running.of(digest).map((transfer) => transfer.settled()));
     },
+    list: () => running.list(),
     get count() {
       return running.all.length;
     },

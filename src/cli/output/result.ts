@@ -19,6 +19,7 @@ export interface Result {
 }
 
 const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
+  BUSY: 1,
   BUNDLE_INVALID: 1,
   BUNDLE_UNWRITABLE: 1,
   USAGE: 2,

@@ -38,6 +38,11 @@ export class Contributors {
     return this.#endpoints.size > 0;
   }
 
+  /** Those that have given bytes to this transfer, the first one first. */
+  get hosts(): readonly string[] {
+    return [...new Set([...this.#endpoints.values()].map(({ host }) => host))];
+  }
+
   /** The first contributor's host. */
   get host(): string | undefined {
     return this.#endpoints.values().next().value?.host;

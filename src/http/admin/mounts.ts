@@ -1,0 +1,41 @@
+/** Apps that are served beside the distribution API to administrators: each is mounted at its path, behind the check of `administer`. */
+import type { Context, Hono } from 'hono';
+import type { AdministeredEnv } from '../../admin/administrator.ts';
+import { type Administer, type AdministerRefusal, otherSiteRefusal } from './administer.ts';
+
+export interface Mount {
+  /** `/api/v1`, `/ui`. */
+  readonly path: string;
+  /** Its routes are below that path. */
+  readonly app: Hono<AdministeredEnv>;
+  /** Paths below it that need no right, such as `/sign-in`. The administrator is undefined there. */
+  readonly isOpen?: ((path: string) => boolean) | undefined;
+  /** The answer for a client that has not the right. WWW-Authenticate is added to it. */
+  readonly refused: (refusal: AdministerRefusal, c: Context) => Response;
+}
+
+/** Adds the routes of all mounts. */
+export function addMounts(
+  app: Hono<AdministeredEnv>,
+  mounts: readonly Mount[],
+  administer: Administer,
+): void {
+  for (const mount of mounts) {
+    const guard = async (c: Context<AdministeredEnv>, next: () => Promise<void>) => {
+      c.header('Cross-Origin-Resource-Policy', 'same-origin');
+      const foreign = otherSiteRefusal(c.env.incoming);
+      if (foreign) return mount.refused(foreign, c);
+      if (mount.isOpen?.(c.req.path.slice(mount.path.length))) return await next();
+      const found = await administer(c.env.incoming);
+      if (found.ok) {
+        c.set('administrator', found.administrator);
+        return await next();
+      }
+      if (found.challenge !== undefined) c.header('WWW-Authenticate', found.challenge);
+      return mount.refused(found, c);
+    };
+    app.use(mount.path, guard);
+    app.use(`${mount.path}/*`, guard);
+    app.route(mount.path, mount.app);
+  }
+}
