@@ -14,7 +14,7 @@ import type { Principal } from '../../access/principal.ts';
 import type { Administrator } from '../../admin/administrator.ts';
 import { addressKind, literalKind } from '../../lib/address-kind.ts';
 import type { Router } from '../../routing/router.ts';
-import type { AddressOf } from '../client-address.ts';
+import type { ClientAddress } from '../client-address.ts';
 import { clientFacts } from '../client-facts.ts';
 
 /** Sessions of browsers. The dashboard makes them at its sign-in. */
@@ -29,10 +29,9 @@ export interface SessionPrincipal {
   readonly isFromSocket: boolean;
 }
 
-export interface AdministerDeps {
+export interface AdministerDeps extends Pick<ClientAddress, 'addressOf' | 'isSecure'> {
   /** In force now. */
   readonly access: () => Access;
-  readonly addressOf: AddressOf;
   readonly route: Pick<Router, 'image'>;
   readonly sessions?: Sessions | undefined;
 }
@@ -55,7 +54,7 @@ export const sessionCookie = 'entrepot_session';
 
 /** Reads the access in force at each request. */
 export function createAdminister(deps: AdministerDeps): Administer {
-  const { addressOf, route, sessions } = deps;
+  const { addressOf, isSecure, route, sessions } = deps;
 
   function bySession(incoming: IncomingMessage, access: Access): Administrator | undefined {
     const cookie = cookieOf(incoming, sessionCookie);
@@ -68,7 +67,8 @@ export function createAdminister(deps: AdministerDeps): Administer {
 
   return async (incoming) => {
     const access = deps.access();
-    const found = await access.identify(clientFacts(incoming, { route, address: addressOf(incoming) }));
+    const around = { route, address: addressOf(incoming), secure: isSecure(incoming) };
+    const found = await access.identify(clientFacts(incoming, around));
     if (!found.ok) {
       if (found.reason === 'credentials') return challenged(found.message);
       return refused(found.reason === 'busy' ? 429 : 503, found.message);
