@@ -254,7 +254,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const tokens = createTokenAdmin({ clock, log, data, access, routes, postgres, releases });
   const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log, metrics });
   const kinds = [...syncs.kinds, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
-  const jobsDeps = { cache, kinds, transfers, clock, log, metrics };
+  const jobsDeps = { cache, kinds, sweeps: placing.sweeps, transfers, clock, log, metrics };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
   const { jobs, inbox } = durable;
   const outboxDeps = { sinks, store: cache.outbox, routes, clock, log, metrics, instance: randomUUID() };

@@ -28,6 +28,8 @@ export interface DurableJobs {
 export interface DurableJobsDeps {
   readonly cache: Pick<SharedStates, 'jobs' | 'inbox' | 'sharedJobs'>;
   readonly kinds: readonly JobKind[];
+  /** Of buckets: a reload does not change them. */
+  readonly sweeps: { readonly kind: JobKind; readonly schedule: readonly Scheduled[] };
   readonly transfers: Pick<Transfers, 'countForClients'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
@@ -42,7 +44,8 @@ const failedAtOnce = 200;
 
 /** Nothing runs before `start`. */
 export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
-  const { cache, kinds, transfers, clock, log, metrics } = deps;
+  const { cache, sweeps, transfers, clock, log, metrics } = deps;
+  const kinds = [...deps.kinds, sweeps.kind];
   const store = cache.jobs;
   const turns = createTurns({ clock, coldForClients: () => transfers.countForClients }, { clients });
   const runner = createJobRunner(
@@ -55,7 +58,7 @@ export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
   const schedule = createSchedule({ ...added, clock, random: Math.random, log, added: runner.wake });
 
   function configure(scheduled: readonly Scheduled[]): void {
-    schedule.configure(scheduled);
+    schedule.configure([...sweeps.schedule, ...scheduled]);
     endMoot().catch((err: unknown) =>
       log.error({ event: 'jobs.storeFailed', err }, 'jobs cannot be read or written'),
     );

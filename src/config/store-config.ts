@@ -70,8 +70,16 @@ export interface StorePlacement {
   readonly uploadRate: number | undefined;
   /** Undefined: no client is redirected. */
   readonly redirect: StoreRedirect | undefined;
-  /** Milliseconds after which an object that no image links may be removed; undefined: nothing is removed. */
-  readonly sweepAfter: number | undefined;
+  /** Undefined: nothing is removed. */
+  readonly sweep: StoreSweep | undefined;
+}
+
+/** What is removed from a bucket. */
+export interface StoreSweep {
+  /** ms after which an object that no image links is removed; undefined: it stays. */
+  readonly after: number | undefined;
+  /** ms between two sweeps; undefined: only on command. */
+  readonly every: number | undefined;
 }
 
 export interface StoreRedirect {

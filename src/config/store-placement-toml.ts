@@ -1,5 +1,5 @@
 /** Placement in `[[store]]`: which content goes to a bucket, how fast, and which clients may be sent there; and the order of buckets. */
-import type { StorePlacement, StoreRedirect } from './store-config.ts';
+import type { StorePlacement, StoreRedirect, StoreSweep } from './store-config.ts';
 import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';
 
@@ -13,8 +13,16 @@ export function readStorePlacement(table: StrictTable): StorePlacement {
     match: table.list('match', kind.pattern),
     uploadRate: table.value('upload_rate', kind.size(KiB), undefined),
     redirect: readRedirect(table.writtenTable('redirect')),
-    sweepAfter: table.value('sweep_after', kind.period, undefined),
+    sweep: readSweep(table),
   };
+}
+
+function readSweep(table: StrictTable): StoreSweep | undefined {
+  const after = table.value('sweep_after', kind.period, undefined);
+  const every = table.value('sweep_every', kind.period, undefined);
+  if (every !== undefined && after === undefined)
+    table.problem('sweep_every', 'sweep_every needs sweep_after = "7d" beside it: else nothing is removed');
+  return after === undefined ? undefined : { after, every };
 }
 
 function readRedirect(table: StrictTable | undefined): StoreRedirect | undefined {

@@ -10,6 +10,8 @@ import type { Copies } from '../cache/copies.ts';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { StorePlacement } from '../config/store-config.ts';
+import type { JobKind } from '../jobs/job.ts';
+import type { Scheduled } from '../jobs/schedule.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createPace, type Pace } from '../lib/flow/pace.ts';
@@ -28,6 +30,7 @@ import { createRedirects, type Redirects } from './redirects.ts';
 import { createSecure, type Secure } from './secure.ts';
 import { createStage } from './stage.ts';
 import { createSweep, type SweptBucket } from './sweep.ts';
+import { createSweepJob, sweepSchedule } from './sweep-job.ts';
 
 export interface PlacementDeps {
   readonly cache: {
@@ -62,6 +65,8 @@ export interface Placement {
   usage(): Promise<readonly BucketUsage[]>;
   /** Removes what no image needs, as the configuration allows. */
   sweep(): Promise<readonly SweptBucket[]>;
+  /** The same as a job, and when it runs by itself. */
+  readonly sweeps: { readonly kind: JobKind; readonly schedule: readonly Scheduled[] };
   /** Begins to do what the index says is to be done. */
   start(): void;
   /** Resolves when what was under way is over; the buckets are closed then. */
@@ -101,6 +106,7 @@ export function createPlacement(
     for (const queue of queues.values()) queue.wake();
   }
 
+  const sweep = createSweep({ buckets, placements, clock, stop, unsure: deps.unsure });
   const abandoned = createAbandonedUploads(buckets, { clock, log, stop });
   let filling: Promise<void> | undefined;
 
@@ -124,7 +130,8 @@ export function createPlacement(
     }),
     redirects: createRedirects({ buckets, placements, cache, clock, log }),
     usage: () => usageOfBuckets(buckets, placements),
-    sweep: createSweep({ buckets, placements, clock, stop, unsure: deps.unsure }),
+    sweep: sweep.all,
+    sweeps: { kind: createSweepJob(sweep, buckets, log), schedule: sweepSchedule(buckets) },
     secure: createSecure({ buckets, placements, copies, put, clock }),
     start() {
       if (buckets.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Removes from buckets what no image can be served by any more: for `entrepot gc`, never on the way of a request. It lists the bucket, and
- * touches only keys that are those of contents. An object stays
+ * Removes from buckets what no image can be served by any more: by a job (`sweep-job.ts`) and for `entrepot gc`, never on the way of a
+ * request. It lists the bucket, and touches only keys that are those of contents. An object stays
  *
  *   - while the index knows its digest: it is stored here, an image links it, or a manifest lists it
  *   - until it is older than `sweep_after`, by the clock of the bucket, and so long after this server has placed it
@@ -34,19 +34,33 @@ export interface SweepDeps {
   readonly stop: AbortSignal;
 }
 
-/** Buckets with `sweep_after`. Rejects when the index cannot be read or written. */
-export function createSweep(deps: SweepDeps): () => Promise<readonly SweptBucket[]> {
-  const { placements, clock, stop } = deps;
+export interface Sweep {
+  /** Each bucket from which anything may be removed. */
+  all(): Promise<readonly SweptBucket[]>;
+  /** One of them; undefined where it is none. Rejects with the reason of the signal, too. */
+  one(store: string, signal: AbortSignal): Promise<SweptBucket | undefined>;
+}
 
-  async function sweepOne(bucket: Bucket, keep: number): Promise<SweptBucket> {
-    const swept = { store: bucket.name, removed: 0, bytes: 0, foreign: 0 };
+/** Both functions reject when the index cannot be read or written. */
+export function createSweep(deps: SweepDeps): Sweep {
+  const { placements, clock } = deps;
+
+  async function sweep(
+    { name, store, settings }: Bucket,
+    signal: AbortSignal,
+  ): Promise<SweptBucket | undefined> {
+    const after = settings.sweep?.after;
+    if (after === undefined) return undefined;
+    const swept = { store: name, removed: 0, bytes: 0, foreign: 0 };
+    const refused = deps.unsure();
+    if (refused !== undefined) return { ...swept, refused };
     try {
       for (let from: string | undefined, isFirst = true; isFirst || from !== undefined; isFirst = false) {
-        const page = await bucket.store.list('', from, stop);
+        const page = await store.list('', from, signal);
         for (const object of page.objects) {
           const digest = digestOfKey(object.key);
           if (!digest) swept.foreign += 1;
-          else if (await removes(bucket, digest, object, keep)) {
+          else if (await removes({ name, store, after }, digest, object, signal)) {
             swept.removed += 1;
             swept.bytes += object.size;
           }
@@ -61,14 +75,14 @@ export function createSweep(deps: SweepDeps): () => Promise<readonly SweptBucket
   }
 
   async function removes(
-    { name: store, store: objects }: Bucket,
+    { name: store, store: objects, after }: Pick<Bucket, 'name' | 'store'> & { readonly after: number },
     digest: Digest,
     { modified, size }: ObjectInfo,
-    keep: number,
+    signal: AbortSignal,
   ): Promise<boolean> {
-    const since = clock.now() - keep;
+    const since = clock.now() - after;
     if (modified > since || (await placements.isNeeded({ digest, store }, since))) return false;
-    await objects.delete(contentKey(digest), stop);
+    await objects.delete(contentKey(digest), signal);
     // A push may have found the object a moment ago.
     if (await placements.isNeeded({ digest, store }, since)) {
       await placements.repair({ digest, store }, 'wanted', size, clock.now());
@@ -78,18 +92,15 @@ export function createSweep(deps: SweepDeps): () => Promise<readonly SweptBucket
     return true;
   }
 
-  return async () => {
-    const swept: SweptBucket[] = [];
-    for (const bucket of deps.buckets) {
-      const { sweepAfter } = bucket.settings;
-      if (sweepAfter === undefined) continue;
-      const refused = deps.unsure();
-      swept.push(
-        refused === undefined
-          ? await sweepOne(bucket, sweepAfter)
-          : { store: bucket.name, removed: 0, bytes: 0, foreign: 0, refused },
-      );
-    }
-    return swept;
+  return {
+    async all() {
+      const swept: SweptBucket[] = [];
+      for (const bucket of deps.buckets) swept.push(...[(await sweep(bucket, deps.stop)) ?? []].flat());
+      return swept;
+    },
+    async one(store, signal) {
+      const bucket = deps.buckets.find(({ name }) => name === store);
+      return bucket && sweep(bucket, AbortSignal.any([signal, deps.stop]));
+    },
   };
 }

@@ -19,7 +19,7 @@ import { storedBytes, storedFile } from '../support/stored-files.ts';
 
 const KiB = 1024;
 const configured = ({ store }: MemoryObjects) => ({
-  ...{ store, match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined },
+  ...{ store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined },
 });
 const digestsOf = ({ digest, blobs }: Image): readonly Digest[] => [
   digest,
@@ -491,7 +491,10 @@ describe('a redirect to a bucket', () => {
 });
 
 describe('entrepot gc', () => {
-  const sweeping = (bucket: MemoryObjects) => ({ ...configured(bucket), sweepAfter: 3_600_000 });
+  const sweeping = (bucket: MemoryObjects) => ({
+    ...configured(bucket),
+    sweep: { after: 3_600_000, every: undefined },
+  });
   const hour = 3_600_000;
 
   it('removes from a bucket what no image needs any more, and no foreign object', async (t) => {

@@ -159,7 +159,7 @@ describe('a replica with [facts]', () => {
     const all = await world(t);
     if (!all) return;
     const { store } = createMemoryObjects('eu');
-    const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined };
+    const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined };
     const one = await all.replica({ deps: { buckets: [bucket] } });
     const { digest, layer } = await pushImage(one.url, 'v1');
     await soon('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');

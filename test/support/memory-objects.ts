@@ -41,8 +41,8 @@ const throttledFor = 2000;
 const chunkSize = 64 * 1024;
 const pageSize = 2;
 
-/** An empty one. Its objects were modified when they were put, by the machine's clock. */
-export function createMemoryObjects(name = 'memory'): MemoryObjects {
+/** An empty one. `now`: its clock, epoch ms; an object was modified when it was put. */
+export function createMemoryObjects(name = 'memory', now: () => number = Date.now): MemoryObjects {
   const objects = new Map<string, Buffer>();
   const modified = new Map<string, number>();
   const uploads = new Map<string, number>();
@@ -110,7 +110,7 @@ export function createMemoryObjects(name = 'memory'): MemoryObjects {
       if (objects.get(key)?.length === source.size) return 'present';
       const bytes = await read(source, signal);
       objects.set(key, bytes);
-      modified.set(key, Date.now());
+      modified.set(key, now());
       return 'stored';
     },
 

@@ -12,7 +12,7 @@ import type { FakeS3 } from './fake-s3.ts';
 import type { Cleanup } from './temp-folder.ts';
 
 const common = {
-  placement: { match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined },
+  placement: { match: [], uploadRate: undefined, redirect: undefined, sweep: undefined },
   prefix: '',
   caFile: undefined,
   proxy: undefined,

@@ -26,7 +26,7 @@ export async function usedProgram(test: Cleanup, { database }: { readonly databa
   const headers = { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' };
   const probe = { name: 'probe', atOnce: 1, run: async () => ({ kind: 'done', report: null }) as const };
   const { store, objects } = createMemoryObjects('eu');
-  const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined };
+  const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined };
   const app = { version: '1.2.3', jobKinds: [probe], buckets: [bucket] };
   const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
   const { registry, proxy } = mirrored;

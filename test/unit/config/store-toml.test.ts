@@ -20,7 +20,7 @@ describe('[[store]]', () => {
         name: 'eu',
         kind: 's3',
         bucket: 'images',
-        placement: { match: [], uploadRate: undefined, redirect: undefined, sweepAfter: undefined },
+        placement: { match: [], uploadRate: undefined, redirect: undefined, sweep: undefined },
         prefix: '',
         endpoint: undefined,
         region: undefined,
@@ -55,6 +55,7 @@ max_connections = 5
 match = ["docker.io/team/**"]
 upload_rate = "20MiB"
 sweep_after = "7d"
+sweep_every = "1d"
 redirect = { networks = ["10.0.0.0/8"], seconds = 60 }
 cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_key_file = "cf.pem" }
 `;
@@ -68,7 +69,7 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
       match: ['docker.io/team/**'],
       uploadRate: 20 * 1024 * 1024,
       redirect: { networks: ['10.0.0.0/8'], seconds: 60 },
-      sweepAfter: 7 * 24 * 3_600_000,
+      sweep: { after: 7 * 24 * 3_600_000, every: 24 * 3_600_000 },
     });
     assert.equal(store.proxy, 'http://proxy.corp:3128/');
     assert.deepEqual(store.keyFiles, {
@@ -105,6 +106,11 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
       'a kind that is not known',
       '[[store]]\nname = "a"\nkind = "gcs"\n',
       /^3: store\.kind must be "s3" or "azure", not "gcs"/,
+    ],
+    [
+      'times without anything that is removed',
+      `${s3}sweep_every = "1d"\n`,
+      /sweep_every needs sweep_after = "7d" beside it/,
     ],
     [
       'a preference for what is not there',
