@@ -243,7 +243,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   releases.add(access, () => access.close());
 
   const pull = createLivePull({ routes, cache, cluster, transfers, clock, log });
-  const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted }, data);
+  const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted, cluster }, data);
   releases.add(uploads, () => uploads.close());
   const pushDeps = { routes, content: cache.hosted, uploads, pull, secure: placing.secure, clock, log };
   const push = createLivePush(pushDeps);

@@ -59,6 +59,8 @@ export function createLivePull({ routes, cache, cluster, ...rest }: LivePullDeps
       id: () => cluster.self.id,
       senderOf: cluster.proof.senderOf,
       outranks: cluster.outranks,
+      homeOf: cluster.homeOf,
+      passOn: (...asked) => routes.current.upstream.passOn(...asked),
       pull: liveOver(forPeer),
     },
   };

@@ -1,6 +1,7 @@
 /** Pushes by the `[[push]]` rules in force, over upload sessions that outlive a reload. */
 import { join } from 'node:path';
 import type { HostedContent } from '../cache/hosted-content.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Secure } from '../placement/secure.ts';
@@ -30,15 +31,18 @@ export function openLiveUploads(
     readonly hasher: Hasher;
     readonly content: HostedContent;
     readonly log: Pick<Log, 'info' | 'error'>;
+    /** Undefined: this server belongs to no cluster. */
+    readonly cluster: Pick<Cluster, 'homeMark'> | undefined;
   },
   data: string,
 ): Promise<Uploads> {
-  const { log, ...rest } = deps;
+  const { log, cluster, ...rest } = deps;
   const onDropped = (upload: object) =>
     log.info({ event: 'push.uploadDropped', ...upload }, 'an upload was dropped');
   const onFailed = (err: unknown) =>
     log.error({ event: 'push.uploadStays', err }, 'the files of an upload could not be removed');
-  return openUploads({ ...rest, onDropped, onFailed }, join(data, 'uploads'));
+  const homeMark = () => cluster?.homeMark ?? '';
+  return openUploads({ ...rest, homeMark, onDropped, onFailed }, join(data, 'uploads'));
 }
 
 /** Each request takes the rules that are in force when it comes. */

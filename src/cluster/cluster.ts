@@ -7,6 +7,7 @@ import { createRanking, membersBefore, ranked, scoreOf } from './ownership.ts';
 import { type Peer, peerAt } from './peer.ts';
 import { createPeerProof, type PeerProof, type PeerProofDeps } from './peer-proof.ts';
 import { type Shard, shardCount, shardOf } from './shards.ts';
+import { homeAmong, homeMark } from './upload-home.ts';
 
 export interface Cluster extends Pick<Members, 'all' | 'self' | 'start' | 'stop'> {
   readonly proof: PeerProof;
@@ -14,6 +15,10 @@ export interface Cluster extends Pick<Members, 'all' | 'self' | 'start' | 'stop'
   toAsk(reference: Reference): readonly Peer[];
   /** Whether this replica never waits for `id` about this reference: then it may tell `id` that it is at work. */
   outranks(id: string, reference: Reference): boolean;
+  /** What the ids of uploads that begin here end with. */
+  readonly homeMark: string;
+  /** Another member that began the upload; undefined where it is none, or this one. */
+  homeOf(uploadId: string): Peer | undefined;
   /** Whether this replica stores a blob: `cluster.keep`. */
   keeps(digest: Digest): boolean;
   /** Shards of which this replica is the first of all members. */
@@ -80,6 +85,13 @@ export function createCluster(
     outranks(id, reference) {
       const shard = shardOf(reference);
       return scoreOf(shard, members.self.id) > scoreOf(shard, id);
+    },
+    get homeMark() {
+      return homeMark(members.self);
+    },
+    homeOf(uploadId) {
+      const home = homeAmong(members.all, uploadId);
+      return home?.id === members.self.id ? undefined : home;
     },
     keeps: (digest) =>
       config.keep === 'all' || toAsk({ registry: '', repository: '' as Repository, digest }).length === 0,

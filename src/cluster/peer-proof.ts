@@ -14,10 +14,20 @@ import { reasonOf } from '../lib/thrown.ts';
 import type { Peer } from './peer.ts';
 
 export const peerHeader = 'x-entrepot-peer';
+/** For which principal a request about an upload is passed on, percent-encoded. It is signed like the rest. */
+export const ownerHeader = 'x-entrepot-owner';
 
 export interface PeerProof {
-  /** The headers of a request to a peer. `path`: with the query, as it is sent. Throws EntrepotError CREDENTIALS_UNUSABLE. */
-  headersFor(to: Pick<Peer, 'id'>, method: string, path: string): Readonly<Record<string, string>>;
+  /**
+   * The headers of a request to a peer. `path`: with the query, as it is sent. `owner`: of the upload that it is about. Throws
+   * EntrepotError CREDENTIALS_UNUSABLE.
+   */
+  headersFor(
+    to: Pick<Peer, 'id'>,
+    method: string,
+    path: string,
+    owner?: string,
+  ): Readonly<Record<string, string>>;
   /** The id of the peer that sent the request; undefined for any other client. Throws nothing. */
   senderOf(request: MarkedRequest): string | undefined;
 }
@@ -28,6 +38,8 @@ export interface MarkedRequest {
   readonly method: string;
   /** With the query, as it came. */
   readonly path: string;
+  /** The value of `x-entrepot-owner`. */
+  readonly owner?: string | undefined;
   /** Of a client certificate that `tls.client_ca` vouches for: `dns=e1`, `ip=10.1.2.3`. */
   readonly certificateNames: readonly string[];
 }
@@ -66,18 +78,21 @@ export function createPeerProof(deps: PeerProofDeps): PeerProof {
     }
     if (at === undefined || mac === undefined) return 'it is not signed';
     if (Math.abs(clock.now() - Number(at)) > longestSkew) return 'its time is more than five minutes away';
-    const right = macOf(secret(), [id, to, at, request.method, request.path]);
+    const { method, path, owner } = request;
+    const right = macOf(secret(), [id, to, at, method, path, ...(owner === undefined ? [] : [owner])]);
     return timingSafeEqual(right, Buffer.from(mac, 'hex')) ? undefined : 'it is signed with another secret';
   }
 
   return {
-    headersFor({ id: to }, method, path) {
+    headersFor({ id: to }, method, path, owner) {
       const { id } = self();
       const mark = `id=${id || 'unknown'}; to=${to}`;
-      if (!secret) return { [peerHeader]: mark };
+      const named = owner === undefined ? [] : [encodeURIComponent(owner)];
+      const headers = Object.fromEntries(named.map((value) => [ownerHeader, value]));
+      if (!secret) return { ...headers, [peerHeader]: mark };
       const at = String(clock.now());
-      const mac = macOf(secret(), [id || 'unknown', to, at, method, path]).toString('hex');
-      return { [peerHeader]: `${mark}; at=${at}; mac=${mac}` };
+      const mac = macOf(secret(), [id || 'unknown', to, at, method, path, ...named]).toString('hex');
+      return { ...headers, [peerHeader]: `${mark}; at=${at}; mac=${mac}` };
     },
     senderOf(request) {
       const read = markForm.exec(request.mark);

@@ -28,6 +28,8 @@ export interface Admission {
   readonly principal: Principal;
   /** Id of the peer of the cluster that asks. */
   readonly peer?: string;
+  /** The principal of the upload that a peer asks about, as a session knows it. */
+  readonly owner?: string | undefined;
   /** The answer to a request that needs a right that its principal lacks; undefined where it has all of them. */
   refusal(wanted: Wanted): Answer | undefined;
   /** Whether the principal has this right on this image. */

@@ -1,12 +1,20 @@
 /**
  * Requests of other replicas (`cluster/`). One that proves itself needs no rights of its own, since the replica that it comes from has
  * checked those of the client. It waits for as long as this server asks endpoints, and is told again and again that this goes on.
+ *
+ *   GET, HEAD                              everything may be read
+ *   GET, HEAD, PATCH, PUT, DELETE          of an upload that was begun here, for the principal in `x-entrepot-owner`
+ *   all else                               as of an ordinary client
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type PeerProof, peerHeader } from '../cluster/peer-proof.ts';
+import type { Peer } from '../cluster/peer.ts';
+import { ownerHeader, type PeerProof, peerHeader } from '../cluster/peer-proof.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Pull } from '../pull/pull.ts';
+import { decodePiece } from '../routing/parse-target.ts';
+import { parseUploadPath } from '../routing/upload-path.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import type { Admission } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { certificateNamesOf } from './client-facts.ts';
@@ -20,24 +28,48 @@ export interface PeerRequests {
   outranks(id: string, reference: Reference): boolean;
   /** Asks no peer. */
   readonly pull: Pull;
+  /** Another replica, which began the upload. */
+  homeOf(uploadId: string): Peer | undefined;
+  readonly passOn: Upstream['passOn'];
+}
+
+/** A proven peer. */
+export interface PeerSender {
+  readonly id: string;
+  /** Of the upload that the request is about, such as `account:ci`. */
+  readonly owner?: string | undefined;
 }
 
 /** ms between two signs of life: a peer waits for a second. */
 const signEvery = 250;
 
-/** Undefined for an ordinary client, which is any that asks for more than to read. */
-export function peerOf(peers: PeerRequests, incoming: IncomingMessage): string | undefined {
+const writes = ['PATCH', 'PUT', 'DELETE'];
+
+/** Undefined for an ordinary client, which is any that asks for more than a peer may. */
+export function peerOf(peers: PeerRequests, incoming: IncomingMessage): PeerSender | undefined {
   const { method = '', url: path = '', headers, socket } = incoming;
   const mark = headers[peerHeader];
-  if (typeof mark !== 'string' || (method !== 'GET' && method !== 'HEAD')) return undefined;
-  return peers.senderOf({ mark, method, path, certificateNames: certificateNamesOf(socket) });
+  if (typeof mark !== 'string') return undefined;
+  const given = headers[ownerHeader];
+  const owner = typeof given === 'string' ? given : undefined;
+  const isUpload = owner !== undefined && isOfSession(path);
+  if (method !== 'GET' && method !== 'HEAD' && !(isUpload && writes.includes(method))) return undefined;
+  const id = peers.senderOf({ mark, method, path, owner, certificateNames: certificateNamesOf(socket) });
+  if (id === undefined) return undefined;
+  return { id, ...(isUpload && { owner: decodePiece(owner) ?? owner }) };
 }
 
-/** A peer may read everything, and nothing else. */
-export function admissionOfPeer(id: string): Admission {
+function isOfSession(url: string): boolean {
+  const path = parseUploadPath(url.split('?', 1)[0] ?? '');
+  return path?.ok === true && path.value.id !== undefined;
+}
+
+/** What a peer may do is decided by `peerOf`. */
+export function admissionOfPeer({ id, owner }: PeerSender): Admission {
   return {
     principal: { kind: 'peer', name: `peer ${id}`, names: [] },
     peer: id,
+    owner,
     refusal: () => undefined,
     may: () => false,
     challenge: () => undefined,

@@ -22,7 +22,7 @@ import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { faultAnswer } from './answers/registry-error.ts';
 import type { ClientAddress } from './client-address.ts';
-import { addPeerHeaders, admissionOfPeer, peerOf, whileAtWork } from './peer-request.ts';
+import { addPeerHeaders, admissionOfPeer, type PeerSender, peerOf, whileAtWork } from './peer-request.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
@@ -82,7 +82,7 @@ export function createRegistryApi(
     const over = requestLog.begin(incoming, { requestId, rawPath: request.rawPath, client });
     let handled: Handled | undefined;
     let principal: Principal | undefined;
-    let peer: string | undefined;
+    let peer: PeerSender | undefined;
     let answer: Answer;
     try {
       peer = peers && peerOf(peers, incoming);
@@ -102,7 +102,7 @@ export function createRegistryApi(
       answer = faultAnswer(fault, requestId);
     }
     addCommonHeaders(answer, requestId, handled?.namespace);
-    if (peers && peer !== undefined) addPeerHeaders(answer, peers.id(), clock.now());
+    if (peers && peer) addPeerHeaders(answer, peers.id(), clock.now());
     // The rest of a body that nothing reads would be taken for the next request.
     if (!incoming.complete && hasBody(incoming)) answer.headers.Connection = 'close';
     const stallTimeout = options.stallTimeout();

@@ -22,8 +22,10 @@ import type { Answer } from './answers/answer.ts';
 import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
 import { createBodyBudget } from './body-budget.ts';
 import type { AddressOf } from './client-address.ts';
+import type { PeerRequests } from './peer-request.ts';
 import { closeLingering } from './push/lingering-close.ts';
-import { answerPush } from './push/push-api.ts';
+import { passOnUpload } from './push/pass-on-upload.ts';
+import { answerPush, type PushRequest } from './push/push-api.ts';
 import { noPushAnswer } from './push/push-failure.ts';
 import { requestBody } from './push/request-body.ts';
 import type { Handled, RegistryRequest } from './registry-request.ts';
@@ -35,6 +37,8 @@ export interface WriteHandlerDeps {
   readonly addressOf: AddressOf;
   /** Knows requests that this server has sent itself. */
   readonly via?: ViaChain | undefined;
+  /** Undefined where this server belongs to no cluster. */
+  readonly peers?: PeerRequests | undefined;
 }
 
 export type WriteHandler = (
@@ -51,7 +55,8 @@ export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
 }
 
 /** Answers once; `answer` rejects where the storage fails. */
-export function createWriteHandler({ push, route, clock, addressOf, via }: WriteHandlerDeps): WriteHandler {
+export function createWriteHandler(deps: WriteHandlerDeps): WriteHandler {
+  const { push, route, clock, addressOf, via, peers } = deps;
   const bodies = createBodyBudget(maxHeld, 'manifests');
 
   return (request, admission, { incoming, outgoing }) => {
@@ -80,22 +85,26 @@ export function createWriteHandler({ push, route, clock, addressOf, via }: Write
     if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name, { right })) };
     const refusal = admission.refusal({ right, image, name, namespace });
     if (refusal) return { ...handled, answer: withoutBody(refusal) };
-    const pushed = () =>
-      answerPush(push, {
-        ...pushedTo(routed),
-        method,
-        owner: `${admission.principal.kind}:${admission.principal.name}`,
-        cause: causeOf(incoming, admission, addressOf(incoming)),
-        query: new URLSearchParams(rawQuery),
-        headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
-        body,
-        mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
-      });
+    const asked: PushRequest = {
+      ...pushedTo(routed),
+      method,
+      owner: admission.owner ?? `${admission.principal.kind}:${admission.principal.name}`,
+      cause: causeOf(incoming, admission, addressOf(incoming)),
+      query: new URLSearchParams(rawQuery),
+      headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
+      body,
+      mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
+    };
+    if (peers && target.kind === 'upload' && admission.peer === undefined) {
+      const home = target.id === undefined ? undefined : peers.homeOf(target.id);
+      if (home) return { ...handled, answer: withoutBody(passOnUpload(peers.passOn, home, asked)) };
+    }
+    const pushed = () => answerPush(push, asked);
     const isManifest = target.kind === 'manifest' && method === 'PUT';
     const answer = isManifest
       ? bodies.during(Math.min(body.length ?? maxManifestBytes, maxManifestBytes), pushed)
       : pushed();
-    return { ...handled, answer: withoutBody(answer) };
+    return { ...handled, isAtWork: admission.owner !== undefined, answer: withoutBody(answer) };
   };
 
   /** A repository that the client may not pull is none: a mount must not tell what is there. */

@@ -20,7 +20,8 @@ export interface UploadFacts {
   readonly created: number;
 }
 
-const idForm = /^[A-Za-z0-9_-]{24}$/;
+/** In a cluster, the home of the upload ends it (`cluster/upload-home.ts`). */
+const idForm = /^[A-Za-z0-9_-]{24}(?:[A-Za-z0-9_-]{8})?$/;
 
 /** Bytes that are written at once. */
 const batchSize = 1024 * 1024;

@@ -18,6 +18,8 @@ import { createUploadFile, listUploadFiles } from './upload-file.ts';
 import { UploadSession, type UploadSessionDeps } from './upload-session.ts';
 
 export interface UploadsDeps extends Omit<UploadSessionDeps, 'folder'> {
+  /** What the ids of new sessions end with, by which other replicas find this one. Default: nothing. */
+  readonly homeMark?: () => string;
   /** A session was dropped by expiry, or could not be kept. */
   onDropped(upload: {
     readonly id: string;
@@ -66,7 +68,7 @@ const idleFor = 24 * 3_600_000;
 
 /** Opens the sessions of `folder`, which is made where it is missing. Rejects with what the file system says. */
 export async function openUploads(deps: UploadsDeps, folder: string): Promise<Uploads> {
-  const { clock, content, onDropped, onFailed } = deps;
+  const { clock, content, onDropped, onFailed, homeMark = () => '' } = deps;
   const sessionDeps = { ...deps, folder };
   const sessions = new Map<string, UploadSession>();
 
@@ -121,7 +123,7 @@ export async function openUploads(deps: UploadsDeps, folder: string): Promise<Up
       const { refused, givesWay } = boundUploads([...sessions.values()], owner, clock.now());
       if (refused) return refused;
       if (givesWay) void drop(givesWay, 'a new upload took its place').catch(onFailed);
-      const id = randomBytes(18).toString('base64url');
+      const id = `${randomBytes(18).toString('base64url')}${homeMark()}`;
       const now = clock.now();
       const facts = { image: image.name, owner, algorithm, created: now };
       const session = new UploadSession(sessionDeps, id, facts, { size: 0, touched: now });

@@ -19,6 +19,7 @@ import { createHostSettings } from './host-settings.ts';
 import { createConnectionLimit } from './http/connection-limit.ts';
 import { createDispatchers } from './http/dispatchers.ts';
 import { createFetchJson } from './http/fetch-json.ts';
+import { createPassOn } from './http/pass-on.ts';
 import { createPost } from './http/post.ts';
 import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
@@ -75,6 +76,7 @@ export interface UpstreamOptions {
 export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Upstream {
   const { clock, blocks, memory = createUpstreamMemory({ clock }), buckets = noBuckets } = deps;
   const { rateLimits, lookups } = memory;
+  const headersFor = deps.peerHeaders ?? (() => ({}));
   const { upstream: config } = options;
   const settings = createHostSettings(config);
   const dispatchers = createDispatchers({
@@ -126,7 +128,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     clock,
     isListed: deps.isListed ?? (() => false),
     isMarkedInsecure: (reference) => isMarkedInsecure(reference, deps.endpoints),
-    peers: createPeerClient({ sender, clock, headersFor: deps.peerHeaders ?? (() => ({})) }),
+    peers: createPeerClient({ sender, clock, headersFor }),
   });
   const manifests = createManifests({ client, settings, clock });
   const blobs = createBlobs({ client, clock, ping });
@@ -180,6 +182,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     health: () => stateOfHosts(health.list(), rateLimits),
     fetchJson: createFetchJson({ sender, settings, clock }),
     post: config.offline ? postOffline : createPost({ sender, clock }),
+    passOn: createPassOn({ sender, settings, clock, headersFor }),
     retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };

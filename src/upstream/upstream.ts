@@ -9,6 +9,7 @@ import type { Manifest } from '../oci/manifest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Trail } from './outcome.ts';
+import type { AskedPeer } from './peer-endpoints.ts';
 
 export interface Upstream {
   /**
@@ -65,6 +66,8 @@ export interface Upstream {
   fetchJson(url: string): Promise<unknown>;
   /** Posts to a URL of the configuration that is no registry's. Never rejects for what a server does. */
   post(url: string, request: PostRequest): Promise<Posted>;
+  /** Passes a request about an upload on to the peer that began it, also while `upstream.offline` is set. Never rejects for what a peer does. */
+  passOn(peer: AskedPeer, request: PassedRequest): Promise<Passed>;
   /**
    * Call when a reload has replaced this instance. Requests under way get `upstream.total_timeout` to finish; remaining blob bodies
    * are then cut (their transfers resume through the new instance). Requests made after `retire()` still work, on new connections.
@@ -85,6 +88,27 @@ export interface PostRequest {
 /** `retryAfter`: milliseconds from now, by the header. `reason`: why there is no answer, as a sentence without the URL. */
 export type Posted =
   | { readonly ok: true; readonly status: number; readonly retryAfter: number | undefined }
+  | { readonly ok: false; readonly reason: string };
+
+export interface PassedRequest {
+  readonly method: 'GET' | 'HEAD' | 'PATCH' | 'PUT' | 'DELETE';
+  /** Absolute, with the query. */
+  readonly path: string;
+  /** With a `content-length` where the number of bytes is known. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: AsyncIterable<Uint8Array> | undefined;
+  /** The principal that the upload belongs to. */
+  readonly owner: string;
+}
+
+/** `reason`: why there is no answer, as a sentence. */
+export type Passed =
+  | {
+      readonly ok: true;
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+      readonly body: Buffer;
+    }
   | { readonly ok: false; readonly reason: string };
 
 export interface AskOptions {

@@ -27,6 +27,7 @@ import type {
 import type { Answer } from '../answers/answer.ts';
 import { errorsAnswer } from '../answers/registry-error.ts';
 import { parseContentRange, uploadRange } from './content-range.ts';
+import { locationOf } from './location.ts';
 import { noDeleteAnswer, pushFailureAnswer, upstreamOnlyAnswer } from './push-failure.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -263,12 +264,6 @@ function failureAnswer(request: PushRequest, failure: UploadFailure): Answer {
     default:
       return pushFailureAnswer(failure);
   }
-}
-
-/** Below the name that the client used, with its `ns`: clients append a query with `&`. */
-function locationOf({ name, namespace }: PushRequest, rest: string): string {
-  const path = `/v2/${name.split('/').map(encodeURIComponent).join('/')}/${rest}`;
-  return namespace === undefined ? path : `${path}?ns=${encodeURIComponent(namespace)}`;
 }
 
 function badDigest(text: string): Answer {

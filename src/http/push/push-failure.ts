@@ -108,6 +108,12 @@ function unknown(digest: string): OciError {
   return { code: 'MANIFEST_BLOB_UNKNOWN', message, detail: { digest } };
 }
 
+/** The replica that began the upload is no help: the client can only begin anew, here. `reason` is for the log alone. */
+export function homeGoneAnswer(reason: string): Answer {
+  const message = 'the replica that has this upload cannot be asked: begin a new one';
+  return { ...errorsAnswer(404, [{ code: 'BLOB_UPLOAD_UNKNOWN', message }]), reason };
+}
+
 /**
  * No `[[push]]` rule matches: as for every mirror that takes no pushes. `isUnlisted`: the registry is in no registries.conf either, so
  * only a rule of the mode `local` can take it.

@@ -12,11 +12,14 @@ import type { TransportFault } from './transport-fault.ts';
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
-  /** Bytes are an upload: it may take as long as it moves. They must not change until the answer is here. */
-  readonly body?: string | Uint8Array;
-  /** Milliseconds until the headers are in, where the server has much to do first. Default: as for every request. */
+  /**
+   * Bytes are an upload: it may take as long as it moves. They must not change until the answer is here. Chunks are passed on as they
+   * come, in as many bytes as a `content-length` says; such a request is sent once.
+   */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Milliseconds until the headers are in, where the server has much to do first; Infinity: the signal alone ends the wait. Default: as for every request. */
   readonly patience?: number;
 }
 
@@ -66,7 +69,7 @@ export function exchange(
   const settle = (result: Exchanged) => {
     if (settled) return;
     settled = true;
-    timer.cancel();
+    timer?.cancel();
     signal?.removeEventListener('abort', onAbort);
     if (!result.ok) options.released();
     resolve(result);
@@ -83,7 +86,7 @@ export function exchange(
     else if (!options.mayOutlast?.())
       giveUp({ kind: 'unanswered', reason: `no answer within ${headerTimeout / 1000} s` });
   };
-  let timer = clock.after(headerTimeout, overdue);
+  let timer = Number.isFinite(headerTimeout) ? clock.after(headerTimeout, overdue) : undefined;
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();
   if (settled) return promise;
@@ -142,8 +145,14 @@ function withLength({ headers, body }: HttpRequest): HttpRequest['headers'] {
 /** What undici takes as a body. `onSent` is called each time that the connection takes a slice. */
 function sendable(body: HttpRequest['body'], onSent: () => void): string | Uint8Array | Readable | null {
   if (body === undefined || typeof body === 'string') return body ?? null;
+  if (isStream(body)) return Readable.from(body, { highWaterMark: 1 });
   if (body.length <= uploadSlice) return body;
   return Readable.from(slicesOf(body, onSent), { highWaterMark: 1 });
+}
+
+/** Whether a body is passed on as it comes, and so cannot be sent again. */
+export function isStream(body: HttpRequest['body']): body is AsyncIterable<Uint8Array> {
+  return typeof body === 'object' && !(body instanceof Uint8Array);
 }
 
 function* slicesOf(bytes: Uint8Array, onSent: () => void): Generator<Uint8Array> {

@@ -7,6 +7,7 @@
  *   no answer for 3 s ......... sent again; the first try goes on beside it, unless the host's connections are limited. An upload
  *                               is not sent again: it may take longer than that
  *   no answer, but a 1xx ...... waited for
+ *   a body that is passed on .. never sent again: it is gone
  *   given up after 1 s ........ the kept connections of the host are not used again
  */
 import { LRUCache } from 'lru-cache';
@@ -16,7 +17,7 @@ import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import { type Exchanged, exchange, type HttpRequest } from './exchange.ts';
+import { type Exchanged, exchange, type HttpRequest, isStream } from './exchange.ts';
 import type { Route } from './route.ts';
 import { describeFault } from './transport-fault.ts';
 
@@ -78,7 +79,7 @@ export function createKeptConnections(deps: KeptConnectionsDeps): KeptConnection
       };
       const options = { ...given, alive };
       const first = attempt(route, request, options, use(), deps);
-      if (!first.isOverKept) return first.result;
+      if (!first.isOverKept || isStream(request.body)) return first.result;
       const doubtAfter = slowness.get(route.name) ?? longestSilence;
       const isUpload = request.body instanceof Uint8Array;
       const early = isUpload ? await first.result : await within(first.result, doubtAfter, clock);

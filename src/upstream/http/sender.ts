@@ -11,7 +11,7 @@ import type { ViaChain } from '../../lib/flow/via-chain.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import type { Dispatchers } from './dispatchers.ts';
-import type { Exchanged, HttpRequest } from './exchange.ts';
+import { type Exchanged, type HttpRequest, isStream } from './exchange.ts';
 import { createKeptConnections, type SendOptions } from './kept-connections.ts';
 import type { Route } from './route.ts';
 
@@ -44,7 +44,7 @@ export function createSender(deps: SenderDeps): Sender {
   ): Promise<Exchanged> {
     for (let isLenient = false; ; ) {
       const result = await connections.send(route, request, options, use);
-      if (result.ok) return result;
+      if (result.ok || isStream(request.body)) return result;
       const isAborted = options.signal?.aborted === true;
       const { kind, lengths } = result.fault;
       if (lengths && !isLenient && !isAborted) {

@@ -26,11 +26,12 @@ import type { Attempt, Outcome, Trail } from '../outcome.ts';
 import type { RegistryRequest } from './call.ts';
 import type { RegistryClient } from './registry-client.ts';
 
-/** Headers that prove to the peer at `id` that a peer asks. Throws EntrepotError CREDENTIALS_UNUSABLE. */
+/** Headers that prove to the peer at `id` that a peer asks, `owner` being the principal of an upload. Throws EntrepotError CREDENTIALS_UNUSABLE. */
 export type PeerHeaders = (
   to: { readonly id: string },
   method: string,
   path: string,
+  owner?: string,
 ) => Readonly<Record<string, string>>;
 
 export interface PeerClientDeps {

@@ -127,6 +127,7 @@ function upstreamOf(origin: Origin): Upstream {
   return {
     endpoints: ({ registry }: Reference) => (registry === 'up.test' ? [endpoint] : []),
     listRepositories: notAsked,
+    passOn: notAsked,
     isOffline: false,
     isInBucket: async () => false,
     isDown: () => false,
