@@ -25,6 +25,7 @@ import type { Commands } from './app/commands.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLiveCluster } from './app/live-cluster.ts';
+import { createLiveDashboard } from './app/live-dashboard.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
 import { createLiveExports } from './app/live-exports.ts';
 import { openLiveFacts } from './app/live-facts.ts';
@@ -280,8 +281,12 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { isOffline } = routes;
   const { redirects } = placing;
   const live = { redirects, pull, peers: pull.peers, push, route, events, isOffline, recent };
+  const dashboardDeps = { status, commands: administration, access, routes, clock, log };
+  const dashboard = createLiveDashboard({ ...dashboardDeps, configuration: deps.configuration });
+  const administered = { sessions: dashboard.sessions, mounts: [dashboard.mount] };
+  const around = { access: () => access.current, log, clock, metrics, via, problem: admin.problem };
   const server = createServer(
-    { ...live, access: () => access.current, log, clock, metrics, via, problem: admin.problem },
+    { ...live, ...administered, ...around },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
   metrics.configured(clock.now() / 1000);

@@ -7,6 +7,7 @@ export const errorCodes = {
   BUNDLE_INVALID: 'a file of a bundle, or a backup, cannot be used',
   BUNDLE_UNWRITABLE: 'a bundle or a backup cannot be written there',
   USAGE: 'the command line is wrong',
+  CONFIG_CHANGED: 'a configuration file has changed since it was opened',
   CONFIG_INVALID: 'a configuration file cannot be used',
   CONFIG_UNREADABLE: 'a configuration file cannot be read',
   CREDENTIALS_UNUSABLE: 'an auth file or a credential helper cannot be used',

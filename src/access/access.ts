@@ -22,6 +22,8 @@ export interface Access {
   isOutOfScope(principal: Principal, right: Right, image: string | undefined): boolean;
   /** Docker's token flow; undefined where tokens come from another server, or access is open. */
   readonly tokens: TokenService | undefined;
+  /** A print of the secret that an account or a robot has now; undefined where this server keeps none. */
+  printOf(principal: Principal): string | undefined;
   /** Value of WWW-Authenticate. `host`: the Host header. */
   challenge(wanted: Challenge): string;
   /** Gets the keys of issuers before the first token comes. Gives a sentence for each issuer that cannot be asked now. */

@@ -89,6 +89,7 @@ export async function createAccess(
     tokens: isElsewhere
       ? undefined
       : createTokenService({ identify, allowance, tokens, prints, robots, onFailure }, { service }),
+    printOf: ({ kind, name }) => prints.of(kind, name),
     challenge: createChallenge({ realm: options.realm, service }),
     async prepare() {
       const problems = await Promise.all(

@@ -20,6 +20,7 @@ export function createOpenAccess(options: {
       const principal = certificatePrincipal(certificate);
       return principal ? { ok: true, principal } : identified;
     },
+    printOf: () => undefined,
     challenge: () => 'Basic realm="entrepot"',
     prepare: async () => [],
   };

@@ -8,6 +8,7 @@
  *   certificate   a client certificate that `tls.client_ca` vouches for  cn=COMMON-NAME
  *   oidc          a bearer token of `[[access.oidc]]`                    the claim that `name` names
  *   issuer        a bearer token of `[[access.issuer]]`                  the claim `sub`
+ *   operator      the admin socket, for a session of the dashboard       operator
  *   peer          a signed mark, or a certificate of the cluster         peer HOST:PORT
  *
  * A bearer token that this server issued stands for the principal that asked for it.
@@ -15,7 +16,15 @@
 
 import type { Right } from '../config/config.ts';
 
-export type PrincipalKind = 'anonymous' | 'account' | 'robot' | 'certificate' | 'oidc' | 'issuer' | 'peer';
+export type PrincipalKind =
+  | 'anonymous'
+  | 'account'
+  | 'robot'
+  | 'certificate'
+  | 'oidc'
+  | 'issuer'
+  | 'operator'
+  | 'peer';
 
 export interface Principal {
   readonly kind: PrincipalKind;

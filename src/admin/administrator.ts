@@ -1,5 +1,6 @@
 /** The client of a request to the admin API or to the dashboard, as the server that was asked has judged it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Identified } from '../access/access.ts';
 
 export interface Administrator {
   /** For pages and the log: the name of an account, token or certificate, `the admin socket`, or `loopback`. */
@@ -16,5 +17,13 @@ export interface Administrator {
 /** The environment of the Hono apps that are mounted behind the check of `administer`: `c.get('administrator')`. */
 export interface AdministeredEnv {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
-  readonly Variables: { readonly administrator: Administrator };
+  readonly Variables: { readonly administrator: Administrator; readonly typed: TypedCredentials };
+}
+
+/** For a sign-in: credentials that came in a form. */
+export interface TypedCredentials {
+  /** `authorization`: as in the header. Never rejects for what a client sends. */
+  identify(authorization: string): Promise<Identified>;
+  /** The client speaks TLS, to this server or to a trusted proxy in front of it. */
+  readonly isSecure: boolean;
 }

@@ -1,4 +1,5 @@
 /** What the program is made of besides its configuration. */
+import type { ConfigEditorDeps } from '../admin/config-editor.ts';
 import type { JobKind } from '../jobs/job.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ConfiguredBucket } from '../placement/placement.ts';
@@ -15,6 +16,8 @@ export interface AppDeps {
   readonly version?: string;
   /** Number of log lines that were dropped so far, for `/metrics`. */
   readonly droppedLogLines?: () => number;
+  /** How the configuration is read, and how its files are put in force: for the editor of the dashboard. */
+  readonly configuration?: ConfigEditorDeps;
   /** Test seams: how names become addresses, a full or broken disk, a restart of the machine. */
   readonly resolve?: ResolveAll;
   readonly writev?: WriteVector;

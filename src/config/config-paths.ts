@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AuthFilePath, ConfigPaths, ConfigWarning } from './config.ts';
+import type { Drafts } from './files/drafts.ts';
 import type { Environment } from './proxy-env.ts';
 
 /** What a search for configuration files depends on. */
@@ -14,6 +15,8 @@ export interface Surroundings {
   readonly uid: number;
   /** Replaces `/` in front of fixed paths such as /etc. For tests. */
   readonly root?: string | undefined;
+  /** Texts that stand for those of configuration files, by path (`files/drafts.ts`). */
+  readonly drafts?: Drafts | undefined;
 }
 
 /** The paths to search, and a warning for each variable that names a missing file or directory. */

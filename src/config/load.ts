@@ -16,7 +16,7 @@ import { cacheWarnings, diskWarnings, tinySizeWarnings } from './cache-warnings.
 import type { Config, ConfigPaths, ConfigWarning, ProxyEnvironment, ServerConfig } from './config.ts';
 import { configHome, configPaths, type Surroundings, systemPath } from './config-paths.ts';
 import { exposedCredentialWarnings, insecureCredentialWarnings } from './credentials/insecure-credentials.ts';
-import { readTextFile } from './files/text-file.ts';
+import { readWithDrafts } from './files/drafts.ts';
 import { tlsProblem } from './files/tls-files.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
@@ -75,7 +75,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
 
   const overrides = readOverrides(flags, env, cwd);
   const registriesWarnings: ConfigWarning[] = [];
-  const { home, uid, root } = options;
+  const { home, uid, root, drafts } = options;
   const search = {
     registries: overrides.registries,
     registriesDir: overrides.registriesDir,
@@ -83,6 +83,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     home,
     uid,
     root,
+    drafts,
   };
   const written = attempt(errors, () => loadRegistries(search, registriesWarnings))?.registries;
   const found = attempt(errors, () => ({ source: findServerToml(overrides.config, options) }));
@@ -157,7 +158,7 @@ function findServerToml(
   options: LoadOptions,
 ): { file: string; text: string } | undefined {
   for (const file of serverTomlPlaces(named, options)) {
-    const text = readTextFile(file);
+    const text = readWithDrafts(file, options.drafts);
     if (text !== undefined) return { file, text };
   }
   if (named === undefined) return undefined;

@@ -5,7 +5,7 @@
 import { Hono } from 'hono';
 import type { AdministeredEnv } from '../admin/administrator.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createAdminister, type Sessions } from './admin/administer.ts';
+import { createAdminister, createTypedCredentials, type Sessions } from './admin/administer.ts';
 import { addMounts, type Mount } from './admin/mounts.ts';
 import { createTokenApi, type TokenApiDeps } from './token-api.ts';
 
@@ -33,7 +33,8 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
   app.use(async (c, next) => {
     await next();
     c.header('X-Content-Type-Options', 'nosniff');
-    c.header('Cache-Control', 'no-store');
+    // Assets of the dashboard are named by their content.
+    if (!c.res.headers.has('Cache-Control')) c.header('Cache-Control', 'no-store');
   });
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', (c) => {
@@ -47,7 +48,7 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
       c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
     );
   }
-  addMounts(app, mounts, createAdminister(deps));
+  addMounts(app, mounts, createAdminister(deps), createTypedCredentials(deps));
   app.notFound((c) =>
     c.text(
       'Nothing here. Container runtimes are served under /v2/; see also /healthz, /readyz and /metrics.\n',

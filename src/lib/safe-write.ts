@@ -1,5 +1,18 @@
 /** A small file that is written whole or not at all: a draft beside it, flushed, then renamed into its place. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Permissions of what is new. */
@@ -14,12 +27,32 @@ export const forEveryone: NewModes = { file: 0o644, folder: 0o755 };
 
 /** Makes the folder. Durable on return. Throws what the file system throws; the old file then stays. */
 export function writeFileSafely(file: string, text: string, modes = forOwner): void {
-  const folder = dirname(file);
+  mkdirSync(dirname(file), { recursive: true, mode: modes.folder });
+  putInPlace(file, modes.file, (fd) => {
+    writeSync(fd, text);
+  });
+}
+
+/**
+ * Writes a new text of a file that exists. The file keeps its mode and its owner; a link stays a link. Durable on return. Throws what the
+ * file system throws; the old file then stays.
+ */
+export function replaceFileSafely(file: string, text: string): void {
+  const real = realpathSync(file);
+  const { mode, uid, gid } = statSync(real);
+  putInPlace(real, 0o600, (fd) => {
+    writeSync(fd, text);
+    const made = fstatSync(fd);
+    if (made.uid !== uid || made.gid !== gid) fchownSync(fd, uid, gid);
+    fchmodSync(fd, mode & 0o7777);
+  });
+}
+
+function putInPlace(file: string, mode: number, write: (fd: number) => void): void {
   const draft = `${file}.${process.pid}.tmp`;
-  mkdirSync(folder, { recursive: true, mode: modes.folder });
   try {
-    withOpen(draft, 'w', modes.file, (fd) => {
-      writeSync(fd, text);
+    withOpen(draft, 'w', mode, (fd) => {
+      write(fd);
       fsyncSync(fd);
     });
     renameSync(draft, file);
@@ -27,7 +60,7 @@ export function writeFileSafely(file: string, text: string, modes = forOwner): v
     rmSync(draft, { force: true });
     throw error;
   }
-  withOpen(folder, 'r', modes.file, fsyncSync);
+  withOpen(dirname(file), 'r', mode, fsyncSync);
 }
 
 function withOpen(path: string, flags: string, mode: number, work: (fd: number) => void): void {

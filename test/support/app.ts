@@ -88,7 +88,9 @@ export async function startApp(
     return loadConfig(optionsFor(wanted));
   };
   const config = load({ toml: '', ...files });
-  const app = await createApp(config, { log, env: {}, clock: patientClock, ...deps });
+  const reload = (wanted: Wanted = {}): Promise<void> => app.reload(load(wanted));
+  const configuration = { options: optionsFor({}), reload };
+  const app = await createApp(config, { log, env: {}, clock: patientClock, configuration, ...deps });
   let stopping: Promise<{ cut: number }> | undefined;
   const stop = (): Promise<{ cut: number }> => {
     stopping ??= app.stop();
@@ -106,6 +108,6 @@ export async function startApp(
     options: optionsFor({}),
     log: lines,
     stop,
-    reload: (wanted) => app.reload(load(wanted)),
+    reload,
   };
 }

@@ -23,6 +23,7 @@ const exitCodes: Readonly<Record<ErrorCode, ExitCode>> = {
   BUNDLE_INVALID: 1,
   BUNDLE_UNWRITABLE: 1,
   USAGE: 2,
+  CONFIG_CHANGED: 1,
   CONFIG_INVALID: 2,
   CONFIG_UNREADABLE: 2,
   CREDENTIALS_UNUSABLE: 2,

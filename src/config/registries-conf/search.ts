@@ -17,7 +17,8 @@ import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EntrepotError } from '../../errors.ts';
 import { systemCode } from '../../lib/thrown.ts';
-import { isMissing, readTextFile } from '../files/text-file.ts';
+import { type Drafts, readWithDrafts } from '../files/drafts.ts';
+import { isMissing } from '../files/text-file.ts';
 
 /** What the search depends on. */
 export interface SearchOptions {
@@ -30,6 +31,8 @@ export interface SearchOptions {
   readonly uid: number;
   /** A folder in place of `/`, for tests. */
   readonly root?: string | undefined;
+  /** Texts that stand for those of files, by path (`files/drafts.ts`). */
+  readonly drafts?: Drafts | undefined;
 }
 
 /** A file and its text. */
@@ -78,18 +81,18 @@ export function findRegistriesFiles(options: SearchOptions): FoundFile[] {
   const { named, directories, override } = placesOf(options);
   const main =
     named === undefined
-      ? firstThatExists(mainFiles(options))
-      : readNamed(named, options.registries === undefined ? mainVariable : '--registries');
+      ? firstThatExists(mainFiles(options), options.drafts)
+      : readNamed(named, options.registries === undefined ? mainVariable : '--registries', options.drafts);
 
   const dropIns = dropInFiles(directories).flatMap((file) => {
-    const text = readTextFile(file);
+    const text = readWithDrafts(file, options.drafts);
     return text === undefined ? [] : [{ file, text }];
   });
 
   return [
     ...(main === undefined ? [] : [main]),
     ...dropIns,
-    ...(override === undefined ? [] : [readNamed(override, overrideVariable)]),
+    ...(override === undefined ? [] : [readNamed(override, overrideVariable, options.drafts)]),
   ];
 }
 
@@ -144,16 +147,16 @@ function list(directory: string): Dirent[] {
   }
 }
 
-function firstThatExists(files: readonly string[]): FoundFile | undefined {
+function firstThatExists(files: readonly string[], drafts: Drafts | undefined): FoundFile | undefined {
   for (const file of files) {
-    const text = readTextFile(file);
+    const text = readWithDrafts(file, drafts);
     if (text !== undefined) return { file, text };
   }
   return undefined;
 }
 
-function readNamed(file: string, source: string): FoundFile {
-  const text = readTextFile(file);
+function readNamed(file: string, source: string, drafts: Drafts | undefined): FoundFile {
+  const text = readWithDrafts(file, drafts);
   if (text !== undefined) return { file, text };
   throw new EntrepotError('CONFIG_UNREADABLE', `does not exist, but ${source} names it`, { file });
 }

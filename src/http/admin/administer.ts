@@ -11,7 +11,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Access } from '../../access/access.ts';
 import type { Principal } from '../../access/principal.ts';
-import type { Administrator } from '../../admin/administrator.ts';
+import type { Administrator, TypedCredentials } from '../../admin/administrator.ts';
 import { addressKind, literalKind } from '../../lib/address-kind.ts';
 import type { Router } from '../../routing/router.ts';
 import type { ClientAddress } from '../client-address.ts';
@@ -96,6 +96,23 @@ export function createAdminister(deps: AdministerDeps): Administer {
         'without accounts, a client may look and change nothing: use the commands of entrepot on the machine of the server, or configure [access]',
       );
     return allowed({ name: 'loopback', by: 'loopback', mayChange: false });
+  };
+}
+
+/** Credentials that came in a form of this request, as if they had come in its header. */
+export function createTypedCredentials(
+  deps: Omit<AdministerDeps, 'sessions'>,
+): (incoming: IncomingMessage) => TypedCredentials {
+  const { addressOf, isSecure, route } = deps;
+  return (incoming) => {
+    const secure = isSecure(incoming);
+    return {
+      isSecure: secure,
+      async identify(authorization) {
+        const facts = clientFacts(incoming, { route, address: addressOf(incoming), secure });
+        return await deps.access().identify({ ...facts, authorization });
+      },
+    };
   };
 }
 

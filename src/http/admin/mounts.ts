@@ -1,6 +1,7 @@
 /** Apps that are served beside the distribution API to administrators: each is mounted at its path, behind the check of `administer`. */
+import type { IncomingMessage } from 'node:http';
 import type { Context, Hono } from 'hono';
-import type { AdministeredEnv } from '../../admin/administrator.ts';
+import type { AdministeredEnv, TypedCredentials } from '../../admin/administrator.ts';
 import { type Administer, type AdministerRefusal, otherSiteRefusal } from './administer.ts';
 
 export interface Mount {
@@ -11,7 +12,7 @@ export interface Mount {
   /** Paths below it that need no right, such as `/sign-in`. The administrator is undefined there. */
   readonly isOpen?: ((path: string) => boolean) | undefined;
   /** The answer for a client that has not the right. WWW-Authenticate is added to it. */
-  readonly refused: (refusal: AdministerRefusal, c: Context) => Response;
+  readonly refused: (refusal: AdministerRefusal, c: Context<AdministeredEnv>) => Response | Promise<Response>;
 }
 
 /** Adds the routes of all mounts. */
@@ -19,12 +20,14 @@ export function addMounts(
   app: Hono<AdministeredEnv>,
   mounts: readonly Mount[],
   administer: Administer,
+  typedCredentials: (incoming: IncomingMessage) => TypedCredentials,
 ): void {
   for (const mount of mounts) {
     const guard = async (c: Context<AdministeredEnv>, next: () => Promise<void>) => {
       c.header('Cross-Origin-Resource-Policy', 'same-origin');
       const foreign = otherSiteRefusal(c.env.incoming);
-      if (foreign) return mount.refused(foreign, c);
+      if (foreign) return await mount.refused(foreign, c);
+      c.set('typed', typedCredentials(c.env.incoming));
       if (mount.isOpen?.(c.req.path.slice(mount.path.length))) return await next();
       const found = await administer(c.env.incoming);
       if (found.ok) {
@@ -32,7 +35,7 @@ export function addMounts(
         return await next();
       }
       if (found.challenge !== undefined) c.header('WWW-Authenticate', found.challenge);
-      return mount.refused(found, c);
+      return await mount.refused(found, c);
     };
     app.use(mount.path, guard);
     app.use(`${mount.path}/*`, guard);

@@ -43,6 +43,7 @@ async function admitted(
       return 'ok' in found ? found : { ok: true, principal: found };
     },
     tokens: undefined,
+    printOf: () => undefined,
     challenge: createChallenge({ realm: undefined, service: 'entrepot' }),
     prepare: async () => [],
   };

@@ -1,0 +1,25 @@
+/**
+ * What stands in <main>, made once for all viewers that look at the same page: fifty of them cost about as much as one. The script
+ * asks for it after each change.
+ */
+import type { Clock } from '../lib/clock.ts';
+
+/** ms for which a part is given again. */
+const life = 1000;
+const maxParts = 64;
+
+/** Calls `make` once a second for each `key`, however many ask. */
+export function createSharedParts(
+  clock: Clock,
+): (key: string, make: () => Promise<string>) => Promise<string> {
+  const parts = new Map<string, { readonly at: number; readonly made: Promise<string> }>();
+  return (key, make) => {
+    const now = clock.monotonic();
+    const known = parts.get(key);
+    if (known && now - known.at < life) return known.made;
+    for (const [old, { at }] of parts) if (now - at >= life || parts.size >= maxParts) parts.delete(old);
+    const made = make();
+    parts.set(key, { at: now, made });
+    return made;
+  };
+}

@@ -1,0 +1,53 @@
+/** English: sync and jobs. */
+import { counted } from './counted.ts';
+
+export const sync = {
+  anyState: 'Any state',
+  state: 'State',
+  states: { pending: 'waits', running: 'runs', done: 'done', partial: 'in part', failed: 'failed' },
+  all: 'All repositories',
+  repository: 'Repository',
+  tags: 'Tags',
+  tag: 'Tag',
+  list: 'list of tags',
+  of: (part: string, whole: string) => `${part} of ${whole}`,
+  bytes: 'Fetched',
+  verified: 'Verified',
+  next: 'Next attempt',
+  block: 'Block',
+  wanted: 'Wanted',
+  here: 'Here',
+  attempts: 'Attempts',
+  changed: 'Changed',
+  done: 'Done',
+  empty: 'Nothing is mirrored ahead of its pulls. docs/sync.md says how to write a',
+  resync: 'Look at it again',
+  resyncAll: 'Look at all again',
+  resynced: (count: number) => `${count} ${counted(count, 'job')} will look at it now.`,
+};
+
+export const jobs = {
+  anyState: 'Any state',
+  state: 'State',
+  states: {
+    pending: 'waits',
+    running: 'runs',
+    done: 'done',
+    failed: 'failed',
+    cancelled: 'cancelled',
+  },
+  show: 'Show',
+  more: (count: string) => `The first ${count} are shown. Choose a state to see others.`,
+  empty: 'There is no such job. Work that survives a restart shows up here once entrepot.toml has a',
+  id: 'Job',
+  about: 'About',
+  attempts: 'Attempts',
+  cause: 'Cause',
+  when: 'When',
+  actions: 'Actions',
+  retry: 'Retry',
+  cancel: 'Cancel',
+  retryFailed: 'Retry all that failed',
+  retried: (count: number) => `${count} ${counted(count, 'job')} will run again now.`,
+  cancelled: (id: string) => `Job ${id} is cancelled.`,
+};
