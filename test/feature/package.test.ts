@@ -35,6 +35,7 @@ function wantedFiles(): readonly string[] {
   const list = (folder: string) => readdirSync(join(checkout, folder), { recursive: true, encoding: 'utf8' });
   const sources = list('src').filter((name) => name.endsWith('.ts'));
   const program = sources.map((name) => `dist/${name.replace(/ts$/, 'js')}`);
+  const assets = list('src').filter((name) => /\/assets\/[^/]+\.(?:css|js|svg)$/.test(name));
   const commands = list('dist/man').map((name) => `dist/man/${name}`);
   // Scripts that build packages stay behind.
   const deployed = list('deploy').filter(
@@ -45,6 +46,7 @@ function wantedFiles(): readonly string[] {
     ...deployed.map((name) => `deploy/${name}`),
     ...program,
     ...program.map((name) => `${name}.map`),
+    ...assets.map((name) => `dist/${name}`),
     ...commands,
   ].toSorted();
 }
