@@ -210,7 +210,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const cache = shareStates(own, postgres, { clock, log, releases });
   const { admin } = cache;
   const hasher = releases.add(createHasher(), (thread) => thread.close());
-  const placing = createPlacing({ cache, hasher, clock, log, metrics, settings, facts }, buckets);
+  const placing = createPlacing({ cache, hasher, clock, log, metrics, settings, facts, postgres }, buckets);
   releases.add(placing, () => placing.stop());
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));

@@ -42,6 +42,9 @@ export interface LiveFacts {
    */
   start(): Promise<void>;
   state(): FactsState;
+  /** As of the `FactExchange`. */
+  upToDate(): Promise<boolean>;
+  isTold(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -82,6 +85,8 @@ function createLiveFacts(postgres: Postgres, facts: SharedFacts, { clock, log }:
       const { behind } = exchange?.state() ?? {};
       return { isConnected: server !== undefined, lastContact, waiting: facts.countWaiting(), behind };
     },
+    upToDate: async () => (await exchange?.upToDate()) ?? false,
+    isTold: async () => (await exchange?.isTold()) ?? false,
     stop: async () => exchange?.stop(),
   };
 }

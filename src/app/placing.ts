@@ -1,10 +1,13 @@
 /** Buckets, put together: what the configuration names, and what tests hand in. */
 import { join } from 'node:path';
 import type { OpenCache } from '../cache/open-cache.ts';
+import type { Postgres } from '../cache/shared/postgres/connection.ts';
+import { createPostgresUses } from '../cache/shared/postgres/postgres-uses.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type ConfiguredBucket, createPlacement, type Placement } from '../placement/placement.ts';
+import { createSharedBucket } from '../placement/shared-bucket.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { LiveFacts } from './live-facts.ts';
@@ -15,32 +18,29 @@ export interface PlacingDeps {
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   readonly metrics: Pick<Metrics, 'placed'>;
-  readonly facts: Pick<LiveFacts, 'state'> | undefined;
+  /** Both undefined where this replica is alone, or knows nothing of the others. */
+  readonly facts: LiveFacts | undefined;
+  readonly postgres: Postgres | undefined;
   readonly settings: Pick<ServerConfig, 'cluster' | 'facts' | 'data'>;
 }
 
 /** Nothing happens before `start`. Throws what the file system says. */
 export function createPlacing(
-  { metrics, settings, facts, ...deps }: PlacingDeps,
+  { metrics, settings, facts, postgres, ...deps }: PlacingDeps,
   buckets: readonly ConfiguredBucket[],
 ): Placement {
-  const tried = metrics.placed;
-  const unsure = () => unsureOf(settings, facts);
-  const placing = join(settings.data, 'placing');
-  return createPlacement({ ...deps, random: Math.random, tried, unsure }, buckets, placing);
-}
-
-/** Other replicas may need content that the index of this one does not know. */
-function unsureOf(
-  { cluster, facts: shared }: PlacingDeps['settings'],
-  facts: PlacingDeps['facts'],
-): string | undefined {
-  if (!shared)
-    return cluster
+  const { cache, clock, log } = deps;
+  const { placements } = cache;
+  const isSwept = buckets.some(({ sweep }) => sweep !== undefined);
+  const random = Math.random;
+  const shared =
+    facts && postgres && isSwept
+      ? createSharedBucket({ uses: createPostgresUses(postgres), facts, placements, clock, random, log })
+      : undefined;
+  const never =
+    settings.cluster && !settings.facts
       ? 'the replicas of [cluster] share no facts, so this one cannot know what the others need: set [facts]'
       : undefined;
-  const { isConnected = false, behind } = facts?.state() ?? {};
-  return isConnected && behind === 0
-    ? undefined
-    : 'what other replicas need is not all known: PostgreSQL is not reached, or its facts are still being read';
+  const placing = join(settings.data, 'placing');
+  return createPlacement({ ...deps, random, tried: metrics.placed, never, shared }, buckets, placing);
 }

@@ -17,6 +17,7 @@ import { flushFolder, makeFolder, unusable } from './data-folder.ts';
 import { lockData } from './index/data-lock.ts';
 import type { IndexRows } from './index/index-rows.ts';
 import { openIndex } from './index/open-index.ts';
+import { forgetReplica } from './index/placements/sqlite-placements.ts';
 
 const stageName = 'restoring-v1';
 const wholeName = 'restored-v1';
@@ -146,6 +147,7 @@ async function fitIndex(stage: string, isList: boolean, now: number): Promise<Fi
         for (const name of here) rmSync(join(folder, name));
       }
     }
+    forgetReplica(index);
     return fitted;
   } finally {
     index.close();

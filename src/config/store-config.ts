@@ -78,6 +78,8 @@ export interface StorePlacement {
 export interface StoreSweep {
   /** ms after which an object that no image links is removed; undefined: it stays. */
   readonly after: number | undefined;
+  /** Bytes above which the least recently used of what was pulled is removed; undefined: no bound. */
+  readonly maxSize: number | undefined;
   /** ms between two sweeps; undefined: only on command. */
   readonly every: number | undefined;
 }

@@ -4,6 +4,9 @@ import type { StrictTable } from './toml/strict-table.ts';
 import * as kind from './toml/value-kinds.ts';
 
 const KiB = 1024;
+const MiB = 1024 * KiB;
+/** ms: of a bucket with a bound. */
+const usualSweep = 3_600_000;
 /** A presigned URL of S3 works for a week at most. */
 const longestRedirect = 7 * 24 * 3600;
 
@@ -19,10 +22,15 @@ export function readStorePlacement(table: StrictTable): StorePlacement {
 
 function readSweep(table: StrictTable): StoreSweep | undefined {
   const after = table.value('sweep_after', kind.period, undefined);
-  const every = table.value('sweep_every', kind.period, undefined);
-  if (every !== undefined && after === undefined)
-    table.problem('sweep_every', 'sweep_every needs sweep_after = "7d" beside it: else nothing is removed');
-  return after === undefined ? undefined : { after, every };
+  const maxSize = table.value('max_size', kind.size(MiB), undefined);
+  const every = table.value('sweep_every', kind.period, maxSize === undefined ? undefined : usualSweep);
+  if (after !== undefined || maxSize !== undefined) return { after, maxSize, every };
+  if (every !== undefined)
+    table.problem(
+      'sweep_every',
+      'sweep_every needs sweep_after = "7d" or max_size beside it: else nothing is removed',
+    );
+  return undefined;
 }
 
 function readRedirect(table: StrictTable | undefined): StoreRedirect | undefined {

@@ -2,6 +2,7 @@
  * What one placement needs:
  *
  *   wanted ... a copy: the file that is here, verified; else the object of another bucket, hashed on the way
+ *   placed ... a look for what another replica may have removed, once the others know that it is needed here
  *   doubted .. a look: the object is read and hashed. If it is wrong, it is replaced once there is a right copy
  *
  * Where no copy is left anywhere there is nothing to do: the placement is forgotten. A wrong object is looked at again before that, since
@@ -30,7 +31,9 @@ export interface PlaceContentDeps {
   readonly put: PutContent;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly log: Pick<Log, 'info' | 'error'>;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
+  /** Why other replicas may not know what this one needs. */
+  readonly untold: () => Promise<string | undefined>;
   /** Of uploads to the bucket. */
   readonly paceOf: (bucket: Bucket) => Pace;
   readonly stop: AbortSignal;
@@ -50,6 +53,7 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
 
   async function place(bucket: Bucket, placement: Placement): Promise<void> {
     const { digest } = placement;
+    if (placement.state === 'placed') return lookFor(bucket, placement);
     if (!bucket.isFor(await copies.imagesOf(digest))) return placements.skip(placement, clock.now());
     const isDoubted = placement.state === 'doubted';
     let isWrong = false;
@@ -72,6 +76,16 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
     } finally {
       await source.close();
     }
+  }
+
+  async function lookFor({ store }: Bucket, placement: Placement): Promise<void> {
+    const untold = await deps.untold();
+    if (untold !== undefined) throw new StoreError('unreachable', untold);
+    const found = await store.head(contentKey(placement.digest), stop);
+    if (found) return placements.placed(placement, found.size, clock.now());
+    const { digest, store: name } = placement;
+    log.warn({ event: 'placement.missing', store: name, digest }, 'a content is not in the bucket any more');
+    await placements.repair(placement, 'wanted', placement.size, clock.now());
   }
 
   async function copyOf(bucket: Bucket, { digest }: Placement): Promise<Source | undefined> {

@@ -28,6 +28,7 @@ import { createPutContent } from './put-content.ts';
 import { createQueue, type Queue } from './queue.ts';
 import { createRedirects, type Redirects } from './redirects.ts';
 import { createSecure, type Secure } from './secure.ts';
+import type { SharedBucket } from './shared-bucket.ts';
 import { createStage } from './stage.ts';
 import { createSweep, type SweptBucket } from './sweep.ts';
 import { createSweepJob, sweepSchedule } from './sweep-job.ts';
@@ -43,8 +44,10 @@ export interface PlacementDeps {
   readonly hasher: Hasher;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Why what other replicas need cannot be known. */
-  readonly unsure: () => string | undefined;
+  /** Why what other replicas need can never be known. */
+  readonly never: string | undefined;
+  /** Undefined where this replica is alone. */
+  readonly shared: SharedBucket | undefined;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   /** A try to place a content is over, and its bytes. */
   readonly tried: (store: string, result: 'stored' | 'present' | 'failed', bytes: number) => void;
@@ -93,10 +96,13 @@ export function createPlacement(
       createPace(clock, { perSecond: bucket.settings.uploadRate, signal: stop }),
     ]),
   );
-  const put = createPutContent({ placements, clock, tried, stop });
+  const { shared } = deps;
+  const isSwept = ({ settings }: Bucket) => shared !== undefined && settings.sweep !== undefined;
+  const put = createPutContent({ placements, clock, isSwept, tried, stop });
   const stage = createStage({ hasher: deps.hasher, content: cache.hosted }, folder);
   const place = createPlaceContent({
     ...{ buckets, placements, copies, stage, put, clock, random, log, stop },
+    untold: async () => shared?.untold(),
     paceOf: (bucket) => paces.get(bucket) ?? unbounded,
   });
   const queues = new Map<string, Queue>(
@@ -106,7 +112,7 @@ export function createPlacement(
     for (const queue of queues.values()) queue.wake();
   }
 
-  const sweep = createSweep({ buckets, placements, clock, stop, unsure: deps.unsure });
+  const sweep = createSweep({ buckets, placements, clock, never: deps.never, shared, stop });
   const abandoned = createAbandonedUploads(buckets, { clock, log, stop });
   let filling: Promise<void> | undefined;
 
@@ -132,10 +138,11 @@ export function createPlacement(
     usage: () => usageOfBuckets(buckets, placements),
     sweep: sweep.all,
     sweeps: { kind: createSweepJob(sweep, buckets, log), schedule: sweepSchedule(buckets) },
-    secure: createSecure({ buckets, placements, copies, put, clock }),
+    secure: createSecure({ buckets, placements, copies, put, isSwept, clock }),
     start() {
       if (buckets.length === 0) return;
       abandoned.start();
+      shared?.start();
       cache.whenStored(wakeAll);
       wakeAll();
       filling = fill().catch((err: unknown) =>
@@ -149,6 +156,7 @@ export function createPlacement(
       stopping.abort();
       await filling;
       await abandoned.stop();
+      await shared?.stop();
       await Promise.all([...queues.values()].map((queue) => queue.stop()));
       await Promise.all(buckets.map(({ store }) => store.close()));
     },

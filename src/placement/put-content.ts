@@ -10,8 +10,10 @@ import { type ObjectSource, StoreError } from '../stores/object-store.ts';
 import type { Bucket } from './bucket.ts';
 
 export interface PutDeps {
-  readonly placements: Pick<PlacementStore, 'of' | 'placed'>;
+  readonly placements: Pick<PlacementStore, 'of' | 'placed' | 'lookAt'>;
   readonly clock: Clock;
+  /** As of `SecureDeps`. */
+  readonly isSwept: (bucket: Bucket) => boolean;
   /** Aborted when the server stops. */
   readonly stop: AbortSignal;
   /** A try to place a content is over, and its bytes. */
@@ -21,6 +23,8 @@ export interface PutDeps {
 /** ms without which no upload is given up, and the slowest rate in bytes per ms. A client of a bucket has closer bounds of its own. */
 const leastTime = 60_000;
 const slowest = 64;
+/** ms after which what was found in a bucket is looked for once more: by then other replicas know that it is needed. */
+export const lookAfter = 600_000;
 
 /** Resolves when the content is durable in the bucket, and noted. */
 export type PutContent = (bucket: Bucket, digest: Digest, source: ObjectSource) => Promise<void>;
@@ -36,7 +40,7 @@ export function createPutContent(deps: PutDeps): PutContent {
 }
 
 async function put(
-  { placements, clock, tried, stop }: PutDeps,
+  { placements, clock, isSwept, tried, stop }: PutDeps,
   bucket: Bucket,
   digest: Digest,
   source: ObjectSource,
@@ -45,6 +49,7 @@ async function put(
   // The digest of a signed manifest of schema 1 is not that of its bytes. What is small is hashed once more.
   const isNamedByHash = digestAlgorithm(digest) === 'sha256' && source.size > maxManifestBytes;
   const named = isNamedByHash ? { ...source, sha256: digestHex(digest) } : source;
+  let result: 'stored' | 'present';
   try {
     // A wrong object would count as present.
     const isDoubted = (await placements.of(digest)).some(
@@ -56,7 +61,7 @@ async function put(
       return store.put(contentKey(digest), named, signal);
     };
     const tooLate = () => new StoreError('unreachable', `${name}: the upload took too long`);
-    const result = await withDeadline(clock, leastTime + source.size / slowest, work, tooLate);
+    result = await withDeadline(clock, leastTime + source.size / slowest, work, tooLate);
     tried(name, result, source.size);
   } catch (error) {
     stop.throwIfAborted();
@@ -65,5 +70,8 @@ async function put(
     throw error;
   }
   bucket.worked();
-  await placements.placed({ digest, store: name }, source.size, clock.now());
+  const place = { digest, store: name };
+  await placements.placed(place, source.size, clock.now());
+  // A new object is too young to be removed.
+  if (result === 'present' && isSwept(bucket)) await placements.lookAt(place, clock.now() + lookAfter);
 }

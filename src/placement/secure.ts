@@ -15,7 +15,7 @@ import type { Digest } from '../oci/digest.ts';
 import { contentKey } from '../stores/content-key.ts';
 import { bytesSource, type ObjectSource } from '../stores/object-store.ts';
 import type { Bucket } from './bucket.ts';
-import type { PutContent } from './put-content.ts';
+import { lookAfter, type PutContent } from './put-content.ts';
 
 export interface SecureDeps {
   /** Nearest first. */
@@ -23,6 +23,8 @@ export interface SecureDeps {
   readonly placements: PlacementStore;
   readonly copies: Pick<Copies, 'open'>;
   readonly put: PutContent;
+  /** Another replica may remove what is there: what this one relies on is looked for once more after a while. */
+  readonly isSwept: (bucket: Bucket) => boolean;
   readonly clock: Clock;
 }
 
@@ -76,7 +78,9 @@ export function createSecure(deps: SecureDeps): Secure {
         const bucket = meant.find(({ name }) => name === placement.store);
         const mayLook = clock.monotonic() >= (notBefore.get(placement.store) ?? 0);
         const isSure = !mayLook || clock.now() - placement.since < sureFor;
-        return bucket && (isSure || !(await isGone(bucket, placement))) ? [bucket.name] : [];
+        if (!bucket || (!isSure && (await isGone(bucket, placement)))) return [];
+        if (deps.isSwept(bucket)) await placements.lookAt(placement, clock.now() + lookAfter);
+        return [bucket.name];
       }),
     );
     return new Set(found.flat());

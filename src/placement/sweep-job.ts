@@ -16,7 +16,7 @@ const mostRefusals = 5;
 export function createSweepJob(
   sweep: Pick<Sweep, 'one'>,
   buckets: readonly Bucket[],
-  log: Pick<Log, 'info'>,
+  log: Pick<Log, 'info' | 'warn'>,
 ): JobKind {
   const isSwept = (store: string) => buckets.some(({ name, settings }) => name === store && settings.sweep);
 
@@ -34,9 +34,11 @@ export function createSweepJob(
     async run({ job, signal }) {
       const swept = await sweep.one(job.key, signal);
       if (!swept) return { kind: 'done', report: { note: `nothing is removed from the bucket ${job.key}` } };
-      const { store, removed, bytes } = swept;
+      const { store, removed, bytes, over } = swept;
       if (removed > 0)
         log.info({ event: 'placement.swept', store, removed, bytes }, 'contents were removed from a bucket');
+      if (over !== undefined)
+        log.warn({ event: 'placement.bucketFull', store, over }, 'a bucket holds more than its max_size');
       return outcomeOf(swept, job.failures);
     },
   };

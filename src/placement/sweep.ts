@@ -1,19 +1,25 @@
 /**
- * Removes from buckets what no image can be served by any more: by a job (`sweep-job.ts`) and for `entrepot gc`, never on the way of a
- * request. It lists the bucket, and touches only keys that are those of contents. An object stays
+ * Removes from buckets what is not needed there: by a job (`sweep-job.ts`) and for `entrepot gc`, never on the way of a request. It lists
+ * the bucket, and touches only keys that are those of contents.
  *
- *   - while the index knows its digest: it is stored here, an image links it, or a manifest lists it
- *   - until it is older than `sweep_after`, by the clock of the bucket, and so long after this server has placed it
+ *   sweep_after   what no image can be served by any more goes. It stays while the index knows its digest (it is stored here, an image
+ *                 links it, or a manifest lists it), and so long after its object was written, after this server has placed it, and after
+ *                 its last link was taken away or any replica has used it
+ *   max_size      of what is left, the least recently used goes (`trim.ts`)
  *
- * What other replicas need must be among what the index knows. Where that is not so, nothing is removed, and the reason is told.
+ * What other replicas need must be known (`shared-bucket.ts`). Where it is not, nothing is removed, and the reason is told.
  */
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import { Unavailable } from '../cache/shared/unavailable.ts';
+import type { StoreSweep } from '../config/store-config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import { contentKey, digestOfKey } from '../stores/content-key.ts';
 import { type ObjectInfo, StoreError } from '../stores/object-store.ts';
 import type { Bucket } from './bucket.ts';
+import type { SharedBucket } from './shared-bucket.ts';
+import { type Candidate, createTrim, type Trim } from './trim.ts';
 
 export interface SweptBucket {
   readonly store: string;
@@ -21,16 +27,20 @@ export interface SweptBucket {
   readonly bytes: number;
   /** Objects with keys of another form: left alone. */
   readonly foreign: number;
+  /** Bytes above `max_size` that stay: they are hosted, pinned, or young. */
+  readonly over?: number;
   /** Why nothing, or not all, was looked at. */
   readonly refused?: string;
 }
 
 export interface SweepDeps {
   readonly buckets: readonly Bucket[];
-  readonly placements: Pick<PlacementStore, 'isNeeded' | 'forget' | 'repair'>;
+  readonly placements: Pick<PlacementStore, 'standing' | 'forget' | 'skip' | 'repair'>;
   readonly clock: Clock;
-  /** Why what other replicas need cannot be known; undefined: it is known, or there are none. */
-  readonly unsure: () => string | undefined;
+  /** Why what other replicas need cannot be known, whatever happens; undefined: it can be. */
+  readonly never: string | undefined;
+  /** Undefined where no other replica needs anything. */
+  readonly shared: Pick<SharedBucket, 'unsure' | 'usesOf'> | undefined;
   readonly stop: AbortSignal;
 }
 
@@ -41,55 +51,110 @@ export interface Sweep {
   one(store: string, signal: AbortSignal): Promise<SweptBucket | undefined>;
 }
 
+interface Swept {
+  removed: number;
+  bytes: number;
+  foreign: number;
+}
+
+interface Run {
+  readonly bucket: Bucket;
+  readonly settings: StoreSweep;
+  readonly swept: Swept;
+  readonly trim: Trim;
+  readonly signal: AbortSignal;
+}
+
+const nothing: ReadonlyMap<Digest, number> = new Map();
+
 /** Both functions reject when the index cannot be read or written. */
 export function createSweep(deps: SweepDeps): Sweep {
-  const { placements, clock } = deps;
+  const { placements, clock, shared } = deps;
 
-  async function sweep(
-    { name, store, settings }: Bucket,
-    signal: AbortSignal,
-  ): Promise<SweptBucket | undefined> {
-    const after = settings.sweep?.after;
-    if (after === undefined) return undefined;
-    const swept = { store: name, removed: 0, bytes: 0, foreign: 0 };
-    const refused = deps.unsure();
-    if (refused !== undefined) return { ...swept, refused };
+  async function refusal(): Promise<string | undefined> {
+    return deps.never ?? (await shared?.unsure());
+  }
+
+  async function sweep(bucket: Bucket, signal: AbortSignal): Promise<SweptBucket | undefined> {
+    const settings = bucket.settings.sweep;
+    if (!settings) return undefined;
+    const { name: store } = bucket;
+    const swept = { removed: 0, bytes: 0, foreign: 0 };
+    const trim = createTrim(settings.maxSize, clock.now());
     try {
-      for (let from: string | undefined, isFirst = true; isFirst || from !== undefined; isFirst = false) {
-        const page = await store.list('', from, signal);
-        for (const object of page.objects) {
-          const digest = digestOfKey(object.key);
-          if (!digest) swept.foreign += 1;
-          else if (await removes({ name, store, after }, digest, object, signal)) {
-            swept.removed += 1;
-            swept.bytes += object.size;
-          }
-        }
-        from = page.next;
-      }
-      return swept;
+      const refused = await sweepPages({ bucket, settings, swept, trim, signal });
+      if (refused !== undefined) return { store, ...swept, refused };
+      const over = Math.max(0, trim.excess());
+      return { store, ...swept, ...(over > 0 && { over }) };
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      return { ...swept, refused: reasonOf(error) };
+      if (!(error instanceof StoreError || error instanceof Unavailable)) throw error;
+      return { store, ...swept, refused: reasonOf(error) };
     }
   }
 
-  async function removes(
-    { name: store, store: objects, after }: Pick<Bucket, 'name' | 'store'> & { readonly after: number },
-    digest: Digest,
-    { modified, size }: ObjectInfo,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const since = clock.now() - after;
-    if (modified > since || (await placements.isNeeded({ digest, store }, since))) return false;
-    await objects.delete(contentKey(digest), signal);
-    // A push may have found the object a moment ago.
-    if (await placements.isNeeded({ digest, store }, since)) {
-      await placements.repair({ digest, store }, 'wanted', size, clock.now());
-      return false;
+  /** Gives why it did not come to the end. */
+  async function sweepPages(run: Run): Promise<string | undefined> {
+    const { bucket, signal } = run;
+    let from: string | undefined;
+    do {
+      const refused = await refusal();
+      if (refused !== undefined) return refused;
+      const page = await bucket.store.list('', from, signal);
+      await sweepPage(run, page.objects);
+      from = page.next;
+    } while (from !== undefined);
+    for (const digest of run.trim.oldest()) {
+      if (run.trim.excess() <= 0) break;
+      await removeUsed(run, digest);
     }
-    await placements.forget({ digest, store });
-    return true;
+    return undefined;
+  }
+
+  async function sweepPage(
+    run: Run,
+    objects: readonly (ObjectInfo & { readonly key: string })[],
+  ): Promise<void> {
+    const { bucket, settings, swept, trim, signal } = run;
+    const found = objects.flatMap((object) => {
+      const digest = digestOfKey(object.key);
+      return digest ? [{ ...object, digest }] : [];
+    });
+    swept.foreign += objects.length - found.length;
+    const others = (await shared?.usesOf(found.map(({ digest }) => digest))) ?? nothing;
+    const since = clock.now() - (settings.after ?? 0);
+    for (const { digest, size, modified } of found) {
+      signal.throwIfAborted();
+      const place = { digest, store: bucket.name };
+      const standing = await placements.standing(place, since);
+      const used = Math.max(standing.used, others.get(digest) ?? 0);
+      const isOld = modified <= since && used <= since;
+      if (settings.after !== undefined && isOld && !standing.isNeeded) {
+        await bucket.store.delete(contentKey(digest), signal);
+        // A push may have found the object a moment ago.
+        if ((await placements.standing(place, since)).isNeeded) {
+          await placements.repair(place, 'wanted', size, clock.now());
+        } else {
+          await placements.forget(place);
+          count(swept, size);
+        }
+      } else {
+        trim.met(digest, { size, modified, used, isKept: standing.isKept });
+      }
+    }
+  }
+
+  /** Of what may be used, the least recently used. */
+  async function removeUsed({ bucket, swept, trim, signal }: Run, { digest, size, used }: Candidate) {
+    const place = { digest, store: bucket.name };
+    const before = await placements.standing(place, 0);
+    if (before.isKept || before.used > used) return;
+    await bucket.store.delete(contentKey(digest), signal);
+    trim.gone(size);
+    const { isKept, isStored } = await placements.standing(place, 0);
+    if (isKept) return placements.repair(place, 'wanted', size, clock.now());
+    // What is on the disk as well is not uploaded again.
+    await (isStored ? placements.skip(place, clock.now()) : placements.forget(place));
+    count(swept, size);
   }
 
   return {
@@ -103,4 +168,9 @@ export function createSweep(deps: SweepDeps): Sweep {
       return bucket && sweep(bucket, AbortSignal.any([signal, deps.stop]));
     },
   };
+}
+
+function count(swept: Swept, size: number): void {
+  swept.removed += 1;
+  swept.bytes += size;
 }

@@ -139,12 +139,47 @@ export function testPlacementStore(open: (t: TestContext) => Promise<OpenedPlace
     it('tell whether a content is needed: the index knows it, or it was placed a moment ago', async (t) => {
       const { placements, add } = await open(t);
       await placements.storesAre(['eu']);
-      assert.equal(await placements.isNeeded(inEu, 0), false);
+      const isNeeded = async (since: number) => (await placements.standing(inEu, since)).isNeeded;
+      assert.equal(await isNeeded(0), false);
       await placements.placed(inEu, 7, 6);
-      assert.equal(await placements.isNeeded(inEu, 5), true);
-      assert.equal(await placements.isNeeded(inEu, 6), false);
+      assert.equal(await isNeeded(5), true);
+      assert.equal(await isNeeded(6), false);
       await add(blob, 7, 8);
-      assert.equal(await placements.isNeeded(inEu, 100), true);
+      assert.deepEqual(await placements.standing(inEu, 100), {
+        ...{ isNeeded: true, isKept: false, isStored: true, used: 8 },
+      });
+    });
+
+    it('tell the last uses of what is here, a page at a time', async (t) => {
+      const { placements, add } = await open(t);
+      const all = ['a', 'b', 'c'].map(named).sort();
+      for (const [at, digest] of all.entries()) await add(digest, 1, at + 1);
+      const first = await placements.uses(undefined, 2);
+      assert.deepEqual(
+        first,
+        all.slice(0, 2).map((digest, at) => ({ digest, used: at + 1 })),
+      );
+      assert.deepEqual(await placements.uses(all[1], 2), [{ digest: all[2], used: 3 }]);
+      assert.deepEqual(await placements.uses(all[2], 2), []);
+      assert.equal(await placements.replica(), await placements.replica());
+    });
+
+    it('are looked at once more when that is due, and stay where they are meanwhile', async (t) => {
+      const { placements, add } = await open(t);
+      await placements.storesAre(['eu']);
+      await add(blob, 7, 5);
+      await placements.lookAt(inEu, 50);
+      assert.equal(await placements.nextDue('eu'), 5, 'what is not there yet is not looked for');
+      await placements.placed(inEu, 7, 6);
+      await placements.lookAt(inEu, 50);
+      assert.deepEqual(await dueIn(placements, 'eu', 49), []);
+      assert.deepEqual(
+        (await placements.due('eu', 50, 10)).map(({ state }) => state),
+        ['placed'],
+      );
+      assert.equal(await placements.isPlaced(blob), true);
+      await placements.placed(inEu, 7, 50);
+      assert.equal(await placements.nextDue('eu'), undefined);
     });
 
     it('are counted by bucket and state, with their bytes', async (t) => {

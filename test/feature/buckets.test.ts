@@ -493,7 +493,7 @@ describe('a redirect to a bucket', () => {
 describe('entrepot gc', () => {
   const sweeping = (bucket: MemoryObjects) => ({
     ...configured(bucket),
-    sweep: { after: 3_600_000, every: undefined },
+    sweep: { after: 3_600_000, maxSize: undefined, every: undefined },
   });
   const hour = 3_600_000;
 

@@ -4,6 +4,8 @@ import { createPostgresInbox } from '../../src/cache/shared/postgres/jobs/postgr
 import { createPostgresJobs } from '../../src/cache/shared/postgres/jobs/postgres-jobs.ts';
 import { migrate, migrations } from '../../src/cache/shared/postgres/migrations.ts';
 import { createPostgresTokens } from '../../src/cache/shared/postgres/postgres-tokens.ts';
+import { createPostgresUses } from '../../src/cache/shared/postgres/postgres-uses.ts';
+import { testContentUses } from '../contract/content-uses.ts';
 import { testJobInbox } from '../contract/job-inbox.ts';
 import { testJobStore } from '../contract/job-store.ts';
 import { testTokenStore } from '../contract/token-store.ts';
@@ -19,6 +21,11 @@ testJobStore(async (t) => {
 testJobInbox(async (t) => {
   const postgres = await database(t);
   return postgres && { inbox: createPostgresInbox(postgres), store: createPostgresJobs(postgres) };
+});
+
+testContentUses(async (t) => {
+  const postgres = await database(t);
+  return postgres && createPostgresUses(postgres);
 });
 
 testTokenStore(async (t) => {

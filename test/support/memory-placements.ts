@@ -21,6 +21,7 @@ export interface MemoryPlacements extends PlacementStore {
 
 export function createMemoryPlacements(): MemoryPlacements {
   const contents = new Map<Digest, number>();
+  const uses = new Map<Digest, number>();
   const rows = new Map<string, Row>();
   let stores: readonly string[] = [];
   const keyOf = ({ digest, store }: Place) => `${store} ${digest}`;
@@ -48,6 +49,7 @@ export function createMemoryPlacements(): MemoryPlacements {
   return {
     stored(digest, size, now) {
       contents.set(digest, size);
+      uses.set(digest, now);
       for (const store of stores) want(digest, store, size, now, urgencies.arrived);
     },
     linked(digest) {
@@ -67,10 +69,21 @@ export function createMemoryPlacements(): MemoryPlacements {
         .filter((row) => row.digest === digest)
         .map(asPlacement),
     isPlaced: async (digest) => listed().some((row) => row.digest === digest && row.state === 'placed'),
-    async isNeeded(place, since) {
+    async standing(place, since) {
       const placedAt = rows.get(keyOf(place))?.since ?? Number.NEGATIVE_INFINITY;
-      return contents.has(place.digest) || placedAt > since;
+      const isStored = contents.has(place.digest);
+      const used = uses.get(place.digest) ?? 0;
+      return { isNeeded: isStored || placedAt > since, isKept: false, isStored, used };
     },
+    async uses(after, limit) {
+      const found = [...uses].filter(([digest]) => after === undefined || digest > after).sort();
+      return found.slice(0, limit).map(([digest, used]) => ({ digest, used }));
+    },
+    lookAt: async (place, at) =>
+      change(place, ({ state, due, urgency }) =>
+        state === 'placed' ? { due: at, urgency: urgencies.repair } : { due, urgency },
+      ),
+    replica: async () => 'memory',
     async placed(place, size, now) {
       put({
         ...{ ...place, state: 'placed', size, since: now, due: undefined },

@@ -294,4 +294,6 @@ export const migrations: readonly string[] = [
   `,
   placementSchema,
   factSchema,
+  // Of a content: when its last link was taken away (placements/placement-rows.ts).
+  'CREATE INDEX facts_gone ON facts (key, stamp) WHERE gone = 1;',
 ];

@@ -24,6 +24,10 @@ export interface FactExchange {
   state(): FactExchangeState;
   /** Resolves when all that the log had is known here, or at the stop. */
   readonly known: Promise<void>;
+  /** Reads the log once more. False: it cannot be read now. */
+  upToDate(): Promise<boolean>;
+  /** Whether the log has all that was known here a minute ago. Rejects when the index cannot be read. */
+  isTold(): Promise<boolean>;
   /** What is under way comes to its end. */
   stop(): Promise<void>;
 }
@@ -59,10 +63,22 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
   const toSend = createBell(clock);
   const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
   let caughtUp: number | undefined;
+  /** Readings that have begun, and what waits for one that begins later. */
+  let readings = 0;
+  let asked: { readonly after: number; readonly answer: (isRead: boolean) => void }[] = [];
+
+  function answer(reading: number, isRead: boolean): void {
+    const due = asked.filter(({ after }) => after < reading);
+    asked = asked.filter((one) => !due.includes(one));
+    for (const one of due) one.answer(isRead);
+  }
 
   async function read(): Promise<number | undefined> {
+    readings += 1;
+    const reading = readings;
     const isWhole = await followLog({ log, facts, clock, lines, isStopped: () => signal.aborted });
     if (!isWhole) return 0;
+    answer(reading, true);
     caughtUp = clock.monotonic();
     isKnown();
     toSend.ring();
@@ -112,8 +128,12 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     toSend.ring();
   });
   const failed = (error: unknown) => told(error, 'facts could not be exchanged');
+  const notRead = (error: unknown) => {
+    answer(readings, false);
+    failed(error);
+  };
   const running = Promise.all([
-    workWhenRung({ bell: toRead, work: read, failed, signal }),
+    workWhenRung({ bell: toRead, work: read, failed: notRead, signal }),
     workWhenRung({ bell: toSend, work: () => send(atOnce), failed, signal }),
     forgetOld(),
   ]);
@@ -124,10 +144,22 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
       waiting: facts.countWaiting(),
       behind: caughtUp === undefined ? undefined : (clock.monotonic() - caughtUp) / 1000,
     }),
+    upToDate() {
+      if (signal.aborted) return Promise.resolve(false);
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      asked.push({ after: readings, answer: resolve });
+      toRead.ring();
+      return promise;
+    },
+    async isTold() {
+      const [oldest] = await facts.waiting(1);
+      return caughtUp !== undefined && (!oldest || oldest.stamp > stampOf(clock.now() - 60_000));
+    },
     async stop() {
       unlisten();
       stopping.abort();
       await running;
+      answer(Number.POSITIVE_INFINITY, false);
       isKnown();
     },
   };

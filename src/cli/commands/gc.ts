@@ -21,9 +21,13 @@ export async function gc(options: LoadOptions): Promise<Result> {
   const lines = found
     .filter(([count]) => count > 0)
     .map(([count, one, many]) => `${count} ${count === 1 ? one : many}\n`);
-  for (const { store, removed: gone, bytes: size, refused } of buckets) {
+  for (const { store, removed: gone, bytes: size, over, refused } of buckets) {
     if (gone > 0)
       lines.push(`${counted(gone, 'content')} of ${formatBytes(size)} removed from the bucket ${store}\n`);
+    if (over !== undefined)
+      lines.push(
+        `the bucket ${store} holds ${formatBytes(over)} more than its max_size: it is pushed, pinned or young\n`,
+      );
     if (refused !== undefined) lines.push(`the bucket ${store} was not looked through: ${refused}\n`);
   }
   const freed = Math.max(0, bytesBefore - bytes);

@@ -56,6 +56,7 @@ match = ["docker.io/team/**"]
 upload_rate = "20MiB"
 sweep_after = "7d"
 sweep_every = "1d"
+max_size = "5TiB"
 redirect = { networks = ["10.0.0.0/8"], seconds = 60 }
 cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_key_file = "cf.pem" }
 `;
@@ -69,7 +70,7 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
       match: ['docker.io/team/**'],
       uploadRate: 20 * 1024 * 1024,
       redirect: { networks: ['10.0.0.0/8'], seconds: 60 },
-      sweep: { after: 7 * 24 * 3_600_000, every: 24 * 3_600_000 },
+      sweep: { after: 7 * 24 * 3_600_000, maxSize: 5 * 2 ** 40, every: 24 * 3_600_000 },
     });
     assert.equal(store.proxy, 'http://proxy.corp:3128/');
     assert.deepEqual(store.keyFiles, {
@@ -110,7 +111,7 @@ cloudfront = { url = "https://d1.cloudfront.net/", key_pair_id = "K1", private_k
     [
       'times without anything that is removed',
       `${s3}sweep_every = "1d"\n`,
-      /sweep_every needs sweep_after = "7d" beside it/,
+      /sweep_every needs sweep_after = "7d" or max_size beside it/,
     ],
     [
       'a preference for what is not there',

@@ -1,9 +1,17 @@
 /** The placements of the index. Each statement goes along an index. */
 import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../../oci/digest.ts';
+import type { ContentUse } from '../../shared/content-uses.ts';
+import { stampOf } from '../../shared/hybrid-clock.ts';
 import { digestKey, keyDigest } from '../digest-key.ts';
 import { placedAnew } from './placement-schema.ts';
-import { type Place, type Placement, type PlacementCount, urgencies } from './placement-store.ts';
+import {
+  type Place,
+  type Placement,
+  type PlacementCount,
+  type Standing,
+  urgencies,
+} from './placement-store.ts';
 
 export interface PlacementRows {
   stores(): string[];
@@ -11,7 +19,9 @@ export interface PlacementRows {
   fillPlacements(store: string, after: Digest | undefined, limit: number, now: number): Digest | undefined;
   placementsOf(digest: Digest): Placement[];
   isPlaced(digest: Digest): boolean;
-  isNeeded(place: Place, since: number): boolean;
+  standing(place: Place, since: number): Standing;
+  contentUses(after: Digest | undefined, limit: number): ContentUse[];
+  lookAt(place: Place, at: number): void;
   putPlacement(
     place: Place,
     row: Pick<Placement, 'state' | 'size' | 'since'> & {
@@ -32,6 +42,13 @@ interface Row extends Omit<Placement, 'digest' | 'reason'> {
   readonly reason: string | null;
 }
 
+/** Rows above a content that are looked at for its last use: an empty layer is listed by very many. */
+const mostAbove = 1000;
+/** A manifest is read for what it lists, and hits note the use of the manifest alone. */
+const lastUse = `(WITH RECURSIVE up (id) AS (
+    SELECT contents.id UNION SELECT r.parent FROM up CROSS JOIN children r ON r.child = up.id LIMIT ${mostAbove})
+  SELECT max(c.used) FROM up CROSS JOIN contents c ON c.id = up.id)`;
+
 /** Prepares its statements at once; every method throws what SQLite throws. */
 export function createPlacementRows(db: Database): PlacementRows {
   const columns = 'p.digest, p.store, p.state, p.size, p.since, p.tries, p.reason';
@@ -48,11 +65,20 @@ export function createPlacementRows(db: Database): PlacementRows {
     `SELECT ${columns} FROM placements p JOIN stores s ON s.name = p.store WHERE p.digest = ?`,
   );
   const isPlaced = db.prepare<[Buffer], number>('SELECT placed > 0 FROM contents WHERE digest = ?').pluck();
-  const isNeeded = db
-    .prepare<[{ digest: Buffer; store: string; since: number }], number>(`
-    SELECT EXISTS (SELECT 1 FROM contents WHERE digest = $digest)
-      OR EXISTS (SELECT 1 FROM placements WHERE digest = $digest AND store = $store AND since > $since)`)
+  const content = db.prepare<[Buffer], { isKept: number; isStored: number; used: number }>(
+    `SELECT pinned > 0 AS isKept, size IS NOT NULL AS isStored, iif(size IS NOT NULL OR placed > 0, ${lastUse}, 0) AS used
+    FROM contents WHERE digest = ?`,
+  );
+  const isRecent = db
+    .prepare<[{ digest: Buffer; store: string; since: number; stamp: number }], number>(`
+    SELECT EXISTS (SELECT 1 FROM placements WHERE digest = $digest AND store = $store AND since > $since)
+      OR EXISTS (SELECT 1 FROM facts WHERE key = $digest AND gone = 1 AND stamp > $stamp)`)
     .pluck();
+  const uses = db.prepare<[Buffer, number], { digest: Buffer; used: number }>(`
+    SELECT digest, ${lastUse} AS used FROM contents WHERE digest > ? AND (size IS NOT NULL OR placed > 0) ORDER BY digest LIMIT ?`);
+  const lookAt = db.prepare<[number, Buffer, string]>(
+    `UPDATE placements SET due = ?, urgency = ${urgencies.repair} WHERE digest = ? AND store = ? AND state = 'placed'`,
+  );
   const put = db.prepare<[Buffer, string, string, number, number, number | null, number]>(`
     INSERT INTO placements (digest, store, state, size, since, due, urgency) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET state = excluded.state, size = excluded.size, since = excluded.since, due = excluded.due,
@@ -93,7 +119,23 @@ export function createPlacementRows(db: Database): PlacementRows {
     },
     placementsOf: (digest) => of.all(digestKey(digest)).map(asPlacement),
     isPlaced: (digest) => isPlaced.get(digestKey(digest)) === 1,
-    isNeeded: ({ digest, store }, since) => isNeeded.get({ digest: digestKey(digest), store, since }) === 1,
+    standing({ digest, store }, since) {
+      const key = digestKey(digest);
+      const known = content.get(key);
+      const isNeeded =
+        known !== undefined || isRecent.get({ digest: key, store, since, stamp: stampOf(since) }) === 1;
+      return {
+        isNeeded,
+        isKept: known?.isKept === 1,
+        isStored: known?.isStored === 1,
+        used: known?.used ?? 0,
+      };
+    },
+    contentUses(after, limit) {
+      const found = uses.all(after === undefined ? Buffer.of() : digestKey(after), limit);
+      return found.map(({ digest, used }) => ({ digest: keyDigest(digest), used }));
+    },
+    lookAt: ({ digest, store }, at) => lookAt.run(at, digestKey(digest), store),
     putPlacement({ digest, store }, { state, size, since, due: at, urgency }) {
       put.run(digestKey(digest), store, state, size, since, at ?? null, urgency);
     },

@@ -10,6 +10,7 @@
  * written. What a damaged index loses is found again: by `fill`, and by readers.
  */
 import type { Digest } from '../../../oci/digest.ts';
+import type { ContentUse } from '../../shared/content-uses.ts';
 
 export const placementStates = ['wanted', 'placed', 'doubted', 'skipped'] as const;
 export type PlacementState = (typeof placementStates)[number];
@@ -45,6 +46,20 @@ export interface Place {
   readonly store: string;
 }
 
+export interface Standing {
+  /**
+   * The index knows the content: it is stored, linked, or listed by a manifest. Also if it was placed there after `since`, since the rest
+   * of its push may be on its way, and if its last link was taken away after that.
+   */
+  readonly isNeeded: boolean;
+  /** It is hosted or pinned. */
+  readonly isKept: boolean;
+  /** It is stored on the disk. */
+  readonly isStored: boolean;
+  /** Last use by this replica, epoch ms; 0 where it has not used it. */
+  readonly used: number;
+}
+
 export interface PlacementStore {
   /**
    * The buckets of the configuration. Content that is stored from now on is wanted in each of them. Placements in other buckets are kept,
@@ -57,11 +72,14 @@ export interface PlacementStore {
   of(digest: Digest): Promise<readonly Placement[]>;
   /** Whether a bucket of the configuration has it. */
   isPlaced(digest: Digest): Promise<boolean>;
-  /**
-   * Whether the index knows the content: it is stored, linked, or listed by a manifest. Also if it was placed there after `since` (epoch ms):
-   * the rest of its push may be on its way.
-   */
-  isNeeded(place: Place, since: number): Promise<boolean>;
+  /** What a sweep has to know of an object. `since`: epoch ms. */
+  standing(place: Place, since: number): Promise<Standing>;
+  /** Contents that are stored, or in a bucket, in the order of their digests, from after `after`, at most `limit`. */
+  uses(after: Digest | undefined, limit: number): Promise<readonly ContentUse[]>;
+  /** It is looked for in its bucket at `at` (epoch ms). Only of what is there. */
+  lookAt(place: Place, at: number): Promise<void>;
+  /** A name for the replica that this index belongs to; the same from then on. */
+  replica(): Promise<string>;
   /** It is there. */
   placed(place: Place, size: number, now: number): Promise<void>;
   /** It is not there as it should be. Due at once. Does nothing where the bucket is not one of the configuration. */

@@ -1,6 +1,14 @@
 /** The placements over the rows of SQLite. Each method does its statements in one turn. */
+import { randomUUID } from 'node:crypto';
 import type { IndexRows } from '../index-rows.ts';
 import { type PlacementStore, urgencies } from './placement-store.ts';
+
+const replicaKey = 'replica';
+
+/** What the index is a copy of goes on beside it. */
+export function forgetReplica(rows: Pick<IndexRows, 'setMeta'>): void {
+  rows.setMeta(replicaKey, '');
+}
 
 /** Rejects as the interface says. */
 export function createSqlitePlacements(rows: IndexRows): PlacementStore {
@@ -13,7 +21,17 @@ export function createSqlitePlacements(rows: IndexRows): PlacementStore {
     fill: async (...asked) => rows.transaction(() => rows.fillPlacements(...asked)),
     of: async (digest) => rows.placementsOf(digest),
     isPlaced: async (digest) => rows.isPlaced(digest),
-    isNeeded: async (place, since) => rows.isNeeded(place, since),
+    standing: async (place, since) => rows.standing(place, since),
+    uses: async (...asked) => rows.contentUses(...asked),
+    lookAt: async (place, at) => rows.transaction(() => rows.lookAt(place, at)),
+    replica: async () =>
+      rows.transaction(() => {
+        const known = rows.meta(replicaKey);
+        if (known) return known;
+        const name = randomUUID();
+        rows.setMeta(replicaKey, name);
+        return name;
+      }),
     placed: async (place, size, now) =>
       rows.transaction(() =>
         rows.putPlacement(place, { state: 'placed', size, since: now, due: undefined, urgency: 0 }),

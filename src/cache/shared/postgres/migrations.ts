@@ -11,9 +11,10 @@ import { factTables } from './fact-tables.ts';
 import { jobTables } from './jobs/job-tables.ts';
 import type { Migration } from './migration.ts';
 import { tokenTables } from './postgres-tokens.ts';
+import { useTables } from './postgres-uses.ts';
 
 /** Append only. */
-export const migrations: readonly Migration[] = [jobTables, factTables, tokenTables];
+export const migrations: readonly Migration[] = [jobTables, factTables, tokenTables, useTables];
 
 /** Advisory locks, each with a number of its own: `pg_advisory_xact_lock(lockSpace, n)`. */
 export const lockSpace = 0x656e7472;
