@@ -16,8 +16,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createAdministration } from './admin/administration.ts';
-import { createRecentRequests } from './admin/status/recent-requests.ts';
 import { openImports } from './airgap/import/imports.ts';
+import { createAdministering } from './app/administering.ts';
 import { createAppBackups } from './app/app-backups.ts';
 import type { AppDeps } from './app/app-deps.ts';
 import { cacheEvents } from './app/cache-events.ts';
@@ -25,7 +25,6 @@ import type { Commands } from './app/commands.ts';
 import { createDurableJobs } from './app/durable-jobs.ts';
 import { createLiveAccess, createTokenAdmin } from './app/live-access.ts';
 import { createLiveCluster } from './app/live-cluster.ts';
-import { createLiveDashboard } from './app/live-dashboard.ts';
 import { createLiveEvents, createLiveRegistryJob } from './app/live-events.ts';
 import { createLiveExports } from './app/live-exports.ts';
 import { openLiveFacts } from './app/live-facts.ts';
@@ -40,13 +39,10 @@ import { createPlacing } from './app/placing.ts';
 import { createRoutes } from './app/routes.ts';
 import { createScrubbing } from './app/scrubbing.ts';
 import { shareStates } from './app/shared-states.ts';
-import { watchedStates } from './app/watched-states.ts';
 import { openCache } from './cache/open-cache.ts';
-import { adminSocket } from './config/admin-socket.ts';
 import type { Config } from './config/config.ts';
 import { readTlsFiles, type TlsFiles } from './config/files/tls-files.ts';
 import { keptUntilRestart } from './config/server-toml.ts';
-import { createAdminServer } from './http/admin/admin-server.ts';
 import { createServer } from './http/server.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import { createBufferPool } from './lib/bytes/buffer-pool.ts';
@@ -271,22 +267,17 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const commands = { ...syncs.commands, ...exports, ...imports, ...backups };
   const administration = { ...createAdministration(adminDeps), ...commands };
 
-  const adminServer = createAdminServer({ administration, log }, { path: adminSocket(data) });
+  const watched = { cache, transfers, uploads, outbox, routes, cluster, facts };
+  const status = createLiveStatus({ ...watched, clock, log, metrics, version });
+  const administered = { administration, status, access, routes, clock, log };
+  const administering = createAdministering({ ...administered, configuration: deps.configuration }, data);
+  const { adminServer, mounts, sessions } = administering;
   releases.add(adminServer, () => adminServer.stop());
-  const states = watchedStates({ cache, transfers, uploads, outbox, routes, clock, cluster, facts });
-  metrics.watch(states);
-  const recent = createRecentRequests();
-  const statusDeps = { states, metrics, transfers, routes, cluster, cache, recent };
-  const status = createLiveStatus({ ...statusDeps, clock, log, version });
-  const { isOffline } = routes;
   const { redirects } = placing;
-  const live = { redirects, pull, peers: pull.peers, push, route, events, isOffline, recent };
-  const dashboardDeps = { status, commands: administration, access, routes, clock, log };
-  const dashboard = createLiveDashboard({ ...dashboardDeps, configuration: deps.configuration });
-  const administered = { sessions: dashboard.sessions, mounts: [dashboard.mount] };
-  const around = { access: () => access.current, log, clock, metrics, via, problem: admin.problem };
+  const live = { pull, peers: pull.peers, push, route, redirects, events, recent: status.ring };
+  const around = { problem: admin.problem, isOffline: routes.isOffline, access: () => access.current };
   const server = createServer(
-    { ...live, ...administered, ...around },
+    { ...live, ...around, mounts, sessions, log, clock, metrics, via },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
   metrics.configured(clock.now() / 1000);

@@ -11,9 +11,11 @@ export const errorCodes = {
   CONFIG_INVALID: 'a configuration file cannot be used',
   CONFIG_UNREADABLE: 'a configuration file cannot be read',
   CREDENTIALS_UNUSABLE: 'an auth file or a credential helper cannot be used',
+  NOT_CACHED: 'the cache has no such image',
   PINNED: 'the image is pinned',
   REFERENCE_INVALID: 'an image reference does not follow the grammar',
   REWRITE_INVALID: 'rewriting a reference to an endpoint gives no valid reference',
+  DENIED: 'the server does not allow it',
   DATA_LOCKED: 'another process holds the data folder',
   DATA_UNUSABLE: 'the data folder cannot be used',
   FACTS_UNAVAILABLE: 'what replicas share cannot be asked now',
@@ -21,6 +23,7 @@ export const errorCodes = {
   INDEX_TOO_NEW: 'the index was written by a newer Entrepot',
   LISTEN_FAILED: 'the address cannot be listened on',
   OUTPUT_UNUSABLE: 'a file for other programs cannot be written',
+  SERVER_UNREACHABLE: 'the server that a command was sent to does not answer as Entrepot does',
   TLS_UNUSABLE: 'a certificate or key cannot be used',
 } as const;
 

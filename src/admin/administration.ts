@@ -12,6 +12,8 @@ import type { Placement } from '../placement/placement.ts';
 import type { SweptBucket } from '../placement/sweep.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
 import type { EventCommands } from './event-commands.ts';
+import { type EvictedNext, nextEvictions } from './evictions.ts';
+import { describeImage, type ImageDetails } from './image-details.ts';
 import { createJobCommands, type JobCommands } from './job-commands.ts';
 import { type ListedImage, listImages } from './listed-images.ts';
 import { createPurgeImages, type PurgeImages } from './purge-images.ts';
@@ -25,6 +27,10 @@ export interface Administration {
   /** What can be pulled from the cache, by image and tag; `match` is a glob. The list can be long. */
   list(match?: string): AsyncIterable<ListedImage>;
   usage(): Promise<Usage>;
+  /** All that is known of an image. Takes a reference, also without tag and digest. Throws EntrepotError NOT_CACHED. */
+  image(reference: string): Promise<ImageDetails>;
+  /** What goes next where room is needed, at most `limit`. It changes nothing. */
+  evictions(limit: number): Promise<readonly EvictedNext[]>;
   /** Credentials of programs. */
   readonly tokens: RobotTokens;
   /** Makes index and content agree, and the cache fit its limits; removes from buckets what no image needs, where that is allowed. */
@@ -89,6 +95,8 @@ export function createAdministration(deps: AdministrationDeps): Administration {
   return {
     list: (match) => listImages(cache, readMatch(match)),
     usage: async () => measureUsage(cache, uploads.usage(), await buckets.usage()),
+    image: (reference) => describeImage(cache, readReference(reference)),
+    evictions: (limit) => nextEvictions(cache, limit),
     tokens,
     gc: async () => ({ ...(await cache.collect()), buckets: await buckets.sweep() }),
     purge: createPurgeImages({ cache }),

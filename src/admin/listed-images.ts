@@ -1,6 +1,6 @@
 /** The images in the cache, for people: one entry for each tag, and one for each manifest that has no tag. */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { CacheAdmin } from '../cache/cache-admin.ts';
+import type { CacheAdmin, ListedManifest } from '../cache/cache-admin.ts';
 import type { NamePattern } from '../lib/name-patterns.ts';
 import { type Completeness, completenessOf } from './completeness.ts';
 
@@ -30,24 +30,33 @@ export async function* listImages(
 ): AsyncGenerator<ListedImage> {
   for await (const { image } of cache.eachImage()) {
     for (const kept of await cache.manifests(image)) {
-      const { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned, hosted } = kept;
+      const { tag } = kept;
       if (matches && !matches(image) && !(tag !== undefined && matches(`${image}:${tag}`))) continue;
-      yield {
-        image,
-        tag: tag ?? null,
-        digest,
-        mediaType,
-        bytes,
-        lastUsed: isoTime(used),
-        from: endpoint,
-        checked: checkedAt === undefined ? null : isoTime(checkedAt),
-        pinned,
-        hosted,
-        ...(await completenessOf(cache, image, digest)),
-      };
+      yield await listedImage(cache, image, kept);
     }
     await turn();
   }
+}
+
+/** One of the manifests of an image. */
+export async function listedImage(
+  cache: Pick<CacheAdmin, 'children' | 'serves'>,
+  image: string,
+  { tag, digest, mediaType, bytes, used, endpoint, checkedAt, pinned, hosted }: ListedManifest,
+): Promise<ListedImage> {
+  return {
+    image,
+    tag: tag ?? null,
+    digest,
+    mediaType,
+    bytes,
+    lastUsed: isoTime(used),
+    from: endpoint,
+    checked: checkedAt === undefined ? null : isoTime(checkedAt),
+    pinned,
+    hosted,
+    ...(await completenessOf(cache, image, digest)),
+  };
 }
 
 function isoTime(ms: number): string {

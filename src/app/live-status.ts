@@ -1,9 +1,8 @@
 /** What the server does now, for the admin API and the dashboard, put together. */
 import { createStatus, type RunningStatus } from '../admin/status/create-status.ts';
 import type { Roles } from '../admin/status/endpoint-list.ts';
-import type { RecentRequests } from '../admin/status/recent-requests.ts';
+import { createRecentRequests, type RecentRequests } from '../admin/status/recent-requests.ts';
 import type { EndpointStatus } from '../admin/status/status.ts';
-import type { StatusStates } from '../admin/status/status-states.ts';
 import type { CacheAdmin } from '../cache/cache-admin.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
@@ -12,27 +11,32 @@ import { hostOf } from '../oci/reference.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Transfers } from '../transfer/transfers.ts';
-import type { LiveRoutes } from './live-routes.ts';
+import { type WatchedParts, watchedStates } from './watched-states.ts';
 
-export interface LiveStatusDeps {
+export interface LiveStatusDeps extends WatchedParts {
   readonly clock: Clock;
   readonly log: Pick<Log, 'error'>;
   readonly version: string | undefined;
-  readonly states: StatusStates;
-  readonly metrics: Pick<Metrics, 'totals'>;
-  readonly transfers: Pick<Transfers, 'list'>;
-  readonly routes: LiveRoutes;
-  readonly cluster: Pick<Cluster, 'toAsk' | 'all' | 'self'> | undefined;
-  readonly cache: { readonly admin: Pick<CacheAdmin, 'problem'> };
-  readonly recent: RecentRequests;
+  readonly metrics: Pick<Metrics, 'totals' | 'watch'>;
+  readonly transfers: Pick<Transfers, 'list' | 'count'>;
+  readonly cluster: Pick<Cluster, 'all' | 'self' | 'ownedShards'> | undefined;
+  readonly cache: WatchedParts['cache'] & { readonly admin: Pick<CacheAdmin, 'problem'> };
 }
 
-/** Reads the configuration in force at each look. */
-export function createLiveStatus(deps: LiveStatusDeps): RunningStatus {
-  const { routes, cluster, metrics, transfers, cache, ...same } = deps;
+export interface LiveStatus extends RunningStatus {
+  /** Takes the requests that it shows. */
+  readonly ring: RecentRequests;
+}
+
+/** Reads the configuration in force at each look. The metrics watch the same states. */
+export function createLiveStatus(deps: LiveStatusDeps): LiveStatus {
+  const { routes, cluster, metrics, transfers, cache, clock, log, version } = deps;
+  const states = watchedStates(deps);
+  metrics.watch(states);
+  const recent = createRecentRequests();
   const rolesInForce = routes.each(({ config }) => rolesOf(config.registries));
-  return createStatus({
-    ...same,
+  const status = createStatus({
+    ...{ clock, log, version, states, recent },
     totals: metrics.totals,
     transfers: transfers.list,
     health: () => routes.current.upstream.health(),
@@ -40,6 +44,7 @@ export function createLiveStatus(deps: LiveStatusDeps): RunningStatus {
     hasSyncs: () => routes.current.settings.syncs.length > 0,
     problem: cache.admin.problem,
   });
+  return { ...status, ring: recent };
 }
 
 /** Hosts that registries.conf names. The hosts that a prefix such as `*.corp` stands for are known once they are asked. */

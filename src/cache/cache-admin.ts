@@ -2,14 +2,16 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { StoredContent } from './cache.ts';
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Capacity } from './capacity/capacity.ts';
+import type { NextEviction } from './capacity/eviction.ts';
 import type { Pins } from './capacity/pins.ts';
 import { createPurge, type PurgeReport, type PurgeTarget } from './capacity/purge.ts';
 import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import type { CacheIndex } from './index/cache-index.ts';
-import { type Child, isHosted } from './index/catalogue.ts';
+import { type Child, isHosted, type Names } from './index/catalogue.ts';
 import type { ImageSummary, KeptManifest } from './index/listing.ts';
 import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
@@ -33,6 +35,18 @@ export interface CacheAdmin {
   children(digest: Digest): Promise<readonly Child[]>;
   /** Whether the image can serve the content from the cache. */
   serves(image: string, digest: Digest): Promise<boolean>;
+  /** The content if it is stored. */
+  content(digest: Digest): Promise<StoredContent | undefined>;
+  /** The manifest that a tag of the image points to. */
+  taggedBy(image: string, tag: string): Promise<Digest | undefined>;
+  /** Where the image's link comes from: `host/repository`, `push`, `bundle` or `fill`. */
+  originOf(image: string, digest: Digest): Promise<string | undefined>;
+  /** Manifests that are attached to another one of the image, at most `limit`. */
+  referrersOf(image: string, subject: Digest, limit: number): Promise<readonly Digest[]>;
+  /** Names of contents: the images that link them, and their tags. */
+  namesOf(digests: readonly Digest[]): Promise<readonly Names[]>;
+  /** As `Eviction.next`. */
+  nextEvictions(limit: number): Promise<readonly NextEviction[]>;
   /** Eviction leaves these contents alone until the function that it gives is called. */
   hold(digests: readonly Digest[]): () => void;
   /** Resolves when the files are gone. */
@@ -93,6 +107,7 @@ export interface CacheAdminDeps {
   readonly minFree: () => number;
   readonly store: ScrubDeps['store'];
   readonly contents: Contents;
+  readonly nextEvictions: CacheAdmin['nextEvictions'];
   readonly times: Pick<AccessTimes, 'unwritten'>;
   readonly clock: Clock;
   readonly disk: CacheAdmin['disk'];
@@ -184,6 +199,12 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
       const { content, linked } = await catalogue.find(image, digest);
       return linked && content !== undefined;
     },
+    content: inventory.content,
+    taggedBy: async (image, tag) => (await catalogue.tag(image, tag))?.digest,
+    originOf: catalogue.originOf,
+    referrersOf: (image, subject, limit) => catalogue.referrersOf(image, subject, undefined, limit),
+    namesOf: catalogue.namesOf,
+    nextEvictions: deps.nextEvictions,
     hold: (digests) => contents.reading.takeAll(digests),
     async purge(target) {
       const report = await written(purge(target));

@@ -179,7 +179,7 @@ export function createCacheParts(deps: CacheDeps, options: CacheOptions, opened:
     contents.discardIfCurrent(digest, blob, reason),
   );
   const stored = { index, catalogue, inventory, order, listing, store, contents, quotas, pins, streams };
-  const bounds = { capacity, partialDownloads, times, notices };
+  const bounds = { capacity, partialDownloads, times, notices, nextEvictions: eviction.next };
   const background = { maintenance, checkpointer };
   return {
     ...opened,

@@ -1,8 +1,6 @@
-/** The `Administration` of a running server, over its admin socket. `http/admin/admin-api.ts` is the other end. */
-import { type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+/** The commands of a running server, over its admin socket or over HTTP. `http/admin/admin-api.ts` is the other end. */
+import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import { text } from 'node:stream/consumers';
 import type { ListedEvent } from '../admin/event-commands.ts';
 import type { ListedJob } from '../admin/job-commands.ts';
 import type { ListedImage } from '../admin/listed-images.ts';
@@ -10,29 +8,57 @@ import type { ListedReplica, ListedRepository } from '../admin/replica-commands.
 import type { ScrubProgress, ScrubReport } from '../admin/scrubs.ts';
 import type { ImportReport } from '../airgap/import/imports.ts';
 import type { Commands } from '../app/commands.ts';
-import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
+import { EntrepotError } from '../errors.ts';
+import { asError as asThrown, systemCode } from '../lib/thrown.ts';
 import type { WarmProgress, WarmReport } from '../pull/warm-image.ts';
 import type { SyncReport } from '../replication/sync-block.ts';
 import { isBrokenConnection } from './broken-connection.ts';
 import { receiveBackup } from './receive-backup.ts';
 import { receiveExport } from './receive-export.ts';
 import { sendVolume } from './send-volume.ts';
-
-interface ErrorBody {
-  readonly error: { code?: string; message: string; file?: string; line?: number };
-}
+import {
+  type AskedRequest,
+  answerTo,
+  asError,
+  type ErrorBody,
+  jsonOf,
+  type ServerConnection,
+} from './server-connection.ts';
 
 type Line<Progress, Report> = { progress: Progress } | { report: Report } | ErrorBody;
 
-/** Undefined if no server listens. Throws EntrepotError DATA_UNUSABLE if the socket belongs to another user. */
-export async function connectAdministration(socketPath: string): Promise<Commands | undefined> {
-  if (!(await isListening(socketPath))) return undefined;
+/** The commands of the server at the other end. A command rejects with the EntrepotError that the server tells. */
+export function createAdminClient(connection: ServerConnection): Commands {
+  const { name } = connection;
+
+  async function ask(asked: AskedRequest, body?: string): Promise<IncomingMessage> {
+    const begun = connection.request(asked);
+    const answer = answerTo(begun);
+    begun.end(body);
+    return await answer.catch((error: unknown) => {
+      throw explained(error, name);
+    });
+  }
+
+  function send(command: string, args: object, signal?: AbortSignal): Promise<IncomingMessage> {
+    const headers = { 'content-type': 'application/json' };
+    return ask({ method: 'POST', path: command, headers, signal }, JSON.stringify(args));
+  }
 
   async function call<T>(command: string, args: object = {}): Promise<T> {
-    const answer = await send(socketPath, command, args);
-    const value: unknown = JSON.parse(await text(answer));
-    if (answer.statusCode !== 200) throw asError(value as ErrorBody);
-    return value as T;
+    return (await jsonOf(await send(command, args), name)) as T;
+  }
+
+  /** `query`: what is undefined is left out. */
+  async function read<T>(what: string, query: object = {}): Promise<T> {
+    const texts = new URLSearchParams();
+    for (const [key, value] of Object.entries(query)) if (value !== undefined) texts.set(key, String(value));
+    const path = `${what}?${texts}`;
+    return (await jsonOf(await ask({ method: 'GET', path }), name)) as T;
+  }
+
+  async function* each<T>(what: string, query: object): AsyncGenerator<T> {
+    yield* await read<readonly T[]>(what, query);
   }
 
   async function follow<Progress, Report>(
@@ -41,8 +67,11 @@ export async function connectAdministration(socketPath: string): Promise<Command
     onProgress: ((progress: Progress) => void) | undefined,
     signal?: AbortSignal,
   ): Promise<Report> {
-    const answer = await send(socketPath, command, args, signal);
-    if (answer.statusCode !== 200) throw asError(JSON.parse(await text(answer)) as ErrorBody);
+    const answer = await send(command, args, signal);
+    if (answer.statusCode !== 200) {
+      await jsonOf(answer, name);
+      throw serverEnded(command);
+    }
     // A signal ends the lines; the error of the connection that it breaks tells nothing more.
     if (signal) answer.on('error', () => {});
     try {
@@ -61,29 +90,22 @@ export async function connectAdministration(socketPath: string): Promise<Command
 
   function serverEnded(command: string): EntrepotError {
     const message = `the server ended before the ${command} did: start it, and run the command again`;
-    return new EntrepotError('DATA_UNUSABLE', message, { file: socketPath });
+    return new EntrepotError('DATA_UNUSABLE', message, { file: name });
   }
 
-  async function* list(match: string | undefined): AsyncGenerator<ListedImage> {
-    yield* await call<readonly ListedImage[]>('list', { match });
-  }
-
-  const connection = {
-    send: (command: string, args: object, signal?: AbortSignal) => send(socketPath, command, args, signal),
-    call,
-    follow,
-  };
   return {
-    list,
-    usage: () => call('usage'),
+    list: (match) => each<ListedImage>('images', { match }),
+    usage: () => read('usage'),
+    image: (reference) => read('image', { reference }),
+    evictions: (limit) => read('evictions', { limit }),
     tokens: {
       create: (wanted) => call('token-create', wanted),
-      list: () => call('token-list'),
-      revoke: (name) => call('token-revoke', { name }),
+      list: () => read('tokens'),
+      revoke: (token) => call('token-revoke', { name: token }),
     },
     gc: () => call('gc'),
     purge: (what, { pinned, hosted }) => call('purge', { what, pinned, hosted }),
-    pins: () => call('pins'),
+    pins: () => read('pins'),
     pin: (what) => call('pin', { what }),
     unpin: (what) => call('unpin', { what }),
     pull: (reference, { platforms, onProgress }) =>
@@ -93,80 +115,48 @@ export async function connectAdministration(socketPath: string): Promise<Command
     planSync: (names) => call('sync-plan', { names }),
     sync: (names, { onProgress, allowsDelete, ignoresWindow }) =>
       follow<WarmProgress, readonly SyncReport[]>('sync', { names, allowsDelete, ignoresWindow }, onProgress),
-    export: (request, options) => receiveExport(connection, request, options),
-    backup: (scope, options) => receiveBackup(connection, scope, options),
-    async importVolume({ file, bytes }, { name, cached, signal }) {
-      const answer = await sendVolume(socketPath, { file, name, cached }, bytes, signal).catch(
+    export: (request, options) => receiveExport({ send, call, follow }, request, options),
+    backup: (scope, options) => receiveBackup({ send, call, follow }, scope, options),
+    async importVolume({ file, bytes }, { name: as, cached, signal }) {
+      const answer = await sendVolume(connection, { file, name: as, cached }, bytes, signal).catch(
         (error: unknown) => {
           if (signal?.aborted || !isBrokenConnection(error)) throw error;
           throw serverEnded('import');
         },
       );
-      const value: unknown = JSON.parse(await text(answer));
-      if (answer.statusCode !== 200) throw asError(value as ErrorBody);
-      return value as ImportReport;
+      return (await jsonOf(answer, name)) as ImportReport;
     },
     jobs: {
-      async *list(selection) {
-        yield* await call<readonly ListedJob[]>('jobs-list', selection);
-      },
-      show: (id) => call('jobs-show', { id }),
+      list: (selection) => each<ListedJob>('jobs', selection),
+      show: (id) => read(`jobs/${id}`),
       retry: (which) => call('jobs-retry', typeof which === 'string' ? { all: which === 'all' } : which),
       cancel: (id) => call('jobs-cancel', { id }),
     },
     events: {
-      async *list(selection) {
-        yield* await call<readonly ListedEvent[]>('events-list', selection);
-      },
+      list: (selection) => each<ListedEvent>('events', selection),
       replay: (which) => call('events-replay', which),
     },
     replicas: {
-      async *repositories(selection) {
-        yield* await call<readonly ListedRepository[]>('replicas-repositories', selection);
-      },
-      async *tags(selection) {
-        yield* await call<readonly ListedReplica[]>('replicas-tags', selection);
-      },
+      repositories: (selection) => each<ListedRepository>('repositories', selection),
+      tags: (selection) => each<ListedReplica>('replicas', selection),
       resync: (match) => call('replicas-resync', { match }),
     },
   };
 }
 
-function isListening(socketPath: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(socketPath, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EACCES') {
-        const message = 'may be used by the user of the server alone: run the command as that user';
-        reject(new EntrepotError('DATA_UNUSABLE', message, { file: socketPath, cause: error }));
-      }
-      // There is no socket, or a killed server left it behind.
-      resolve(false);
-    });
-  });
+/** What a person can act on; other errors stay as they are. */
+function explained(error: unknown, name: string): unknown {
+  const code = systemCode(error) ?? '';
+  if (!unreachable.has(code) && !/CERT|TLS|SSL|ALTNAME/.test(code)) return error;
+  const message = `${name} cannot be reached: ${asThrown(error).message}`;
+  return new EntrepotError('SERVER_UNREACHABLE', message, { cause: error });
 }
 
-function send(
-  socketPath: string,
-  command: string,
-  args: object,
-  signal?: AbortSignal,
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json' };
-    const options = { socketPath, path: `/${command}`, method: 'POST', headers, ...(signal && { signal }) };
-    const asked = request(options, resolve);
-    asked.on('error', reject);
-    asked.end(JSON.stringify(args));
-  });
-}
-
-function asError({ error }: ErrorBody): Error {
-  const { code = '', message, file, line } = error;
-  return code in errorCodes
-    ? new EntrepotError(code as ErrorCode, message, { file, line })
-    : new Error(message);
-}
+const unreachable: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);

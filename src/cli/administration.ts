@@ -1,15 +1,17 @@
 /**
- * Gives a command the `Administration` of the data folder: that of the server that holds the folder, over its admin socket, or
- * without such a server one on the folder itself, which stays open for as long as the command runs.
+ * Gives a command the `Commands` of the server that `--server` names; else those of the data folder: of the server that holds the
+ * folder, over its admin socket, or without such a server of the folder itself, which stays open for as long as the command runs.
  */
 
 import type { Commands } from '../app/commands.ts';
 import { isDataFolder } from '../cache/data-folder.ts';
 import { adminSocket } from '../config/admin-socket.ts';
 import { type LoadOptions, loadConfig } from '../config/load.ts';
+import { readRemoteServer } from '../config/remote-server.ts';
 import { EntrepotError } from '../errors.ts';
 import { createLog } from '../telemetry/log.ts';
-import { connectAdministration } from './admin-client.ts';
+import { createAdminClient } from './admin-client.ts';
+import { connectRemote, connectSocket } from './server-connection.ts';
 import { readVersion } from './version.ts';
 
 /**
@@ -21,10 +23,12 @@ export async function withAdministration<T>(
   work: (administration: Commands) => Promise<T>,
   { makesFolder = false }: { readonly makesFolder?: boolean } = {},
 ): Promise<T> {
+  const remote = readRemoteServer(options.flags, options.env, options.cwd);
+  if (remote) return await work(createAdminClient(connectRemote(remote)));
   const config = loadConfig(options);
   const { data } = config.server;
-  const running = await connectAdministration(adminSocket(data));
-  if (running) return await work(running);
+  const running = await connectSocket(adminSocket(data));
+  if (running) return await work(createAdminClient(running));
   if (!makesFolder && !isDataFolder(data)) {
     const message = 'no data folder of Entrepot is there: name the right one with --data';
     throw new EntrepotError('DATA_UNUSABLE', message, { file: data });

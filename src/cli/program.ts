@@ -4,6 +4,7 @@
  * half the time without the HTTP client and the log.
  */
 import { Command, CommanderError, Option } from 'commander';
+import { type Explanation, explanationAsJson } from '../admin/explanation.ts';
 import type { LoadOptions } from '../config/load.ts';
 import type { ConfigFlags } from '../config/overrides.ts';
 import { EntrepotError } from '../errors.ts';
@@ -15,13 +16,7 @@ import { check } from './commands/check.ts';
 import type { CommandSeam } from './commands/command-seam.ts';
 import { addCompletionCommand } from './commands/completion-command.ts';
 import { addEventCommands } from './commands/event-commands.ts';
-import {
-  type ExplainFailure,
-  type Explanation,
-  explain,
-  explanationAsJson,
-  failureAsJson,
-} from './commands/explain.ts';
+import { type ExplainFailure, explain, failureAsJson } from './commands/explain.ts';
 import { addImportCommand } from './commands/import-command.ts';
 import { addJobCommands } from './commands/job-commands.ts';
 import { addRenderCommand } from './commands/render-command.ts';
@@ -74,7 +69,12 @@ export function createProgram(args: readonly string[], end: (code: ExitCode) => 
     .option('--config <FILE>', 'read this entrepot.toml')
     .addOption(offering('--log-level <LEVEL>', 'least severe lines to log', logLevels))
     .addOption(offering('--log-format <FORMAT>', 'default: text in a terminal, json elsewhere', logFormats))
+    .option('--server <URL>', 'let the command act on this running Entrepot instead of the data folder')
+    .option('--token-file <FILE>', 'with --server: file with NAME:SECRET, or with a bearer token')
+    .option('--ca-file <FILE>', "with --server: trust the CAs of this PEM file instead of the system's")
+    .option('--plain-http', 'with --server: send the token also to a http:// URL of another machine')
     .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', (_, command) => refuseServer(command))
     .configureOutput({
       outputError: (text, write) =>
         write(text.replace(/^error: /, 'entrepot: ') + flagHint(text, args, program)),
@@ -158,6 +158,19 @@ function flagHint(error: string, args: readonly string[], program: Command): str
   const flags = [...(command?.options ?? []), ...program.options].map(({ long }) => long);
   const flag = args.map((arg) => `--${arg.split('=', 1)[0]}`).find((meant) => flags.includes(meant));
   return flag === undefined ? '' : `(Did you mean ${flag}?)\n`;
+}
+
+/** Commands that read or write files of this machine. All others reach a server through `withAdministration`. */
+const localCommands = ['serve', 'explain', 'check', 'health', 'render', 'restore', 'from'];
+
+/** Throws EntrepotError USAGE. */
+function refuseServer(command: Command): void {
+  if (!localCommands.includes(command.name()) || command.optsWithGlobals<ConfigFlags>().server === undefined)
+    return;
+  throw new EntrepotError(
+    'USAGE',
+    `${command.name()} works on the files of this machine: leave out --server`,
+  );
 }
 
 interface ExplainFlags {

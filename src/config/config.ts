@@ -5,7 +5,9 @@
 import type { ClusterConfig } from './cluster-config.ts';
 import type { EventSender } from './event-senders.ts';
 import type { EventSink } from './event-sink.ts';
+import type { PolicyObject } from './policies/policy-object.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
+import type { SettingInForce } from './settings.ts';
 import type { StoreConfig } from './store-config.ts';
 import type { SyncBlock } from './sync-config.ts';
 
@@ -17,6 +19,14 @@ export interface Config {
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
   readonly warnings: readonly ConfigWarning[];
+  /** The objects of a cluster that are in force; undefined if no folder of them is named. */
+  readonly policies:
+    | { readonly files: readonly string[]; readonly objects: readonly PolicyObject[] }
+    | undefined;
+  /** The entrepot.toml that was read. */
+  readonly serverFile: string | undefined;
+  /** Every key of entrepot.toml as it is in force. */
+  readonly settings: readonly SettingInForce[];
 }
 
 /** A finding that does not make the configuration unusable. */

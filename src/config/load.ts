@@ -63,9 +63,9 @@ export function loadConfig(options: LoadOptions): Config {
 
 /** `partial`, frozen, if nothing in it is wrong. Throws one EntrepotError that names everything that is wrong. */
 export function wholeConfig(partial: PartialConfig): Config {
-  const { registries, server, paths, proxies, warnings, errors } = partial;
-  if (!registries || errors.length > 0) throw joinErrors(errors);
-  return deepFreeze({ registries, server, paths, proxies, warnings });
+  const { registries, settings, errors, places, placesIfRefused, ...others } = partial;
+  if (!registries || !settings || errors.length > 0) throw joinErrors(errors);
+  return deepFreeze({ ...others, registries, settings });
 }
 
 /** As `loadConfig`, but goes on after an error and returns all errors. */

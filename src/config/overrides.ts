@@ -10,6 +10,7 @@ import { EntrepotError } from '../errors.ts';
 import type { ConfigWarning } from './config.ts';
 import { withoutUserInfo } from './credentials/user-info.ts';
 import type { Environment } from './proxy-env.ts';
+import { type RemoteFlags, remoteVariables } from './remote-server.ts';
 import type { SettingSource } from './settings.ts';
 import { nearest } from './toml/nearest.ts';
 import { pathFrom, type ValueKind } from './toml/value-kinds.ts';
@@ -17,7 +18,7 @@ import { pathFrom, type ValueKind } from './toml/value-kinds.ts';
 const prefix = 'ENTREPOT_';
 
 /** The texts of the command line, by the names that the command line parser gives them. */
-export interface ConfigFlags {
+export interface ConfigFlags extends RemoteFlags {
   readonly registries?: string | undefined;
   readonly registriesDir?: string | undefined;
   readonly config?: string | undefined;
@@ -31,7 +32,7 @@ export interface ConfigFlags {
 /** Where a key's value may come from, besides the file. */
 export interface OtherSources {
   readonly variable: string;
-  readonly flag?: keyof ConfigFlags;
+  readonly flag?: Exclude<keyof ConfigFlags, keyof RemoteFlags>;
   /** A variable that the file overrides. */
   readonly fallback?: string;
 }
@@ -61,7 +62,7 @@ export interface Overrides {
 /** Relative paths are relative to `cwd`. */
 export function readOverrides(flags: ConfigFlags, env: Environment, cwd: string): Overrides {
   const problems: EntrepotError[] = [];
-  const known = new Set<string>();
+  const known = new Set<string>(remoteVariables);
   const path = pathFrom(cwd);
 
   function read<T>(kind: ValueKind<T>, text: string, source: string, code: 'USAGE' | 'CONFIG_INVALID') {
@@ -72,7 +73,7 @@ export function readOverrides(flags: ConfigFlags, env: Environment, cwd: string)
     return undefined;
   }
 
-  function ofFlag<T>(kind: ValueKind<T>, flag: keyof ConfigFlags): T | undefined {
+  function ofFlag<T>(kind: ValueKind<T>, flag: Exclude<keyof ConfigFlags, keyof RemoteFlags>): T | undefined {
     const text = flags[flag];
     return text === undefined ? undefined : read(kind, text, flagName(flag), 'USAGE');
   }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
-import { connectAdministration } from '../../src/cli/admin-client.ts';
+import { createAdminClient } from '../../src/cli/admin-client.ts';
+import { connectSocket } from '../../src/cli/server-connection.ts';
 import { adminSocket } from '../../src/config/admin-socket.ts';
 import { startEventReceiver } from '../support/event-receiver.ts';
 import { eventually } from '../support/eventually.ts';
@@ -26,7 +27,8 @@ function programs(
   writeFileSync(join(folder, 'registries.conf'), registries);
   return async () => {
     const program = await startProgramIn(t, folder);
-    const found = await connectAdministration(adminSocket(join(folder, 'data')));
+    const connection = await connectSocket(adminSocket(join(folder, 'data')));
+    const found = connection && createAdminClient(connection);
     return { program, administration: found ?? assert.fail('no server listens') };
   };
 }

@@ -495,12 +495,12 @@ describe('the admin socket', () => {
       });
     assert.deepEqual(
       await Promise.all([
-        ask('/usage', ''),
-        ask('/purge', '{}'),
-        ask('/purge', 'no json'),
-        ask('/pull', '{}'),
-        ask('/scrub', '{"rate": "fast"}'),
-        ask('/nothing', '{}'),
+        ask('/api/v1/gc', ''),
+        ask('/api/v1/purge', '{}'),
+        ask('/api/v1/purge', 'no json'),
+        ask('/api/v1/pull', '{}'),
+        ask('/api/v1/scrub', '{"rate": "fast"}'),
+        ask('/api/v1/nothing', '{}'),
       ]),
       [200, 400, 400, 400, 400, 404],
     );

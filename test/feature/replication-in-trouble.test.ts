@@ -8,7 +8,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { JobCommands } from '../../src/admin/job-commands.ts';
-import { connectAdministration } from '../../src/cli/admin-client.ts';
+import { createAdminClient } from '../../src/cli/admin-client.ts';
+import { connectSocket } from '../../src/cli/server-connection.ts';
 import { adminSocket } from '../../src/config/admin-socket.ts';
 import { readManifest } from '../../src/oci/manifest.ts';
 import { isManifestType } from '../../src/oci/media-types.ts';
@@ -207,8 +208,8 @@ referrers = "all"
   async function command<T>(work: (jobs: JobCommands) => Promise<T>): Promise<T | undefined> {
     await turn;
     const socket = adminSocket(join(folder, 'data'));
-    return await connectAdministration(socket)
-      .then((found) => found && work(found.jobs))
+    return await connectSocket(socket)
+      .then((found) => found && work(createAdminClient(found).jobs))
       .catch(() => undefined);
   }
 

@@ -465,7 +465,8 @@ describe('entrepot scrub', () => {
   it('ends in the server when its client leaves', async (t) => {
     const mirrored = await pulled(t);
     const { proxy, clock } = mirrored;
-    const asked = request({ socketPath: join(proxy.data, 'entrepot.sock'), path: '/scrub', method: 'POST' });
+    const socketPath = join(proxy.data, 'entrepot.sock');
+    const asked = request({ socketPath, path: '/api/v1/scrub', method: 'POST' });
     asked.on('error', () => {});
     const answered = new Promise((resolve) => asked.once('response', resolve));
     asked.end('{"rate": 1}');

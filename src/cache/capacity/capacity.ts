@@ -17,7 +17,7 @@ import type { Quota, Quotas } from './quotas.ts';
 export interface CapacityDeps {
   readonly clock: Clock;
   readonly inventory: Pick<Inventory, 'totals' | 'keptBytes'>;
-  readonly eviction: Eviction;
+  readonly eviction: Pick<Eviction, 'slice'>;
   readonly quotas: Quotas;
   readonly partialDownloads: Pick<PartialDownloads, 'bytes'>;
   /** Those in force now. */

@@ -56,6 +56,18 @@ export type Progress = 'enough' | 'exhausted' | 'paused';
 export interface Eviction {
   /** Works for some milliseconds. Rejects when the index cannot be read or written. */
   slice(search: Search): Promise<Progress>;
+  /** What would go next, in its order, at most `limit` roots. It changes nothing. Rejects when the index cannot be read. */
+  next(limit: number): Promise<readonly NextEviction[]>;
+}
+
+/** A root, with what goes with it. */
+export interface NextEviction {
+  readonly digest: Digest;
+  /** Of all of them that are stored. */
+  readonly bytes: number;
+  readonly contents: number;
+  /** Epoch ms. */
+  readonly used: number;
 }
 
 /** Time after which a slice ends, ms. */
@@ -114,6 +126,22 @@ export function createEviction(deps: EvictionDeps): Eviction {
   }
 
   return {
+    async next(limit) {
+      const { plan } = begin(deps, undefined);
+      const batch = await order.oldest(undefined, batchSize.most);
+      await plan.add(batch);
+      // What was used later than the batch reaches may come after roots that are not in it.
+      const horizon = batch.isLast ? Number.POSITIVE_INFINITY : (batch.roots.at(-1)?.used ?? 0);
+      const next: NextEviction[] = [];
+      for (let used = plan.oldest(); used !== undefined && used <= horizon; used = plan.oldest()) {
+        if (next.length >= limit) break;
+        const before = plan.chosen.length;
+        const { bytes } = await plan.choose(Number.POSITIVE_INFINITY);
+        const [root, ...others] = plan.chosen.slice(before);
+        if (root) next.push({ digest: root.digest, bytes, contents: 1 + others.length, used });
+      }
+      return next;
+    },
     async slice(search) {
       let from = clock.monotonic();
       const deadline = from + sliceTime;

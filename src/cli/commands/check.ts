@@ -2,7 +2,9 @@
  * `entrepot check`: the registries that are served, the settings in force with their sources, and last the warnings and errors of the
  * configuration and of its accounts. A file that cannot be read at all has errors only: no defaults are shown in its place. Contacts no host.
  */
+
 import { checkAccess } from '../../access/check-access.ts';
+import { configAsJson, nextRun } from '../../admin/config-as-json.ts';
 import { checkConfig } from '../../config/check.ts';
 import type { EventSender } from '../../config/event-senders.ts';
 import type { EventSink } from '../../config/event-sink.ts';
@@ -11,9 +13,8 @@ import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { shownSinkUrl } from '../../config/sinks-toml.ts';
 import type { SyncBlock } from '../../config/sync-config.ts';
 import { formatDuration } from '../../config/toml/units.ts';
-import { nextCron } from '../../lib/cron.ts';
-import { policiesAsJson, policiesAsText } from '../output/policy-list.ts';
-import { registriesAsJson, registriesAsText } from '../output/registry-list.ts';
+import { policiesAsText } from '../output/policy-list.ts';
+import { registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
 import { type Column, counted, formatTable } from '../output/table.ts';
 
@@ -42,25 +43,7 @@ export async function check(options: LoadOptions): Promise<Result> {
   ];
   return {
     exitCode: errors.length === 0 ? 0 : 2,
-    json: {
-      files,
-      warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
-      errors: errors.map(errorAsJson),
-      registries: registriesAsJson(found),
-      ...(found.policies && { policies: policiesAsJson(found.policies) }),
-      syncs: syncs.map((block) => ({ name: block.name, source: block.source, next: nextRun(block) })),
-      events: {
-        in: eventSenders.map(({ name, format, registry, match }) => ({ name, format, registry, match })),
-        out: eventSinks.map(({ name, url, ...rest }) => ({
-          name,
-          url: shownSinkUrl(url),
-          format: rest.format,
-          on: rest.on,
-          match: rest.match,
-        })),
-      },
-      settings: settings ?? null,
-    },
+    json: { ...configAsJson({ ...found, files, warnings }, Date.now()), errors: errors.map(errorAsJson) },
     text: `${lines.join('\n')}\n`,
   };
 }
@@ -82,12 +65,7 @@ function runsText(block: SyncBlock): string {
   const { when } = block;
   if (when === undefined) return 'by command or event';
   if ('every' in when) return `every ${formatDuration(when.every)}`;
-  return `${when.cron} ${when.timezone}, next ${nextRun(block)?.replace(/(.{10})T(.{5}).*/, '$1 $2Z') ?? 'never'}`;
-}
-
-function nextRun({ when }: SyncBlock): string | null {
-  const next = when && 'cron' in when ? nextCron(when.cron, when.timezone, Date.now()) : undefined;
-  return next === undefined ? null : new Date(next).toISOString();
+  return `${when.cron} ${when.timezone}, next ${nextRun(block, Date.now())?.replace(/(.{10})T(.{5}).*/, '$1 $2Z') ?? 'never'}`;
 }
 
 const senderColumns: readonly Column<EventSender>[] = [

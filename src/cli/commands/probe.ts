@@ -2,6 +2,8 @@
  * Asks each endpoint of an explanation for the manifest's HEAD, with the code that serves clients. The endpoints are asked one
  * after the other, each by an upstream of its own: the failure, breaker or credentials of one cannot influence another.
  */
+
+import type { Explanation } from '../../admin/explanation.ts';
 import { createAuthLookup } from '../../config/credentials/auth-lookup.ts';
 import { createCredentialHelper } from '../../config/credentials/credential-helper.ts';
 import { createCertLookup } from '../../config/files/certs-d.ts';
@@ -12,7 +14,6 @@ import { createUpstream } from '../../upstream/create-upstream.ts';
 import { type Endpoint, endpointKey } from '../../upstream/endpoint.ts';
 import type { Attempt } from '../../upstream/outcome.ts';
 import { readVersion } from '../version.ts';
-import type { Explanation } from './explain.ts';
 
 /** One attempt for each endpoint, in their order. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export async function probe(explanation: Explanation, env: Environment): Promise<readonly Attempt[]> {

@@ -1,5 +1,6 @@
 /** An explanation in words, for a person with a pull that fails. */
 import type { Allowance } from '../../access/rights.ts';
+import type { Explanation, LeftOut, PlacedEndpoint } from '../../admin/explanation.ts';
 import type { PushMode } from '../../config/config.ts';
 import { objectLabel } from '../../config/policies/object-fields.ts';
 import type { Origin } from '../../config/registries-conf/registries.ts';
@@ -8,7 +9,6 @@ import { whyUnavailable } from '../../pull/verdict-text.ts';
 import { describeSource } from '../../upstream/auth/credentials.ts';
 import { verdict } from '../../upstream/consequences.ts';
 import type { Attempt } from '../../upstream/outcome.ts';
-import type { Explanation, LeftOut, PlacedEndpoint } from '../commands/explain.ts';
 import { meantByClients } from './client-name.ts';
 import { describeConnection } from './endpoint-connection.ts';
 

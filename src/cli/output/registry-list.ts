@@ -30,27 +30,6 @@ export function registriesAsText({ registries, builtInList, server, settings }: 
   ].join('\n');
 }
 
-/** The same as one JSON value; null if registries.conf cannot be used. */
-export function registriesAsJson({ registries, builtInList, server, settings }: ConfigCheck): unknown {
-  if (!registries) return null;
-  return {
-    builtInList,
-    unlisted: settings ? server.routing.unlisted : null,
-    entries: registries.entries.map(({ prefix, location, blocked, mirrors, origin }) => ({
-      prefix,
-      location: location || null,
-      blocked,
-      mirrors: mirrors.map((mirror) => ({
-        location: mirror.location,
-        pullFromMirror: mirror.pullFromMirror,
-      })),
-      file: origin.file,
-      line: origin.line,
-    })),
-    push: server.push,
-  };
-}
-
 /** Why the built-in list is in force. `files` are those of registries.conf that were read. */
 export function builtInReason(files: readonly string[]): string {
   return files.length === 0 ? 'no registries.conf was found' : `no registry is listed in ${files.join(', ')}`;

@@ -8,13 +8,9 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import type { Administration } from '../../admin/administration.ts';
-import type { Exports } from '../../airgap/export/export-request.ts';
-import type { Imports } from '../../airgap/import/imports.ts';
-import type { Backups } from '../../backup/backups.ts';
-import type { Syncs } from '../../replication/syncs.ts';
+import type { AdministeredEnv, Administrator } from '../../admin/administrator.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { createAdminApi } from './admin-api.ts';
+import { apiPath } from './admin-api.ts';
 
 export interface AdminServer {
   /** Never throws: the server also works without a socket, and the log says so. */
@@ -24,17 +20,24 @@ export interface AdminServer {
 }
 
 export interface AdminServerDeps {
-  readonly administration: Administration & Syncs & Exports & Imports & Backups;
+  /** `createAdminApi`. */
+  readonly api: Hono<AdministeredEnv>;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
+const administrator: Administrator = { name: 'the admin socket', by: 'socket', mayChange: true };
+
 /** `path`: of the socket. The caller holds the lock of the data folder, so a socket that exists has no server any more. */
 export function createAdminServer(deps: AdminServerDeps, { path }: { readonly path: string }): AdminServer {
-  const { administration, log } = deps;
-  const app = new Hono();
+  const { api, log } = deps;
+  const app = new Hono<AdministeredEnv>();
   // Outside of the API, which logs each command: a container's health check asks every few seconds.
   app.get('/healthz', (c) => c.text('ok\n'));
-  app.route('/', createAdminApi(administration, { log }));
+  app.use(`${apiPath}/*`, async (c, next) => {
+    c.set('administrator', administrator);
+    await next();
+  });
+  app.route(apiPath, api);
   const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
   // An import sends hundreds of gigabytes in one request.
   server.requestTimeout = 0;

@@ -24,3 +24,11 @@ export function amount(value: unknown): number {
 export function texts(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.map(text) : [];
 }
+
+/** A whole number from 0 on in a query, or none. */
+export function wholeNumber(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+  if (number === undefined) throw new EntrepotError('USAGE', 'an argument is no whole number');
+  return number;
+}

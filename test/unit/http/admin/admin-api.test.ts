@@ -2,9 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Hono } from 'hono';
 import type { Administration } from '../../../../src/admin/administration.ts';
-import { createAdminApi } from '../../../../src/http/admin/admin-api.ts';
+import type { AdministeredEnv } from '../../../../src/admin/administrator.ts';
+import { type AdminApiDeps, createAdminApi } from '../../../../src/http/admin/admin-api.ts';
+import { systemClock } from '../../../../src/lib/clock.ts';
 
-type Commands = Parameters<typeof createAdminApi>[0];
+type Commands = AdminApiDeps['administration'];
+const silent = { info() {}, error() {} };
+
+/** The API over these commands, for an administrator. */
+function apiOf(administration: Commands, log: AdminApiDeps['log'] = silent) {
+  const app = new Hono<AdministeredEnv>();
+  app.use(async (c, next) => {
+    c.set('administrator', { name: 'root', by: 'socket', mayChange: true });
+    await next();
+  });
+  const none = { status: {} } as AdminApiDeps;
+  return app.route('/', createAdminApi({ ...none, clock: systemClock, administration, log }));
+}
 
 test('a client that does not read costs a bounded number of lines, and still gets the report', async () => {
   const report = { checked: 1, bytes: 1, damaged: [], unreadable: [] };
@@ -13,7 +27,7 @@ test('a client that does not read costs a bounded number of lines, and still get
     return report;
   };
   const administration = { scrub } as Commands;
-  const api = createAdminApi(administration, { log: { info() {}, error() {} } });
+  const api = apiOf(administration);
   const answer = await api.request('/scrub', { method: 'POST' });
   const lines = (await answer.text()).trimEnd().split('\n');
   assert.equal(lines.length, 1001);
@@ -23,8 +37,8 @@ test('a client that does not read costs a bounded number of lines, and still get
 const listing = (images: AsyncIterable<unknown>) => {
   const administration = { list: () => images } as unknown as Commands;
   const errors: object[] = [];
-  const api = createAdminApi(administration, { log: { info() {}, error: (fields) => errors.push(fields) } });
-  return { errors, list: () => api.request('/list', { method: 'POST' }) };
+  const api = apiOf(administration, { info() {}, error: (fields) => errors.push(fields) });
+  return { errors, list: () => api.request('/images') };
 };
 
 test('a list goes out while it is made, as one JSON array', async () => {
@@ -69,12 +83,13 @@ test('the API can be mounted below another path, and names commands without it',
   const lines: object[] = [];
   const log = { info: (fields: object) => lines.push(fields), error: (fields: object) => lines.push(fields) };
   const app = new Hono();
-  app.route('/api/v1', createAdminApi(administration, { log }));
+  app.route('/api/v1', apiOf(administration, log));
   app.get('/other', (c) => c.text('other'));
   const ask = (path: string, body = '') => app.request(path, { method: 'POST', body });
-  assert.deepEqual(await (await ask('/api/v1/pins')).json(), { configured: ['a/**'], added: [] });
-  assert.deepEqual(lines, [{ event: 'admin.command', command: 'pins' }]);
+  const pins = await app.request('/api/v1/pins');
+  assert.deepEqual(await pins.json(), { configured: ['a/**'], added: [] });
   const failed = await ask('/api/v1/purge', '{"what": "alpine"}');
+  assert.deepEqual(lines[0], { event: 'admin.command', command: 'purge', by: 'root', about: 'alpine' });
   assert.deepEqual([failed.status, await failed.json()], [500, { error: { message: 'Error: no disk' } }]);
   const wrong = await ask('/api/v1/purge', '{}');
   assert.equal(wrong.status, 400);
