@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { type Manifest, readManifest } from '../oci/manifest.ts';
 import { isIndexType, isManifestType } from '../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../oci/parse-json.ts';
+import { blobBytes } from '../pull/blob-bytes.ts';
 import { attestationPlatform } from '../pull/image-parts.ts';
 import type { Pull } from '../pull/pull.ts';
 import type { ImageName } from '../routing/target.ts';
@@ -58,34 +59,9 @@ async function imageTime(
   if (annotated !== undefined) return timeOf(annotated);
   const [config] = manifest.children;
   if (!config || isIndexType(manifest.mediaType) || config.size > maxConfig) return undefined;
-  const bytes = await blobBytes(pull, image, config.digest).catch(() => undefined);
-  const parsed = bytes && parseJson(bytes);
+  const read = await blobBytes(pull, image, config.digest, maxConfig).catch(() => undefined);
+  const parsed = read?.ok ? parseJson(read.bytes) : undefined;
   return parsed?.ok && isJsonObject(parsed.value) ? timeOf(parsed.value.created) : undefined;
-}
-
-async function blobBytes(
-  pull: Pick<Pull, 'blob'>,
-  image: ImageName,
-  digest: Digest,
-): Promise<Buffer | undefined> {
-  const pulled = await pull.blob({ kind: 'blob', image, digest });
-  if (!pulled.found) return undefined;
-  const { value } = pulled;
-  try {
-    if (value.size === undefined || value.size > maxConfig) return undefined;
-    const stream = value.open(0, value.size);
-    const parts: Buffer[] = [];
-    try {
-      // A chunk is valid until the call after the next one, so each is copied.
-      for (let chunk = await stream.next(); chunk; chunk = await stream.next())
-        parts.push(Buffer.from(chunk));
-    } finally {
-      stream.close();
-    }
-    return Buffer.concat(parts);
-  } finally {
-    value.close();
-  }
 }
 
 function timeOf(text: unknown): number | undefined {
