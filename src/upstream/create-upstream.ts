@@ -16,6 +16,7 @@ import type { Endpoint } from './endpoint.ts';
 import { type BreakerChange, createHealth, type HostHealth } from './health/health.ts';
 import { createPing } from './health/ping.ts';
 import { createHostSettings } from './host-settings.ts';
+import { createAskUrl } from './http/ask-url.ts';
 import { createConnectionLimit } from './http/connection-limit.ts';
 import { createDispatchers } from './http/dispatchers.ts';
 import { createFetchJson } from './http/fetch-json.ts';
@@ -181,8 +182,9 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     },
     health: () => stateOfHosts(health.list(), rateLimits),
     fetchJson: createFetchJson({ sender, settings, clock }),
-    post: config.offline ? postOffline : createPost({ sender, clock }),
     passOn: createPassOn({ sender, settings, clock, headersFor }),
+    post: config.offline ? notOffline : createPost({ sender, clock }),
+    askUrl: config.offline ? notOffline : createAskUrl({ sender, clock }),
     retire: () => dispatchers.close(config.totalTimeout),
     close: () => dispatchers.close(),
   };
@@ -221,4 +223,4 @@ function byDigest({ registry, repository }: Reference, digest: Digest): Referenc
   return { registry, repository, digest };
 }
 
-const postOffline: Upstream['post'] = async () => ({ ok: false, reason: offlineReason });
+const notOffline = async () => ({ ok: false, reason: offlineReason }) as const;

@@ -68,6 +68,8 @@ export interface Upstream {
   post(url: string, request: PostRequest): Promise<Posted>;
   /** Passes a request about an upload on to the peer that began it, also while `upstream.offline` is set. Never rejects for what a peer does. */
   passOn(peer: AskedPeer, request: PassedRequest): Promise<Passed>;
+  /** Asks a URL of the configuration that is no registry's, and reads its answer. Never rejects for what a server does. */
+  askUrl(url: string, request: UrlRequest): Promise<UrlAnswer>;
   /**
    * Call when a reload has replaced this instance. Requests under way get `upstream.total_timeout` to finish; remaining blob bodies
    * are then cut (their transfers resume through the new instance). Requests made after `retire()` still work, on new connections.
@@ -84,6 +86,22 @@ export interface PostRequest {
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+export interface UrlRequest {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  /** Milliseconds for the whole exchange. */
+  readonly timeout: number;
+  /** Bytes of the answer. */
+  readonly cap: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** `type`: of the content, as it was sent. `reason`: why there is no answer, as a sentence without the URL. */
+export type UrlAnswer =
+  | { readonly ok: true; readonly status: number; readonly type: string; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly reason: string };
 
 /** `retryAfter`: milliseconds from now, by the header. `reason`: why there is no answer, as a sentence without the URL. */
 export type Posted =
@@ -147,7 +165,9 @@ export type Verdict =
   /** `isLocal`: only buckets may be asked for it, and not all of them could tell. */
   | { readonly kind: 'unavailable'; readonly isLocal?: true }
   | { readonly kind: 'offline' }
-  | { readonly kind: 'rateLimited' /** epoch ms */; readonly until: number };
+  | { readonly kind: 'rateLimited' /** epoch ms */; readonly until: number }
+  /** It is here, and a gate of the configuration refuses it. `rule`: of the gate; `reason`: a sentence fragment. */
+  | { readonly kind: 'refused'; readonly gate: string; readonly rule: string; readonly reason: string };
 
 export interface FetchedManifest {
   readonly digest: Digest;

@@ -163,6 +163,7 @@ function upstreamOf(origin: Origin): Upstream {
     report() {},
     health: () => [],
     fetchJson: notAsked,
+    askUrl: notAsked,
     post: notAsked,
     retire: async () => {},
     close: async () => {},
