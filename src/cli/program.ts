@@ -66,6 +66,10 @@ export function createProgram(args: readonly string[], end: (code: ExitCode) => 
       '--policies <DIR>',
       'apply the OpenShift objects (*.yaml, *.json) of this directory to registries.conf',
     )
+    .option(
+      '--policies-from <SOURCE>',
+      'kubernetes: "serve" watches such objects in its cluster; other commands take those that it saw last',
+    )
     .option('--config <FILE>', 'read this entrepot.toml')
     .addOption(offering('--log-level <LEVEL>', 'least severe lines to log', logLevels))
     .addOption(offering('--log-format <FORMAT>', 'default: text in a terminal, json elsewhere', logFormats))

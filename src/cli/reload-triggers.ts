@@ -31,6 +31,8 @@ export function createReloads(
     readonly app: Promise<Pick<App, 'reload' | 'reloadRefused'>>;
     readonly read: () => Promise<Config>;
     readonly log: ProgramLog;
+    /** Called once a new configuration is in force. */
+    readonly done?: () => void;
   },
   first: Config,
 ): Reloads {
@@ -49,6 +51,7 @@ export function createReloads(
       await app.reload(next);
       config = next;
       isRefused = false;
+      deps.done?.();
       log.level = next.server.log.level;
       logWarnings(log, next);
       log.info(

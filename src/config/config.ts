@@ -70,6 +70,8 @@ export interface ServerConfig {
   readonly data: string;
   /** Absolute path of the folder with objects of an OpenShift cluster, which change registries.conf (`policies/`). */
   readonly policies: string | undefined;
+  /** Further objects: those of the cluster that this program watches (`kubernetes/`). */
+  readonly policiesFrom: 'kubernetes' | undefined;
   readonly tls: TlsPaths;
   /** Networks of the proxies that tell the address of a client. */
   readonly trustedProxies: readonly string[];

@@ -20,6 +20,7 @@ import { readWithDrafts } from './files/drafts.ts';
 import { tlsProblem } from './files/tls-files.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
+import type { ObjectsText } from './policies/cluster-objects.ts';
 import type { LoadedPolicies } from './policies/load-policies.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { emptyWarnings, loadRegistries } from './registries-conf/load.ts';
@@ -34,6 +35,8 @@ export interface LoadOptions extends Surroundings {
   readonly flags: ConfigFlags;
   /** Absolute. */
   readonly cwd: string;
+  /** The objects of the cluster that count, for `policies_from`. Undefined: those that a server saw last. */
+  readonly clusterObjects?: ObjectsText | undefined;
 }
 
 /** What could be read, defaults for the rest, and everything that is wrong. */
@@ -42,7 +45,7 @@ export interface PartialConfig {
   readonly server: ServerConfig;
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
-  /** The objects in force; undefined if no folder of them is named, or if they cannot be used. */
+  /** The objects in force; undefined if no source of them is named, or if they cannot be used. */
   readonly policies: Pick<LoadedPolicies, 'files' | 'objects'> | undefined;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
@@ -92,12 +95,14 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const toml = read ?? readServerToml(undefined, cwd, overrides);
   const { server, settings } = toml;
   errors.push(...toml.problems);
-  const folder = server.policies;
+  const { policies: folder, policiesFrom, data } = server;
+  const hasPolicies = folder !== undefined || policiesFrom !== undefined;
   const findings = { warnings: registriesWarnings, errors };
+  const sources = { folder, cluster: policiesFrom && { data, given: options.clusterObjects } };
   const policies =
-    folder === undefined || !written ? undefined : readPolicies().loadPolicies(folder, written, findings);
+    hasPolicies && written ? readPolicies().loadPolicies(sources, written, findings) : undefined;
   // Without the objects, what they block would be open.
-  const registries = folder === undefined ? written : policies?.conf;
+  const registries = hasPolicies ? policies?.conf : written;
   if (registries) registriesWarnings.push(...emptyWarnings(registries));
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(errors, () => readProxyEnvironment(env));

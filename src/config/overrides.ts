@@ -23,6 +23,7 @@ export interface ConfigFlags extends RemoteFlags {
   readonly registriesDir?: string | undefined;
   readonly config?: string | undefined;
   readonly policies?: string | undefined;
+  readonly policiesFrom?: string | undefined;
   readonly listen?: string | undefined;
   readonly data?: string | undefined;
   readonly logLevel?: string | undefined;

@@ -41,6 +41,7 @@ export interface ServerToml extends Omit<StrictlyRead<ServerConfig>, 'result'> {
 const fixed: Readonly<Record<string, (server: ServerConfig) => unknown>> = {
   listen: ({ listen }) => listen,
   data: ({ data }) => data,
+  policies_from: ({ policiesFrom }) => policiesFrom,
   facts: ({ facts }) => facts,
   tls: ({ tls }) => tls.certificate !== undefined,
   'log.format': ({ log }) => log.format,
@@ -102,6 +103,10 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     policies: top.value('policies', { ...besideFile, readText: path.read }, undefined, {
       flag: 'policies',
       variable: 'ENTREPOT_POLICIES',
+    }),
+    policiesFrom: top.value('policies_from', kind.oneOf('kubernetes'), undefined, {
+      flag: 'policiesFrom',
+      variable: 'ENTREPOT_POLICIES_FROM',
     }),
     trustedProxies: top.list('trusted_proxies', kind.network),
     reloadOnChange: top.value('reload_on_change', kind.flag, true),

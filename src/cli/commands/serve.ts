@@ -8,6 +8,7 @@
  * Handlers are set before anything else: the first process of a container ignores a signal without a handler.
  */
 import { isatty } from 'node:tty';
+import type { LivePolicies } from '../../app/live-policies.ts';
 import type { App } from '../../app.ts';
 import { createConfigWatch } from '../../config/files/config-watch.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
@@ -15,6 +16,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { createLog, type ProgramLog } from '../../telemetry/log.ts';
 import { createLogOutput } from '../../telemetry/log-output.ts';
 import { textLines } from '../../telemetry/text-lines.ts';
+import { firstConfig, followCluster, noObjects } from '../cluster-policies.ts';
 import { watchFaults } from '../output/faults.ts';
 import type { ExitCode } from '../output/result.ts';
 import { welcome } from '../output/welcome.ts';
@@ -33,16 +35,22 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     isWanted: () => reloads.config.server.reloadOnChange,
     isRefused: () => reloads.isRefused,
   });
-  const read = async () => wholeConfig(await watch.read(() => loadWhatIsRight(options)));
-  const config = await read();
+  let policies: LivePolicies | undefined;
+  const load = () => loadWhatIsRight({ ...options, clusterObjects: policies?.objects ?? noObjects });
+  const read = async () => wholeConfig(await watch.read(load));
+  const withoutCluster = await read();
   const output = createLogOutput(1);
   process.on('exit', output.flushSync);
-  const isText = (config.server.log.format ?? (process.stdout.isTTY ? 'text' : 'json')) === 'text';
-  const log = createLog({ level: config.server.log.level, to: isText ? textLines(output) : output });
+  const { level, format } = withoutCluster.server.log;
+  const isText = (format ?? (process.stdout.isTTY ? 'text' : 'json')) === 'text';
+  const log = createLog({ level, to: isText ? textLines(output) : output });
   watchFaults(log);
   const stopAsked = watchStopSignals(log);
+  const version = readVersion();
+  policies = await followCluster(withoutCluster, { surroundings: options, log, version });
+  const config = policies ? await firstConfig(policies, read) : withoutCluster;
   const serving = Promise.withResolvers<App>();
-  const reloads = createReloads({ app: serving.promise, log, read }, config);
+  const reloads = createReloads({ app: serving.promise, log, read, done: () => policies?.used() }, config);
   process.on('SIGHUP', (signal) => {
     if (!isTerminalClosed()) reloads.ask({ signal });
   });
@@ -50,7 +58,6 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
 
   // Imported late: this loads native modules, which a wrong configuration does not need.
   const { createApp } = await import('../../app.ts');
-  const version = readVersion();
   const app = await createApp(config, {
     log,
     env: options.env,
@@ -60,6 +67,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const { host, port } = await app.start();
   serving.resolve(app);
   watch.start((changed) => reloads.ask({ changed }));
+  policies?.start(() => reloads.ask({ changed: ['objects of the cluster'] }));
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const { data, tls } = config.server;
   log.info(
@@ -78,6 +86,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const signal = await stopAsked;
   watch.stop();
   log.info({ event: 'server.stopping', signal }, 'stopping');
+  await policies?.stop();
   const { cut } = await app.stop();
   log.info({ event: 'server.stopped', cut }, 'stopped');
   await output.flush(flushTime);

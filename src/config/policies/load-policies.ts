@@ -1,5 +1,5 @@
 /**
- * The folder of `--policies`: every `*.yaml`, `*.yml` and `*.json` in it, in the order of their names. Folders in it are not
+ * The objects of a cluster, as they were seen in it (`cluster-objects.ts`), and the folder of `--policies`: every `*.yaml`, `*.yml` and `*.json` in it, in the order of their names. Folders in it are not
  * read. As with `registries.conf`, one wrong file makes the whole configuration unusable: half of the objects could omit a block.
  */
 import { type Dirent, readdirSync } from 'node:fs';
@@ -10,6 +10,7 @@ import type { ConfigWarning } from '../config.ts';
 import { isMissing, readTextFile } from '../files/text-file.ts';
 import type { RegistriesConf } from '../registries-conf/registries.ts';
 import { applyPolicies } from './apply-policies.ts';
+import { type ObjectsText, readSeenObjects, seenObjectsFile } from './cluster-objects.ts';
 import { objectLabel } from './object-fields.ts';
 import type { PolicyObject } from './policy-object.ts';
 import { readObjects } from './read-objects.ts';
@@ -28,32 +29,59 @@ export interface PolicyFindings {
   readonly errors: EntrepotError[];
 }
 
-/** Reads the objects of `folder` and applies them to `conf`. Undefined if something is wrong: `findings.errors` then has all of it. */
+/** Where objects come from: a folder, a cluster, or both, which count together. */
+export interface PolicySources {
+  readonly folder: string | undefined;
+  /** `given` counts, or else what the data folder remembers. */
+  readonly cluster: { readonly data: string; readonly given: ObjectsText | undefined } | undefined;
+}
+
+/** Reads the objects and applies them to `conf`. Undefined if something is wrong: `findings.errors` then has all of it. */
 export function loadPolicies(
-  folder: string,
+  { folder, cluster }: PolicySources,
   conf: RegistriesConf,
   findings: PolicyFindings,
 ): LoadedPolicies | undefined {
   const { warnings, errors } = findings;
-  const files: string[] = [];
   const before = errors.length;
-  const objects = attempt(errors, () => policyFiles(folder))?.flatMap(
-    (file) =>
-      attempt(errors, () => {
-        const text = readTextFile(file);
-        if (text === undefined) return [];
-        files.push(file);
-        return readObjects(text, file, findings);
-      }) ?? [],
+  const texts = [
+    ...(folder === undefined ? [] : (attempt(errors, () => textsOf(folder, findings)) ?? [])),
+    ...(cluster ? (attempt(errors, () => clusterTexts(cluster, warnings)) ?? []) : []),
+  ];
+  const objects = texts.flatMap(
+    ({ text, file }) => attempt(errors, () => readObjects(text, file, findings)) ?? [],
   );
-  if (!objects || errors.length > before) return undefined;
-  if (files.length === 0) {
-    warnings.push({ file: folder, message: 'holds no *.yaml, *.yml or *.json: no policies are in force' });
-  }
+  if (errors.length > before) return undefined;
+  const files = texts.map(({ file }) => file);
   warnOfRepeated(objects, warnings);
   const applied = attempt(errors, () => applyPolicies(conf, objects));
   warnings.push(...(applied?.warnings ?? []));
   return applied && { conf: applied.conf, objects, files };
+}
+
+/** A file that cannot be read does not keep the others from being checked. */
+function textsOf(folder: string, { warnings, errors }: PolicyFindings): readonly ObjectsText[] {
+  const texts = policyFiles(folder).flatMap((file) => {
+    const text = attempt(errors, () => readTextFile(file));
+    return text === undefined ? [] : [{ file, text }];
+  });
+  if (texts.length === 0) {
+    warnings.push({ file: folder, message: 'holds no *.yaml, *.yml or *.json: no policies are in force' });
+  }
+  return texts;
+}
+
+/** Before a server has seen the cluster, a command can only say so. The server itself does not serve then. */
+function clusterTexts(
+  { data, given }: NonNullable<PolicySources['cluster']>,
+  warnings: ConfigWarning[],
+): readonly ObjectsText[] {
+  const known = given ?? readSeenObjects(data);
+  if (known) return [known];
+  const message =
+    'does not exist yet: no server has read the objects of the cluster, so none is applied here';
+  warnings.push({ file: seenObjectsFile(data), message });
+  return [];
 }
 
 function policyFiles(folder: string): readonly string[] {

@@ -52,6 +52,8 @@ export interface DispatchersDeps {
   readonly clock: Clock;
   /** PEM of additional CAs for every host. */
   readonly extraCa: readonly string[];
+  /** PEM of CAs that are trusted in place of Node's and the system's. */
+  readonly roots?: readonly string[] | undefined;
   readonly lookups: Lookups;
 }
 
@@ -82,6 +84,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
 
   function create(route: Route, proxy: URL | undefined): Dispatcher {
     const { name, url, verify, addressScope } = route;
+    const serverName = route.peer?.serverName ?? route.serverName;
     const key = poolKey(route, proxy);
     const isLenient = lenient.get(key) ?? false;
     const { onread } = deps.blocks;
@@ -97,7 +100,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
       tls: {
         onread,
         rejectUnauthorized: verify,
-        ...(route.peer?.serverName !== undefined && { servername: route.peer.serverName }),
+        ...(serverName !== undefined && { servername: serverName }),
         ...(url.protocol === 'https:' && { secureContext: contexts.of(route, key) }),
       },
     };

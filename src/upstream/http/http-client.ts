@@ -3,6 +3,7 @@
  * everything else, with settings of their own. No credentials of a registry go there, and no redirect is followed.
  */
 import type { ProxyEnvironment } from '../../config/config.ts';
+import type { KeyPair } from '../../config/files/key-pair.ts';
 import { readCaFile } from '../../config/files/pem.ts';
 import { literalKind } from '../../lib/address-kind.ts';
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
@@ -25,6 +26,17 @@ export interface HttpClient {
   ): Promise<Exchanged>;
   /** Cuts all requests and bodies under way. */
   close(): Promise<void>;
+}
+
+/** For one server that proves itself in its own way. */
+export interface ClientTls {
+  /** PEM of the CAs that are trusted, alone. Undefined: those of the system. */
+  readonly ca: readonly string[] | undefined;
+  /** Shown as the client's certificate. */
+  readonly pair: KeyPair | undefined;
+  readonly verify: boolean;
+  /** The name in the certificate, if it is not that of the URL. */
+  readonly serverName: string | undefined;
 }
 
 export interface HttpClientDeps {
@@ -51,6 +63,7 @@ export interface HttpClientOptions {
   readonly proxy: string | undefined;
   /** PEM of additional CAs. */
   readonly caFile: string | undefined;
+  readonly tls?: ClientTls;
 }
 
 const lookupTimeout = 10_000;
@@ -61,10 +74,11 @@ const queueTimeout = 30_000;
 export function createHttpClient(deps: HttpClientDeps, options: HttpClientOptions): HttpClient {
   const { clock, blocks } = deps;
   const settings = settingsOf(options);
-  const { caFile, name } = options;
+  const { caFile, name, tls } = options;
   const dispatchers = createDispatchers({
     ...deps,
-    certLookup: () => ({ ca: [], pairs: [], directory: undefined }),
+    certLookup: () => ({ ca: [], pairs: tls?.pair ? [tls.pair] : [], directory: undefined }),
+    roots: tls?.ca,
     proxies: createProxies(deps.proxies, settings),
     settings,
     extraCa: caFile === undefined ? [] : readCaFile(caFile, `ca_file of ${name}`),
@@ -73,9 +87,10 @@ export function createHttpClient(deps: HttpClientDeps, options: HttpClientOption
   const connectionLimit = createConnectionLimit(() => options.maxConnections, limit);
   const sender = createSender({ ...deps, dispatchers, connectionLimit, settings, blocks });
 
+  const way = { verify: tls?.verify ?? true, addressScope: 'any', serverName: tls?.serverName } as const;
+
   return {
-    send: (url, request, sending) =>
-      sender.send({ url, name: url.host, verify: true, addressScope: 'any' }, request, sending),
+    send: (url, request, sending) => sender.send({ url, name: url.host, ...way }, request, sending),
     close: () => dispatchers.close(),
   };
 }

@@ -10,6 +10,8 @@ export interface Route {
   /** Whether TLS certificates are verified. */
   readonly verify: boolean;
   readonly addressScope: AddressScope;
+  /** The name in the server's certificate, if it is not that of the URL. */
+  readonly serverName?: string | undefined;
   /** If another host than the registry's is asked for the registry: what certs.d has for the registry is used there too. */
   readonly certificatesOf?: RegistryCertificates | undefined;
   /** A peer of the cluster: a proxy of the environment is not for it, and its certificate has this name, or that of the URL. */

@@ -28,6 +28,8 @@ export function createTlsContexts(deps: {
   clock: Clock;
   /** PEM of additional CAs for every host. */
   extraCa: readonly string[];
+  /** PEM of CAs that are trusted in place of Node's and the system's. */
+  roots?: readonly string[] | undefined;
 }): TlsContexts {
   const { certLookup, clock, extraCa } = deps;
   /** By pool: how many sets of client certificates there are, and which is shown. */
@@ -36,9 +38,8 @@ export function createTlsContexts(deps: {
   let knownPlain: SecureContext | undefined;
 
   function roots(): readonly string[] {
-    knownRoots ??= [
-      ...new Set([...tls.getCACertificates('default'), ...tls.getCACertificates('system'), ...extraCa]),
-    ];
+    const usual = () => [...tls.getCACertificates('default'), ...tls.getCACertificates('system')];
+    knownRoots ??= [...new Set([...(deps.roots ?? usual()), ...extraCa])];
     return knownRoots;
   }
 

@@ -27,6 +27,7 @@ const defaults = {
   listen: { host: '127.0.0.1', port: 5000 },
   data: '/srv/work/data',
   policies: undefined,
+  policiesFrom: undefined,
   reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
   log: { level: 'info', format: undefined },
@@ -94,6 +95,7 @@ describe('entrepot.toml', () => {
       listen = "[::1]:80"
       data = "/var/lib/entrepot"
       policies = "policies"
+      policies_from = "kubernetes"
       reload_on_change = false
       trusted_proxies = ["10.0.0.0/8", "2001:db8::1"]
       log = { level = "debug", format = "text" }
@@ -182,6 +184,7 @@ describe('entrepot.toml', () => {
       listen: { host: '::1', port: 80 },
       data: '/var/lib/entrepot',
       policies: '/etc/policies',
+      policiesFrom: 'kubernetes',
       log: { level: 'debug', format: 'text' },
       reloadOnChange: false,
       trustedProxies: ['10.0.0.0/8', '2001:db8::1'],

@@ -35,7 +35,7 @@ describe('entrepot completion bash', () => {
     assert.deepEqual(await offered('entrepot se'), ['serve']);
     assert.deepEqual(await offered('entrepot token '), [
       ...['create', 'list', 'revoke', '--help', '--version', '--registries', '--registries-dir'],
-      ...['--policies', '--config', '--log-level', '--log-format'],
+      ...['--policies', '--policies-from', '--config', '--log-level', '--log-format'],
     ]);
   });
 

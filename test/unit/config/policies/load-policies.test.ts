@@ -16,7 +16,7 @@ function load(t: TestContext, files: Readonly<Record<string, string>>, folder = 
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const warnings: ConfigWarning[] = [];
   const errors: EntrepotError[] = [];
-  const loaded = loadPolicies(folder, registriesOf(t, ''), { warnings, errors });
+  const loaded = loadPolicies({ folder, cluster: undefined }, registriesOf(t, ''), { warnings, errors });
   const short = (text: string) => text.replaceAll(`${folder}/`, '').replaceAll(folder, 'FOLDER');
   return {
     entries: loaded?.conf.entries.map(entryText),
