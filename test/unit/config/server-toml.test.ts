@@ -211,7 +211,7 @@ describe('entrepot.toml', () => {
             who: ['ci', 'group:platform', 'cn=node-*'],
             match: 'docker.io/team/**',
             may: ['pull', 'push'],
-            line: 23,
+            line: 24,
           },
         ],
       },
