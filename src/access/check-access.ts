@@ -132,9 +132,6 @@ function ruleProblems(rule: AccessRule, server: ServerConfig, around: Surroundin
       `lets ${cannotPull.join(', ')} push to ${match}, but nothing lets the same client pull there: a pull gets 404, and most clients ask first what is there. Add "pull"`,
     );
   }
-  if (may.includes('administer')) {
-    problems.push('allows administer, which has no effect yet: commands use the socket in the data folder');
-  }
   const notOnHub = whyNotOnHub(match);
   if (notOnHub !== undefined) problems.push(`match = "${match}" never applies: ${notOnHub}`);
   const isServed =

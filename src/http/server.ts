@@ -10,6 +10,7 @@ import type { Hono } from 'hono';
 import type { AdministeredEnv } from '../admin/administrator.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { apiPath } from './admin/admin-api.ts';
 import { createClientAddress } from './client-address.ts';
 import { cutOff } from './cut-off.ts';
 import { isEventsUrl } from './events/event-path.ts';
@@ -147,7 +148,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
       if (isStopping) server.closeIdleConnections();
     });
     if (isStopping) outgoing.setHeader('Connection', 'close');
-    if (!incoming.complete && !isPush(incoming)) limitBody(incoming, outgoing, clock);
+    if (!incoming.complete && !isUpload(incoming)) limitBody(incoming, outgoing, clock);
     if (isRegistryUrl(url)) void registry.handle(incoming, outgoing);
     else if (eventsApi && isEventsUrl(url)) void eventsApi.handle(incoming, outgoing);
     else answerByApp(incoming, outgoing);
@@ -225,9 +226,10 @@ function limitBody(incoming: IncomingMessage, outgoing: ServerResponse, clock: C
   outgoing.once('close', () => limit.cancel());
 }
 
-/** Its handler limits the body by the bytes that come (`push/request-body.ts`). */
-function isPush({ method = '', url = '' }: IncomingMessage): boolean {
-  return isRegistryUrl(url) && method !== 'GET' && method !== 'HEAD';
+/** A push, whose handler limits the body by the bytes that come (`push/request-body.ts`), or an archive of an administrator. */
+function isUpload({ method = '', url = '' }: IncomingMessage): boolean {
+  if (method === 'GET' || method === 'HEAD') return false;
+  return isRegistryUrl(url) || url.startsWith(`${apiPath}/import?`);
 }
 
 /** 48 random bits as hexadecimal: short enough for a reason phrase, and unique in a log. */
