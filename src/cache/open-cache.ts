@@ -21,7 +21,7 @@ import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
 import { openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
-import type { OutboxStore } from './index/outbox/outbox-store.ts';
+import type { OutboxQueue, OutboxStore } from './index/outbox/outbox-store.ts';
 import type { PlacementStore } from './index/placements/placement-store.ts';
 import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import type { Selections } from './index/selections/selections.ts';
@@ -52,6 +52,8 @@ export interface OpenCache extends Cache {
   whenStored(listener: () => void): void;
   /** Events for other systems, in the index. */
   readonly outbox: OutboxStore;
+  /** The same as a queue of what is moved to the outbox that replicas share. */
+  readonly outboxQueue: OutboxQueue;
   /** Adds an event for the sinks that want it. Never rejects. */
   readonly tell: Notices['tell'];
   /** For backups. */
@@ -209,7 +211,7 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, { buckets = [] 
   const snapshots = createSnapshots({ folder, contents, store });
   const whenStored = (listener: () => void) => contents.whenStored(listener);
   const facts = index.facts && createSharedFacts(index.facts, parts);
-  const stores = { facts, jobs, inbox, outbox, replicas, selections, placements };
+  const stores = { facts, jobs, inbox, outbox, outboxQueue: outbox, replicas, selections, placements };
   return { ...cache, ...stores, admin, tell, hosted, copies, snapshots, whenStored, configure };
 }
 

@@ -84,6 +84,7 @@ export function createMemoryOutbox(): OutboxStore {
       const times = heads(sink).map(({ notBefore }) => notBefore);
       return times.filter((time) => time > now).toSorted((a, b) => a - b)[0];
     },
+    leave: async () => {},
     async delivered(delivery, now) {
       const row = find(delivery);
       rows = rows.filter((one) => one !== row || one.state !== 'waiting');

@@ -12,8 +12,7 @@ import { createSqliteInbox } from './jobs/sqlite-inbox.ts';
 import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
 import type { Listing } from './listing.ts';
 import { createEventRecorder, type WantedBy } from './outbox/event-recorder.ts';
-import type { OutboxStore } from './outbox/outbox-store.ts';
-import { createSqliteOutbox } from './outbox/sqlite-outbox.ts';
+import { createSqliteOutbox, type SqliteOutbox } from './outbox/sqlite-outbox.ts';
 import type { PlacementStore } from './placements/placement-store.ts';
 import { createSqlitePlacements } from './placements/sqlite-placements.ts';
 import type { ReplicaStore } from './replicas/replica-store.ts';
@@ -35,7 +34,7 @@ export interface CacheIndex {
   readonly jobs: JobStore;
   readonly replicas: ReplicaStore;
   readonly inbox: JobInbox;
-  readonly outbox: OutboxStore;
+  readonly outbox: Omit<SqliteOutbox, 'write'>;
   readonly selections: Selections;
   readonly placements: PlacementStore;
   /** Undefined where facts are not shared. */

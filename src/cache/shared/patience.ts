@@ -1,4 +1,5 @@
 /** How long callers wait for PostgreSQL: a short time and then not at all, or until it answers. */
+import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { Unavailable } from './unavailable.ts';
 
@@ -7,6 +8,8 @@ export interface Patience {
   within<T>(ms: number, ask: () => Promise<T>): Promise<T | undefined>;
   /** Asks once more if it is unavailable and may be there within `ms`. Rejects as `ask`. */
   soon<T>(ms: number, ask: () => Promise<T>): Promise<T>;
+  /** The same for a command, for three seconds. Rejects with EntrepotError FACTS_UNAVAILABLE then: `what` cannot be asked now. */
+  forCommand<T>(what: string, ask: () => Promise<T>): Promise<T>;
   /** Asks again and again while it is unavailable. Rejects with `Unavailable` once it is stopped. */
   untilThere<T>(ask: () => Promise<T>): Promise<T>;
   /** It may answer now. */
@@ -16,6 +19,7 @@ export interface Patience {
 
 /** ms after which it is asked again, unless it is told to. */
 const retryAfter = 5000;
+const commandPatience = 3000;
 
 /** No timer runs while nothing waits. */
 export function createPatience(clock: Clock): Patience {
@@ -35,16 +39,28 @@ export function createPatience(clock: Clock): Patience {
     timer.cancel();
   }
 
+  async function soon<T>(ms: number, ask: () => Promise<T>): Promise<T> {
+    const next = change;
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || isStopped) throw error;
+    }
+    await changeWithin(ms, next);
+    return ask();
+  }
+
   return {
-    async soon(ms, ask) {
-      const next = change;
+    soon,
+    async forCommand(what, ask) {
       try {
-        return await ask();
-      } catch (error) {
-        if (!(error instanceof Unavailable) || isStopped) throw error;
+        return await soon(commandPatience, ask);
+      } catch (cause) {
+        if (!(cause instanceof Unavailable)) throw cause;
+        throw new EntrepotError('FACTS_UNAVAILABLE', `${what} cannot be asked now: ${cause.message}`, {
+          cause,
+        });
       }
-      await changeWithin(ms, next);
-      return ask();
     },
     async within(ms, ask) {
       const { promise: late, resolve: give } = Promise.withResolvers<undefined>();
@@ -78,4 +94,14 @@ export function createPatience(clock: Clock): Patience {
       tryAgain();
     },
   };
+}
+
+/** What is asked without patience: while it is unavailable, `otherwise`. */
+export async function whileThere<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof Unavailable) return otherwise;
+    throw error;
+  }
 }

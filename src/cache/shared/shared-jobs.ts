@@ -7,15 +7,13 @@
  *   a run under way ....... goes on. Its end waits until it can be kept; then it counts unless another replica has taken over
  *   lists, cancel ......... FACTS_UNAVAILABLE
  */
-import { EntrepotError } from '../../errors.ts';
 import type { JobId, JobState } from '../../jobs/job.ts';
 import type { JobInbox } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { RareLog } from '../rare-log.ts';
 import { createJobMover } from './job-mover.ts';
-import { createPatience } from './patience.ts';
-import { Unavailable } from './unavailable.ts';
+import { createPatience, whileThere } from './patience.ts';
 import { createWaitingJobs, firstLocal, numberOf, waitingJob } from './waiting-jobs.ts';
 
 export interface SharedJobs {
@@ -49,6 +47,7 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
   const mover = createJobMover({ local: local.jobs, shared: shared.inbox, clock, log });
   const patience = createPatience(clock);
   const waitingJobs = createWaitingJobs(local.jobs);
+  const forCommand = <T>(ask: () => Promise<T>) => patience.forCommand('jobs', ask);
   const unlisten = listen(() => {
     patience.tryAgain();
     mover.look();
@@ -118,15 +117,6 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
     },
   };
 
-  async function forCommand<T>(ask: () => Promise<T>): Promise<T> {
-    try {
-      return await patience.soon(patienceOf.command, ask);
-    } catch (cause) {
-      if (!(cause instanceof Unavailable)) throw cause;
-      throw new EntrepotError('FACTS_UNAVAILABLE', `jobs cannot be asked now: ${cause.message}`, { cause });
-    }
-  }
-
   /** Where the job of this number is now. One that was moved is the newest of its key. */
   async function placeOf(id: JobId): Promise<{ readonly store: JobStore; readonly id: JobId }> {
     if (id < firstLocal) return { store: shared.jobs, id };
@@ -159,15 +149,6 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
       await mover.stop();
     },
   };
-}
-
-async function whileThere<T>(ask: () => Promise<T>, otherwise: T): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof Unavailable) return otherwise;
-    throw error;
-  }
 }
 
 /** For metrics: a count that falls because PostgreSQL is gone would end an alert. */

@@ -81,6 +81,13 @@ export class SinkDeliveries {
     this.#sleeping?.cancel();
     await this.#looking;
     await Promise.all(this.#running.values());
+    const { store, log } = this.#deps;
+    const { name: sink } = this.#sink;
+    await store
+      .leave(sink)
+      .catch((err: unknown) =>
+        log.error({ event: 'events.storeFailed', sink, err }, 'events cannot be read or written'),
+      );
   }
 
   get #isOver(): boolean {

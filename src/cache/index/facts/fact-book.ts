@@ -18,7 +18,7 @@ import {
 } from './fact-position.ts';
 import { createSettlement } from './settlement.ts';
 import type { Sharing } from './sharing.ts';
-import { tellStates } from './tell-states.ts';
+import { hasStates, tellStates } from './tell-states.ts';
 
 export interface SettleOptions {
   /** Epoch ms. */
@@ -82,7 +82,8 @@ export function createFactBook(rows: IndexRows, sharing: Sharing): FactBook {
     begin: async (log, reading) =>
       rows.transaction(() => {
         const round = roundOf(rows) + 1;
-        const its = reading === 'new' && settlement.isNeedless() ? 'first' : reading;
+        const isFirst = reading === 'new' && settlement.isNeedless() && !hasStates(rows);
+        const its = isFirst ? 'first' : reading;
         const position: FactPosition = { log: log.id, seq: 0, round, reading: its, kinds: knownKinds };
         writePosition(rows, position);
         return position;

@@ -8,6 +8,11 @@ import type { Sharing } from './sharing.ts';
 
 const perSlice = 300;
 
+/** Whether there is one to be told. Throws what SQLite throws. */
+export function hasStates(rows: Pick<IndexRows, 'listReplicas' | 'selectionsFrom'>): boolean {
+  return rows.listReplicas(undefined, 1).length > 0 || rows.selectionsFrom(undefined, 1).length > 0;
+}
+
 /** Each slice is one transaction. Throws what SQLite throws. `round`: of the reading. */
 export function* tellStates(
   rows: IndexRows,

@@ -6,10 +6,11 @@ import { asDelivery, type DeliveryRow, deliveryColumns } from './delivery-row.ts
 import { createOutboxCut, type OutboxCut } from './outbox-cut.ts';
 import { laneOf, type OutboxEvent } from './outbox-event.ts';
 import { type Delivery, longestWait } from './outbox-store.ts';
+import { createQueueRows, type QueueRows } from './queue-rows.ts';
 
 type Key = Pick<Delivery, 'sink' | 'number' | 'lane'>;
 
-export interface OutboxRows extends DeliveryLists, OutboxCut {
+export interface OutboxRows extends DeliveryLists, OutboxCut, QueueRows {
   addEvent(event: OutboxEvent, sinks: readonly string[], now: number): void;
   dueDeliveries(sink: string, now: number, limit: number): Delivery[];
   nextLaneDue(sink: string, now: number): number | undefined;
@@ -95,6 +96,7 @@ export function createOutboxRows(db: Database): OutboxRows {
   return {
     ...createDeliveryLists(db),
     ...createOutboxCut(db, advance),
+    ...createQueueRows(db, advance),
     addEvent: db.transaction((event: OutboxEvent, sinks: readonly string[], now: number) => {
       const number = insertEvent.get(randomUUID(), now, JSON.stringify(event)) ?? 0;
       for (const sink of sinks) wait(sink, number, laneOf(event), now);

@@ -10,6 +10,9 @@
  * Deliveries of one sink are in *lanes*: one for each image. Only the first waiting delivery of a lane can be due, so events of one image
  * arrive in their order, and an event that is stuck holds up no other image.
  *
+ * Where replicas share an outbox, one of them at a time delivers to a sink: the first that asks what is due has the sink until it
+ * leaves it, or is gone.
+ *
  * Every method rejects when the index cannot be read or written. All times are epoch ms.
  */
 import type { OutboxEvent, StoredEvent } from './outbox-event.ts';
@@ -85,11 +88,13 @@ export interface OutboxStore {
   whenAdded(listener: () => void): void;
   /**
    * The first deliveries of lanes that are due, at most `limit`; the lane that has been due the longest comes first. A lane that would
-   * wait for more than `longestWait` is due, too: the clock of the machine was set back.
+   * wait for more than `longestWait` is due, too: the clock of the machine was set back. None where another replica has the sink.
    */
   due(sink: string, now: number, limit: number): Promise<readonly Delivery[]>;
   /** When the next lane becomes due that is not due at `now`. */
   nextDue(sink: string, now: number): Promise<number | undefined>;
+  /** This process delivers nothing more to the sink: another replica may. */
+  leave(sink: string): Promise<void>;
   delivered(delivery: Pick<Delivery, 'sink' | 'number' | 'lane'>, now: number): Promise<void>;
   /** A try did not succeed: the lane waits until `until`. */
   postpone(
@@ -111,6 +116,26 @@ export interface OutboxStore {
     now: number,
     limit: number,
   ): Promise<{ readonly died: readonly Died[]; readonly isDone: boolean }>;
+}
+
+/** An event on its way to the outbox that replicas share, with all its deliveries. */
+export interface QueuedEvent extends StoredEvent {
+  /** In the index. */
+  readonly number: number;
+  readonly deliveries: readonly QueuedDelivery[];
+}
+
+export type QueuedDelivery = Pick<
+  ListedDelivery,
+  'sink' | 'lane' | 'state' | 'since' | 'tries' | 'refusals' | 'reason'
+>;
+
+/** The outbox of the index as what is moved from it sees it. */
+export interface OutboxQueue {
+  /** The oldest events with deliveries, at most `limit`. */
+  queued(limit: number): Promise<readonly QueuedEvent[]>;
+  /** They are elsewhere: nothing of them stays here. */
+  moved(events: readonly Pick<QueuedEvent, 'number'>[], now: number): Promise<void>;
 }
 
 /** ms: no lane is held up for longer (`Retry-After` is obeyed for an hour at most). */

@@ -2,9 +2,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { IndexRows } from '../index-rows.ts';
 import type { OutboxEvent } from './outbox-event.ts';
-import type { OutboxStore } from './outbox-store.ts';
+import type { OutboxQueue, OutboxStore } from './outbox-store.ts';
 
-export interface SqliteOutbox extends OutboxStore {
+export interface SqliteOutbox extends OutboxStore, OutboxQueue {
   /** Adds an event within the transaction that is open. Throws what SQLite throws. */
   write(event: OutboxEvent, sinks: readonly string[], at: number): void;
 }
@@ -43,6 +43,7 @@ export function createSqliteOutbox(rows: IndexRows): SqliteOutbox {
     },
     due: async (sink, now, limit) => rows.dueDeliveries(sink, now, limit),
     nextDue: async (sink, now) => rows.nextLaneDue(sink, now),
+    leave: async () => {},
     delivered: async (delivery, now) => rows.endDelivery(delivery, now),
     postpone: async (delivery, { reason, isRefusal }, until) =>
       rows.postponeDelivery(delivery, reason, isRefusal, until),
@@ -73,6 +74,8 @@ export function createSqliteOutbox(rows: IndexRows): SqliteOutbox {
       if (count > 0) queueMicrotask(added);
       return count;
     },
+    queued: async (limit) => rows.queuedEvents(limit),
+    moved: async (events, now) => rows.removeQueued(events, now),
     async tidy(bounds, now, limit) {
       const { died, changed } = rows.cutOutbox(bounds, now, limit);
       return { died, isDone: changed < limit };

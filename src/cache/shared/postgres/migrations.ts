@@ -10,16 +10,17 @@ import type { Query, Statements } from './connection.ts';
 import { factTables } from './fact-tables.ts';
 import { jobTables } from './jobs/job-tables.ts';
 import type { Migration } from './migration.ts';
+import { outboxTables } from './outbox/outbox-tables.ts';
 import { tokenTables } from './postgres-tokens.ts';
 import { useTables } from './postgres-uses.ts';
 
 /** Append only. */
-export const migrations: readonly Migration[] = [jobTables, factTables, tokenTables, useTables];
+export const migrations: readonly Migration[] = [jobTables, factTables, tokenTables, useTables, outboxTables];
 
 /** Advisory locks, each with a number of its own: `pg_advisory_xact_lock(lockSpace, n)`. */
 export const lockSpace = 0x656e7472;
 /** See `lockSpace`. */
-export const locks = { migration: 1, append: 2, prune: 3, inbox: 4 } as const;
+export const locks = { migration: 1, append: 2, prune: 3, inbox: 4, outbox: 5 } as const;
 
 interface Version {
   readonly version: number;
