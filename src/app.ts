@@ -239,7 +239,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const access = await createLiveAccess(accessDeps, settings.access);
   releases.add(access, () => access.close());
 
-  const pull = createLivePull({ routes, cache, cluster, transfers, clock, log });
+  const pull = createLivePull({ routes, cache, cluster, transfers, clock, log, metrics });
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted, cluster }, data);
   releases.add(uploads, () => uploads.close());
   const pushDeps = { routes, content: cache.hosted, uploads, pull, secure: placing.secure, clock, log };
@@ -249,7 +249,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { scrubs, backgroundScrub } = createScrubbing({ cache: admin, pull, isListed, clock, log, metrics });
   const warm = createWarmImage({ pull, cache: admin });
   const tokens = createTokenAdmin({ clock, log, data, access, routes, postgres, releases });
-  const syncs = createLiveSyncs({ routes, cache, pull, warm, isListed, clock, log, metrics });
+  const forSyncs = { pull: pull.syncs, warm: createWarmImage({ pull: pull.syncs, cache: admin }) };
+  const syncs = createLiveSyncs({ routes, cache, ...forSyncs, isListed, clock, log, metrics });
   const kinds = [...syncs.kinds, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
   const jobsDeps = { cache, kinds, sweeps: placing.sweeps, transfers, clock, log, metrics };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
@@ -274,7 +275,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { adminServer, mounts, sessions } = administering;
   releases.add(adminServer, () => adminServer.stop());
   const { redirects } = placing;
-  const live = { pull, peers: pull.peers, push, route, redirects, events, recent: status.ring };
+  const live = { pull: pull.clients, peers: pull.peers, push, route, redirects, events, recent: status.ring };
   const around = { problem: admin.problem, isOffline: routes.isOffline, access: () => access.current };
   const server = createServer(
     { ...live, ...around, mounts, sessions, log, clock, metrics, via },

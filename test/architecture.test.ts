@@ -4,7 +4,7 @@
  *   main -> cli -> app
  *   http   dashboard   cli
  *   backup
- *   admin   replication   airgap   push
+ *   admin   replication   airgap   push   gate
  *   pull
  *   transfer   placement
  *   cache   upstream   stores   routing   access   cluster   kubernetes
@@ -26,7 +26,7 @@ const lines: readonly (readonly string[])[] = [
   ['cache', 'upstream', 'stores', 'routing', 'access', 'cluster', 'kubernetes'],
   ['transfer', 'placement'],
   ['pull'],
-  ['admin', 'replication', 'airgap', 'push'],
+  ['admin', 'replication', 'airgap', 'push', 'gate'],
   ['backup'],
   ['http', 'dashboard'],
   ['app'],
@@ -47,7 +47,10 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   croner: ['src/lib/'],
   diff: ['src/admin/'],
   'fastest-levenshtein': ['src/config/toml/'],
-  'jsonc-parser': ['src/config/credentials/'],
+  'jsonc-parser': ['src/config/credentials/', 'src/config/gates/'],
+  '@sigstore/bundle': ['src/gate/'],
+  '@sigstore/verify': ['src/gate/'],
+  openpgp: ['src/gate/'],
   pino: ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
   'tar-stream': ['src/airgap/'],
@@ -55,7 +58,15 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   '@xmldom/xmldom': ['src/stores/'],
   bcryptjs: ['src/access/'],
   jose: ['src/access/', 'src/upstream/auth/'],
-  'lru-cache': ['src/access/', 'src/cache/', 'src/dashboard/', 'src/upstream/', 'src/transfer/', 'src/pull/'],
+  'lru-cache': [
+    'src/access/',
+    'src/cache/',
+    'src/dashboard/',
+    'src/gate/',
+    'src/upstream/',
+    'src/transfer/',
+    'src/pull/',
+  ],
   pg: ['src/cache/shared/postgres/'],
   picomatch: ['src/config/toml/', 'src/lib/'],
   re2js: ['src/lib/'],

@@ -1,16 +1,23 @@
 /**
- * The pull of the configuration in force, in two layers:
+ * The pull of the configuration in force, in layers:
  *
  *   createHostedPull   images of `[[push]]` rules: hosted content first, as the rule's mode says; every other image goes on to
  *   createPull         the cache, and the endpoints of the configuration
+ *
+ * Before clients stands a third one where the configuration has gates: `createGatedPull` (`gate/`).
  *
  * A request of a peer goes to a pull that asks no peers, unless this replica asks none about the target itself.
  *
  * Both are made anew when a reload has replaced the routes, with new negative caches. Each request goes to the ones that are in force
  * when it comes. Cache and transfers go on over a reload.
  */
+import { createRequire } from 'node:module';
+import { extname } from 'node:path';
 import type { HostedContent } from '../cache/hosted-content.ts';
+import type { VerdictStore } from '../cache/index/verdicts/verdict-store.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { GatesDeps } from '../gate/create-gates.ts';
+import { createGatedPull } from '../gate/gated-pull.ts';
 import type { PeerRequests } from '../http/peer-request.ts';
 import { createPull, type PullDeps } from '../pull/create-pull.ts';
 import { createHostedPull } from '../pull/hosted/hosted-pull.ts';
@@ -19,28 +26,41 @@ import { referenceOf, type Target } from '../routing/target.ts';
 import { peerless, peerlessInForce } from '../upstream/peerless.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
-export interface LivePullDeps extends Omit<PullDeps, 'upstream' | 'inForce' | 'cache'> {
+export interface LivePullDeps
+  extends Omit<PullDeps, 'upstream' | 'inForce' | 'cache' | 'log'>,
+    Pick<GatesDeps, 'metrics'> {
   readonly routes: LiveRoutes;
-  readonly cache: PullDeps['cache'] & { readonly hosted: HostedContent };
+  readonly cache: PullDeps['cache'] & { readonly hosted: HostedContent; readonly verdicts: VerdictStore };
+  readonly log: PullDeps['log'] & GatesDeps['log'];
   /** Undefined: this server belongs to no cluster. */
   readonly cluster: Cluster | undefined;
 }
 
+/** Itself it is the pull without gates, for what this server does for itself. */
 export interface LivePull extends Pull {
-  /** For requests of peers. */
+  /** For clients: manifests have passed the gates of the configuration. */
+  readonly clients: Pull;
+  /** For `[[sync]]` blocks and events: those of their gates. */
+  readonly syncs: Pull;
+  /** For requests of peers, which ask for clients of theirs: their own gates decide. */
   readonly peers: PeerRequests | undefined;
 }
 
 /** Throws nothing. */
-export function createLivePull({ routes, cache, cluster, ...rest }: LivePullDeps): LivePull {
+export function createLivePull({ routes, cache, cluster, metrics, ...rest }: LivePullDeps): LivePull {
   const { inForce } = routes;
-  const current = routes.each(({ upstream, settings: { freshness, push: rules } }) => {
+  const current = routes.each(({ upstream, config: { gates }, settings: { freshness, push: rules } }) => {
     const over = (own: Pick<PullDeps, 'upstream' | 'inForce'>) => {
       const pull = createPull({ ...rest, cache, ...own }, freshness);
       return createHostedPull({ pull, recall: pull.recall, cache, content: cache.hosted }, rules);
     };
+    const pull = over({ upstream, inForce });
+    const gateDeps = { ...rest, pull, askUrl: upstream.askUrl, store: cache.verdicts, metrics };
+    const made = gates.length === 0 ? undefined : loadGates().createGates(gateDeps, gates);
     return {
-      pull: over({ upstream, inForce }),
+      pull,
+      clients: made?.pull ? createGatedPull(pull, made.pull) : pull,
+      syncs: made?.sync ? createGatedPull(pull, made.sync) : pull,
       peerless: cluster && over({ upstream: peerless(upstream), inForce: peerlessInForce(inForce) }),
     };
   });
@@ -55,6 +75,8 @@ export function createLivePull({ routes, cache, cluster, ...rest }: LivePullDeps
 
   return {
     ...liveOver(() => current().pull),
+    clients: liveOver(() => current().clients),
+    syncs: liveOver(() => current().syncs),
     peers: cluster && {
       id: () => cluster.self.id,
       senderOf: cluster.proof.senderOf,
@@ -64,6 +86,11 @@ export function createLivePull({ routes, cache, cluster, ...rest }: LivePullDeps
       pull: liveOver(forPeer),
     },
   };
+}
+
+/** Loaded with the first gate: most configurations have none. */
+function loadGates(): typeof import('../gate/create-gates.ts') {
+  return createRequire(import.meta.url)(`../gate/create-gates${extname(import.meta.filename)}`);
 }
 
 /** Each request goes to the pull that `of` gives at that moment. */

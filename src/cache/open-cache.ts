@@ -27,6 +27,7 @@ import type { ReplicaStore } from './index/replicas/replica-store.ts';
 import type { Selections } from './index/selections/selections.ts';
 import { createSelfRepairingIndex, type Replacement } from './index/self-repairing-index.ts';
 import { isDiskFull } from './index/sqlite-faults.ts';
+import type { VerdictStore } from './index/verdicts/verdict-store.ts';
 import { createLocalCache } from './local-cache.ts';
 import type { Notices } from './notices.ts';
 import type { RareLog } from './rare-log.ts';
@@ -62,6 +63,8 @@ export interface OpenCache extends Cache {
   readonly facts: SharedFacts | undefined;
   /** What each `[[sync]]` block selects, in the index; shared as facts. */
   readonly selections: Selections;
+  /** What gates have said of images, in the index. */
+  readonly verdicts: VerdictStore;
   /**
    * Puts other settings in force. What no longer fits goes in the background, at once. Rejects when the index cannot be written; then
    * the old ones stay.
@@ -204,15 +207,15 @@ function start(parts: CacheParts, { log, onDamaged }: CacheDeps, { buckets = [] 
     disk: () => store.space(),
     reconcile: maintenance.run,
   });
-  const { jobs, inbox, outbox, replicas, selections, placements } = index;
+  const { jobs, inbox, outbox, replicas, selections, placements, verdicts } = index;
   const copies = createCopies(parts);
   const hosted = createHostedContent({ ...parts, cache, placements });
   const { tell } = parts.notices;
   const snapshots = createSnapshots({ folder, contents, store });
   const whenStored = (listener: () => void) => contents.whenStored(listener);
   const facts = index.facts && createSharedFacts(index.facts, parts);
-  const stores = { facts, jobs, inbox, outbox, outboxQueue: outbox, replicas, selections, placements };
-  return { ...cache, ...stores, admin, tell, hosted, copies, snapshots, whenStored, configure };
+  const rows = { jobs, inbox, outbox, outboxQueue: outbox, replicas, selections, placements, verdicts };
+  return { ...cache, ...rows, facts, admin, tell, hosted, copies, snapshots, whenStored, configure };
 }
 
 function forgetIncoming(log: RareLog, folder: DataFolder): void {

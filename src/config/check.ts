@@ -19,6 +19,7 @@ import { readTokenKey } from './credentials/token-key.ts';
 import { createCertLookup, hostsWithCertificates } from './files/certs-d.ts';
 import { readCaFile } from './files/pem.ts';
 import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
+import type { GateConfig } from './gates/gate-config.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
 import type { PolicyObject } from './policies/policy-object.ts';
 import type { Environment } from './proxy-env.ts';
@@ -56,7 +57,7 @@ interface Findings {
 /** Throws nothing that a user can cause: all findings are in the result. */
 export function checkConfig(options: LoadOptions): ConfigCheck {
   const partial = loadWhatIsRight(options);
-  const { registries, policies, server, paths, serverFile, settings, warnings, errors } = partial;
+  const { registries, policies, server, paths, serverFile, settings, gateFiles, warnings, errors } = partial;
   const findings: Findings = {
     warnings: [...warnings],
     errors: [...errors],
@@ -64,6 +65,7 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
       ...(registries?.files ?? []),
       ...(policies?.files ?? []),
       ...(serverFile === undefined ? [] : [serverFile]),
+      ...gateFiles,
     ],
   };
   for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
@@ -112,7 +114,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream, cluster, facts, stores, eventSenders, eventSinks }: ServerConfig,
+  { upstream, cluster, facts, stores, eventSenders, eventSinks, gates }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -135,6 +137,7 @@ function checkSecrets(
     [...eventSenders, ...eventSinks].map(({ secretFile }) => secretFile),
     readSecretFile,
   );
+  readEach(gates.flatMap(scannerSecrets), readSecretFile);
   readEach([cluster?.secretFile], clusterSecret);
   readEach([facts?.urlFile], readSecretFile);
   readEach(stores.flatMap(storeSecretFiles), readSecretFile);
@@ -149,6 +152,10 @@ function checkSecrets(
       findings.files.push(caFile);
     });
   }
+}
+
+function scannerSecrets(gate: GateConfig): readonly (string | undefined)[] {
+  return gate.kind === 'scanner' ? [gate.secretFile, gate.contentSecretFile] : [];
 }
 
 /** The same error, with the key and the line that name the file. */
@@ -258,6 +265,7 @@ function patternsOf({
     ...cache.quotas.map(({ match }) => ['[[cache.quota]]', match] as const),
     ...freshness.rules.map(({ match }) => ['[[freshness.rule]]', match] as const),
     ...push.map(({ match }) => ['[[push]]', match] as const),
+    ...server.gates.map(({ name, match }) => [`[[gate]] "${name}"`, match] as const),
     ...server.eventSenders.map(({ name, match }) => [`[[events.in]] "${name}"`, match] as const),
     ...server.eventSinks.map(({ name, match }) => [`[[events.out]] "${name}"`, match] as const),
   ];

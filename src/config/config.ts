@@ -5,6 +5,7 @@
 import type { ClusterConfig } from './cluster-config.ts';
 import type { EventSender } from './event-senders.ts';
 import type { EventSink } from './event-sink.ts';
+import type { GateConfig, LoadedGate } from './gates/gate-config.ts';
 import type { PolicyObject } from './policies/policy-object.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
@@ -18,6 +19,8 @@ export interface Config {
   /** Where credentials and certificates are looked for: the files are read when they are needed. */
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
+  /** `server.gates` with what their files hold. */
+  readonly gates: readonly LoadedGate[];
   readonly warnings: readonly ConfigWarning[];
   /** The objects of a cluster that are in force; undefined if no folder of them is named. */
   readonly policies:
@@ -110,6 +113,8 @@ export interface ServerConfig {
   readonly eventSenders: readonly EventSender[];
   /** In the order of the file; their names differ. */
   readonly eventSinks: readonly EventSink[];
+  /** Checks before a manifest is answered. In the order of the file; their names differ. */
+  readonly gates: readonly GateConfig[];
   /** Of this server in events, without a slash at its end. Undefined: as the client of a push calls it. */
   readonly publicUrl: string | undefined;
   /** `[facts]`: an absolute path of a file with the URL of PostgreSQL. Undefined: this replica keeps its facts to itself. */

@@ -18,6 +18,7 @@ import { configHome, configPaths, type Surroundings, systemPath } from './config
 import { exposedCredentialWarnings, insecureCredentialWarnings } from './credentials/insecure-credentials.ts';
 import { readWithDrafts } from './files/drafts.ts';
 import { tlsProblem } from './files/tls-files.ts';
+import type { LoadedGate } from './gates/gate-config.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
 import type { ObjectsText } from './policies/cluster-objects.ts';
@@ -45,6 +46,10 @@ export interface PartialConfig {
   readonly server: ServerConfig;
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
+  /** Those that can be used. */
+  readonly gates: readonly LoadedGate[];
+  /** Files that gates name and that were read. */
+  readonly gateFiles: readonly string[];
   /** The objects in force; undefined if no source of them is named, or if they cannot be used. */
   readonly policies: Pick<LoadedPolicies, 'files' | 'objects'> | undefined;
   /** The entrepot.toml that was read. */
@@ -66,7 +71,7 @@ export function loadConfig(options: LoadOptions): Config {
 
 /** `partial`, frozen, if nothing in it is wrong. Throws one EntrepotError that names everything that is wrong. */
 export function wholeConfig(partial: PartialConfig): Config {
-  const { registries, settings, errors, places, placesIfRefused, ...others } = partial;
+  const { registries, settings, errors, places, placesIfRefused, gateFiles, ...others } = partial;
   if (!registries || !settings || errors.length > 0) throw joinErrors(errors);
   return deepFreeze({ ...others, registries, settings });
 }
@@ -100,12 +105,16 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const findings = { warnings: registriesWarnings, errors };
   const sources = { folder, cluster: policiesFrom && { data, given: options.clusterObjects } };
   const policies =
-    hasPolicies && written ? readPolicies().loadPolicies(sources, written, findings) : undefined;
+    hasPolicies && written
+      ? lazily('./policies/load-policies').loadPolicies(sources, written, findings)
+      : undefined;
   // Without the objects, what they block would be open.
   const registries = hasPolicies ? policies?.conf : written;
   if (registries) registriesWarnings.push(...emptyWarnings(registries));
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(errors, () => readProxyEnvironment(env));
+  const { gates, files: gateFiles } =
+    server.gates.length === 0 ? noGates : lazily('./gates/load-gates').loadGates(server.gates, errors);
   const tls = tlsProblem(server.tls, source?.file);
   if (tls) errors.push(tls);
   const listenFrom = settings.find(({ key }) => key === 'listen')?.from;
@@ -121,6 +130,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     policies,
     server,
     paths,
+    gates,
+    gateFiles,
     proxies: proxies ?? { http: undefined, https: undefined, no: undefined },
     serverFile: source?.file,
     places: [
@@ -129,6 +140,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...[folder, ...Object.values(server.tls), server.upstream.caFile, server.access.tokenKey].filter(
         (file) => file !== undefined,
       ),
+      ...gateFiles,
+      ...server.gates.flatMap((gate) => (gate.kind === 'signature' ? [gate.policy, gate.registriesD] : [])),
     ],
     placesIfRefused: [server.access.htpasswd, ...server.access.issuers.map(({ keys }) => keys)].filter(
       (file) => file !== undefined,
@@ -152,10 +165,17 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   };
 }
 
-/** Loaded with the first folder of policies. Most configurations have none, and the code would be a tenth of the time of a start. */
-function readPolicies(): typeof import('./policies/load-policies.ts') {
-  return createRequire(import.meta.url)(`./policies/load-policies${extname(import.meta.filename)}`);
+/** What only some configurations need: the code would be a tenth of the time of a start. */
+interface LoadedLazily {
+  './policies/load-policies': typeof import('./policies/load-policies.ts');
+  './gates/load-gates': typeof import('./gates/load-gates.ts');
 }
+
+function lazily<Name extends keyof LoadedLazily>(name: Name): LoadedLazily[Name] {
+  return createRequire(import.meta.url)(`${name}${extname(import.meta.filename)}`);
+}
+
+const noGates = { gates: [], files: [] } as const;
 
 /** The named file, which must exist, or the first of the usual ones; undefined if none exists. */
 function findServerToml(

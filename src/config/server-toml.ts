@@ -1,7 +1,7 @@
 /**
  * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The keys of `[access]` and
  * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[cluster]` in `cluster-toml.ts`, those of
- * `[[sync]]` in `sync-toml.ts`, those of `[[store]]` in `store-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
+ * `[[sync]]` in `sync-toml.ts`, those of `[[gate]]` in `gates-toml.ts`, those of `[[store]]` in `store-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
  * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
 import { dirname, resolve } from 'node:path';
@@ -12,6 +12,7 @@ import { readCluster } from './cluster-toml.ts';
 import type { ServerConfig, TlsPaths } from './config.ts';
 import { readEventSenders } from './events-toml.ts';
 import { readFacts } from './facts-toml.ts';
+import { readGates } from './gates-toml.ts';
 import type { Overrides } from './overrides.ts';
 import { readEventSinks } from './sinks-toml.ts';
 import { inPreferredOrder } from './store-placement-toml.ts';
@@ -130,6 +131,7 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
     syncs,
     eventSenders: readEventSenders(events.tables('in'), path),
     eventSinks: readEventSinks(events.tables('out'), path),
+    gates: readGates(top.tables('gate'), path),
     publicUrl: events.value('public_url', kind.webUrl)?.replace(/\/+$/, ''),
     facts: readFacts(top.table('facts'), path),
     stores: inPreferredOrder(top, readStores(top.tables('store'), path)),

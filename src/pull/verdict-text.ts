@@ -12,8 +12,14 @@ export function verdictText(verdict: Verdict, trail: Trail): string {
     unavailable: whyUnavailable(trail),
     offline: 'this server is offline',
     rateLimited: 'the registry limits requests',
+    refused: verdict.kind === 'refused' ? refusalText(verdict) : '',
   }[verdict.kind];
   return said.length === 0 ? what : `${what}: ${said.join('; ')}`;
+}
+
+/** `is refused by the gate "signed" (/etc/containers/policy.json: default[0]): it has no signature`. */
+export function refusalText({ gate, rule, reason }: Verdict & { readonly kind: 'refused' }): string {
+  return `is refused by the gate "${gate}" (${rule}): ${reason}`;
 }
 
 /** What the endpoints of a trail without an answer have in common, as a clause. */

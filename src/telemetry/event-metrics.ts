@@ -48,6 +48,11 @@ const counters = {
   receivedBytes: row('entrepot_upstream_received_bytes_total', 'Body bytes of blobs received, by host', {
     labels: ['host'],
   }),
+  gateVerdicts: row(
+    'entrepot_gate_verdicts_total',
+    'Manifests that were held against a [[gate]], by what it said; failedOpen and failedClosed: it could not tell',
+    { labels: ['gate', 'verdict'] },
+  ),
   transferReads: row(
     'entrepot_transfer_reads_total',
     'Readers of cold blobs, by whether they started the transfer or joined it',

@@ -37,6 +37,8 @@ export interface Metrics {
   peerRefused(): void;
   /** A client's credentials were wrong. */
   loginFailed(scheme: 'basic' | 'bearer' | 'other'): void;
+  /** A manifest passed a gate or did not; `failedOpen`, `failedClosed`: the gate could not tell, and its rule decided. */
+  gateDecided(gate: string, verdict: GateDecision, count?: number): void;
   /** Events of an `[[events.in]]`; `refused`: one request. */
   eventsReceived(sender: string, result: EventResult, count: number): void;
   /** Stored bytes that were read to check them. */
@@ -63,6 +65,9 @@ export interface Metrics {
   render(): Promise<string>;
   readonly contentType: string;
 }
+
+export const gateDecisions = ['accepted', 'refused', 'failedOpen', 'failedClosed'] as const;
+export type GateDecision = (typeof gateDecisions)[number];
 
 export const eventResults = ['accepted', 'duplicate', 'ignored', 'refused'] as const;
 export type EventResult = (typeof eventResults)[number];
@@ -131,6 +136,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     damageFound: (what) => events.damages.inc({ what }),
     peerRefused: () => events.refusedPeers.inc(),
     loginFailed: (scheme) => events.failedLogins.inc({ scheme }),
+    gateDecided: (gate, verdict, count = 1) => events.gateVerdicts.inc({ gate, verdict }, count),
     eventsReceived: (sender, result, count) => events.events.inc({ sender, result }, count),
     scrubbed: (bytes) => events.scrubbedBytes.inc(bytes),
     scrubDamaged: (how) => events.scrubDamages.inc({ how }),

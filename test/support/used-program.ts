@@ -37,8 +37,9 @@ export async function usedProgram(test: Cleanup, { database }: { readonly databa
   const sync = `[[sync]]\nname = "none"\nsource = "${registry.host}/team/none"\n`;
   const sender = `[[events.in]]\nname = "hub"\nformat = "dockerhub"\nsecret_file = "tls.key"\nregistry = "${registry.host}"\n`;
   const sink = `[[events.out]]\nname = "none"\nformat = "cloudevents"\nurl = "http://${registry.host}/hook"\non = ["synced"]\n`;
+  const gate = `[[gate]]\nname = "none"\nkind = "scanner"\nmatch = "**/none"\nfail = "open"\nurl = "http://${registry.host}/scan"\n`;
   await proxy.reload({
-    toml: `${toml}${sync}${sender}${sink}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n`,
+    toml: `${toml}${sync}${sender}${sink}${gate}[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n`,
   });
   await proxy.app.administration.sync(['none'], {});
   // A sender has samples once a request has come.

@@ -1,4 +1,4 @@
-/** The index as the rest of the cache sees it: nine seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: ten seams over the rows of SQLite, with recent answers in memory. */
 import type { JobInbox } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';
@@ -25,6 +25,7 @@ import { createSqliteCatalogue } from './sqlite-catalogue.ts';
 import { createSqliteEvictionOrder } from './sqlite-eviction-order.ts';
 import { createSqliteInventory } from './sqlite-inventory.ts';
 import { createSqliteListing } from './sqlite-listing.ts';
+import type { VerdictStore } from './verdicts/verdict-store.ts';
 
 export interface CacheIndex {
   readonly catalogue: Catalogue;
@@ -37,6 +38,7 @@ export interface CacheIndex {
   readonly outbox: Omit<SqliteOutbox, 'write'>;
   readonly selections: Selections;
   readonly placements: PlacementStore;
+  readonly verdicts: VerdictStore;
   /** Undefined where facts are not shared. */
   readonly facts: FactBook | undefined;
   /** For an index that shared facts before. */
@@ -72,6 +74,10 @@ export function createCacheIndex(
     outbox,
     selections: createSqliteSelections(rows, facts),
     placements: createSqlitePlacements(rows),
+    verdicts: {
+      find: async (key) => rows.verdict(key),
+      put: async (key, verdict) => rows.putVerdict(key, verdict),
+    },
     facts: sharing && createFactBook(rows, sharing),
     forgetFacts: (isStopped) => forgetAllFacts(rows, isStopped),
     salvage: (file, options) => salvage(file, rows, options),

@@ -18,8 +18,16 @@ import type { OutboxRows } from './outbox/outbox-rows.ts';
 import type { PlacementRows } from './placements/placement-rows.ts';
 import type { ReplicaRows } from './replicas/replica-rows.ts';
 import type { SelectionRows } from './selections/selection-rows.ts';
+import type { VerdictRows } from './verdicts/verdict-rows.ts';
 
-export interface IndexRows extends JobRows, OutboxRows, PlacementRows, ReplicaRows, SelectionRows, FactRows {
+export interface IndexRows
+  extends JobRows,
+    OutboxRows,
+    PlacementRows,
+    ReplicaRows,
+    SelectionRows,
+    FactRows,
+    VerdictRows {
   /** All or nothing of what `work` writes. May be nested. */
   transaction<T>(work: () => T): T;
   /** A transaction that is on the disk when this returns. Not within another one. */

@@ -9,6 +9,7 @@
  */
 import { factSchema } from './facts/fact-schema.ts';
 import { placementSchema } from './placements/placement-schema.ts';
+import { verdictSchema } from './verdicts/verdict-rows.ts';
 
 /** See the head of the file. */
 export const migrations: readonly string[] = [
@@ -296,4 +297,5 @@ export const migrations: readonly string[] = [
   factSchema,
   // Of a content: when its last link was taken away (placements/placement-rows.ts).
   'CREATE INDEX facts_gone ON facts (key, stamp) WHERE gone = 1;',
+  verdictSchema,
 ];

@@ -18,6 +18,7 @@ import { createReplicaRows } from './replicas/replica-rows.ts';
 import { createSelectionRows } from './selections/selection-rows.ts';
 import { createNames } from './string-table.ts';
 import { createTagRows } from './tag-rows.ts';
+import { createVerdictRows } from './verdicts/verdict-rows.ts';
 
 /** Takes over the database, which has the schema of `migrations.ts`. Every method throws what SQLite throws. */
 export function createSqliteIndex(db: Database): IndexRows {
@@ -42,6 +43,7 @@ export function createSqliteIndex(db: Database): IndexRows {
     ...createReplicaRows(db),
     ...createOutboxRows(db),
     ...createSelectionRows(db),
+    ...createVerdictRows(db),
     ...createFactRows(db, names),
     ...createPlacementRows(db),
     transaction: <T>(work: () => T) => atomically(work) as T,

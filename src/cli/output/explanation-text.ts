@@ -200,6 +200,7 @@ function clientsAnswer(
     case 'rateLimited':
       return 'A client gets what is cached, else 503: the registry limits requests.';
     case 'offline':
+    case 'refused':
     case 'unavailable':
       return `A client gets what is cached, else 502: ${whyUnavailable(attempts)}.`;
   }

@@ -7,6 +7,7 @@
  *                                        (no registry can have such a tag: conformance suite, "pull")
  *   every endpoint answered 404          404
  *   one failed in another way            502: the image may exist there
+ *   a gate refuses it                    403, with the gate and its rule
  *   offline, rate limited, in a bucket   503. Never 429 and no Retry-After: podman would wait for minutes instead of going
  *                                        on to its next endpoint
  *   a method other than GET and HEAD     405
@@ -15,7 +16,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { EntrepotError } from '../../errors.ts';
 import type { OciError, OciErrorBody, OciErrorCode } from '../../oci/error-codes.ts';
-import { whyUnavailable } from '../../pull/verdict-text.ts';
+import { refusalText, whyUnavailable } from '../../pull/verdict-text.ts';
 import { overridePathHint } from '../../routing/parse-target.ts';
 import type { Refusal, RefusalReason } from '../../routing/refusal.ts';
 import type { Target } from '../../routing/target.ts';
@@ -116,6 +117,8 @@ function failureOf(
       const words = 'is not cached, and this server is offline (upstream.offline in entrepot.toml)';
       return { status: 503, code: 'UNAVAILABLE', words };
     }
+    case 'refused':
+      return { status: 403, code: 'DENIED', words: refusalText(verdict) };
     case 'rateLimited': {
       const words = `is not cached, and the registry limits requests until ${isoTime(verdict.until)}`;
       return { status: 503, code: 'TOOMANYREQUESTS', words };

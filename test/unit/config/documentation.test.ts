@@ -58,6 +58,8 @@ describe('docs/configuration.md', () => {
     '[events]',
     '[[events.in]]',
     '[[events.out]]',
+    '[[gate]]\nkind = "signature"',
+    '[[gate]]\nkind = "scanner"',
   ];
   for (const table of tables) {
     it(`leaves out no key of ${table || 'the top level'}`, () => {
@@ -88,12 +90,12 @@ describe('docs/configuration.md', () => {
 });
 
 describe('the examples of entrepot.toml', () => {
-  for (const name of ['access.md', 'geo.md', 'push.md']) {
+  for (const name of ['access.md', 'gates.md', 'geo.md', 'push.md']) {
     it(`are right in docs/${name}`, () => {
       const text = readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
       const examples = [...text.matchAll(/```toml\n(.*?)```/gs)]
         .map(([, block = '']) => block)
-        .filter((block) => /^\[\[?(?:access|push|sync)[\].]/m.test(block));
+        .filter((block) => /^\[\[?(?:access|gate|push|sync)[\].]/m.test(block));
       assert.notEqual(examples.length, 0);
       for (const block of examples) assert.deepEqual(read(block).problems, [], block);
     });

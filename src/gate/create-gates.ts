@@ -1,0 +1,98 @@
+/** The gates of one configuration, put together: which of them hold for an image, and what they say. */
+import { createHash } from 'node:crypto';
+import { createRareLog, type RareLog } from '../cache/rare-log.ts';
+import type { GateOccasion, LoadedGate } from '../config/gates/gate-config.ts';
+import { namePattern } from '../lib/name-patterns.ts';
+import { referenceName } from '../oci/reference.ts';
+import { gateDecisions, type Metrics } from '../telemetry/metrics.ts';
+import { createIsEvidence } from './evidence.ts';
+import type { Check, GatedImage, Gates } from './gates.ts';
+import {
+  createRememberedVerdicts,
+  type RememberedVerdictsDeps,
+  type VerdictOf,
+} from './remembered-verdicts.ts';
+import { createScannerCheck, type ScannerCheckDeps } from './scanner/scanner-check.ts';
+import { createSignatureCheck, type SignatureCheckDeps } from './signature/signature-check.ts';
+
+export interface GatesDeps
+  extends Omit<RememberedVerdictsDeps, 'check' | 'log'>,
+    Omit<SignatureCheckDeps, 'now'>,
+    Omit<ScannerCheckDeps, 'clock'> {
+  readonly metrics: Pick<Metrics, 'gateDecided'>;
+  readonly log: RareLog;
+}
+
+interface OpenGate {
+  readonly gate: LoadedGate;
+  readonly matches: (name: string) => boolean;
+  readonly verdictOf: VerdictOf;
+}
+
+/** The first gate of each kind that matches the image `name` and is there for the occasion. */
+export function gatesFor<T extends { readonly gate: LoadedGate }>(
+  all: readonly (T & { matches(name: string): boolean })[],
+  name: string,
+  occasion: GateOccasion,
+): readonly T[] {
+  const matching = all.filter(({ gate, matches }) => gate.on.includes(occasion) && matches(name));
+  return matching.filter(
+    ({ gate }, at) => matching.findIndex((other) => other.gate.kind === gate.kind) === at,
+  );
+}
+
+/** Whether `match` of a gate fits the image. */
+export function gateMatcher({ match }: Pick<LoadedGate, 'match'>): (name: string) => boolean {
+  return namePattern([match]) ?? (() => false);
+}
+
+/** Throws for a key that cannot be used. One function for each occasion; undefined where no gate is there for it. */
+export function createGates(
+  deps: GatesDeps,
+  gates: readonly LoadedGate[],
+): Readonly<Record<GateOccasion, Gates | undefined>> {
+  const { clock, metrics } = deps;
+  const log = createRareLog({ log: deps.log, clock });
+  const isEvidence = createIsEvidence(deps.pull);
+  const open = gates.map((gate): OpenGate => {
+    // An alert sees an increase only from a sample that it has seen before.
+    for (const verdict of gateDecisions) metrics.gateDecided(gate.name, verdict, 0);
+    const check = checkOf(deps, gate);
+    const verdictOf = createRememberedVerdicts(
+      { ...deps, check, log: { info: (...line) => deps.log.info(...line), warn: log.warn } },
+      gate,
+      rulesOf(gate),
+    );
+    return { gate, matches: gateMatcher(gate), verdictOf };
+  });
+
+  function gatesOn(occasion: GateOccasion): Gates | undefined {
+    if (!gates.some(({ on }) => on.includes(occasion))) return undefined;
+    return {
+      async verdict(image: GatedImage) {
+        const asked = gatesFor(open, referenceName(image.reference), occasion);
+        if (asked.length === 0 || (await isEvidence(image))) return { allowed: true };
+        for (const { gate, verdictOf } of asked) {
+          const { accepted, how, rule, reason } = await verdictOf(image);
+          metrics.gateDecided(gate.name, how);
+          if (!accepted) return { allowed: false, gate: gate.name, rule, reason };
+        }
+        return { allowed: true };
+      },
+    };
+  }
+
+  return { pull: gatesOn('pull'), sync: gatesOn('sync') };
+}
+
+function checkOf(deps: GatesDeps, gate: LoadedGate): Check {
+  return gate.kind === 'signature'
+    ? createSignatureCheck({ ...deps, now: deps.clock.now }, gate)
+    : createScannerCheck(deps, gate);
+}
+
+/** Another text for another gate, policy, place of signatures or key. */
+function rulesOf(gate: LoadedGate): string {
+  const text = JSON.stringify(gate, (_, value) => (value instanceof Map ? [...value] : value));
+  return createHash('sha256').update(text).digest('hex');
+}

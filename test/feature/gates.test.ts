@@ -1,0 +1,222 @@
+/** Gates by signature: a manifest is answered once it is signed as policy.json requires. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { status } from '../support/fake-registry-faults.ts';
+import { get, type HttpAnswer, json } from '../support/http-client.ts';
+import { buildImage, buildIndex } from '../support/images.ts';
+import {
+  cosignLayer,
+  cosignPayload,
+  cosignTag,
+  createSigningKey,
+  type GatedOptions,
+  putCosign,
+  requiring,
+  signatureGate,
+  sigstoreBy,
+  startGated,
+} from '../support/signing.ts';
+
+const key = createSigningKey();
+const otherKey = createSigningKey();
+const image = buildImage();
+const index = buildIndex({ platforms: ['linux/amd64', 'linux/arm64'] });
+const minute = 60_000;
+const hour = 60 * minute;
+
+async function gated(t: TestContext, options: GatedOptions = {}) {
+  const world = await startGated(t, { policy: () => requiring(sigstoreBy(key)), ...options });
+  const { registry } = world;
+  const signed = (digest = image.digest, by = key, reference = `${registry.host}/app`) =>
+    putCosign(registry, 'app', { digest }, [cosignLayer(by, cosignPayload(reference, digest))]);
+  registry.putImage('app', '1', image);
+  registry.putImage('app', 'multi', index);
+  return { ...world, signed };
+}
+
+function refusal(answer: HttpAnswer): { code: string; message: string } {
+  assert.equal(answer.status, 403, answer.body.toString());
+  const [error] = (json(answer) as { errors: { code: string; message: string }[] }).errors;
+  assert.equal(error!.code, 'DENIED');
+  return error!;
+}
+
+async function samples(url: string, name: string): Promise<string[]> {
+  const { body } = await get(`${url}/metrics`);
+  return body
+    .toString()
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`));
+}
+
+describe('a signature gate', () => {
+  it('answers a signed image, by tag and by digest, to GET and to HEAD', async (t) => {
+    const { get: ask, signed, registry } = await gated(t);
+    signed();
+    for (const what of ['1', image.digest]) {
+      assert.equal((await ask('app', `manifests/${what}`, { method: 'HEAD' })).status, 200);
+      assert.deepEqual((await ask('app', `manifests/${what}`)).body, image.bytes);
+    }
+    assert.equal(registry.count({ kind: 'manifest', reference: cosignTag(image), method: 'GET' }), 1);
+  });
+
+  it('refuses what has no signature, and says which rule of which file refuses it', async (t) => {
+    const { get: ask, proxy, folder } = await gated(t);
+    assert.equal((await ask('app', 'manifests/1', { method: 'HEAD' })).status, 403);
+    const { message } = refusal(await ask('app', 'manifests/1'));
+    assert.match(
+      message,
+      /is refused by the gate "signed" \(.*policy\.json: default\[0\]\): it has no signature/,
+    );
+    assert.ok(message.includes(folder));
+    refusal(await ask('app', `manifests/${image.digest}`));
+    const events = proxy.log.filter(({ event }) => event === 'gate.refused');
+    assert.equal(events.length, 2);
+    assert.deepEqual([events[0]!.gate, events[0]!.rule], ['signed', `${folder}/policy.json: default[0]`]);
+    assert.deepEqual(await samples(proxy.url, 'entrepot_gate_verdicts_total'), [
+      'entrepot_gate_verdicts_total{gate="signed",verdict="accepted"} 0',
+      'entrepot_gate_verdicts_total{gate="signed",verdict="refused"} 3',
+      'entrepot_gate_verdicts_total{gate="signed",verdict="failedOpen"} 0',
+      'entrepot_gate_verdicts_total{gate="signed",verdict="failedClosed"} 0',
+    ]);
+  });
+
+  it('refuses signatures by another key, for another image and for another repository', async (t) => {
+    const { get: ask, signed, clock, registry } = await gated(t);
+    const reasons: string[] = [];
+    for (const put of [
+      () => signed(image.digest, otherKey),
+      () =>
+        putCosign(registry, 'app', image, [
+          cosignLayer(key, cosignPayload(`${registry.host}/app`, index.digest)),
+        ]),
+      () => signed(image.digest, key, `${registry.host}/other`),
+      () => putCosign(registry, 'app', image, [cosignLayer(key, Buffer.from('{}'))]),
+    ]) {
+      put();
+      reasons.push(
+        refusal(await ask('app', 'manifests/1')).message.replace(/.*: of 1 signatures none counts: one /, ''),
+      );
+      await clock.advance(2 * minute);
+    }
+    assert.deepEqual(
+      reasons.map((reason) => reason.replaceAll(registry.host, 'HOST')),
+      [
+        'is by none of the keys',
+        `is for the digest ${index.digest}`,
+        'is for "HOST/other", which signedIdentity matchRepository does not accept',
+        'its payload has not the fields of a simple signature',
+      ],
+    );
+  });
+
+  it('accepts one good signature among others', async (t) => {
+    const { get: ask, registry } = await gated(t);
+    const payload = cosignPayload(`${registry.host}/app`, image.digest);
+    putCosign(registry, 'app', image, [cosignLayer(otherKey, payload), cosignLayer(key, payload)]);
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+  });
+
+  it('looks again for a signature that came after the image', async (t) => {
+    const { get: ask, signed, clock } = await gated(t);
+    refusal(await ask('app', 'manifests/1'));
+    signed();
+    await clock.advance(minute);
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+  });
+
+  it('sees attachments only where registries.d says that they are used', async (t) => {
+    const { get: ask, signed } = await gated(t, { registriesD: () => '' });
+    signed();
+    refusal(await ask('app', 'manifests/1'));
+  });
+
+  it('accepts with an index what it lists', async (t) => {
+    const { get: ask, signed } = await gated(t);
+    const [first] = index.images;
+    refusal(await ask('app', `manifests/${first!.digest}`));
+    signed(index.digest);
+    assert.equal((await ask('app', 'manifests/multi')).status, 200);
+    assert.equal((await ask('app', `manifests/${first!.digest}`)).status, 200);
+    refusal(await ask('app', 'manifests/1'));
+  });
+
+  it('answers an index of which one image is signed, and only that image of it', async (t) => {
+    const { get: ask, signed, clock } = await gated(t);
+    const [first, second] = index.images;
+    refusal(await ask('app', `manifests/${index.digest}`));
+    signed(second!.digest);
+    await clock.advance(minute);
+    assert.equal((await ask('app', 'manifests/multi')).status, 200);
+    refusal(await ask('app', `manifests/${first!.digest}`));
+    assert.equal((await ask('app', `manifests/${second!.digest}`)).status, 200);
+  });
+
+  it('lets clients have the signatures themselves, but no image in their clothes', async (t) => {
+    const { get: ask, signed, registry } = await gated(t);
+    const signature = signed();
+    assert.equal((await ask('app', `manifests/${cosignTag(image)}`)).status, 200);
+    assert.equal((await ask('app', `manifests/${signature.digest}`)).status, 200);
+    const tar = image.layers[0]!;
+    const annotations = { 'dev.cosignproject.cosign/signature': '' };
+    const disguised = putCosign(registry, 'evil', image, [{ payload: tar.bytes(), annotations }]);
+    refusal(await ask('evil', `manifests/${disguised.digest}`));
+    refusal(await ask('evil', `manifests/${cosignTag(image)}`));
+  });
+
+  it('does not ask again for what it knows, also after a reload and with no network', async (t) => {
+    const { get: ask, signed, registry, proxy, clock } = await gated(t);
+    signed();
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+    await registry.refuse();
+    await clock.advance(2 * hour);
+    // The check cannot be made: the last verdict by the same rules counts.
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+    assert.equal((await ask('app', 'manifests/multi')).status, 502);
+    await proxy.reload({ toml: `${signatureGate}[upstream]\noffline = true\n` });
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+  });
+
+  it('refuses what it cannot check', async (t) => {
+    const { get: ask, registry, proxy } = await gated(t);
+    registry.on({ kind: 'manifest', reference: cosignTag(image) }, status(503));
+    const { message } = refusal(await ask('app', 'manifests/1'));
+    assert.match(message, /default\[0\]\): its signatures: no endpoint could give it/);
+    assert.ok(proxy.log.some(({ event }) => event === 'gate.unavailable'));
+  });
+
+  it('checks once for any number of clients', async (t) => {
+    const { get: ask, signed, registry } = await gated(t);
+    signed();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask('app', 'manifests/1')));
+    assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]));
+    assert.equal(registry.count({ kind: 'blob' }), 1);
+  });
+
+  it('forgets its verdicts when the policy or a key changes', async (t) => {
+    const { get: ask, signed, writePolicy, proxy } = await gated(t);
+    signed();
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+    writePolicy(requiring(sigstoreBy(otherKey)));
+    await proxy.reload({});
+    refusal(await ask('app', 'manifests/1'));
+    writePolicy({ default: [{ type: 'insecureAcceptAnything' }] });
+    await proxy.reload({});
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+  });
+
+  it('keeps the old policy in force when the new one cannot be used', async (t) => {
+    const { get: ask, writePolicy, proxy } = await gated(t);
+    writePolicy({ default: [{ type: 'signedByMagic' }] });
+    assert.throws(
+      () => void proxy.reload({}),
+      /default\[0\]\.type: "signedByMagic" is no type of requirement/,
+    );
+    refusal(await ask('app', 'manifests/1'));
+  });
+
+  it('leaves images alone that it does not match', async (t) => {
+    const { get: ask } = await gated(t, { toml: `${signatureGate}match = "docker.io/**"\n` });
+    assert.equal((await ask('app', 'manifests/1')).status, 200);
+  });
+});
