@@ -9,6 +9,7 @@
  */
 import { factSchema } from './facts/fact-schema.ts';
 import { placementSchema } from './placements/placement-schema.ts';
+import { selectionSchema } from './selections/selection-rows.ts';
 import { verdictSchema } from './verdicts/verdict-rows.ts';
 
 /** See the head of the file. */
@@ -280,19 +281,7 @@ export const migrations: readonly string[] = [
     UPDATE outbox_counts SET deliveries = deliveries - 1 WHERE sink = old.sink AND state = old.state;
   END;
   `,
-  `
-  CREATE TABLE selections (
-    block TEXT NOT NULL,                  -- name of a [[sync]]
-    image TEXT NOT NULL,
-    tag TEXT NOT NULL,                    -- or a digest that is selected by itself
-    digest BLOB NOT NULL,                 -- as in 'contents'; it need not be there
-    gone INTEGER,                         -- epoch ms of the first listing without it; NULL: selected
-    listings INTEGER NOT NULL,            -- complete ones in a row without it
-    PRIMARY KEY (block, image, tag)
-  ) WITHOUT ROWID;
-  CREATE INDEX selections_tag ON selections (image, tag, block);
-  CREATE INDEX selections_digest ON selections (digest, block);
-  `,
+  selectionSchema,
   placementSchema,
   factSchema,
   // Of a content: when its last link was taken away (placements/placement-rows.ts).

@@ -36,6 +36,20 @@ interface Row {
   readonly listings: number;
 }
 
+/** The table, as its step of the migrations makes it. */
+export const selectionSchema = `  CREATE TABLE selections (
+    block TEXT NOT NULL,                  -- name of a [[sync]]
+    image TEXT NOT NULL,
+    tag TEXT NOT NULL,                    -- or a digest that is selected by itself
+    digest BLOB NOT NULL,                 -- as in 'contents'; it need not be there
+    gone INTEGER,                         -- epoch ms of the first listing without it; NULL: selected
+    listings INTEGER NOT NULL,            -- complete ones in a row without it
+    PRIMARY KEY (block, image, tag)
+  ) WITHOUT ROWID;
+  CREATE INDEX selections_tag ON selections (image, tag, block);
+  CREATE INDEX selections_digest ON selections (digest, block);
+  `;
+
 /** Prepares its statements at once; every method throws what SQLite throws. */
 export function createSelectionRows(db: Database): SelectionRows {
   const columns = 'block, tag, digest, gone AS since, listings';
