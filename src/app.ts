@@ -268,7 +268,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const commands = { ...syncs.commands, ...exports, ...imports, ...backups };
   const administration = { ...createAdministration(adminDeps), ...commands };
 
-  const watched = { cache, transfers, uploads, outbox, routes, cluster, facts };
+  const { policies } = deps;
+  const watched = { cache, transfers, uploads, outbox, routes, cluster, facts, policies };
   const status = createLiveStatus({ ...watched, clock, log, metrics, version });
   const administered = { administration, status, access, routes, clock, log };
   const administering = createAdministering({ ...administered, configuration: deps.configuration }, data);

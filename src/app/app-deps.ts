@@ -4,6 +4,7 @@ import type { JobKind } from '../jobs/job.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ConfiguredBucket } from '../placement/placement.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { PolicyKindState } from '../telemetry/states.ts';
 import type { WriteVector } from '../transfer/file/file-writer.ts';
 import type { ResolveAll } from '../upstream/http/lookups.ts';
 
@@ -14,6 +15,8 @@ export interface AppDeps {
   readonly clock?: Clock;
   /** Version of the program, for `User-Agent` and `/metrics`. */
   readonly version?: string;
+  /** States of the objects of the cluster, if one is watched. */
+  readonly policies?: (() => readonly PolicyKindState[]) | undefined;
   /** Number of log lines that were dropped so far, for `/metrics`. */
   readonly droppedLogLines?: () => number;
   /** How the configuration is read, and how its files are put in force: for the editor of the dashboard. */

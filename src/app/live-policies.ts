@@ -27,14 +27,15 @@ import { createViaChain } from '../lib/flow/via-chain.ts';
 import { writeFileSafely } from '../lib/safe-write.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { PolicyKindState } from '../telemetry/states.ts';
 import { createHttpClient } from '../upstream/http/http-client.ts';
 import { createLookups } from '../upstream/http/lookups.ts';
 
 export interface LivePolicies {
   /** Those that the next configuration is made of. */
   readonly objects: ObjectsText;
-  /** States of the kinds, for conditions. */
-  readonly kinds: WatchedObjects['tables'];
+  /** What is known of each kind, for conditions and metrics. */
+  states(): readonly PolicyKindState[];
   /** Goes back to the objects that were in force last; false if none are known. */
   fallBack(): boolean;
   /** A configuration was made of `objects`, and is in force. */
@@ -112,7 +113,11 @@ export async function openLivePolicies(data: string, deps: LivePoliciesDeps): Pr
     get objects() {
       return inForce();
     },
-    kinds: watched.tables,
+    states: () =>
+      watched.tables.map(({ of: { kind }, state, reason, objects }) => ({
+        ...{ kind, state, reason },
+        objects: objects?.length ?? 0,
+      })),
     fallBack() {
       instead = readUsedObjects(data);
       return instead !== undefined;

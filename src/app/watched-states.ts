@@ -7,7 +7,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { JobStore } from '../jobs/job-store.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Uploads } from '../push/uploads.ts';
-import type { HostState, WatchedStates } from '../telemetry/states.ts';
+import type { HostState, PolicyKindState, WatchedStates } from '../telemetry/states.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { EndpointHealth } from '../upstream/upstream.ts';
 import type { LiveFacts } from './live-facts.ts';
@@ -28,6 +28,7 @@ export interface WatchedParts {
   readonly outbox: Pick<LiveOutbox, 'states'>;
   readonly cluster: Pick<Cluster, 'all' | 'ownedShards'> | undefined;
   readonly facts: Pick<LiveFacts, 'state'> | undefined;
+  readonly policies: (() => readonly PolicyKindState[]) | undefined;
 }
 
 /** Reads nothing before a scrape or a look. */
@@ -40,6 +41,7 @@ export function watchedStates({
   clock,
   cluster,
   facts,
+  policies,
 }: WatchedParts): StatusStates & WatchedStates {
   const { admin, jobs, replicas } = cache;
   return {
@@ -50,6 +52,7 @@ export function watchedStates({
     jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
     cluster: cluster && (() => ({ members: cluster.all.length, shards: cluster.ownedShards })),
     facts: facts?.state,
+    policies,
     eventSinks: outbox.states,
     placements: () => cache.placements.counts(),
     replicas: async () => ({

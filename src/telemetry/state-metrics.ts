@@ -10,6 +10,7 @@ import type {
   FactsState,
   JobsState,
   PlacementsState,
+  PolicyKindState,
   ReplicasState,
   WatchedStates,
 } from './states.ts';
@@ -83,7 +84,9 @@ export function createStates(deps: {
       cluster,
       facts,
       placements,
+      policies,
     }) {
+      show(policies, policyGauges);
       show(placements, placementGauges);
       show(cluster, clusterGauges);
       show(facts, factGauges);
@@ -238,6 +241,18 @@ const uploadGauges: readonly Shown<{ readonly uploads: number; readonly bytes: n
 const clusterGauges: readonly Shown<ClusterState>[] = [
   one('entrepot_cluster_members', 'Replicas of the cluster, this one included', ({ members }) => members),
   one('entrepot_cluster_owned_shards', 'Shards of 256 that this replica owns', ({ shards }) => shards),
+];
+
+const policyGauges: readonly Shown<readonly PolicyKindState[]>[] = [
+  by('kind', 'entrepot_policies_objects', 'Objects of the cluster that are known', (kinds) =>
+    kinds.map(({ kind, objects }) => [kind, objects]),
+  ),
+  by(
+    'kind',
+    'entrepot_policies_watched',
+    '1 while the API server answers for these objects, also if it has no such kind',
+    (kinds) => kinds.map(({ kind, state }) => [kind, state === 'listed' || state === 'absent' ? 1 : 0]),
+  ),
 ];
 
 const factGauges: readonly Shown<FactsState>[] = [

@@ -14,6 +14,18 @@ export interface WatchedStates {
   readonly eventSinks?: () => Promise<readonly EventSinkState[]>;
   readonly replicas?: () => Promise<ReplicasState>;
   readonly placements?: () => Promise<readonly PlacementsState[]>;
+  /** Undefined if no cluster is watched. */
+  readonly policies?: (() => readonly PolicyKindState[]) | undefined;
+}
+
+/** One kind of objects of the cluster (`kubernetes/object-table.ts`). */
+export interface PolicyKindState {
+  readonly kind: string;
+  readonly state: 'unknown' | 'listed' | 'absent' | 'forbidden' | 'unreachable';
+  /** Why they cannot be read. */
+  readonly reason: string | undefined;
+  /** Objects that are known. */
+  readonly objects: number;
 }
 
 export interface ClusterState {

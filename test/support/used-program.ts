@@ -27,7 +27,8 @@ export async function usedProgram(test: Cleanup, { database }: { readonly databa
   const probe = { name: 'probe', atOnce: 1, run: async () => ({ kind: 'done', report: null }) as const };
   const { store, objects } = createMemoryObjects('eu');
   const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined };
-  const app = { version: '1.2.3', jobKinds: [probe], buckets: [bucket] };
+  const watched = { kind: 'ImageTagMirrorSet', state: 'listed', reason: undefined, objects: 1 } as const;
+  const app = { version: '1.2.3', jobKinds: [probe], buckets: [bucket], policies: () => [watched] };
   const mirrored = await startMirrored(test, { toml, app, upstream: { headers } });
   const { registry, proxy } = mirrored;
   // It goes on in plain HTTP, but reads the certificate.

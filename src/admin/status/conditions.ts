@@ -10,6 +10,7 @@ import type {
   FactsState,
   HostState,
   PlacementsState,
+  PolicyKindState,
   ReplicasState,
 } from '../../telemetry/states.ts';
 import { type Condition, type ConditionType, conditionTypes } from './status.ts';
@@ -32,6 +33,8 @@ export interface JudgedStates {
   readonly placements: readonly PlacementsState[];
   /** The configuration that was read last is in force. */
   readonly configIsGood: boolean;
+  /** Kinds of objects of the cluster; none if no cluster is watched. */
+  readonly policies: readonly PolicyKindState[];
 }
 
 type Verdict = Omit<Condition, 'type' | 'lastTransitionTime'>;
@@ -103,14 +106,24 @@ const judges: Readonly<Record<ConditionType, (states: JudgedStates) => Verdict>>
     const stores = [...new Set(doubted.map(({ store }) => store))].join(', ');
     return bad('ContentsDoubted', `contents that should be there were not found: ${stores}`);
   },
-  Configuration: ({ configIsGood }) =>
-    configIsGood
-      ? good('InForce', 'the configuration that was read last is in force')
-      : bad(
-          'Refused',
-          'the configuration that was read last cannot be used; the one before it stays in force',
-        ),
+  Configuration({ configIsGood, policies }) {
+    if (!configIsGood) {
+      return bad(
+        'Refused',
+        'the configuration that was read last cannot be used; the one before it stays in force',
+      );
+    }
+    const forbidden = policies.find(({ state }) => state === 'forbidden');
+    if (forbidden) return bad('PoliciesForbidden', notRead(forbidden));
+    const unread = policies.find(({ state }) => state === 'unreachable' || state === 'unknown');
+    if (unread) return { status: 'Unknown', reason: 'PoliciesUnreachable', message: notRead(unread) };
+    return good('InForce', 'the configuration that was read last is in force');
+  },
 };
+
+function notRead({ kind, reason }: PolicyKindState): string {
+  return `objects of the kind ${kind} cannot be read from the cluster, and those known last are in force: ${reason ?? 'no answer'}`;
+}
 
 function good(reason: string, message: string): Verdict {
   return { status: 'True', reason, message };

@@ -86,6 +86,7 @@ export function createStatus(deps: StatusDeps): RunningStatus {
       facts: states.facts?.(),
       placements: await states.placements(),
       configIsGood: (await totals()).configIsGood,
+      policies: states.policies?.() ?? [],
     });
   }
 

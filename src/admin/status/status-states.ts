@@ -7,4 +7,4 @@ export type StatusStates = Required<
     'isOffline' | 'cache' | 'disk' | 'uploads' | 'hosts' | 'jobs' | 'eventSinks' | 'replicas' | 'placements'
   >
 > &
-  Pick<WatchedStates, 'cluster' | 'facts'>;
+  Pick<WatchedStates, 'cluster' | 'facts' | 'policies'>;

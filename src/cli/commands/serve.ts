@@ -62,6 +62,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     log,
     env: options.env,
     version,
+    policies: policies?.states,
     droppedLogLines: () => output.dropped,
   });
   const { host, port } = await app.start();
