@@ -105,8 +105,7 @@ async function openFolder(
     await parts.index.placements.storesAre(options.buckets ?? []);
     // Under the lock: what the index calls running belongs to a process that is gone.
     repairing.loseRuns(clock.now());
-    // States that are shared may be those of another process that runs: the one that takes its job over writes them anew.
-    if (!options.sharesFacts) repairing.interruptReplicas();
+    parts.index.interruptReplicas();
     return start(parts, deps, options);
   } catch (error) {
     lock?.release(false);

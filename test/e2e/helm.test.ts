@@ -228,7 +228,10 @@ describe('the configuration of the Helm chart', () => {
       assert.deepEqual(errors, [], stderr);
       const texts = warnings.map(({ message }: { message: string }) => message);
       assert.deepEqual(
-        texts.filter((text: string) => !/^(?:listens on 0\.0\.0\.0 without|cache\.max_size is|does not exist yet: no server)/.test(text)),
+        texts.filter(
+          (text: string) =>
+            !/^(?:listens on 0\.0\.0\.0 without|cache\.max_size is|does not exist yet: no server)/.test(text),
+        ),
         [],
       );
     });

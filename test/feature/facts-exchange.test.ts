@@ -8,6 +8,7 @@ import { FactRefused } from '../../src/cache/shared/facts.ts';
 import { Unavailable } from '../../src/cache/shared/unavailable.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { named } from '../contract/index-fixture.ts';
+import { replica } from '../contract/replica-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FactReplica, startReplica } from '../support/fact-replicas.ts';
 import { createMemoryFacts, type MemoryFacts } from '../support/memory-facts.ts';
@@ -44,6 +45,27 @@ async function settled(...replicas: readonly FactReplica[]): Promise<void> {
 }
 
 describe('the exchange of facts', () => {
+  it('calls a tag pending whose process was killed, and no tag that another replica is at', async (t) => {
+    const log = createMemoryFacts();
+    const path = join(tempFolder(t), 'index');
+    const killed = await startReplica(t, log, { path });
+    const other = await startReplica(t, log);
+    await killed.index.replicas.put([replica(image, 'mine', { state: 'running' })]);
+    await other.index.replicas.put([replica(image, 'its', { state: 'running' })]);
+    await settled(killed, other);
+    // As a killed process leaves it: the states stay as they are.
+    await killed.stop();
+    const again = await startReplica(t, log, { path });
+    await settled(again, other);
+    for (const { index } of [again, other]) {
+      const rows = await index.replicas.ofImage(image);
+      assert.deepEqual(
+        rows.map(({ tag, state }) => `${tag} ${state}`),
+        ['its running', 'mine pending'],
+      );
+    }
+  });
+
   it('lets a machine whose clock is a year ahead win for no more than a minute', async (t) => {
     let now = Date.UTC(2026, 0, 1);
     const log = createMemoryFacts(() => now);

@@ -42,6 +42,7 @@ export async function startReplica(
   );
   const sharing = createSharing(clock, rows.lastStamp(), origin);
   const index = createCacheIndex(repairing, () => [], sharing);
+  index.interruptReplicas();
   const { facts: book } = index;
   if (!book) throw new Error('facts are shared');
   const lines: LineFields[] = [];

@@ -6,7 +6,7 @@ import type { Catalogue } from './catalogue.ts';
 import type { EvictionOrder } from './eviction-order.ts';
 import { createFactBook, type FactBook, forgetAllFacts } from './facts/fact-book.ts';
 import { createFactRecorder, noFacts } from './facts/fact-recorder.ts';
-import type { Sharing } from './facts/sharing.ts';
+import { replaceOrigin, type Sharing } from './facts/sharing.ts';
 import type { Inventory } from './inventory.ts';
 import { createSqliteInbox } from './jobs/sqlite-inbox.ts';
 import { createSqliteJobs } from './jobs/sqlite-jobs.ts';
@@ -16,7 +16,7 @@ import { createSqliteOutbox, type SqliteOutbox } from './outbox/sqlite-outbox.ts
 import type { PlacementStore } from './placements/placement-store.ts';
 import { createSqlitePlacements } from './placements/sqlite-placements.ts';
 import type { ReplicaStore } from './replicas/replica-store.ts';
-import { createSqliteReplicas } from './replicas/sqlite-replicas.ts';
+import { createSqliteReplicas, interruptReplicas } from './replicas/sqlite-replicas.ts';
 import { type Salvaged, type SalvageOptions, salvage } from './salvage.ts';
 import type { Selections } from './selections/selections.ts';
 import { createSqliteSelections } from './selections/sqlite-selections.ts';
@@ -41,6 +41,8 @@ export interface CacheIndex {
   readonly verdicts: VerdictStore;
   /** Undefined where facts are not shared. */
   readonly facts: FactBook | undefined;
+  /** For a process that alone uses the index, when it starts: the tags that an earlier one was at are pending. Throws what SQLite throws. */
+  interruptReplicas(): void;
   /** For an index that shared facts before. */
   forgetFacts(isStopped: () => boolean): Promise<void>;
   /** Reads links and tags from a damaged index file that was set aside. See `salvage.ts`. */
@@ -79,6 +81,13 @@ export function createCacheIndex(
       put: async (key, verdict) => rows.putVerdict(key, verdict),
     },
     facts: sharing && createFactBook(rows, sharing),
+    interruptReplicas() {
+      const before = sharing && replaceOrigin(rows, sharing.origin);
+      interruptReplicas(rows, facts, (name) => {
+        const known = sharing && rows.knownFact(name);
+        return !known || known.origin === before;
+      });
+    },
     forgetFacts: (isStopped) => forgetAllFacts(rows, isStopped),
     salvage: (file, options) => salvage(file, rows, options),
     close: rows.close,

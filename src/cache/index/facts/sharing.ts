@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../lib/clock.ts';
 import { createHybridClock, type HybridClock } from '../../shared/hybrid-clock.ts';
+import type { IndexRows } from '../index-rows.ts';
 
 export interface Sharing {
   /** Of this process alone. */
@@ -27,4 +28,13 @@ export function createSharing(
     },
     whenWaiting: (listener) => void listeners.push(listener),
   };
+}
+
+const originKey = 'facts-origin';
+
+/** Gives the origin of the process that had this index before, and notes that of this one. Throws what SQLite throws. */
+export function replaceOrigin(rows: Pick<IndexRows, 'meta' | 'setMeta'>, origin: string): string | undefined {
+  const before = rows.meta(originKey);
+  rows.setMeta(originKey, origin);
+  return before;
 }

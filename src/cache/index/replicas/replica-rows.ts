@@ -3,7 +3,6 @@ import type { Database } from 'better-sqlite3';
 import type { Digest } from '../../../oci/digest.ts';
 import { digestKey, keyDigest } from '../digest-key.ts';
 import {
-  interrupted,
   type Replica,
   type ReplicaPosition,
   type ReplicaRepository,
@@ -32,8 +31,7 @@ export interface ReplicaRows {
   nextReplicaImage(sync: string, after: string): string | undefined;
   /** Gives those that were there. */
   forgetReplicas(sync: string, image: string): ReplicaPosition[];
-  /** Tags that run are pending: for a process that alone uses the index, when it starts. Gives how many. */
-  interruptReplicas(): number;
+  runningReplicas(): Replica[];
 }
 
 /** A row as SQLite has it: the state by its place in `replicaStates`, what is not there as null. */
@@ -51,7 +49,6 @@ type Nulls<T> = {
 const columns = `image, tag, sync, state, wanted, here, attempts, next_attempt AS nextAttempt, reason, bytes, seconds,
   verified AS verifiedAt, changed AS changedAt, done AS doneAt, failed AS failedAt, referrers AS referrersAt`;
 
-const pending = replicaStates.indexOf('pending');
 const running = replicaStates.indexOf('running');
 
 /** Every method throws what SQLite throws. */
@@ -126,9 +123,7 @@ export function createReplicaRows(db: Database): ReplicaRows {
   const forget = db.prepare<[string, string], ReplicaPosition>(
     `DELETE FROM replicas WHERE sync = ? AND image = ? ${position}`,
   );
-  const interrupt = db.prepare<[string]>(
-    `UPDATE replicas SET state = ${pending}, reason = ? WHERE state = ${running}`,
-  );
+  const allRunning = db.prepare<[], Row>(`SELECT ${columns} FROM replicas WHERE state = ${running}`);
 
   return {
     replica({ image, tag, sync }) {
@@ -169,7 +164,7 @@ export function createReplicaRows(db: Database): ReplicaRows {
     nextReplicaSync: (after) => nextSync.get(after),
     nextReplicaImage: (sync, after) => nextImage.get(sync, after),
     forgetReplicas: (sync, image) => forget.all(sync, image),
-    interruptReplicas: () => interrupt.run(interrupted).changes,
+    runningReplicas: () => allRunning.all().map(asReplica),
   };
 }
 

@@ -2,8 +2,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { replicaChange } from '../../shared/state-facts.ts';
 import { type FactRecorder, noFacts } from '../facts/fact-recorder.ts';
+import type { FactName } from '../facts/fact-rows.ts';
 import type { IndexRows } from '../index-rows.ts';
-import type { Replica, ReplicaPosition, ReplicaStore } from './replica-store.ts';
+import { interrupted, type Replica, type ReplicaPosition, type ReplicaStore } from './replica-store.ts';
 
 /** Rejects as the interface says. */
 export function createSqliteReplicas(rows: IndexRows, facts: FactRecorder = noFacts): ReplicaStore {
@@ -70,4 +71,20 @@ export function createSqliteReplicas(rows: IndexRows, facts: FactRecorder = noFa
       return count;
     },
   };
+}
+
+/** Tags that run are pending where `isOver`: their process is gone. Throws what SQLite throws. */
+export function interruptReplicas(
+  rows: IndexRows,
+  facts: FactRecorder,
+  isOver: (name: FactName) => boolean,
+): void {
+  rows.transaction(() => {
+    for (const one of rows.runningReplicas()) {
+      if (!isOver(replicaChange(one, one))) continue;
+      const row = { ...one, state: 'pending', reason: interrupted } as const;
+      rows.putReplicas([row]);
+      facts.changed(replicaChange(row, row));
+    }
+  });
 }
