@@ -23,7 +23,7 @@ export interface PutDeps {
 /** ms without which no upload is given up, and the slowest rate in bytes per ms. A client of a bucket has closer bounds of its own. */
 const leastTime = 60_000;
 const slowest = 64;
-/** ms after which what was found in a bucket is looked for once more: by then other replicas know that it is needed. */
+/** ms after which a content is looked for in a bucket once more: by then other replicas know that it is needed. */
 export const lookAfter = 600_000;
 
 /** Resolves when the content is durable in the bucket, and noted. */
@@ -48,8 +48,8 @@ async function put(
   const { name, store } = bucket;
   // The digest of a signed manifest of schema 1 is not that of its bytes. What is small is hashed once more.
   const isNamedByHash = digestAlgorithm(digest) === 'sha256' && source.size > maxManifestBytes;
-  const named = isNamedByHash ? { ...source, sha256: digestHex(digest) } : source;
-  let result: 'stored' | 'present';
+  const sha256 = isNamedByHash ? digestHex(digest) : source.sha256;
+  const named = { ...source, name: digest, sha256 };
   try {
     // A wrong object would count as present.
     const isDoubted = (await placements.of(digest)).some(
@@ -61,7 +61,7 @@ async function put(
       return store.put(contentKey(digest), named, signal);
     };
     const tooLate = () => new StoreError('unreachable', `${name}: the upload took too long`);
-    result = await withDeadline(clock, leastTime + source.size / slowest, work, tooLate);
+    const result = await withDeadline(clock, leastTime + source.size / slowest, work, tooLate);
     tried(name, result, source.size);
   } catch (error) {
     stop.throwIfAborted();
@@ -72,6 +72,5 @@ async function put(
   bucket.worked();
   const place = { digest, store: name };
   await placements.placed(place, source.size, clock.now());
-  // A new object is too young to be removed.
-  if (result === 'present' && isSwept(bucket)) await placements.lookAt(place, clock.now() + lookAfter);
+  if (isSwept(bucket)) await placements.lookAt(place, clock.now() + lookAfter);
 }

@@ -9,6 +9,10 @@ import type { ObjectBody, ObjectInfo } from './object-store.ts';
 import type { StoreResponse } from './transport.ts';
 import { watchedBody } from './watched-body.ts';
 
+/** Headers with the name of an object. */
+export const s3Name = 'x-amz-meta-entrepot';
+export const azureName = 'x-ms-meta-entrepot';
+
 /** Of a HEAD. Throws StoreError `invalid`. */
 export function infoOf(response: StoreResponse, { error }: Pick<Exchanges, 'error'>): ObjectInfo {
   const size = sizeOf(headerOf(response, 'content-length'));
@@ -18,7 +22,8 @@ export function infoOf(response: StoreResponse, { error }: Pick<Exchanges, 'erro
       `answered ${response.status} without what a store says of an object: is a proxy between?`,
     );
   }
-  return { size, modified: timeIn(headerOf(response, 'last-modified')) };
+  const name = headerOf(response, s3Name) ?? headerOf(response, azureName);
+  return { size, modified: timeIn(headerOf(response, 'last-modified')), ...(name !== undefined && { name }) };
 }
 
 /** Of a GET with this range. Throws StoreError `invalid`, and cancels the body then. */

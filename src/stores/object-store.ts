@@ -23,7 +23,7 @@ export interface ObjectStore {
   get(key: string, range: OpenRange, signal?: AbortSignal): Promise<ObjectBody | undefined>;
   /**
    * Durable and whole when it resolves; before that, and if it fails, the old state stays. `present`: an object of this size was
-   * there, and stays. One of another size is replaced.
+   * and name was there, and stays. Another one is replaced.
    */
   put(key: string, source: ObjectSource, signal?: AbortSignal): Promise<'stored' | 'present'>;
   /** Does nothing if the object is absent. */
@@ -43,6 +43,8 @@ export interface ObjectInfo {
   readonly size: number;
   /** Epoch ms, by the clock of the store. Infinite where the store does not tell: such an object is never old. */
   readonly modified: number;
+  /** What `ObjectSource.name` was; a listing does not tell it. */
+  readonly name?: string | undefined;
 }
 
 export interface ObjectBody extends ByteRange {
@@ -57,6 +59,8 @@ export interface ObjectSource {
   readonly size: number;
   /** Lower-case hex of the SHA-256 of all bytes, where it is known: it saves hashing. */
   readonly sha256?: string | undefined;
+  /** Digest of what the bytes are, which were verified: it is kept with the object. An object without it may have other bytes. */
+  readonly name?: string | undefined;
   /** The bytes from `start` to before `end`. */
   stream(start: number, end: number): ByteStream;
 }

@@ -3,7 +3,7 @@
  * is always the same, so a race harms nothing.
  *
  *   stored .......................................... the answer is 2xx
- *   412, 409 ........................................ there is one: `present` if its size is right, else it is replaced
+ *   412, 409 ........................................ there is one: `present` if its size and name are right, else it is replaced
  *   412, and a HEAD that finds none ................. `present`: the account may write, and not look
  *   NotImplemented, InvalidArgument ................. the store knows no such condition: from now on a HEAD asks before
  *   no answer to the last request ................... it may have worked, or was refused: a HEAD tells
@@ -32,14 +32,18 @@ export interface PutsDeps {
   upload(key: string, source: ObjectSource, options: PutOptions): Promise<PutAnswer>;
 }
 
+function isOf(there: ObjectInfo | undefined, { size, name }: ObjectSource): boolean {
+  return there?.size === size && (name === undefined || there.name === name);
+}
+
 const onlyNew = { 'if-none-match': '*' };
 
 /** Remembers whether the store knows conditions. */
 export function createPut({ head, upload }: PutsDeps): ObjectStore['put'] {
   let knowsConditions = true;
 
-  const isThere = async (key: string, { size }: ObjectSource, signal: AbortSignal | undefined) =>
-    (await head(key, signal))?.size === size;
+  const isThere = async (key: string, source: ObjectSource, signal: AbortSignal | undefined) =>
+    isOf(await head(key, signal), source);
 
   return async (key, source, signal) => {
     // A HEAD is cheaper than parts that are sent for nothing.
@@ -65,7 +69,7 @@ export function createPut({ head, upload }: PutsDeps): ObjectStore['put'] {
     if (isUnknown) knowsConditions = false;
     const there = await head(key, signal);
     const isHidden = answer.status === 412 && !there;
-    if (there?.size === source.size || isHidden) return 'present';
+    if (isOf(there, source) || isHidden) return 'present';
     const again = await upload(key, source, { headers: {}, signal });
     if (!again.ok) throw again.error;
     return 'stored';

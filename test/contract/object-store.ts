@@ -177,6 +177,22 @@ export function objectStoreContract(
       }
     });
 
+    it('what is there under another name, or none, is replaced', async (t) => {
+      const { store } = await open(t);
+      const named = (bytes: Buffer, name: string) => ({ ...bytesSource(bytes), name });
+      for (const size of [1000, partSize + 1]) {
+        const [wrong, bytes] = [randomBytes(size), randomBytes(size)];
+        const key = `named/${size}`;
+        await store.put(key, bytesSource(wrong));
+        assert.equal((await store.head(key))?.name, undefined);
+        assert.equal(await store.put(key, named(wrong, 'sha256:aa')), 'stored');
+        assert.equal(await store.put(key, named(bytes, 'sha256:bb')), 'stored');
+        assert.equal(await store.put(key, named(bytes, 'sha256:bb')), 'present');
+        assert.equal((await store.head(key))?.name, 'sha256:bb');
+        assert.ok((await get(store, key))!.bytes.equals(bytes));
+      }
+    });
+
     it('a large object is put in parts, and read across them', async (t) => {
       const { store } = await open(t);
       for (const size of [partSize, partSize * 3 + 7]) {

@@ -12,10 +12,21 @@ interface Upload {
   readonly key: string;
   readonly begun: number;
   readonly parts: Map<number, Buffer>;
+  /** Of the object that is made. */
+  readonly name?: string | undefined;
 }
 
+export interface StoredObject {
+  readonly bytes: Buffer;
+  readonly modified: number;
+  /** Metadata of ours. */
+  readonly name?: string | undefined;
+}
+
+const nameHeader = 'x-amz-meta-entrepot';
+
 export interface Bucket {
-  readonly objects: Map<string, { readonly bytes: Buffer; readonly modified: number }>;
+  readonly objects: Map<string, StoredObject>;
   readonly uploads: Map<string, Upload>;
 }
 
@@ -41,7 +52,7 @@ export function answerOf(bucket: Bucket, request: Asked, manner: Manner): Bucket
   if (key === '' && query.has('uploads')) return uploadsOf(bucket, query);
   if (key === '') return listOf(bucket, query);
   const id = query.get('uploadId');
-  if (method === 'POST' && query.has('uploads')) return begin(bucket, key);
+  if (method === 'POST' && query.has('uploads')) return begin(bucket, key, nameIn(request));
   if (id !== null) return ofUpload(bucket, id, request, manner);
   switch (method) {
     case 'PUT':
@@ -60,8 +71,12 @@ function get({ objects }: Bucket, { key, headers, method }: Asked, { mayList }: 
     const status = mayList ? 404 : 403;
     return method === 'HEAD' ? plain(status) : errorAnswer(status, mayList ? 'NoSuchKey' : 'AccessDenied');
   }
-  const { bytes, modified } = object;
-  const about = { etag: etagOf(bytes), 'last-modified': new Date(modified).toUTCString() };
+  const { bytes, modified, name } = object;
+  const about = {
+    etag: etagOf(bytes),
+    'last-modified': new Date(modified).toUTCString(),
+    ...(name !== undefined && { [nameHeader]: name }),
+  };
   const match = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '');
   if (method === 'HEAD' || !match) {
     return { status: 200, headers: { ...about, 'content-length': String(bytes.length) }, body: bytes };
@@ -77,20 +92,27 @@ function put(
   { objects }: Bucket,
   key: string,
   bytes: Buffer,
-  { headers }: Asked,
+  request: Asked,
   { knowsConditions }: Manner,
+  name = nameIn(request),
 ) {
+  const { headers } = request;
   if (headers['if-none-match'] !== undefined) {
     if (!knowsConditions) return errorAnswer(501, 'NotImplemented');
     if (objects.has(key)) return errorAnswer(412, 'PreconditionFailed');
   }
-  objects.set(key, { bytes, modified: Date.now() });
+  objects.set(key, { bytes, modified: Date.now(), name });
   return plain(200, { etag: etagOf(bytes) });
 }
 
-function begin({ uploads }: Bucket, key: string): BucketAnswer {
+function nameIn({ headers }: Pick<Asked, 'headers'>): string | undefined {
+  const name = headers[nameHeader];
+  return typeof name === 'string' ? name : undefined;
+}
+
+function begin({ uploads }: Bucket, key: string, name: string | undefined): BucketAnswer {
   const id = randomUUID();
-  uploads.set(id, { key, begun: Date.now(), parts: new Map() });
+  uploads.set(id, { key, begun: Date.now(), parts: new Map(), name });
   return xml(
     200,
     `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
@@ -118,7 +140,7 @@ function ofUpload(bucket: Bucket, id: string, request: Asked, manner: Manner): B
   });
   if (parts.length === 0 || parts.includes(undefined)) return errorAnswer(400, 'InvalidPart');
   const bytes = Buffer.concat(parts.filter((part) => part !== undefined));
-  const answer = put(bucket, upload.key, bytes, request, manner);
+  const answer = put(bucket, upload.key, bytes, request, manner, upload.name);
   if (answer.status !== 200) return answer;
   bucket.uploads.delete(id);
   return xml(200, '<CompleteMultipartUploadResult><ETag>"x"</ETag></CompleteMultipartUploadResult>');

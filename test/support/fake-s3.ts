@@ -5,7 +5,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AccessKey, presignedUrl, signedHeaders } from '../../src/stores/s3/signature.ts';
-import { answerOf, type BucketAnswer, createBucket, errorAnswer } from './fake-s3-bucket.ts';
+import {
+  answerOf,
+  type BucketAnswer,
+  createBucket,
+  errorAnswer,
+  type StoredObject,
+} from './fake-s3-bucket.ts';
 import { listen, type TlsOptions } from './listener.ts';
 
 export interface S3RequestSeen {
@@ -31,7 +37,7 @@ export interface FakeS3 {
   /** Keys that are accepted; tests put others here. */
   readonly keys: AccessKey[];
   readonly seen: S3RequestSeen[];
-  readonly objects: Map<string, { readonly bytes: Buffer; readonly modified: number }>;
+  readonly objects: Map<string, StoredObject>;
   /** Whether the account may list: without it, AWS says 403 of an absent object. */
   mayList: boolean;
   /** Whether `If-None-Match` is known. */
@@ -158,7 +164,9 @@ function refusalOf(request: S3RequestSeen, fake: FakeS3): BucketAnswer | undefin
     .sort()
     .join('&');
   const payloadHash = String(headers['x-amz-content-sha256']);
-  const expected = signedHeaders({ method, url, payloadHash }, signing).authorization;
+  const own = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-'));
+  const given = Object.fromEntries(own.map(([name, value]) => [name, String(value)]));
+  const expected = signedHeaders({ method, url, payloadHash, headers: given }, signing).authorization;
   if (headers.authorization !== expected) return errorAnswer(403, 'SignatureDoesNotMatch');
   const isRight = createHash('sha256').update(body).digest('hex') === payloadHash;
   return isRight ? undefined : errorAnswer(400, 'XAmzContentSHA256Mismatch');

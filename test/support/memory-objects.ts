@@ -45,6 +45,7 @@ const pageSize = 2;
 export function createMemoryObjects(name = 'memory', now: () => number = Date.now): MemoryObjects {
   const objects = new Map<string, Buffer>();
   const modified = new Map<string, number>();
+  const names = new Map<string, string>();
   const uploads = new Map<string, number>();
   const urls = new Map<string, string>();
   const calls: string[] = [];
@@ -88,7 +89,9 @@ export function createMemoryObjects(name = 'memory', now: () => number = Date.no
 
   const infoOf = (key: string) => {
     const bytes = objects.get(key);
-    return bytes && { size: bytes.length, modified: modified.get(key) ?? 0 };
+    const known = names.get(key);
+    const info = { size: bytes?.length ?? 0, modified: modified.get(key) ?? 0 };
+    return bytes && { ...info, ...(known !== undefined && { name: known }) };
   };
 
   const store: ObjectStore = {
@@ -107,10 +110,14 @@ export function createMemoryObjects(name = 'memory', now: () => number = Date.no
 
     async put(key, source, signal) {
       await begin(`put ${key}`, signal);
-      if (objects.get(key)?.length === source.size) return 'present';
+      const { size, name: wanted } = source;
+      const isNamed = wanted === undefined || names.get(key) === wanted;
+      if (objects.get(key)?.length === size && isNamed) return 'present';
       const bytes = await read(source, signal);
       objects.set(key, bytes);
       modified.set(key, now());
+      if (wanted === undefined) names.delete(key);
+      else names.set(key, wanted);
       return 'stored';
     },
 

@@ -8,6 +8,7 @@ import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { mapAtOnce } from '../../lib/flow/at-once.ts';
 import { type Exchanges, headerOf } from '../exchange.ts';
+import { azureName } from '../object-answer.ts';
 import type { ObjectSource } from '../object-store.ts';
 import type { PartMemory } from '../part-memory.ts';
 import type { PutOptions } from '../puts.ts';
@@ -25,10 +26,11 @@ export interface AzureUploadDeps {
 export async function azureUpload(
   blob: string,
   source: ObjectSource,
-  { headers, signal }: PutOptions,
+  { signal, ...put }: PutOptions,
   { client, exchanges, clock, memory }: AzureUploadDeps,
 ): Promise<AzureAnswer> {
   const bulk = { signal, bulk: true };
+  const headers = { ...put.headers, ...(source.name !== undefined && { [azureName]: source.name }) };
 
   const putWhole = () =>
     memory.use(

@@ -52,7 +52,7 @@ export function createS3Client(deps: S3ClientDeps): S3Client {
     const url = addressing.url(key, query);
     const payloadHash = request.sha256 ?? (body ? hash('sha256', body, 'hex') : emptyHash);
     const signing = { key: await credentials.get(options.signal), region, now: clock.now() };
-    const headers = { ...request.headers, ...signedHeaders({ method, url, payloadHash }, signing) };
+    const headers = signedHeaders({ method, url, payloadHash, headers: request.headers }, signing);
     const { patience } = request;
     const sent = { method, headers, ...(body && { body }), ...(patience !== undefined && { patience }) };
     const response = await exchanges.send(url, sent, options);

@@ -10,6 +10,7 @@ import type { ByteRange } from '../../lib/bytes/byte-range.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { mapAtOnce } from '../../lib/flow/at-once.ts';
 import { type Exchanges, headerOf } from '../exchange.ts';
+import { s3Name } from '../object-answer.ts';
 import type { ObjectSource } from '../object-store.ts';
 import type { PartMemory } from '../part-memory.ts';
 import type { PutOptions } from '../puts.ts';
@@ -38,7 +39,8 @@ export async function s3Upload(
   if (source.size <= usualPart) return putWhole(key, source, options, deps);
   const { client } = deps;
   const { signal } = options;
-  const begun = await client.must({ method: 'POST', key, query: [['uploads', '']] }, { signal });
+  const named = { method: 'POST', key, query: [['uploads', '']], headers: nameOf(source) } as const;
+  const begun = await client.must(named, { signal });
   const document = await client.readDocument(begun, 'InitiateMultipartUploadResult', signal);
   const upload = { key, id: document.text('UploadId') ?? '' };
   let isComplete = false;
@@ -79,7 +81,8 @@ async function putWhole(
       const hash = source.sha256 === undefined ? createHash('sha256') : undefined;
       await readPart(source, { start: 0, end: source.size }, body, { signal, hash });
       const sha256 = hash?.digest('hex') ?? source.sha256;
-      const request = { method: 'PUT', key, body, sha256, headers } as const;
+      const named = { ...headers, ...nameOf(source) };
+      const request = { method: 'PUT', key, body, sha256, headers: named } as const;
       return client.ask(request, { signal, bulk: true });
     },
     signal,
@@ -142,6 +145,10 @@ async function complete(
   const answer = await client.ask(request, { signal });
   if (answer.ok) await client.readDocument(answer.response, 'CompleteMultipartUploadResult', signal);
   return answer;
+}
+
+function nameOf({ name }: ObjectSource): Readonly<Record<string, string>> {
+  return name === undefined ? {} : { [s3Name]: name };
 }
 
 /** ETags are opaque, and often in quotes. */

@@ -27,6 +27,8 @@ export interface SignedRequest {
   readonly url: URL;
   /** Lower-case hex of the SHA-256 of the body. */
   readonly payloadHash: string;
+  /** Its own; those of `x-amz-` are signed. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 const algorithm = 'AWS4-HMAC-SHA256';
@@ -36,14 +38,16 @@ const longestUrl = 7 * 86_400;
 /** Of an empty body. */
 export const emptyHash = hash('sha256', '', 'hex');
 
-/** The headers that a request needs besides its own. */
+/** All headers of a request. */
 export function signedHeaders(
-  { method, url, payloadHash }: SignedRequest,
+  { method, url, payloadHash, headers: own = {} }: SignedRequest,
   signing: Signing,
 ): Record<string, string> {
   const { key, now } = signing;
   const time = timeOf(now);
+  const isSigned = ([name]: readonly [string, string]) => name.startsWith('x-amz-');
   const headers: Record<string, string> = {
+    ...Object.fromEntries(Object.entries(own).filter(isSigned)),
     host: url.host,
     'x-amz-content-sha256': payloadHash,
     'x-amz-date': time,
@@ -56,7 +60,7 @@ export function signedHeaders(
   const credential = `${key.accessKey}/${scopeOf(signing)}`;
   const signature = signatureOf(canonical, signing);
   const authorization = `${algorithm} Credential=${credential}, SignedHeaders=${signed}, Signature=${signature}`;
-  return { ...headers, authorization };
+  return { ...own, ...headers, authorization };
 }
 
 /** A URL that GETs the object at `url`, which has no query, for so many seconds, at most a week. */
