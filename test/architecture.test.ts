@@ -4,7 +4,8 @@
  *   main -> cli -> app
  *   http   dashboard   cli
  *   backup
- *   admin   replication   airgap   push   gate
+ *   admin   replication   airgap   push
+ *   gate
  *   pull
  *   transfer   placement
  *   cache   upstream   stores   routing   access   cluster   kubernetes
@@ -26,7 +27,8 @@ const lines: readonly (readonly string[])[] = [
   ['cache', 'upstream', 'stores', 'routing', 'access', 'cluster', 'kubernetes'],
   ['transfer', 'placement'],
   ['pull'],
-  ['admin', 'replication', 'airgap', 'push', 'gate'],
+  ['gate'],
+  ['admin', 'replication', 'airgap', 'push'],
   ['backup'],
   ['http', 'dashboard'],
   ['app'],

@@ -25,7 +25,7 @@ export interface ShownConfig {
 /** `now`: epoch ms, for the next runs of `[[sync]]` blocks. */
 export function configAsJson(config: ShownConfig, now: number): object {
   const { files, warnings, policies, settings } = config;
-  const { syncs, eventSenders, eventSinks } = config.server;
+  const { syncs, eventSenders, eventSinks, gates } = config.server;
   return {
     files,
     warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
@@ -42,6 +42,7 @@ export function configAsJson(config: ShownConfig, now: number): object {
         match: rest.match,
       })),
     },
+    gates: gates.map(({ name, kind, match, on }) => ({ name, kind, match, on })),
     settings: settings ?? null,
   };
 }

@@ -12,6 +12,7 @@ import type { AccessRule, Config, PushRule } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
 import { findEntry, type Match } from '../config/registries-conf/match.ts';
 import type { MirrorEntry, Origin } from '../config/registries-conf/registries.ts';
+import { type ExplainedGate, explainGates } from '../gate/gates-for.ts';
 import { formatReference, type Reference, referenceName } from '../oci/reference.ts';
 import { createNamespaces } from '../routing/namespaces.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
@@ -27,6 +28,8 @@ export interface Explanation {
   readonly match: Match | undefined;
   /** The first [[push]] that matches the image. */
   readonly pushRule: PushRule | undefined;
+  /** Those that hold for the image. */
+  readonly gates: readonly ExplainedGate[];
   /** With `--as`: what that principal may do. */
   readonly access: ExplainedAccess | undefined;
   /** Why clients are refused this image; undefined if they are not. */
@@ -76,6 +79,7 @@ export function explanationOf(
     reference,
     match,
     pushRule,
+    gates: explainGates(config.gates, reference),
     refusal: refusal?.message,
     shard: cluster && shardOf(reference),
     endpoints: [
@@ -98,7 +102,7 @@ export function explanationOf(
 
 /** The value that `explain --json` prints. `attempts`: one for each endpoint, if they were asked. */
 export function explanationAsJson(
-  { reference, match, refusal, endpoints, shard, pushRule, access }: Explanation,
+  { reference, match, refusal, endpoints, shard, pushRule, gates, access }: Explanation,
   attempts?: readonly Attempt[],
 ): object {
   return {
@@ -118,6 +122,7 @@ export function explanationAsJson(
     })),
     ...(shard !== undefined && { shard }),
     ...(pushRule && { push: pushRule }),
+    ...(gates.length > 0 && { gates }),
     ...(access && { access: accessAsJson(access, pushRule) }),
   };
 }

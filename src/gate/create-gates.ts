@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { createRareLog, type RareLog } from '../cache/rare-log.ts';
 import type { GateOccasion, LoadedGate } from '../config/gates/gate-config.ts';
-import { namePattern } from '../lib/name-patterns.ts';
 import { referenceName } from '../oci/reference.ts';
 import { gateDecisions, type Metrics } from '../telemetry/metrics.ts';
 import { createIsEvidence } from './evidence.ts';
 import type { Check, GatedImage, Gates } from './gates.ts';
+import { gateMatcher, gatesFor } from './gates-for.ts';
 import {
   createRememberedVerdicts,
   type RememberedVerdictsDeps,
@@ -27,23 +27,6 @@ interface OpenGate {
   readonly gate: LoadedGate;
   readonly matches: (name: string) => boolean;
   readonly verdictOf: VerdictOf;
-}
-
-/** The first gate of each kind that matches the image `name` and is there for the occasion. */
-export function gatesFor<T extends { readonly gate: LoadedGate }>(
-  all: readonly (T & { matches(name: string): boolean })[],
-  name: string,
-  occasion: GateOccasion,
-): readonly T[] {
-  const matching = all.filter(({ gate, matches }) => gate.on.includes(occasion) && matches(name));
-  return matching.filter(
-    ({ gate }, at) => matching.findIndex((other) => other.gate.kind === gate.kind) === at,
-  );
-}
-
-/** Whether `match` of a gate fits the image. */
-export function gateMatcher({ match }: Pick<LoadedGate, 'match'>): (name: string) => boolean {
-  return namePattern([match]) ?? (() => false);
 }
 
 /** Throws for a key that cannot be used. One function for each occasion; undefined where no gate is there for it. */

@@ -8,6 +8,7 @@ import { configAsJson, nextRun } from '../../admin/config-as-json.ts';
 import { checkConfig } from '../../config/check.ts';
 import type { EventSender } from '../../config/event-senders.ts';
 import type { EventSink } from '../../config/event-sink.ts';
+import type { GateConfig } from '../../config/gates/gate-config.ts';
 import type { LoadOptions } from '../../config/load.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { shownSinkUrl } from '../../config/sinks-toml.ts';
@@ -23,7 +24,7 @@ export async function check(options: LoadOptions): Promise<Result> {
   const found = checkConfig(options);
   const accounts = await checkAccess(found);
   const { settings } = found;
-  const { syncs, eventSenders, eventSinks } = found.server;
+  const { syncs, eventSenders, eventSinks, gates } = found.server;
   const files = [...found.files, ...accounts.files];
   const warnings = [...found.warnings, ...accounts.warnings];
   const errors = [...found.errors, ...accounts.errors];
@@ -35,6 +36,7 @@ export async function check(options: LoadOptions): Promise<Result> {
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
     ...(eventSenders.length === 0 ? [] : [formatTable(senderColumns, eventSenders)]),
     ...(eventSinks.length === 0 ? [] : [formatTable(sinkColumns, eventSinks)]),
+    ...(gates.length === 0 ? [] : [formatTable(gateColumns, gates)]),
     settings ? formatTable(settingColumns, settings) : 'settings: none, because of the errors below\n',
     // Last, since a terminal shows the end.
     ...warnings.map((warning) => located(warning, 'warning')),
@@ -82,6 +84,14 @@ const sinkColumns: readonly Column<EventSink>[] = [
   { head: 'format', cell: ({ format }) => format },
   { head: 'on', cell: ({ on }) => on.join(', ') },
   { head: 'match', cell: ({ match }) => match },
+];
+
+const gateColumns: readonly Column<GateConfig>[] = [
+  { head: 'gate', cell: ({ name }) => name },
+  { head: 'kind', cell: ({ kind }) => kind },
+  { head: 'match', cell: ({ match }) => match },
+  { head: 'on', cell: ({ on }) => on.join(', ') },
+  { head: 'by', cell: (gate) => (gate.kind === 'signature' ? gate.policy : shownSinkUrl(gate.url)) },
 ];
 
 function fromText(from: SettingSource): string {

@@ -1,9 +1,11 @@
 /** An explanation in words, for a person with a pull that fails. */
+
 import type { Allowance } from '../../access/rights.ts';
 import type { Explanation, LeftOut, PlacedEndpoint } from '../../admin/explanation.ts';
 import type { PushMode } from '../../config/config.ts';
 import { objectLabel } from '../../config/policies/object-fields.ts';
 import type { Origin } from '../../config/registries-conf/registries.ts';
+import type { ExplainedGate } from '../../gate/gates-for.ts';
 import { formatReference, parseReference, type Reference, referenceName } from '../../oci/reference.ts';
 import { whyUnavailable } from '../../pull/verdict-text.ts';
 import { describeSource } from '../../upstream/auth/credentials.ts';
@@ -27,7 +29,7 @@ export async function explanationAsText(
   );
   const lines = [
     formatReference(reference),
-    ...rows([...headRows(explanation), ...accessRows(explanation)]),
+    ...rows([...headRows(explanation), ...accessRows(explanation), ...explanation.gates.map(gateRow)]),
     ...numbered.flat(),
     ...(leftOut.length === 0 ? [] : ['', 'left out', ...leftOut.map(describeLeftOut)]),
     '',
@@ -45,6 +47,11 @@ type Row = readonly [label: string, text: string];
 function rows(all: readonly Row[]): string[] {
   const width = Math.max(...all.map(([label]) => label.length));
   return all.map(([label, text]) => `   ${label.padEnd(width)}  ${text}`);
+}
+
+/** Gates refuse what is cached, too, so the answer below counts only for what passes them. */
+function gateRow({ name, kind, on, rule }: ExplainedGate): Row {
+  return ['gate', `"${name}" (${kind}, on ${on.join(' and ')}): ${rule}`];
 }
 
 function headRows({ config, given, reference, match, shard }: Explanation): Row[] {
