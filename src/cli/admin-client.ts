@@ -147,8 +147,12 @@ export function createAdminClient(connection: ServerConnection): Commands {
 /** What a person can act on; other errors stay as they are. */
 function explained(error: unknown, name: string): unknown {
   const code = systemCode(error) ?? '';
-  if (!unreachable.has(code) && !/CERT|TLS|SSL|ALTNAME/.test(code)) return error;
-  const message = `${name} cannot be reached: ${asThrown(error).message}`;
+  // OpenSSL adds how to start Node after a semicolon.
+  const [why] = asThrown(error).message.split(';', 1);
+  if (unreachable.has(code))
+    return new EntrepotError('SERVER_UNREACHABLE', `${name} cannot be reached: ${why}`, { cause: error });
+  if (!/CERT|SIGNATURE|ISSUER|_TLS_|_SSL_/.test(code)) return error;
+  const message = `${name} cannot be trusted: ${why}; --ca-file names the CA of its certificate`;
   return new EntrepotError('SERVER_UNREACHABLE', message, { cause: error });
 }
 

@@ -38,7 +38,7 @@ export function readRemoteServer(
   env: Environment,
   cwd: string,
 ): RemoteServer | undefined {
-  const named = flags.server ?? (env.ENTREPOT_SERVER || undefined);
+  const named = namedServer(flags, env);
   const from = flags.server === undefined ? 'ENTREPOT_SERVER' : '--server';
   const pathOf = (flag: string | undefined, variable: string | undefined) => {
     const path = flag ?? (variable || undefined);
@@ -64,6 +64,11 @@ export function readRemoteServer(
     authorization: tokenFile === undefined ? undefined : authorizationOf(readSecretFile(tokenFile)),
     ca: caFile === undefined ? undefined : readCaFile(caFile, '--ca-file'),
   };
+}
+
+/** As the user has written it; undefined where a command acts on the data folder. */
+export function namedServer(flags: RemoteFlags, env: Environment): string | undefined {
+  return flags.server ?? (env.ENTREPOT_SERVER || undefined);
 }
 
 function readUrl(text: string, from: string): URL {

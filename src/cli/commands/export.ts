@@ -13,6 +13,7 @@ import { readImageList } from '../../airgap/image-list.ts';
 import { imagesOfKubernetes } from '../../airgap/kubernetes-images.ts';
 import { readTextFile } from '../../config/files/text-file.ts';
 import { type LoadOptions, loadConfig } from '../../config/load.ts';
+import { namedServer } from '../../config/remote-server.ts';
 import { parseSize, sizeForms } from '../../config/toml/units.ts';
 import { EntrepotError } from '../../errors.ts';
 import { withAdministration } from '../administration.ts';
@@ -53,6 +54,11 @@ export async function exportImages(
   const destination = request.isDryRun ? undefined : await openDestination(request.to);
   const key = flags.sign === undefined ? undefined : await signingKey(resolve(cwd, flags.sign));
   const mirrorOf = addressOf(flags);
+  if (mirrorOf && namedServer(options.flags, options.env) !== undefined) {
+    const message =
+      'files for clients are made of the configuration of this machine: leave out --server, or make them with "entrepot render" where the server runs';
+    throw new EntrepotError('USAGE', message);
+  }
   const line = createProgressLine(process.stderr, { isShown: flags.json === undefined });
   const stop = new AbortController();
   const abort = () => stop.abort();

@@ -1,5 +1,5 @@
 /** `entrepot pull REF...`: downloads images into the cache. */
-import { type LoadOptions, loadConfig } from '../../config/load.ts';
+import type { LoadOptions } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { WarmProgress, WarmReport } from '../../pull/warm-image.ts';
 import { withAdministration } from '../administration.ts';
@@ -42,7 +42,7 @@ export async function pull(
     { makesFolder: true },
   ).finally(bars.clear);
   const missed = references.filter((_, at) => reports[at]?.digest === null);
-  const hints = missed.length === 0 ? [] : clientNameHints(missed, loadConfig(options).server);
+  const hints = clientNameHints(missed, options);
   return {
     exitCode: reports.some(({ failures }) => failures.length > 0) ? 1 : 0,
     json: reports,
@@ -53,7 +53,7 @@ export async function pull(
 /** A reference that no registry is listed for may be a name of `routing.names`. */
 function throwWithHint(error: unknown, reference: string, options: LoadOptions): never {
   if (!(error instanceof EntrepotError) || error.code !== 'REFERENCE_INVALID') throw error;
-  const [hint] = clientNameHints([reference], loadConfig(options).server);
+  const [hint] = clientNameHints([reference], options);
   throw hint === undefined
     ? error
     : new EntrepotError(error.code, `${error.message}; ${hint}`, { cause: error });

@@ -1,7 +1,7 @@
 /** `entrepot purge REF|GLOB...`: removes images from the cache. */
 
 import type { PurgedImage, PurgeOptions } from '../../admin/purge-images.ts';
-import { type LoadOptions, loadConfig } from '../../config/load.ts';
+import type { LoadOptions } from '../../config/load.ts';
 import { withAdministration } from '../administration.ts';
 import { clientNameHints } from '../output/client-name.ts';
 import type { Result } from '../output/result.ts';
@@ -22,7 +22,7 @@ export async function purge(
     reports.length === 0 ? [`${one}: nothing that is cached matches\n`] : reports.map(asLines),
   );
   const unfound = found.filter(({ reports }) => reports.every(isNothing)).map(({ one }) => one);
-  const hints = unfound.length === 0 ? [] : clientNameHints(unfound, loadConfig(options).server);
+  const hints = clientNameHints(unfound, options);
   const text = [...lines, ...hints.map((hint) => `${hint}\n`)].join('');
   return { exitCode: 0, json: found.flatMap(({ reports }) => reports), text };
 }
