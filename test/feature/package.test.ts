@@ -39,7 +39,8 @@ function wantedFiles(): readonly string[] {
   const commands = list('dist/man').map((name) => `dist/man/${name}`);
   // Scripts that build packages stay behind.
   const deployed = list('deploy').filter(
-    (name) => statSync(join(checkout, 'deploy', name)).isFile() && !/\.ts$|^(?:build|man)\//.test(name),
+    (name) =>
+      statSync(join(checkout, 'deploy', name)).isFile() && !/\.ts$|^(?:build|debian|image|man)\//.test(name),
   );
   return [
     ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'registries.conf.example'],
