@@ -10,6 +10,7 @@ import { heading, message } from '../frame.ts';
 import type { Page, View } from '../page.ts';
 import { buttonForm } from '../parts/forms.ts';
 import { type Html, nothing } from '../parts/html.ts';
+import { orProblem } from '../parts/or-problem.ts';
 import { badge, when } from '../parts/signs.ts';
 import { table } from '../parts/table.ts';
 
@@ -27,7 +28,7 @@ export const accessPage: Page = {
 <section><h2>${words.tokens}</h2><p class="lead">${words.tokensLead}</p>
 ${tokenTable(view, await commands.tokens.list())}${mayChange ? tokenForm(view) : nothing}</section>
 <section><h2>${words.rules}</h2>${ruleTable(view, access)}</section>
-<section><h2>${words.question}</h2>${question(view)}${query.has('who') ? answer(view) : nothing}</section>`;
+<section><h2>${words.question}</h2>${question(view)}${query.has('who') ? orProblem(view, () => answer(view)) : nothing}</section>`;
   },
 
   actions: {

@@ -91,7 +91,7 @@ function textForm({ texts }: View, { path, text }: Edit): Html {
   return html`<form method="post" action="${link('editor/review', { file: path })}">${hidden({ path })}
 <label class="hidden" for="text">${words.text(path)}</label>
 <textarea id="text" name="text" spellcheck="false" autocapitalize="none" autocomplete="off" wrap="off">${'\n'}${text}</textarea>
-<p class="inline"><button class="primary">${words.review}</button> <a class="button" href="/ui/editor">${words.leave}</a></p></form>`;
+<div class="inline"><button class="primary">${words.review}</button> <a class="button" href="/ui/editor">${words.leave}</a></div></form>`;
 }
 
 /** What was typed stays, whatever is wrong. `failure`: why it was not saved, or not put in force. */

@@ -7,6 +7,7 @@ import type { Page, View } from '../page.ts';
 import { firstRows } from '../parts/first-rows.ts';
 import { buttonForm, choice } from '../parts/forms.ts';
 import { type Html, nothing } from '../parts/html.ts';
+import { orProblem } from '../parts/or-problem.ts';
 import { badge, type Tone, when } from '../parts/signs.ts';
 import { table } from '../parts/table.ts';
 
@@ -25,11 +26,10 @@ export const jobsPage: Page = {
   name: 'jobs',
   follows: ['overview'],
 
-  async render(view) {
-    const { commands, texts, format, query, mayChange } = view;
+  render(view) {
+    const { texts, query, mayChange } = view;
     const words = texts.jobs;
     const state = query.get('state') || undefined;
-    const { rows, hasMore } = await firstRows(commands.jobs.list({ state }), shown);
     const choices = [
       { value: '', label: words.anyState },
       ...jobStates.map((one) => ({ value: one, label: words.states[one] })),
@@ -39,8 +39,7 @@ export const jobsPage: Page = {
       : nothing;
     return html`${heading(texts, texts.pages.jobs, retryAll)}
 <form method="get" action="/ui/jobs" class="inline">${choice('state', words.state, choices, state ?? '')}<button>${words.show}</button></form>
-<section id="jobs" data-live>${jobTable(view, rows)}
-${hasMore ? html`<p class="quiet">${words.more(format.count(shown))}</p>` : nothing}</section>`;
+<section id="jobs" data-live>${orProblem(view, () => list(view, state))}</section>`;
   },
 
   actions: {
@@ -63,6 +62,13 @@ ${hasMore ? html`<p class="quiet">${words.more(format.count(shown))}</p>` : noth
     },
   },
 };
+
+async function list(view: View, state: string | undefined): Promise<Html> {
+  const { commands, texts, format } = view;
+  const { rows, hasMore } = await firstRows(commands.jobs.list({ state }), shown);
+  return html`${jobTable(view, rows)}
+${hasMore ? html`<p class="quiet">${texts.jobs.more(format.count(shown))}</p>` : nothing}`;
+}
 
 function jobTable(view: View, jobs: readonly ListedJob[]): Html {
   const { texts, format } = view;

@@ -11,7 +11,7 @@ import { table } from '../parts/table.ts';
 
 const minute = 60_000;
 /** Minutes that a chart can show: the shortest that holds all samples. */
-const spans = [60, 360, 1440] as const;
+const spans = [60, 180, 360, 720, 1440] as const;
 /** Points of a line; further minutes are averaged. */
 const points = 96;
 
@@ -102,10 +102,7 @@ function charts(view: View, samples: readonly Sample[]): Html {
     }
     return sums.map(({ sum, of }) => (of === 0 ? null : sum / of));
   };
-  const shown =
-    span === 1440
-      ? words.lastDay
-      : words.lastHours(format.duration(span * minute - 1).replace(/^\d+ min$/, '1 h'));
+  const shown = words.lastHours(span / 60);
   const common = { span: shown, times };
   return html`${chart(view, {
     ...common,

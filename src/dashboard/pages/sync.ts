@@ -7,6 +7,7 @@ import type { Page, View } from '../page.ts';
 import { firstRows } from '../parts/first-rows.ts';
 import { buttonForm, choice } from '../parts/forms.ts';
 import { type Html, link, nothing } from '../parts/html.ts';
+import { orProblem } from '../parts/or-problem.ts';
 import { badge, bar, imageLink, shortDigest, type Tone, when } from '../parts/signs.ts';
 import { table } from '../parts/table.ts';
 
@@ -25,8 +26,8 @@ export const syncPage: Page = {
   name: 'sync',
   follows: ['overview'],
 
-  async render(view) {
-    const { texts, query, mayChange, commands, format } = view;
+  render(view) {
+    const { texts, query, mayChange } = view;
     const words = texts.sync;
     const image = query.get('image') || undefined;
     const state = query.get('state') || undefined;
@@ -43,21 +44,10 @@ export const syncPage: Page = {
           label: image === undefined ? words.resyncAll : words.resync,
         })
       : nothing;
-    const more = (has: boolean) =>
-      has ? html`<p class="quiet">${texts.jobs.more(format.count(shown))}</p>` : nothing;
-    const selection = { match: image, state };
-    const list =
-      image === undefined
-        ? await firstRows(commands.replicas.repositories(selection), shown).then(
-            ({ rows, hasMore }) => html`${repositoryTable(view, rows)}${more(hasMore)}`,
-          )
-        : await firstRows(commands.replicas.tags(selection), shown).then(
-            ({ rows, hasMore }) => html`${tagTable(view, rows)}${more(hasMore)}`,
-          );
     return html`${heading(texts, image ?? texts.pages.sync, resync)}
 ${image === undefined ? nothing : html`<p><a href="/ui/sync">${words.all}</a></p>`}
 <form method="get" action="/ui/sync" class="inline">${image === undefined ? nothing : html`<input type="hidden" name="image" value="${image}">`}${choice('state', words.state, choices, state ?? '')}<button>${texts.jobs.show}</button></form>
-<section id="replicas" data-live>${list}</section>`;
+<section id="replicas" data-live>${orProblem(view, () => list(view, image, state))}</section>`;
   },
 
   actions: {
@@ -67,6 +57,19 @@ ${image === undefined ? nothing : html`<p><a href="/ui/sync">${words.all}</a></p
     },
   },
 };
+
+/** Repositories, or the tags of one image. */
+async function list(view: View, image: string | undefined, state: string | undefined): Promise<Html> {
+  const { commands, texts, format } = view;
+  const more = (has: boolean) =>
+    has ? html`<p class="quiet">${texts.jobs.more(format.count(shown))}</p>` : nothing;
+  if (image === undefined) {
+    const { rows, hasMore } = await firstRows(commands.replicas.repositories({ state }), shown);
+    return html`${repositoryTable(view, rows)}${more(hasMore)}`;
+  }
+  const { rows, hasMore } = await firstRows(commands.replicas.tags({ match: image, state }), shown);
+  return html`${tagTable(view, rows)}${more(hasMore)}`;
+}
 
 function repositoryTable(view: View, rows: readonly ListedRepository[]): Html {
   const { texts, format } = view;

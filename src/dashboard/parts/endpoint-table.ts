@@ -39,7 +39,7 @@ export function endpointTable(
         form: 'name',
         cell: ({ host }) => (isLinked ? html`<a href="${link('endpoints', { host })}">${host}</a>` : host),
       },
-      ...(isWhole ? wholeColumns(view) : []),
+      ...(isWhole ? [roleColumn(view)] : []),
       { head: words.state, cell: (one) => stateOf(view, one) },
       {
         head: words.usual,
@@ -56,20 +56,26 @@ export function endpointTable(
         cell: (one) => format.count(failuresOf(one)),
         form: 'number',
       },
+      ...(isWhole ? [receivedColumn(view)] : []),
     ],
   });
 }
 
-function wholeColumns({ texts, format }: View): readonly Column<EndpointStatus>[] {
+function roleColumn({ texts }: View): Column<EndpointStatus> {
   const words = texts.endpoint;
-  return [
-    {
-      head: words.role,
-      cell: ({ roles }) => roles.map((role) => words.roles[role]).join(', '),
-      form: 'wide',
-    },
-    { head: words.received, cell: ({ receivedBytes }) => format.bytes(receivedBytes), form: 'wideNumber' },
-  ];
+  return {
+    head: words.role,
+    cell: ({ roles }) => roles.map((role) => words.roles[role]).join(', '),
+    form: 'wide',
+  };
+}
+
+function receivedColumn({ texts, format }: View): Column<EndpointStatus> {
+  return {
+    head: texts.endpoint.received,
+    cell: ({ receivedBytes }) => format.bytes(receivedBytes),
+    form: 'wideNumber',
+  };
 }
 
 function stateOf(

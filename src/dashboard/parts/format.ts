@@ -60,7 +60,8 @@ export function createFormat(words: FormatWords): Format {
     since(ms, now) {
       const away = now - ms;
       if (Math.abs(away) < 1000) return words.now;
-      return away > 0 ? words.ago(duration(away)) : words.ahead(duration(-away));
+      const whole = duration(Math.floor(Math.abs(away) / 1000) * 1000);
+      return away > 0 ? words.ago(whole) : words.ahead(whole);
     },
     time: (ms) => new Date(ms).toISOString().slice(0, 19).replace('T', ' '),
     clock: (ms) => new Date(ms).toISOString().slice(11, 16),

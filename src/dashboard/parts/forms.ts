@@ -12,7 +12,7 @@ export interface ButtonForm {
   readonly label: string;
   /** What a screen reader says in a row of equal buttons. */
   readonly about?: string;
-  readonly tone?: 'primary' | 'danger' | 'small';
+  readonly tone?: 'usual' | 'primary' | 'danger' | 'small';
 }
 
 /** A button that acts on one thing. */

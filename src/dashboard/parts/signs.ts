@@ -39,6 +39,14 @@ export function when({ format, clock, texts }: View, at: string | null): Html {
   return html`<time datetime="${at}" title="${format.time(ms)} UTC">${format.since(ms, clock.now())}</time>`;
 }
 
+/** What keeps an image from being evicted. */
+export function imageSigns(
+  { images }: View['texts'],
+  { pinned, hosted }: { pinned: boolean; hosted: boolean },
+): Html {
+  return html`${pinned ? badge('quiet', images.pinned) : nothing}${hosted ? badge('quiet', images.hosted) : nothing}`;
+}
+
 /** The first characters of a digest; the whole is in its title. */
 export function shortDigest(digest: string): Html {
   const [, hex = digest] = digest.split(':');

@@ -2,6 +2,8 @@
  * All texts of the dashboard in English. Another language is a file beside this one that exports a `Texts`: it must be complete. Texts
  * with a value in them are functions, so that a language can put the value where it belongs.
  */
+import { configuration, explain } from './en/configuration.ts';
+import { disk, image, images } from './en/content.ts';
 import { frame, refused, signIn } from './en/frame.ts';
 import { conditions, endpoint, overview } from './en/overview.ts';
 import { jobs, sync } from './en/replication.ts';
@@ -42,6 +44,11 @@ export const en = {
   signIn,
   refused,
   overview,
+  images,
+  image,
+  disk,
+  configuration,
+  explain,
   endpoint,
   conditions,
   transfers,
