@@ -32,7 +32,9 @@ export type WatchEnd =
   /** The server ended the stream, or `onLine` did. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'status'; readonly status: number; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** A line cannot be read. It may have been a change. */
+  | { readonly kind: 'invalid'; readonly reason: string };
 
 export interface WatchOptions {
   /** ms without a byte after which the watch is given up. */
@@ -131,13 +133,14 @@ function readLines(
     resolve(end);
   };
   const failed = (reason: string) => over({ kind: 'failed', reason });
+  const invalid = (reason: string) => over({ kind: 'invalid', reason });
   const abort = () => failed('given up');
   const silent = () => failed(`no byte of the watch for ${silence / 1000} s`);
   let timer = clock.after(silence, silent);
   const splitter = createLineSplitter(maxLineBytes, (line) => {
     if (isOver) return;
     const parsed = parseJson(line);
-    if (!parsed.ok) failed(`a line of the watch ${parsed.problem}`);
+    if (!parsed.ok) invalid(`a line of the watch ${parsed.problem}`);
     else if (!onLine(parsed.value)) over({ kind: 'ended' });
   });
   signal.addEventListener('abort', abort);
@@ -146,10 +149,10 @@ function readLines(
       timer.cancel();
       timer = clock.after(silence, silent);
       try {
-        if (!splitter.push(chunk)) failed(`a line of the watch has more than ${maxLineBytes} bytes`);
+        if (!splitter.push(chunk)) invalid(`a line of the watch has more than ${maxLineBytes} bytes`);
       } catch (error) {
-        failed('a line could not be taken');
         reject(error);
+        failed('a line could not be taken');
       }
       return true;
     },

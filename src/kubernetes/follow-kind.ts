@@ -170,6 +170,7 @@ async function watch(
   if (isTooOld || (end.kind === 'status' && end.status === 410)) return { pause: firstPause };
   // What is not understood may have been a change, so the whole is read again.
   if (problem !== undefined) return failed(table, problem);
+  if (end.kind === 'invalid') return failed(table, end.reason);
   if (end.kind === 'ended') return { version, pause: firstPause };
   if (end.kind === 'status' && end.status === 404) return { pause: firstPause };
   // An account may have the right to list and not to watch: a list would then hide what is wrong.

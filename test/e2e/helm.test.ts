@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parse } from 'yaml';
+import { watchedKinds } from '../../src/kubernetes/object-table.ts';
 import {
   type Container,
   chart,
@@ -26,8 +27,8 @@ const goldens = join(import.meta.dirname, '../support/helm/rendered');
 const version = ['--kube-version', '1.30.0'];
 
 function environment(t: TestContext): Environment {
-  const { HOME = '/', GOPROXY, GOFLAGS } = process.env;
-  const go = { ...(GOPROXY && { GOPROXY }), ...(GOFLAGS && { GOFLAGS }) };
+  const { HOME = '/' } = process.env;
+  const go = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^GO[A-Z]*$/.test(name)));
   const folder = tempFolder(t);
   return { HOME, ...go, HELM_CACHE_HOME: folder, HELM_CONFIG_HOME: folder, HELM_DATA_HOME: folder };
 }
@@ -152,6 +153,24 @@ describe('the Helm chart', () => {
     for (const set of ['facts.secret=f', 'policies.fromKubernetes=true', 'config.log.format=json']) {
       assert.notEqual(await checksum('--set', set), usual, set);
     }
+  });
+
+  it('gives the account the rights that the watch of cluster objects needs, and no other', async (t) => {
+    if (!hasPrograms(t, ['helm'])) return;
+    const objects = objectsOf(await render(environment(t), ...example('openshift')));
+    const roles = objects.filter(({ kind }) => /Role$/.test(kind));
+    assert.deepEqual(
+      roles.map(({ kind }) => kind),
+      ['ClusterRole'],
+    );
+    const granted = (roles[0]?.rules ?? []).flatMap(({ apiGroups, resources, verbs }) => {
+      assert.deepEqual(verbs, ['get', 'list', 'watch']);
+      return apiGroups.flatMap((group) => resources.map((resource) => `${group} ${resource}`));
+    });
+    const needed = watchedKinds.map(({ apiVersion, resource }) => `${apiVersion.split('/')[0]} ${resource}`);
+    assert.deepEqual(granted.toSorted(), needed.toSorted());
+    const without = await render(environment(t));
+    assert.ok(!/Role|automountServiceAccountToken: true/.test(without));
   });
 
   const refused: readonly (readonly [string, RegExp])[] = [

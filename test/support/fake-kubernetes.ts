@@ -202,6 +202,7 @@ export async function startFakeKubernetes(
     },
     endWatches() {
       for (const { response } of watches) response.end();
+      watches.clear();
     },
     sendLine(line) {
       for (const { response } of watches) response.write(`${line}\n`);
