@@ -202,7 +202,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   };
   const own = await openCache({ ...cacheDeps, ...cacheEvents(metrics, log) }, cacheOptions);
   releases.add(own, () => own.close());
-  const { postgres, facts } = openLiveFacts(settings, own, { clock, log, releases });
+  const { postgres, facts, agreement } = openLiveFacts(settings, own, { clock, log, releases });
   const cache = shareStates(own, postgres, { clock, log, releases });
   const { admin } = cache;
   const hasher = releases.add(createHasher(), (thread) => thread.close());
@@ -239,10 +239,11 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const access = await createLiveAccess(accessDeps, settings.access);
   releases.add(access, () => access.close());
 
-  const pull = createLivePull({ routes, cache, cluster, transfers, clock, log, metrics });
+  const pullDeps = { routes, cache, cluster, agreement, transfers, clock, log, metrics };
+  const pull = createLivePull(pullDeps);
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted, cluster }, data);
   releases.add(uploads, () => uploads.close());
-  const pushDeps = { routes, content: cache.hosted, uploads, pull, secure: placing.secure, clock, log };
+  const pushDeps = { ...pullDeps, content: cache.hosted, uploads, pull, secure: placing.secure };
   const push = createLivePush(pushDeps);
   const route = liveRouter(routes);
   const { isListed } = route;

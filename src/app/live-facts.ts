@@ -1,6 +1,7 @@
 /** The connection to PostgreSQL, and the exchange of facts over it, put together. Undefined without `[facts]`. */
 import type { OpenCache } from '../cache/open-cache.ts';
 import { createRareLog } from '../cache/rare-log.ts';
+import { type Agreement, alone, createAgreement } from '../cache/shared/agreement.ts';
 import { createFactExchange, type FactExchange } from '../cache/shared/fact-exchange.ts';
 import { createPostgres, type Postgres } from '../cache/shared/postgres/connection.ts';
 import { migrate } from '../cache/shared/postgres/migrations.ts';
@@ -35,7 +36,7 @@ function connectPostgres(facts: ServerConfig['facts'], { clock, log }: LiveFacts
   });
 }
 
-export interface LiveFacts {
+export interface LiveFacts extends Agreement {
   /**
    * Begins to exchange. A replica that has never read the facts of others waits for them, so that its first answers are right; not
    * for a database that cannot be reached.
@@ -51,22 +52,29 @@ export interface LiveFacts {
 /** ms that a start waits for facts that were never read. */
 const startWait = 30_000;
 
-/** Both undefined where facts are not shared. Throws as `connectPostgres` does. */
+/** Without `[facts]`, `agreement` waits for nothing, and the others are undefined. Throws as `connectPostgres` does. */
 export function openLiveFacts(
   config: Pick<ServerConfig, 'facts'>,
-  { facts }: Pick<OpenCache, 'facts'>,
+  { facts: own }: Pick<OpenCache, 'facts'>,
   deps: LiveFactsDeps & { readonly releases: Releases },
-): { readonly postgres: Postgres | undefined; readonly facts: LiveFacts | undefined } {
+): {
+  readonly postgres: Postgres | undefined;
+  readonly facts: LiveFacts | undefined;
+  readonly agreement: Agreement;
+} {
   const { releases } = deps;
   const postgres = releases.add(connectPostgres(config.facts, deps), (connection) => connection?.close());
-  const live = postgres && facts && createLiveFacts(postgres, facts, deps);
-  return { postgres, facts: releases.add(live, (exchange) => exchange?.stop()) };
+  const live = postgres && own && createLiveFacts(postgres, own, deps);
+  const facts = releases.add(live, (exchange) => exchange?.stop());
+  return { postgres, facts, agreement: facts ?? alone };
 }
 
 function createLiveFacts(postgres: Postgres, facts: SharedFacts, { clock, log }: LiveFactsDeps): LiveFacts {
   let exchange: FactExchange | undefined;
+  const isConnected = () => postgres.state().server !== undefined;
 
   return {
+    ...createAgreement(() => (isConnected() ? exchange : undefined), clock),
     async start() {
       // Where the index cannot be read, the exchange tells of it.
       const isKnown = (await facts.position().catch(() => undefined)) !== undefined;

@@ -15,12 +15,13 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import type { HostedContent } from '../cache/hosted-content.ts';
 import type { VerdictStore } from '../cache/index/verdicts/verdict-store.ts';
+import type { Agreement } from '../cache/shared/agreement.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { GatesDeps } from '../gate/create-gates.ts';
 import { createGatedPull } from '../gate/gated-pull.ts';
 import type { PeerRequests } from '../http/peer-request.ts';
 import { createPull, type PullDeps } from '../pull/create-pull.ts';
-import { createHostedPull } from '../pull/hosted/hosted-pull.ts';
+import { createHostedPull, type HostedPull } from '../pull/hosted/hosted-pull.ts';
 import type { Pull } from '../pull/pull.ts';
 import { referenceOf, type Target } from '../routing/target.ts';
 import { peerless, peerlessInForce } from '../upstream/peerless.ts';
@@ -34,10 +35,11 @@ export interface LivePullDeps
   readonly log: PullDeps['log'] & GatesDeps['log'];
   /** Undefined: this server belongs to no cluster. */
   readonly cluster: Cluster | undefined;
+  readonly agreement: Agreement;
 }
 
 /** Itself it is the pull without gates, for what this server does for itself. */
-export interface LivePull extends Pull {
+export interface LivePull extends HostedPull {
   /** For clients: manifests have passed the gates of the configuration. */
   readonly clients: Pull;
   /** For `[[sync]]` blocks and events: those of their gates. */
@@ -47,12 +49,20 @@ export interface LivePull extends Pull {
 }
 
 /** Throws nothing. */
-export function createLivePull({ routes, cache, cluster, metrics, ...rest }: LivePullDeps): LivePull {
+export function createLivePull({
+  routes,
+  cache,
+  cluster,
+  agreement,
+  metrics,
+  ...rest
+}: LivePullDeps): LivePull {
   const { inForce } = routes;
   const current = routes.each(({ upstream, config: { gates }, settings: { freshness, push: rules } }) => {
     const over = (own: Pick<PullDeps, 'upstream' | 'inForce'>) => {
       const pull = createPull({ ...rest, cache, ...own }, freshness);
-      return createHostedPull({ pull, recall: pull.recall, cache, content: cache.hosted }, rules);
+      const { heard } = agreement;
+      return createHostedPull({ pull, recall: pull.recall, cache, content: cache.hosted, heard }, rules);
     };
     const pull = over({ upstream, inForce });
     const gateDeps = { ...rest, pull, askUrl: upstream.askUrl, store: cache.verdicts, metrics };
@@ -77,6 +87,7 @@ export function createLivePull({ routes, cache, cluster, metrics, ...rest }: Liv
     ...liveOver(() => current().pull),
     clients: liveOver(() => current().clients),
     syncs: liveOver(() => current().syncs),
+    holds: (target) => current().pull.holds(target),
     peers: cluster && {
       id: () => cluster.self.id,
       senderOf: cluster.proof.senderOf,

@@ -1,11 +1,12 @@
 /** Pushes by the `[[push]]` rules in force, over upload sessions that outlive a reload. */
 import { join } from 'node:path';
 import type { HostedContent } from '../cache/hosted-content.ts';
+import type { Agreement } from '../cache/shared/agreement.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Hasher } from '../lib/bytes/hasher.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Secure } from '../placement/secure.ts';
-import type { Pull } from '../pull/pull.ts';
+import type { HostedPull } from '../pull/hosted/hosted-pull.ts';
 import { createPush, type PushedContent } from '../push/create-push.ts';
 import { createDurable } from '../push/durable.ts';
 import type { Push } from '../push/push.ts';
@@ -18,8 +19,9 @@ export interface LivePushDeps {
   readonly routes: LiveRoutes;
   readonly content: HostedContent;
   readonly uploads: Uploads;
-  readonly pull: Pull;
+  readonly pull: HostedPull;
   readonly secure: Secure;
+  readonly agreement: Agreement;
   readonly clock: Clock;
   readonly log: Pick<Log, 'debug'>;
 }
@@ -47,13 +49,13 @@ export function openLiveUploads(
 
 /** Each request takes the rules that are in force when it comes. */
 export function createLivePush(deps: LivePushDeps): Push {
-  const { routes, content, uploads, clock, log } = deps;
+  const { routes, content, uploads, pull, agreement, clock, log } = deps;
   const takeUpstream = createTakeUpstream(deps);
   const durable = createDurable(deps.secure);
   const onStored = ({ image, ...stored }: PushedContent) =>
     log.debug({ event: 'push.stored', image: image.name, ...stored }, 'content was pushed');
   const current = routes.each(({ settings }) =>
-    createPush({ content, uploads, takeUpstream, durable, clock, onStored }, settings.push),
+    createPush({ content, uploads, pull, agreement, takeUpstream, durable, clock, onStored }, settings.push),
   );
   return {
     rule: (image) => current().rule(image),

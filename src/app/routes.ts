@@ -15,7 +15,7 @@ import type { Buckets } from '../upstream/buckets.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
 import { createEndpoints } from '../upstream/endpoints.ts';
 import { createHostSettings } from '../upstream/host-settings.ts';
-import { withPeers } from '../upstream/peer-endpoints.ts';
+import { storeEndpoint, withPeers } from '../upstream/peer-endpoints.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 import type { Routes } from './live-routes.ts';
 
@@ -48,6 +48,8 @@ export function createRoutes(config: Config, deps: RoutesDeps): Routes {
   const upstream = createUpstream(
     {
       endpoints: cluster ? withPeers(endpoints, cluster.toAsk) : endpoints,
+      disks:
+        cluster && ((reference) => cluster.others(reference).map((peer) => storeEndpoint(peer, reference))),
       peerHeaders: cluster?.proof.headersFor,
       isListed: router.isListed,
       authLookup: createAuthLookup({

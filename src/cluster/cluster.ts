@@ -13,6 +13,8 @@ export interface Cluster extends Pick<Members, 'all' | 'self' | 'start' | 'stop'
   readonly proof: PeerProof;
   /** The peers to ask for a reference, best first; none where this replica is the owner, or stands in for it. */
   toAsk(reference: Reference): readonly Peer[];
+  /** All other members, in the order in which they would own the reference. */
+  others(reference: Reference): readonly Peer[];
   /** Whether this replica never waits for `id` about this reference: then it may tell `id` that it is at work. */
   outranks(id: string, reference: Reference): boolean;
   /** What the ids of uploads that begin here end with. */
@@ -82,6 +84,7 @@ export function createCluster(
     stop: members.stop,
     proof,
     toAsk,
+    others: (reference) => rank(shardOf(reference)).filter(({ id }) => id !== members.self.id),
     outranks(id, reference) {
       const shard = shardOf(reference);
       return scoreOf(shard, members.self.id) > scoreOf(shard, id);

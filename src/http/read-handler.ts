@@ -50,8 +50,8 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     const { name, namespace } = routed;
     const isPeer = admission.peer !== undefined;
     const pull = (isPeer && peers?.pull) || deps.pull;
-    const target: Target = isPeer ? { ...routed.target, byPeer: true } : routed.target;
     const { headers, method, rawPath } = request;
+    const target: Target = isPeer ? askedByPeer(routed.target, headers) : routed.target;
     const ifNoneMatch = headers['if-none-match'];
     switch (target.kind) {
       case 'manifest':
@@ -100,6 +100,13 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     const answer = via && headers.via !== undefined ? via.within(headers.via, work) : work();
     return { target, namespace, isAtWork, answer };
   };
+}
+
+/** `only-if-cached` (RFC 9111, section 5.2.1.7): a peer looks for what this replica itself has. */
+function askedByPeer(target: Target, { 'cache-control': control }: RegistryRequest['headers']): Target {
+  return control === 'only-if-cached'
+    ? { ...target, byPeer: true, isStoredOnly: true }
+    : { ...target, byPeer: true };
 }
 
 /** A replica that follows an event asks so: what this server took for fresh may be what has changed (RFC 9111, section 5.2.1.4). */

@@ -36,7 +36,7 @@ export type Secured =
 export interface Secure {
   /** The buckets for the image. */
   count(image: string): number;
-  /** A content that is stored here. `copies`: buckets that have to have it. */
+  /** A content that is stored here, or was pushed to another replica. `copies`: buckets that have to have it. */
   stored(image: string, digest: Digest, copies: number): Promise<Secured>;
   bytes(image: string, digest: Digest, bytes: Uint8Array, copies: number): Promise<Secured>;
 }
@@ -96,6 +96,20 @@ export function createSecure(deps: SecureDeps): Secure {
     return { buckets: inOrder, number: Math.max(0, wanted - there), there };
   }
 
+  /** What is not here may have been pushed to another replica, which has put it there. */
+  async function lookFor(image: string, digest: Digest): Promise<void> {
+    const known = await placements.of(digest);
+    const isPlaced = (name: string) => known.some(({ store, state }) => store === name && state === 'placed');
+    const meant = deps.buckets.filter((bucket) => bucket.isFor([image]) && !isPlaced(bucket.name));
+    await Promise.all(
+      meant.map(async ({ name, store }) => {
+        const look = withDeadline(clock, lookTime, (late) => store.head(contentKey(digest), late));
+        const found = await look.catch(() => undefined);
+        if (found) await placements.placed({ digest, store: name }, found.size, clock.now());
+      }),
+    );
+  }
+
   async function secure(
     { buckets, number, there }: Awaited<ReturnType<typeof missing>>,
     digest: Digest,
@@ -116,7 +130,13 @@ export function createSecure(deps: SecureDeps): Secure {
       const plan = await missing(image, digest, wanted);
       if (plan.number === 0) return { ok: true };
       const copy = await stored.open(digest);
-      if (!copy) return { ok: false, reason: 'its file is not here any more', retryAfter };
+      if (!copy) {
+        await lookFor(image, digest);
+        const { number } = await missing(image, digest, wanted);
+        return number === 0
+          ? { ok: true }
+          : { ok: false, reason: 'it is not here, and not in enough buckets', retryAfter };
+      }
       // It stays open for a bucket that takes longer than the others.
       return secure(plan, digest, copy, () => copy.close());
     },

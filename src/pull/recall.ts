@@ -1,6 +1,6 @@
 /**
- * Hosted content comes back from a bucket: its file had to make room, was damaged, or never was on this replica. No registry is asked.
- * The image must be linked to it; a bucket alone gives nothing to an image.
+ * Hosted content comes back from a bucket, or from the disk of another replica: its file had to make room, was damaged, or never was on this
+ * replica. No registry is asked. The image must be linked to it; neither a bucket nor a disk gives anything to an image.
  */
 import type { Digest } from '../oci/digest.ts';
 import type { BlobTarget, ManifestTarget } from '../routing/target.ts';
@@ -13,7 +13,7 @@ import type { BlobContent, BlobHead, ManifestContent, Pull, Pulled } from './pul
 
 export interface Recall {
   manifest(target: ManifestTarget, digest: Digest): Promise<Pulled<ManifestContent>>;
-  /** From the cache, else from a bucket. */
+  /** From the cache, else as above. */
   here(image: string, digest: Digest): Promise<ManifestContent | undefined>;
   headBlob(target: BlobTarget): Promise<Pulled<BlobHead>>;
   blob(target: BlobTarget): Promise<Pulled<BlobContent>>;
@@ -21,7 +21,7 @@ export interface Recall {
   readonly ensure: Pull['ensure'];
 }
 
-/** Where no bucket is asked: there is none, or the image is not linked. */
+/** Where nothing is asked: there is nothing to ask, or the image is not linked. */
 const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
 
 /** Its functions reject with bugs only, and `ensure` with the reason of its signal. */
@@ -66,8 +66,17 @@ export function createRecall(
     async headBlob(target) {
       const { image, digest } = target;
       const { linked, described } = await cache.find(image.name, digest);
-      if (linked && described && (await inForce.current.isInBucket(image, digest)))
-        return { found: true, value: { digest, size: described.size }, cache: 'hit', trail: [] };
+      if (!linked) return absent;
+      const repository = { registry: image.registry, repository: image.repository };
+      const asked = await inForce.ask(
+        { ...repository, digest },
+        (upstream, signal) => upstream.headBlob(repository, digest, { buckets: 'only', signal }),
+        {},
+      );
+      if (!asked.ok) return orAbsent({ found: false, verdict: asked.verdict, trail: asked.trail });
+      const size = asked.value.size ?? described?.size;
+      if (size !== undefined)
+        return { found: true, value: { digest, size }, cache: 'hit', trail: asked.trail };
       const opened = await blob(target);
       if (opened.found) opened.value.close();
       return opened;

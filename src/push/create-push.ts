@@ -1,6 +1,7 @@
 /** Pushes, put together: rules, sessions, manifests and deletions. */
 
 import type { HostedContent } from '../cache/hosted-content.ts';
+import type { Agreement } from '../cache/shared/agreement.ts';
 import type { PushRule } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -19,6 +20,7 @@ export interface PushedContent {
 }
 
 export interface PushDeps extends PushManifestDeps {
+  readonly agreement: Agreement;
   readonly content: HostedContent;
   readonly uploads: Uploads;
   /** Content has come to an image by a push. Told after it is durable. */
@@ -30,7 +32,7 @@ const maxSources = 100;
 
 /** The first rule that matches an image counts. */
 export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
-  const { content, uploads, onStored, durable } = deps;
+  const { content, uploads, onStored, durable, agreement } = deps;
   const ruleFor = createPushRules(rules);
   const putManifest = createPushManifest(deps);
 
@@ -40,6 +42,7 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
   async function stored(image: ImageName, digest: Digest): Promise<StoredUpload | NotDurable> {
     const failure = await durable.stored(image, digest, ruleOf(image));
     if (failure) return failure;
+    await agreement.told();
     onStored({ image, digest, tags: [], kind: 'blob' });
     return { kind: 'stored', digest };
   }
@@ -53,7 +56,9 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
     const rule = ruleOf(image);
     if (!rule?.delete) return { kind: 'disabled' };
     if (rule.mode !== 'local' && (await isPushed()) === false) return { kind: 'upstream' };
-    return { kind: (await work()) ? 'removed' : 'unknown' };
+    const isRemoved = await work();
+    if (isRemoved) await agreement.told();
+    return { kind: isRemoved ? 'removed' : 'unknown' };
   }
 
   const removeDigest = (image: ImageName, digest: Digest, work: HostedContent['removeBlob']) =>
@@ -98,6 +103,7 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
       if (!rule) return { kind: 'manifestInvalid', problem: `no [[push]] rule matches ${image.name}` };
       const result = await putManifest(image, manifest, rule);
       if (result.kind === 'stored') {
+        await agreement.told();
         onStored({ image, digest: result.digest, tags: result.tags, kind: 'manifest' });
       }
       return result;

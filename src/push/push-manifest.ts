@@ -3,8 +3,8 @@
  *
  *   1. it is a manifest of the type that it says, of the digest in the URL
  *   2. everything that it lists is in the same repository (distribution-spec, "Pushing Manifests"), except layers that lie at
- *      URLs of their own; a subject may come later. In `overlay` and `fill`, what an endpoint has for this repository counts as well,
- *      and is fetched
+ *      URLs of their own; a subject may come later. What was pushed to another replica counts, if a bucket or that replica still has
+ *      it. In `overlay` and `fill`, what an endpoint has for this repository counts as well, and is fetched
  *   3. all of it is in as many buckets as the rule wants
  *   4. no immutable tag moves
  */
@@ -16,69 +16,29 @@ import type { Clock } from '../lib/clock.ts';
 import { KeyedLock } from '../lib/flow/keyed-lock.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
-import { type Descriptor, isAmbiguous, type Manifest, readManifest } from '../oci/manifest.ts';
+import { isAmbiguous, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isManifestType, isSchema1Type } from '../oci/media-types.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { ImageName } from '../routing/target.ts';
 import type { Durable } from './durable.ts';
+import { createMissingContent, type MissingContentDeps } from './missing-content.ts';
 import { isNoRoom } from './no-room.ts';
 import type { ManifestFailure, PushedManifest, StoredManifest } from './push.ts';
-import type { TakeUpstream } from './take-upstream.ts';
 
-export interface PushManifestDeps {
-  readonly content: HostedContent;
-  readonly takeUpstream: TakeUpstream;
+export interface PushManifestDeps extends MissingContentDeps {
   readonly durable: Durable;
   readonly clock: Clock;
 }
 
-/** Missing contents that an answer names. */
-const maxMissing = 20;
-/** Questions to the cache, or to endpoints, at once. */
-const atOnce = 8;
 /** ms for which one push waits for endpoints: a base layer of some GiB takes minutes, and a client is not kept for ever. */
 const longestTaking = 600_000;
 
 /** Checks and stores one manifest. Rejects where the storage fails for another reason than room. */
-export function createPushManifest({ content, takeUpstream, durable, clock }: PushManifestDeps) {
+export function createPushManifest(deps: PushManifestDeps) {
+  const { content, durable, clock, agreement } = deps;
+  const missingOf = createMissingContent(deps);
   /** By image, so that a look at an immutable tag and its move are one. */
   const movingTags = new KeyedLock();
-
-  /** A child manifest has to be one here, too: the bytes alone may have come as a blob. */
-  async function isHere(image: string, { digest, mediaType }: Descriptor): Promise<boolean> {
-    if (isManifestType(mediaType)) return (await content.manifest(image, digest)) !== undefined;
-    return content.serves(image, digest);
-  }
-
-  /** What hosted content lists is hosted as well, also where a pull has brought it. */
-  async function isKept(image: string, child: Descriptor, rule: PushRule): Promise<boolean> {
-    if (!(await isHere(image, child))) return false;
-    return rule.mode === 'fill' || content.adopt(image, child.digest);
-  }
-
-  async function missingOf(
-    image: ImageName,
-    manifest: Manifest,
-    rule: PushRule,
-    signal: AbortSignal,
-  ): Promise<readonly Digest[]> {
-    const listed = manifest.children.filter(({ isElsewhere }) => !isElsewhere);
-    const wanted = [...new Map(listed.map((child) => [child.digest, child])).values()];
-    const missing: Digest[] = [];
-    for (let at = 0; at < wanted.length && missing.length < maxMissing; at += atOnce) {
-      const part = wanted.slice(at, at + atOnce);
-      const found = await Promise.all(
-        part.map(
-          async (child) =>
-            (await isKept(image.name, child, rule)) ||
-            ((rule.mode !== 'local' || (await content.isPlaced(child.digest))) &&
-              (await takeUpstream(image, child, { hosted: rule.mode !== 'fill' }, signal))),
-        ),
-      );
-      missing.push(...part.filter((_, index) => !found[index]).map(({ digest }) => digest));
-    }
-    return missing.slice(0, maxMissing);
-  }
 
   /** A tag that the rule keeps where it is. */
   async function immovable(
@@ -87,7 +47,9 @@ export function createPushManifest({ content, takeUpstream, durable, clock }: Pu
     digest: Digest,
     isFixed: NamePattern | undefined,
   ) {
-    for (const tag of tags.filter((one) => isFixed?.(one))) {
+    const fixed = tags.filter((one) => isFixed?.(one));
+    if (fixed.length > 0) await agreement.heard();
+    for (const tag of fixed) {
       const current = await content.taggedDigest(image.name, tag);
       if (current !== undefined && current !== digest) return { tag, digest: current };
     }

@@ -22,6 +22,8 @@ export type PushTarget = ManifestTarget | BlobTarget | UploadTarget;
  */
 export interface AskedByPeer {
   readonly byPeer?: true;
+  /** It asks for what is stored here alone: it looks for hosted content, which no endpoint has. */
+  readonly isStoredOnly?: true;
 }
 
 export interface UploadTarget {

@@ -110,6 +110,13 @@ export function createBucketQuestions(buckets: Buckets, clock: Clock) {
       (digest: Digest, range: OpenRange, otherwise: Ask<OpenedBlob>): Ask<OpenedBlob> =>
       (endpoint, context) =>
         endpoint.store === undefined ? otherwise(endpoint, context) : open(endpoint, digest, range, context),
+    headBlob:
+      (digest: Digest, otherwise: Ask<{ size: number | undefined }>): Ask<{ size: number | undefined }> =>
+      async (endpoint, context) => {
+        if (endpoint.store === undefined) return otherwise(endpoint, context);
+        const found = await buckets.head(endpoint.store, digest, context);
+        return found.kind === 'ok' ? { kind: 'ok', value: { size: undefined } } : found;
+      },
     manifest:
       (otherwise: Ask<FetchedManifest>): Ask<FetchedManifest> =>
       (endpoint, context) => {

@@ -41,6 +41,8 @@ export interface UpstreamDeps {
   readonly endpoints: (reference: Reference) => readonly Endpoint[];
   /** Whether registries.conf lists a registry: only listed ones get their own credentials after a redirect. Default: none is. */
   readonly isListed?: (registry: string) => boolean;
+  /** Disks of other replicas as buckets. Default: none. */
+  readonly disks?: ((reference: Reference) => readonly Endpoint[]) | undefined;
   /** What proves to a peer that it is asked by one. Default: nothing does. */
   readonly peerHeaders?: PeerHeaders | undefined;
   readonly authLookup: AuthLookup;
@@ -139,6 +141,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
 
   const { ask, isInBucket } = createQuestions({
     ...{ endpoints: deps.endpoints, buckets, atBuckets, health, clock, upstream: config },
+    disks: deps.disks ?? (() => []),
     onAttempt: deps.onAttempt,
     onFault: deps.onFault,
   });
@@ -156,7 +159,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     headManifest: (reference, askOptions) =>
       ask(reference, askOptions?.revalidates ? manifests.revalidate : manifests.head, askOptions),
     headBlob: (reference, digest, askOptions) =>
-      ask(byDigest(reference, digest), blobs.head(digest), askOptions),
+      ask(byDigest(reference, digest), atBuckets.headBlob(digest, blobs.head(digest)), askOptions),
     openBlob: (reference, digest, range, askOptions) =>
       ask(
         byDigest(reference, digest),

@@ -1,7 +1,10 @@
 /** One place to ask for one image: what rewriting a reference to a mirror's or the source's location gives. */
 import { type Reference, referenceName } from '../oci/reference.ts';
 
-/** A mirror of an entry of registries.conf, or its location; another replica of this program (`[cluster]`); a bucket (`[[store]]`). */
+/**
+ * A mirror of an entry of registries.conf, or its location; another replica of this program (`[cluster]`); a bucket (`[[store]]`), or the disk
+ * of another replica as one: what it has or lacks says nothing of what a registry has.
+ */
 export type EndpointRole = 'mirror' | 'source' | 'peer' | 'store';
 
 export interface Endpoint {
@@ -33,6 +36,8 @@ export interface PeerAddress {
   readonly origin: string;
   /** The host by which its certificate and its settings are found. */
   readonly name: string;
+  /** It is asked for what it has stored alone. */
+  readonly isStoredOnly?: true;
 }
 
 /**

@@ -42,6 +42,12 @@ export function peerEndpoint({ id, origin, name }: AskedPeer, reference: Referen
   };
 }
 
+/** The disk of a peer: hosted content may be there alone, and the peer asks nothing else for it. */
+export function storeEndpoint(peer: AskedPeer, reference: Reference): Endpoint {
+  const { origin, name } = peer;
+  return { ...peerEndpoint(peer, reference), role: 'store', peer: { origin, name, isStoredOnly: true } };
+}
+
 /** Those of registries.conf. */
 export function withoutPeers(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   return endpoints.filter(({ role }) => role !== 'peer');

@@ -15,6 +15,8 @@ export interface QuestionsDeps extends Omit<AskDeps, 'budget'> {
   readonly endpoints: EndpointsOf;
   readonly buckets: Buckets;
   readonly atBuckets: ReturnType<typeof createBucketQuestions>;
+  /** Disks of other replicas, which may have hosted content. */
+  readonly disks: EndpointsOf;
   readonly upstream: Pick<UpstreamConfig, 'offline' | 'totalTimeout'>;
 }
 
@@ -37,6 +39,7 @@ export function createQuestions({
   endpoints,
   buckets,
   atBuckets,
+  disks,
   upstream,
   ...deps
 }: QuestionsDeps): Questions {
@@ -51,8 +54,10 @@ export function createQuestions({
       if (offline && !isForBuckets) return offlineAnswer(configured);
       // Buckets are no upstream: they are asked offline as well.
       const how = offline ? 'only' : options.buckets;
-      const asked =
+      const stores =
         how && digest ? await withBuckets(configured, { ...reference, digest }, how, buckets) : configured;
+      const asksDisks = how === 'only' && !offline && options.peers !== false;
+      const asked = asksDisks ? [...stores, ...disks(reference)] : stores;
       if (offline && asked.length === 0) return offlineAnswer(configured);
       const questionOptions = { ...options, ...(discard && { discard }) };
       const answer = await askInOrder(asked, question, { ...deps, budget }, questionOptions);

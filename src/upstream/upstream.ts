@@ -132,7 +132,10 @@ export type Passed =
 export interface AskOptions {
   /** False: peers of the cluster are not asked, since one of them asks. */
   readonly peers?: false;
-  /** Buckets are asked before mirrors and source, or alone. For content by digest that the image may serve: a bucket gives no link. */
+  /**
+   * Buckets are asked before mirrors and source; or alone, and behind them the disks of other replicas. For content by digest that the
+   * image may serve: neither gives a link.
+   */
   readonly buckets?: 'first' | 'only' | undefined;
   /** endpointKey of the endpoint to ask first, before its turn: the one that gave the manifest. */
   readonly prefer?: string | undefined;
@@ -162,7 +165,7 @@ export type Answer<T> =
 export type Verdict =
   /** `isLocal`: no endpoint may be asked for this image, and it is not here. */
   | { readonly kind: 'notFound'; readonly isLocal?: true }
-  /** `isLocal`: only buckets may be asked for it, and not all of them could tell. */
+  /** `isLocal`: only buckets and replicas may be asked for it, and not all of them could tell. */
   | { readonly kind: 'unavailable'; readonly isLocal?: true }
   | { readonly kind: 'offline' }
   | { readonly kind: 'rateLimited' /** epoch ms */; readonly until: number }

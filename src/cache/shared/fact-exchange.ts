@@ -28,6 +28,8 @@ export interface FactExchange {
   upToDate(): Promise<boolean>;
   /** Whether the log has all that was known here a minute ago. Rejects when the index cannot be read. */
   isTold(): Promise<boolean>;
+  /** Resolves once the log has all that waits now; not before there is a log. */
+  told(): Promise<void>;
   /** What is under way comes to its end. */
   stop(): Promise<void>;
 }
@@ -63,6 +65,8 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
   const toSend = createBell(clock);
   const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
   let caughtUp: number | undefined;
+  /** What waits for an empty queue. */
+  const telling: (() => void)[] = [];
   /** Readings that have begun, and what waits for one that begins later. */
   let readings = 0;
   let asked: { readonly after: number; readonly answer: (isRead: boolean) => void }[] = [];
@@ -88,7 +92,10 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
   async function send(most: number): Promise<number | undefined> {
     if (caughtUp === undefined) return undefined;
     const some = await facts.waiting(most);
-    if (some.length === 0) return undefined;
+    if (some.length === 0) {
+      for (const go of telling.splice(0)) go();
+      return undefined;
+    }
     try {
       await facts.told(some, await log.append(some));
     } catch (error) {
@@ -140,6 +147,13 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
 
   return {
     known,
+    told() {
+      if (facts.countWaiting() === 0) return Promise.resolve();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      telling.push(resolve);
+      toSend.ring();
+      return promise;
+    },
     state: () => ({
       waiting: facts.countWaiting(),
       behind: caughtUp === undefined ? undefined : (clock.monotonic() - caughtUp) / 1000,

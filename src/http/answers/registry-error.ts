@@ -110,7 +110,7 @@ function failureOf(
         return {
           status: 503,
           code: 'UNAVAILABLE',
-          words: 'is kept in a bucket, and no bucket could give it',
+          words: 'is kept in a bucket or on another replica, and none could give it',
         };
       return { status: 502, code: 'UNAVAILABLE', words: `is not cached, and ${whyUnavailable(trail)}` };
     case 'offline': {

@@ -4,11 +4,13 @@
  *
  *               local                        overlay                          fill
  *   tag         hosted, else 404             hosted, else as ever             as ever
- *   digest      stored here, else 404        as ever: stored here first       as ever
+ *   digest      hosted, else 404             hosted, else as ever             as ever
  *   tag list    the tags here                the endpoints' and the hosted    as ever
  *   referrers   those here                   the endpoints' and those here    the endpoints' and those here
  *
- * Hosted content is never revalidated: no endpoint knows better. In `local` no endpoint is ever asked.
+ * Hosted content is never revalidated: no endpoint knows better. In `local` no endpoint is ever asked. What is hosted and not stored here
+ * is in a bucket, or on the disk of another replica (`recall.ts`). Before an image has something not, this replica hears what others
+ * have been pushed a moment ago.
  */
 import type { Cache } from '../../cache/cache.ts';
 import type { HostedContent } from '../../cache/hosted-content.ts';
@@ -20,21 +22,17 @@ import type { Tag } from '../../oci/reference.ts';
 import type { BlobTarget, ImageName, ManifestTarget, ReferrersTarget } from '../../routing/target.ts';
 import { byBytes, page } from '../list-tags.ts';
 import type { CacheResult, Pull, Pulled } from '../pull.ts';
-import type { Recall } from '../recall.ts';
 import { openStoredBlob } from '../stored-blob.ts';
 import { verdictText } from '../verdict-text.ts';
+import { absent, createHostedLookup, type HostedLookupDeps } from './hosted-lookup.ts';
 import { createHostedReferrers } from './hosted-referrers.ts';
 
-export interface HostedPullDeps {
+export interface HostedPullDeps extends Omit<HostedLookupDeps, 'modeOf' | 'hostedTag' | 'cache' | 'content'> {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
   readonly cache: Pick<Cache, 'tag' | 'manifest' | 'open'>;
-  /** Hosted content that is in a bucket. */
-  readonly recall: Recall;
   readonly content: Pick<HostedContent, 'tags' | 'importedTags' | 'referrersOf' | 'knows' | 'isPushed'>;
 }
-
-const absent: Pulled<never> = { found: false, verdict: { kind: 'notFound', isLocal: true }, trail: [] };
 
 /** Where the endpoints know nothing, what is here is all; where none answers, more may exist. */
 function unconfirmed({ verdict }: Pulled<unknown> & { readonly found: false }): CacheResult {
@@ -55,8 +53,13 @@ function byDigest(target: ManifestTarget | BlobTarget, digest: Digest): Manifest
   return { ...target, reference: { registry, repository, digest } };
 }
 
+export interface HostedPull extends Pull {
+  /** Whether a blob that the image may serve is stored here, in a bucket or on another replica. No endpoint is asked. */
+  holds(target: BlobTarget): Promise<boolean>;
+}
+
 /** The first rule that matches an image counts. */
-export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[]): Pull {
+export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[]): HostedPull {
   const { pull, cache, content, recall } = deps;
   const ruleOf = createPushRules(rules);
   const modeOf = ({ name }: ImageName) => ruleOf(name)?.mode;
@@ -89,39 +92,30 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
 
   const orHosted = createOrHosted(content);
 
+  const lookup = createHostedLookup({ ...deps, modeOf, hostedTag });
+
   return {
     expire: pull.expire,
+    holds: async (target) =>
+      ((await lookup.stored.headBlob(target)) ?? (await recall.headBlob(target))).found,
 
     async manifest(target) {
-      const { image, reference } = target;
-      const mode = modeOf(image);
-      if (!isHostedMode(mode)) return pull.manifest(target);
-      const { tag } = reference;
-      const digest = tag === undefined ? reference.digest : await hostedTag(image.name, tag);
-      const manifest = digest && (await cache.manifest(image.name, digest));
-      if (manifest) return hit(manifest);
-      if (digest !== undefined && (mode === 'local' || tag !== undefined)) {
-        const recalled = await recall.manifest(target, digest);
-        // What a hosted tag means, endpoints do not know: they are asked where no bucket has it, and not where none can tell.
-        if (mode === 'local' || recalled.found || recalled.verdict.kind !== 'notFound') return recalled;
-      }
-      return mode === 'local' ? absent : pull.manifest(target);
+      if (target.isStoredOnly) return (await lookup.stored.manifest(target)) ?? absent;
+      if (!isHostedMode(modeOf(target.image))) return pull.manifest(target);
+      return lookup.manifest(target, () => pull.manifest(target));
     },
 
     async headBlob(target) {
-      const { image, digest } = target;
-      if (modeOf(image) !== 'local') return orHosted(target, await pull.headBlob(target), recall.headBlob);
-      const stored = await openStoredBlob(cache, image.name, digest);
-      if (!stored) return recall.headBlob(target);
-      stored.value.close();
-      return hit({ digest, size: stored.value.size });
+      if (target.isStoredOnly) return (await lookup.stored.headBlob(target)) ?? absent;
+      if (!isHostedMode(modeOf(target.image)))
+        return orHosted(target, await pull.headBlob(target), recall.headBlob);
+      return lookup.headBlob(target, () => pull.headBlob(target));
     },
 
     async blob(target) {
-      const { image, digest } = target;
-      if (modeOf(image) !== 'local') return orHosted(target, await pull.blob(target), recall.blob);
-      // Not by way of `pull`, which asks endpoints when the file turns out to be damaged.
-      return (await openStoredBlob(cache, image.name, digest)) ?? recall.blob(target);
+      if (target.isStoredOnly) return (await lookup.stored.blob(target)) ?? absent;
+      if (!isHostedMode(modeOf(target.image))) return orHosted(target, await pull.blob(target), recall.blob);
+      return lookup.blob(target, () => pull.blob(target));
     },
 
     async ensure(target, options) {

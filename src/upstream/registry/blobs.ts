@@ -53,7 +53,7 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock; ping: 
     }
     const opened = judgeBlob(response, digest, range === undefined ? undefined : span);
     if (opened.kind !== 'ok') response.body.cancel();
-    else if (endpoint.role === 'peer') return { kind: 'ok', value: living(opened.value, endpoint) };
+    else if (endpoint.peer) return { kind: 'ok', value: living(opened.value, endpoint) };
     return opened;
   }
 

@@ -40,7 +40,7 @@ export function createHeadHabits(clock: Clock): HeadHabits {
   return {
     async ask(endpoint, head, get) {
       // Another replica answers HEAD as it answers GET.
-      if (endpoint.role === 'peer') return head();
+      if (endpoint.peer) return head();
       const key = endpointKey(endpoint);
       const now = clock.monotonic();
       if (now < (hosts.get(endpoint.host) ?? 0) || now < (repositories.get(key) ?? 0)) return get();

@@ -89,7 +89,8 @@ export function createPeerClient({ sender, clock, headersFor }: PeerClientDeps):
       const { method } = request;
       const proof = proofFor(host, method, `${url.pathname}${url.search}`);
       if (proof.kind !== 'ok') return proof;
-      const headers = { ...request.headers, ...proof.value };
+      const storedOnly = peer?.isStoredOnly && { 'cache-control': 'only-if-cached' };
+      const headers = { ...request.headers, ...storedOnly, ...proof.value };
       const got = await sender.send(route, { method, headers }, { ...context, bulk: request.bulk });
       if (!got.ok) return outcomeOfFault(got.fault, '');
       context.heard();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { openCache } from '../../../src/cache/open-cache.ts';
+import { alone } from '../../../src/cache/shared/agreement.ts';
 import type { PushRule } from '../../../src/config/config.ts';
 import { createBufferPool } from '../../../src/lib/bytes/buffer-pool.ts';
 import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
@@ -85,12 +86,22 @@ export async function openWorld({ data, hasher, origin, rules, maxSize, quota }:
   function underRules(inOrder: readonly PushRule[]) {
     const plain = createPull({ cache, upstream, inForce, transfers, clock, log }, freshness);
     const { recall } = plain;
-    const pull = createHostedPull({ pull: plain, recall, cache, content: cache.hosted }, inOrder);
+    const { heard } = alone;
+    const pull = createHostedPull({ pull: plain, recall, cache, content: cache.hosted, heard }, inOrder);
     const takeUpstream = createTakeUpstream({ pull, content: cache.hosted });
     return {
       pull,
       push: createPush(
-        { content: cache.hosted, uploads, takeUpstream, durable: onDiskAlone, clock, onStored() {} },
+        {
+          content: cache.hosted,
+          uploads,
+          pull,
+          agreement: alone,
+          takeUpstream,
+          durable: onDiskAlone,
+          clock,
+          onStored() {},
+        },
         inOrder,
       ),
     };
