@@ -22,6 +22,8 @@ export interface CertificateOptions {
   /** For a client instead of a server. */
   readonly client?: boolean;
   readonly commonName?: string;
+  /** For a person who signs code, as Fulcio issues it: an address, and who has vouched for it. */
+  readonly signer?: { readonly email: string; readonly issuer: string };
   /** The kind of its key. Default `ec`. */
   readonly keys?: 'ec' | 'rsa';
 }
@@ -87,8 +89,10 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
   const subject = options.commonName ?? (options.client ? 'Test client' : 'Test server');
   const self = { name: subject, key: keys.privateKey, keyId: keyIdOf(keys.publicKey) };
   const by = issuer ?? self;
-  const purpose = options.client ? '1.3.6.1.5.5.7.3.2' : '1.3.6.1.5.5.7.3.1';
-  const hosts = options.hosts ?? (options.client ? [] : ['127.0.0.1', '::1', 'localhost']);
+  const { signer } = options;
+  const codeSigning = signer && '1.3.6.1.5.5.7.3.3';
+  const purpose = codeSigning ?? (options.client ? '1.3.6.1.5.5.7.3.2' : '1.3.6.1.5.5.7.3.1');
+  const hosts = options.hosts ?? (options.client || signer ? [] : ['127.0.0.1', '::1', 'localhost']);
   const cert = build({
     issuer: by,
     subject,
@@ -99,6 +103,12 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
       extension('2.5.29.15', der(0x03, Buffer.from([7, 0b1000_0000])), true),
       extension('2.5.29.37', sequence(objectId(purpose))),
       extension('2.5.29.35', sequence(der(0x80, by.keyId))),
+      ...(signer
+        ? [
+            extension('2.5.29.17', sequence(der(0x81, Buffer.from(signer.email))), true),
+            extension('1.3.6.1.4.1.57264.1.8', utf8(signer.issuer)),
+          ]
+        : []),
       ...(hosts.length === 0 ? [] : [extension('2.5.29.17', sequence(...hosts.map(generalName)))]),
     ],
   });
