@@ -39,6 +39,7 @@ import { createPlacing } from './app/placing.ts';
 import { createRoutes } from './app/routes.ts';
 import { createScrubbing } from './app/scrubbing.ts';
 import { shareStates } from './app/shared-states.ts';
+import { createTelemetry } from './app/telemetry.ts';
 import { openCache } from './cache/open-cache.ts';
 import type { Config } from './config/config.ts';
 import { readTlsFiles, type TlsFiles } from './config/files/tls-files.ts';
@@ -53,7 +54,6 @@ import { createReleases, type Releases } from './lib/flow/releases.ts';
 import { createViaChain } from './lib/flow/via-chain.ts';
 import { createWarmImage } from './pull/warm-image.ts';
 import { createSinks } from './replication/outbox/sinks.ts';
-import { createMetrics } from './telemetry/metrics.ts';
 import { createTransfers } from './transfer/transfers.ts';
 import { lookupThreads } from './upstream/http/lookups.ts';
 import { createUpstreamMemory } from './upstream/upstream-memory.ts';
@@ -61,7 +61,7 @@ import { createUpstreamMemory } from './upstream/upstream-memory.ts';
 export type { AppDeps };
 
 export interface App {
-  /** Resolves once clients are served. Throws EntrepotError LISTEN_FAILED or TLS_UNUSABLE; no client is served then. */
+  /** Resolves once clients are served. Throws EntrepotError LISTEN_FAILED, TLS_UNUSABLE or OUTPUT_UNUSABLE; no client is served then. */
   start(): Promise<{ readonly host: string; readonly port: number }>;
   /** Lets answers in flight finish for `limits.stopGrace`, then cuts the rest. `cut` is their number. */
   stop(): Promise<{ readonly cut: number }>;
@@ -71,8 +71,8 @@ export interface App {
   readonly jobs: Jobs;
   /**
    * Puts a new configuration in force as a whole, for new requests and for the further requests of transfers in flight. Throws
-   * EntrepotError TLS_UNUSABLE, or CONFIG_INVALID, CONFIG_UNREADABLE, DATA_UNUSABLE for a file of `[access]`, or what the index throws
-   * if it cannot be written; the old configuration then stays in force.
+   * EntrepotError TLS_UNUSABLE, OUTPUT_UNUSABLE for the audit log, CONFIG_INVALID, CONFIG_UNREADABLE or DATA_UNUSABLE for a file of
+   * `[access]`, or what the index throws if it cannot be written; the old configuration then stays in force.
    */
   reload(config: Config): Promise<void>;
   /** Records in the metrics that a new configuration could not be read or put in force. */
@@ -113,8 +113,9 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
     jobs: parts.durable.jobs,
 
     async start() {
-      const { tls, cache } = routes.current.settings;
+      const { tls, cache, audit } = routes.current.settings;
       secure(readTlsFiles(tls, clock.now()));
+      parts.audit.prepare(audit)();
       parts.hasher.start();
       await adminServer.start();
       try {
@@ -138,10 +139,12 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       const tls = readTlsFiles(settings.tls, clock.now());
       const replaceAccess = await parts.access.prepare(settings.access);
       const replaceRoutes = routes.prepare(next);
+      const replaceAudit = parts.audit.prepare(settings.audit);
       await parts.cache.configure(settings.cache);
       // From here on nothing can fail.
       replaceRoutes();
       replaceAccess();
+      replaceAudit();
       parts.transfers.configure(settings.transfer);
       server.limit(settings.limits);
       server.trust(settings.trustedProxies);
@@ -153,9 +156,13 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
         log.warn({ event: 'app.needsRestart', key }, 'this setting takes effect at the next start only');
       }
       metrics.configured(clock.now() / 1000);
+      parts.audit.reloaded('done');
     },
 
-    reloadRefused: () => metrics.configured(undefined),
+    reloadRefused() {
+      metrics.configured(undefined);
+      parts.audit.reloaded('failed');
+    },
 
     async stop() {
       const { stopGrace, drainDelay } = routes.current.settings.limits;
@@ -177,13 +184,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const settings = config.server;
   const { data } = settings;
   const via = createViaChain(randomUUID());
-  const metrics = createMetrics({
-    processMetrics: true,
-    version,
-    droppedLogLines: deps.droppedLogLines,
-    onUnreadable: (err) =>
-      log.error({ event: 'metrics.stateUnreadable', err }, 'a state could not be read for the metrics'),
-  });
+  const { audit, metrics, tracer } = await createTelemetry(settings, deps, { clock, releases });
   const blocks = createReadBlocks(readBlocks);
   const buffers = createBufferPool(fileBuffers);
   const threads = lookupThreads(env.UV_THREADPOOL_SIZE);
@@ -211,7 +212,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   /** Work that `stop` tells to end before the transfers are closed, and that can end only after them: closing awaits it. */
   const endings = releases.add<Promise<void>[]>([], (all) => Promise.all(all));
 
-  const told = { clock, log, metrics, memory };
+  const told = { clock, log, metrics, memory, tracer };
   const cluster = createLiveCluster(settings, { ...told, resolve: deps.resolve, releases });
   const routesDeps = { ...told, env, blocks, via, version, cluster, buckets: placing.reads };
   const routes = createLiveRoutes((wanted) => createRoutes(wanted, routesDeps), config, log);
@@ -239,7 +240,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const access = await createLiveAccess(accessDeps, settings.access);
   releases.add(access, () => access.close());
 
-  const pullDeps = { routes, cache, cluster, agreement, transfers, clock, log, metrics };
+  const pullDeps = { routes, cache, cluster, agreement, transfers, clock, log, metrics, tracer };
   const pull = createLivePull(pullDeps);
   const uploads = await openLiveUploads({ clock, log, hasher, content: cache.hosted, cluster }, data);
   releases.add(uploads, () => uploads.close());
@@ -253,7 +254,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const forSyncs = { pull: pull.syncs, warm: createWarmImage({ pull: pull.syncs, cache: admin }) };
   const syncs = createLiveSyncs({ routes, cache, ...forSyncs, isListed, clock, log, metrics });
   const kinds = [...syncs.kinds, createLiveRegistryJob({ routes, cache, clock }), ...(deps.jobKinds ?? [])];
-  const jobsDeps = { cache, kinds, sweeps: placing.sweeps, transfers, clock, log, metrics };
+  const jobsDeps = { cache, kinds, sweeps: placing.sweeps, transfers, clock, log, metrics, tracer };
   const durable = releases.add(createDurableJobs(jobsDeps), ({ stop }) => stop());
   const { jobs, inbox } = durable;
   const outboxDeps = { sinks, store: cache.outbox, routes, clock, log, metrics, instance: randomUUID() };
@@ -278,13 +279,19 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   releases.add(adminServer, () => adminServer.stop());
   const { redirects } = placing;
   const live = { pull: pull.clients, peers: pull.peers, push, route, redirects, events, recent: status.ring };
-  const around = { problem: admin.problem, isOffline: routes.isOffline, access: () => access.current };
+  const around = {
+    audit,
+    tracer,
+    problem: admin.problem,
+    isOffline: routes.isOffline,
+    access: () => access.current,
+  };
   const server = createServer(
     { ...live, ...around, mounts, sessions, log, clock, metrics, via },
     { ...settings, tls: settings.tls.certificate !== undefined },
   );
   metrics.configured(clock.now() / 1000);
   const stored = { cache, placing, transfers, hasher, endings, scrubs, backgroundScrub };
-  const serving = { facts, clock, metrics, routes, access, server, adminServer, status };
+  const serving = { facts, clock, metrics, routes, access, server, adminServer, status, audit };
   return { ...stored, ...serving, syncs, durable, outbox, administration };
 }

@@ -9,8 +9,10 @@ import { createTurns } from '../jobs/turns.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracer } from '../telemetry/tracing/tracer.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import type { SharedStates } from './shared-states.ts';
+import { tracedJobs } from './traced.ts';
 
 export interface DurableJobs {
   readonly jobs: Jobs;
@@ -34,6 +36,7 @@ export interface DurableJobsDeps {
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
   readonly metrics: Pick<Metrics, 'jobEnded'>;
+  readonly tracer: Tracer;
 }
 
 /** Jobs at once, and cold blobs on their way for clients beside which jobs may begin transfers of their own. */
@@ -44,8 +47,8 @@ const failedAtOnce = 200;
 
 /** Nothing runs before `start`. */
 export function createDurableJobs(deps: DurableJobsDeps): DurableJobs {
-  const { cache, sweeps, transfers, clock, log, metrics } = deps;
-  const kinds = [...deps.kinds, sweeps.kind];
+  const { cache, sweeps, transfers, clock, log, metrics, tracer } = deps;
+  const kinds = tracedJobs([...deps.kinds, sweeps.kind], tracer);
   const store = cache.jobs;
   const turns = createTurns({ clock, coldForClients: () => transfers.countForClients }, { clients });
   const runner = createJobRunner(

@@ -24,8 +24,10 @@ import { createPull, type PullDeps } from '../pull/create-pull.ts';
 import { createHostedPull, type HostedPull } from '../pull/hosted/hosted-pull.ts';
 import type { Pull } from '../pull/pull.ts';
 import { referenceOf, type Target } from '../routing/target.ts';
+import type { Tracer } from '../telemetry/tracing/tracer.ts';
 import { peerless, peerlessInForce } from '../upstream/peerless.ts';
 import type { LiveRoutes } from './live-routes.ts';
+import { tracedPull } from './traced.ts';
 
 export interface LivePullDeps
   extends Omit<PullDeps, 'upstream' | 'inForce' | 'cache' | 'log'>,
@@ -36,6 +38,7 @@ export interface LivePullDeps
   /** Undefined: this server belongs to no cluster. */
   readonly cluster: Cluster | undefined;
   readonly agreement: Agreement;
+  readonly tracer: Tracer;
 }
 
 /** Itself it is the pull without gates, for what this server does for itself. */
@@ -55,6 +58,7 @@ export function createLivePull({
   cluster,
   agreement,
   metrics,
+  tracer,
   ...rest
 }: LivePullDeps): LivePull {
   const { inForce } = routes;
@@ -83,10 +87,11 @@ export function createLivePull({
     return (asksPeers && made.peerless) || made.pull;
   }
 
+  const live = (of: (target: Target) => Pull) => tracedPull(liveOver(of), tracer);
   return {
-    ...liveOver(() => current().pull),
-    clients: liveOver(() => current().clients),
-    syncs: liveOver(() => current().syncs),
+    ...live(() => current().pull),
+    clients: live(() => current().clients),
+    syncs: live(() => current().syncs),
     holds: (target) => current().pull.holds(target),
     peers: cluster && {
       id: () => cluster.self.id,
@@ -94,7 +99,7 @@ export function createLivePull({
       outranks: cluster.outranks,
       homeOf: cluster.homeOf,
       passOn: (...asked) => routes.current.upstream.passOn(...asked),
-      pull: liveOver(forPeer),
+      pull: live(forPeer),
     },
   };
 }

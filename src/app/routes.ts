@@ -11,6 +11,7 @@ import type { ViaChain } from '../lib/flow/via-chain.ts';
 import { createRouter } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { noTracer, type Tracer } from '../telemetry/tracing/tracer.ts';
 import type { Buckets } from '../upstream/buckets.ts';
 import { createUpstream } from '../upstream/create-upstream.ts';
 import { createEndpoints } from '../upstream/endpoints.ts';
@@ -18,6 +19,7 @@ import { createHostSettings } from '../upstream/host-settings.ts';
 import { storeEndpoint, withPeers } from '../upstream/peer-endpoints.ts';
 import type { UpstreamMemory } from '../upstream/upstream-memory.ts';
 import type { Routes } from './live-routes.ts';
+import { tracedAsk } from './traced.ts';
 
 export interface RoutesDeps {
   readonly clock: Clock;
@@ -34,6 +36,7 @@ export interface RoutesDeps {
   readonly via: ViaChain;
   /** Version of the program, for `User-Agent`. */
   readonly version: string | undefined;
+  readonly tracer: Tracer;
   /** The peers that are asked before all endpoints. */
   readonly cluster: Cluster | undefined;
 }
@@ -41,7 +44,7 @@ export interface RoutesDeps {
 /** Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
 export function createRoutes(config: Config, deps: RoutesDeps): Routes {
   const { registries, server, paths, proxies } = config;
-  const { clock, log, metrics, env, blocks, memory, via, version, cluster, buckets } = deps;
+  const { clock, log, metrics, env, blocks, memory, via, version, cluster, buckets, tracer } = deps;
   const router = createRouter(registries, server.routing, server.push);
   const hosts = createHostSettings(server.upstream);
   const endpoints = createEndpoints(registries, { insecureDefault: server.upstream.insecure });
@@ -65,6 +68,7 @@ export function createRoutes(config: Config, deps: RoutesDeps): Routes {
       clock,
       memory,
       buckets,
+      ...(tracer !== noTracer && { traced: { ask: tracedAsk(tracer), headers: tracer.outgoing } }),
       onBreaker({ breaker, ...fields }) {
         if (breaker === 'open') {
           log.warn(

@@ -10,6 +10,7 @@ import { expandBraces } from '../lib/braces.ts';
 import { canMeet, namePattern } from '../lib/name-patterns.ts';
 import { whyNotOnHub } from '../oci/docker-hub.ts';
 import { hostOf, parseReference } from '../oci/reference.ts';
+import { readTracingHeaders } from '../telemetry/tracing/open-tracer.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
 import { clusterSecret } from './credentials/cluster-secret.ts';
@@ -114,7 +115,7 @@ function helperProblem(name: string, env: Environment): string | undefined {
 }
 
 function checkSecrets(
-  { upstream, cluster, facts, stores, eventSenders, eventSinks, gates }: ServerConfig,
+  { upstream, cluster, facts, stores, eventSenders, eventSinks, gates, tracing }: ServerConfig,
   settings: readonly SettingInForce[],
   findings: Findings,
 ): void {
@@ -139,6 +140,7 @@ function checkSecrets(
   );
   readEach(gates.flatMap(scannerSecrets), readSecretFile);
   readEach([cluster?.secretFile], clusterSecret);
+  readEach([tracing?.headersFile], readTracingHeaders);
   readEach([facts?.urlFile], readSecretFile);
   readEach(stores.flatMap(storeSecretFiles), readSecretFile);
   const bundles = [

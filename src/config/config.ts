@@ -2,6 +2,8 @@
  * All configuration, read and checked, as one frozen value. Files become this in `load.ts`; nothing else in the
  * program reads a configuration file, and only config/ and cli/ look at the environment.
  */
+import type { AuditSettings } from '../telemetry/audit/audit-settings.ts';
+import type { TracingSettings } from '../telemetry/tracing/tracing-settings.ts';
 import type { ClusterConfig } from './cluster-config.ts';
 import type { EventSender } from './event-senders.ts';
 import type { EventSink } from './event-sink.ts';
@@ -85,6 +87,9 @@ export interface ServerConfig {
     /** Undefined: text in a terminal, JSON elsewhere. */
     readonly format: 'text' | 'json' | undefined;
   };
+  readonly audit: AuditSettings;
+  /** Undefined: no spans are made. */
+  readonly tracing: TracingSettings | undefined;
   readonly limits: {
     /** The time that a stop waits for answers in flight. */
     readonly stopGrace: number;

@@ -1,7 +1,8 @@
 /**
  * entrepot.toml -> ServerConfig: every key with its kind, its default, its flag and its variable, once. The keys of `[access]` and
  * `[[push]]` are in `access-toml.ts`, those of `[upstream]` in `upstream-toml.ts`, those of `[cluster]` in `cluster-toml.ts`, those of
- * `[[sync]]` in `sync-toml.ts`, those of `[[gate]]` in `gates-toml.ts`, those of `[[store]]` in `store-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
+ * `[[sync]]` in `sync-toml.ts`, those of `[[gate]]` in `gates-toml.ts`, those of `[[store]]` in `store-toml.ts`, those of `[audit]` and
+ * `[tracing]` in `telemetry-toml.ts`, all others here. The file is strict: an unknown key or a value of the wrong kind is a problem
  * with its line, and all of them are reported together. docs/configuration.md explains each key; toml/README.md says how to add one.
  */
 import { dirname, resolve } from 'node:path';
@@ -18,6 +19,7 @@ import { readEventSinks } from './sinks-toml.ts';
 import { inPreferredOrder } from './store-placement-toml.ts';
 import { readStores } from './store-toml.ts';
 import { readSyncs } from './sync-toml.ts';
+import { readAudit, readTracing } from './telemetry-toml.ts';
 import { readStrictly, type StrictlyRead, type StrictTable } from './toml/strict-table.ts';
 import { parseToml, type TomlTable } from './toml/toml-document.ts';
 import * as kind from './toml/value-kinds.ts';
@@ -48,6 +50,7 @@ const fixed: Readonly<Record<string, (server: ServerConfig) => unknown>> = {
   'log.format': ({ log }) => log.format,
   cluster: ({ cluster }) => cluster,
   store: ({ stores }) => stores,
+  tracing: ({ tracing }) => tracing,
 };
 
 /** The keys that differ in `next` and that a process which runs with `running` cannot change. */
@@ -119,6 +122,8 @@ function readServer(top: StrictTable, cwd: string, file: string | undefined): Se
         variable: 'ENTREPOT_LOG_FORMAT',
       }),
     },
+    audit: readAudit(top.table('audit'), path),
+    tracing: readTracing(top.table('tracing'), path),
     limits: {
       stopGrace: limits.value('stop_grace', kind.wait, 30_000),
       drainDelay: limits.value('drain_delay', kind.pause, 0),

@@ -101,13 +101,16 @@ function admissionOf(access: Access, principal: Principal, client: ClientFacts):
             : 'an account is needed for this';
         return challengeAnswer(challenge, `${reason}: ${right} of ${image.name}`);
       }
-      if (target) return hiddenAnswer(target, `${principal.name} may not ${right} ${image.name}`);
+      if (target) {
+        const hidden = hiddenAnswer(target, `${principal.name} may not ${right} ${image.name}`);
+        return { ...hidden, isDenied: true };
+      }
       const why =
         principal.kind === 'robot'
           ? 'neither its token nor an [[access.rule]] allows it'
           : 'no [[access.rule]] allows it';
       const message = `${principal.name} may not ${right} ${image.name}: ${why}`;
-      return errorsAnswer(403, [{ code: 'DENIED', message }]);
+      return { ...errorsAnswer(403, [{ code: 'DENIED', message }]), isDenied: true };
     },
   };
 }
@@ -119,7 +122,10 @@ function refusedLogin(
 ): Answer {
   switch (reason) {
     case 'credentials':
-      return challengeAnswer(access.challenge({ host, secure, error: 'invalid_token' }), message);
+      return {
+        ...challengeAnswer(access.challenge({ host, secure, error: 'invalid_token' }), message),
+        isDenied: true,
+      };
     case 'busy':
       return errorsAnswer(429, [{ code: 'TOOMANYREQUESTS', message }], { 'Retry-After': '5' });
     case 'unavailable':

@@ -6,7 +6,7 @@
  *   dispatch  here                    GET and HEAD to the read handler, writes and uploads to the write handler
  *   handle    `read-handler.ts`, `write-handler.ts`   a target and an answer, which is a value (`answers/`)
  *   write     `send-answer.ts`        the answer with the headers that every answer has
- *   log       `request-log.ts`        one line, one count
+ *   log       `request-log.ts`        one line, one count; `audit-entry.ts` for the audit log
  *
  * It uses node:http without Hono for three reasons: a name is judged by the URL as sent, blobs go from the disk to the
  * socket, and a manifest hit does not pay for Request and Response objects (decision 0002).
@@ -15,17 +15,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { RecentRequests } from '../admin/status/recent-requests.ts';
+import type { Audit } from '../telemetry/audit/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { noTracer, type Tracer } from '../telemetry/tracing/tracer.ts';
 import { isOfflineTrail, offlineReason } from '../upstream/outcome.ts';
 import { type Admission, admit } from './admission.ts';
 import type { Answer } from './answers/answer.ts';
 import { faultAnswer } from './answers/registry-error.ts';
+import { auditEntry } from './audit-entry.ts';
 import type { ClientAddress } from './client-address.ts';
+import type { HandledRequest } from './handled-request.ts';
 import { addPeerHeaders, admissionOfPeer, type PeerSender, peerOf, whileAtWork } from './peer-request.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
+import { describeRequest } from './request-span.ts';
 import { sendAnswer } from './send-answer.ts';
 import { createWriteHandler, isUploadRequest, type WriteHandlerDeps } from './write-handler.ts';
 
@@ -39,11 +44,13 @@ export interface RegistryApiDeps
   readonly metrics?: Metrics | undefined;
   /** Keeps the last requests for the status. */
   readonly recent?: Pick<RecentRequests, 'add'> | undefined;
+  readonly audit?: Audit | undefined;
+  readonly tracer?: Tracer | undefined;
 }
 
 export interface RegistryApi {
   /** Answers; resolves when the answer is over, however it ended. Never rejects. */
-  handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void>;
+  handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<unknown>;
 }
 
 /** Whether a raw request target belongs to the distribution API. */
@@ -58,7 +65,7 @@ export function createRegistryApi(
   deps: RegistryApiDeps,
   options: { readonly stallTimeout: () => number },
 ): RegistryApi {
-  const { clock, newId, addressOf, isSecure, route, peers } = deps;
+  const { clock, newId, addressOf, isSecure, route, peers, audit, tracer = noTracer } = deps;
   const requestLog = createRequestLog(deps);
   const read = createReadHandler(deps);
   const write = createWriteHandler(deps);
@@ -75,7 +82,7 @@ export function createRegistryApi(
     return write(request, admission, { incoming, outgoing });
   }
 
-  async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<HandledRequest> {
     const request = readRegistryRequest(incoming);
     const requestId = requestIdOf(incoming, newId);
     const client = addressOf(incoming);
@@ -107,10 +114,25 @@ export function createRegistryApi(
     if (!incoming.complete && hasBody(incoming)) answer.headers.Connection = 'close';
     const stallTimeout = options.stallTimeout();
     const sent = await sendAnswer(incoming, outgoing, answer, { requestId, clock, stallTimeout });
-    over({ answer, target: handled?.target, principal, sent });
+    const done = { requestId, client, answer, target: handled?.target, principal, sent };
+    over(done);
+    const entry = audit && auditEntry(incoming, done);
+    if (entry) audit.record(entry);
+    return done;
   }
 
-  return { handle };
+  /** The span is named by the route, so that the number of names stays small. */
+  function traced(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const { method = '', headers } = incoming;
+    const attributes = { 'http.request.method': method, 'client.address': addressOf(incoming) };
+    return tracer.under(headers, () =>
+      tracer.span(`${method} /v2`, { kind: 'server', attributes }, async (span) => {
+        describeRequest(span, method, await handle(incoming, outgoing));
+      }),
+    );
+  }
+
+  return { handle: tracer === noTracer ? handle : traced };
 }
 
 /** `namespace` is repeated if it chose the registry (distribution-spec, "Registry Proxying"). */

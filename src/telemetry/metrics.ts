@@ -92,6 +92,8 @@ export interface MetricsOptions {
   readonly version?: string | undefined;
   /** Number of lines that the log has lost so far. */
   readonly droppedLogLines?: (() => number) | undefined;
+  /** The same of the audit log. */
+  readonly droppedAuditLines?: (() => number) | undefined;
   /** Called when a state cannot be read. */
   readonly onUnreadable?: (error: unknown) => void;
 }
@@ -178,19 +180,27 @@ function addProcessMetrics(registry: Registry): void {
   }
 }
 
-function addProgramMetrics(registry: Registry, { version, droppedLogLines = () => 0 }: MetricsOptions): void {
+function addProgramMetrics(registry: Registry, options: MetricsOptions): void {
+  const { version, droppedLogLines = () => 0, droppedAuditLines = () => 0 } = options;
   const registers = [registry];
   if (version !== undefined) {
     const help = '1, with the version as a label';
     new Gauge({ name: 'entrepot_build_info', help, labelNames: ['version'], registers }).set({ version }, 1);
   }
-  new Counter({
-    name: 'entrepot_log_dropped_lines_total',
-    help: 'Lines of the log that could not be written',
-    registers,
-    collect() {
-      this.reset();
-      this.inc(droppedLogLines());
-    },
-  });
+  const lost = (name: string, help: string, lines: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(lines());
+      },
+    });
+  lost('entrepot_log_dropped_lines_total', 'Lines of the log that could not be written', droppedLogLines);
+  lost(
+    'entrepot_audit_dropped_lines_total',
+    'Lines of the audit log that could not be written',
+    droppedAuditLines,
+  );
 }

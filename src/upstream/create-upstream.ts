@@ -26,7 +26,7 @@ import { createProxies } from './http/proxies.ts';
 import { createSchemes } from './http/scheme.ts';
 import { createSender } from './http/sender.ts';
 import { type Attempt, offlineReason } from './outcome.ts';
-import { createQuestions } from './questions.ts';
+import { createQuestions, type TraceAsk } from './questions.ts';
 import { createBlobs } from './registry/blobs.ts';
 import { catalogueProbe, createCatalogue } from './registry/catalogue.ts';
 import { createManifests } from './registry/manifests.ts';
@@ -56,6 +56,8 @@ export interface UpstreamDeps {
   readonly onAttempt?: (endpoint: Endpoint, attempt: Attempt) => void;
   /** Called for every exception that judging an endpoint's answer ended in: a bug, for the log. */
   readonly onFault?: (endpoint: Endpoint, error: unknown) => void;
+  /** Put around each question to an endpoint, and headers of the trace that it belongs to. Default: nothing is traced. */
+  readonly traced?: { readonly ask: TraceAsk; headers(): Readonly<Record<string, string>> };
   /** Called when a host is skipped from now on, and when it is asked again. */
   readonly onBreaker?: (change: BreakerChange) => void;
   /** Called when a password_file or identity_token_file becomes unusable, and its last good secret is used for some seconds. */
@@ -102,6 +104,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     blocks,
     userAgent: options.userAgent ?? 'entrepot',
     via: options.via ?? { outgoing: '1.1 entrepot' },
+    traceHeaders: deps.traced?.headers ?? (() => ({})),
   });
   const credentials = createCredentials({
     authLookup: deps.authLookup,
@@ -144,6 +147,7 @@ export function createUpstream(deps: UpstreamDeps, options: UpstreamOptions): Up
     disks: deps.disks ?? (() => []),
     onAttempt: deps.onAttempt,
     onFault: deps.onFault,
+    traceAsk: deps.traced?.ask,
   });
 
   return {

@@ -18,7 +18,11 @@ export interface QuestionsDeps extends Omit<AskDeps, 'budget'> {
   /** Disks of other replicas, which may have hosted content. */
   readonly disks: EndpointsOf;
   readonly upstream: Pick<UpstreamConfig, 'offline' | 'totalTimeout'>;
+  readonly traceAsk: TraceAsk | undefined;
 }
+
+/** The same question, which also tells of itself. */
+export type TraceAsk = <T>(ask: Ask<T>) => Ask<T>;
 
 export interface Questions {
   /** Rejects as `askInOrder`, and with EntrepotError REWRITE_INVALID. `discard` gets a good answer that came too late. */
@@ -41,6 +45,7 @@ export function createQuestions({
   atBuckets,
   disks,
   upstream,
+  traceAsk = (question) => question,
   ...deps
 }: QuestionsDeps): Questions {
   const { offline, totalTimeout: budget } = upstream;
@@ -60,7 +65,7 @@ export function createQuestions({
       const asked = asksDisks ? [...stores, ...disks(reference)] : stores;
       if (offline && asked.length === 0) return offlineAnswer(configured);
       const questionOptions = { ...options, ...(discard && { discard }) };
-      const answer = await askInOrder(asked, question, { ...deps, budget }, questionOptions);
+      const answer = await askInOrder(asked, traceAsk(question), { ...deps, budget }, questionOptions);
       const isUnknown = !answer.ok && offline && answer.verdict.kind === 'notFound';
       return isUnknown && options.buckets === 'first' ? { ...answer, verdict: { kind: 'offline' } } : answer;
     },

@@ -265,12 +265,18 @@ export const webUrl: ValueKind<string> = {
   },
 };
 
+/** A share from 0 to 1. */
+export const share: ValueKind<number> = {
+  expected: 'a number from 0 to 1, such as 0.1',
+  read: (value) => (typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined),
+};
+
 /** `always`, `never` or a share from 0 to 1. */
 export const fillRule: ValueKind<'always' | 'never' | number> = {
   expected: '"always", "never" or a share from 0 to 1, such as 0.5',
   read(value) {
     if (value === 'always' || value === 'never') return value;
-    return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
+    return share.read(value);
   },
 };
 

@@ -21,6 +21,8 @@ export interface Answer {
   readonly trail?: Trail | undefined;
   /** Why no endpoint was asked; for the log only. */
   readonly reason?: string | undefined;
+  /** The credentials are wrong, or the principal lacks the right; for the audit log. A challenge is no denial. */
+  readonly isDenied?: true | undefined;
   /** What is wrong, in a few words; for the reason phrase of an error. */
   readonly summary?: string | undefined;
   /** An error that was thrown; for the log only. */

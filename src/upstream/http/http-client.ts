@@ -85,7 +85,10 @@ export function createHttpClient(deps: HttpClientDeps, options: HttpClientOption
   });
   const limit = { clock, longestWait: queueTimeout };
   const connectionLimit = createConnectionLimit(() => options.maxConnections, limit);
-  const sender = createSender({ ...deps, dispatchers, connectionLimit, settings, blocks });
+  const sender = createSender({
+    ...{ ...deps, dispatchers, connectionLimit, settings, blocks },
+    traceHeaders: () => ({}),
+  });
 
   const way = { verify: tls?.verify ?? true, addressScope: 'any', serverName: tls?.serverName } as const;
 

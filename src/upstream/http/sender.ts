@@ -29,11 +29,13 @@ export interface SenderDeps {
   readonly userAgent: string;
   /** Names this process, and those that a request has come through. */
   readonly via: Pick<ViaChain, 'outgoing'>;
+  /** Headers of the trace that a request belongs to. */
+  readonly traceHeaders: () => Readonly<Record<string, string>>;
 }
 
 /** One for all hosts. */
 export function createSender(deps: SenderDeps): Sender {
-  const { dispatchers, connectionLimit, settings, clock, userAgent, via } = deps;
+  const { dispatchers, connectionLimit, settings, clock, userAgent, via, traceHeaders } = deps;
   const connections = createKeptConnections(deps);
 
   async function sendAgain(
@@ -70,6 +72,7 @@ export function createSender(deps: SenderDeps): Sender {
       const headers = {
         'user-agent': userAgent,
         via: via.outgoing,
+        ...traceHeaders(),
         'accept-encoding': 'identity',
         ...plainRequest.headers,
       };

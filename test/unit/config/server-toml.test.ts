@@ -30,6 +30,8 @@ const defaults = {
   policiesFrom: undefined,
   reloadOnChange: true,
   tls: { certificate: undefined, key: undefined, clientCa: undefined },
+  audit: { file: undefined, actions: ['pull', 'push', 'delete', 'change'], blobs: false },
+  tracing: undefined,
   log: { level: 'info', format: undefined },
   trustedProxies: [],
   limits: { stopGrace: 30_000, drainDelay: 0, maxConnections: 10_000, clientStall: 3_600_000 },
@@ -101,6 +103,15 @@ describe('entrepot.toml', () => {
       trusted_proxies = ["10.0.0.0/8", "2001:db8::1"]
       log = { level = "debug", format = "text" }
       limits = { stop_grace = "1m", drain_delay = "2s", max_connections = 5, client_stall = "20m" }
+      [audit]
+      file = "audit.log"
+      actions = ["push"]
+      blobs = true
+      [tracing]
+      endpoint = "http://collector:4318/v1/traces"
+      sample = 0.1
+      service = "mirror"
+      headers_file = "headers"
       [tls]
       certificate = "tls.crt"
       key = "/etc/tls.key"
@@ -190,6 +201,11 @@ describe('entrepot.toml', () => {
       reloadOnChange: false,
       trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
       tls: { certificate: '/srv/work/tls.crt', key: '/etc/tls.key', clientCa: '/srv/work/ca/clients.crt' },
+      audit: { file: '/srv/work/audit.log', actions: ['push'], blobs: true },
+      tracing: {
+        ...{ endpoint: 'http://collector:4318/v1/traces', sample: 0.1, service: 'mirror' },
+        headersFile: '/srv/work/headers',
+      },
       limits: { stopGrace: 60_000, drainDelay: 2000, maxConnections: 5, clientStall: 1_200_000 },
       routing: {
         defaultRegistry: 'docker.io',
@@ -212,7 +228,7 @@ describe('entrepot.toml', () => {
             who: ['ci', 'group:platform', 'cn=node-*'],
             match: 'docker.io/team/**',
             may: ['pull', 'push'],
-            line: 24,
+            line: 33,
           },
         ],
       },
