@@ -4,6 +4,8 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { parse } from 'yaml';
+import type { ServerConfig } from '../../src/config/config.ts';
+import { keptUntilRestart, readServerToml } from '../../src/config/server-toml.ts';
 import { parseToml } from '../../src/config/toml/toml-document.ts';
 import { chart, copies, type Schema, schema, values } from '../support/helm-chart.ts';
 
@@ -36,6 +38,25 @@ it('every key of entrepot.toml is a key of config, or the chart writes it', () =
     keys.filter((key) => !known.includes(key)),
     [],
     'add it to config in deploy/helm/entrepot/values.schema.json',
+  );
+});
+
+it('a rollout follows each change that Entrepot itself takes at a start only', () => {
+  const { server } = readServerToml(undefined, '/');
+  const others = Object.fromEntries(Object.keys(server).map((key) => [key, { another: key }]));
+  const next = {
+    ...others,
+    tls: { certificate: 'another' },
+    log: { format: 'json' },
+  } as unknown as ServerConfig;
+  const fixed = keptUntilRestart(server, next).map((key) => key.split('.')[0] ?? '');
+  assert.ok(fixed.length > 6);
+  const template = readFileSync(join(chart, 'templates/_config.tpl'), 'utf8');
+  const [checksum = ''] = template.match(/(?<=define "entrepot.restartChecksum")[\s\S]*/) ?? [];
+  assert.deepEqual(
+    fixed.filter((key) => !checksum.includes(`"${key}"`)),
+    [],
+    'add it to entrepot.restartChecksum in deploy/helm/entrepot/templates/_config.tpl',
   );
 });
 

@@ -48,6 +48,7 @@ export interface PodSpec {
   readonly initContainers?: readonly Container[];
   readonly volumes?: readonly {
     readonly name: string;
+    readonly hostPath?: object;
     readonly secret?: { readonly secretName: string; readonly items?: readonly { readonly path: string }[] };
     readonly configMap?: { readonly name: string; readonly items?: readonly { readonly path: string }[] };
   }[];
@@ -65,6 +66,7 @@ export interface Container {
   readonly resources?: Readonly<Record<'requests' | 'limits', Readonly<Record<string, string>> | undefined>>;
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly ports?: readonly { readonly hostPort?: number }[];
   readonly startupProbe?: unknown;
   readonly readinessProbe?: unknown;
   readonly livenessProbe?: unknown;

@@ -100,6 +100,9 @@ spec:
     fsGroup: {{ $values.security.uid }}
     {{- end }}
     fsGroupChangePolicy: OnRootMismatch
+    {{- with $values.security.seLinuxType }}
+    seLinuxOptions: { type: {{ . }} }
+    {{- end }}
     seccompProfile: { type: RuntimeDefault }
   {{- if and $onNode $values.daemonset.hostPath $values.daemonset.prepare }}
   initContainers:
