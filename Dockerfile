@@ -29,7 +29,6 @@ WORKDIR /opt/entrepot
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY package.json LICENSE registries.conf.example ./
-COPY docs/openapi.json ./docs/
 
 # Defaults only: the keys listen and data of /etc/entrepot/entrepot.toml win over them.
 ENV NODE_ENV=production \

@@ -209,9 +209,7 @@ describe('imports', () => {
     assertNone(
       sources.flatMap((source) =>
         source.imports
-          .filter(
-            (to) => to.startsWith('.') && !paths.has(resolved(source, to)) && !to.endsWith('package.json'),
-          )
+          .filter((to) => to.startsWith('.') && !paths.has(resolved(source, to)) && !to.endsWith('.json'))
           .map((to) => `${source.path}: ${to}`),
       ),
     );

@@ -1,4 +1,4 @@
-/** What the admin API answers about a server at work, each answer against docs/openapi.json. */
+/** What the admin API answers about a server at work, each answer against src/http/admin/openapi.json. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
@@ -9,7 +9,9 @@ import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex } from '../support/images.ts';
 import { eventually, type MirroredOptions, settled, startMirrored } from '../support/mirrored-registry.ts';
 
-const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
+const document = JSON.parse(
+  readFileSync(new URL('../../src/http/admin/openapi.json', import.meta.url), 'utf8'),
+);
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 formats.default(ajv);
 ajv.addSchema(document, 'api');

@@ -10,7 +10,9 @@ import { open } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { startMirrored } from '../support/mirrored-registry.ts';
 
-const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
+const document = JSON.parse(
+  readFileSync(new URL('../../src/http/admin/openapi.json', import.meta.url), 'utf8'),
+);
 const ajv = new Ajv2020({ strict: false });
 formats.default(ajv);
 ajv.addSchema(document, 'api');

@@ -48,6 +48,7 @@ function wantedFiles(): readonly string[] {
     ...program,
     ...program.map((name) => `${name}.map`),
     ...assets.map((name) => `dist/${name}`),
+    'dist/http/admin/openapi.json',
     ...commands,
   ].toSorted();
 }

@@ -90,7 +90,6 @@ export function createStatusChanges(deps: StatusChangesDeps): StatusChanges {
     if (timer) return;
     last.clear();
     looks = 0;
-    requests = recent.count;
     timer = { cancel() {} };
     void goOn();
   }
@@ -102,6 +101,8 @@ export function createStatusChanges(deps: StatusChangesDeps): StatusChanges {
     const waiting = createWaiting();
     const onAbort = () => waiting.end();
     signal.addEventListener('abort', onAbort, { once: true });
+    // What the others get now is in the first change of this one.
+    tellRequests();
     waiting.put({ kind: 'requests', requests: recent.list({ limit: maxRequests }) });
     for (const { change } of last.values()) waiting.put(change);
     viewers.add(waiting);

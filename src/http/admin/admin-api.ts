@@ -1,5 +1,5 @@
 /**
- * The admin API, `/api/v1` (docs/api.md, docs/openapi.json): `GET` looks, `POST` changes. It is mounted twice:
+ * The admin API, `/api/v1` (docs/api.md, src/http/admin/openapi.json): `GET` looks, `POST` changes. It is mounted twice:
  *
  *   admin-server.ts   the admin socket, whose file mode lets in the user of the server alone
  *   mounts.ts         the public server, behind the check of `administer`

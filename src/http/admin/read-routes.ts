@@ -2,7 +2,6 @@
  * `GET /NAME`: what can be looked at. Arguments are in the query. `images`, `jobs`, `events`, `replicas` and `repositories` may be long, so
  * they are sent while they are made.
  */
-import { readFile } from 'node:fs/promises';
 import type { Hono } from 'hono';
 import type { Administration } from '../../admin/administration.ts';
 import type { AdministeredEnv } from '../../admin/administrator.ts';
@@ -20,8 +19,6 @@ export interface ReadDeps {
   readonly clock: Clock;
 }
 
-/** In the repository and in the package, so that it can be read without a server. */
-const document = new URL('../../../docs/openapi.json', import.meta.url);
 /** What `evictions` shows without `limit`. */
 const usualEvictions = 50;
 
@@ -67,7 +64,11 @@ export function addReads(
     c.json(await administration.jobs.show(wholeNumber(c.req.param('id')) ?? 0)),
   );
   app.get('/changes', (c) => stream(c.req.raw.signal));
-  app.get('/openapi.json', async (c) => c.body(await readFile(document, 'utf8'), 200, jsonType));
+  app.get('/openapi.json', async (c) => c.json(await readDocument()));
 }
 
-const jsonType = { 'Content-Type': 'application/json' };
+/** Loaded when it is asked for. */
+async function readDocument(): Promise<object> {
+  const { default: document } = await import('./openapi.json', { with: { type: 'json' } });
+  return document;
+}

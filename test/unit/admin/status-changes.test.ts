@@ -106,6 +106,21 @@ test('a viewer that does not read gets the newest of each kind, and the requests
   assert.deepEqual([ids.length, ids[0], ids.at(-1)], [100, 'request 300', 'request 201']);
 });
 
+test('each viewer gets a request once, whenever it comes', async () => {
+  const { clock, view, add } = watched();
+  const first = view();
+  await take(first, 5);
+  add('a');
+  const second = view();
+  await take(second, 5);
+  add('b');
+  await clock.advance(1000);
+  const told = (changes: readonly StatusChange[]) =>
+    changes.flatMap((one) => (one.kind === 'requests' ? one.requests.map(({ id }) => id) : []));
+  assert.deepEqual(told(await take(first, 1)), ['b', 'a']);
+  assert.deepEqual(told(await take(second, 1)), ['b']);
+});
+
 test('viewers beyond 500 are refused, and all end when the server stops', async () => {
   const { changes, view } = watched();
   const views = Array.from({ length: 500 }, () => view());

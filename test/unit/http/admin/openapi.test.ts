@@ -1,4 +1,4 @@
-/** docs/openapi.json against the routes that there are, in both directions, and against the rules of OpenAPI 3.1. */
+/** src/http/admin/openapi.json against the routes that there are, in both directions, and against the rules of OpenAPI 3.1. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -6,7 +6,9 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { type AdminApiDeps, createAdminApi } from '../../../../src/http/admin/admin-api.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 
-const document = JSON.parse(readFileSync(new URL('../../../../docs/openapi.json', import.meta.url), 'utf8'));
+const document = JSON.parse(
+  readFileSync(new URL('../../../../src/http/admin/openapi.json', import.meta.url), 'utf8'),
+);
 
 test('every route is in the document, and every path of the document is a route', () => {
   const deps = { status: {}, administration: {}, config: {}, clock: systemClock };
