@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { ranked, scoreOf } from '../../src/cluster/ownership.ts';
 import { peerAt } from '../../src/cluster/peer.ts';
-import { createPeerProof, peerHeader } from '../../src/cluster/peer-proof.ts';
+import { createPeerProof, ownerHeader, peerHeader } from '../../src/cluster/peer-proof.ts';
 import { shardOf } from '../../src/cluster/shards.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import type { Tag } from '../../src/oci/reference.ts';
@@ -300,11 +300,11 @@ describe('members that do not agree', () => {
 });
 
 describe('peers with certificates', () => {
-  it('trust each other by them, and no client with a certificate of another name', async (t) => {
+  async function certified(t: TestContext) {
     const { registry, registries } = await hub(t);
     const authority = createCertificateAuthority();
     const client = authority.issue({ client: true, commonName: 'node-7' });
-    const { replicas, ofDigest } = await startCluster(t, {
+    const running = await startCluster(t, {
       registries,
       size: 2,
       scheme: 'https',
@@ -318,12 +318,49 @@ describe('peers with certificates', () => {
           certsFor(folder, id, { 'ca.crt': authority.cert, 'client.cert': own.cert, 'client.key': own.key });
         }
       },
-      toml: '[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\nclient_ca = "ca.crt"',
+      toml: `[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\nclient_ca = "ca.crt"\n${pushes}`,
       of: (index, ids) => ({
         cluster: `peers = ${JSON.stringify(ids.map((id) => `https://${id}`))}\nself = "https://${ids[index]}"`,
       }),
     });
-    const options = { ca: authority.cert, client };
+    return { ...running, registry, options: { ca: authority.cert, client } };
+  }
+  const pushes =
+    '[access]\nanonymous = ["pull", "push"]\n[[push]]\nmatch = "images.local/**"\nmode = "local"\n';
+
+  it('pass uploads on by them, and take none from a client with a certificate of another name', async (t) => {
+    const { replicas, options } = await certified(t);
+    const [home, other] = replicas;
+    const begun = await get(`${home!.url}/v2/images.local/app/blobs/uploads/`, {
+      ...options,
+      method: 'POST',
+      headers: { 'content-length': '0' },
+    });
+    const location = String(begun.headers.location);
+    const send = (method: string, to: string, headers = {}, body = '') =>
+      get(to, {
+        ...options,
+        method,
+        headers: { 'content-length': String(body.length), ...headers },
+        body,
+      });
+    const sent = await send('PATCH', `${other!.url}${location}`, {}, 'a layer');
+    assert.deepEqual([sent.status, sent.headers.range], [202, '0-6'], sent.body.toString());
+    const mark = { [peerHeader]: `id=${other!.id}; to=${home!.id}`, [ownerHeader]: 'anonymous:anonymous' };
+    const owner = await send('GET', `${home!.url}${location}`, { ...mark, [ownerHeader]: 'account:ci' });
+    assert.equal(
+      owner.status,
+      204,
+      'the upload of the client itself: what it says of another counts for nothing',
+    );
+    assert.equal(owner.headers[peerHeader], undefined);
+    const digest = blobOf('a layer').digest;
+    const done = await send('PUT', `${other!.url}${location}?digest=${digest}`);
+    assert.equal(done.status, 201, done.body.toString());
+  });
+
+  it('trust each other by them, and no client with a certificate of another name', async (t) => {
+    const { replicas, ofDigest, registry, options } = await certified(t);
     for (const replica of replicas) {
       const answer = await get(blobUrl(replica), options);
       assert.ok(answer.body.equals(layer.bytes()));

@@ -11,6 +11,7 @@ import { createPeerProof, ownerHeader, peerHeader } from '../../src/cluster/peer
 import { homeMark } from '../../src/cluster/upload-home.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { basic, passwordLine } from '../support/access.ts';
+import { createManualClock } from '../support/clock.ts';
 import { clusterSecret, type Replica, startCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { get } from '../support/http-client.ts';
@@ -214,6 +215,33 @@ describe('the replica that began an upload', () => {
     sending.request.end();
     assert.equal((await sending.answer)[0], 202);
     assert.ok(most < 96 * 1024 * 1024, `${most} bytes were held`);
+  });
+});
+
+describe('a member that says nothing', () => {
+  it('is given up after stall_timeout: 404, and the client begins anew', async (t) => {
+    const silent = createServer(() => {});
+    await new Promise<void>((done) => silent.listen(0, '127.0.0.1', done));
+    t.after(() => {
+      silent.closeAllConnections();
+      silent.close();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const clock = createManualClock();
+    const { all } = await replicas(t, {
+      size: 1,
+      also: [`http://127.0.0.1:${port}`],
+      of: () => ({ deps: { clock } }),
+      toml: `${toml}[upstream]\nstall_timeout = "17s"\n`,
+    });
+    const path = `/v2/${image}/blobs/uploads/${'a'.repeat(24)}${homeMark({ id: `127.0.0.1:${port}` })}`;
+    const sending = pusher(all[0]!.url, image, accounts.ci).send('PATCH', path, 'bytes');
+    await clock.armed(17_000);
+    await clock.advance(17_000);
+    const answer = await sending;
+    assert.deepEqual([answer.status, codesOf(answer)], [404, ['BLOB_UPLOAD_UNKNOWN']]);
+    const line = all[0]!.log.find(({ status }) => status === 404);
+    assert.equal(line?.reason, 'no word within 17 s');
   });
 });
 
