@@ -28,7 +28,7 @@ export function createAdministering(deps: AdministeringDeps, data: string): Admi
   const api = createAdminApi({ ...deps, config });
   const dashboard = createLiveDashboard({ ...deps, commands: deps.administration });
   return {
-    adminServer: createAdminServer({ api, log }, { path: adminSocket(data) }),
+    adminServer: createAdminServer({ api, log, codes: dashboard.sessions }, { path: adminSocket(data) }),
     mounts: [apiMount(api), dashboard.mount],
     sessions: dashboard.sessions,
   };

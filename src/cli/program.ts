@@ -136,6 +136,18 @@ export function createProgram(args: readonly string[], end: (code: ExitCode) => 
       end(print(await health(loadOptions(command)), flags));
     });
 
+  program
+    .command('dashboard')
+    .description('print an address that signs a browser in at the dashboard of the running server')
+    .option('--url <URL>', 'where the browser reaches the server (default: the address that it listens on)')
+    .option('--data <DIR>', 'folder of the cache')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('entrepot dashboard', 'entrepot dashboard --url https://mirror.corp'))
+    .action(async (flags: { url?: string; json?: true }, command: Command) => {
+      const { dashboard } = await import('./commands/dashboard.ts');
+      end(print(await dashboard(flags.url, loadOptions(command)), flags));
+    });
+
   const seam: CommandSeam = { loadOptions, done: (result, flags) => end(print(result, flags)) };
   addCacheCommands(program, seam);
   addBundleCommands(program, seam);
@@ -165,7 +177,7 @@ function flagHint(error: string, args: readonly string[], program: Command): str
 }
 
 /** Commands that read or write files of this machine. All others reach a server through `withAdministration`. */
-const localCommands = ['serve', 'explain', 'check', 'health', 'render', 'restore', 'from'];
+const localCommands = ['serve', 'explain', 'check', 'health', 'dashboard', 'render', 'restore', 'from'];
 
 /** Throws EntrepotError USAGE. */
 function refuseServer(command: Command): void {

@@ -1,14 +1,17 @@
 /** The dashboard without a script: what pages show, which clients may see them, and what forms do. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { passwordLine } from '../support/access.ts';
 import { startApp } from '../support/app.ts';
+import { runCommand } from '../support/commands.ts';
 import { createVisitor } from '../support/dashboard.ts';
 import { entry, startRegistry } from '../support/endpoints.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
+import { settled } from '../support/mirrored-registry.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const image = buildImage({ seed: 'dashboard', layers: [50_000] });
@@ -32,6 +35,7 @@ async function startDashboard(t: TestContext, { toml = '' } = {}) {
   const pull = async (path = `blobs/${image.layers[0]!.digest}`) => {
     const answer = await get(`${proxy.url}/v2/ex.test/team/app/${path}`);
     assert.equal(answer.status, 200);
+    await settled(proxy);
   };
   return { registry, proxy, pull, visitor: createVisitor(proxy.url) };
 }
@@ -70,6 +74,203 @@ describe('the dashboard of a server without accounts', () => {
     assert.match(text, /\[access\]/);
     assert.deepEqual(await proxy.app.administration.tokens.list(), []);
     assert.match((await visitor.get('/ui/sign-in')).text, /entrepot dashboard/);
+  });
+});
+
+describe('entrepot dashboard', () => {
+  it('prints an address that makes one session, which may change things without accounts, too', async (t) => {
+    const { visitor, proxy } = await startDashboard(t);
+    const { code, json } = await runCommand(proxy, 'dashboard', '--url', 'https://mirror.test/', '--json');
+    assert.equal(code, 0);
+    const { origin, pathname, search } = new URL(json.url);
+    assert.deepEqual([origin, pathname], ['https://mirror.test', '/ui/sign-in']);
+    // A preview of the link uses no code.
+    assert.equal((await visitor.get(pathname + search)).status, 200);
+    const one = { code: new URLSearchParams(search).get('code') ?? '' };
+    assert.equal((await visitor.post('/ui/sign-in', one)).to, '/ui');
+    const page = await visitor.get('/ui');
+    assert.match(page.html, /Signed in as operator/);
+    const made = await visitor.post('/ui/access/create', { name: 'ci', match: '**', may: 'pull' });
+    assert.equal(made.status, 200);
+    const second = createVisitor(proxy.url);
+    const again = await second.post('/ui/sign-in', one);
+    assert.equal(again.status, 401);
+    assert.match(again.text, /was used, or is older than a minute/);
+    assert.equal(second.cookies.size, 0);
+    assert.ok(!JSON.stringify(proxy.log).includes(one.code));
+  });
+
+  it('gives a code over the admin socket alone', async (t) => {
+    const { visitor } = await startGuarded(t);
+    await signIn(visitor);
+    const { status } = await visitor.post('/api/v1/dashboard-code', {});
+    assert.equal(status, 404);
+  });
+
+  it('says what to do where no server runs, and for an address that is none', async (t) => {
+    const { proxy } = await startDashboard(t);
+    const wrong = await runCommand(proxy, 'dashboard', '--url', 'mirror.corp');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /--url must be a URL such as https:\/\/mirror\.corp, not "mirror\.corp"/);
+    await proxy.stop();
+    const { code, stderr } = await runCommand(proxy, 'dashboard');
+    assert.equal(code, 1);
+    assert.match(stderr, /no server runs on this data folder: start it with "entrepot serve"/);
+  });
+});
+
+describe('the pages of what is stored', () => {
+  it('find an image by a part of its name, and show its parts', async (t) => {
+    const { visitor, pull, registry } = await startGuarded(t);
+    await signIn(visitor);
+    assert.match((await visitor.get('/ui/images')).text, /The cache has no image yet/);
+    await pull('manifests/1.0');
+    await pull();
+    const found = await visitor.get('/ui/images?q=eam/a');
+    assert.match(found.text, /ex\.test\/team\/app :1\.0 2 of 3/);
+    assert.match((await visitor.get('/ui/images?q=other')).text, /no image with "other" in its name/);
+    assert.match((await visitor.get('/ui/images?q=[')).text, /That did not work "\["/);
+    const page = await visitor.get('/ui/image?reference=ex.test/team/app:1.0');
+    assert.match(page.text, new RegExp(`Digest ${image.digest}`));
+    assert.match(page.text, new RegExp(`From ${registry.host}/team/app`));
+    assert.match(page.text, /1 of 2 parts here/);
+    const absent = await visitor.get('/ui/image?reference=ex.test/team/none:1');
+    assert.match(absent.text, /The cache does not have this image.*entrepot pull ex\.test\/team\/none:1/);
+  });
+
+  it('pin, unpin and purge an image', async (t) => {
+    const { visitor, pull, proxy } = await startGuarded(t);
+    await signIn(visitor);
+    await pull('manifests/1.0');
+    const what = 'ex.test/team/app:1.0';
+    const pinned = await visitor.send(`/ui/image/pin?reference=${what}`, { what });
+    assert.match(pinned.text, /ex\.test\/team\/app:1\.0 is pinned/);
+    assert.deepEqual((await proxy.app.administration.pins()).added, [what]);
+    assert.match((await visitor.get('/ui/disk')).text, /command or page Unpin/);
+    const refused = await visitor.post(`/ui/image/purge?reference=${what}`, { what });
+    assert.equal(refused.status, 400);
+    assert.match(refused.text, /ex\.test\/team\/app:1\.0 is pinned: unpin it first/);
+    await visitor.send('/ui/disk/unpin', { what });
+    const purged = await visitor.send(`/ui/image/purge?reference=${what}`, { what });
+    assert.match(purged.text, /ex\.test\/team\/app:1\.0 is purged/);
+    assert.match(purged.text, /The cache has no image yet/);
+  });
+
+  it('tell what eviction would take next', async (t) => {
+    const { visitor, pull } = await startGuarded(t);
+    await signIn(visitor);
+    await pull('manifests/1.0');
+    assert.match(
+      (await visitor.get('/ui/disk')).text,
+      /What eviction takes next .* ex\.test\/team\/app:1\.0/,
+    );
+  });
+});
+
+describe('the pages of the configuration', () => {
+  it('explain an image, and say what is wrong with a name', async (t) => {
+    const { visitor, registry } = await startGuarded(t);
+    await signIn(visitor);
+    const { text, html } = await visitor.get('/ui/explain?reference=ex.test/team/app:1.0');
+    assert.match(text, new RegExp(`1 ${registry.host}/team/app:1.0 source insecure`));
+    assert.match(html, /<svg class="drawing"[^>]* role="img" aria-label="Asked in this order: /);
+    const refused = await visitor.get('/ui/explain?reference=other.test/app');
+    assert.match(refused.text, /Refused .*other\.test/);
+    assert.match((await visitor.get('/ui/explain?reference=UPPER')).text, /the reference "UPPER"/);
+  });
+
+  it('show settings with their sources, and no defaults unless they are asked for', async (t) => {
+    const { visitor, proxy } = await startGuarded(t);
+    await signIn(visitor);
+    const set = await visitor.get('/ui/configuration');
+    assert.match(set.text, new RegExp(`access\\.anonymous \\["pull"\\] ${proxy.folder}/entrepot\\.toml:2`));
+    assert.ok(!set.text.includes('transfer.'));
+    assert.match((await visitor.get('/ui/configuration?all=1')).text, /transfer\.\w+ .* default/);
+  });
+});
+
+describe('the editor', () => {
+  async function startEditor(t: TestContext) {
+    const dashboard = await startGuarded(t);
+    await signIn(dashboard.visitor);
+    const path = join(dashboard.proxy.folder, 'entrepot.toml');
+    const at = (action: string) => `/ui/editor/${action}?file=${encodeURIComponent(path)}`;
+    const review = (text: string) => dashboard.visitor.post(at('review'), { path, text });
+    const printOf = (html: string) => /name="print" value="([\w-]+)"/.exec(html)?.[1] ?? '';
+    const save = (text: string, print: string) => dashboard.visitor.post(at('save'), { path, text, print });
+    return { ...dashboard, path, review, save, printOf };
+  }
+
+  it('saves a text that was reviewed, keeps the mode of the file, and puts it in force', async (t) => {
+    const { visitor, path, review, save, printOf, proxy } = await startEditor(t);
+    chmodSync(path, 0o640);
+    const listed = await visitor.get('/ui/editor');
+    assert.match(listed.text, new RegExp(`${path} can be edited`));
+    const opened = await visitor.get(`/ui/editor?file=${encodeURIComponent(path)}`);
+    assert.ok(opened.text.includes('htpasswd = "htpasswd"'));
+    const text = `${guarded}[freshness]\ntag = "5m"\n`;
+    const reviewed = await review(text.replaceAll('\n', '\r\n'));
+    assert.match(reviewed.text, /8 \+ added \[freshness\] 9 \+ added tag = "5m"/);
+    assert.equal(readFileSync(path, 'utf8'), guarded, 'a review saves nothing');
+    const saved = await save(text.replaceAll('\n', '\r\n'), printOf(reviewed.html));
+    assert.equal(saved.status, 303);
+    assert.equal(readFileSync(path, 'utf8'), text);
+    assert.equal(statSync(path).mode & 0o777, 0o640);
+    assert.match((await visitor.get(saved.to!)).text, /Saved, and in force/);
+    assert.match((await visitor.get('/ui/configuration')).text, /freshness\.tag "5m"/);
+    assert.deepEqual(
+      readdirSync(proxy.folder).filter((name) => name.endsWith('.tmp')),
+      [],
+    );
+  });
+
+  it('refuses what the loader refuses, names the line, and keeps what was typed', async (t) => {
+    const { path, review, save } = await startEditor(t);
+    const text = `${guarded}[freshnes]\ntag = "5m"\n`;
+    const reviewed = await review(text);
+    assert.match(reviewed.text, /entrepot\.toml:8: unknown .*"freshnes"/);
+    assert.ok(!reviewed.html.includes('name="print"'));
+    assert.ok(reviewed.text.includes('[freshnes] tag = "5m"'));
+    const forced = await save(text, createHash('sha256').update(guarded).digest('base64url'));
+    assert.match(forced.text, /entrepot\.toml:8: unknown/);
+    assert.ok(forced.text.includes('[freshnes] tag = "5m"'));
+    assert.equal(readFileSync(path, 'utf8'), guarded);
+  });
+
+  it('loses no change that another hand has made meanwhile', async (t) => {
+    const { path, review, save, printOf } = await startEditor(t);
+    const mine = `${guarded}[freshness]\ntag = "5m"\n`;
+    const print = printOf((await review(mine)).html);
+    const theirs = `${guarded}[log]\nlevel = "warn"\n`;
+    writeFileSync(path, theirs);
+    const refused = await save(mine, print);
+    assert.match(refused.text, /has changed since it was opened/);
+    assert.match(refused.text, /removed \[log\]/);
+    assert.match(refused.text, /added \[freshness\]/);
+    assert.equal(readFileSync(path, 'utf8'), theirs);
+    assert.equal((await save(mine, printOf(refused.html))).status, 303, 'the second look saves it');
+  });
+
+  it('opens no file but those of the configuration', async (t) => {
+    const { visitor, proxy } = await startEditor(t);
+    const secret = join(proxy.folder, 'htpasswd');
+    const opened = await visitor.get(`/ui/editor?file=${encodeURIComponent(secret)}`);
+    assert.equal(opened.status, 400);
+    assert.ok(!opened.html.includes('$2'));
+    const before = readFileSync(secret, 'utf8');
+    for (const action of ['review', 'save']) {
+      const sent = await visitor.post(`/ui/editor/${action}`, { path: secret, text: 'x', print: 'x' });
+      assert.ok(!sent.html.includes('$2'), action);
+    }
+    assert.equal(readFileSync(secret, 'utf8'), before);
+  });
+
+  it('is closed for a client that may only look', async (t) => {
+    const { visitor, proxy } = await startDashboard(t);
+    const path = join(proxy.folder, 'entrepot.toml');
+    assert.match((await visitor.get('/ui/editor')).text, /Only a session that may administer edits files/);
+    const sent = await visitor.post('/ui/editor/save', { path, text: '', print: '' });
+    assert.equal(sent.status, 403);
   });
 });
 

@@ -134,7 +134,7 @@ ${list(words.warnings, 'warning', located)}
 const marks = { same: ' ', removed: '-', added: '+', gap: ' ' } as const;
 
 function changes(words: View['texts']['editor'], lines: readonly ChangedLine[]): Html {
-  return html`<div class="scroll" role="region" aria-label="${words.difference}" tabindex="0"><table class="changes"><tbody>${lines.map(
+  return html`<div class="scroll" role="group" aria-label="${words.difference}" tabindex="0"><table class="changes"><tbody>${lines.map(
     ({ kind, text, line }) =>
       html`<tr class="${kind}"><td class="num">${kind === 'gap' ? '⋯' : String(line)}</td><td class="mark">${marks[kind]}<span class="hidden">${words.kinds[kind]}</span></td><td><code>${text}</code></td></tr>`,
   )}</tbody></table></div>`;

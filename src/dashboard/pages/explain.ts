@@ -56,7 +56,7 @@ function drawing(
   const height = endpoints.length * row + 12;
   const middle = height / 2;
   const label = words.drawing(endpoints.map(({ endpoint }) => endpoint.location).join(', '));
-  return html`<div class="scroll" role="region" aria-label="${words.order}" tabindex="0"><svg class="drawing" width="640" height="${String(height)}" viewBox="0 0 640 ${String(height)}" role="img" aria-label="${label}">
+  return html`<div class="scroll" role="group" aria-label="${words.order}" tabindex="0"><svg class="drawing" width="640" height="${String(height)}" viewBox="0 0 640 ${String(height)}" role="img" aria-label="${label}">
 <text class="node" x="12" y="${String(middle - 4)}">${registry}</text><text class="quiet" x="12" y="${String(middle + 14)}">${words.asked}</text>
 ${endpoints.map(({ endpoint }, at) => {
   const y = at * row + row / 2 + 6;

@@ -26,7 +26,7 @@ const classes = { number: 'num', wide: 'wide', name: 'name', wideNumber: 'num wi
 export function table<Row>(options: TableOptions<Row>): Html {
   const { caption, columns, rows, key, empty } = options;
   if (rows.length === 0 && empty !== undefined) return html`<p class="empty">${empty}</p>`;
-  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table>
+  return html`<div class="scroll" role="group" aria-label="${caption}" tabindex="0"><table>
 <caption class="hidden">${caption}</caption>
 <thead><tr>${columns.map(({ head, form }) => html`<th scope="col"${classOf(form)}>${head}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => html`<tr${key ? html` data-key="${key(row)}"` : nothing}>${columns.map((column) => cellOf(column, row))}</tr>`)}</tbody>

@@ -22,6 +22,8 @@ export interface AdminServer {
 export interface AdminServerDeps {
   /** `createAdminApi`. */
   readonly api: Hono<AdministeredEnv>;
+  /** Codes that make sessions of the dashboard. They are made here alone: the mode of the socket is the right to have one. */
+  readonly codes?: { makeCode(): string };
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
@@ -29,7 +31,7 @@ const administrator: Administrator = { name: 'the admin socket', by: 'socket', m
 
 /** `path`: of the socket. The caller holds the lock of the data folder, so a socket that exists has no server any more. */
 export function createAdminServer(deps: AdminServerDeps, { path }: { readonly path: string }): AdminServer {
-  const { api, log } = deps;
+  const { api, codes, log } = deps;
   const app = new Hono<AdministeredEnv>();
   // Outside of the API, which logs each command: a container's health check asks every few seconds.
   app.get('/healthz', (c) => c.text('ok\n'));
@@ -37,6 +39,12 @@ export function createAdminServer(deps: AdminServerDeps, { path }: { readonly pa
     c.set('administrator', administrator);
     await next();
   });
+  if (codes) {
+    app.post(`${apiPath}/dashboard-code`, (c) => {
+      log.info({ event: 'admin.command', command: 'dashboard' }, 'command');
+      return c.json({ code: codes.makeCode() });
+    });
+  }
   app.route(apiPath, api);
   const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
   // An import sends hundreds of gigabytes in one request.
