@@ -107,7 +107,7 @@ function checksums(root: string): string {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      out: { type: 'string', default: 'dist' },
+      out: { type: 'string', default: 'out' },
       compression: { type: 'string', default: '6' },
       architecture: { type: 'string', default: process.arch },
       node: { type: 'string' },

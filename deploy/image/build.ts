@@ -135,7 +135,7 @@ function nodeVersion(): string {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      out: { type: 'string', default: 'dist' },
+      out: { type: 'string', default: 'out' },
       packages: { type: 'string' },
       architecture: { type: 'string', default: process.arch },
       node: { type: 'string' },

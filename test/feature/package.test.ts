@@ -40,7 +40,8 @@ function wantedFiles(): readonly string[] {
   // Scripts that build packages stay behind.
   const deployed = list('deploy').filter(
     (name) =>
-      statSync(join(checkout, 'deploy', name)).isFile() && !/\.ts$|^(?:build|debian|image|man)\//.test(name),
+      statSync(join(checkout, 'deploy', name)).isFile() &&
+      !/\.ts$|^(?:build|debian|image|man|site)\//.test(name),
   );
   return [
     ...['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'registries.conf.example'],
