@@ -57,8 +57,9 @@ export async function followKind(table: ObjectTable, deps: FollowDeps): Promise<
         : await watch(table, version, deps, () => (failures = 0));
     if (signal.aborted) return;
     version = next.version;
-    failures = next.isFailure ? failures + 1 : failures;
-    if (!next.isFailure && version !== undefined && next.pause === undefined) failures = 0;
+    if (next.isFailure) failures += 1;
+    // Only a list that was taken asks for no pause.
+    else if (next.pause === undefined) failures = 0;
     const backoff = failures === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** (failures - 1));
     const ms = Math.max(next.pause ?? 0, backoff);
     if (ms > 0) await pause(clock, ms * (0.5 + random() / 2), signal);

@@ -16,7 +16,7 @@ export interface ObjectKind {
   readonly resource: string;
 }
 
-/** The kinds that are watched. An Image has no place here: it says what nodes may do. */
+/** The kinds that are watched. The Image of a cluster is not. */
 export const watchedKinds: readonly ObjectKind[] = [
   { kind: 'ImageDigestMirrorSet', apiVersion: 'config.openshift.io/v1', resource: 'imagedigestmirrorsets' },
   { kind: 'ImageTagMirrorSet', apiVersion: 'config.openshift.io/v1', resource: 'imagetagmirrorsets' },

@@ -22,6 +22,8 @@ export interface CertificateOptions {
   /** For a client instead of a server. */
   readonly client?: boolean;
   readonly commonName?: string;
+  /** The group of an account of Kubernetes. */
+  readonly organization?: string;
   /** For a person who signs code, as Fulcio issues it: an address, and who has vouched for it. */
   readonly signer?: { readonly email: string; readonly issuer: string };
   /** The kind of its key. Default `ec`. */
@@ -96,6 +98,7 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
   const cert = build({
     issuer: by,
     subject,
+    organization: options.organization,
     publicKey: keys.publicKey,
     notBefore: options.notBefore ?? new Date(Date.now() - day),
     notAfter: options.notAfter ?? new Date(Date.now() + 90 * day),
@@ -118,6 +121,7 @@ function issueFrom(issuer: Issuer | undefined, options: CertificateOptions): Key
 interface CertificateFields {
   readonly issuer: Issuer;
   readonly subject: string;
+  readonly organization?: string | undefined;
   readonly publicKey: KeyObject;
   readonly notBefore: Date;
   readonly notAfter: Date;
@@ -134,7 +138,7 @@ function build(fields: CertificateFields): string {
     ecdsaWithSha256,
     distinguishedName(fields.issuer.name),
     sequence(time(fields.notBefore), time(fields.notAfter)),
-    distinguishedName(fields.subject),
+    distinguishedName(fields.subject, fields.organization),
     fields.publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(...fields.extensions)),
   );
@@ -143,8 +147,9 @@ function build(fields: CertificateFields): string {
   return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
-function distinguishedName(commonName: string): Buffer {
-  return sequence(set(sequence(objectId('2.5.4.3'), utf8(commonName))));
+function distinguishedName(commonName: string, organization?: string): Buffer {
+  const group = organization === undefined ? [] : [set(sequence(objectId('2.5.4.10'), utf8(organization)))];
+  return sequence(...group, set(sequence(objectId('2.5.4.3'), utf8(commonName))));
 }
 
 function extension(id: string, value: Buffer, critical = false): Buffer {

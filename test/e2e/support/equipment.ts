@@ -1,7 +1,7 @@
 /**
  * What the machine must have. A test whose client is missing is skipped, and all are without root; with
- * E2E_REQUIRE_CLIENTS=1, as in .ci/run, that counts as a failure. The one exception is a program that no package registry
- * serves, so that .ci/run cannot install it: its tests are skipped there too, with the reason.
+ * E2E_REQUIRE_CLIENTS=1, as in .ci/run, that counts as a failure. The exceptions are programs that .ci/run cannot install: no package
+ * registry serves them, or they take too long to build. Their tests are skipped there too, with the reason.
  */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
@@ -15,6 +15,9 @@ const unobtainable: Readonly<Record<string, string>> = {
   zot:
     'zot is not in PATH. No package registry serves it: the Go module proxy refuses its modules. In a checkout of ' +
     'github.com/project-zot/zot: CGO_ENABLED=0 go build -tags containers_image_openpgp,events ./cmd/zot',
+  'apiextensions-apiserver':
+    'apiextensions-apiserver is not in PATH. .ci/run does not build it, as that takes half an hour: ' +
+    'go install k8s.io/apiextensions-apiserver@v0.37.0; etcd is in the package etcd-server of Debian',
 };
 
 /** Why a test that needs `programs` besides cannot run here, if so. */
@@ -31,6 +34,11 @@ export function isEquipped(t: TestContext, programs: readonly string[] = []): bo
 /** The same, for a test that wants these programs and neither root nor a registry. */
 export function hasPrograms(t: TestContext, programs: readonly string[]): boolean {
   return isClear(t, absence(programs));
+}
+
+/** The same, for a test that is skipped in .ci/run too if its first program cannot be had there. */
+export function hasObtainablePrograms(t: TestContext, programs: readonly string[]): boolean {
+  return isObtainable(t, programs) && hasPrograms(t, programs);
 }
 
 /** The same, for a test that makes network namespaces. */
