@@ -42,6 +42,8 @@ export interface ConfigCheck {
   readonly registries: RegistriesConf | undefined;
   /** `registries` is the built-in list. */
   readonly builtInList: boolean;
+  /** Whether OpenSSL's FIPS provider is in force. */
+  readonly fips: boolean;
   /** The objects in force, in the order of their files; undefined if no folder of them is named, or if they cannot be used. */
   readonly policies: readonly PolicyObject[] | undefined;
   readonly server: ServerConfig;
@@ -79,7 +81,16 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
   }
   const builtInList = registries !== undefined && hasBuiltInList(registries);
   const objects = policies?.objects;
-  return { ...findings, settings, registries, builtInList, policies: objects, server, serverFile };
+  return {
+    ...findings,
+    settings,
+    registries,
+    builtInList,
+    fips: partial.fips,
+    policies: objects,
+    server,
+    serverFile,
+  };
 }
 
 function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findings): void {

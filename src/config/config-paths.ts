@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly uid: number;
   /** Replaces `/` in front of fixed paths such as /etc. For tests. */
   readonly root?: string | undefined;
+  /** Whether OpenSSL's FIPS provider is in force. Default: as node:crypto says. For tests. */
+  readonly fips?: boolean | undefined;
   /** Texts that stand for those of configuration files, by path (`files/drafts.ts`). */
   readonly drafts?: Drafts | undefined;
 }

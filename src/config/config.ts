@@ -21,6 +21,8 @@ export interface Config {
   /** Where credentials and certificates are looked for: the files are read when they are needed. */
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
+  /** Whether OpenSSL's FIPS provider is in force. */
+  readonly fips: boolean;
   /** `server.gates` with what their files hold. */
   readonly gates: readonly LoadedGate[];
   readonly warnings: readonly ConfigWarning[];

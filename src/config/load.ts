@@ -8,6 +8,7 @@
  *   XDG_*, HOME ... (config-paths.ts)   -> where to look for credentials and certificates
  *   http_proxy ... (proxy-env.ts)       -> proxies
  */
+import { getFips } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
 import { attempt, EntrepotError, joinErrors } from '../errors.ts';
@@ -18,6 +19,7 @@ import { configHome, configPaths, type Surroundings, systemPath } from './config
 import { exposedCredentialWarnings, insecureCredentialWarnings } from './credentials/insecure-credentials.ts';
 import { readWithDrafts } from './files/drafts.ts';
 import { tlsProblem } from './files/tls-files.ts';
+import { fipsProblems } from './fips.ts';
 import type { LoadedGate } from './gates/gate-config.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
@@ -46,6 +48,8 @@ export interface PartialConfig {
   readonly server: ServerConfig;
   readonly paths: ConfigPaths;
   readonly proxies: ProxyEnvironment;
+  /** Whether OpenSSL's FIPS provider is in force. */
+  readonly fips: boolean;
   /** Those that can be used. */
   readonly gates: readonly LoadedGate[];
   /** Files that gates name and that were read. */
@@ -115,6 +119,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const proxies = attempt(errors, () => readProxyEnvironment(env));
   const { gates, files: gateFiles } =
     server.gates.length === 0 ? noGates : lazily('./gates/load-gates').loadGates(server.gates, errors);
+  const { fips = getFips() === 1 } = options;
+  errors.push(...fipsProblems(fips, server, gates, settings));
   const tls = tlsProblem(server.tls, source?.file);
   if (tls) errors.push(tls);
   const listenFrom = settings.find(({ key }) => key === 'listen')?.from;
@@ -130,6 +136,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     policies,
     server,
     paths,
+    fips,
     gates,
     gateFiles,
     proxies: proxies ?? { http: undefined, https: undefined, no: undefined },

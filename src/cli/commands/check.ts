@@ -30,6 +30,7 @@ export async function check(options: LoadOptions): Promise<Result> {
   const errors = [...found.errors, ...accounts.errors];
   const lines = [
     ...files.map((file) => `read ${file}`),
+    `FIPS: ${found.fips ? '' : 'not '}in force`,
     '',
     registriesAsText(found),
     ...policiesAsText(found),
@@ -45,7 +46,11 @@ export async function check(options: LoadOptions): Promise<Result> {
   ];
   return {
     exitCode: errors.length === 0 ? 0 : 2,
-    json: { ...configAsJson({ ...found, files, warnings }, Date.now()), errors: errors.map(errorAsJson) },
+    json: {
+      ...configAsJson({ ...found, files, warnings }, Date.now()),
+      fips: found.fips,
+      errors: errors.map(errorAsJson),
+    },
     text: `${lines.join('\n')}\n`,
   };
 }

@@ -76,6 +76,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
       event: 'server.listening',
       address,
       tls: tls.certificate !== undefined,
+      ...(config.fips && { fips: true }),
       data,
       registries: config.registries.files,
       version,
