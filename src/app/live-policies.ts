@@ -52,6 +52,8 @@ export interface LivePoliciesDeps {
   readonly version: string | undefined;
 }
 
+/** As all files of the data folder but secrets: the next start on OpenShift may be as another user of the same group. */
+const ofGroup = { file: 0o660, folder: 0o770 };
 /** ms that a start waits for the API server: if objects are remembered, and if none are. */
 const startWait = { remembered: 5000, unknown: 15_000 };
 /** What sockets read into: three watches, with little traffic. */
@@ -74,7 +76,7 @@ export async function openLivePolicies(data: string, deps: LivePoliciesDeps): Pr
 
   function save(file: string, text: string): void {
     try {
-      writeFileSafely(file, text);
+      writeFileSafely(file, text, ofGroup);
     } catch (error) {
       log.warn(
         { event: 'policies.unsaved', file, reason: reasonOf(error) },

@@ -1,6 +1,6 @@
 /** Policies from the cluster that Entrepot runs beside: watched over TLS, put in force as a reload, known without the cluster. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { manifestsOf, type ShortObjects } from '../support/cluster-objects.ts';
@@ -131,11 +131,13 @@ it('a first start without the objects fails, and says why', async (t) => {
   assert.ok(!existsSync(join(site.folder, 'data/kubernetes-objects.json')));
 });
 
-it('what the data folder remembers holds names and specs alone, for its owner alone', async (t) => {
+it('what the data folder remembers holds names and specs alone, and another user of its group may read it', async (t) => {
   const site = await setUp(t);
   apply(site, 'app', { digest: ['quay.io/app <- m1.corp/app'] });
   await serve(t, site);
-  const text = readFileSync(join(site.folder, 'data/kubernetes-objects.json'), 'utf8');
+  const file = join(site.folder, 'data/kubernetes-objects.json');
+  assert.equal(statSync(file).mode & 0o447, 0o440);
+  const text = readFileSync(file, 'utf8');
   assert.deepEqual(JSON.parse(text), {
     apiVersion: 'v1',
     kind: 'List',
