@@ -273,7 +273,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { policies } = deps;
   const watched = { cache, transfers, uploads, outbox, routes, cluster, facts, policies };
   const status = createLiveStatus({ ...watched, clock, log, metrics, version });
-  const administered = { administration, status, access, routes, clock, log };
+  const administered = { administration, status, access, routes, clock, log, audit };
   const administering = createAdministering({ ...administered, configuration: deps.configuration }, data);
   const { adminServer, mounts, sessions } = administering;
   releases.add(adminServer, () => adminServer.stop());

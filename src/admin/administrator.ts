@@ -1,6 +1,7 @@
 /** The client of a request to the admin API or to the dashboard, as the server that was asked has judged it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Identified } from '../access/access.ts';
+import type { AuditEntry } from '../telemetry/audit/audit.ts';
 
 export interface Administrator {
   /** For pages and the log: the name of an account, token or certificate, `the admin socket`, or `loopback`. */
@@ -10,6 +11,8 @@ export interface Administrator {
    * cookie of the dashboard; `loopback`: this machine, where no accounts are configured.
    */
   readonly by: 'socket' | 'principal' | 'session' | 'loopback';
+  /** Address of the client; undefined on the admin socket. */
+  readonly client?: string;
   /** False: it may look, and change nothing. */
   readonly mayChange: boolean;
 }
@@ -17,7 +20,12 @@ export interface Administrator {
 /** The environment of the Hono apps that are mounted behind the check of `administer`: `c.get('administrator')`. */
 export interface AdministeredEnv {
   readonly Bindings: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse };
-  readonly Variables: { readonly administrator: Administrator; readonly typed: TypedCredentials };
+  readonly Variables: {
+    readonly administrator: Administrator;
+    readonly typed: TypedCredentials;
+    /** What a command is about, for the log. */
+    about?: string;
+  };
 }
 
 /** For a sign-in: credentials that came in a form. */
@@ -26,4 +34,13 @@ export interface TypedCredentials {
   identify(authorization: string): Promise<Identified>;
   /** The client speaks TLS, to this server or to a trusted proxy in front of it. */
   readonly isSecure: boolean;
+}
+
+/** The part of an audited change that says which client made it. */
+export function auditedBy({
+  name,
+  by,
+  client,
+}: Administrator): Pick<AuditEntry, 'action' | 'principal' | 'client'> {
+  return { action: 'change', principal: { kind: by, name }, client };
 }

@@ -5,6 +5,7 @@ import type { Status } from '../admin/status/status.ts';
 import { createMount, type DashboardMount } from '../dashboard/mount.ts';
 import { createSessions, type Sessions } from '../dashboard/sessions.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Audit } from '../telemetry/audit/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { AppDeps } from './app-deps.ts';
 import type { Commands } from './commands.ts';
@@ -19,6 +20,7 @@ export interface LiveDashboardDeps {
   readonly routes: Pick<LiveRoutes, 'current'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'error'>;
+  readonly audit: Audit;
 }
 
 export interface LiveDashboard {

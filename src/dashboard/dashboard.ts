@@ -11,8 +11,9 @@ import { setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
 import { streamSSE } from 'hono/streaming';
 import type { Access } from '../access/access.ts';
-import type { AdministeredEnv } from '../admin/administrator.ts';
+import { type AdministeredEnv, auditedBy } from '../admin/administrator.ts';
 import { EntrepotError } from '../errors.ts';
+import type { Audit, AuditEntry } from '../telemetry/audit/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import { readAssets } from './assets.ts';
 import { setBrowserRules } from './browser-rules.ts';
@@ -33,6 +34,7 @@ export interface DashboardDeps extends PageDeps {
   readonly sessions: Sessions;
   readonly access: () => Pick<Access, 'isOpen' | 'allowance'>;
   readonly log: Pick<Log, 'info' | 'error'>;
+  readonly audit?: Audit | undefined;
 }
 
 export interface Dashboard {
@@ -57,9 +59,13 @@ const changeEvent = 'change';
 /** Bytes of a form: the editor sends whole files. */
 const maxForm = 2 * 1024 * 1024;
 
+/** The fields that say what an action is about, and hold no secret. */
+const subjects = ['what', 'name', 'match', 'id', 'path'];
+const maxSubject = 300;
+
 /** Throws what the file system throws where an asset is missing. */
 export function createDashboard(deps: DashboardDeps): Dashboard {
-  const { sessions, access, log, ...pageDeps } = deps;
+  const { sessions, access, log, audit, ...pageDeps } = deps;
   const texts = en;
   const format = createFormat(texts.format);
   const assets = readAssets();
@@ -119,14 +125,23 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
 
   async function act(c: Context, page: Page, name: string, action: Action): Promise<Response> {
     const view = viewOf(c);
-    const { name: account } = c.get('administrator');
+    const administrator = c.get('administrator');
+    const { name: account } = administrator;
     log.info({ event: 'dashboard.action', page: page.name, action: name, account }, 'action');
+    const form = await readForm(c);
+    const recorded = (outcome: AuditEntry['outcome']) =>
+      audit?.record({
+        ...{ ...auditedBy(administrator), outcome },
+        ...{ command: `${page.name} ${name}`, about: subjectOf(form) },
+      });
     try {
-      const done = await action(view, await readForm(c));
+      const done = await action(view, form);
+      recorded('done');
       if ('show' in done) return await screens.page(c, page, { main: done.show });
       const { path, query } = done.to ?? { path: page.path, query: Object.fromEntries(view.query) };
       return c.redirect(link(path, { ...query, notice: notices.keep(done.notice) }), 303);
     } catch (error) {
+      recorded('failed');
       if (!(error instanceof EntrepotError)) throw error;
       const above = message('problem', error.located, texts.frame.problem);
       return await screens.page(c, page, { above, main: html`${await page.render(view)}`, status: 400 });
@@ -160,4 +175,10 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
   });
   mounted.route('/ui', app);
   return { app: mounted, refused };
+}
+
+/** What an action is about, for the audit log. */
+function subjectOf(form: URLSearchParams): string | undefined {
+  const about = subjects.map((name) => form.get(name)).find((value) => value);
+  return about?.slice(0, maxSubject);
 }

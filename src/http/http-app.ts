@@ -2,8 +2,10 @@
  * The routes beside the distribution API (which is `registry-api.ts` and does not pass through Hono): health, metrics, what is mounted
  * for administrators (`admin/mounts.ts`), and a plain 404 for all else.
  */
+import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 import type { AdministeredEnv } from '../admin/administrator.ts';
+import type { Audit } from '../telemetry/audit/audit.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAdminister, createTypedCredentials, type Sessions } from './admin/administer.ts';
 import { addMounts, type Mount } from './admin/mounts.ts';
@@ -24,6 +26,7 @@ export interface HttpAppDeps extends TokenApiDeps {
   readonly mounts?: readonly Mount[] | undefined;
   /** Of browsers at the dashboard. */
   readonly sessions?: Sessions | undefined;
+  readonly audit?: Audit | undefined;
 }
 
 /** `/metrics` is 404 without metrics. */
@@ -48,7 +51,7 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
       c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
     );
   }
-  addMounts(app, mounts, createAdminister(deps), createTypedCredentials(deps));
+  addMounts(app, mounts, createAdminister(deps), createTypedCredentials(deps), deniedChange(deps));
   app.notFound((c) =>
     c.text(
       'Nothing here. Container runtimes are served under /v2/; see also /healthz, /readyz and /metrics.\n',
@@ -56,4 +59,13 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
     ),
   );
   return app;
+}
+
+/** Records that a client which may not administer wanted to change something. */
+function deniedChange({ audit, addressOf }: HttpAppDeps): (incoming: IncomingMessage, path: string) => void {
+  return (incoming, path) => {
+    if (incoming.method === 'GET' || incoming.method === 'HEAD') return;
+    const client = addressOf(incoming);
+    audit?.record({ action: 'change', outcome: 'denied', principal: undefined, client, command: path });
+  };
 }

@@ -13,9 +13,9 @@ interface Line {
 }
 
 /** A guarded mirror with an audit log. `lines` waits until there are so many. */
-async function startAudited(t: Cleanup, settings = '') {
+async function startAudited(t: Cleanup, settings = '', rules = '') {
   const file = join(tempFolder(t), 'audit.log');
-  const more = `[audit]\nfile = ${JSON.stringify(file)}\n${settings}`;
+  const more = `${rules}\n[audit]\nfile = ${JSON.stringify(file)}\n${settings}`;
   const guarded = await startGuarded(t, { more });
   const read = (): Line[] =>
     existsSync(file)
@@ -94,6 +94,31 @@ describe('the audit log', () => {
       'push denied bob ex.test/team/secret  blob 403',
     ]);
     assert.ok(!JSON.stringify(found).includes('guessed'));
+  });
+
+  it('has what administrators change, by the API and the dashboard, and which clients may not', async (t) => {
+    const admin = '[[access.rule]]\nwho = ["ann"]\nmatch = "**"\nmay = ["administer"]';
+    const { get, as, lines } = await startAudited(t, '', admin);
+    const post = (path: string, body: string, type: string, headers: object) =>
+      get(path, { method: 'POST', body, headers: { ...headers, 'content-type': type } });
+    const pin = JSON.stringify({ what: 'ex.test/team/**' });
+    await post('/api/v1/pin', pin, 'application/json', as('ann').headers);
+    await post('/api/v1/pin', JSON.stringify({ what: '' }), 'application/json', as('ann').headers);
+    await post('/api/v1/pin', pin, 'application/json', as('bob').headers);
+    const form = 'what=ex.test%2Fteam%2F**';
+    await post('/ui/disk/unpin', form, 'application/x-www-form-urlencoded', as('ann').headers);
+    const found = await lines(4);
+    assert.deepEqual(
+      found.map(({ action, outcome, principal, command, about, client }) =>
+        [action, outcome, principal, command, about ?? null, client].join(' '),
+      ),
+      [
+        'change done ann pin ex.test/team/** 127.0.0.1',
+        'change failed ann pin  127.0.0.1',
+        'change denied  /api/v1/pin  127.0.0.1',
+        'change done ann disk unpin ex.test/team/** 127.0.0.1',
+      ],
+    );
   });
 
   it('is opened anew by a reload, which is a line itself', async (t) => {

@@ -7,8 +7,9 @@
  * So the app itself asks for no proof of identity: what mounts it sets `administrator`.
  */
 import { Hono } from 'hono';
-import type { AdministeredEnv } from '../../admin/administrator.ts';
+import { type AdministeredEnv, auditedBy } from '../../admin/administrator.ts';
 import { EntrepotError, type ErrorCode } from '../../errors.ts';
+import type { Audit } from '../../telemetry/audit/audit.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type AdminCommands, addCommands } from './command-routes.ts';
 import { addImport } from './import-api.ts';
@@ -18,6 +19,7 @@ import { addReads, type ReadDeps } from './read-routes.ts';
 export interface AdminApiDeps extends ReadDeps {
   readonly administration: AdminCommands;
   readonly log: Pick<Log, 'info' | 'error'>;
+  readonly audit?: Audit | undefined;
 }
 
 /** Where both servers mount it. */
@@ -25,9 +27,19 @@ export const apiPath = '/api/v1';
 
 /** Errors are `{"error": {"code", "message", "file", "line"}}` with 400, 404 or 503, or 500 for a bug, which is logged. */
 export function createAdminApi(deps: AdminApiDeps): Hono<AdministeredEnv> {
-  const { administration, log } = deps;
+  const { administration, log, audit } = deps;
   const { errorBody, logFailed } = createFailures(log);
   const app = new Hono<AdministeredEnv>();
+  app.use(async (c, next) => {
+    await next();
+    if (c.req.method !== 'POST') return;
+    audit?.record({
+      ...auditedBy(c.get('administrator')),
+      outcome: c.res.ok ? 'done' : 'failed',
+      command: c.req.path.slice(c.req.path.lastIndexOf('/') + 1),
+      about: c.get('about'),
+    });
+  });
   addReads(app, deps, logFailed);
   addImport(app, administration, log);
   addCommands(app, administration, { log, errorBody });

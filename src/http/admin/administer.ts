@@ -62,12 +62,13 @@ export function createAdminister(deps: AdministerDeps): Administer {
     if (!session) return undefined;
     const { principal, isFromSocket } = session;
     if (!isFromSocket && !access.allowance(principal, 'administer', undefined)) return undefined;
-    return { name: principal.name, by: 'session', mayChange: true };
+    return { name: principal.name, by: 'session', mayChange: true, client: addressOf(incoming) };
   }
 
   return async (incoming) => {
     const access = deps.access();
     const around = { route, address: addressOf(incoming), secure: isSecure(incoming) };
+    const client = around.address;
     const found = await access.identify(clientFacts(incoming, around));
     if (!found.ok) {
       if (found.reason === 'credentials') return challenged(found.message);
@@ -80,7 +81,7 @@ export function createAdminister(deps: AdministerDeps): Administer {
     // A name that an attacker's DNS leads here would make a browser on this machine speak for the attacker.
     const isRebound = isAnonymous && isLocal(incoming) && !isLoopbackHost(incoming);
     if (!isRebound && access.allowance(principal, 'administer', undefined))
-      return allowed({ name: principal.name, by: 'principal', mayChange: true });
+      return allowed({ name: principal.name, by: 'principal', mayChange: true, client });
     if (!access.isOpen) {
       if (isAnonymous) return challenged('an account with the right administer is needed');
       return refused(403, `${principal.name} has not the right administer: an [[access.rule]] can give it`);
@@ -95,7 +96,7 @@ export function createAdminister(deps: AdministerDeps): Administer {
         403,
         'without accounts, a client may look and change nothing: use the commands of entrepot on the machine of the server, or configure [access]',
       );
-    return allowed({ name: 'loopback', by: 'loopback', mayChange: false });
+    return allowed({ name: 'loopback', by: 'loopback', mayChange: false, client });
   };
 }
 

@@ -100,7 +100,9 @@ export function addCommands(
   async function begin(command: string, c: Context<AdministeredEnv>): Promise<Arguments> {
     const args = await readArguments(c.req.raw);
     const by = c.get('administrator').name;
-    log.info({ event: 'admin.command', command, by, ...subjectOf(args) }, 'command');
+    const about = subjectOf(args);
+    c.set('about', about);
+    log.info({ event: 'admin.command', command, by, about }, 'command');
     return args;
   }
 
@@ -117,9 +119,9 @@ export function addCommands(
 }
 
 /** What a command is about, for the log. */
-function subjectOf({ what, reference, match, name }: Arguments): object {
+function subjectOf({ what, reference, match, name }: Arguments): string | undefined {
   const about = [what, reference, match, name].find((value) => typeof value === 'string');
-  return about === undefined ? {} : { about: about.slice(0, maxSubject) };
+  return about?.slice(0, maxSubject);
 }
 
 /** An error shows nothing of what the client sent: it may be a secret in the wrong place. */

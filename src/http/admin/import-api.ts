@@ -18,7 +18,9 @@ export function addImport(app: Hono<AdministeredEnv>, imports: Imports, log: Pic
     if (typeof file !== 'string' || !body || (name !== undefined && typeof name !== 'string'))
       throw new EntrepotError('USAGE', 'an import needs the name of its file, and a body');
     const by = c.get('administrator').name;
-    log.info({ event: 'admin.command', command: 'import', by, about: file.slice(0, 300) }, 'command');
+    const about = file.slice(0, 300);
+    c.set('about', about);
+    log.info({ event: 'admin.command', command: 'import', by, about }, 'command');
     const options = { name, cached: cached === true, signal };
     return c.json(await imports.importVolume({ file, bytes: body }, options));
   });

@@ -15,12 +15,13 @@ export interface Mount {
   readonly refused: (refusal: AdministerRefusal, c: Context<AdministeredEnv>) => Response | Promise<Response>;
 }
 
-/** Adds the routes of all mounts. */
+/** Adds the routes of all mounts. `denied` hears of each request whose client lacks the right. */
 export function addMounts(
   app: Hono<AdministeredEnv>,
   mounts: readonly Mount[],
   administer: Administer,
   typedCredentials: (incoming: IncomingMessage) => TypedCredentials,
+  denied: (incoming: IncomingMessage, path: string) => void,
 ): void {
   for (const mount of mounts) {
     const guard = async (c: Context<AdministeredEnv>, next: () => Promise<void>) => {
@@ -34,6 +35,7 @@ export function addMounts(
         c.set('administrator', found.administrator);
         return await next();
       }
+      denied(c.env.incoming, c.req.path);
       if (found.challenge !== undefined) c.header('WWW-Authenticate', found.challenge);
       return await mount.refused(found, c);
     };
