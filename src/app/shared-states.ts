@@ -43,13 +43,14 @@ export function shareStates(
   });
   releases.add(sharedJobs, ({ stop }) => stop());
   const leases = releases.add(createSinkLeases(postgres, clock, randomUUID()), ({ stop }) => stop());
+  const lines = createRareLog({ log, clock });
   const sharedOutbox = createSharedOutbox({
     local: cache.outbox,
     queue: cache.outboxQueue,
-    shared: createPostgresOutbox(postgres, leases),
+    shared: createPostgresOutbox(postgres, leases, lines),
     listen: (onChange) => postgres.listen(outboxChannel, onChange),
     clock,
-    log: createRareLog({ log, clock }),
+    log: lines,
   });
   releases.add(sharedOutbox, ({ stop }) => stop());
   const { jobs, inbox } = sharedJobs;

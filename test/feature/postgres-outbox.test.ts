@@ -29,13 +29,15 @@ function queued(
 }
 
 interface Sender extends SharedOutboxStore {
-  readonly leases: ReturnType<typeof createSinkLeases>;
+  readonly lines: readonly Record<string, unknown>[];
 }
 
 function sender(t: TestContext, postgres: Postgres, clock = systemClock): Sender {
   const leases = createSinkLeases(postgres, clock, randomUUID());
   t.after(() => leases.stop());
-  return { ...createPostgresOutbox(postgres, leases), leases };
+  const lines: Record<string, unknown>[] = [];
+  const log = { warn: (line: Record<string, unknown>) => void lines.push(line) };
+  return { ...createPostgresOutbox(postgres, leases, log), lines };
 }
 
 testOutboxStore(async (t) => {
@@ -91,6 +93,38 @@ describe('an outbox in PostgreSQL', () => {
     assert.deepEqual([one?.tries, one?.refusals, one?.reason], [3, 3, 'HTTP 400\u{fffd}\u{fffd}']);
     assert.equal(await store.replay({ dead: true }, now), 1);
     assert.equal((await store.due('s', now, 9)).length, 1);
+  });
+
+  it('leaves out rows that are no events, and goes on with those after them', async (t) => {
+    const postgres = await database(t);
+    if (!postgres) return;
+    const store = sender(t, postgres);
+    const bad = [
+      'no JSON',
+      'null',
+      '{}',
+      '{"kind":"kind of the future"}',
+      JSON.stringify({ ...pushOf('a', '1'), digest: 'sha256:zz' }),
+      JSON.stringify({ ...pushOf('a', '1'), cause: 'somebody' }),
+      JSON.stringify({ ...pushOf('a', '1'), image: 'x'.repeat(10_000) }),
+    ];
+    await store.take([
+      ...bad.map(() => queued(pushOf('a', '1'), ['s'], now)),
+      queued(pushOf('a', '2'), ['s'], now),
+    ]);
+    for (const [at, text] of bad.entries())
+      await postgres.query(
+        'update outbox_events set event = $1 where number = (select min(number) + $2 from outbox_events)',
+        [text, at],
+      );
+    assert.equal((await store.list({ state: 'waiting', limit: 99 })).length, 1);
+    const due = await store.due('s', now, 9);
+    assert.deepEqual(
+      due.map(({ event }) => event),
+      [pushOf('a', '2')],
+    );
+    assert.equal(store.lines.filter(({ event }) => event === 'events.rowIgnored').length, bad.length);
+    assert.equal(await store.replay({ sink: 'x', since: 0, wants: () => true }, now), 1);
   });
 
   it('gives a sink to one replica, until that leaves it', async (t) => {

@@ -26,7 +26,9 @@ async function world(t: TestContext): Promise<World | undefined> {
   const site = await startSite(t);
   if (!site) return undefined;
   const receiver = await startEventReceiver(t);
-  const toml = `${rules}${sinkOf(receiver, 'audit', 'format = "distribution"')}${site.facts}`;
+  // By the hurried clock three minutes: on a busy machine an answer must not be late.
+  const sink = 'format = "distribution"\ntimeout = "1h"';
+  const toml = `${rules}${sinkOf(receiver, 'audit', sink)}${site.facts}`;
   return {
     site,
     receiver,

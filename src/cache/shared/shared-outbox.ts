@@ -112,13 +112,14 @@ export function createSharedOutbox(deps: SharedOutboxDeps): SharedOutbox {
     replay: (...asked) => patience.forCommand('events', () => shared.replay(...asked)),
     async counts() {
       // A count that falls because PostgreSQL is gone would end an alert.
-      lastCounts = await whileThere(shared.counts, lastCounts);
+      lastCounts = await whileThere(() => answer(shared.counts), lastCounts);
       return added(await local.counts(), lastCounts);
     },
     async tidy(bounds, now, limit) {
       const here = await local.tidy(bounds, now, limit);
       if (!here.isDone) return here;
-      const there = await whileThere(() => shared.tidy(bounds, now, limit), { died: [], isDone: true });
+      const otherwise = { died: [], isDone: true };
+      const there = await whileThere(() => answer(() => shared.tidy(bounds, now, limit)), otherwise);
       return { died: [...here.died, ...there.died], isDone: there.isDone };
     },
   };

@@ -119,10 +119,12 @@ export class SinkDeliveries {
     // A clock that was set back must not make it wait for ever.
     const paused = Math.min(this.#pausedUntil - now, longestWait);
     if (paused > 0) return this.#sleep(paused);
-    const free = atOnce - this.#running.size;
+    // A delivery that ends while the store answers is still in the answer: the end asks once more.
+    const busy = new Set(this.#running.keys());
+    const free = atOnce - busy.size;
     if (free === 0) return;
-    const due = await store.due(name, now, atOnce + this.#running.size);
-    const next = due.filter(({ lane }) => !this.#running.has(lane)).slice(0, free);
+    const due = await store.due(name, now, atOnce + busy.size);
+    const next = due.filter(({ lane }) => !busy.has(lane)).slice(0, free);
     for (const delivery of next) if (!this.#isOver) this.#start(delivery);
     const later = await store.nextDue(name, now);
     if (later !== undefined) this.#sleep(later - clock.now());

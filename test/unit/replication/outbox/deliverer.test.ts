@@ -51,10 +51,9 @@ interface Try {
 }
 
 /** A deliverer of sinks that answer what `answer` says. The wait before a retry is the longest one that chance allows. */
-async function start(t: TestContext, names: readonly string[] = ['s']) {
+async function start(t: TestContext, names: readonly string[] = ['s'], store = createMemoryOutbox()) {
   const clock = createManualClock();
   const began = clock.now();
-  const store = createMemoryOutbox();
   const sinks = createSinks(names.map(sink));
   const tries: Try[] = [];
   const outcomes: string[] = [];
@@ -112,6 +111,39 @@ describe('deliveries', () => {
     );
     assert.ok(abouts().includes('b:4'));
     assert.deepEqual(await store.counts(), []);
+  });
+
+  it('are not made twice by a store that answers late what was due before', async (t) => {
+    const store = createMemoryOutbox();
+    const late: (() => void)[] = [];
+    let isSlow = false;
+    const slow: typeof store = {
+      ...store,
+      async due(...asked) {
+        const due = await store.due(...asked);
+        if (isSlow) await new Promise<void>((resolve) => void late.push(resolve));
+        return due;
+      },
+    };
+    const { push, clock, abouts, answer } = await start(t, ['s'], slow);
+    const answers: (() => void)[] = [];
+    answer(
+      (_, signal) =>
+        new Promise((resolve) => {
+          answers.push(() => resolve(delivered));
+          signal.addEventListener('abort', () => resolve(silent));
+        }),
+    );
+    await push('a', '1');
+    isSlow = true;
+    await push('b', '1');
+    assert.deepEqual([abouts(), late.length], [['a:1'], 1]);
+    answers.shift()?.();
+    await clock.advance(1);
+    isSlow = false;
+    late.shift()?.();
+    await clock.advance(1);
+    assert.deepEqual(abouts(), ['a:1', 'b:1']);
   });
 
   it('are tried again after 1 s, 2 s, 4 s and so on, five minutes at most, with the same id', async (t) => {

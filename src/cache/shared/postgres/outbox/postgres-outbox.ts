@@ -1,6 +1,5 @@
 /** The outbox in PostgreSQL, for all replicas. One of them at a time sends to a sink (`sink-leases.ts`). */
 import { setImmediate as turn } from 'node:timers/promises';
-import { asDelivery } from '../../../index/outbox/delivery-row.ts';
 import { laneOf, type OutboxEvent } from '../../../index/outbox/outbox-event.ts';
 import type {
   Delivery,
@@ -11,6 +10,8 @@ import type {
   OutboxStore,
   QueuedEvent,
 } from '../../../index/outbox/outbox-store.ts';
+import type { RareLog } from '../../../rare-log.ts';
+import { readEvent } from '../../read-event.ts';
 import type { Postgres, Query } from '../connection.ts';
 import { storable } from '../jobs/job-row.ts';
 import { lockSpace, locks } from '../migrations.ts';
@@ -36,11 +37,11 @@ export interface SharedOutboxStore extends Omit<OutboxStore, 'add' | 'whenAdded'
   take(events: readonly QueuedEvent[]): Promise<void>;
 }
 
-interface DueRow extends Omit<Delivery, 'event'> {
+interface DeliveryRow extends Omit<Delivery, 'event'> {
   readonly event: string;
 }
 
-interface ListRow extends DueRow {
+interface ListedRow extends DeliveryRow {
   readonly state: DeliveryState;
   readonly reason: string | null;
   readonly due: number | null;
@@ -48,13 +49,29 @@ interface ListRow extends DueRow {
 
 /** Deliveries that are replayed in one statement. */
 const atOnce = 500;
+/** Epoch ms that a Date has a text for. */
+const lastTime = 8.64e15;
 const always = Number.MAX_SAFE_INTEGER;
 
 /** Rejects with `Unavailable` while there is no server. Its times are those of callers. */
 export function createPostgresOutbox(
   { query, transaction }: Pick<Postgres, 'query' | 'transaction'>,
   { hold, leave }: Pick<SinkLeases, 'hold' | 'leave'>,
+  lines: Pick<RareLog, 'warn'>,
 ): SharedOutboxStore {
+  /** Undefined for a row that is no event: it goes, since it would hold up its image for ever. */
+  async function readOrDrop(row: DeliveryRow): Promise<Delivery | undefined> {
+    const delivery = asDelivery(row);
+    if (delivery) return delivery;
+    const { sink, number, since } = row;
+    lines.warn(
+      { event: 'events.rowIgnored', sink, id: String(row.id).slice(0, 40) },
+      'a row of the outbox is no event that this version knows: the sink does not get it',
+    );
+    await query(delivered, [sink, number, since]);
+    return undefined;
+  }
+
   async function replayOfSink(
     sink: string,
     since: number,
@@ -65,8 +82,8 @@ export function createPostgresOutbox(
     for (let after = 0; ; await turn()) {
       const some = await query<{ number: number; event: string }>(eventsSince, [since, after, atOnce]);
       const wanted = some.flatMap(({ number, event: text }) => {
-        const event = JSON.parse(text) as OutboxEvent;
-        return wants(event) ? [{ number, lane: laneOf(event) }] : [];
+        const event = readEvent(text);
+        return event && wants(event) ? [{ number, lane: laneOf(event) }] : [];
       });
       const [numbers, lanes] = [wanted.map(({ number }) => number), wanted.map(({ lane }) => storable(lane))];
       if (wanted.length > 0) count += await counted(query, replayEvents, [sink, now, numbers, lanes]);
@@ -93,9 +110,11 @@ export function createPostgresOutbox(
     },
     async due(sink, now, limit) {
       if (!(await hold(sink))) return [];
-      return (await query<DueRow>(due, [sink, now, limit])).map((row) =>
-        asDelivery({ ...row, state: 'waiting', reason: null }),
-      );
+      for (;;) {
+        const rows = await query<DeliveryRow>(due, [sink, now, limit]);
+        const deliveries = (await Promise.all(rows.map(readOrDrop))).filter((one) => one !== undefined);
+        if (deliveries.length > 0 || rows.length === 0) return deliveries;
+      }
     },
     async nextDue(sink, now) {
       const [row] = await query<{ due: number | null }>(nextDue, [sink, now]);
@@ -113,13 +132,12 @@ export function createPostgresOutbox(
     },
     async list({ sink, state, after, limit }) {
       const before = [after?.sink ?? '', after?.number ?? 0];
-      const rows = await query<ListRow>(list, [state, sink ?? null, ...before, limit]);
-      return rows.map(({ due: at, ...row }) => ({
-        ...asDelivery(row),
-        state: row.state,
-        reason: row.reason ?? undefined,
-        due: at ?? undefined,
-      }));
+      const rows = await query<ListedRow>(list, [state, sink ?? null, ...before, limit]);
+      return rows.flatMap(({ due: at, reason, ...row }) => {
+        const delivery = asDelivery(row);
+        if (!delivery) return [];
+        return [{ ...delivery, state: row.state, reason: reason ?? undefined, due: at ?? undefined }];
+      });
     },
     async counts() {
       const rows = await query<Omit<OutboxCount, 'oldest'> & { oldest: number | null }>(counts);
@@ -175,4 +193,9 @@ async function tidyOnce(
 async function counted(query: Query, statement: string, values: readonly unknown[]): Promise<number> {
   const [row] = await query<{ deliveries: number }>(statement, values);
   return row?.deliveries ?? 0;
+}
+
+function asDelivery({ number, id, at, event: text, sink, lane, since, tries, refusals }: DeliveryRow) {
+  const event = at <= lastTime ? readEvent(text) : undefined;
+  return event && { number, id, at, event, sink, lane, since, tries, refusals };
 }
