@@ -55,10 +55,15 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
   ): Promise<Removed> {
     const rule = ruleOf(image);
     if (!rule?.delete) return { kind: 'disabled' };
-    if (rule.mode !== 'local' && (await isPushed()) === false) return { kind: 'upstream' };
-    const isRemoved = await work();
-    if (isRemoved) await agreement.told();
-    return { kind: isRemoved ? 'removed' : 'unknown' };
+    const attempt = async (): Promise<Removed> => {
+      if (rule.mode !== 'local' && (await isPushed()) === false) return { kind: 'upstream' };
+      return { kind: (await work()) ? 'removed' : 'unknown' };
+    };
+    let removed = await attempt();
+    // Another replica may have taken it a moment ago.
+    if (removed.kind === 'unknown' && (await agreement.heard())) removed = await attempt();
+    if (removed.kind === 'removed') await agreement.told();
+    return removed;
   }
 
   const removeDigest = (image: ImageName, digest: Digest, work: HostedContent['removeBlob']) =>

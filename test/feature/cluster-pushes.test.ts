@@ -10,6 +10,7 @@ import type { AppDeps } from '../../src/app.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { startCluster } from '../support/cluster.ts';
 import { entry } from '../support/endpoints.ts';
+import { eventually } from '../support/eventually.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { createMemoryObjects } from '../support/memory-objects.ts';
@@ -42,7 +43,7 @@ async function world(
   const urlFile = join(tempFolder(t), 'facts-url');
   writeFileSync(urlFile, `${server.url}\n`);
   const toml = `[access]\nanonymous = ["pull", "push", "delete"]
-[[push]]\nmatch = "ex.test/**"\nmode = "${mode}"\n${rule}
+[[push]]\nmatch = "ex.test/**"\nmode = "${mode}"\ndelete = true\n${rule}
 [facts]\nurl_file = "${urlFile}"\n`;
   const { replicas } = await startCluster(t, {
     registries: entry('ex.test', { source: registry.host }),
@@ -158,6 +159,34 @@ describe('a push that is spread over replicas', () => {
     assert.deepEqual([put.status, codesOf(put)], [400, ['MANIFEST_BLOB_UNKNOWN']]);
     for (const { url } of [first!, second!, third!])
       assert.equal((await get(`${url}/v2/ex.test/other/app/blobs/${sha256('a secret')}`)).status, 404);
+  });
+
+  it('attaches a signature at one replica, and another one lists it', async (t) => {
+    const running = await world(t);
+    if (!running) return;
+    const { digest, text } = await pushImage(running, '1', ['signed']);
+    const [first, second, third] = running.replicas;
+    const subject = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: text.length };
+    const signature = imageManifest(['{}'], { artifactType: 'application/x.signature', subject });
+    const put = await pusher(first!.url, image).manifest(sha256(JSON.stringify(signature)), signature);
+    assert.deepEqual([put.status, put.headers['oci-subject']], [201, digest], put.body.toString());
+    for (const { url } of [second!, third!, first!]) {
+      const listed = await get(`${url}/v2/${image}/referrers/${digest}`);
+      const { manifests } = JSON.parse(listed.body.toString()) as { manifests: { digest: string }[] };
+      assert.deepEqual(
+        manifests.map((one) => one.digest),
+        [sha256(JSON.stringify(signature))],
+      );
+    }
+  });
+
+  it('can be deleted at another replica a moment later, and is nowhere then', async (t) => {
+    const running = await world(t);
+    if (!running) return;
+    const { digest, client } = await pushImage(running, '1', ['short-lived']);
+    assert.equal((await client.send('DELETE', `manifests/${digest}`)).status, 202);
+    const wanted = running.replicas.flatMap(({ url }) => [`${url}/v2/${image}/manifests/${digest}`]);
+    for (const url of wanted) await eventually('it is gone', async () => (await get(url)).status === 404);
   });
 
   it('cannot move an immutable tag that was set at another replica a moment ago', async (t) => {

@@ -111,8 +111,8 @@ export interface Catalogue {
   /** The names of each of the contents, in the same order. */
   namesOf(digests: readonly Digest[]): Promise<readonly Names[]>;
   /**
-   * Manifests, stored or in a bucket, that the image links and that are attached to `subject`, at most `limit`, in a fixed order from after `after`; from
-   * the first one if that is no longer known.
+   * Manifests, stored, in a bucket or on another replica, that the image links and that are attached to `subject`, at most `limit`, in a fixed
+   * order from after `after`; from the first one if that is no longer known.
    */
   referrersOf(
     image: string,

@@ -52,12 +52,13 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
       AND l.media_type IS NULL AND l.endpoint IN ${origins}
       AND NOT EXISTS (SELECT 1 FROM children r JOIN links p ON p.image = l.image AND p.content = r.parent WHERE r.child = c.id)
     LIMIT ${atOnce}`);
-  /** Images with a manifest that is lost, or that may list more than is known. */
+  /** Images with a manifest that is lost, that was never here, or that may list more than is known. */
   const isUnsure = db
     .prepare<[{ image: number }], number>(`
     SELECT EXISTS (
       SELECT 1 FROM links l JOIN contents c ON c.id = l.content
-      WHERE l.image = $image AND l.media_type IS NOT NULL AND c.size IS NULL AND c.placed = 0)
+      WHERE l.image = $image AND l.media_type IS NOT NULL AND c.size IS NULL
+        AND (c.placed = 0 OR NOT EXISTS (SELECT 1 FROM children WHERE parent = c.id)))
     OR EXISTS (
       SELECT 1 FROM links l
       WHERE l.image = $image AND (SELECT count(*) FROM children WHERE parent = l.content) >= ${countedChildren})`)

@@ -48,6 +48,8 @@ export interface LinkValue {
   readonly mediaType?: string | undefined;
   /** Bytes. Only of what is hosted. */
   readonly size?: number | undefined;
+  /** What a hosted manifest is attached to: a replica that has not its bytes lists it among the referrers. */
+  readonly subject?: Digest | undefined;
 }
 
 export interface ListValue {

@@ -76,11 +76,18 @@ function readTag(value: object): TagValue | undefined {
 }
 
 function readLink(value: object): LinkValue | undefined {
-  const { origin, mediaType, size } = value as Record<string, unknown>;
+  const { origin, mediaType, size, subject } = value as Record<string, unknown>;
   if (!isText(origin, longest.endpoint)) return undefined;
   if (mediaType !== undefined && !isText(mediaType, longest.mediaType)) return undefined;
   if (size !== undefined && !isCount(size)) return undefined;
-  return { origin, ...(mediaType !== undefined && { mediaType }), ...(size !== undefined && { size }) };
+  const attachedTo = typeof subject === 'string' ? parseDigest(subject) : undefined;
+  if (subject !== undefined && !attachedTo) return undefined;
+  return {
+    origin,
+    ...(mediaType !== undefined && { mediaType }),
+    ...(size !== undefined && { size }),
+    ...(attachedTo && { subject: attachedTo }),
+  };
 }
 
 function readList(value: object): ListValue | undefined {

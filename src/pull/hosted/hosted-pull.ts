@@ -21,7 +21,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { BlobTarget, ImageName, ManifestTarget, ReferrersTarget } from '../../routing/target.ts';
 import { byBytes, page } from '../list-tags.ts';
-import type { CacheResult, Pull, Pulled } from '../pull.ts';
+import type { CacheResult, Pull, Pulled, ReferrersContent } from '../pull.ts';
 import { openStoredBlob } from '../stored-blob.ts';
 import { verdictText } from '../verdict-text.ts';
 import { absent, createHostedLookup, type HostedLookupDeps } from './hosted-lookup.ts';
@@ -92,6 +92,14 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
 
   const orHosted = createOrHosted(content);
 
+  /** Another replica may have been pushed one a moment ago. */
+  async function ours(target: ReferrersTarget, theirs: ReferrersContent | undefined) {
+    const merged = await referrers.merged(target, theirs);
+    return merged.hasOurs || target.byPeer || !(await deps.heard())
+      ? merged
+      : referrers.merged(target, theirs);
+  }
+
   const lookup = createHostedLookup({ ...deps, modeOf, hostedTag });
 
   return {
@@ -153,9 +161,9 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     async referrers(target) {
       const mode = modeOf(target.image);
       if (mode === undefined && !(await hasImported(target))) return pull.referrers(target);
-      if (mode === 'local') return hit(await referrers.only(target));
+      if (mode === 'local') return hit((await ours(target, undefined)).value);
       const theirs = await pull.referrers(target);
-      const { value, hasOurs } = await referrers.merged(target, theirs.found ? theirs.value : undefined);
+      const { value, hasOurs } = await ours(target, theirs.found ? theirs.value : undefined);
       if (theirs.found) return hasOurs ? { ...theirs, value } : theirs;
       // A site without a network has what came with the image: no referrers are an answer, not a failure.
       const isKnown = hasOurs || (await content.isPushed(target.image.name, target.subject)) === true;

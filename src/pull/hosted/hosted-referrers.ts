@@ -28,9 +28,7 @@ export interface MergedReferrers {
 }
 
 export interface HostedReferrers {
-  /** Those that are here. */
-  only(target: ReferrersTarget): Promise<ReferrersContent>;
-  /** Those that are here added to those of the endpoints. */
+  /** Those that are here, added to those of the endpoints. */
   merged(target: ReferrersTarget, theirs: ReferrersContent | undefined): Promise<MergedReferrers>;
 }
 
@@ -48,12 +46,13 @@ export function createHostedReferrers(
   { cache, content }: HostedReferrersDeps,
   options: { readonly pageSize: number } = { pageSize },
 ): HostedReferrers {
-  async function descriptorOf(image: string, digest: Digest): Promise<Listed | undefined> {
+  async function descriptorOf(image: string, digest: Digest, subject: Digest): Promise<Listed | undefined> {
     const stored = await cache.manifest(image, digest);
     if (!stored) return undefined;
     const { bytes, mediaType } = stored;
     const manifest = readManifest(bytes, mediaType);
-    if ('problem' in manifest) return undefined;
+    // What another replica told of it is a hint.
+    if ('problem' in manifest || manifest.subject !== subject) return undefined;
     const { artifactType, annotations } = manifest;
     return {
       mediaType,
@@ -84,7 +83,7 @@ export function createHostedReferrers(
     // One after the other: each may be a manifest of 4 MiB.
     for (const digest of digests) {
       if (after !== undefined && known.has(digest)) continue;
-      const one = await descriptorOf(image.name, digest);
+      const one = await descriptorOf(image.name, digest, subject);
       if (!one || !isWanted(one)) continue;
       const size = JSON.stringify(one).length;
       const isLarge = size > maxDescriptor || bytes + size > maxAnnotated;
@@ -103,7 +102,6 @@ export function createHostedReferrers(
   }
 
   return {
-    only: async (target) => (await pageOf(target, [])).value,
     merged: (target, theirs) => pageOf(target, theirs ? listedIn(theirs.bytes) : []),
   };
 }

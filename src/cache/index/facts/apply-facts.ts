@@ -204,6 +204,7 @@ function setLink(
   if (before !== undefined && isHosted(before) && !isHosted(value.origin)) rows.unlink(image, digest);
   rows.link(image, digest, value.origin, now, value.mediaType);
   if (value.size !== undefined) rows.setSharedSize(image, digest, value.size);
+  if (value.subject) rows.setSharedSubject(digest, value.subject);
   if (size !== undefined && before === undefined)
     sum.linked.push({ digest, size, before: images, after: [...images, image] });
 }

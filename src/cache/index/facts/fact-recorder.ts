@@ -135,12 +135,13 @@ export function createFactRecorder(rows: IndexRows, { origin, clock, waits }: Sh
 export function linkOf(rows: IndexRows, image: string, digest: Digest): LinkValue | undefined {
   const link = rows.linkRow(image, digest);
   if (!link) return undefined;
-  const { origin, mediaType, size, sharedSize } = link;
+  const { origin, mediaType, size, sharedSize, subject } = link;
   const told = size ?? sharedSize;
   return {
     origin,
     ...(mediaType !== undefined && { mediaType }),
     ...(isHosted(origin) && told !== undefined && { size: told }),
+    ...(isHosted(origin) && subject && { subject }),
   };
 }
 

@@ -14,6 +14,8 @@ export interface LinkRow {
   readonly size: number | undefined;
   /** Bytes that another replica told of. */
   readonly sharedSize: number | undefined;
+  /** What it is attached to. */
+  readonly subject: Digest | undefined;
 }
 
 export type TagPlace = readonly [image: number, tag: string];
@@ -40,6 +42,8 @@ export interface ToldRows {
   ): { links: PlacedLink[]; last: LinkPlace | undefined };
   /** Bytes that another replica told of a hosted content, which need not be here. */
   setSharedSize(image: string, digest: Digest, size: number): void;
+  /** What a content that is not here is attached to, as another replica told. */
+  setSharedSubject(digest: Digest, subject: Digest): void;
   linkRow(image: string, digest: Digest): LinkRow | undefined;
 }
 
@@ -66,9 +70,19 @@ export function createToldRows(db: Database, names: Names): ToldRows {
   const setSize = db.prepare<[number, number, Buffer]>(
     'UPDATE links SET shared_size = ? WHERE image = ? AND content = (SELECT id FROM contents WHERE digest = ?)',
   );
-  const selectLink = db.prepare<[number, Buffer], Nulls<LinkRow>>(`
-    SELECT e.name AS origin, m.name AS mediaType, c.size, l.shared_size AS sharedSize
-    FROM contents c JOIN links l ON l.content = c.id JOIN names e ON e.id = l.endpoint LEFT JOIN names m ON m.id = l.media_type
+  const addSubject = db.prepare<[Buffer, Buffer]>(
+    'INSERT OR IGNORE INTO contents (digest, used) SELECT ?, used FROM contents WHERE digest = ?',
+  );
+  const setSubject = db.prepare<[Buffer, Buffer]>(
+    'UPDATE contents SET subject = (SELECT id FROM contents WHERE digest = ?) WHERE digest = ? AND size IS NULL',
+  );
+  const selectLink = db.prepare<
+    [number, Buffer],
+    Nulls<Omit<LinkRow, 'subject'>> & { subject: Buffer | null }
+  >(`
+    SELECT e.name AS origin, m.name AS mediaType, c.size, l.shared_size AS sharedSize, s.digest AS subject
+    FROM contents c JOIN links l ON l.content = c.id JOIN names e ON e.id = l.endpoint
+      LEFT JOIN names m ON m.id = l.media_type LEFT JOIN contents s ON s.id = c.subject
     WHERE l.image = ? AND c.digest = ?`);
   const tagsFrom = db.prepare<[number, string, number], TagRow>(`
     SELECT t.image AS imageId, i.name AS image, t.tag, c.digest, e.name AS endpoint, t.checked
@@ -101,16 +115,22 @@ export function createToldRows(db: Database, names: Names): ToldRows {
       const id = names.find(image);
       if (id !== undefined) setSize.run(size, id, digestKey(digest));
     },
+    setSharedSubject(digest, subject) {
+      const key = digestKey(digest);
+      addSubject.run(digestKey(subject), key);
+      setSubject.run(digestKey(subject), key);
+    },
     linkRow(image, digest) {
       const id = names.find(image);
       const row = id === undefined ? undefined : selectLink.get(id, digestKey(digest));
       if (!row) return undefined;
-      const { origin, mediaType, size, sharedSize } = row;
+      const { origin, mediaType, size, sharedSize, subject } = row;
       return {
         origin: origin ?? '',
         mediaType: mediaType ?? undefined,
         size: size ?? undefined,
         sharedSize: sharedSize ?? undefined,
+        subject: subject ? keyDigest(subject) : undefined,
       };
     },
   };

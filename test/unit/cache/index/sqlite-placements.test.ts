@@ -144,3 +144,17 @@ describe('eviction of what is in a bucket', () => {
     assert.equal((await inventory.lostHosted({ algorithm, first })).length, 1, 'no bucket has it any more');
   });
 });
+
+describe('a manifest that another replica took, and that a bucket has', () => {
+  it('leaves no blob of its image for gc: what it lists is not known here', async (t) => {
+    const { placements, inventory, catalogue } = openSqlite(t);
+    const image = 'images.local/team/app';
+    await placements.storesAre(['eu']);
+    await addBlob(inventory, 'layer', 5, { links: [{ image, origin: 'push' }], used: 1 });
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+    await catalogue.link(named('manifest'), { image, origin: 'push', mediaType }, 1);
+    assert.deepEqual(await inventory.unlistedHosted(15), []);
+    await placements.placed({ digest: named('manifest'), store: 'eu' }, 8, 1);
+    assert.deepEqual(await inventory.unlistedHosted(15), []);
+  });
+});
