@@ -26,6 +26,8 @@ type Hops = readonly (string | undefined)[];
 export interface ClientAddress {
   readonly addressOf: AddressOf;
   readonly isSecure: IsSecure;
+  /** The peer of the connection is a proxy of `trusted_proxies`. */
+  isProxy(incoming: Pick<IncomingMessage, 'socket'>): boolean;
   /** Holds for requests that begin from now on. */
   trust(proxies: readonly string[]): void;
 }
@@ -43,11 +45,13 @@ const maxHops = 32;
 /** The arguments are networks, as in `trusted_proxies`. */
 export function createClientAddress(proxies: readonly string[]): ClientAddress {
   let current = behind(proxies);
+  const isProxy: ClientAddress['isProxy'] = ({ socket }) =>
+    current.isTrusted(plain(socket.remoteAddress ?? ''));
   return {
     addressOf: (incoming) => current.addressOf(incoming),
+    isProxy,
     isSecure: ({ headers, socket }) =>
-      socket instanceof TLSSocket ||
-      (headers['x-forwarded-proto'] === 'https' && current.isTrusted(plain(socket.remoteAddress ?? ''))),
+      socket instanceof TLSSocket || (headers['x-forwarded-proto'] === 'https' && isProxy({ socket })),
     trust(next) {
       current = behind(next);
     },

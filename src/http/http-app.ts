@@ -7,11 +7,16 @@ import { Hono } from 'hono';
 import type { AdministeredEnv } from '../admin/administrator.ts';
 import type { Audit } from '../telemetry/audit/audit.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createAdminister, createTypedCredentials, type Sessions } from './admin/administer.ts';
+import {
+  type AdministerDeps,
+  createAdminister,
+  createTypedCredentials,
+  type Sessions,
+} from './admin/administer.ts';
 import { addMounts, type Mount } from './admin/mounts.ts';
 import { createTokenApi, type TokenApiDeps } from './token-api.ts';
 
-export interface HttpAppDeps extends TokenApiDeps {
+export interface HttpAppDeps extends TokenApiDeps, AdministerDeps {
   readonly metrics?: Metrics | undefined;
   /**
    * True once `stop()` was called: `/readyz` then answers 503 so that load balancers drain this server. Only keep-alive

@@ -98,12 +98,13 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
   const underWay = new Map<ServerResponse, Socket>();
   let isStopping = false;
   let { clientStall } = options.limits;
-  const { addressOf, isSecure, trust } = createClientAddress(options.trustedProxies ?? []);
+  const { addressOf, isSecure, isProxy, trust } = createClientAddress(options.trustedProxies ?? []);
 
   const app = createHttpApp({
     ...deps,
     addressOf,
     isSecure,
+    isProxy,
     isStopping: () => isStopping,
     problem: deps.problem ?? (() => undefined),
     isOffline: deps.isOffline ?? (() => false),

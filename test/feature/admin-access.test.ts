@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { basic, bearer, passwordLine } from '../support/access.ts';
 import { startApp } from '../support/app.ts';
 import { type GetOptions, get } from '../support/http-client.ts';
+import { raw } from '../support/raw-http.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const registries = '[[registry]]\nlocation = "ex.test"\n';
@@ -61,7 +62,7 @@ describe('without accounts', () => {
   });
 
   it('a client behind a proxy of this machine is a client of another machine', async (t) => {
-    const { ask } = await start(t);
+    const { ask, proxy } = await start(t);
     const headers = [
       { 'x-forwarded-for': '127.0.0.1' },
       { forwarded: 'for=127.0.0.1' },
@@ -69,6 +70,10 @@ describe('without accounts', () => {
       { via: '1.1 proxy' },
     ];
     for (const one of headers) assert.equal((await ask('status', { headers: one })).status, 403);
+    const old = await raw(proxy.url, 'GET /api/v1/status HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n');
+    assert.match(old, /^HTTP\/1\.[01] 403/);
+    const trusting = await start(t, 'trusted_proxies = ["127.0.0.0/8"]\n');
+    assert.equal((await trusting.ask('status')).status, 403);
   });
 
   it('another machine gets nothing, and is told what to configure', async (t) => {

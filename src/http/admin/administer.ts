@@ -29,7 +29,7 @@ export interface SessionPrincipal {
   readonly isFromSocket: boolean;
 }
 
-export interface AdministerDeps extends Pick<ClientAddress, 'addressOf' | 'isSecure'> {
+export interface AdministerDeps extends Pick<ClientAddress, 'addressOf' | 'isSecure' | 'isProxy'> {
   /** In force now. */
   readonly access: () => Access;
   readonly route: Pick<Router, 'image'>;
@@ -54,7 +54,7 @@ export const sessionCookie = 'entrepot_session';
 
 /** Reads the access in force at each request. */
 export function createAdminister(deps: AdministerDeps): Administer {
-  const { addressOf, isSecure, route, sessions } = deps;
+  const { addressOf, isSecure, isProxy, route, sessions } = deps;
 
   function bySession(incoming: IncomingMessage, access: Access): Administrator | undefined {
     const cookie = cookieOf(incoming, sessionCookie);
@@ -86,7 +86,7 @@ export function createAdminister(deps: AdministerDeps): Administer {
       if (isAnonymous) return challenged('an account with the right administer is needed');
       return refused(403, `${principal.name} has not the right administer: an [[access.rule]] can give it`);
     }
-    if (!isOnLoopback(incoming))
+    if (!isOnLoopback(incoming) || isProxy(incoming))
       return refused(
         403,
         'without accounts, this is for the machine of the server alone: configure [access] with an account that may administer',
@@ -102,7 +102,7 @@ export function createAdminister(deps: AdministerDeps): Administer {
 
 /** Credentials that came in a form of this request, as if they had come in its header. */
 export function createTypedCredentials(
-  deps: Omit<AdministerDeps, 'sessions'>,
+  deps: Omit<AdministerDeps, 'sessions' | 'isProxy'>,
 ): (incoming: IncomingMessage) => TypedCredentials {
   const { addressOf, isSecure, route } = deps;
   return (incoming) => {
@@ -152,11 +152,13 @@ function isFromOtherSite({ headers }: IncomingMessage): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== host;
 }
 
-/** A client on this machine that no proxy stands before, and that asked for this machine by name: not for a name of an attacker's DNS. */
+/**
+ * A client on this machine that no proxy stands before, and that asked for this machine by name: not for a name of an attacker's DNS. A
+ * proxy that adds no header can still be known by HTTP/1.0, which nginx speaks unless it is told otherwise.
+ */
 function isOnLoopback(incoming: IncomingMessage): boolean {
-  return (
-    isLocal(incoming) && isLoopbackHost(incoming) && !proxyHeaders.some((name) => incoming.headers[name])
-  );
+  const isDirect = incoming.httpVersion !== '1.0' && !proxyHeaders.some((name) => incoming.headers[name]);
+  return isDirect && isLocal(incoming) && isLoopbackHost(incoming);
 }
 
 const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];

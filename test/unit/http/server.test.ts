@@ -68,6 +68,7 @@ describe('beside the registry', () => {
       ...readOnly,
       addressOf: () => '',
       isSecure: () => false,
+      isProxy: () => false,
       route: createRouter(listing(), routingWith()),
       isStopping: () => true,
       log: createLog({ level: 'silent', to: { write() {} } }),
