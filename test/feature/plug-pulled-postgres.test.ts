@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
+import { startEventReceiver } from '../support/event-receiver.ts';
 import { eventually as eventuallyWithin } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
@@ -12,6 +13,7 @@ import { buildImage } from '../support/images.ts';
 import { cacheOf, insecureRegistry } from '../support/mirrored-registry.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { imageManifest, pusher } from '../support/pusher.ts';
+import { sinkOf } from '../support/sink-app.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 /** A test that has failed should not take minutes. */
@@ -23,6 +25,7 @@ const name = 'images.local/team/app';
 async function site(t: TestContext, url: string) {
   const registry = await startFakeRegistry();
   t.after(() => registry.stop());
+  const receiver = await startEventReceiver(t);
   const folder = tempFolder(t);
   const [urlFile, secretFile] = [join(folder, 'facts-url'), join(folder, 'secret')];
   const setUrl = (text: string) => writeFileSync(urlFile, text);
@@ -43,10 +46,10 @@ name = "gitlab"
 format = "distribution"
 secret_file = "${secretFile}"
 registry = "${registry.host}"
-`;
+${sinkOf(receiver, 'audit', 'format = "distribution"')}`;
   const replica = () =>
     startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock: systemClock });
-  return { registry, replica, setUrl };
+  return { registry, receiver, replica, setUrl };
 }
 
 async function push({ url }: RunningApp, tag: string): Promise<void> {
@@ -104,10 +107,10 @@ const faults: Readonly<Record<string, Fault>> = {
 
 describe('PostgreSQL, while replicas run,', () => {
   for (const [what, { begin, end }] of Object.entries(faults))
-    it(`${what}: pulls and pushes go on, facts and events wait, and all is told afterwards`, async (t) => {
+    it(`${what}: pulls and pushes go on, facts and events, in and out, wait, and all is told afterwards`, async (t) => {
       const server = await startPostgres(t);
       if (!server) return;
-      const { registry, replica, setUrl } = await site(t, server.url);
+      const { registry, receiver, replica, setUrl } = await site(t, server.url);
       const [warm, cold] = ['warm', 'cold'].map((seed) => buildImage({ seed }));
       assert.ok(warm && cold);
       registry.putImage('team/warm', 'v1', warm);
@@ -126,12 +129,12 @@ describe('PostgreSQL, while replicas run,', () => {
       assert.equal(await pull('team/cold'), '200 fetched');
       await push(one, 'meanwhile');
       assert.equal(await tagsOf(one), 'before meanwhile');
-      const told = await get(`${one.url}/events/gitlab`, {
+      const taken = await get(`${one.url}/events/gitlab`, {
         method: 'POST',
         headers: { authorization: 'a secret of events' },
         body: JSON.stringify({ events: [eventOf(warm.digest)] }),
       });
-      assert.equal(told.status, 202, told.body.toString());
+      assert.equal(taken.status, 202, taken.body.toString());
       await eventually('metrics say it', async () => (await metric(one, 'entrepot_facts_connected')) === '0');
       assert.ok(Number(await metric(one, 'entrepot_facts_waiting')) > 0);
       assert.ok(one.log.some(({ event }) => event === 'postgres.lost' || event === 'postgres.unreachable'));
@@ -144,6 +147,11 @@ describe('PostgreSQL, while replicas run,', () => {
         const jobs = await other.app.jobs.list({ limit: 9 });
         return jobs.some(({ key }) => key.includes('team/warm'));
       });
+      const told = () => [
+        ...new Set(receiver.taken.map(({ event }) => (event.target as { tag: string }).tag)),
+      ];
+      await eventually('the sink has both pushes', () => told().length === 2);
+      assert.deepEqual(told(), ['before', 'meanwhile']);
     });
 
   it('fails over to a standby that lacks the last facts: what was told to nothing but the dead one is told again', async (t) => {
