@@ -39,6 +39,7 @@ import { createPlacing } from './app/placing.ts';
 import { createRoutes } from './app/routes.ts';
 import { createScrubbing } from './app/scrubbing.ts';
 import { shareStates } from './app/shared-states.ts';
+import { shownSharing } from './app/shown-sharing.ts';
 import { createTelemetry } from './app/telemetry.ts';
 import { openCache } from './cache/open-cache.ts';
 import type { Config } from './config/config.ts';
@@ -261,7 +262,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const outbox = releases.add(createLiveOutbox(outboxDeps), ({ stop }) => stop());
   const { replicas } = syncs;
   const served = { scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens };
-  const adminDeps = { cache: admin, buckets: placing, ...served };
+  const adminDeps = { cache: admin, buckets: placing, sharing: shownSharing({ cluster, facts }), ...served };
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
   const exports = createLiveExports({ routes, cache, pull, warm, isListed, syncs: syncs.commands });
   const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };

@@ -20,7 +20,7 @@ import { createPurgeImages, type PurgeImages } from './purge-images.ts';
 import { createReplicaCommands, type ReplicaCommands, type ReplicaCommandsDeps } from './replica-commands.ts';
 import type { RobotTokens } from './robot-tokens.ts';
 import type { ScrubReport, ScrubRun, Scrubs } from './scrubs.ts';
-import { measureUsage, type UploadsNow, type Usage } from './usage.ts';
+import { type BesideCache, measureUsage, type UploadsNow, type Usage } from './usage.ts';
 
 /** Globs match `registry/repository` and `registry/repository:tag`. Each method throws EntrepotError for wrong arguments. */
 export interface Administration {
@@ -69,6 +69,8 @@ export interface PinList {
 export interface AdministrationDeps {
   readonly cache: CacheAdmin;
   readonly buckets: Pick<Placement, 'sweep' | 'usage'>;
+  /** What this replica has in common with others, as `usage` shows it. */
+  readonly sharing: () => Pick<BesideCache, 'cluster' | 'facts'>;
   readonly scrubs: Pick<Scrubs, 'run'>;
   readonly warm: (reference: WarmReference, options: WarmOptions) => Promise<WarmReport>;
   readonly jobs: Jobs;
@@ -83,7 +85,7 @@ export interface AdministrationDeps {
 
 /** Acts on the cache of this process. */
 export function createAdministration(deps: AdministrationDeps): Administration {
-  const { cache, buckets, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens } = deps;
+  const { cache, buckets, sharing, scrubs, warm, jobs, outbox, replicas, uploads, isListed, tokens } = deps;
   const pinList = (): PinList => ({ configured: cache.pins.configured, added: cache.pins.added });
   const readMatch = (match: string | undefined) => (match === undefined ? undefined : readGlob(match));
 
@@ -94,7 +96,8 @@ export function createAdministration(deps: AdministrationDeps): Administration {
 
   return {
     list: (match) => listImages(cache, readMatch(match)),
-    usage: async () => measureUsage(cache, uploads.usage(), await buckets.usage()),
+    usage: async () =>
+      measureUsage(cache, { uploads: uploads.usage(), buckets: await buckets.usage(), ...sharing() }),
     image: (reference) => describeImage(cache, readReference(reference)),
     evictions: (limit) => nextEvictions(cache, limit),
     tokens,

@@ -4,6 +4,7 @@ import type { PolicyObject } from '../config/policies/policy-object.ts';
 import type { RegistriesConf } from '../config/registries-conf/registries.ts';
 import type { SettingInForce } from '../config/settings.ts';
 import { shownSinkUrl } from '../config/sinks-toml.ts';
+import type { StoreConfig } from '../config/store-config.ts';
 import type { SyncBlock } from '../config/sync-config.ts';
 import { nextCron } from '../lib/cron.ts';
 
@@ -25,12 +26,13 @@ export interface ShownConfig {
 /** `now`: epoch ms, for the next runs of `[[sync]]` blocks. */
 export function configAsJson(config: ShownConfig, now: number): object {
   const { files, warnings, policies, settings } = config;
-  const { syncs, eventSenders, eventSinks, gates } = config.server;
+  const { stores, syncs, eventSenders, eventSinks, gates } = config.server;
   return {
     files,
     warnings: warnings.map(({ file, line, message }) => ({ file, line: line ?? null, message })),
     registries: registriesAsJson(config),
     ...(policies && { policies: policiesAsJson(policies) }),
+    ...(stores.length > 0 && { stores: stores.map(storeAsJson) }),
     syncs: syncs.map((block) => ({ name: block.name, source: block.source, next: nextRun(block, now) })),
     events: {
       in: eventSenders.map(({ name, format, registry, match }) => ({ name, format, registry, match })),
@@ -45,6 +47,27 @@ export function configAsJson(config: ShownConfig, now: number): object {
     gates: gates.map(({ name, kind, match, on }) => ({ name, kind, match, on })),
     settings: settings ?? null,
   };
+}
+
+/** Nearest first. */
+function storeAsJson(store: StoreConfig): object {
+  const { name, kind, placement } = store;
+  const { match, sweep } = placement;
+  const removes = sweep && {
+    after: sweep.after ?? null,
+    maxSize: sweep.maxSize ?? null,
+    every: sweep.every ?? null,
+  };
+  return { name, kind, place: storePlace(store), match, removes: removes ?? null };
+}
+
+/** Where the objects of a store are, as people write it. */
+export function storePlace(store: StoreConfig): string {
+  const place =
+    store.kind === 's3'
+      ? `s3://${store.bucket}/${store.prefix}`
+      : `${store.endpoint}/${store.container}/${store.prefix}`;
+  return store.kind === 's3' && store.endpoint !== undefined ? `${place} at ${store.endpoint}` : place;
 }
 
 /** ISO 8601; null for a block that has no times of its own. `now`: epoch ms. */

@@ -23,6 +23,35 @@ export interface Usage {
   /** Nearest first. */
   readonly buckets: readonly BucketUsage[];
   readonly quotas: readonly { readonly match: string; readonly maxSize: number; readonly bytes: number }[];
+  /** Null without `[cluster]`, and without `[facts]`. */
+  readonly cluster: ClusterUsage | null;
+  readonly facts: FactsUsage | null;
+}
+
+/** What a replica has besides its cache. */
+export interface BesideCache {
+  readonly uploads: UploadsNow;
+  readonly buckets: readonly BucketUsage[];
+  readonly cluster: ClusterUsage | null;
+  readonly facts: FactsUsage | null;
+}
+
+/** Replicas that share what they fetch. */
+export interface ClusterUsage {
+  /** Base URLs. */
+  readonly self: string;
+  readonly members: readonly string[];
+  /** Of 256: those that this replica owns. */
+  readonly shards: number;
+}
+
+export interface FactsUsage {
+  /** The database can be used. */
+  readonly connected: boolean;
+  /** Facts that are not in the database yet. */
+  readonly waiting: number;
+  /** Seconds since the database had nothing that is not known here; null: never yet. */
+  readonly behind: number | null;
 }
 
 export interface UploadsNow {
@@ -38,11 +67,7 @@ export interface UsageOf {
 }
 
 /** Counts image by image, without holding up other work. */
-export async function measureUsage(
-  cache: CacheAdmin,
-  uploads: UploadsNow,
-  buckets: readonly BucketUsage[],
-): Promise<Usage> {
+export async function measureUsage(cache: CacheAdmin, beside: BesideCache): Promise<Usage> {
   const repositories: UsageOf[] = [];
   const registries = new Map<string, UsageOf>();
   for await (const { image, bytes, contents, tags } of cache.eachImage()) {
@@ -59,8 +84,7 @@ export async function measureUsage(
   const { maxSize, quotas, ...totals } = cache.usage();
   return {
     ...totals,
-    uploads,
-    buckets,
+    ...beside,
     maxSize: maxSize ?? null,
     registries: [...registries.values()],
     repositories,

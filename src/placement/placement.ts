@@ -138,7 +138,7 @@ export function createPlacement(
     usage: () => usageOfBuckets(buckets, placements),
     sweep: sweep.all,
     sweeps: { kind: createSweepJob(sweep, buckets, log), schedule: sweepSchedule(buckets) },
-    secure: createSecure({ buckets, placements, copies, put, isSwept, clock }),
+    secure: createSecure({ buckets, placements, copies, put, isSwept, clock, log }),
     start() {
       if (buckets.length === 0) return;
       abandoned.start();

@@ -14,6 +14,7 @@ import { reasonOf } from '../lib/thrown.ts';
 import type { Digest } from '../oci/digest.ts';
 import { contentKey } from '../stores/content-key.ts';
 import { bytesSource, type ObjectSource } from '../stores/object-store.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Bucket } from './bucket.ts';
 import { lookAfter, type PutContent } from './put-content.ts';
 
@@ -26,6 +27,7 @@ export interface SecureDeps {
   /** Another replica may remove what is there: what this one relies on is looked for once more after a while. */
   readonly isSwept: (bucket: Bucket) => boolean;
   readonly clock: Clock;
+  readonly log: Pick<Log, 'warn'>;
 }
 
 /** `retryAfter`: seconds. */
@@ -53,7 +55,7 @@ const retryAfter = 30;
 
 /** Both functions reject with what the index says, and with bugs. */
 export function createSecure(deps: SecureDeps): Secure {
-  const { placements, copies: stored, clock } = deps;
+  const { placements, copies: stored, clock, log } = deps;
 
   /** Of buckets that have not answered a look (monotonic ms): a push of many layers waits for one of them once. */
   const notBefore = new Map<string, number>();
@@ -63,8 +65,10 @@ export function createSecure(deps: SecureDeps): Secure {
     try {
       const found = await withDeadline(clock, lookTime, (late) => store.head(contentKey(digest), late));
       if (found) return false;
-    } catch {
+    } catch (error) {
       notBefore.set(name, clock.monotonic() + lookAgain);
+      const fields = { event: 'placement.lookFailed', store: name, reason: reasonOf(error) };
+      log.warn(fields, 'a bucket was not looked into: it is believed to have what it had');
       return false;
     }
     await placements.repair({ digest, store: name }, 'wanted', size, clock.now());

@@ -280,6 +280,11 @@ describe('what was pushed', () => {
     const { answer } = await pushImage(app.url, 'a layer');
     assert.equal(answer.status, 201);
     assert.equal(eu.calls.filter((call) => call.startsWith('head')).length, 1);
+    const looks = app.log.filter(({ event }) => event === 'placement.lookFailed');
+    assert.deepEqual(
+      looks.map(({ store, reason }) => [store, reason]),
+      [['eu', 'eu: answered 503']],
+    );
   });
 
   it('is not asked of a bucket that has just taken it', async (t) => {

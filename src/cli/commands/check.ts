@@ -5,6 +5,7 @@
 
 import { checkAccess } from '../../access/check-access.ts';
 import { configAsJson, nextRun } from '../../admin/config-as-json.ts';
+import { checkFacts } from '../../cache/shared/check-facts.ts';
 import { checkConfig } from '../../config/check.ts';
 import type { EventSender } from '../../config/event-senders.ts';
 import type { EventSink } from '../../config/event-sink.ts';
@@ -14,6 +15,7 @@ import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { shownSinkUrl } from '../../config/sinks-toml.ts';
 import type { SyncBlock } from '../../config/sync-config.ts';
 import { formatDuration } from '../../config/toml/units.ts';
+import { placementsAsText } from '../output/placement-list.ts';
 import { policiesAsText } from '../output/policy-list.ts';
 import { registriesAsText } from '../output/registry-list.ts';
 import { errorAsJson, type Result } from '../output/result.ts';
@@ -24,16 +26,17 @@ export async function check(options: LoadOptions): Promise<Result> {
   const found = checkConfig(options);
   const accounts = await checkAccess(found);
   const { settings } = found;
-  const { syncs, eventSenders, eventSinks, gates } = found.server;
+  const { stores, syncs, eventSenders, eventSinks, gates } = found.server;
   const files = [...found.files, ...accounts.files];
   const warnings = [...found.warnings, ...accounts.warnings];
-  const errors = [...found.errors, ...accounts.errors];
+  const errors = [...found.errors, ...accounts.errors, ...checkFacts(found.server)];
   const lines = [
     ...files.map((file) => `read ${file}`),
     `FIPS: ${found.fips ? '' : 'not '}in force`,
     '',
     registriesAsText(found),
     ...policiesAsText(found),
+    ...(stores.length === 0 ? [] : [placementsAsText(found.server)]),
     ...(syncs.length === 0 ? [] : [formatTable(syncColumns, syncs)]),
     ...(eventSenders.length === 0 ? [] : [formatTable(senderColumns, eventSenders)]),
     ...(eventSinks.length === 0 ? [] : [formatTable(sinkColumns, eventSinks)]),

@@ -24,6 +24,8 @@ function asText({
   repositories,
   quotas,
   buckets,
+  cluster,
+  facts,
 }: Usage): string {
   const limit = maxSize === null ? 'no limit' : `${formatBytes(maxSize)}, ${share(bytes, maxSize)} used`;
   const underWay = reserved === 0 ? '' : `, ${formatBytes(reserved)} in transfer`;
@@ -35,12 +37,26 @@ function asText({
   const head = `${formatBytes(bytes)} in ${counted(contents - manifests, 'blob')} and ${counted(manifests, 'manifest')}${ours}${underWay}${coming}; ${limit}\n`;
   const largestFirst = (all: readonly UsageOf[]) => all.toSorted((a, b) => b.bytes - a.bytes);
   return [
-    head,
+    head + clusterText(cluster) + factsText(facts),
     formatTable(columns('REGISTRY'), largestFirst(registries)),
     formatTable(columns('REPOSITORY'), largestFirst(repositories)),
     ...(quotas.length === 0 ? [] : [formatTable(quotaColumns, quotas)]),
     ...(buckets.length === 0 ? [] : [formatTable(bucketColumns, buckets)]),
   ].join('\n');
+}
+
+function clusterText(cluster: Usage['cluster']): string {
+  if (!cluster) return '';
+  const { self, members, shards } = cluster;
+  const others = members.filter((member) => member !== self);
+  return `cluster: ${self} owns ${shards} of 256 shards, beside ${others.join(', ') || 'no other replica'}\n`;
+}
+
+function factsText(facts: Usage['facts']): string {
+  if (!facts) return '';
+  const { connected, waiting, behind } = facts;
+  const read = behind === null ? 'never read' : `read ${Math.round(behind)} s ago`;
+  return `facts: PostgreSQL ${connected ? 'works' : 'is not reached'}, ${waiting} wait to be told, ${read}\n`;
 }
 
 function columns(head: string): readonly Column<UsageOf>[] {

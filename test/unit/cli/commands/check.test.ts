@@ -414,3 +414,69 @@ test('a pattern that forgets library/ of Docker Hub is a warning', async (t) => 
     ],
   );
 });
+
+test('buckets are listed in their order, with what is removed there and what a push waits for', async (t) => {
+  const folder = place(t, {
+    'registries.conf': sound,
+    'entrepot.toml': `store_preference = "us"
+[[push]]
+match = "images.local/**"
+mode = "local"
+durable = 2
+[[store]]
+name = "eu"
+kind = "s3"
+bucket = "images-eu"
+endpoint = "https://s3.corp"
+match = ["docker.io/team/**"]
+max_size = "1GiB"
+[[store]]
+name = "us"
+kind = "azure"
+account = "corp"
+container = "images"
+prefix = "entrepot"
+sweep_after = "7d"
+`,
+  });
+  const { stdout } = await check(folder);
+  const lines = stdout.split('\n').map((line) => line.replaceAll(/ {2,}/g, ' | ').trimEnd());
+  const at = lines.findIndex((line) => line.startsWith('bucket, nearest first'));
+  assert.deepEqual(lines.slice(at, at + 6), [
+    'bucket, nearest first | place | for | removed',
+    'us | https://corp.blob.core.windows.net/images/entrepot/ | all images | unlinked for 7d, by gc',
+    'eu | s3://images-eu/ at https://s3.corp | docker.io/team/** | above 1.0 GiB, every 1h',
+    '',
+    'pushes to | answered once in',
+    'images.local/** | 2 of 2 buckets',
+  ]);
+  const { stores } = JSON.parse((await check(folder, '--json')).stdout);
+  assert.deepEqual(
+    stores.map(({ name }: { name: string }) => name),
+    ['us', 'eu'],
+  );
+});
+
+test('the URL of the facts is read, and an error names the file and no password', async (t) => {
+  const folder = place(t, {
+    'registries.conf': sound,
+    'entrepot.toml': '[facts]\nurl_file = "url"\n',
+    url: 'postgresql://entrepot:hidden@db/entrepot?sslmod=require\n',
+  });
+  const wrong = await check(folder, '--json');
+  assert.equal(wrong.code, 2);
+  const [error] = JSON.parse(wrong.stdout).errors;
+  assert.equal(error.file, join(folder, 'url'));
+  assert.match(error.message, /"sslmod" is no parameter that is known here/);
+  assert.doesNotMatch(wrong.stdout, /hidden/);
+  const cas = join(folder, 'cas.pem');
+  writeFileSync(
+    join(folder, 'url'),
+    `postgresql://entrepot:hidden@db/e?sslmode=verify-full&sslrootcert=${cas}\n`,
+  );
+  const absent = await check(folder);
+  assert.equal(absent.code, 2);
+  assert.match(absent.stdout, /cas\.pem/);
+  writeFileSync(join(folder, 'url'), 'postgresql://entrepot:hidden@db/entrepot\n');
+  assert.equal((await check(folder)).code, 0);
+});
