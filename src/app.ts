@@ -279,7 +279,8 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const { adminServer, mounts, sessions } = administering;
   releases.add(adminServer, () => adminServer.stop());
   const { redirects } = placing;
-  const live = { pull: pull.clients, peers: pull.peers, push, route, redirects, events, recent: status.ring };
+  const pulls = { pull: pull.clients, ungated: pull.ungated, peers: pull.peers };
+  const live = { ...pulls, push, route, redirects, events, recent: status.ring };
   const around = {
     audit,
     tracer,

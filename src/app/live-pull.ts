@@ -45,6 +45,8 @@ export interface LivePullDeps
 export interface LivePull extends HostedPull {
   /** For clients: manifests have passed the gates of the configuration. */
   readonly clients: Pull;
+  /** For principals that may push an image; undefined where no gate stands before clients. */
+  readonly ungated: () => Pull | undefined;
   /** For `[[sync]]` blocks and events: those of their gates. */
   readonly syncs: Pull;
   /** For requests of peers, which ask for clients of theirs: their own gates decide. */
@@ -73,6 +75,7 @@ export function createLivePull({
     const made = gates.length === 0 ? undefined : loadGates().createGates(gateDeps, gates);
     return {
       pull,
+      ungated: made?.pull && pull,
       clients: made?.pull ? createGatedPull(pull, made.pull) : pull,
       syncs: made?.sync ? createGatedPull(pull, made.sync) : pull,
       peerless: cluster && over({ upstream: peerless(upstream), inForce: peerlessInForce(inForce) }),
@@ -91,6 +94,7 @@ export function createLivePull({
   return {
     ...live(() => current().pull),
     clients: live(() => current().clients),
+    ungated: () => current().ungated,
     syncs: live(() => current().syncs),
     holds: (target) => current().pull.holds(target),
     peers: cluster && {

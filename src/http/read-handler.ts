@@ -24,6 +24,8 @@ import type { RegistryRequest, RequestHandler } from './registry-request.ts';
 
 export interface ReadHandlerDeps {
   readonly pull: Pull;
+  /** The pull without gates; undefined where none stands before `pull`. */
+  readonly ungated?: (() => Pull | undefined) | undefined;
   readonly push: Push;
   /** Undefined where this server belongs to no cluster. */
   readonly peers?: PeerRequests | undefined;
@@ -41,6 +43,14 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
   const { push, route, peers, via, newId, redirects } = deps;
   const blobOptions = { newBoundary: () => `entrepot-${newId()}` };
 
+  /** A principal that may push an image can sign it, and has to see it for that. */
+  function forPusher({ image }: Target, admission: Admission): Pull | undefined {
+    const ungated = deps.ungated?.();
+    if (!ungated || admission.peer !== undefined || admission.principal.kind === 'anonymous')
+      return undefined;
+    return push.rule(image) !== undefined && admission.may('push', image) ? ungated : undefined;
+  }
+
   function answerTarget(
     routed: Extract<Routed, { ok: true }>,
     request: RegistryRequest,
@@ -55,9 +65,13 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
     const ifNoneMatch = headers['if-none-match'];
     switch (target.kind) {
       case 'manifest':
-        return answerManifest(pull, wantsNow(headers) ? { ...target, revalidates: true } : target, {
-          ifNoneMatch,
-        });
+        return answerManifest(
+          forPusher(target, admission) ?? pull,
+          wantsNow(headers) ? { ...target, revalidates: true } : target,
+          {
+            ifNoneMatch,
+          },
+        );
       case 'blob': {
         if (method === 'HEAD') {
           const { image } = target;

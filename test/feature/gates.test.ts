@@ -1,9 +1,14 @@
 /** Gates by signature: a manifest is answered once it is signed as policy.json requires. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { basic, passwords, startGuarded } from '../support/access.ts';
+import { createManualClock } from '../support/clock.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { get, type HttpAnswer, json } from '../support/http-client.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
+import { pusher } from '../support/pusher.ts';
 import {
   cosignLayer,
   cosignPayload,
@@ -16,6 +21,7 @@ import {
   sigstoreBy,
   startGated,
 } from '../support/signing.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const key = createSigningKey();
 const otherKey = createSigningKey();
@@ -218,5 +224,52 @@ describe('a signature gate', () => {
   it('leaves images alone that it does not match', async (t) => {
     const { get: ask } = await gated(t, { toml: `${signatureGate}match = "docker.io/**"\n` });
     assert.equal((await ask('app', 'manifests/1')).status, 200);
+  });
+});
+
+describe('a signature gate before what is pushed here', () => {
+  it('is passed by principals that may push, so that they can sign', async (t) => {
+    const folder = tempFolder(t);
+    writeFileSync(join(folder, 'policy.json'), JSON.stringify(requiring(sigstoreBy(key))));
+    writeFileSync(join(folder, 'test.yaml'), 'default-docker:\n  use-sigstore-attachments: true\n');
+    const gate = `[[gate]]\nname = "signed"\nkind = "signature"\npolicy = "${folder}/policy.json"\nregistries_d = "${folder}"\n`;
+    const more = `[[access.rule]]\nwho = ["bob"]\nmatch = "images.local/**"\nmay = ["pull"]\n${gate}`;
+    const clock = createManualClock();
+    const { proxy } = await startGuarded(t, { more }, { clock });
+    const ann = pusher(proxy.url, 'images.local/app', basic('ann', passwords.ann));
+    const statusFor = async (name: 'ann' | 'bob') => {
+      const headers = basic(name, passwords[name]);
+      return (await get(`${proxy.url}/v2/images.local/app/manifests/1`, { headers })).status;
+    };
+    for (const blob of image.blobs) await ann.blob(blob.bytes());
+    const manifest = JSON.parse(image.bytes.toString()) as object;
+    const pushed = await ann.manifest('1', manifest);
+    const digest = String(pushed.headers['docker-content-digest']);
+    assert.deepEqual([await statusFor('ann'), await statusFor('bob')], [200, 403]);
+
+    const { payload, annotations } = cosignLayer(key, cosignPayload('images.local/app', digest));
+    const config = '{"rootfs":{"type":"layers","diff_ids":[]}}';
+    const descriptor = (mediaType: string, pushed: string, size: number) => ({
+      mediaType,
+      digest: pushed,
+      size,
+    });
+    await ann.manifest(`${digest.replace(':', '-')}.sig`, {
+      schemaVersion: 2,
+      mediaType: image.mediaType,
+      config: descriptor('application/vnd.oci.image.config.v1+json', await ann.blob(config), config.length),
+      layers: [
+        {
+          ...descriptor(
+            'application/vnd.dev.cosign.simplesigning.v1+json',
+            await ann.blob(payload),
+            payload.length,
+          ),
+          annotations,
+        },
+      ],
+    });
+    await clock.advance(minute);
+    assert.equal(await statusFor('bob'), 200);
   });
 });
