@@ -11,6 +11,7 @@ import { buckets } from './buckets.ts';
 import { bundles } from './bundle.ts';
 import { clusters } from './cluster.ts';
 import { cold } from './cold.ts';
+import { dashboards } from './dashboard.ts';
 import { facts } from './facts.ts';
 import { hits } from './hits.ts';
 import { images } from './images.ts';
@@ -37,6 +38,7 @@ const rows: readonly Row[] = [
   ...rates,
   ...access,
   ...facts,
+  ...dashboards,
   ...ranges,
   ...accidents,
   ...mirrors,
