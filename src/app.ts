@@ -122,6 +122,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
       try {
         await parts.facts?.start();
         const address = await server.start();
+        adminServer.listening(address);
         parts.access.start();
         backgroundScrub.configure(cache.scrub);
         parts.durable.start(parts.syncs.configure(routes.current.settings));

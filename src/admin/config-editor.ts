@@ -61,7 +61,8 @@ export interface ChangedLine {
 }
 
 export interface ConfigEditorDeps {
-  readonly options: LoadOptions;
+  /** As the server reads its configuration now. */
+  readonly options: () => LoadOptions;
   /** Puts in force what the files say. Throws EntrepotError if it cannot. */
   readonly reload: () => Promise<void>;
 }
@@ -72,7 +73,7 @@ const context = 3;
 /** Reads the files at each call. */
 export function createConfigEditor({ options, reload }: ConfigEditorDeps): ConfigEditor {
   function files(): readonly EditableFile[] {
-    const { serverFile, registries } = loadWhatIsRight(options);
+    const { serverFile, registries } = loadWhatIsRight(options());
     const paths = [...(serverFile === undefined ? [] : [serverFile]), ...(registries?.files ?? [])];
     return paths.map((path) => ({ path, problem: whyNotWritable(path) }));
   }
@@ -88,7 +89,7 @@ export function createConfigEditor({ options, reload }: ConfigEditorDeps): Confi
   function review({ path, text }: Edit): ReviewedEdit {
     const opened = open(path);
     const drafts = new Map([[path, asSaved(text, opened.text)]]);
-    const { errors, warnings } = loadWhatIsRight({ ...options, drafts });
+    const { errors, warnings } = loadWhatIsRight({ ...options(), drafts });
     const lines = difference(opened.text, drafts.get(path) ?? '');
     return { errors, warnings, print: opened.print, lines };
   }
@@ -107,7 +108,7 @@ export function createConfigEditor({ options, reload }: ConfigEditorDeps): Confi
         throw new EntrepotError('CONFIG_CHANGED', message, { file: path });
       }
       const saved = asSaved(text, opened.text);
-      wholeConfig(loadWhatIsRight({ ...options, drafts: new Map([[path, saved]]) }));
+      wholeConfig(loadWhatIsRight({ ...options(), drafts: new Map([[path, saved]]) }));
       try {
         replaceFileSafely(path, saved);
       } catch (error) {

@@ -13,11 +13,18 @@ export interface ReloadCause {
   readonly signal?: string;
   /** Files that were added, removed or changed. */
   readonly changed?: readonly string[];
+  /** What has changed them and asks for the reload. */
+  readonly by?: string;
 }
 
 export interface Reloads {
-  /** Starts a reload. Calls before it has begun share it, and their causes are logged together. */
-  ask(cause: ReloadCause): void;
+  /**
+   * Starts a reload. Calls before it has begun share it, and their causes are logged together. Resolves when it is over: with the error
+   * of a reload that was refused, else with undefined.
+   */
+  ask(cause: ReloadCause): Promise<unknown>;
+  /** The same, as a promise that rejects with the error of a reload that was refused. `by`: what has changed the files. */
+  now(by: string): Promise<void>;
   /** The configuration in force. */
   readonly config: Config;
   /** Whether the last reload was refused. */
@@ -42,7 +49,7 @@ export function createReloads(
   let last: Promise<unknown> = deps.app;
   let waiting: ReloadCause | undefined;
 
-  async function reload(): Promise<void> {
+  async function reload(): Promise<unknown> {
     const app = await deps.app;
     const cause = waiting;
     waiting = undefined;
@@ -58,17 +65,26 @@ export function createReloads(
         { event: 'config.reloaded', ...cause, registries: next.registries.files },
         'configuration reloaded',
       );
+      return undefined;
     } catch (error) {
       isRefused = true;
       app.reloadRefused();
       logRefused(log, error, cause);
+      return error;
     }
   }
 
+  function ask(cause: ReloadCause): Promise<unknown> {
+    if (!waiting) last = last.then(reload);
+    waiting = { ...waiting, ...cause };
+    return last;
+  }
+
   return {
-    ask(cause) {
-      if (!waiting) last = last.then(reload);
-      waiting = { ...waiting, ...cause };
+    ask,
+    async now(by) {
+      const error = await ask({ by });
+      if (error !== undefined) throw error;
     },
     get config() {
       return config;

@@ -12,6 +12,7 @@ import { entry, startRegistry } from '../support/endpoints.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { settled } from '../support/mirrored-registry.ts';
+import { startProgramIn } from '../support/program-in-folder.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const image = buildImage({ seed: 'dashboard', layers: [50_000] });
@@ -249,6 +250,35 @@ describe('the editor', () => {
     assert.match(refused.text, /added \[freshness\]/);
     assert.equal(readFileSync(path, 'utf8'), theirs);
     assert.equal((await save(mine, printOf(refused.html))).status, 303, 'the second look saves it');
+  });
+
+  it('works in the program, which says what it could not put in force', async (t) => {
+    const folder = tempFolder(t);
+    const path = join(folder, 'entrepot.toml');
+    const before = 'listen = "127.0.0.1:0"\n';
+    writeFileSync(path, before);
+    writeFileSync(join(folder, 'registries.conf'), '[[registry]]\nlocation = "ex.test"\n');
+    const { url } = await startProgramIn(t, folder);
+    const { json } = await runCommand({ folder, data: join(folder, 'data') }, 'dashboard', '--json');
+    const visitor = createVisitor(url);
+    assert.equal(new URL(json.url).origin, url, 'the address that the program listens on');
+    const code = new URL(json.url).searchParams.get('code') ?? '';
+    await visitor.send('/ui/sign-in', { code });
+    const save = async (text: string) => {
+      const at = (action: string) => `/ui/editor/${action}?file=${encodeURIComponent(path)}`;
+      const { html } = await visitor.post(at('review'), { path, text });
+      const [, print = ''] = /name="print" value="([\w-]+)"/.exec(html) ?? [];
+      return await visitor.post(at('save'), { path, text, print });
+    };
+    const saved = await save(`${before}[freshness]\ntag = "5m"\n`);
+    assert.equal(saved.status, 303, saved.text);
+    assert.match((await visitor.get('/ui/configuration')).text, /freshness\.tag "5m"/);
+    // A password file that is right for the loader and cannot be used.
+    writeFileSync(join(folder, 'htpasswd'), 'ann:plain text\n');
+    const refused = await save(`${before}[access]\nhtpasswd = "htpasswd"\n`);
+    assert.equal(refused.status, 200);
+    assert.match(refused.text, /That did not work .*htpasswd/);
+    assert.match((await visitor.get('/ui/configuration')).text, /freshness\.tag "5m"/);
   });
 
   it('opens no file but those of the configuration', async (t) => {

@@ -89,7 +89,7 @@ export async function startApp(
   };
   const config = load({ toml: '', ...files });
   const reload = (wanted: Wanted = {}): Promise<void> => app.reload(load(wanted));
-  const configuration = { options: optionsFor({}), reload };
+  const configuration = { options: () => optionsFor({}), reload };
   const app = await createApp(config, { log, env: {}, clock: patientClock, configuration, ...deps });
   let stopping: Promise<{ cut: number }> | undefined;
   const stop = (): Promise<{ cut: number }> => {

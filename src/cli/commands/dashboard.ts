@@ -9,11 +9,17 @@ import { EntrepotError } from '../../errors.ts';
 import type { Result } from '../output/result.ts';
 import { answerTo, connectSocket, jsonOf } from '../server-connection.ts';
 
+interface MadeCode {
+  readonly code: string;
+  /** Null before the server listens. */
+  readonly at: ServerConfig['listen'] | null;
+}
+
 /** `base`: where the browser reaches the server, such as `https://mirror.corp`. Throws EntrepotError where no server runs. */
 export async function dashboard(base: string | undefined, options: LoadOptions): Promise<Result> {
   const { server } = loadWhatIsRight(options);
   const socket = adminSocket(server.data);
-  const url = base === undefined ? ownUrl(server) : readBase(base);
+  const named = base === undefined ? undefined : readBase(base);
   const connection = await connectSocket(socket);
   if (!connection) {
     const message =
@@ -22,8 +28,9 @@ export async function dashboard(base: string | undefined, options: LoadOptions):
   }
   const asked = connection.request({ method: 'POST', path: 'dashboard-code' });
   asked.end();
-  const { code } = (await jsonOf(await answerTo(asked), connection.name)) as { code: string };
-  const address = `${url}/ui/sign-in?code=${code}`;
+  const made = (await jsonOf(await answerTo(asked), connection.name)) as MadeCode;
+  const url = named ?? ownUrl(made.at ?? server.listen, server.tls);
+  const address = `${url}/ui/sign-in?code=${made.code}`;
   return {
     exitCode: 0,
     json: { url: address, seconds: 60 },
@@ -31,8 +38,8 @@ export async function dashboard(base: string | undefined, options: LoadOptions):
   };
 }
 
-/** The address that the configuration listens on, as a browser on this machine reaches it. */
-function ownUrl({ listen: { host, port }, tls }: ServerConfig): string {
+/** The address that the server listens on, as a browser on this machine reaches it. */
+function ownUrl({ host, port }: ServerConfig['listen'], tls: ServerConfig['tls']): string {
   const reached = host === '0.0.0.0' || host === '' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const written = reached.includes(':') ? `[${reached}]` : reached;
   return `${tls.certificate === undefined ? 'http' : 'https'}://${written}:${port}`;

@@ -36,7 +36,8 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     isRefused: () => reloads.isRefused,
   });
   let policies: LivePolicies | undefined;
-  const load = () => loadWhatIsRight({ ...options, clusterObjects: policies?.objects ?? noObjects });
+  const current = (): LoadOptions => ({ ...options, clusterObjects: policies?.objects ?? noObjects });
+  const load = () => loadWhatIsRight(current());
   const read = async () => wholeConfig(await watch.read(load));
   const withoutCluster = await read();
   const output = createLogOutput(1);
@@ -63,6 +64,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
     env: options.env,
     version,
     policies: policies?.states,
+    configuration: { options: current, reload: () => reloads.now('the dashboard') },
     droppedLogLines: () => output.dropped,
   });
   const { host, port } = await app.start();

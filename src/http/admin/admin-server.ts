@@ -15,8 +15,15 @@ import { apiPath } from './admin-api.ts';
 export interface AdminServer {
   /** Never throws: the server also works without a socket, and the log says so. */
   start(): Promise<void>;
+  /** Where the public server listens: for addresses of the dashboard. */
+  listening(at: ListenAddress): void;
   /** Closes all connections. Resolves when the socket is gone. */
   stop(): Promise<void>;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface AdminServerDeps {
@@ -32,6 +39,7 @@ const administrator: Administrator = { name: 'the admin socket', by: 'socket', m
 /** `path`: of the socket. The caller holds the lock of the data folder, so a socket that exists has no server any more. */
 export function createAdminServer(deps: AdminServerDeps, { path }: { readonly path: string }): AdminServer {
   const { api, codes, log } = deps;
+  let address: ListenAddress | undefined;
   const app = new Hono<AdministeredEnv>();
   // Outside of the API, which logs each command: a container's health check asks every few seconds.
   app.get('/healthz', (c) => c.text('ok\n'));
@@ -42,7 +50,7 @@ export function createAdminServer(deps: AdminServerDeps, { path }: { readonly pa
   if (codes) {
     app.post(`${apiPath}/dashboard-code`, (c) => {
       log.info({ event: 'admin.command', command: 'dashboard' }, 'command');
-      return c.json({ code: codes.makeCode() });
+      return c.json({ code: codes.makeCode(), at: address ?? null });
     });
   }
   app.route(apiPath, api);
@@ -65,6 +73,9 @@ export function createAdminServer(deps: AdminServerDeps, { path }: { readonly pa
           'commands cannot reach this server: no admin socket',
         );
       }
+    },
+    listening(at) {
+      address = at;
     },
     stop() {
       return new Promise((resolve) => {
