@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import { status } from '../support/fake-registry-faults.ts';
-import { get } from '../support/http-client.ts';
+import { stallAfter, status } from '../support/fake-registry-faults.ts';
+import { gate } from '../support/gate.ts';
+import { get, open } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex } from '../support/images.ts';
 import { eventually, type MirroredOptions, settled, startMirrored } from '../support/mirrored-registry.ts';
 
@@ -168,6 +169,31 @@ it('evictions are those that happen, in their order, without what is pinned', as
       ['b', 'c', 'pinned'].map((one) => `${registry.host}/${one}`),
     );
   }, 2000);
+});
+
+it('a transfer is shown with its bytes, readers and endpoint while it lasts', async (t) => {
+  const { ask, registry, at, name, clock } = await start(t);
+  const image = buildImage({ seed: 'slow', layers: [3_000_000] });
+  registry.putImage('team/app', '1', image);
+  const { digest } = image.layers[0]!;
+  const hold = gate();
+  registry.on({ kind: 'blob' }, stallAfter(2_000_000, hold));
+  const readers = [
+    await open(at('team/app', `blobs/${digest}`)),
+    await open(at('team/app', `blobs/${digest}`)),
+  ];
+  for (const reader of readers) await reader.read(2_000_000);
+  await clock.advance(2000);
+  const { value } = await ask('transfers');
+  const [{ began: _, bytesPerSecond, ...shown }, ...others] = value;
+  assert.deepEqual([others, bytesPerSecond], [[], 1_000_000]);
+  assert.deepEqual(shown, {
+    ...{ digest, images: [name], state: 'filling', size: 3_000_000, present: 2_000_000, readers: 2 },
+    endpoints: [registry.host],
+  });
+  for (const reader of readers) reader.destroy();
+  hold.release();
+  await eventually(async () => assert.deepEqual((await ask('transfers')).value, []), 2000);
 });
 
 it('requests are shown with what was asked for them, newest first', async (t) => {

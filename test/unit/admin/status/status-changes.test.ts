@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRecentRequests } from '../../../src/admin/status/recent-requests.ts';
-import type { Overview, StatusChange, TransferStatus } from '../../../src/admin/status/status.ts';
-import { createStatusChanges } from '../../../src/admin/status/status-changes.ts';
-import { createManualClock } from '../../support/clock.ts';
+import { createRecentRequests } from '../../../../src/admin/status/recent-requests.ts';
+import type { Overview, StatusChange, TransferStatus } from '../../../../src/admin/status/status.ts';
+import { createStatusChanges } from '../../../../src/admin/status/status-changes.ts';
+import { createManualClock } from '../../../support/clock.ts';
 
 /** Changes of a server whose transfers the test sets; `looks` counts how often they were asked for. */
 function watched() {
