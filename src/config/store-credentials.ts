@@ -14,6 +14,8 @@ export type S3CredentialSource =
       readonly secretKey: string;
       readonly sessionToken: string | undefined;
     }
+  /** AWS_PROFILE or AWS_SHARED_CREDENTIALS_FILE: a profile of a file such as ~/.aws/credentials. */
+  | { readonly kind: 'profile'; readonly file: string; readonly profile: string }
   /** AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN: a Kubernetes service account with a role. `endpoint`: of STS; undefined: of AWS. */
   | {
       readonly kind: 'webIdentity';
@@ -46,7 +48,8 @@ export type AzureCredentialSource =
       readonly client: string;
       readonly tokenFile: string;
     }
-  | { readonly kind: 'none'; readonly problem: string };
+  /** The identity of a machine or a node of Azure; `client`: AZURE_CLIENT_ID. */
+  | { readonly kind: 'managed'; readonly origin: string; readonly client: string | undefined };
 
 const containerHost = 'http://169.254.170.2';
 /** The addresses of ECS and EKS: their credentials go over plain HTTP there, and only there. */
@@ -72,6 +75,8 @@ export function s3CredentialSource({ keyFiles }: S3StoreConfig, env: Environment
   if (accessKey && secretKey) {
     return { kind: 'key', accessKey, secretKey, sessionToken: env.AWS_SESSION_TOKEN || undefined };
   }
+  const profile = profileSource(env);
+  if (profile) return profile;
   const { AWS_WEB_IDENTITY_TOKEN_FILE: tokenFile, AWS_ROLE_ARN: roleArn } = env;
   if (tokenFile && roleArn) {
     const sessionName = env.AWS_ROLE_SESSION_NAME || 'entrepot';
@@ -79,6 +84,15 @@ export function s3CredentialSource({ keyFiles }: S3StoreConfig, env: Environment
     return { kind: 'webIdentity', tokenFile, roleArn, sessionName, endpoint };
   }
   return containerSource(env) ?? instanceSource(env);
+}
+
+/** Only where one is named: a file that a person has left there says nothing about a server. */
+function profileSource(env: Environment): S3CredentialSource | undefined {
+  const { AWS_PROFILE: profile, AWS_SHARED_CREDENTIALS_FILE: named, HOME: home } = env;
+  if (!profile && !named) return undefined;
+  if (!named && !home)
+    return { kind: 'none', problem: 'AWS_PROFILE is set, and neither AWS_SHARED_CREDENTIALS_FILE nor HOME' };
+  return { kind: 'profile', file: named || `${home}/.aws/credentials`, profile: profile || 'default' };
 }
 
 function containerSource(env: Environment): S3CredentialSource | undefined {
@@ -108,7 +122,7 @@ function instanceSource(env: Environment): S3CredentialSource {
   return { kind: 'instance', origin: origin ?? instanceOrigin };
 }
 
-/** Never throws: what is missing is the source `none`. */
+/** Never throws. */
 export function azureCredentialSource(store: AzureStoreConfig, env: Environment): AzureCredentialSource {
   if (store.accountKeyFile !== undefined) return { kind: 'keyFile', file: store.accountKeyFile };
   if (store.sasFile !== undefined) return { kind: 'sasFile', file: store.sasFile };
@@ -119,6 +133,6 @@ export function azureCredentialSource(store: AzureStoreConfig, env: Environment)
   if (tenant && client && tokenFile && URL.canParse(authority)) {
     return { kind: 'workload', authority: authority.replace(/\/+$/, ''), tenant, client, tokenFile };
   }
-  const problem = 'there are no credentials: set account_key_file or sas_file, or AZURE_STORAGE_KEY';
-  return { kind: 'none', problem };
+  const origin = URL.parse(env.AZURE_POD_IDENTITY_AUTHORITY_HOST || instanceOrigin)?.origin;
+  return { kind: 'managed', origin: origin ?? instanceOrigin, client: client || undefined };
 }

@@ -5,6 +5,7 @@ import { azureCredentialSource, s3CredentialSource, storeRegion } from '../confi
 import type { Clock } from '../lib/clock.ts';
 import type { AzureCredentials, AzureSecret } from './azure/azure-auth.ts';
 import { createAzureStore } from './azure/azure-store.ts';
+import { fetchManagedToken } from './azure/managed-identity.ts';
 import { fetchWorkloadToken } from './azure/workload-identity.ts';
 import { type Credentials, fixedCredentials } from './credentials.ts';
 import { createExchanges, type Exchanges } from './exchange.ts';
@@ -14,6 +15,7 @@ import { awsEndpoint, createAddressing } from './s3/addressing.ts';
 import { createCloudFront } from './s3/cloudfront.ts';
 import { createKeyFiles } from './s3/credentials/key-files.ts';
 import { fetchFromContainer, fetchFromInstance } from './s3/credentials/metadata.ts';
+import { createProfile } from './s3/credentials/profile.ts';
 import { fetchWebIdentity } from './s3/credentials/web-identity.ts';
 import { createS3Store } from './s3/s3-store.ts';
 import type { AccessKey } from './s3/signature.ts';
@@ -67,6 +69,8 @@ function s3Credentials(config: S3StoreConfig, env: Environment, deps: SourceDeps
       return createKeyFiles(source.files, deps.secrets);
     case 'key':
       return fixedCredentials(source);
+    case 'profile':
+      return createProfile(source, deps);
     case 'webIdentity': {
       const endpoint = source.endpoint ?? awsEndpoint('sts', storeRegion(config, env));
       return createTemporary(fetchWebIdentity({ ...source, endpoint }, { ...deps, now: clock.now }), {
@@ -101,8 +105,8 @@ function azureCredentials(config: AzureStoreConfig, env: Environment, deps: Sour
       return fixedCredentials({ kind: 'sas', sas: source.secret });
     case 'workload':
       return createTemporary(fetchWorkloadToken(source, deps), { clock });
-    case 'none':
-      return without(source.problem, deps);
+    case 'managed':
+      return createTemporary(fetchManagedToken(source, deps), { clock });
   }
 }
 

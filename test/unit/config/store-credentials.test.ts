@@ -21,9 +21,22 @@ describe('credentials of a bucket', () => {
     assert.equal(s3CredentialSource({ ...bucket, keyFiles }, all).kind, 'files');
     assert.equal(kindOf(all), 'key');
     assert.equal(kindOf({ ...web, ...container }), 'webIdentity');
+    assert.equal(kindOf({ ...container, AWS_PROFILE: 'p', HOME: '/root' }), 'profile');
     assert.equal(kindOf(container), 'container');
     assert.equal(kindOf({}), 'instance');
     assert.equal(kindOf({ AWS_EC2_METADATA_DISABLED: 'TRUE' }), 'none');
+  });
+
+  it('come from a profile only where one is named', () => {
+    const file = (env: Record<string, string>) => s3CredentialSource(bucket, env);
+    assert.equal(kindOf({ HOME: '/root' }), 'instance');
+    assert.deepEqual(file({ AWS_PROFILE: 'p', HOME: '/root' }), {
+      ...{ kind: 'profile', file: '/root/.aws/credentials', profile: 'p' },
+    });
+    assert.deepEqual(file({ AWS_SHARED_CREDENTIALS_FILE: '/keys' }), {
+      ...{ kind: 'profile', file: '/keys', profile: 'default' },
+    });
+    assert.equal(kindOf({ AWS_PROFILE: 'p' }), 'none');
   });
 
   it('of half a pair are none', () => {
@@ -67,6 +80,8 @@ describe('credentials of a container of Azure', () => {
     assert.equal(azureCredentialSource(config, all).kind, 'key');
     assert.equal(azureCredentialSource(config, sas).kind, 'sas');
     assert.equal(azureCredentialSource(config, workload).kind, 'workload');
-    assert.equal(azureCredentialSource(config, {}).kind, 'none');
+    const machine = { kind: 'managed', origin: 'http://169.254.169.254', client: undefined };
+    assert.deepEqual(azureCredentialSource(config, {}), machine);
+    assert.deepEqual(azureCredentialSource(config, { AZURE_CLIENT_ID: 'c' }), { ...machine, client: 'c' });
   });
 });

@@ -270,4 +270,75 @@ describe('the credentials of a container of Azure', () => {
     assert.equal(new URLSearchParams(asked?.body).get('client_assertion'), 'service-account-token');
     await assert.rejects(store.presign('a', 60), isFault('refused'));
   });
+
+  it('come from the identity of the machine, by its metadata service', async (t) => {
+    const machine = await startServer(t, ({ url, headers }) => {
+      if (headers.metadata !== 'true') return 400;
+      const query = new URL(url, 'http://any').searchParams;
+      if (query.get('client_id') === 'unknown') return 400;
+      return JSON.stringify({ access_token: `token of ${query.get('client_id')}`, expires_in: '3599' });
+    });
+    const blobs = await listen({}, (request, response) => {
+      const isRight = request.headers.authorization === 'Bearer token of client';
+      const code = isRight ? 'BlobNotFound' : 'AuthenticationFailed';
+      response.writeHead(isRight ? 404 : 403, { 'x-ms-error-code': code }).end();
+    });
+    t.after(blobs.close);
+    const config = azureConfig({ account: 'corp', container: 'images', endpoint: blobs.url });
+    const open = (client: string) =>
+      openTestStore(t, config, {
+        env: { AZURE_POD_IDENTITY_AUTHORITY_HOST: machine.url, AZURE_CLIENT_ID: client },
+      });
+    assert.equal(await open('client').head('a'), undefined);
+    const asked = new URL(machine.asked[0]?.url ?? '', machine.url);
+    assert.equal(asked.pathname, '/metadata/identity/oauth2/token');
+    assert.equal(asked.searchParams.get('resource'), 'https://storage.azure.com/');
+    await assert.rejects(open('unknown').head('a'), /gives no token for the identity unknown \(HTTP 400\)/);
+  });
+});
+
+describe('a profile of a file', () => {
+  const text = `# of a person
+[default]
+aws_access_key_id = AKDEFAULT
+aws_secret_access_key=none
+
+[ "images" ]
+aws_access_key_id = ${session.accessKey}   ; of the session
+aws_secret_access_key = ${session.secretKey}
+aws_session_token = ${session.sessionToken}
+
+[person]
+sso_session = corp
+s3 =
+  aws_access_key_id = nested
+`;
+
+  async function withProfile(t: TestContext, profile: string, content: string) {
+    const file = join(tempFolder(t), 'credentials');
+    writeFileSync(file, content);
+    return { file, ...(await bucketOf(t, { AWS_SHARED_CREDENTIALS_FILE: file, AWS_PROFILE: profile })) };
+  }
+
+  it('gives its keys', async (t) => {
+    const { store } = await withProfile(t, 'images', text);
+    assert.equal(await store.head('a'), undefined);
+  });
+
+  it('is read again when its keys were rotated', async (t) => {
+    const { store, file } = await withProfile(t, 'images', text.replace(session.secretKey, 'old'));
+    await assert.rejects(store.head('a'), isFault('refused'));
+    writeFileSync(file, text);
+    assert.equal(await store.head('a'), undefined);
+  });
+
+  for (const [profile, why] of [
+    ['absent', /the profile "absent" is not there/],
+    ['person', /gets its keys by sso_session, which is not supported/],
+  ] as const) {
+    it(`is refused with its reason: ${profile}`, async (t) => {
+      const { store } = await withProfile(t, profile, text);
+      await assert.rejects(store.head('a'), why);
+    });
+  }
 });
