@@ -29,7 +29,7 @@ const here = (name: string) => readFileSync(join(import.meta.dirname, name), 'ut
 
 interface Options {
   readonly out: string;
-  /** Of xz: 0 to 9. */
+  /** Of xz: 0 to 9. Above 1, Node takes minutes. */
   readonly compression: number;
   readonly architecture: Architecture;
   readonly node: string | undefined;
@@ -108,7 +108,7 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       out: { type: 'string', default: 'out' },
-      compression: { type: 'string', default: '6' },
+      compression: { type: 'string', default: '1' },
       architecture: { type: 'string', default: process.arch },
       node: { type: 'string' },
     },

@@ -35,14 +35,27 @@ const kept =
 /** Numbers of the user that the image starts as. Any other number works with group 0. */
 export const user = { uid: 1000, gid: 0 };
 
-/** Fetches the packages into `folder` as apt of this machine finds and verifies them. */
+/** Fetches the packages into `folder` as apt of this machine finds and verifies them. Those of another architecture need lists of their own. */
 export function downloadPackages(folder: string, architecture: Architecture): void {
   const suffix = architecture === 'x64' ? 'amd64' : architecture;
-  const names = wanted.map((name) => (name === 'ca-certificates' ? name : `${name}:${suffix}`));
-  execFileSync('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', 'download', ...names], {
-    cwd: folder,
-    stdio: 'pipe',
-  });
+  const apt = (...args: string[]) =>
+    execFileSync('apt-get', ['-qq', '-o', 'APT::Sandbox::User=root', ...args], {
+      cwd: folder,
+      stdio: 'pipe',
+    });
+  if (architecture === process.arch) return void apt('download', ...wanted);
+  const state = mkdtempSync(join(tmpdir(), 'entrepot-apt-'));
+  try {
+    const settings = [`APT::Architecture=${suffix}`, `APT::Architectures=${suffix}`];
+    const places = [`Dir::State::lists=${state}/lists`, `Dir::Cache=${state}/cache`];
+    for (const name of ['lists', 'cache/archives'])
+      mkdirSync(join(state, name, 'partial'), { recursive: true });
+    const options = [...settings, ...places].flatMap((setting) => ['-o', setting]);
+    apt(...options, 'update');
+    apt(...options, 'download', ...wanted);
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
 }
 
 /** Fills `root` from the packages (*.deb) in `folder`; says which they are, by name. Throws if one is missing. */

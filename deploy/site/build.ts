@@ -23,7 +23,7 @@ export function buildSite(folder: string): void {
   const pages = collectPages();
   const menu = menuOf(tasks, pages);
   rmSync(folder, { recursive: true, force: true });
-  const place = (path: string, content: string) => {
+  const place = (path: string, content: string | Buffer) => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);
   };
@@ -33,7 +33,7 @@ export function buildSite(folder: string): void {
     summaries.set(path, summaryOf(page));
     place(path, framed({ path, title: page.title }, page.html, contentsOf(page), menu));
     for (const linked of page.links.filter(({ isPage }) => !isPage)) {
-      place(sitePath(linked), readFileSync(join(checkout, linked.source), 'utf8'));
+      place(sitePath(linked), readFileSync(join(checkout, linked.source)));
     }
   }
   place(

@@ -8,8 +8,9 @@ export interface Linked {
   readonly isPage: boolean;
 }
 
-/** Path in the site of a page (`docs/access.md` is `docs/access.html`) or of another file, which is shown as text. */
+/** Path in the site of a page (`docs/access.md` is `docs/access.html`), of an image, or of another file, which is shown as text. */
 export function sitePath({ source, isPage }: Linked): string {
+  if (/\.(?:png|svg|webp)$/.test(source)) return source;
   return isPage ? source.replace(/\.md$/, '.html') : `files/${source}.txt`;
 }
 

@@ -27,7 +27,8 @@ export function renderPage(source: string, markdown: string, checkout: string): 
   const tokens = marked.lexer(markdown);
   const links: Linked[] = [];
   marked.walkTokens(tokens, (token) => {
-    const linked = token.type === 'link' ? linkedFrom(source, token.href, checkout) : undefined;
+    const names = token.type === 'link' || token.type === 'image';
+    const linked = names ? linkedFrom(source, token.href, checkout) : undefined;
     if (linked) links.push(linked);
   });
   const sections = sectionsOf(tokens);
@@ -43,6 +44,10 @@ export function renderPage(source: string, markdown: string, checkout: string): 
         const text = this.parser.parseInline(inner);
         const target = rewritten(source, href, checkout);
         return target === undefined ? text : `<a href="${escaped(target)}">${text}</a>`;
+      },
+      image({ href, text }) {
+        const target = rewritten(source, href, checkout) ?? href;
+        return `<img src="${escaped(target)}" alt="${escaped(text)}" loading="lazy">`;
       },
       code({ text, lang }) {
         const name = lang ? ` data-language="${escaped(lang)}"` : '';

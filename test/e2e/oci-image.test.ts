@@ -137,6 +137,25 @@ describe('the image that deploy/image builds', () => {
     await write('/var/lib/entrepot/x');
   });
 
+  test('loads every module of the program, though much of its packages is left out', async (t) => {
+    if (!isEquipped(t, programs)) return;
+    const code = `const { readdirSync } = await import('node:fs');
+      const names = readdirSync('dist', { recursive: true }).filter((name) => name.endsWith('.js'));
+      const starts = (name) => name === 'main.js' || /worker|assets/.test(name);
+      const modules = names.filter((name) => !starts(name)).map((name) => '/opt/entrepot/dist/' + name);
+      for (const name of [...modules, ...process.argv.slice(1)]) await import(name);
+      console.log(modules.length);
+      process.exit();`;
+    const loaded = await inside(
+      '/opt/entrepot/node',
+      '--input-type=module',
+      '-e',
+      code,
+      ...Object.keys(dependencies),
+    );
+    assert.ok(Number(loaded) > 500, loaded);
+  });
+
   test('has no shell and no package manager', async (t) => {
     if (!isEquipped(t, programs)) return;
     for (const program of ['sh', 'dpkg', 'apt-get', 'npm'])
