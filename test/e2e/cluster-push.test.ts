@@ -20,7 +20,7 @@ import { openSite, type Site } from './support/site.ts';
 
 const account = { username: 'ci', password: 'only:for tests' };
 /** Each uploads in a way of its own: streams, chunks, or all at once. */
-const chosen = ['skopeo copy', 'podman', 'docker', 'crane', 'regctl'];
+const chosen = ['skopeo copy', 'podman', 'docker', 'crane', 'regctl', 'oras, with a referrer,'];
 
 for (const where of ['on their disks', 'in a bucket'])
   describe(`replicas that keep pushed content ${where}`, () => {
@@ -84,7 +84,7 @@ url_file = "${facts}"
         if (!isEquipped(t, pusher.programs)) return;
         // podman takes no path of more than 50 characters below it.
         const folder = site.folder('c');
-        const repository = `images.local/ci/${pusher.name.replaceAll(/\W+/g, '-')}`;
+        const repository = `images.local/ci/${pusher.name.replaceAll(/\W+/g, '-')}x`;
         const client = { folder, env: site.resident(folder), host: new URL(balancer.url).host };
         const begun = balancer.passed.length;
         const trip = await pusher.roundTrip({ ...client, repository, account, index, image });
