@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { basic, passwords, startGuarded } from '../support/access.ts';
 import { createManualClock } from '../support/clock.ts';
-import { status } from '../support/fake-registry-faults.ts';
+import { neverAnswer, status } from '../support/fake-registry-faults.ts';
 import { get, type HttpAnswer, json } from '../support/http-client.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { pusher } from '../support/pusher.ts';
@@ -271,5 +271,52 @@ describe('a signature gate before what is pushed here', () => {
     });
     await clock.advance(minute);
     assert.equal(await statusFor('bob'), 200);
+  });
+});
+
+describe('hostile signatures', () => {
+  it('cost a bounded number of requests and bytes', async (t) => {
+    const { get: ask, registry } = await gated(t);
+    const payload = cosignPayload(`${registry.host}/app`, image.digest);
+    const useless = Array.from({ length: 60 }, (_, at) => cosignLayer(otherKey, Buffer.from(`{"n":${at}}`)));
+    putCosign(registry, 'app', image, [...useless, cosignLayer(key, payload)]);
+    assert.match(
+      refusal(await ask('app', 'manifests/1')).message,
+      /of 50 signatures none counts: one is by none/,
+    );
+    assert.equal(registry.count({ kind: 'blob' }), 50);
+
+    const large = cosignLayer(key, Buffer.concat([payload, Buffer.alloc(200_000, ' ')]));
+    putCosign(registry, 'app', index, [large]);
+    assert.match(refusal(await ask('app', 'manifests/multi')).message, /it has no signature/);
+  });
+
+  it('end with the time of the gate', async (t) => {
+    const toml = `${signatureGate}timeout = "10s"\n`;
+    const { get: ask, signed, registry, clock } = await gated(t, { toml });
+    signed();
+    registry.on({ kind: 'blob' }, neverAnswer());
+    const asked = ask('app', 'manifests/1');
+    while (registry.count({ kind: 'blob' }) === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(10_000);
+    assert.match(refusal(await asked).message, /no verdict within 10 s/);
+  });
+});
+
+describe('a gate on syncs', () => {
+  it('keeps what it refuses from being brought, and leaves clients alone', async (t) => {
+    const toml = `${signatureGate}on = ["sync"]\n`;
+    const { get: ask, signed, proxy, registry } = await gated(t, { toml });
+    signed();
+    const block = (tag: string) =>
+      `[[sync]]\nname = "s${tag}"\nsource = "${registry.host}/app"\ntags = { include = ["${tag}"] }\n`;
+    await proxy.reload({ toml: `${toml}${block('1')}${block('multi')}` });
+    const reports = await proxy.app.administration.sync([], {});
+    assert.deepEqual(
+      reports.map(({ state }) => state),
+      ['done', 'partial'],
+    );
+    assert.match(JSON.stringify(reports[1]), /is refused by the gate|refuses it/);
+    assert.equal((await ask('app', 'manifests/multi')).status, 200);
   });
 });
