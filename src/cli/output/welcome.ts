@@ -30,6 +30,8 @@ export function welcome({ server, registries }: Config, address: string, explain
     `    podman pull ${isTls ? '' : '--tls-verify=false '}${reached}/${image}`,
     // Docker uses plain HTTP with loopback addresses only.
     ...(isTls || /^(?:127\.|localhost:)/.test(reached) ? [`    docker pull ${reached}/${image}`] : []),
+    '  What the server does:',
+    `    ${isTls ? 'https' : 'http'}://${reached}/ui`,
     '  Where an image comes from:',
     `    ${explain} ${explained}`,
     '',

@@ -32,6 +32,7 @@ describe('the first lines of a server in a terminal', () => {
     assert.ok(said.includes('podman pull --tls-verify=false 127.0.0.1:5000/docker.io/library/alpine:latest'));
     assert.ok(said.includes('docker pull 127.0.0.1:5000/docker.io/library/alpine:latest'));
     assert.ok(said.includes('./entrepot explain docker.io/library/alpine:latest'));
+    assert.ok(said.includes('http://127.0.0.1:5000/ui'));
     assert.ok(
       said.some((line) => line.includes('built-in list of public registries (no registries.conf was')),
     );
