@@ -16,7 +16,7 @@ export const tasks: readonly Task[] = [
   { title: 'Choose', pages: ['comparison', 'benchmarks', 'sizing'] },
   { title: 'Install and run', pages: ['packages', 'operations', 'dashboard', 'kubernetes', 'log-events'] },
   { title: 'Configure', pages: ['configuration', 'registries', 'policies', 'clients', 'render'] },
-  { title: 'Say who may do what', pages: ['access', 'gates', 'security'] },
+  { title: 'Say who may do what', pages: ['access', 'gates', 'security', 'fips'] },
   { title: 'Push and mirror', pages: ['push', 'sync', 'events'] },
   { title: 'Carry images, keep them safe', pages: ['airgap', 'backup'] },
   { title: 'Use several machines', pages: ['cluster', 'facts', 'geo', 'stores'] },

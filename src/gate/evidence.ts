@@ -11,7 +11,7 @@
 import { LRUCache } from 'lru-cache';
 import { isAttached } from '../oci/attached-tags.ts';
 import { type Descriptor, readManifest } from '../oci/manifest.ts';
-import { isIndexType } from '../oci/media-types.ts';
+import { isImageConfigType, isIndexType } from '../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../oci/parse-json.ts';
 import { referenceName } from '../oci/reference.ts';
 import { blobBytes } from '../pull/blob-bytes.ts';
@@ -20,10 +20,6 @@ import type { GatedImage } from './gates.ts';
 
 const evidence =
   /^application\/(?:vnd\.dev\.cosign\.simplesigning\.v1\+json|vnd\.dsse\.envelope\.v1\+json|vnd\.dev\.sigstore\.bundle[.+].+|jose\+json|cose)$/;
-const imageConfigs = [
-  'application/vnd.oci.image.config.v1+json',
-  'application/vnd.docker.container.image.v1+json',
-];
 const maxLayers = 50;
 const maxBytes = 1024 * 1024;
 /** Manifests that are remembered. */
@@ -45,7 +41,7 @@ export function createIsEvidence(pull: Pick<Pull, 'blob'>): IsEvidence {
     const [config, ...layers] = manifest.children;
     const isOfType = layers.length > 0 && layers.every((layer) => evidence.test(layer.mediaType));
     if (!config || !isOfType || layers.length > maxLayers) return false;
-    if (imageConfigs.includes(config.mediaType) && !(await areJson(layers))) return false;
+    if (isImageConfigType(config.mediaType) && !(await areJson(layers))) return false;
     known.set(`${name}@${digest}`, true);
     return true;
 

@@ -41,6 +41,14 @@ export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
+/** Whether a config of this type belongs to an image that a runtime can run, and not to another artifact. */
+export function isImageConfigType(mediaType: string): boolean {
+  return (
+    mediaType === 'application/vnd.oci.image.config.v1+json' ||
+    mediaType === 'application/vnd.docker.container.image.v1+json'
+  );
+}
+
 /** Whether it is Docker's schema 1, signed or not. */
 export function isSchema1Type(mediaType: string): boolean {
   return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;

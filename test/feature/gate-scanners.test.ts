@@ -185,6 +185,34 @@ describe('a scanner gate', () => {
     );
   });
 
+  it('gives Clair every layer of what could run, and takes schema 1 for what it cannot check', async (t) => {
+    const gate = 'fail = "closed"\nformat = "clair"\ncontent_url = "http://entrepot.corp"';
+    const { pull, on, asked, registry } = await world(t, gate);
+    on(says({ state: 'IndexFinished', success: true, vulnerabilities: {} }, 201));
+    const manifest = JSON.parse(image.bytes.toString()) as { config: object; layers: object[] };
+    const place = (value: object, mediaType: string) => {
+      const bytes = Buffer.from(JSON.stringify(value));
+      return registry.putManifest('app', undefined, { bytes, mediaType });
+    };
+    const layers = manifest.layers.map((layer) => ({ ...layer, mediaType: 'application/vnd.dev.unknown' }));
+    const disguised = place({ ...manifest, layers }, image.mediaType);
+    assert.equal(await pull(`manifests/${disguised}`), 'answered');
+    assert.equal((asked[0]!.body.layers as object[]).length, layers.length);
+    const artifact = {
+      ...manifest,
+      layers,
+      config: { ...manifest.config, mediaType: 'application/vnd.dev.config' },
+    };
+    assert.equal(await pull(`manifests/${place(artifact, image.mediaType)}`), 'answered');
+    assert.equal(asked.length, 2);
+    const old = { schemaVersion: 1, name: 'app', tag: '1', architecture: 'amd64', fsLayers: [], history: [] };
+    const schema1 = place(old, 'application/vnd.docker.distribution.manifest.v1+json');
+    assert.match(
+      await pull(`manifests/${schema1}`),
+      /^403 DENIED \(fail = "closed"\): its manifest does not say/,
+    );
+  });
+
   it('is not asked while the server is offline', async (t) => {
     const { asked, pull, proxy, toml } = await world(t, 'fail = "closed"');
     assert.equal(await pull(), 'answered');

@@ -11,13 +11,14 @@ import { layersOf } from './content-urls.ts';
 import { readFinding } from './findings.ts';
 import { askScanner, type Scan, type ScanDeps } from './scan.ts';
 
-/** An image without layers of a file system has nothing that Clair reads. */
+/** An artifact that is no image has nothing that Clair reads. */
 export function createClairScan(deps: ScanDeps, gate: ScannerGate): Scan {
   const base = gate.url.replace(/\/+$/, '');
   const { host } = new URL(base);
 
   return async (image, signal) => {
     const layers = layersOf(image, gate);
+    if (!layers) return { ok: false, reason: 'its manifest does not say which layers it has' };
     if (layers.length === 0) return { ok: true, findings: [] };
     const { contentSecretFile } = gate;
     const headers =

@@ -2,7 +2,7 @@
 import type { ScannerGate } from '../../config/gates/gate-config.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readManifest } from '../../oci/manifest.ts';
-import { isIndexType } from '../../oci/media-types.ts';
+import { isImageConfigType, isSchema1Type } from '../../oci/media-types.ts';
 import { referenceName } from '../../oci/reference.ts';
 import type { GatedImage } from '../gates.ts';
 
@@ -14,15 +14,23 @@ export interface LayerPlace {
 /** Layers of a file system: what a scanner can read. */
 const fileSystem = /^application\/vnd\.(?:oci\.image\.layer\.|docker\.image\.rootfs\.)/;
 
-/** Empty for an index, and for an artifact that is no image. */
+/**
+ * All layers of what a runtime can run, whatever they say they are: Docker does not look at their types. Empty for an artifact that is no
+ * image. Undefined for a manifest that does not list its layers in a known way (schema 1).
+ */
 export function layersOf(
   image: GatedImage,
   { contentUrl = '' }: Pick<ScannerGate, 'contentUrl'>,
-): readonly LayerPlace[] {
+): readonly LayerPlace[] | undefined {
   const manifest = readManifest(image.bytes, image.mediaType);
-  if ('problem' in manifest || isIndexType(manifest.mediaType)) return [];
+  if ('problem' in manifest || isSchema1Type(manifest.mediaType)) return undefined;
   const name = referenceName(image.reference);
-  return manifest.children
-    .filter(({ mediaType }) => fileSystem.test(mediaType))
-    .map(({ digest }) => ({ digest, url: `${contentUrl}/v2/${name}/blobs/${digest}` }));
+  const [config, ...layers] = manifest.children;
+  const isImage =
+    (config && isImageConfigType(config.mediaType)) ||
+    layers.some(({ mediaType }) => fileSystem.test(mediaType));
+  return (isImage ? layers : []).map(({ digest }) => ({
+    digest,
+    url: `${contentUrl}/v2/${name}/blobs/${digest}`,
+  }));
 }
