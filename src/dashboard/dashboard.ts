@@ -151,13 +151,21 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
   /** Server-sent events: the name of each kind of change, of those that the page follows. */
   function follow(c: Context): Response {
     const kinds = new Set(c.req.query('kinds')?.split(' '));
-    return streamSSE(c, async (stream) => {
-      const left = new AbortController();
-      stream.onAbort(() => left.abort());
-      for await (const { kind } of deps.status.changes(left.signal)) {
-        if (kinds.has(kind)) await stream.writeSSE({ event: changeEvent, data: kind });
-      }
-    });
+    return streamSSE(
+      c,
+      async (stream) => {
+        const left = new AbortController();
+        stream.onAbort(() => left.abort());
+        for await (const { kind } of deps.status.changes(left.signal)) {
+          if (kinds.has(kind)) await stream.writeSSE({ event: changeEvent, data: kind });
+        }
+      },
+      // Too many viewers: the stream ends, and the browser asks again.
+      async (err) => {
+        if (!(err instanceof EntrepotError))
+          log.error({ event: 'dashboard.streamFailed', err }, 'a stream of changes broke off');
+      },
+    );
   }
 
   function refused({ status, message: text }: Refusal, c: AnyContext): Promise<Response> {

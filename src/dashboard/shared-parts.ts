@@ -20,6 +20,7 @@ export function createSharedParts(
     for (const [old, { at }] of parts) if (now - at >= life || parts.size >= maxParts) parts.delete(old);
     const made = make();
     parts.set(key, { at: now, made });
+    made.catch(() => parts.delete(key));
     return made;
   };
 }
