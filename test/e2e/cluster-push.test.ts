@@ -10,7 +10,8 @@ import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../src/lib/clock.ts';
 import { startCluster } from '../support/cluster.ts';
 import { createMemoryObjects } from '../support/memory-objects.ts';
-import { runPostgres } from '../support/postgres.ts';
+import { skipFor } from '../support/missing.ts';
+import { hasPostgres, runPostgres } from '../support/postgres.ts';
 import { type RoundRobin, startRoundRobin } from '../support/round-robin.ts';
 import { isEquipped, obstacle } from './support/equipment.ts';
 import type { Image } from './support/images.ts';
@@ -32,7 +33,7 @@ for (const where of ['on their disks', 'in a bucket'])
     let image: Image;
 
     before(async () => {
-      if (obstacle() !== undefined) return;
+      if (obstacle() !== undefined || !hasPostgres()) return;
       site = await openSite();
       index = await site.images.index('spread');
       image = await site.images.image('single');
@@ -82,6 +83,7 @@ url_file = "${facts}"
     for (const pusher of pushers.filter(({ name }) => chosen.includes(name)))
       test(`${pusher.name} pushes to them and pulls the same, each request at another one`, async (t) => {
         if (!isEquipped(t, pusher.programs)) return;
+        if (!hasPostgres()) return skipFor(t, 'PostgreSQL is missing: install the package postgresql');
         // podman takes no path of more than 50 characters below it.
         const folder = site.folder('c');
         const repository = `images.local/ci/${pusher.name.replaceAll(/\W+/g, '-')}x`;

@@ -214,7 +214,7 @@ describe('the replica that began an upload', () => {
     }
     sending.request.end();
     assert.equal((await sending.answer)[0], 202);
-    assert.ok(most < 96 * 1024 * 1024, `${most} bytes were held`);
+    assert.ok(most < 128 * 1024 * 1024, `${most} bytes were held`);
   });
 });
 

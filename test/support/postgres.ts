@@ -61,6 +61,9 @@ function programs(): string | undefined {
   return versions.map((version) => join(all, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
 }
 
+/** Whether this machine has one. */
+export const hasPostgres = (): boolean => programs() !== undefined;
+
 /** Undefined, and the test is skipped, where there is no PostgreSQL. */
 export async function startPostgres(
   t: TestContext,
