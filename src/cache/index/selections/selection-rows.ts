@@ -37,7 +37,8 @@ interface Row {
 }
 
 /** The table, as its step of the migrations makes it. */
-export const selectionSchema = `  CREATE TABLE selections (
+export const selectionSchema = `
+  CREATE TABLE selections (
     block TEXT NOT NULL,                  -- name of a [[sync]]
     image TEXT NOT NULL,
     tag TEXT NOT NULL,                    -- or a digest that is selected by itself

@@ -200,6 +200,7 @@ describe('an index whose damage is in the first page of a table gives its tags a
     const untouched = [
       'lists',
       'facts',
+      'verdicts',
       'jobs',
       'job_counts',
       'inbox',
