@@ -30,9 +30,13 @@ export function pullAtOnce(url: string, readers: number): Promise<readonly Pulle
 }
 
 /** A GET of each URL, `atOnce` of them at a time. */
-export function pullAll(urls: readonly string[], atOnce: number): Promise<readonly Pulled[]> {
+export function pullAll(
+  urls: readonly string[],
+  atOnce: number,
+  args: readonly string[] = [],
+): Promise<readonly Pulled[]> {
   const each = urls.flatMap((url) => ['--output', '/dev/null', url]);
-  return curl(['--parallel', '--parallel-immediate', '--parallel-max', String(atOnce), ...each]);
+  return curl([...args, '--parallel', '--parallel-immediate', '--parallel-max', String(atOnce), ...each]);
 }
 
 async function curl(args: readonly string[]): Promise<readonly Pulled[]> {

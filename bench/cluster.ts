@@ -100,7 +100,7 @@ async function measure({ replicas, peers }: Setting, path: string, upstream: Ups
 }
 
 /** Bytes that the replicas have got from each other so far. */
-async function between(replicas: readonly RunningPeer[], peers: readonly string[]): Promise<number> {
+export async function between(replicas: readonly RunningPeer[], peers: readonly string[]): Promise<number> {
   if (peers.length === 0) return 0;
   const texts = await Promise.all(replicas.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
   return texts

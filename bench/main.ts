@@ -24,6 +24,7 @@ import { nginx } from './peers/nginx.ts';
 import type { Peer } from './peers/peer.ts';
 import { ranges } from './ranges.ts';
 import { rates } from './rates.ts';
+import { replicas } from './replicas.ts';
 import type { Bench, Row } from './row.ts';
 import { scales } from './scale.ts';
 import { createStage, isInstalled } from './stage.ts';
@@ -47,6 +48,7 @@ const rows: readonly Row[] = [
   ...syncs,
   ...bundles,
   ...clusters,
+  ...replicas,
   ...buckets,
   ...scales,
   ...hits,

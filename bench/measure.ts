@@ -5,7 +5,7 @@
 import type { PeerName, RunningPeer } from './peers/peer.ts';
 
 /** Peers, and what is compared with Entrepot in single rows. */
-export type Tool = PeerName | 'skopeo' | 'regsync' | 'aws-sdk';
+export type Tool = PeerName | 'skopeo' | 'regsync' | 'aws-sdk' | 'zot';
 
 export type Unit = 'ms' | 'MB/s' | '/s' | 'requests' | 'times' | 'MiB' | '%' | 'points';
 

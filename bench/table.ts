@@ -9,9 +9,10 @@ const short = {
   skopeo: 'x skopeo',
   regsync: 'x regsync',
   'aws-sdk': 'x aws-sdk',
+  zot: 'x zot',
 };
 /** Tools without a column: their figures are in the last one. */
-const others = ['skopeo', 'regsync', 'aws-sdk'] as const;
+const others = ['skopeo', 'regsync', 'aws-sdk', 'zot'] as const;
 const isText = (column: number) => column < 3 || column > 7;
 
 export function table(lines: readonly Line[]): string {
