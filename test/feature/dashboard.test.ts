@@ -4,11 +4,14 @@ import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import type { AppDeps } from '../../src/app.ts';
+import type { JobId, JobKind } from '../../src/jobs/job.ts';
 import { passwordLine } from '../support/access.ts';
 import { startApp } from '../support/app.ts';
 import { runCommand } from '../support/commands.ts';
 import { createVisitor } from '../support/dashboard.ts';
 import { entry, startRegistry } from '../support/endpoints.ts';
+import { eventually } from '../support/eventually.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { settled } from '../support/mirrored-registry.ts';
@@ -26,13 +29,17 @@ match = "**"
 may = ["administer"]
 `;
 
-async function startDashboard(t: TestContext, { toml = '' } = {}) {
+async function startDashboard(
+  t: TestContext,
+  { toml = '', deps = {} }: { toml?: string; deps?: Partial<AppDeps> } = {},
+) {
   const registry = await startRegistry(t);
   registry.putImage('team/app', '1.0', image);
   const folder = tempFolder(t);
   const lines = Object.entries(accounts).map(([name, password]) => passwordLine(name, password));
   writeFileSync(join(folder, 'htpasswd'), lines.join(''));
-  const proxy = await startApp(t, { folder, registries: entry('ex.test', { source: registry.host }), toml });
+  const registries = entry('ex.test', { source: registry.host });
+  const proxy = await startApp(t, { folder, registries, toml }, deps);
   const pull = async (path = `blobs/${image.layers[0]!.digest}`) => {
     const answer = await get(`${proxy.url}/v2/ex.test/team/app/${path}`);
     assert.equal(answer.status, 200);
@@ -165,6 +172,70 @@ describe('the pages of what is stored', () => {
       (await visitor.get('/ui/disk')).text,
       /What eviction takes next .* ex\.test\/team\/app:1\.0/,
     );
+  });
+});
+
+describe('the pages of replication', () => {
+  /** Jobs fail as long as `isBroken`. */
+  async function startJobs(t: TestContext) {
+    const state = { isBroken: true };
+    const chore: JobKind = {
+      name: 'chore',
+      atOnce: 5,
+      run: async () =>
+        state.isBroken ? { kind: 'failed', reason: '<b>HTTP 503</b>' } : { kind: 'done', report: {} },
+    };
+    const { visitor, proxy } = await startDashboard(t, { toml: guarded, deps: { jobKinds: [chore] } });
+    await signIn(visitor);
+    const add = (key: string, notBefore?: number) =>
+      proxy.app.jobs.add({
+        kind: 'chore',
+        key,
+        arguments: null,
+        priority: 0,
+        cause: 'manual',
+        ...(notBefore && { notBefore }),
+      });
+    const becomes = (id: JobId, wanted: string) =>
+      eventually(`job ${id} is ${wanted}`, async () => (await proxy.app.jobs.find(id))?.state === wanted);
+    return { visitor, state, add, becomes };
+  }
+
+  it('list jobs by state, retry one or all that failed, and cancel one', async (t) => {
+    const { visitor, state, add, becomes } = await startJobs(t);
+    assert.match((await visitor.get('/ui/jobs')).text, /There is no such job/);
+    const [first, second] = [await add('one'), await add('two')];
+    const waiting = await add('later', Date.now() + 3_600_000);
+    for (const id of [first, second]) await becomes(id, 'failed');
+    const failed = await visitor.get('/ui/jobs?state=failed');
+    assert.match(failed.text, /chore two <b>HTTP 503<\/b> failed/);
+    assert.ok(!failed.html.includes('<b>HTTP'));
+    assert.ok(!failed.text.includes('later'));
+    assert.match((await visitor.get('/ui/jobs?state=odd')).text, /"odd" is no state of a job/);
+
+    state.isBroken = false;
+    const retried = await visitor.send('/ui/jobs/retry?state=failed', { id: String(first) });
+    assert.match(retried.text, /1 job will run again now/);
+    await becomes(first, 'done');
+    assert.match((await visitor.send('/ui/jobs/retry-failed', {})).text, /1 job will run again now/);
+    await becomes(second, 'done');
+    const cancelled = await visitor.send('/ui/jobs/cancel', { id: String(waiting) });
+    assert.match(cancelled.text, new RegExp(`Job ${waiting} is cancelled`));
+    const again = await visitor.post('/ui/jobs/cancel', { id: String(waiting) });
+    assert.equal(again.status, 400);
+    assert.match(again.text, /cannot be cancelled: it is cancelled/);
+  });
+
+  it('show how far each repository has come, and look again when they are told to', async (t) => {
+    const sync = '[[sync]]\nname = "team"\nsource = "ex.test/team/app"\n';
+    const { visitor, proxy } = await startDashboard(t, { toml: `${guarded}${sync}` });
+    await signIn(visitor);
+    assert.match((await visitor.get('/ui/sync')).text, /Nothing is mirrored ahead/);
+    await proxy.app.administration.sync(['team'], {});
+    assert.match((await visitor.get('/ui/sync')).text, /ex\.test\/team\/app done 1 of 1/);
+    const tags = await visitor.get('/ui/sync?image=ex.test/team/app');
+    assert.match(tags.text, /:1\.0 done team/);
+    assert.match((await visitor.send('/ui/sync/resync', {})).text, /1 job will look at it now/);
   });
 });
 
