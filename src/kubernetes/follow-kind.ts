@@ -106,7 +106,7 @@ async function refused(table: ObjectTable, answer: ApiAnswer, deps: FollowDeps):
   if (!answer.ok) return failed(table, answer.reason);
   const { status, value } = answer;
   if (status === 404) {
-    if (!(await isKubernetes(deps))) return failed(table, 'HTTP 404, and /apis is not that of Kubernetes');
+    if (!(await isKubernetes(deps))) return failed(table, 'HTTP 404, and /version is not that of Kubernetes');
     table.clear();
     return { pause: absentPause };
   }
@@ -120,10 +120,9 @@ async function refused(table: ObjectTable, answer: ApiAnswer, deps: FollowDeps):
 
 /** A proxy in front of a server that is down may say 404 too; that must not lift what objects block. */
 async function isKubernetes({ client, signal }: FollowDeps): Promise<boolean> {
-  const answer = await client.get('/apis', signal);
-  return (
-    answer.ok && answer.status === 200 && isJsonObject(answer.value) && answer.value.kind === 'APIGroupList'
-  );
+  const answer = await client.get('/version', signal);
+  const version = answer.ok && answer.status === 200 && isJsonObject(answer.value) ? answer.value : {};
+  return typeof version.gitVersion === 'string' && typeof version.minor === 'string';
 }
 
 function failed(

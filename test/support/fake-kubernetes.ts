@@ -117,7 +117,9 @@ export async function startFakeKubernetes(
       return;
     }
     if (!fake.tokens.includes(token ?? '')) return void refuse(response, 401, 'Unauthorized');
-    if (url.pathname === '/apis') return void answer(response, 200, { kind: 'APIGroupList', groups: [] });
+    if (url.pathname === '/version') {
+      return void answer(response, 200, { major: '1', minor: '37', gitVersion: 'v1.37.2' });
+    }
     const resource = url.pathname.split('/').at(-1) ?? '';
     if (!(resource in kinds) || fake.absent.includes(resource)) {
       response.writeHead(404).end('404 page not found\n');
