@@ -144,12 +144,13 @@ export function createRememberedVerdicts(
     const key = keyOf(scope, image.digest);
     const found = known.get(key);
     if (found && found.until > clock.now() && !found.vouches) return found;
-    const decided =
-      found && found.until > clock.now() ? found : await flights.run(key, () => decide(image, scope));
-    if (decided.vouches) await vouch(image, decided.until);
-    const settled = { ...decided, vouches: false };
-    known.set(key, settled);
-    return settled;
+    return flights.run(key, async () => {
+      const decided = found && found.until > clock.now() ? found : await decide(image, scope);
+      if (decided.vouches) await vouch(image, decided.until);
+      const settled = { ...decided, vouches: false };
+      known.set(key, settled);
+      return settled;
+    });
   };
 }
 
