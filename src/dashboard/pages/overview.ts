@@ -10,7 +10,7 @@ import { badge, type Tile, tiles, when } from '../parts/signs.ts';
 import { table } from '../parts/table.ts';
 
 const minute = 60_000;
-/** Minutes that a chart can show: the shortest that holds all samples. */
+/** Minutes that a chart can show: the shortest that holds nearly all samples. */
 const spans = [60, 180, 360, 720, 1440] as const;
 /** Points of a line; further minutes are averaged. */
 const points = 96;
@@ -84,7 +84,7 @@ function charts(view: View, samples: readonly Sample[]): Html {
   }
   const now = clock.now();
   const begin = Date.parse(samples[0]?.time ?? '');
-  const span = spans.find((one) => now - begin <= one * minute) ?? 1440;
+  const span = spans.find((one) => now - begin <= one * minute * 1.15) ?? 1440;
   const step = Math.max(1, Math.round(span / points)) * minute;
   const times = Array.from(
     { length: Math.floor((span * minute) / step) },
