@@ -40,10 +40,10 @@ export function testContentUses(open: (t: TestContext) => Promise<ContentUses | 
       if (!uses) return;
       await uses.tell([
         { digest: a, used: 4 },
-        { digest: b, used: 5 },
+        { digest: b, used: 6.5 },
       ]);
-      await uses.forget({ uses: 5, silent: 3_600_000 });
-      assert.deepEqual(await uses.of([a, b]), new Map([[b, 5]]));
+      await uses.forget({ uses: 5.5, silent: 3_600_000 });
+      assert.deepEqual(await uses.of([a, b]), new Map([[b, 6]]));
     });
 
     it('come from replicas that are here until they go', async (t) => {

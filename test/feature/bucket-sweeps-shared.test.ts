@@ -131,7 +131,15 @@ describe('a bucket that replicas share', () => {
     const late = createManualClock(Date.now());
     const other = await all.replica(late);
     all.eu.objects.set(key, Buffer.from('a layer'));
-    meanwhile = () => push(other, 'a layer');
+    meanwhile = async () => {
+      await push(other, 'a layer');
+      await eventually('its uploads are over', async () => {
+        const before = all.eu.calls.length;
+        await late.advance(1000);
+        const { buckets } = await other.app.administration.usage();
+        return buckets[0]?.waiting.contents === 0 && all.eu.calls.length === before;
+      });
+    };
     later(3 * hour);
     await swept(sweeper);
     assert.ok(!all.eu.objects.has(key), 'the race took place');

@@ -9,7 +9,8 @@ export function createMemoryUses(now: () => number = Date.now): ContentUses {
 
   return {
     async tell(uses) {
-      for (const { digest, used } of uses) known.set(digest, Math.max(used, known.get(digest) ?? 0));
+      for (const { digest, used } of uses)
+        known.set(digest, Math.max(Math.floor(used), known.get(digest) ?? 0));
     },
     of: async (digests) =>
       new Map(digests.flatMap((one) => (known.has(one) ? [[one, known.get(one) ?? 0]] : []))),

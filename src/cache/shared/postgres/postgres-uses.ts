@@ -31,7 +31,8 @@ const replicas = `
 export function createPostgresUses({ query }: Pick<Postgres, 'query'>): ContentUses {
   return {
     async tell(uses) {
-      if (uses.length > 0) await query(tell, [JSON.stringify(uses)]);
+      const rows = uses.map(({ digest, used }) => ({ digest, used: Math.floor(used) }));
+      if (rows.length > 0) await query(tell, [JSON.stringify(rows)]);
     },
     async of(digests) {
       if (digests.length === 0) return new Map();
@@ -49,7 +50,7 @@ export function createPostgresUses({ query }: Pick<Postgres, 'query'>): ContentU
     },
     replicas: () => query<ToldReplica>(replicas),
     async forget({ uses, silent }) {
-      await query('delete from content_uses where used < $1', [uses]);
+      await query('delete from content_uses where used < $1', [Math.floor(uses)]);
       await query(
         "delete from content_users where told < clock_timestamp() - $1 * interval '1 millisecond'",
         [silent],
