@@ -6,6 +6,7 @@
  *   is any one away ... a replica that has told nothing for three quarters of an hour, and was not stopped in order, may have taken pushes
  *                       since. Nothing is removed until it is back, or has been away for a week
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { ContentUses } from '../cache/shared/content-uses.ts';
 import { Unavailable } from '../cache/shared/unavailable.ts';
@@ -70,6 +71,8 @@ export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
       const some = await placements.uses(last, atOnce);
       await uses.tell(some.filter(({ used }) => used >= toldFrom - overlap));
       last = some.at(-1)?.digest;
+      // Nothing is told of most contents: requests have their turn.
+      await turn();
     } while (last !== undefined && !signal.aborted);
     if (signal.aborted) return;
     toldFrom = begun;

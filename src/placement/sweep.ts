@@ -63,16 +63,27 @@ interface Run {
   readonly swept: Swept;
   readonly trim: Trim;
   readonly signal: AbortSignal;
+  /** What other replicas need is known, and was at most so many ms ago. Rejects with `Unavailable` where it is not. */
+  readonly known: (age: number) => Promise<void>;
 }
 
+/** ms for which others are not asked again. A store that is slow takes minutes for one page. */
+const knownFor = 10_000;
 const nothing: ReadonlyMap<Digest, number> = new Map();
 
 /** Both functions reject when the index cannot be read or written. */
 export function createSweep(deps: SweepDeps): Sweep {
   const { placements, clock, shared } = deps;
 
-  async function refusal(): Promise<string | undefined> {
-    return deps.never ?? (await shared?.unsure());
+  function createKnown(): Run['known'] {
+    let knownAt = Number.NEGATIVE_INFINITY;
+    return async (age) => {
+      const now = clock.monotonic();
+      if (now - knownAt < age) return;
+      const reason = deps.never ?? (await shared?.unsure());
+      if (reason !== undefined) throw new Unavailable(reason);
+      knownAt = now;
+    };
   }
 
   async function sweep(bucket: Bucket, signal: AbortSignal): Promise<SweptBucket | undefined> {
@@ -82,8 +93,7 @@ export function createSweep(deps: SweepDeps): Sweep {
     const swept = { removed: 0, bytes: 0, foreign: 0 };
     const trim = createTrim(settings.maxSize, clock.now());
     try {
-      const refused = await sweepPages({ bucket, settings, swept, trim, signal });
-      if (refused !== undefined) return { store, ...swept, refused };
+      await sweepPages({ bucket, settings, swept, trim, signal, known: createKnown() });
       const over = Math.max(0, trim.excess());
       return { store, ...swept, ...(over > 0 && { over }) };
     } catch (error) {
@@ -92,13 +102,11 @@ export function createSweep(deps: SweepDeps): Sweep {
     }
   }
 
-  /** Gives why it did not come to the end. */
-  async function sweepPages(run: Run): Promise<string | undefined> {
+  async function sweepPages(run: Run): Promise<void> {
     const { bucket, signal } = run;
     let from: string | undefined;
     do {
-      const refused = await refusal();
-      if (refused !== undefined) return refused;
+      await run.known(0);
       const page = await bucket.store.list('', from, signal);
       await sweepPage(run, page.objects);
       from = page.next;
@@ -107,14 +115,13 @@ export function createSweep(deps: SweepDeps): Sweep {
       if (run.trim.excess() <= 0) break;
       await removeUsed(run, digest);
     }
-    return undefined;
   }
 
   async function sweepPage(
     run: Run,
     objects: readonly (ObjectInfo & { readonly key: string })[],
   ): Promise<void> {
-    const { bucket, settings, swept, trim, signal } = run;
+    const { bucket, settings, swept, trim, signal, known } = run;
     const found = objects.flatMap((object) => {
       const digest = digestOfKey(object.key);
       return digest ? [{ ...object, digest }] : [];
@@ -124,6 +131,7 @@ export function createSweep(deps: SweepDeps): Sweep {
     const since = clock.now() - (settings.after ?? 0);
     for (const { digest, size, modified } of found) {
       signal.throwIfAborted();
+      await known(knownFor);
       const place = { digest, store: bucket.name };
       const standing = await placements.standing(place, since);
       const used = Math.max(standing.used, others.get(digest) ?? 0);
@@ -144,7 +152,8 @@ export function createSweep(deps: SweepDeps): Sweep {
   }
 
   /** Of what may be used, the least recently used. */
-  async function removeUsed({ bucket, swept, trim, signal }: Run, { digest, size, used }: Candidate) {
+  async function removeUsed({ bucket, swept, trim, signal, known }: Run, { digest, size, used }: Candidate) {
+    await known(knownFor);
     const place = { digest, store: bucket.name };
     const before = await placements.standing(place, 0);
     if (before.isKept || before.used > used) return;
