@@ -23,7 +23,7 @@ const pages = [
   { path: '/ui/endpoints', kinds: 'endpoints requests' },
 ] as const;
 /** ms between two looks of one viewer, as in `dashboard/assets/ui.js`. */
-const pace = 2000;
+const pace = 3000;
 
 const row: Row = {
   name: 'dashboard',

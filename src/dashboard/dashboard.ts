@@ -118,9 +118,8 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
     }
     for (const name of ['part', 'notice']) view.query.delete(name);
     const key = `${page.path}?${view.query} ${view.mayChange}`;
-    return c.html(
-      await sharedPart(key, async () => `<!doctype html><main>${await page.render(view)}</main>`),
-    );
+    const part = await sharedPart(key, async () => `<!doctype html><main>${await page.render(view)}</main>`);
+    return c.body(part, 200, { 'Content-Type': 'text/html; charset=UTF-8' });
   }
 
   async function act(c: Context, page: Page, name: string, action: Action): Promise<Response> {

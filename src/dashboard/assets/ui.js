@@ -6,7 +6,7 @@
  */
 
 /** ms between two reads of a page. */
-const pace = 2000;
+const pace = 3000;
 
 const main = /** @type {HTMLElement} */ (document.querySelector('main'));
 const button = /** @type {HTMLButtonElement | null} */ (document.querySelector('#live'));
