@@ -5,7 +5,7 @@ import type { GateOccasion, LoadedGate } from '../config/gates/gate-config.ts';
 import { referenceName } from '../oci/reference.ts';
 import { gateDecisions, type Metrics } from '../telemetry/metrics.ts';
 import { createIsEvidence } from './evidence.ts';
-import type { Check, GatedImage, Gates } from './gates.ts';
+import type { Check, GatedImage, GateRefusal, Gates } from './gates.ts';
 import { gateMatcher, gatesFor } from './gates-for.ts';
 import {
   createRememberedVerdicts,
@@ -14,6 +14,7 @@ import {
 } from './remembered-verdicts.ts';
 import { createScannerCheck, type ScannerCheckDeps } from './scanner/scanner-check.ts';
 import { createSignatureCheck, type SignatureCheckDeps } from './signature/signature-check.ts';
+import { whyUnclear } from './unclear-manifest.ts';
 
 export interface GatesDeps
   extends Omit<RememberedVerdictsDeps, 'check' | 'log'>,
@@ -54,7 +55,11 @@ export function createGates(
     return {
       async verdict(image: GatedImage) {
         const asked = gatesFor(open, referenceName(image.reference), occasion);
-        if (asked.length === 0 || (await isEvidence(image))) return { allowed: true };
+        const [first] = asked;
+        if (!first) return { allowed: true };
+        const unclear = whyUnclear(image.bytes);
+        if (unclear !== undefined) return refuseUnclear(first.gate, image, unclear);
+        if (await isEvidence(image)) return { allowed: true };
         for (const { gate, verdictOf } of asked) {
           const { accepted, how, rule, reason } = await verdictOf(image);
           metrics.gateDecided(gate.name, how);
@@ -63,6 +68,15 @@ export function createGates(
         return { allowed: true };
       },
     };
+  }
+
+  function refuseUnclear(gate: LoadedGate, { reference, digest }: GatedImage, why: string): GateRefusal {
+    const { name } = gate;
+    const [rule, reason] = ['a manifest means one thing', `it ${why}`];
+    const about = { gate: name, image: referenceName(reference), tag: reference.tag, digest, rule, reason };
+    log.info({ event: 'gate.refused', ...about }, 'a gate refuses a manifest that can be read in two ways');
+    metrics.gateDecided(name, 'refused');
+    return { allowed: false, gate: name, rule, reason };
   }
 
   return { pull: gatesOn('pull'), sync: gatesOn('sync') };

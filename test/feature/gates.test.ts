@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { mediaTypes } from '../../src/oci/media-types.ts';
 import { basic, passwords, startGuarded } from '../support/access.ts';
+import { digestOf } from '../support/byte-source.ts';
 import { createManualClock } from '../support/clock.ts';
 import { neverAnswer, status } from '../support/fake-registry-faults.ts';
 import { get, type HttpAnswer, json } from '../support/http-client.ts';
@@ -300,6 +302,55 @@ describe('hostile signatures', () => {
     while (registry.count({ kind: 'blob' }) === 0) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(10_000);
     assert.match(refusal(await asked).message, /no verdict within 10 s/);
+  });
+});
+
+describe('a manifest that clients can read in another way', () => {
+  const evidence = { mediaType: 'application/vnd.dsse.envelope.v1+json', digest: image.digest, size: 9 };
+  const bare = { mediaType: 'application/vnd.oci.empty.v1+json', digest: image.digest, size: 2 };
+  const run = JSON.parse(image.bytes.toString()) as { config: object; layers: object[] };
+  const asEvidence = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: bare,
+    layers: [evidence],
+  };
+
+  async function ask(t: TestContext, manifest: object, mediaType: string) {
+    const { get: ask, registry } = await gated(t);
+    const bytes = Buffer.from(JSON.stringify(manifest));
+    registry.putManifest('app', 'odd', { bytes, mediaType, digest: digestOf(bytes) });
+    return [await ask('app', 'manifests/odd'), await ask('app', `manifests/${digestOf(bytes)}`)];
+  }
+
+  it('passes as evidence with nothing else in it', async (t) => {
+    for (const { status } of await ask(t, asEvidence, mediaTypes.ociManifest)) assert.equal(status, 200);
+  });
+
+  it('is refused where a field is there in another case, as Go reads it', async (t) => {
+    const odd = [
+      { Config: run.config, Layers: run.layers },
+      { config: { ...bare, Digest: image.digest }, layers: [evidence] },
+      { 'layer\u017f': run.layers },
+      { layers: [{ ...evidence, MEDIATYPE: 'application/vnd.oci.image.layer.v1.tar' }] },
+    ];
+    for (const more of odd) {
+      for (const answer of await ask(t, { ...asEvidence, ...more }, mediaTypes.ociManifest))
+        assert.match(refusal(answer).message, /"signed" \(a manifest means one thing\): it has a field/);
+    }
+  });
+
+  it('is refused where an index holds the bytes of what it lists', async (t) => {
+    const { get: ask, signed, registry } = await gated(t);
+    const [first, second] = index.images;
+    signed(first!.digest);
+    const parsed = JSON.parse(index.bytes.toString()) as { manifests: object[] };
+    const [one, other] = parsed.manifests;
+    const inside = { ...other, data: second!.bytes.toString('base64') };
+    const bytes = Buffer.from(JSON.stringify({ ...parsed, manifests: [one, inside] }));
+    registry.putManifest('app', 'inside', { bytes, mediaType: index.mediaType, digest: digestOf(bytes) });
+    assert.equal((await ask('app', 'manifests/multi')).status, 200);
+    assert.match(refusal(await ask('app', 'manifests/inside')).message, /holds the bytes of a manifest/);
   });
 });
 
