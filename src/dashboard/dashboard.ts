@@ -9,7 +9,6 @@ import { type Context as AnyContext, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
-import { streamSSE } from 'hono/streaming';
 import type { Access } from '../access/access.ts';
 import { type AdministeredEnv, auditedBy } from '../admin/administrator.ts';
 import { EntrepotError } from '../errors.ts';
@@ -17,6 +16,7 @@ import type { Audit, AuditEntry } from '../telemetry/audit/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import { readAssets } from './assets.ts';
 import { setBrowserRules } from './browser-rules.ts';
+import { changeStream } from './change-stream.ts';
 import { readForm } from './form.ts';
 import { message, themes } from './frame.ts';
 import { createNotices } from './notices.ts';
@@ -54,8 +54,6 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** What the script listens to. */
-const changeEvent = 'change';
 /** Bytes of a form: the editor sends whole files. */
 const maxForm = 2 * 1024 * 1024;
 
@@ -87,7 +85,7 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
     return c.redirect(ownPath(form.get('back') ?? undefined), 303);
   });
   app.route('/', createSignIn({ sessions, access, texts, show: screens.door }));
-  app.get('/changes', follow);
+  app.get('/changes', changeStream(deps));
   for (const page of pages) {
     app.get(`/${page.path}`, (c) => show(c, page));
     for (const [name, action] of Object.entries(page.actions ?? {})) {
@@ -145,26 +143,6 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
       const above = message('problem', error.located, texts.frame.problem);
       return await screens.page(c, page, { above, main: html`${await page.render(view)}`, status: 400 });
     }
-  }
-
-  /** Server-sent events: the name of each kind of change, of those that the page follows. */
-  function follow(c: Context): Response {
-    const kinds = new Set(c.req.query('kinds')?.split(' '));
-    return streamSSE(
-      c,
-      async (stream) => {
-        const left = new AbortController();
-        stream.onAbort(() => left.abort());
-        for await (const { kind } of deps.status.changes(left.signal)) {
-          if (kinds.has(kind)) await stream.writeSSE({ event: changeEvent, data: kind });
-        }
-      },
-      // Too many viewers: the stream ends, and the browser asks again.
-      async (err) => {
-        if (!(err instanceof EntrepotError))
-          log.error({ event: 'dashboard.streamFailed', err }, 'a stream of changes broke off');
-      },
-    );
   }
 
   function refused({ status, message: text }: Refusal, c: AnyContext): Promise<Response> {

@@ -6,7 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
-import { open } from '../support/http-client.ts';
+import { get, open } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { startMirrored } from '../support/mirrored-registry.ts';
 
@@ -77,5 +77,18 @@ it('a viewer that leaves is forgotten: nothing looks any more', async (t) => {
   for (let looks = 0; clock.pending.length > before; looks += 1) {
     assert.ok(looks < 1000, 'it still looks');
     await clock.advance(500);
+  }
+});
+
+it('a HEAD of a stream is no viewer', async (t) => {
+  const clock = createManualClock();
+  const proxy = await startApp(t, { registries: '' }, { clock });
+  const before = clock.pending.length;
+  for (const path of ['/api/v1/changes', '/ui/changes?kinds=overview']) {
+    assert.equal((await get(`${proxy.url}${path}`, { method: 'HEAD' })).status, 200);
+    for (let looks = 0; clock.pending.length > before; looks += 1) {
+      assert.ok(looks < 200, `${path}: it still looks`);
+      await clock.advance(500);
+    }
   }
 });
