@@ -23,6 +23,8 @@ export interface HostedLookupDeps {
   readonly modeOf: (image: ImageName) => PushRule['mode'] | undefined;
   /** What a hosted tag points to. */
   readonly hostedTag: (image: string, tag: Tag) => Promise<Digest | undefined>;
+  /** Whether the tag of an endpoint is in the cache. */
+  readonly hasTag: (image: string, tag: Tag) => Promise<boolean>;
 }
 
 type Otherwise<T> = () => Promise<Pulled<T>>;
@@ -49,7 +51,7 @@ export const absent: Pulled<never> = {
 
 /** Its functions reject when the index or the disk cannot be read. */
 export function createHostedLookup(deps: HostedLookupDeps): HostedLookup {
-  const { cache, recall, heard, modeOf, hostedTag } = deps;
+  const { cache, recall, heard, modeOf, hostedTag, hasTag } = deps;
 
   const isHosted = async (image: ImageName, digest: Digest) =>
     modeOf(image) === 'local' || (await deps.content.isPushed(image.name, digest)) === true;
@@ -85,13 +87,20 @@ export function createHostedLookup(deps: HostedLookupDeps): HostedLookup {
     return isMeant ? recall.manifest(target, digest) : undefined;
   }
 
+  /** A hit waits for nothing, and what a peer asks for was heard there. */
+  async function isWarm({ byPeer, image, ...target }: ManifestTarget | BlobTarget): Promise<boolean> {
+    if (byPeer) return true;
+    const tag = target.kind === 'manifest' ? target.reference.tag : undefined;
+    return tag !== undefined && modeOf(image) !== 'local' && (await hasTag(image.name, tag));
+  }
+
   async function hostedOr<T>(
     target: ManifestTarget | BlobTarget,
     look: () => Promise<Pulled<T> | undefined>,
     otherwise: Otherwise<T>,
   ): Promise<Pulled<T>> {
     let known = await look();
-    if (isAbsent(known) && !target.byPeer && (await heard())) known = await look();
+    if (isAbsent(known) && !(await isWarm(target)) && (await heard())) known = await look();
     if (known?.found) return known;
     if (modeOf(target.image) === 'local') return known ?? absent;
     // What a hosted tag means, endpoints do not know: they are not asked where none can tell.

@@ -27,7 +27,8 @@ import { verdictText } from '../verdict-text.ts';
 import { absent, createHostedLookup, type HostedLookupDeps } from './hosted-lookup.ts';
 import { createHostedReferrers } from './hosted-referrers.ts';
 
-export interface HostedPullDeps extends Omit<HostedLookupDeps, 'modeOf' | 'hostedTag' | 'cache' | 'content'> {
+export interface HostedPullDeps
+  extends Omit<HostedLookupDeps, 'modeOf' | 'hostedTag' | 'hasTag' | 'cache' | 'content'> {
   /** The pull of endpoints, through the cache. */
   readonly pull: Pull;
   readonly cache: Pick<Cache, 'tag' | 'manifest' | 'open'>;
@@ -100,7 +101,12 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
       : referrers.merged(target, theirs);
   }
 
-  const lookup = createHostedLookup({ ...deps, modeOf, hostedTag });
+  async function hasTag(image: string, tag: Tag): Promise<boolean> {
+    const known = await cache.tag(image, tag);
+    return known !== undefined && !isHosted(known.endpoint);
+  }
+
+  const lookup = createHostedLookup({ ...deps, modeOf, hostedTag, hasTag });
 
   return {
     expire: pull.expire,
