@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createCacheIndex } from '../../src/cache/index/cache-index.ts';
+import { type FactPosition, readPosition, writePosition } from '../../src/cache/index/facts/fact-position.ts';
 import { openIndex } from '../../src/cache/index/open-index.ts';
 import { createSelfRepairingIndex } from '../../src/cache/index/self-repairing-index.ts';
 import { FactRefused } from '../../src/cache/shared/facts.ts';
@@ -113,9 +114,21 @@ describe('the exchange of facts', () => {
     assert.equal(await meaningOf(again, 'two'), named('b'));
   });
 
+  function setPosition(path: string, change: Partial<FactPosition>): void {
+    const { index } = openIndex(path, Date.now());
+    const position = readPosition(index);
+    assert.ok(position);
+    writePosition(index, { ...position, ...change });
+    index.close();
+  }
   const whileAway = {
     'when a replica comes back that was off': () => {},
     'and another server has taken over meanwhile': (log: MemoryFacts) => log.failOver(),
+    'also by a newer program': (_: MemoryFacts, path: string) => setPosition(path, { kinds: 'tag,link' }),
+    'and another server takes over while it reads': (log: MemoryFacts, path: string) => {
+      setPosition(path, { reading: 'late', seq: 0, round: 7 });
+      log.failOver();
+    },
   };
   for (const [title, change] of Object.entries(whileAway)) {
     it(`takes away what was deleted long ago, ${title}`, async (t) => {
@@ -130,7 +143,7 @@ describe('the exchange of facts', () => {
       await here.inventory.unlink(image, named('a'));
       await here.settled();
       assert.ok((await log.forget({ gone: Number.MAX_SAFE_INTEGER, heard: 0 })) > 0);
-      change(log);
+      change(log, path);
       const back = await startReplica(t, log, { path });
       await back.exchange.known;
       assert.deepEqual(await back.catalogue.tags(image), ['v2']);

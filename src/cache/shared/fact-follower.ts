@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
-import type { FactPosition } from '../index/facts/fact-position.ts';
+import { type FactPosition, knowsAllKinds } from '../index/facts/fact-position.ts';
 import type { RareLog } from '../rare-log.ts';
 import { type Fact, type FactLog, isSameLog, type LoggedFact, type LogState } from './facts.ts';
 import { readFact } from './read-fact.ts';
@@ -54,9 +54,10 @@ export async function followLog({ log, facts, clock, lines, isStopped }: Followe
 async function positionFor(state: LogState, facts: SharedFacts): Promise<FactPosition> {
   const position = await facts.position();
   if (!position) return facts.begin(state, 'new');
-  const isLate = position.reading === undefined && position.seq < state.forgotten;
+  const isBehind = position.log === state.id && position.seq <= state.newest && knowsAllKinds(position);
+  const { reading, seq } = position;
+  const isLate = reading === 'late' ? !isBehind : reading === undefined && seq < state.forgotten;
   if (isLate && isSameLog(position.log, state.id)) return facts.begin(state, 'late');
-  const isBehind = position.log === state.id && position.seq <= state.newest;
   return isBehind ? position : facts.begin(state, 'new');
 }
 

@@ -36,8 +36,12 @@ export const knownKinds = factKinds.join();
 export function readPosition(rows: Rows): FactPosition | undefined {
   const text = rows.meta(key);
   if (!text) return undefined;
-  const position = JSON.parse(text) as FactPosition;
-  return position.kinds === knownKinds ? position : undefined;
+  return JSON.parse(text) as FactPosition;
+}
+
+/** False: an older program was there, and the facts that it left out are to be read. */
+export function knowsAllKinds({ kinds }: FactPosition): boolean {
+  return kinds === knownKinds;
 }
 
 /** Call it within the transaction. */
