@@ -29,6 +29,12 @@ export interface ChartOptions {
   readonly isBytes?: boolean;
 }
 
+interface Point {
+  /** Which of the times. */
+  readonly at: number;
+  readonly height: string;
+}
+
 const width = 600;
 const height = 120;
 
@@ -69,23 +75,36 @@ ${lines.map((line) => lineOf(line, top))}
 }
 
 function lineOf({ values, tone, isFilled }: Line, top: number): Html {
-  const step = values.length > 1 ? width / (values.length - 1) : 0;
-  const parts: string[][] = [];
-  let part: string[] = [];
+  const last = values.length - 1;
+  const x = (at: number) => (last > 0 ? (at * width) / last : 0).toFixed(1);
+  const parts: Point[][] = [];
+  let part: Point[] = [];
   values.forEach((value, at) => {
     if (value === null) part = [];
     else {
       if (part.length === 0) parts.push(part);
-      part.push(`${(at * step).toFixed(1)} ${y(value, top)}`);
+      part.push({ at, height: y(value, top) });
     }
   });
-  const lines = parts.map((points) => `M${points.join('L')}${points.length === 1 ? 'h1' : ''}`).join('');
-  const areas = parts.map((points) => {
+  const shapes = parts.map((points) => spread(points, last).map((point) => `${x(point.at)} ${point.height}`));
+  const lines = shapes.map((points) => `M${points.join('L')}`).join('');
+  const areas = shapes.map((points) => {
     const [start = ''] = points[0]?.split(' ') ?? [];
     const [end = ''] = points.at(-1)?.split(' ') ?? [];
     return `M${start} ${height}L${points.join('L')}L${end} ${height}Z`;
   });
   return html`${isFilled ? html`<path class="area ${tone}" d="${areas.join('')}"/>` : nothing}<path class="line ${tone}" d="${lines}"/>`;
+}
+
+/** A point without a neighbour has no line, and would not be seen: it becomes a dash, half a step to each side. */
+function spread(points: readonly Point[], last: number): readonly Point[] {
+  const [point] = points;
+  if (point === undefined || points.length > 1) return points;
+  const { at, height } = point;
+  return [
+    { at: Math.max(0, at - 0.5), height },
+    { at: Math.min(last, at + 0.5), height },
+  ];
 }
 
 function y(value: number, top: number): string {

@@ -76,7 +76,17 @@ describe('a chart', () => {
   });
 
   it('breaks its line where nothing was measured', () => {
-    assert.match(draw([1, null, 2, 2]), /d="M0\.0 [\d.]+h1M400\.0 [\d.]+L600\.0 [\d.]+"/);
+    assert.match(draw([2, 2, null, null]), /class="line a" d="M0\.0 [\d.]+L200\.0 [\d.]+"/);
+    assert.match(draw([1, 1, null, 2]), /class="line a" d="M0\.0 [\d.]+L200\.0 [\d.]+M/);
+  });
+
+  it('draws a measurement without neighbours as a dash that lies within the plot', () => {
+    assert.match(draw([null, null, null, 2]), /class="line a" d="M500\.0 ([\d.]+)L600\.0 \1"/);
+    assert.match(draw([null, 2, null, null]), /class="line a" d="M100\.0 ([\d.]+)L300\.0 \1"/);
+    assert.match(
+      draw([2, null, null, null]),
+      /class="area a" d="M0\.0 120L0\.0 ([\d.]+)L100\.0 \1L100\.0 120Z"/,
+    );
   });
 
   it('says its last value to a screen reader, and shows all in a table, newest first', () => {
