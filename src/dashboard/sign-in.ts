@@ -123,7 +123,7 @@ function noAccounts(texts: Texts, problem?: string): Html {
   const words = texts.signIn;
   return html`<section class="door"><h1>${words.title}</h1>
 ${problem === undefined ? nothing : message('problem', problem)}
-<p>${words.noAccounts} <code>${words.command}</code></p>
+<p>${words.noAccounts} <code>${words.command}</code>.</p>
 <p class="quiet">${words.otherwayEnd}</p></section>`;
 }
 

@@ -80,7 +80,7 @@ function charts(view: View, samples: readonly Sample[]): Html {
   const { texts, format, clock } = view;
   const { overview: words } = texts;
   if (samples.length === 0) {
-    return html`<p class="empty">${words.noSamples} <code>docker pull HOST:PORT/library/alpine</code></p>`;
+    return html`<p class="empty">${words.noSamples} <code>docker pull HOST:PORT/docker.io/library/alpine</code></p>`;
   }
   const now = clock.now();
   const begin = Date.parse(samples[0]?.time ?? '');

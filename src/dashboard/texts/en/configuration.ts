@@ -21,7 +21,7 @@ export const configuration = {
 };
 
 export const explain = {
-  lead: 'Which endpoints an image is asked of, in order, by the configuration in force. No host is contacted.',
+  lead: 'The endpoints that are asked for an image, in order, by the configuration in force. No host is contacted.',
   reference: 'Image',
   submit: 'Explain',
   means: 'Means',
