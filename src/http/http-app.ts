@@ -59,7 +59,7 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
   addMounts(app, mounts, createAdminister(deps), createTypedCredentials(deps), deniedChange(deps));
   app.notFound((c) =>
     c.text(
-      'Nothing here. Container runtimes are served under /v2/; see also /healthz, /readyz and /metrics.\n',
+      'Nothing here. Container runtimes are served under /v2/; see also /ui, /api/v1, /healthz, /readyz and /metrics.\n',
       404,
     ),
   );

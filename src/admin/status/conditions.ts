@@ -2,6 +2,7 @@
  * Judges the states of the server, in the form of Kubernetes. `True` is good, also for a part that is not configured. The times of
  * changes begin with the process: a condition that was never looked at changed at the start.
  */
+import { formatRoundedSize, formatSize } from '../../config/toml/units.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type {
   CacheState,
@@ -66,8 +67,14 @@ const judges: Readonly<Record<ConditionType, (states: JudgedStates) => Verdict>>
   Cache({ problem, disk: { free, minFree }, cache: { bytes, maxSize } }) {
     if (problem !== undefined) return bad('DataUnusable', problem);
     if (free < minFree)
-      return bad('DiskFull', `the disk has ${free} bytes free, less than the ${minFree} of cache.min_free`);
-    return good('Writable', `${bytes} bytes are stored${maxSize === undefined ? '' : ` of ${maxSize}`}`);
+      return bad(
+        'DiskFull',
+        `the disk has ${formatRoundedSize(free)} free, less than the ${formatSize(minFree)} of cache.min_free`,
+      );
+    return good(
+      'Writable',
+      `${formatRoundedSize(bytes)} stored${maxSize === undefined ? '' : ` of ${formatSize(maxSize)}`}`,
+    );
   },
   Upstreams({ isOffline, hosts, peers }) {
     if (isOffline)
