@@ -90,6 +90,7 @@ describe('the site in a browser', () => {
       for (const width of [1280, 390]) {
         for (const path of ['index.html', 'docs/clients.html', 'docs/quick-starts/docker.html']) {
           const page = await open(`${served}/${path}`, { colorScheme, viewport: { width, height: 900 } });
+          assert.equal(await page.locator('nav a').first().isVisible(), width > 1000, `${path} at ${width}`);
           await page.evaluate(axe);
           const found = await page.evaluate('axe.run()');
           const { violations } = found as { violations: { id: string; nodes: { html: string }[] }[] };

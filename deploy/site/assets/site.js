@@ -28,6 +28,10 @@
     }
   }
 
+  // On a narrow screen the list of pages stands above the page, and would push it out of sight.
+  const pages = document.querySelector('nav details');
+  if (matchMedia('(max-width: 48rem)').matches) pages.open = false;
+
   // Search: loaded when it is first used.
   const box = document.querySelector('search');
   const input = box.querySelector('input');
