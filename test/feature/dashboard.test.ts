@@ -247,7 +247,7 @@ describe('the pages of the configuration', () => {
     assert.match(text, new RegExp(`1 ${registry.host}/team/app:1.0 source insecure`));
     assert.match(html, /<svg class="drawing"[^>]* role="img" aria-label="Asked in this order: /);
     const refused = await visitor.get('/ui/explain?reference=other.test/app');
-    assert.match(refused.text, /Refused .*other\.test/);
+    assert.match(refused.text, /Refused .*other\.test.* source not asked/);
     assert.match((await visitor.get('/ui/explain?reference=UPPER')).text, /the reference "UPPER"/);
   });
 

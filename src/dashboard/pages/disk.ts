@@ -64,7 +64,11 @@ function figures({ texts, format }: View, usage: Usage, { disk }: Overview): rea
         maxSize === null ? words.unbounded : words.of(format.share(bytes, maxSize), format.bytes(maxSize)),
       tone: maxSize !== null && bytes > maxSize * 0.95 ? 'warn' : undefined,
     },
-    { name: words.contents, value: format.count(contents), note: words.manifests(format.count(manifests)) },
+    {
+      name: words.contents,
+      value: format.count(contents),
+      note: words.manifests(format.count(manifests), manifests),
+    },
     { name: words.reserved, value: format.bytes(reserved), note: words.reservedNote },
     { name: words.hosted, value: format.bytes(hosted.bytes), note: words.hostedNote },
     {

@@ -40,7 +40,7 @@ function explained(view: View, explanation: Omit<Explanation, 'access'>): Html {
   ];
   return html`${refusal === undefined ? nothing : message('problem', refusal, words.refused)}
 <dl class="facts panel">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-${endpoints.length === 0 ? html`<p class="empty">${words.nothing}</p>` : html`<section><h2>${words.order}</h2>${drawing(words, reference.registry, endpoints)}${endpointTable(view, endpoints)}</section>`}
+${endpoints.length === 0 ? html`<p class="empty">${words.nothing}</p>` : html`<section><h2>${words.order}</h2>${drawing(words, reference.registry, endpoints)}${endpointTable(view, endpoints, refusal !== undefined)}</section>`}
 ${leftOut.length === 0 ? nothing : html`<section><h2>${words.leftOut}</h2><ul>${leftOut.map(({ mirror, reason }) => html`<li><code>${mirror.location}</code>: ${reason}</li>`)}</ul></section>`}`;
 }
 
@@ -68,7 +68,7 @@ ${endpoints.map(({ endpoint }, at) => {
 })}</svg></div>`;
 }
 
-function endpointTable({ texts }: View, endpoints: readonly PlacedEndpoint[]): Html {
+function endpointTable({ texts }: View, endpoints: readonly PlacedEndpoint[], isRefused: boolean): Html {
   const words = texts.explain;
   const numbered = endpoints.map((one, at) => ({ ...one, number: at + 1 }));
   return table<(typeof numbered)[number]>({
@@ -84,12 +84,11 @@ function endpointTable({ texts }: View, endpoints: readonly PlacedEndpoint[]): H
       { head: words.role, cell: ({ endpoint }) => words.roles[endpoint.role] },
       {
         head: words.state,
-        cell: ({ endpoint }) =>
-          endpoint.blockedBy === undefined
-            ? endpoint.insecure
-              ? badge('warn', words.insecure)
-              : badge('ok', words.asks)
-            : badge('bad', words.blocked),
+        cell: ({ endpoint }) => {
+          if (endpoint.blockedBy !== undefined) return badge('bad', words.blocked);
+          if (isRefused) return badge('quiet', words.notAsked);
+          return endpoint.insecure ? badge('warn', words.insecure) : badge('ok', words.asks);
+        },
       },
       {
         head: words.written,

@@ -40,6 +40,7 @@ export const explain = {
   role: 'Role',
   state: 'State',
   asks: 'asked',
+  notAsked: 'not asked',
   blocked: 'blocked',
   insecure: 'insecure',
   written: 'Written in',

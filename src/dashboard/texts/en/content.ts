@@ -62,7 +62,7 @@ export const disk = {
   of: (share: string, limit: string) => `${share} of ${limit}`,
   unbounded: 'bounded by the disk alone',
   contents: 'Contents',
-  manifests: (count: string) => `of these, ${count} manifests`,
+  manifests: (count: string, n: number) => `of these, ${count} ${counted(n, 'manifest')}`,
   reserved: 'Reserved',
   reservedNote: 'for transfers and partial downloads',
   hosted: 'Hosted',
