@@ -10,6 +10,7 @@ import { Unavailable } from '../../src/cache/shared/unavailable.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { named } from '../contract/index-fixture.ts';
 import { replica } from '../contract/replica-store.ts';
+import { createManualClock } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FactReplica, startReplica } from '../support/fact-replicas.ts';
 import { createMemoryFacts, type MemoryFacts } from '../support/memory-facts.ts';
@@ -221,6 +222,21 @@ describe('the exchange of facts', () => {
     assert.equal(read?.reading, 'first');
     assert.equal((await empty.catalogue.tags(image)).length, 301);
     assert.equal(await meaningOf(one, 'mine'), named('b'));
+  });
+
+  it('stops although the log does not answer any more', async (t) => {
+    const log = createMemoryFacts();
+    const clock = createManualClock(Date.now());
+    let isFrozen = false;
+    const state = () => (isFrozen ? new Promise<never>(() => {}) : log.state());
+    const one = await startReplica(t, { ...log, state }, { clock });
+    await one.exchange.known;
+    isFrozen = true;
+    const heard = one.exchange.upToDate();
+    const stopped = one.stop();
+    await clock.advance(2000);
+    await stopped;
+    assert.equal(await heard, false);
   });
 
   it('tells all again to a log that was restored from an old backup', async (t) => {

@@ -12,13 +12,14 @@ import type { Clock } from '../../lib/clock.ts';
 import { createBell } from '../../lib/flow/bell.ts';
 import { pause } from '../../lib/flow/pause.ts';
 import { workWhenRung } from '../../lib/flow/rung-work.ts';
+import { unlessAborted } from '../../lib/flow/unless-aborted.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
 import { followLog } from './fact-follower.ts';
 import { type FactLog, FactRefused } from './facts.ts';
 import { stampOf } from './hybrid-clock.ts';
 import type { SharedFacts } from './shared-facts.ts';
-import { Unavailable } from './unavailable.ts';
+import { serverStops, Unavailable } from './unavailable.ts';
 
 export interface FactExchange {
   state(): FactExchangeState;
@@ -30,7 +31,7 @@ export interface FactExchange {
   isTold(): Promise<boolean>;
   /** Resolves once the log has all that waits now; not before there is a log. */
   told(): Promise<void>;
-  /** What is under way comes to its end. */
+  /** What is under way comes to its end, unless the log does not answer. */
   stop(): Promise<void>;
 }
 
@@ -57,10 +58,14 @@ const goneLife = 30 * day;
 const heardLife = 90 * day;
 const forgetEvery = 60 * 60_000;
 
+/** ms for which a stop waits for an answer. What is sent by then is sent again after the next start. */
+const stopWithin = 2000;
+
 /** Begins at once. */
-export function createFactExchange({ log, facts, clock, lines }: FactExchangeDeps): FactExchange {
+export function createFactExchange({ log: asked, facts, clock, lines }: FactExchangeDeps): FactExchange {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const { log, giveUp } = untilGivenUp(asked);
   const toRead = createBell(clock);
   const toSend = createBell(clock);
   const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
@@ -69,11 +74,11 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
   const telling: (() => void)[] = [];
   /** Readings that have begun, and what waits for one that begins later. */
   let readings = 0;
-  let asked: { readonly after: number; readonly answer: (isRead: boolean) => void }[] = [];
+  let waiting: { readonly after: number; readonly answer: (isRead: boolean) => void }[] = [];
 
   function answer(reading: number, isRead: boolean): void {
-    const due = asked.filter(({ after }) => after < reading);
-    asked = asked.filter((one) => !due.includes(one));
+    const due = waiting.filter(({ after }) => after < reading);
+    waiting = waiting.filter((one) => !due.includes(one));
     for (const one of due) one.answer(isRead);
   }
 
@@ -110,11 +115,6 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     return 0;
   }
 
-  /** An outage is told by the connection. */
-  function told(error: unknown, what: string): void {
-    if (!(error instanceof Unavailable)) lines.error({ event: 'facts.failed', err: error }, what);
-  }
-
   async function forgetOld(): Promise<void> {
     while (!signal.aborted) {
       await pause(clock, forgetEvery, signal);
@@ -124,7 +124,7 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
         while (!signal.aborted && (await log.forget(before)) > 0);
         while (!signal.aborted && (await facts.forget(before)) > 0) await turn();
       } catch (error) {
-        told(error, 'old facts could not be removed');
+        logFailure(lines, error, 'old facts could not be removed');
       }
     }
   }
@@ -134,11 +134,11 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     toRead.ring();
     toSend.ring();
   });
-  const failed = (error: unknown) => told(error, 'facts could not be exchanged');
-  const notRead = (error: unknown) => {
+  const failed = (error: unknown) => logFailure(lines, error, 'facts could not be exchanged');
+  function notRead(error: unknown): void {
     answer(readings, false);
     failed(error);
-  };
+  }
   const running = Promise.all([
     workWhenRung({ bell: toRead, work: read, failed: notRead, signal }),
     workWhenRung({ bell: toSend, work: () => send(atOnce), failed, signal }),
@@ -161,7 +161,7 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     upToDate() {
       if (signal.aborted) return Promise.resolve(false);
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      asked.push({ after: readings, answer: resolve });
+      waiting.push({ after: readings, answer: resolve });
       toRead.ring();
       return promise;
     },
@@ -172,9 +172,30 @@ export function createFactExchange({ log, facts, clock, lines }: FactExchangeDep
     async stop() {
       unlisten();
       stopping.abort();
+      const timer = clock.after(stopWithin, giveUp);
       await running;
+      timer.cancel();
       answer(Number.POSITIVE_INFINITY, false);
       isKnown();
     },
   };
+}
+
+/** An outage is told by the connection. */
+function logFailure(lines: RareLog, error: unknown, what: string): void {
+  if (!(error instanceof Unavailable)) lines.error({ event: 'facts.failed', err: error }, what);
+}
+
+/** A server that is frozen must not hold up a stop. */
+function untilGivenUp(asked: FactLog): { readonly log: FactLog; giveUp(): void } {
+  const late = new AbortController();
+  const orLate = <T>(answer: Promise<T>) => unlessAborted(answer, late.signal, serverStops);
+  const log: FactLog = {
+    state: () => orLate(asked.state()),
+    append: (facts) => orLate(asked.append(facts)),
+    after: (seq, limit) => orLate(asked.after(seq, limit)),
+    forget: (before) => orLate(asked.forget(before)),
+    changed: asked.changed,
+  };
+  return { log, giveUp: () => late.abort() };
 }

@@ -15,9 +15,10 @@ import type { JobStore } from '../../jobs/job-store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { createBell } from '../../lib/flow/bell.ts';
 import { workWhenRung } from '../../lib/flow/rung-work.ts';
+import { unlessAborted } from '../../lib/flow/unless-aborted.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
-import { isOfValues, Unavailable } from './unavailable.ts';
+import { isOfValues, serverStops, Unavailable } from './unavailable.ts';
 
 export interface JobMover {
   /** There may be jobs to move, or PostgreSQL may answer again. */
@@ -52,9 +53,6 @@ interface Taken {
 export function createJobMover({ local, shared, clock, log }: JobMoverDeps): JobMover {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const { promise: stopped, reject: stopWaiting } = Promise.withResolvers<never>();
-  // A stop often comes when nothing waits for it.
-  stopped.catch(() => {});
   const bell = createBell(clock);
   const process = randomUUID();
   let claims = 0;
@@ -77,7 +75,7 @@ export function createJobMover({ local, shared, clock, log }: JobMoverDeps): Job
       try {
         const taken = shared.take(some.map(noticeOf), bounds, clock.now());
         // A server that is frozen must not hold up a stop.
-        await Promise.race([taken, stopped]);
+        await unlessAborted(taken, signal, serverStops);
         return true;
       } catch (error) {
         if (isOfValues(error)) throw error;
@@ -135,7 +133,6 @@ export function createJobMover({ local, shared, clock, log }: JobMoverDeps): Job
     look: bell.ring,
     async stop() {
       stopping.abort();
-      stopWaiting(new Unavailable('the server stops'));
       await running;
     },
   };

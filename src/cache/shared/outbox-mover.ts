@@ -10,10 +10,11 @@
 import type { Clock } from '../../lib/clock.ts';
 import { createBell } from '../../lib/flow/bell.ts';
 import { workWhenRung } from '../../lib/flow/rung-work.ts';
+import { unlessAborted } from '../../lib/flow/unless-aborted.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { OutboxQueue, QueuedEvent } from '../index/outbox/outbox-store.ts';
 import type { RareLog } from '../rare-log.ts';
-import { isOfValues, Unavailable } from './unavailable.ts';
+import { isOfValues, serverStops, Unavailable } from './unavailable.ts';
 
 export interface OutboxMover {
   /** There may be events to move, or PostgreSQL may answer again. */
@@ -38,15 +39,12 @@ const atOnce = 100;
 export function createOutboxMover({ queue, take, clock, log, moved }: OutboxMoverDeps): OutboxMover {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const { promise: stopped, reject: stopWaiting } = Promise.withResolvers<never>();
-  // A stop often comes when nothing waits for it.
-  stopped.catch(() => {});
   const bell = createBell(clock);
 
   async function move(some: readonly QueuedEvent[]): Promise<void> {
     try {
       // A server that is frozen must not hold up a stop.
-      await Promise.race([take(some), stopped]);
+      await unlessAborted(take(some), signal, serverStops);
     } catch (error) {
       if (!isOfValues(error)) throw error;
       if (some.length > 1) {
@@ -78,7 +76,6 @@ export function createOutboxMover({ queue, take, clock, log, moved }: OutboxMove
     look: bell.ring,
     async stop() {
       stopping.abort();
-      stopWaiting(new Unavailable('the server stops'));
       await running;
     },
   };

@@ -12,8 +12,8 @@ export interface SinkLeases {
   hold(sink: string): Promise<boolean>;
   /** Another replica may send at once. Rejects as `query` does. */
   leave(sink: string): Promise<void>;
-  /** Renews no more. */
-  stop(): Promise<void>;
+  /** Renews no more. A server that is frozen is not waited for. */
+  stop(): void;
 }
 
 /** ms. What was renewed is trusted for less than it lasts: clocks run at different rates, and a process may be frozen. */
@@ -41,7 +41,7 @@ export function createSinkLeases(
   const held = new Map<string, number>();
   const stopping = new AbortController();
   const { signal } = stopping;
-  let renewing: Promise<void> | undefined;
+  let isRenewing = false;
 
   async function keepRenewing(): Promise<void> {
     while (!signal.aborted) {
@@ -69,7 +69,8 @@ export function createSinkLeases(
       if (!isMine) held.delete(sink);
       else if (!signal.aborted) {
         held.set(sink, at);
-        renewing ??= keepRenewing();
+        if (!isRenewing) void keepRenewing();
+        isRenewing = true;
       }
       return isMine;
     },
@@ -77,9 +78,6 @@ export function createSinkLeases(
       held.delete(sink);
       await query(leave, [sink, owner]);
     },
-    async stop() {
-      stopping.abort();
-      await renewing;
-    },
+    stop: () => stopping.abort(),
   };
 }
