@@ -26,9 +26,11 @@ export function auditEntry(
   if (principal?.kind === 'peer') return undefined;
   const action = answer.isDenied ? meantBy(method) : doneBy(method, target, answer.status);
   if (!action) return undefined;
+  // What was pushed or deleted stays so, also if the client left before it was told.
+  const isDone = answer.status < 400 && (action !== 'pull' || sent.end === 'complete');
   return {
     action,
-    outcome: answer.isDenied ? 'denied' : answer.status < 400 && sent.end === 'complete' ? 'done' : 'failed',
+    outcome: answer.isDenied ? 'denied' : isDone ? 'done' : 'failed',
     principal,
     client,
     id: requestId,
