@@ -36,8 +36,27 @@ export function readPin(what: string): string {
   throw new EntrepotError('USAGE', `${what}: a pin names a repository or a tag, not a digest`);
 }
 
+/**
+ * Bounds of a glob that is typed: the engine of regular expressions tries all places of all wildcards, so a few more of them hold up the
+ * server for minutes. Globs of the configuration are the operator's own, and are not bounded.
+ */
+const bounds = { length: 300, wildcards: 8, inComponent: 3, braces: 4 };
+
 function checkedGlob(text: string): string {
+  const shown = JSON.stringify(text.length > bounds.length ? `${text.slice(0, bounds.length)}...` : text);
   const read = pattern.read(text);
-  if (read !== undefined) return read;
-  throw new EntrepotError('USAGE', `${JSON.stringify(text)} is not ${pattern.expected}`);
+  if (read === undefined) throw new EntrepotError('USAGE', `${shown} is not ${pattern.expected}`);
+  const wildcards = (part: string) => part.match(/\*+/g)?.length ?? 0;
+  const isBounded =
+    text.length <= bounds.length &&
+    !text.includes('(') &&
+    text.split('{').length - 1 <= bounds.braces &&
+    wildcards(text) <= bounds.wildcards &&
+    text.split('/').every((component) => wildcards(component) <= bounds.inComponent);
+  if (isBounded) return read;
+  throw new EntrepotError(
+    'USAGE',
+    `${shown} takes too long to match: a typed pattern has at most ${bounds.length} characters, ${bounds.wildcards} wildcards, ` +
+      `${bounds.inComponent} of them between two slashes, ${bounds.braces} pairs of braces, and no parentheses`,
+  );
 }

@@ -30,3 +30,18 @@ test('a text that is neither a reference nor a glob is refused with its own word
   assert.throws(() => readReference('Not A Name'), { code: 'REFERENCE_INVALID', message: /"Not A Name"/ });
   assert.throws(() => readGlob(''), { code: 'USAGE' });
 });
+
+test('a glob that would hold up the server is refused: it may come from another machine', () => {
+  for (const glob of [
+    '{a,{a,{a,a}}}*(a*)*(a*)b',
+    'docker.io/*a*a*a*/b',
+    '**/a*/b*/c*/d*/e*/f*/g*/**',
+    '{a,a}{a,a}{a,a}{a,a}{a,a}',
+    `${'a'.repeat(300)}*`,
+  ])
+    assert.throws(() => readGlob(glob), {
+      code: 'USAGE',
+      message: /takes too long to match: a typed pattern/,
+    });
+  assert.ok(readGlob('{docker.io,quay.io}/**/*-v*.*')('quay.io/team/app/x-v1.2'));
+});
