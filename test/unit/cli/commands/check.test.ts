@@ -24,7 +24,10 @@ test('a configuration without fault exits with 0 and tells the files that were r
   const asJson = await check(folder, '--json');
   assert.equal(asJson.code, 0);
   const { settings, registries, ...found } = JSON.parse(asJson.stdout);
-  assert.deepEqual(found, { files, warnings: [], errors: [], syncs: [], events: { in: [], out: [] } });
+  assert.deepEqual(found, {
+    ...{ files, warnings: [], errors: [], syncs: [], events: { in: [], out: [] } },
+    ...{ gates: [], fips: false },
+  });
   assert.ok(settings.length > 30);
   assert.deepEqual(registries, {
     builtInList: false,
