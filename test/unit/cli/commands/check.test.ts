@@ -40,7 +40,9 @@ test('a configuration without fault exits with 0 and tells the files that were r
   const { code, stdout, stderr } = await check(folder);
   assert.deepEqual([code, stderr], [0, '']);
   assert.ok(
-    stdout.startsWith(`read ${files[0]}\nread ${files[1]}\n\nregistries: those of ${files[0]}\n`),
+    stdout.startsWith(
+      `read ${files[0]}\nread ${files[1]}\nFIPS: not in force\n\nregistries: those of ${files[0]}\n`,
+    ),
     stdout,
   );
   assert.match(stdout, /\n\n0 errors, 0 warnings\n$/);
