@@ -116,8 +116,10 @@ export function createRegistryApi(
     const sent = await sendAnswer(incoming, outgoing, answer, { requestId, clock, stallTimeout });
     const done = { requestId, client, answer, target: handled?.target, principal, sent };
     over(done);
-    const entry = audit && auditEntry(incoming, done);
-    if (entry) audit.record(entry);
+    if (audit?.isOn) {
+      const entry = auditEntry(incoming, done);
+      if (entry) audit.record(entry);
+    }
     return done;
   }
 

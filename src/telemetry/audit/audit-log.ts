@@ -94,6 +94,9 @@ export function createAuditLog({ clock, log }: AuditLogDeps): AuditLog {
   }
 
   return {
+    get isOn() {
+      return open !== undefined;
+    },
     record,
     reloaded: (outcome) => record({ action: 'change', outcome, principal: undefined, command: 'reload' }),
     get dropped() {

@@ -31,9 +31,8 @@ export interface AuditEntry {
 }
 
 export interface Audit {
+  /** Something is recorded: without a file, no entry needs to be made. */
+  readonly isOn: boolean;
   /** Never throws and never waits. */
   record(entry: AuditEntry): void;
 }
-
-/** Where `[audit]` names no file. */
-export const noAudit: Audit = { record() {} };
