@@ -28,7 +28,9 @@ async function world(t: TestContext): Promise<World | undefined> {
   registry.putImage('team/app', '1', image);
   registry.putImage('team/app', 'old', old);
   const source = `${registry.host}/team/app`;
-  const block = `[[sync]]\nname = "app"\nsource = "${source}"\nmissing = "delete"\ngrace = "0s"\n`;
+  // The hurried clock hastens these, too, and a busy machine is no registry that does not answer.
+  const patient = '[upstream]\nconnect_timeout = "1m"\nheader_timeout = "5m"\n';
+  const block = `${patient}[[sync]]\nname = "app"\nsource = "${source}"\nmissing = "delete"\ngrace = "0s"\n`;
   return {
     site,
     registry,
