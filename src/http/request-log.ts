@@ -57,13 +57,14 @@ export function createRequestLog(deps: {
         const { status, cache, endpoint, reason, fault } = answer;
         const { bytes, end } = sent;
         metrics?.answered({ kind: target?.kind ?? 'other', status, cache, bytes, end, seconds: ms / 1000 });
+        // Without the query: careless clients put secrets there.
+        const path = rawPath.slice(0, maxLoggedPath);
         const fields: LineFields & Record<string, unknown> = {
           event: 'http.request',
           id: requestId,
           client,
           method: incoming.method,
-          // Without the query: careless clients put secrets there.
-          path: rawPath.slice(0, maxLoggedPath),
+          path,
           status,
           bytes,
           ms: Math.round(ms * 10) / 10,
@@ -85,7 +86,7 @@ export function createRequestLog(deps: {
           id: requestId,
           at: clock.now(),
           method: incoming.method,
-          path: rawPath.slice(0, maxLoggedPath),
+          path,
           target,
           status,
           cache,
