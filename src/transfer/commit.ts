@@ -34,6 +34,7 @@ export class Commit {
   readonly #capacity: ReservedCapacity;
   /** How often all bytes were thrown away because they were wrong. */
   #rejections = 0;
+  #isPassedOn = false;
 
   constructor(blob: CommittedBlob, deps: CommitDeps) {
     this.#blob = blob;
@@ -47,6 +48,11 @@ export class Commit {
   /** Whether the bytes were wrong so often that they are not fetched again. */
   get isGivenUp(): boolean {
     return this.#rejections >= this.#deps.limits.attempts;
+  }
+
+  /** The verified blob goes with its readers, since another replica keeps it: it is too late to want it stored. */
+  get isPassedOn(): boolean {
+    return this.#isPassedOn;
   }
 
   /** Capacity for the whole blob, once its size is known; false where there is none. */
@@ -76,13 +82,15 @@ export class Commit {
     const { log, metrics, keeps } = this.#deps;
     let isStored = false;
     try {
-      if (isWanted || !keeps || keeps(digest)) {
+      this.#isPassedOn = !isWanted && keeps?.(digest) === false;
+      if (this.#isPassedOn) file.remove();
+      else {
         await this.#deps.commit(digest, size, file.path);
         isStored = true;
         // The cache counts the blob as content now: what was left of an earlier run must not count beside it.
         this.#deps.partialDownloads.forget(file.path);
         file.moved();
-      } else file.remove();
+      }
     } catch (error) {
       const event = 'transfer.notStored';
       log.error({ event, digest, reason: `${error}` }, 'a blob was served but cannot be stored');

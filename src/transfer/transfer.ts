@@ -49,7 +49,7 @@ export class Transfer implements FetchOwner, Readable {
   readonly #size: BlobSize;
   readonly contributors: Contributors;
   readonly #fetches: Fetches;
-  readonly #commit: Commit;
+  readonly commit: Commit;
   readonly #readers = new Readers();
   #state: State = { kind: 'filling' };
   /** Requests that use the transfer: each calls `enter` and `leave`. Below 0 after `abandon`: nothing begins any more. */
@@ -70,7 +70,7 @@ export class Transfer implements FetchOwner, Readable {
     const { file, sources, throttle } = this;
     const blob = { digest, file, sources, throttle, size: this.#size, contributors: this.contributors };
     this.#fetches = new Fetches(blob, deps, this);
-    this.#commit = new Commit(blob, deps);
+    this.commit = new Commit(blob, deps);
     // At debug: a client that reads in ranges resumes with each of them.
     if (bytes > 0) deps.log.debug({ event: 'transfer.resumed', digest, bytes }, 'resuming a transfer');
   }
@@ -179,7 +179,7 @@ export class Transfer implements FetchOwner, Readable {
   }
 
   async reserve(): Promise<boolean> {
-    const isReserved = await this.#commit.reserve(this.sources.images);
+    const isReserved = await this.commit.reserve(this.sources.images);
     if (!isReserved) this.#relayAll('no room in the cache');
     return isReserved;
   }
@@ -212,9 +212,9 @@ export class Transfer implements FetchOwner, Readable {
   #relayAll(reason: string): void {
     if (this.#state.kind !== 'filling' && this.#state.kind !== 'verifying') return;
     this.#state = { kind: 'relaying' };
-    this.#commit.noteRelayed(reason);
+    this.commit.noteRelayed(reason);
     this.#fetches.stopAll(nothingMore);
-    this.#commit.release();
+    this.commit.release();
     this.file.remove();
     this.#readers.wake();
     if (this.#uses === 0) void this.#close();
@@ -233,12 +233,12 @@ export class Transfer implements FetchOwner, Readable {
 
   async #verify(size: number): Promise<void> {
     if (this.#state.kind !== 'verifying') return;
-    const isRight = await this.#commit.isRight(size);
+    const isRight = await this.commit.isRight(size);
     if (this.#state.kind !== 'verifying') return;
     if (!isRight) return this.#reject();
     this.#state = { kind: 'verified', done: this.#state.done };
     this.#readers.wake();
-    await this.#commit.store(size, this.throttle.mustKeep);
+    await this.commit.store(size, this.throttle.mustKeep);
     this.#state = { kind: 'settled' };
     this.#deps.unlist(this);
     if (this.#uses === 0) await this.#close();
@@ -246,9 +246,9 @@ export class Transfer implements FetchOwner, Readable {
 
   /** All bytes are present and wrong: throws them away. Readers of the whole blob have not had its last bytes. */
   #reject(): void {
-    this.#commit.reject();
+    this.commit.reject();
     this.#state = { kind: 'filling' };
-    this.#restart(`the bytes of ${this.digest} were wrong`, this.#commit.isGivenUp);
+    this.#restart(`the bytes of ${this.digest} were wrong`, this.commit.isGivenUp);
     this.#readers.wake();
     this.#closeIfUnused();
   }
@@ -256,7 +256,7 @@ export class Transfer implements FetchOwner, Readable {
   /** Throws all bytes away. A reader that has received none of them may still get the right ones, unless this was the last try. */
   #restart(reason: string, isLast = false): void {
     this.#fetches.restart();
-    this.#commit.release();
+    this.commit.release();
     this.#readers.fail(new Error(reason), (reader) => isLast || reader.delivered > 0);
   }
 
@@ -268,7 +268,7 @@ export class Transfer implements FetchOwner, Readable {
     if (this.isRelaying || this.#state.kind === 'settled') void this.#close();
     if (!this.isFilling) return;
     const goesOn = isFilledUp(this.#deps.fill(), this.file.present.bytes, this.size);
-    if (goesOn && this.throttle.hadClients && this.#fetches.fillOn(this.#commit.isGivenUp)) return;
+    if (goesOn && this.throttle.hadClients && this.#fetches.fillOn(this.commit.isGivenUp)) return;
     this.#fetches.stopAll(stopped);
     void this.#close();
   }
@@ -291,9 +291,9 @@ export class Transfer implements FetchOwner, Readable {
     if (this.#state.kind === 'closed' || this.#uses > 0 || this.#fetches.count > 0) return;
     // A request came meanwhile, fetched the last bytes, and left: `#verify` closes the transfer.
     if ('done' in this.#state) return;
-    if (this.#state.kind === 'filling') this.#commit.leave();
+    if (this.#state.kind === 'filling') this.commit.leave();
     this.#state = { kind: 'closed' };
-    this.#commit.release();
+    this.commit.release();
     this.#deps.unlist(this);
     this.file.close();
   }

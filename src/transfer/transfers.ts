@@ -175,7 +175,12 @@ export function createTransfers(
     },
 
     async open(request) {
-      const found = find(request);
+      let found = find(request);
+      // What it has given up is fetched again. It has to end first, as its successor gets the same file.
+      while (request.mustKeep && found?.commit.isPassedOn) {
+        await found.settled();
+        found = find(request);
+      }
       const transfer = found ?? start(request);
       // The image's own endpoints may be asked from now on.
       if (!transfer.isVerified) transfer.sources.add(request.source);

@@ -1,6 +1,9 @@
 /** Replicas that share what they fetch: the owner asks upstream, the others follow its transfer (docs/cluster.md). */
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { digestHex } from '../../src/oci/digest.ts';
 import { createManualClock } from '../support/clock.ts';
 import { type Replica, startCluster } from '../support/cluster.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
@@ -186,7 +189,9 @@ describe('a cluster', () => {
 });
 
 /** Whether the replica has the layer on its own disk. */
-async function cached(replica: Replica): Promise<boolean> {
-  const { headers } = await get(blobUrl(replica), { headers: { range: 'bytes=0-0' } });
-  return headers['x-entrepot-cache'] === 'hit';
+async function cached({ data }: Replica): Promise<boolean> {
+  // A client has the last byte before the transfer ends.
+  await eventually('no transfer is under way', () => readdirSync(join(data, 'incoming')).length === 0);
+  const hex = digestHex(layer.digest);
+  return existsSync(join(data, 'content-v1', 'sha256', hex.slice(0, 2), hex));
 }

@@ -54,6 +54,32 @@ describe('a transfer without a reader', () => {
     assert.equal(source.requests.length, 1);
   });
 
+  it('brings the blob again where a transfer that is under way has given it up to another replica', async (t) => {
+    let late: Promise<boolean> | undefined;
+    const source = scriptedSource('a/b', [good]);
+    async function store(): Promise<boolean> {
+      const transfer = opened(await bench.transfers.open({ ...request(source), mustKeep: true }));
+      const isStored = await transfer.fill(never, () => {});
+      transfer.close();
+      return isStored;
+    }
+    const keeps = (): boolean => {
+      // It comes between the decision and the end of the transfer.
+      queueMicrotask(() => {
+        late = store();
+      });
+      return false;
+    };
+    const bench = transferBench(tempFolder(t), hasher, { deps: { keeps } });
+    const first = opened(await bench.transfers.open(request(source)));
+    assert.ok((await readAll(first.reader(0))).equals(blob));
+    assert.equal(await late, true);
+    assert.ok(bench.stored(digest)?.equals(blob));
+    first.close();
+    assert.equal(source.requests.length, 2);
+    assert.equal(bench.transfers.count, 0);
+  });
+
   it('goes on with the next endpoint where one breaks off or lies, and fails where none is left', async (t) => {
     const cut: ScriptedEndpoint = { host: 'cut.example', bytes: blob, resetAfter: MiB, resets: 2 };
     const liar: ScriptedEndpoint = { host: 'liar.example', bytes: seededBytes(blob.length, 2) };
