@@ -17,13 +17,14 @@ import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../config/load.t
 import { EntrepotError } from '../errors.ts';
 import { replaceFileSafely } from '../lib/safe-write.ts';
 import { systemCode } from '../lib/thrown.ts';
+import { warningsOf } from './config-warnings.ts';
 
 export interface ConfigEditor {
   /** Files that were read, entrepot.toml first. */
   files(): readonly EditableFile[];
   /** Throws EntrepotError USAGE for a file that is not one of `files`. */
   open(path: string): OpenedFile;
-  review(edit: Edit): ReviewedEdit;
+  review(edit: Edit): Promise<ReviewedEdit>;
   /** Throws EntrepotError: CONFIG_INVALID for a text with errors, CONFIG_CHANGED, CONFIG_UNREADABLE; what a reload throws comes after the file was saved. */
   save(edit: Edit & { readonly print: string }): Promise<void>;
 }
@@ -86,12 +87,12 @@ export function createConfigEditor({ options, reload }: ConfigEditorDeps): Confi
     return { ...file, text, print: printOf(text) };
   }
 
-  function review({ path, text }: Edit): ReviewedEdit {
+  async function review({ path, text }: Edit): Promise<ReviewedEdit> {
     const opened = open(path);
     const drafts = new Map([[path, asSaved(text, opened.text)]]);
-    const { errors, warnings } = loadWhatIsRight({ ...options(), drafts });
+    const draft = loadWhatIsRight({ ...options(), drafts });
     const lines = difference(opened.text, drafts.get(path) ?? '');
-    return { errors, warnings, print: opened.print, lines };
+    return { errors: draft.errors, warnings: await warningsOf(draft), print: opened.print, lines };
   }
 
   return {

@@ -1,15 +1,16 @@
-/** The configuration that is in force now, for the admin API. It is not read from the files again. */
+/** The configuration that is in force now, for the admin API. Its files are not read again; those of accounts are, for the warnings. */
 import type { Config } from '../config/config.ts';
 import { readReference } from '../config/named-images.ts';
 import { hasBuiltInList } from '../config/registries-conf/built-in.ts';
 import type { Clock } from '../lib/clock.ts';
 import { referenceName } from '../oci/reference.ts';
 import { configAsJson } from './config-as-json.ts';
+import { warningsOf } from './config-warnings.ts';
 import { explanationAsJson, explanationOf } from './explanation.ts';
 
 export interface ConfigInForce {
   /** As `entrepot check --json`, without errors: there are none in force. */
-  show(): object;
+  show(): Promise<object>;
   /**
    * As `entrepot explain --json`. `as`: the name of a principal, whose rights are shown, too. Rejects with EntrepotError
    * REFERENCE_INVALID, REWRITE_INVALID, and USAGE for a principal that is not known.
@@ -20,10 +21,12 @@ export interface ConfigInForce {
 /** `current`: the configuration in force. */
 export function createConfigInForce(current: () => Config, clock: Pick<Clock, 'now'>): ConfigInForce {
   return {
-    show() {
-      const { registries, policies, serverFile, ...same } = current();
+    async show() {
+      const config = current();
+      const { registries, policies, serverFile, ...same } = config;
       const files = [...registries.files, ...(policies?.files ?? []), ...(serverFile ? [serverFile] : [])];
-      const shown = { ...same, files, registries, policies: policies?.objects };
+      const warnings = await warningsOf(config);
+      const shown = { ...same, files, warnings, registries, policies: policies?.objects };
       return configAsJson({ ...shown, builtInList: hasBuiltInList(registries) }, clock.now());
     },
     async explain(given, as) {

@@ -258,6 +258,10 @@ describe('the pages of the configuration', () => {
     assert.match(set.text, new RegExp(`access\\.anonymous \\["pull"\\] ${proxy.folder}/entrepot\\.toml:2`));
     assert.ok(!set.text.includes('transfer.'));
     assert.match((await visitor.get('/ui/configuration?all=1')).text, /transfer\.\w+ .* default/);
+    assert.match(set.text, /htpasswd no \[\[access\.rule\]\] names the account "bob"/);
+    writeFileSync(join(proxy.folder, 'htpasswd'), 'bob:x\n', { flag: 'a' });
+    const { text } = await visitor.get('/ui/configuration');
+    assert.match(text, /htpasswd:3 /, 'what is wrong with the file of accounts by now');
   });
 });
 
@@ -280,6 +284,8 @@ describe('the editor', () => {
     assert.match(listed.text, new RegExp(`${path} can be edited`));
     const opened = await visitor.get(`/ui/editor?file=${encodeURIComponent(path)}`);
     assert.ok(opened.text.includes('htpasswd = "htpasswd"'));
+    const strange = await review(guarded.replace('ann', 'eve'));
+    assert.match(strange.text, /entrepot\.toml:4: \[\[access\.rule\]\] who = "eve" stands for no client/);
     const text = `${guarded}[freshness]\ntag = "5m"\n`;
     const reviewed = await review(text.replaceAll('\n', '\r\n'));
     assert.match(reviewed.text, /8 \+ added \[freshness\] 9 \+ added tag = "5m"/);

@@ -1,5 +1,6 @@
 /** The configuration in force: warnings, files, registries with their mirrors, and each key with its source. */
 import { html } from 'hono/html';
+import { warningsOf } from '../../admin/config-warnings.ts';
 import type { Config, ConfigWarning } from '../../config/config.ts';
 import type { RegistryEntry } from '../../config/registries-conf/registries.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
@@ -14,10 +15,11 @@ export const configurationPage: Page = {
   name: 'configuration',
   follows: ['conditions'],
 
-  render(view) {
+  async render(view) {
     const { texts, query, editor, mayChange } = view;
     const config = view.config();
     const words = texts.configuration;
+    const found = await warningsOf(config);
     const isWhole = query.get('all') === '1';
     const settings = config.settings.filter(({ from }) => isWhole || from.kind !== 'default');
     const edit =
@@ -26,7 +28,7 @@ export const configurationPage: Page = {
       ? html`<a href="/ui/configuration">${words.onlySet}</a>`
       : html`<a href="/ui/configuration?all=1">${words.all}</a>`;
     return html`${heading(texts, texts.pages.configuration, edit)}
-<section id="warnings" data-live>${config.warnings.length === 0 ? html`<p>${badge('ok', words.noWarnings)}</p>` : warnings(words.warnings, config.warnings)}</section>
+<section id="warnings" data-live>${found.length === 0 ? html`<p>${badge('ok', words.noWarnings)}</p>` : warnings(words.warnings, found)}</section>
 <section id="files" data-live><h2>${words.files}</h2><ul class="files">${filesOf(config).map((file) => html`<li><code>${file}</code></li>`)}</ul></section>
 <section id="registries" data-live><h2>${words.registries}</h2>${registryTable(view, config.registries.entries)}</section>
 <section id="settings" data-live><h2>entrepot.toml</h2><p class="quiet">${words.noSecrets} ${other}</p>${settingTable(view, settings)}</section>`;

@@ -38,7 +38,7 @@ export const editorPage: Page = {
 
   actions: {
     async review(view, form) {
-      return { show: reviewed(view, editOf(form)) };
+      return { show: await reviewed(view, editOf(form)) };
     },
     async save(view, form) {
       const edit = editOf(form);
@@ -46,7 +46,7 @@ export const editorPage: Page = {
         await editorOf(view).save({ ...edit, print: form.get('print') ?? '' });
       } catch (error) {
         if (!(error instanceof EntrepotError)) throw error;
-        return { show: reviewed(view, edit, error) };
+        return { show: await reviewed(view, edit, error) };
       }
       return { notice: view.texts.editor.saved, to: { path: 'editor', query: { file: edit.path } } };
     },
@@ -95,11 +95,11 @@ function textForm({ texts }: View, { path, text }: Edit): Html {
 }
 
 /** What was typed stays, whatever is wrong. `failure`: why it was not saved, or not put in force. */
-function reviewed(view: View, edit: Edit, failure?: EntrepotError): Html {
+async function reviewed(view: View, edit: Edit, failure?: EntrepotError): Promise<Html> {
   const problem = (error: EntrepotError) => message('problem', error.located, view.texts.frame.problem);
   const above = failure ? problem(failure) : nothing;
   try {
-    return html`${above}${review(view, edit, editorOf(view).review(edit))}`;
+    return html`${above}${review(view, edit, await editorOf(view).review(edit))}`;
   } catch (error) {
     if (!(error instanceof EntrepotError)) throw error;
     return html`${heading(view.texts, edit.path)}${above}${problem(error)}${textForm(view, edit)}`;
