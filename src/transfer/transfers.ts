@@ -126,11 +126,6 @@ export function createTransfers(
     return ownOf(source, digest) ?? running.of(digest).find(mayRead);
   }
 
-  function leaveTransfer(transfer: Transfer, request: TransferRequest): void {
-    transfer.throttle.leave(request);
-    transfer.leave();
-  }
-
   function start({ digest, source, size }: TransferRequest): Transfer {
     const transfer = new Transfer(shared, digest, source, size);
     running.add(transfer, deps.clock.now());
@@ -176,31 +171,31 @@ export function createTransfers(
 
     async open(request) {
       let found = find(request);
-      // What it has given up is fetched again. It has to end first, as its successor gets the same file.
-      while (request.mustKeep && found?.commit.isPassedOn) {
-        await found.settled();
-        found = find(request);
-      }
+      // What it has given up is fetched again, once it has ended: its successor gets the same file.
+      for (; request.mustKeep && found?.commit.isPassedOn; found = find(request)) await found.settled();
       const transfer = found ?? start(request);
       // The image's own endpoints may be asked from now on.
       if (!transfer.isVerified) transfer.sources.add(request.source);
       transfer.enter();
       transfer.throttle.enter(request);
+      const leave = (): void => {
+        transfer.throttle.leave(request);
+        transfer.leave();
+      };
       let opening: Awaited<ReturnType<Transfer['begin']>>;
       try {
         opening = await transfer.begin(request.start, request.end, request.prefer);
       } catch (error) {
-        leaveTransfer(transfer, request);
+        leave();
         throw error;
       }
       if (!opening.ok) {
-        leaveTransfer(transfer, request);
+        leave();
         return opening;
       }
       deps.metrics.transferRead(found ? 'joined' : 'started');
       const how = found ? (found.isVerified ? 'verified' : 'joined') : 'started';
       const announced = transfer.announcedSize ?? request.size;
-      const leave = () => leaveTransfer(transfer, request);
       return openedTransfer(transfer, opening, { how, announced, leave });
     },
 
