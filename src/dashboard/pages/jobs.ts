@@ -5,10 +5,11 @@ import { jobStates } from '../../jobs/job.ts';
 import { heading } from '../frame.ts';
 import type { Page, View } from '../page.ts';
 import { firstRows } from '../parts/first-rows.ts';
-import { buttonForm, choice } from '../parts/forms.ts';
+import { buttonForm } from '../parts/forms.ts';
 import { type Html, nothing } from '../parts/html.ts';
 import { orProblem } from '../parts/or-problem.ts';
 import { badge, type Tone, when } from '../parts/signs.ts';
+import { stateFilter } from '../parts/state-filter.ts';
 import { table } from '../parts/table.ts';
 
 /** Rows of a page. */
@@ -30,15 +31,11 @@ export const jobsPage: Page = {
     const { texts, query, mayChange } = view;
     const words = texts.jobs;
     const state = query.get('state') || undefined;
-    const choices = [
-      { value: '', label: words.anyState },
-      ...jobStates.map((one) => ({ value: one, label: words.states[one] })),
-    ];
     const retryAll = mayChange
       ? buttonForm({ page: 'jobs', action: 'retry-failed', fields: {}, label: words.retryFailed })
       : nothing;
     return html`${heading(texts, texts.pages.jobs, retryAll)}
-<form method="get" action="/ui/jobs" class="inline">${choice('state', words.state, choices, state ?? '')}<button>${words.show}</button></form>
+${stateFilter({ page: 'jobs', states: jobStates, words }, state)}
 <section id="jobs" data-live>${orProblem(view, () => list(view, state))}</section>`;
   },
 

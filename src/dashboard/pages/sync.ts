@@ -5,10 +5,11 @@ import { replicaStates } from '../../cache/index/replicas/replica-store.ts';
 import { heading } from '../frame.ts';
 import type { Page, View } from '../page.ts';
 import { firstRows } from '../parts/first-rows.ts';
-import { buttonForm, choice } from '../parts/forms.ts';
+import { buttonForm } from '../parts/forms.ts';
 import { type Html, link, nothing } from '../parts/html.ts';
 import { orProblem } from '../parts/or-problem.ts';
 import { badge, bar, imageLink, shortDigest, type Tone, when } from '../parts/signs.ts';
+import { stateFilter } from '../parts/state-filter.ts';
 import { table } from '../parts/table.ts';
 
 /** Rows of a page. */
@@ -31,10 +32,12 @@ export const syncPage: Page = {
     const words = texts.sync;
     const image = query.get('image') || undefined;
     const state = query.get('state') || undefined;
-    const choices = [
-      { value: '', label: words.anyState },
-      ...replicaStates.map((one) => ({ value: one, label: words.states[one] })),
-    ];
+    const filter = {
+      page: 'sync',
+      fields: image === undefined ? {} : { image },
+      states: replicaStates,
+      words: { ...texts.jobs, states: texts.sync.states },
+    };
     const resync = mayChange
       ? buttonForm({
           page: 'sync',
@@ -46,7 +49,7 @@ export const syncPage: Page = {
       : nothing;
     return html`${heading(texts, image ?? texts.pages.sync, resync)}
 ${image === undefined ? nothing : html`<p><a href="/ui/sync">${words.all}</a></p>`}
-<form method="get" action="/ui/sync" class="inline">${image === undefined ? nothing : html`<input type="hidden" name="image" value="${image}">`}${choice('state', words.state, choices, state ?? '')}<button>${texts.jobs.show}</button></form>
+${stateFilter(filter, state)}
 <section id="replicas" data-live>${orProblem(view, () => list(view, image, state))}</section>`;
   },
 

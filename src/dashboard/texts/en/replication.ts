@@ -2,7 +2,6 @@
 import { counted } from './counted.ts';
 
 export const sync = {
-  anyState: 'Any state',
   state: 'State',
   states: { pending: 'waits', running: 'runs', done: 'done', partial: 'in part', failed: 'failed' },
   all: 'All repositories',
