@@ -28,7 +28,7 @@ export function changeStream({ status, log }: ChangeStreamDeps): (c: Context) =>
           if (kinds.has(kind)) await stream.writeSSE({ event: changeEvent, data: kind });
         }
       },
-      // Too many viewers: the stream ends, and the browser asks again.
+      // Too many viewers: the stream ends at once, and the browser asks again.
       async (err) => {
         if (!(err instanceof EntrepotError))
           log.error({ event: 'dashboard.streamFailed', err }, 'a stream of changes broke off');

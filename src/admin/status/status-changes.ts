@@ -35,6 +35,8 @@ const interval = 1000;
 /** Looks between two at what needs an index or a database. */
 const slowEvery = 5;
 const maxViewers = 500;
+/** ms after which a viewer has to come again: its right is judged at its request alone. */
+const maxView = 300_000;
 /** Requests of one change. */
 const maxRequests = 100;
 
@@ -107,9 +109,11 @@ export function createStatusChanges(deps: StatusChangesDeps): StatusChanges {
     for (const { change } of last.values()) waiting.put(change);
     viewers.add(waiting);
     begin();
+    const end = clock.after(maxView, onAbort);
     try {
       yield* waiting.taken();
     } finally {
+      end.cancel();
       viewers.delete(waiting);
       signal.removeEventListener('abort', onAbort);
     }

@@ -93,17 +93,28 @@ test('a viewer that does not read gets the newest of each kind, and the requests
   const { clock, state, view, add } = watched();
   const slow = view();
   await take(slow, 5);
-  for (let n = 1; n <= 300; n += 1) {
+  for (let n = 1; n <= 200; n += 1) {
     state.transfers = [transfer(n)];
     add(`request ${n}`);
     await clock.advance(1000);
   }
   const [first, second] = await take(slow, 2);
   const transfers = [first, second].find((one) => one?.kind === 'transfers');
-  assert.deepEqual(transfers, { kind: 'transfers', transfers: [transfer(300)] });
+  assert.deepEqual(transfers, { kind: 'transfers', transfers: [transfer(200)] });
   const requests = [first, second].find((one) => one?.kind === 'requests');
   const ids = requests?.kind === 'requests' ? requests.requests.map(({ id }) => id) : [];
-  assert.deepEqual([ids.length, ids[0], ids.at(-1)], [100, 'request 300', 'request 201']);
+  assert.deepEqual([ids.length, ids[0], ids.at(-1)], [100, 'request 200', 'request 101']);
+});
+
+test('a viewer is sent away after five minutes, for its right to be judged again', async () => {
+  const { clock, view } = watched();
+  const one = view();
+  await take(one, 5);
+  const next = one.next();
+  await clock.advance(299_999);
+  assert.deepEqual(clock.pending.includes(1), true);
+  await clock.advance(1);
+  assert.equal((await next).done, true);
 });
 
 test('each viewer gets a request once, whenever it comes', async () => {
