@@ -25,6 +25,8 @@ export interface AdministeredEnv {
     readonly typed: TypedCredentials;
     /** What a command is about, for the log. */
     about?: string;
+    /** Of a command that answers while it works: whether it was done, once it is over. */
+    isDone?: Promise<boolean>;
   };
 }
 

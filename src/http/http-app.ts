@@ -2,7 +2,6 @@
  * The routes beside the distribution API (which is `registry-api.ts` and does not pass through Hono): health, metrics, what is mounted
  * for administrators (`admin/mounts.ts`), and a plain 404 for all else.
  */
-import type { IncomingMessage } from 'node:http';
 import { Hono } from 'hono';
 import type { AdministeredEnv } from '../admin/administrator.ts';
 import type { Audit } from '../telemetry/audit/audit.ts';
@@ -13,7 +12,7 @@ import {
   createTypedCredentials,
   type Sessions,
 } from './admin/administer.ts';
-import { addMounts, type Mount } from './admin/mounts.ts';
+import { addMounts, type DeniedChange, type Mount } from './admin/mounts.ts';
 import { createTokenApi, type TokenApiDeps } from './token-api.ts';
 
 export interface HttpAppDeps extends TokenApiDeps, AdministerDeps {
@@ -67,10 +66,11 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
 }
 
 /** Records that a client which may not administer wanted to change something. */
-function deniedChange({ audit, addressOf }: HttpAppDeps): (incoming: IncomingMessage, path: string) => void {
-  return (incoming, path) => {
+function deniedChange({ audit, addressOf }: HttpAppDeps): DeniedChange {
+  return (incoming, path, name) => {
     if (incoming.method === 'GET' || incoming.method === 'HEAD') return;
     const client = addressOf(incoming);
-    audit?.record({ action: 'change', outcome: 'denied', principal: undefined, client, command: path });
+    const principal = name === undefined ? undefined : { kind: 'principal', name };
+    audit?.record({ action: 'change', outcome: 'denied', principal, client, command: path });
   };
 }

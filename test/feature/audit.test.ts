@@ -107,7 +107,11 @@ describe('the audit log', () => {
     await post('/api/v1/pin', pin, 'application/json', as('bob').headers);
     const form = 'what=ex.test%2Fteam%2F**';
     await post('/ui/disk/unpin', form, 'application/x-www-form-urlencoded', as('ann').headers);
-    const found = await lines(4);
+    const pull = (reference: string) =>
+      post('/api/v1/pull', JSON.stringify({ reference }), 'application/json', as('ann').headers);
+    await pull('ex.test/public/app:1');
+    await pull('ex.test/public/app:none');
+    const found = await lines(6);
     assert.deepEqual(
       found.map(({ action, outcome, principal, command, about, client }) =>
         [action, outcome, principal, command, about ?? null, client].join(' '),
@@ -115,8 +119,10 @@ describe('the audit log', () => {
       [
         'change done ann pin ex.test/team/** 127.0.0.1',
         'change failed ann pin  127.0.0.1',
-        'change denied  /api/v1/pin  127.0.0.1',
+        'change denied bob /api/v1/pin  127.0.0.1',
         'change done ann disk unpin ex.test/team/** 127.0.0.1',
+        'change done ann pull ex.test/public/app:1 127.0.0.1',
+        'change failed ann pull ex.test/public/app:none 127.0.0.1',
       ],
     );
   });

@@ -33,12 +33,15 @@ export function createAdminApi(deps: AdminApiDeps): Hono<AdministeredEnv> {
   app.use(async (c, next) => {
     await next();
     if (c.req.method !== 'POST') return;
-    audit?.record({
+    const entry = {
       ...auditedBy(c.get('administrator')),
-      outcome: c.res.ok ? 'done' : 'failed',
       command: c.req.path.slice(c.req.path.lastIndexOf('/') + 1),
       about: c.get('about'),
-    });
+    };
+    const record = (isDone: boolean) => audit?.record({ ...entry, outcome: isDone ? 'done' : 'failed' });
+    const isDone = c.get('isDone');
+    if (isDone) void isDone.then(record);
+    else record(c.res.ok);
   });
   addReads(app, deps, logFailed);
   addImport(app, administration, log);

@@ -43,6 +43,8 @@ export type Administered =
 export interface AdministerRefusal {
   readonly status: 401 | 403 | 429 | 503;
   readonly message: string;
+  /** Of the client, if it is known. */
+  readonly name?: string;
   /** Value of WWW-Authenticate, with 401. */
   readonly challenge?: string;
 }
@@ -84,7 +86,11 @@ export function createAdminister(deps: AdministerDeps): Administer {
       return allowed({ name: principal.name, by: 'principal', mayChange: true, client });
     if (!access.isOpen) {
       if (isAnonymous) return challenged('an account with the right administer is needed');
-      return refused(403, `${principal.name} has not the right administer: an [[access.rule]] can give it`);
+      const { name } = principal;
+      return {
+        ...refused(403, `${name} has not the right administer: an [[access.rule]] can give it`),
+        name,
+      };
     }
     if (!isOnLoopback(incoming) || isProxy(incoming))
       return refused(

@@ -13,12 +13,12 @@ import type { Backups } from '../../backup/backups.ts';
 import { snapshotScopes } from '../../cache/snapshots.ts';
 import { EntrepotError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
-import { progressAnswer } from './command-answers.ts';
+import type { LongAnswer } from './command-answers.ts';
 import { type Arguments, text } from './command-arguments.ts';
 import { type CommandSession, createCommandSessions } from './command-sessions.ts';
 
 export interface BackupSessions {
-  begin(args: Arguments): Response;
+  begin(args: Arguments, answer: LongAnswer): Response;
   list(args: Arguments): Response;
   blob(args: Arguments): Response;
   written(args: Arguments): object;
@@ -30,10 +30,7 @@ type Session = CommandSession<BackupSource, number>;
 const atOnce = 1000;
 
 /** Methods throw EntrepotError USAGE for arguments that are none, and for a session that is over. */
-export function createBackupSessions(
-  backups: Backups,
-  errorBody: (error: unknown) => object,
-): BackupSessions {
+export function createBackupSessions(backups: Backups): BackupSessions {
   const sessions = createCommandSessions<BackupSource, number>('this backup is over');
 
   /** A connection sends later what it is given, so each chunk is copied. */
@@ -58,13 +55,11 @@ export function createBackupSessions(
   }
 
   return {
-    begin(args) {
+    begin(args, answer) {
       const scope = snapshotScopes.find((one) => one === args.scope);
       if (!scope) throw new EntrepotError('USAGE', 'there is no such scope');
-      return progressAnswer(
-        (_, signal, mustTell) =>
-          backups.backup(scope, { signal, write: (source) => sessions.hold(source, signal, mustTell) }),
-        errorBody,
+      return answer((_, signal, mustTell) =>
+        backups.backup(scope, { signal, write: (source) => sessions.hold(source, signal, mustTell) }),
       );
     },
     list: (args) => new Response(ReadableStream.from(linesOf(sessions.of(args).held))),

@@ -31,16 +31,29 @@ export function arrayAnswer(items: AsyncIterable<object>, onError: (error: unkno
 }
 
 /**
- * One JSON object per line: `{"progress"}` for each step, at the end `{"report"}`, or what `errorBody` makes of an error. The
- * signal that `work` gets aborts when the client leaves. `mustTell` is for a step that is never dropped.
+ * What a long command does, and gives as its report. The signal aborts when the client leaves. `mustTell` is for a step that is never
+ * dropped.
  */
-export function progressAnswer(
-  work: (
-    onProgress: (progress: object) => void,
-    signal: AbortSignal,
-    mustTell: (progress: object) => void,
-  ) => Promise<object>,
+export type LongWork<Report extends object> = (
+  onProgress: (progress: object) => void,
+  signal: AbortSignal,
+  mustTell: (progress: object) => void,
+) => Promise<Report>;
+
+/** Begins the answer of a long command. `isDone`: whether a report says that all was done; default: always. */
+export type LongAnswer = <Report extends object>(
+  work: LongWork<Report>,
+  isDone?: (report: Report) => boolean,
+) => Response;
+
+/**
+ * One JSON object per line: `{"progress"}` for each step, at the end `{"report"}`, or what `errorBody` makes of an error. `onEnd` gets
+ * the report, or nothing where there is none.
+ */
+export function progressAnswer<Report extends object>(
+  work: LongWork<Report>,
   errorBody: (error: unknown) => object,
+  onEnd: (report: Report | undefined) => void,
 ): Response {
   const watching = new AbortController();
   const { signal } = watching;
@@ -54,8 +67,11 @@ export function progressAnswer(
           if ((controller.desiredSize ?? 0) > 0) write({ progress });
         };
         try {
-          write({ report: await work(onProgress, signal, (progress) => write({ progress })) });
+          const report = await work(onProgress, signal, (progress) => write({ progress }));
+          onEnd(report);
+          write({ report });
         } catch (error) {
+          onEnd(undefined);
           write(errorBody(error));
         }
         if (!signal.aborted) controller.close();

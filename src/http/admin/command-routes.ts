@@ -14,7 +14,7 @@ import { EntrepotError } from '../../errors.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createBackupSessions } from './backup-sessions.ts';
-import { progressAnswer } from './command-answers.ts';
+import { type LongAnswer, progressAnswer } from './command-answers.ts';
 import { type Arguments, amount, optional, text, texts } from './command-arguments.ts';
 import { createExportSessions } from './export-sessions.ts';
 
@@ -32,8 +32,8 @@ export function addCommands(
   administration: AdminCommands,
   { log, errorBody }: { readonly log: Pick<Log, 'info'>; readonly errorBody: (error: unknown) => object },
 ): void {
-  const exportSessions = createExportSessions(administration, errorBody);
-  const backupSessions = createBackupSessions(administration, errorBody);
+  const exportSessions = createExportSessions(administration);
+  const backupSessions = createBackupSessions(administration);
   const values: Readonly<Record<string, (args: Arguments) => Promise<object>>> = {
     gc: () => administration.gc(),
     async purge({ what, pinned, hosted }) {
@@ -67,32 +67,32 @@ export function addCommands(
       ),
     'replicas-resync': ({ match }) => administration.replicas.resync(optional(match)),
   };
-  const streams: Readonly<Record<string, (args: Arguments) => Response>> = {
-    pull({ reference, platforms }) {
+  const streams: Readonly<Record<string, (args: Arguments, answer: LongAnswer) => Response>> = {
+    pull({ reference, platforms }, answer) {
       const what = text(reference);
       const options = { platforms: texts(platforms) };
       // The pull goes on if the client leaves: the images are wanted in the cache all the same.
-      return progressAnswer((onProgress) => administration.pull(what, { ...options, onProgress }), errorBody);
+      return answer(
+        (onProgress) => administration.pull(what, { ...options, onProgress }),
+        ({ failures }) => failures.length === 0,
+      );
     },
-    scrub({ match, rate }) {
+    scrub({ match, rate }, answer) {
       const what = optional(match);
       const options = { rate: rate === undefined ? undefined : amount(rate) };
-      return progressAnswer(
-        (onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }),
-        errorBody,
-      );
+      return answer((onProgress, signal) => administration.scrub(what, { ...options, onProgress, signal }));
     },
     backup: backupSessions.begin,
     'backup-list': backupSessions.list,
     'backup-blob': backupSessions.blob,
     export: exportSessions.begin,
     'export-volume': exportSessions.volume,
-    sync({ names, allowsDelete, ignoresWindow }) {
+    sync({ names, allowsDelete, ignoresWindow }, answer) {
       const wanted = texts(names);
       const asked = { allowsDelete: allowsDelete === true, ignoresWindow: ignoresWindow === true };
-      return progressAnswer(
+      return answer(
         (onProgress, signal) => administration.sync(wanted, { ...asked, onProgress, signal }),
-        errorBody,
+        (reports) => reports.every(({ state }) => state === 'done'),
       );
     },
   };
@@ -115,7 +115,13 @@ export function addCommands(
   for (const [command, answer] of Object.entries(values))
     app.post(`/${command}`, limit, async (c) => c.json(await answer(await begin(command, c))));
   for (const [command, answer] of Object.entries(streams))
-    app.post(`/${command}`, limit, async (c) => answer(await begin(command, c)));
+    app.post(`/${command}`, limit, async (c) =>
+      answer(await begin(command, c), (work, isDone = () => true) => {
+        const { promise, resolve } = Promise.withResolvers<boolean>();
+        c.set('isDone', promise);
+        return progressAnswer(work, errorBody, (report) => resolve(report !== undefined && isDone(report)));
+      }),
+    );
 }
 
 /** What a command is about, for the log. */

@@ -17,12 +17,12 @@ import type {
 import { EntrepotError } from '../../errors.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import { isJsonObject } from '../../oci/parse-json.ts';
-import { progressAnswer } from './command-answers.ts';
+import type { LongAnswer } from './command-answers.ts';
 import { type Arguments, amount, optional, text, texts } from './command-arguments.ts';
 import { type CommandSession, createCommandSessions } from './command-sessions.ts';
 
 export interface ExportSessions {
-  begin(args: Arguments): Response;
+  begin(args: Arguments, answer: LongAnswer): Response;
   volume(args: Arguments): Response;
   written(args: Arguments): object;
 }
@@ -30,10 +30,7 @@ export interface ExportSessions {
 type Session = CommandSession<PreparedBundle, readonly WrittenVolume[]>;
 
 /** Methods throw EntrepotError USAGE for arguments that are none, and for a session that is over. */
-export function createExportSessions(
-  exports: Exports,
-  errorBody: (error: unknown) => object,
-): ExportSessions {
+export function createExportSessions(exports: Exports): ExportSessions {
   const sessions = createCommandSessions<PreparedBundle, readonly WrittenVolume[]>('this export is over');
 
   /** A connection sends later what it is given, so each chunk is copied. */
@@ -52,19 +49,17 @@ export function createExportSessions(
   }
 
   return {
-    begin(args) {
+    begin(args, answer) {
       const request = exportRequest(args);
-      return progressAnswer(
-        (onProgress, signal, mustTell) =>
-          exports.export(request, {
-            onProgress,
-            signal,
-            write: (prepared) => {
-              const { bundle, volumes } = prepared;
-              return sessions.hold(prepared, signal, mustTell, { bundle, volumes });
-            },
-          }),
-        errorBody,
+      return answer((onProgress, signal, mustTell) =>
+        exports.export(request, {
+          onProgress,
+          signal,
+          write: (prepared) => {
+            const { bundle, volumes } = prepared;
+            return sessions.hold(prepared, signal, mustTell, { bundle, volumes });
+          },
+        }),
       );
     },
     volume: (args) => new Response(ReadableStream.from(copied(sessions.of(args), amount(args.volume)))),

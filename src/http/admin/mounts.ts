@@ -15,19 +15,25 @@ export interface Mount {
   readonly refused: (refusal: AdministerRefusal, c: Context<AdministeredEnv>) => Response | Promise<Response>;
 }
 
-/** Adds the routes of all mounts. `denied` hears of each request whose client lacks the right. */
+/** Hears of a request whose client lacks the right, or was led here by a page of another site. `name`: of the client, if that is known. */
+export type DeniedChange = (incoming: IncomingMessage, path: string, name: string | undefined) => void;
+
+/** Adds the routes of all mounts. */
 export function addMounts(
   app: Hono<AdministeredEnv>,
   mounts: readonly Mount[],
   administer: Administer,
   typedCredentials: (incoming: IncomingMessage) => TypedCredentials,
-  denied: (incoming: IncomingMessage, path: string) => void,
+  denied: DeniedChange,
 ): void {
   for (const mount of mounts) {
     const guard = async (c: Context<AdministeredEnv>, next: () => Promise<void>) => {
       c.header('Cross-Origin-Resource-Policy', 'same-origin');
       const foreign = otherSiteRefusal(c.env.incoming);
-      if (foreign) return await mount.refused(foreign, c);
+      if (foreign) {
+        denied(c.env.incoming, c.req.path, undefined);
+        return await mount.refused(foreign, c);
+      }
       c.set('typed', typedCredentials(c.env.incoming));
       if (mount.isOpen?.(c.req.path.slice(mount.path.length))) return await next();
       const found = await administer(c.env.incoming);
@@ -35,7 +41,7 @@ export function addMounts(
         c.set('administrator', found.administrator);
         return await next();
       }
-      denied(c.env.incoming, c.req.path);
+      denied(c.env.incoming, c.req.path, found.name);
       if (found.challenge !== undefined) c.header('WWW-Authenticate', found.challenge);
       return await mount.refused(found, c);
     };
