@@ -25,6 +25,7 @@ import { addTokenCommands } from './commands/token-commands.ts';
 import { readEnvironment } from './environment.ts';
 import { examples } from './output/examples.ts';
 import { explanationAsText } from './output/explanation-text.ts';
+import { printable } from './output/printable.ts';
 import { type ExitCode, exitCodeOf, type Result } from './output/result.ts';
 import { readVersion } from './version.ts';
 
@@ -49,7 +50,7 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode> {
     // Commander has printed the message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const isKnown = error instanceof EntrepotError;
-    process.stderr.write(`entrepot: ${isKnown ? error.located : stackOf(error)}\n`);
+    process.stderr.write(printable(`entrepot: ${isKnown ? error.located : stackOf(error)}\n`));
     return isKnown ? exitCodeOf(error) : 1;
   }
 }
@@ -223,9 +224,9 @@ async function askEach(explanation: Explanation, options: LoadOptions): Promise<
 }
 
 function print(result: Result, flags: { json?: true }): ExitCode {
-  if (!flags.json) process.stderr.write(result.warnings ?? '');
+  if (!flags.json) process.stderr.write(printable(result.warnings ?? ''));
   if (flags.json) process.stdout.write(`${JSON.stringify(result.json, undefined, 2)}\n`);
-  else (result.isFailure ? process.stderr : process.stdout).write(result.text);
+  else (result.isFailure ? process.stderr : process.stdout).write(printable(result.text));
   return result.exitCode;
 }
 

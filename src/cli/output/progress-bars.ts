@@ -3,6 +3,7 @@
  * would wrap, and the way back up would miss the rows it takes: a bar gets the columns that its text leaves, and no line is
  * longer than the terminal is wide. For the same reason only as many lines are drawn as the terminal has rows.
  */
+import { printable } from './printable.ts';
 import { formatBytes } from './table.ts';
 
 export interface ProgressBars {
@@ -88,5 +89,5 @@ function line({ name, size, done, since, before }: ActiveBar, now: number, colum
   const width = Math.min(widestBar, columns - `${name} [] ${sums}`.length);
   const full = Math.round((done / Math.max(1, size)) * width);
   const bar = width < narrowestBar ? '' : ` [${'#'.repeat(full)}${'.'.repeat(width - full)}]`;
-  return `${`${name}${bar} ${sums}`.slice(0, columns)}\n`;
+  return `${printable(`${name}${bar} ${sums}`).slice(0, columns)}\n`;
 }

@@ -1,5 +1,7 @@
 /** One line about long work, every two seconds: over the same line on a terminal, else one below the other. */
 
+import { printable } from './printable.ts';
+
 export interface ProgressLine {
   show(text: string): void;
   /** Removes it from a terminal. */
@@ -23,8 +25,9 @@ export function createProgressLine(
   let shownAt = Number.NEGATIVE_INFINITY;
   let isDrawn = false;
   return {
-    show(text) {
+    show(given) {
       if (!isShown || now() - shownAt < interval) return;
+      const text = printable(given);
       shownAt = now();
       isDrawn = true;
       to.write(to.isTTY ? `\r\x1b[K${text.slice(0, (to.columns ?? 80) - 1)}` : `${text}\n`);
