@@ -82,10 +82,12 @@ export function createCacheIndex(
     },
     facts: sharing && createFactBook(rows, sharing),
     interruptReplicas() {
-      const before = sharing && replaceOrigin(rows, sharing.origin);
-      interruptReplicas(rows, facts, (name) => {
-        const known = sharing && rows.knownFact(name);
-        return !known || known.origin === before;
+      if (!sharing) return interruptReplicas(rows, facts, () => true);
+      replaceOrigin(rows, sharing.origin, (before) => {
+        interruptReplicas(rows, facts, (name) => {
+          const known = rows.knownFact(name);
+          return !known || known.origin === before;
+        });
       });
     },
     forgetFacts: (isStopped) => forgetAllFacts(rows, isStopped),

@@ -32,9 +32,15 @@ export function createSharing(
 
 const originKey = 'facts-origin';
 
-/** Gives the origin of the process that had this index before, and notes that of this one. Throws what SQLite throws. */
-export function replaceOrigin(rows: Pick<IndexRows, 'meta' | 'setMeta'>, origin: string): string | undefined {
-  const before = rows.meta(originKey);
+/**
+ * Calls `use` with the origin of the process that had this index before, and then notes that of this one: after a kill in between, the next
+ * start does the same again. Throws what SQLite throws.
+ */
+export function replaceOrigin(
+  rows: Pick<IndexRows, 'meta' | 'setMeta'>,
+  origin: string,
+  use: (before: string | undefined) => void,
+): void {
+  use(rows.meta(originKey));
   rows.setMeta(originKey, origin);
-  return before;
 }
