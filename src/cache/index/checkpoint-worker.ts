@@ -1,5 +1,6 @@
 /**
- * Moves the write-ahead logs into the index and into its copy of what is hosted at each message, and answers it. This thread waits for the disk, so that the main thread need not.
+ * Moves the write-ahead logs into the index and into its copy of what is hosted at each message, and answers it. This thread waits for the
+ * disk, so that the main thread need not. The message `end` ends it.
  */
 import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -14,7 +15,12 @@ if (existsSync(copy)) db.prepare('ATTACH ? AS hosted').run(copy);
 for (const { name } of db.pragma('database_list') as { name: string }[])
   db.pragma(`${name}.synchronous = NORMAL`);
 
-parentPort?.on('message', () => {
+parentPort?.on('message', (wanted) => {
+  if (wanted === 'end') {
+    db.close();
+    parentPort?.close();
+    return;
+  }
   db.pragma('wal_checkpoint(PASSIVE)');
   parentPort?.postMessage('done');
 });

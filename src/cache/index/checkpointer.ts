@@ -35,6 +35,8 @@ export function createCheckpointer(
   let timer: Timer | undefined;
   let isStopped = false;
   let running: PromiseWithResolvers<void> | undefined;
+  /** Resolves when all threads that were told to end have done so. */
+  let ended: Promise<unknown> = Promise.resolve();
   /** Of the last checkpoint; monotonic, ms. */
   let begun = Number.NEGATIVE_INFINITY;
 
@@ -51,6 +53,18 @@ export function createCheckpointer(
     });
     started.on('exit', over);
     return started;
+  }
+
+  /** Not by `terminate`: while a thread still loads SQLite, that ends the whole process (SIGABRT, from Node-API). */
+  function end(): void {
+    const ending = worker;
+    worker = undefined;
+    if (!ending) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ending.once('exit', resolve);
+    ending.ref();
+    ending.postMessage('end');
+    ended = Promise.all([ended, promise]);
   }
 
   function over(): void {
@@ -80,13 +94,13 @@ export function createCheckpointer(
       await running?.promise;
     },
     reopen() {
-      worker?.terminate().catch(onError);
-      worker = undefined;
+      end();
     },
     async stop() {
       isStopped = true;
       timer?.cancel();
-      await worker?.terminate();
+      end();
+      await ended;
     },
   };
 }

@@ -62,6 +62,24 @@ test('a part that writes very much waits for the checkpoint, and for the next on
   assert.deepEqual(problems, []);
 });
 
+// To end it by force while it loads SQLite would end the process.
+test('a thread that is stopped while it starts ends by itself, after what it was asked for', async (t) => {
+  const path = join(dataFolder(t), 'index.sqlite');
+  const db = new SqliteDatabase(path);
+  t.after(() => db.close());
+  db.pragma('journal_mode = WAL');
+  db.pragma('wal_autocheckpoint = 0');
+  db.exec('CREATE TABLE t (x); INSERT INTO t VALUES (randomblob(5000000))');
+  const clock = createManualClock();
+  const problems: unknown[] = [];
+  const checkpointer = createCheckpointer({ clock, onError: (error) => problems.push(error) }, path);
+  await clock.advance(1000);
+  await checkpointer.stop();
+  const [state] = db.pragma('wal_checkpoint(NOOP)') as [{ log: number; checkpointed: number }];
+  assert.equal(state.checkpointed, state.log);
+  assert.deepEqual(problems, []);
+});
+
 test('a thread that cannot work is reported, and stopping it does no harm', async (t) => {
   const path = join(dataFolder(t), 'index.sqlite');
   const db = new SqliteDatabase(path);
