@@ -47,11 +47,11 @@ export function createCheckpointer(
     });
     started.unref();
     started.on('message', over);
-    started.on('error', (error) => {
+    started.on('error', onError);
+    started.on('exit', () => {
       if (worker === started) worker = undefined;
-      onError(error);
+      over();
     });
-    started.on('exit', over);
     return started;
   }
 
