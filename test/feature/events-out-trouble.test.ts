@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createCertificateAuthority } from '../support/certificates.ts';
+import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { startEventReceiver } from '../support/event-receiver.ts';
@@ -47,6 +48,25 @@ describe('a sink', () => {
       assert.equal(event.id, receiver.received[0]!.event.id);
     });
   }
+
+  it('that is slow gets each event once, over a kept connection too', async (t) => {
+    const clock = createManualClock(Date.now());
+    const slow = 'format = "cloudevents"\ntimeout = "30s"';
+    const { receiver, push } = await startWithSink(t, { sink: slow, deps: { clock } });
+    await push('1', 'config');
+    await receiver.took(1);
+    const hold = Promise.withResolvers<void>();
+    receiver.answer(() => (answer) => void hold.promise.then(() => answer.writeHead(200).end()));
+    await push('2', 'config');
+    await receiver.got(2);
+    await clock.advance(10_000);
+    hold.resolve();
+    receiver.answer(() => 200);
+    await push('3', 'config');
+    await receiver.took(2);
+    assert.equal(receiver.connections(), 1);
+    assert.equal(receiver.received.length, 3);
+  });
 
   it('that answers without an end has the event, and its body is not read', async (t) => {
     const { receiver, app, push } = await startWithSink(t, { sink, deps });

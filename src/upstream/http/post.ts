@@ -9,7 +9,10 @@ import { retryAfter, single } from '../health/rate-limits.ts';
 import type { Upstream } from '../upstream.ts';
 import type { Sender } from './sender.ts';
 
-/** A silent host may get the request twice: once more over a new connection (`kept-connections.ts`). */
+/**
+ * The host gets the request once, unless it closes a kept connection: it may be slow, and a post is no question that can be asked twice. So
+ * it is sent as an upload (`kept-connections.ts`), and `timeout` alone ends the wait.
+ */
 export function createPost({
   sender,
   clock,
@@ -24,7 +27,11 @@ export function createPost({
     const timer = clock.after(timeout, () => late.abort());
     const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
     const sent = await sender
-      .send(route, { method: 'POST', headers, body }, { signal: either })
+      .send(
+        route,
+        { method: 'POST', headers, body: Buffer.from(body), patience: Infinity },
+        { signal: either },
+      )
       .finally(() => timer.cancel());
     if (!sent.ok) {
       const isLate = late.signal.aborted && signal?.aborted !== true;
