@@ -106,7 +106,7 @@ describe('a bucket that replicas share', () => {
     later(3 * hour);
     assert.match(
       (await swept(sweeper))?.refused ?? '',
-      /a replica has not told for 50 minutes what it needs/,
+      /a replica has not told for \d+ minutes what it needs/,
     );
     await all.server.sql(`update content_users set told = told - interval '7 days'`);
     assert.equal((await swept(sweeper))?.refused, undefined, 'it counts as gone');
