@@ -51,10 +51,11 @@ async function put(
   const sha256 = isNamedByHash ? digestHex(digest) : source.sha256;
   const named = { ...source, name: digest, sha256 };
   try {
+    const known = (await placements.of(digest)).find((one) => one.store === name);
+    // It has come there since it was found to be missing.
+    if (known?.state === 'placed') return;
     // A wrong object would count as present.
-    const isDoubted = (await placements.of(digest)).some(
-      (one) => one.store === name && one.state === 'doubted',
-    );
+    const isDoubted = known?.state === 'doubted';
     const work = async (late: AbortSignal) => {
       const signal = AbortSignal.any([stop, late]);
       if (isDoubted) await store.delete(contentKey(digest), signal);

@@ -490,6 +490,8 @@ describe('a redirect to a bucket', () => {
     const before = eu.calls.length;
     assert.equal((await from('10.1.2.3')).status, 200);
     assert.equal(eu.calls.length, before, 'the bucket is not asked');
+    const puts = eu.calls.filter((call) => call.startsWith('put '));
+    assert.deepEqual(puts, [...new Set(puts)], 'what the push has put there is not put again behind it');
     await clock.advance(10_000);
     assert.equal((await from('10.1.2.3')).status, 307);
   });
