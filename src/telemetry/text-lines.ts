@@ -13,6 +13,8 @@
  * Text from registries and clients is quoted, so that it cannot move the cursor or begin a line that looks like one of the log.
  */
 
+import { unicodeEscapes } from '../lib/unicode-escapes.ts';
+
 interface LineSink {
   write(line: string): void;
 }
@@ -66,5 +68,5 @@ function plain(value: unknown): string {
 
 /** Printable ASCII unchanged, every other character as a \u escape. */
 function escaped(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return unicodeEscapes(text, /[^\x20-\x7e]/g);
 }
