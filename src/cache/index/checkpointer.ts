@@ -93,9 +93,7 @@ export function createCheckpointer(
       if (!isStopped && clock.monotonic() - begun >= pacedInterval) checkpoint();
       await running?.promise;
     },
-    reopen() {
-      end();
-    },
+    reopen: end,
     async stop() {
       isStopped = true;
       timer?.cancel();
