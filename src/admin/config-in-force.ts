@@ -23,11 +23,8 @@ export function createConfigInForce(current: () => Config, clock: Pick<Clock, 'n
   return {
     async show() {
       const config = current();
-      const { registries, policies, serverFile, ...same } = config;
-      const files = [...registries.files, ...(policies?.files ?? []), ...(serverFile ? [serverFile] : [])];
-      const warnings = await warningsOf(config);
-      const shown = { ...same, files, warnings, registries, policies: policies?.objects };
-      return configAsJson({ ...shown, builtInList: hasBuiltInList(registries) }, clock.now());
+      const found = { warnings: await warningsOf(config), builtInList: hasBuiltInList(config.registries) };
+      return configAsJson({ ...config, ...found }, clock.now());
     },
     async explain(given, as) {
       const config = current();

@@ -60,16 +60,11 @@ interface Findings {
 /** Throws nothing that a user can cause: all findings are in the result. */
 export function checkConfig(options: LoadOptions): ConfigCheck {
   const partial = loadWhatIsRight(options);
-  const { registries, policies, server, paths, serverFile, settings, gateFiles, warnings, errors } = partial;
+  const { registries, policies, server, paths, serverFile, settings, files, warnings, errors } = partial;
   const findings: Findings = {
     warnings: [...warnings],
     errors: [...errors],
-    files: [
-      ...(registries?.files ?? []),
-      ...(policies?.files ?? []),
-      ...(serverFile === undefined ? [] : [serverFile]),
-      ...gateFiles,
-    ],
+    files: [...files],
   };
   for (const authFile of paths.authFiles) checkAuthFile(authFile, options.env, findings);
   checkHelpers(registries?.credentialHelpers ?? [], options.env, findings);
@@ -80,14 +75,13 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
     if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
   }
   const builtInList = registries !== undefined && hasBuiltInList(registries);
-  const objects = policies?.objects;
   return {
     ...findings,
     settings,
     registries,
     builtInList,
     fips: partial.fips,
-    policies: objects,
+    policies,
     server,
     serverFile,
   };

@@ -25,11 +25,11 @@ export interface Config {
   readonly fips: boolean;
   /** `server.gates` with what their files hold. */
   readonly gates: readonly LoadedGate[];
+  /** Those that were read: registries.conf and its drop-ins, objects of a cluster, entrepot.toml, files that gates name. */
+  readonly files: readonly string[];
   readonly warnings: readonly ConfigWarning[];
   /** The objects of a cluster that are in force; undefined if no folder of them is named. */
-  readonly policies:
-    | { readonly files: readonly string[]; readonly objects: readonly PolicyObject[] }
-    | undefined;
+  readonly policies: readonly PolicyObject[] | undefined;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
   /** Every key of entrepot.toml as it is in force. */

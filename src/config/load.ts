@@ -24,7 +24,7 @@ import type { LoadedGate } from './gates/gate-config.ts';
 import { type ConfigFlags, readOverrides } from './overrides.ts';
 import { ownAddressWarnings } from './own-address.ts';
 import type { ObjectsText } from './policies/cluster-objects.ts';
-import type { LoadedPolicies } from './policies/load-policies.ts';
+import type { PolicyObject } from './policies/policy-object.ts';
 import { readProxyEnvironment } from './proxy-env.ts';
 import { emptyWarnings, loadRegistries } from './registries-conf/load.ts';
 import type { RegistriesConf } from './registries-conf/registries.ts';
@@ -52,10 +52,10 @@ export interface PartialConfig {
   readonly fips: boolean;
   /** Those that can be used. */
   readonly gates: readonly LoadedGate[];
-  /** Files that gates name and that were read. */
-  readonly gateFiles: readonly string[];
+  /** As `Config.files`. */
+  readonly files: readonly string[];
   /** The objects in force; undefined if no source of them is named, or if they cannot be used. */
-  readonly policies: Pick<LoadedPolicies, 'files' | 'objects'> | undefined;
+  readonly policies: readonly PolicyObject[] | undefined;
   /** The entrepot.toml that was read. */
   readonly serverFile: string | undefined;
   /** Files, and folders of them, that are part of the configuration or would be if they existed. */
@@ -75,7 +75,7 @@ export function loadConfig(options: LoadOptions): Config {
 
 /** `partial`, frozen, if nothing in it is wrong. Throws one EntrepotError that names everything that is wrong. */
 export function wholeConfig(partial: PartialConfig): Config {
-  const { registries, settings, errors, places, placesIfRefused, gateFiles, ...others } = partial;
+  const { registries, settings, errors, places, placesIfRefused, ...others } = partial;
   if (!registries || !settings || errors.length > 0) throw joinErrors(errors);
   return deepFreeze({ ...others, registries, settings });
 }
@@ -133,12 +133,17 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const insecure = registries ? insecureCredentialWarnings(registries, server, paths.authFiles) : [];
   return {
     registries,
-    policies,
+    policies: policies?.objects,
     server,
     paths,
     fips,
     gates,
-    gateFiles,
+    files: [
+      ...(registries?.files ?? []),
+      ...(policies?.files ?? []),
+      ...(source ? [source.file] : []),
+      ...gateFiles,
+    ],
     proxies: proxies ?? { http: undefined, https: undefined, no: undefined },
     serverFile: source?.file,
     places: [

@@ -1,7 +1,7 @@
 /** The configuration in force: warnings, files, registries with their mirrors, and each key with its source. */
 import { html } from 'hono/html';
 import { warningsOf } from '../../admin/config-warnings.ts';
-import type { Config, ConfigWarning } from '../../config/config.ts';
+import type { ConfigWarning } from '../../config/config.ts';
 import type { RegistryEntry } from '../../config/registries-conf/registries.ts';
 import type { SettingInForce, SettingSource } from '../../config/settings.ts';
 import { heading } from '../frame.ts';
@@ -29,15 +29,11 @@ export const configurationPage: Page = {
       : html`<a href="/ui/configuration?all=1">${words.all}</a>`;
     return html`${heading(texts, texts.pages.configuration, edit)}
 <section id="warnings" data-live>${found.length === 0 ? html`<p>${badge('ok', words.noWarnings)}</p>` : warnings(words.warnings, found)}</section>
-<section id="files" data-live><h2>${words.files}</h2><ul class="files">${filesOf(config).map((file) => html`<li><code>${file}</code></li>`)}</ul></section>
+<section id="files" data-live><h2>${words.files}</h2><ul class="files">${config.files.map((file) => html`<li><code>${file}</code></li>`)}</ul></section>
 <section id="registries" data-live><h2>${words.registries}</h2>${registryTable(view, config.registries.entries)}</section>
 <section id="settings" data-live><h2>entrepot.toml</h2><p class="quiet">${words.noSecrets} ${other}</p>${settingTable(view, settings)}</section>`;
   },
 };
-
-function filesOf({ registries, policies, serverFile }: Config): readonly string[] {
-  return [...(serverFile === undefined ? [] : [serverFile]), ...registries.files, ...(policies?.files ?? [])];
-}
 
 function warnings(title: string, all: readonly ConfigWarning[]): Html {
   return html`<div class="message warning"><strong>${title}</strong><ul>${all.map(

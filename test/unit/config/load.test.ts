@@ -128,6 +128,22 @@ describe('loadConfig', () => {
     assert.deepEqual(load({ registries: 'r.conf' }).registries.files, [join(folder, 'work/r.conf')]);
   });
 
+  it('names the files that it was read from, in one order', (t) => {
+    const { folder, load } = machine(t, {
+      'work/r.conf': '[[registry]]\nlocation = "a.io"\n',
+      'work/objects/x.yaml':
+        'apiVersion: config.openshift.io/v1\nkind: ImageTagMirrorSet\nmetadata: { name: x }\nspec: {}\n',
+      'work/policy.json': '{"default": [{"type": "reject"}]}',
+      'work/entrepot.toml':
+        'policies = "objects"\n[[gate]]\nname = "signed"\nkind = "signature"\npolicy = "policy.json"\n',
+    });
+    const names = ['r.conf', 'objects/x.yaml', 'entrepot.toml', 'policy.json'];
+    assert.deepEqual(
+      load({ registries: 'r.conf' }).files,
+      names.map((name) => join(folder, 'work', name)),
+    );
+  });
+
   it('passes on the warnings of every part', (t) => {
     const { load } = machine(
       t,
