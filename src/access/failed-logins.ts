@@ -11,6 +11,7 @@
 import { isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/clock.ts';
+import { backoff } from '../lib/flow/backoff.ts';
 
 export interface FailedLogins {
   /** Begins the check of a password. Undefined: too many logins of this address are under way. */
@@ -26,8 +27,7 @@ export interface LoginCheck {
 
 const remembered = 10 * 60_000;
 const freeTries = 4;
-const firstWait = 500;
-const longestWait = 4_000;
+const waits = { first: 500, most: 4_000 };
 const maxUnderWay = 16;
 
 /** Remembers 10,000 addresses; of IPv6 the network of 64 bits, since one machine may use all of it. */
@@ -55,8 +55,7 @@ export function createFailedLogins({ clock }: { readonly clock: Clock }): Failed
           addresses.set(key, entry);
           const slowed = entry.failures - freeTries;
           if (slowed > 0) {
-            const wait = Math.min(longestWait, firstWait * 2 ** Math.min(slowed - 1, 10));
-            await new Promise<void>((resolve) => clock.after(wait, resolve));
+            await new Promise<void>((resolve) => clock.after(backoff(slowed, waits), resolve));
           }
           entry.underWay -= 1;
         },

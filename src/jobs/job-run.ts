@@ -8,9 +8,9 @@
  *   the claim does not hold any more ....... aborted, and nothing of it is kept
  */
 import type { Clock, Timer } from '../lib/clock.ts';
+import { scatteredBackoff } from '../lib/flow/backoff.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Log } from '../telemetry/log.ts';
-import { backoff } from './backoff.ts';
 import type { Job, JobContext, JobKind, JobOutcome, Json } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import type { Turns } from './turns.ts';
@@ -31,6 +31,7 @@ export interface JobRunDeps {
 /** ms: of a lease, and between two writes of progress. */
 export const lease = 120_000;
 const tellEvery = 1000;
+const bounds = { first: 15_000, most: 60 * 60_000 };
 
 /** Made of a job that was claimed just now; `start` is called once. */
 export class JobRun {
@@ -149,7 +150,7 @@ export class JobRun {
 
   #nextTry(notBefore = 0): number {
     const { clock, random } = this.#deps;
-    return Math.max(notBefore, clock.now() + backoff(this.job.failures + 1, random));
+    return Math.max(notBefore, clock.now() + scatteredBackoff(this.job.failures + 1, random, bounds));
   }
 
   async #release(): Promise<void> {

@@ -11,6 +11,7 @@
  * random, so that replicas do not ask all at once.
  */
 import type { Clock } from '../lib/clock.ts';
+import { backoff } from '../lib/flow/backoff.ts';
 import { pause } from '../lib/flow/pause.ts';
 import { isJsonObject } from '../oci/parse-json.ts';
 import type { ApiAnswer, ApiClient } from './api-client.ts';
@@ -29,8 +30,7 @@ const pageSize = 100;
 const mostPages = 100;
 /** ms. */
 const absentPause = 60_000;
-const firstPause = 1000;
-const longestPause = 30_000;
+const pauses = { first: 1000, most: 30_000 };
 /** s after which the server ends a watch, with bookmarks until then; a random part of it comes on top. */
 const watchSeconds = 300;
 /** ms on top of that: a connection that is silent for longer leads to nothing. */
@@ -60,8 +60,7 @@ export async function followKind(table: ObjectTable, deps: FollowDeps): Promise<
     if (next.isFailure) failures += 1;
     // Only a list that was taken asks for no pause.
     else if (next.pause === undefined) failures = 0;
-    const backoff = failures === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** (failures - 1));
-    const ms = Math.max(next.pause ?? 0, backoff);
+    const ms = Math.max(next.pause ?? 0, failures === 0 ? 0 : backoff(failures, pauses));
     if (ms > 0) await pause(clock, ms * (0.5 + random() / 2), signal);
   }
 }
@@ -167,12 +166,12 @@ async function watch(
       return true;
     },
   });
-  if (isTooOld || (end.kind === 'status' && end.status === 410)) return { pause: firstPause };
+  if (isTooOld || (end.kind === 'status' && end.status === 410)) return { pause: pauses.first };
   // What is not understood may have been a change, so the whole is read again.
   if (problem !== undefined) return failed(table, problem);
   if (end.kind === 'invalid') return failed(table, end.reason);
-  if (end.kind === 'ended') return { version, pause: firstPause };
-  if (end.kind === 'status' && end.status === 404) return { pause: firstPause };
+  if (end.kind === 'ended') return { version, pause: pauses.first };
+  if (end.kind === 'status' && end.status === 404) return { pause: pauses.first };
   // An account may have the right to list and not to watch: a list would then hide what is wrong.
   const isForbidden = end.kind === 'status' && (end.status === 401 || end.status === 403);
   return failed(table, `watch: ${end.reason}`, isForbidden ? 'forbidden' : 'unreachable', version);

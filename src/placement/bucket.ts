@@ -7,6 +7,7 @@
 
 import type { StorePlacement } from '../config/store-config.ts';
 import type { Clock } from '../lib/clock.ts';
+import { backoff } from '../lib/flow/backoff.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
@@ -26,8 +27,7 @@ export interface Bucket {
   failed(error: unknown): number;
 }
 
-const firstPause = 5_000;
-const longestPause = 300_000;
+const pauses = { first: 5_000, most: 300_000 };
 
 /** It is taken to work until a write fails. */
 export function createBucket(
@@ -54,8 +54,8 @@ export function createBucket(
     },
     failed(error) {
       const asked = error instanceof StoreError ? (error.retryAfter ?? 0) : 0;
-      const pause = Math.max(asked, Math.min(longestPause, firstPause * 2 ** failures));
       failures += 1;
+      const pause = Math.max(asked, backoff(failures, pauses));
       if (failures === 1) {
         const reason = reasonOf(error);
         log.warn(

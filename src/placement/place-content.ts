@@ -12,6 +12,7 @@
 import type { Copies } from '../cache/copies.ts';
 import type { Placement, PlacementStore } from '../cache/index/placements/placement-store.ts';
 import type { Clock } from '../lib/clock.ts';
+import { backoff } from '../lib/flow/backoff.ts';
 import type { Pace } from '../lib/flow/pace.ts';
 import { reasonOf, systemCode } from '../lib/thrown.ts';
 import { contentKey } from '../stores/content-key.ts';
@@ -39,8 +40,7 @@ export interface PlaceContentDeps {
   readonly stop: AbortSignal;
 }
 
-const firstRetry = 5_000;
-const longestRetry = 3_600_000;
+const waits = { first: 5_000, most: 3_600_000 };
 /** At a wrong object of cached content without a right copy, before it is removed. */
 const looks = 3;
 
@@ -140,8 +140,8 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
       if (stop.aborted) return;
       // A failure of the index is told to the caller; of files and buckets, the next try may know better.
       if (!(error instanceof StoreError) && !/^E[A-Z]+$/.test(systemCode(error) ?? '')) throw error;
-      const backoff = Math.min(longestRetry, firstRetry * 2 ** placement.tries);
-      const due = clock.now() + Math.round(backoff * (1 + deps.random() / 4));
+      const wait = backoff(placement.tries + 1, waits) * (1 + deps.random() / 4);
+      const due = clock.now() + Math.round(wait);
       await placements.failed(placement, reasonOf(error), due);
     }
   };

@@ -5,6 +5,7 @@
 import type { Hash } from 'node:crypto';
 import type { ByteRange } from '../lib/bytes/byte-range.ts';
 import type { Clock } from '../lib/clock.ts';
+import { backoff } from '../lib/flow/backoff.ts';
 import { pause } from '../lib/flow/pause.ts';
 import { type ObjectSource, StoreError } from './object-store.ts';
 
@@ -55,9 +56,8 @@ export const joinPatience = 300_000;
 export const partsAtOnce = 4;
 /** Tries of one part. */
 const tries = 4;
-/** ms before the second try, doubled for each further one; `Retry-After` may say more. */
-const firstWait = 500;
-const longestWait = 10_000;
+/** ms before the second try and each further one; `Retry-After` may say more, but not more than `most`. */
+const waits = { first: 500, most: 10_000 };
 
 /** Sends a part again while the store does not answer, or asks to slow down: the other parts are too many to lose for one. */
 export async function sendPart<T>(
@@ -71,8 +71,8 @@ export async function sendPart<T>(
       const isPassing =
         error instanceof StoreError && (error.kind === 'unreachable' || error.kind === 'throttled');
       if (!isPassing || turn === tries) throw error;
-      const wait = Math.max(firstWait * 2 ** (turn - 1), error.retryAfter ?? 0);
-      if (wait > longestWait) throw error;
+      const wait = Math.max(backoff(turn, waits), error.retryAfter ?? 0);
+      if (wait > waits.most) throw error;
       await pause(clock, wait, signal ?? new AbortController().signal);
       signal?.throwIfAborted();
     }

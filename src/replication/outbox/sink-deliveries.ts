@@ -9,8 +9,8 @@
  */
 import { type Delivery, longestWait, type OutboxStore } from '../../cache/index/outbox/outbox-store.ts';
 import type { EventSink } from '../../config/event-sink.ts';
-import { backoff } from '../../jobs/backoff.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import { scatteredBackoff } from '../../lib/flow/backoff.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { SendEvent, Sent } from './send-event.ts';
 
@@ -190,7 +190,7 @@ export class SinkDeliveries {
   async #postpone(delivery: Delivery, reason: string, isRefusal: boolean): Promise<void> {
     const { store, clock, random, log, tried } = this.#deps;
     tried(this.#sink.name, 'failed');
-    const wait = backoff(delivery.tries + 1, random, bounds);
+    const wait = scatteredBackoff(delivery.tries + 1, random, bounds);
     const until = Math.max(clock.now() + wait, this.#pausedUntil);
     await store.postpone(delivery, { reason, isRefusal }, until);
     // One line for each event: a sink that is away for a day would fill the log.
@@ -209,7 +209,7 @@ export class SinkDeliveries {
     if (lane !== this.#lastSilent) this.#silent += 1;
     this.#lastSilent = lane;
     if (this.#silent < silentLanes) return;
-    this.#pauseFor(backoff(this.#silent - silentLanes + 1, this.#deps.random, silence));
+    this.#pauseFor(scatteredBackoff(this.#silent - silentLanes + 1, this.#deps.random, silence));
   }
 
   #pauseFor(ms: number): void {

@@ -7,14 +7,14 @@
  *                                                +------------------------+ failed: twice the backoff, up to 5 s
  */
 import type { Clock } from '../../lib/clock.ts';
+import { backoff } from '../../lib/flow/backoff.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 const failuresToOpen = 3;
 const faultMemory = 60_000;
-const firstBackoff = 2000;
-/** ms. Clients get stale content for that long after an outage has ended. One request in five seconds is no load for a host. */
-const longestBackoff = 5000;
+/** ms. Clients get stale content for `most` after an outage has ended. One request in five seconds is no load for a host. */
+const bounds = { first: 2000, most: 5000 };
 /** ms after which the next probe may be sent although this one has had no answer. */
 const longestProbe = 5000;
 
@@ -65,7 +65,7 @@ export class Breaker {
     if (this.#phase === 'open') return undefined;
     const wasClosed = this.#phase === 'closed';
     this.#openings += 1;
-    const retryIn = Math.min(longestBackoff, firstBackoff * 2 ** (this.#openings - 1));
+    const retryIn = backoff(this.#openings, bounds);
     this.#openUntil = this.#clock.monotonic() + retryIn;
     return wasClosed ? retryIn : undefined;
   }

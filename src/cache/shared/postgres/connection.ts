@@ -9,6 +9,7 @@
 import type { ClientBase } from 'pg';
 import { EntrepotError } from '../../../errors.ts';
 import type { Clock } from '../../../lib/clock.ts';
+import { backoff } from '../../../lib/flow/backoff.ts';
 import { pause } from '../../../lib/flow/pause.ts';
 import { reasonOf, systemCode } from '../../../lib/thrown.ts';
 import type { RareLog } from '../../rare-log.ts';
@@ -97,8 +98,7 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
       }
       session = undefined;
       await opened?.close();
-      const longest = Math.min(pauses.most, pauses.first * 2 ** Math.min(failures, 10));
-      await pause(clock, longest * (0.5 + random() / 2), stopping.signal);
+      await pause(clock, backoff(failures + 1, pauses) * (0.5 + random() / 2), stopping.signal);
     }
   }
 
