@@ -33,10 +33,11 @@ export function createPlacing(
   const { placements } = cache;
   const isSwept = buckets.some(({ sweep }) => sweep !== undefined);
   const random = Math.random;
-  const shared =
-    facts && postgres && isSwept
-      ? createSharedBucket({ uses: createPostgresUses(postgres), facts, placements, clock, random, log })
+  const sharing =
+    facts && postgres && settings.facts && isSwept
+      ? { uses: createPostgresUses(postgres), facts, goneAfter: settings.facts.goneAfter }
       : undefined;
+  const shared = sharing && createSharedBucket({ ...sharing, placements, clock, random, log });
   const never =
     settings.cluster && !settings.facts
       ? 'the replicas of [cluster] share no facts, so this one cannot know what the others need: set [facts]'

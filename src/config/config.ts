@@ -36,6 +36,14 @@ export interface Config {
   readonly settings: readonly SettingInForce[];
 }
 
+/** `[facts]`: what replicas know together. */
+export interface FactsConfig {
+  /** An absolute path of a file with the URL of PostgreSQL. */
+  readonly urlFile: string;
+  /** ms without a word from a replica after which what it needs counts no more: it does not come back. */
+  readonly goneAfter: number;
+}
+
 /** A finding that does not make the configuration unusable. */
 export interface ConfigWarning {
   readonly file: string;
@@ -124,8 +132,8 @@ export interface ServerConfig {
   readonly gates: readonly GateConfig[];
   /** Of this server in events, without a slash at its end. Undefined: as the client of a push calls it. */
   readonly publicUrl: string | undefined;
-  /** `[facts]`: an absolute path of a file with the URL of PostgreSQL. Undefined: this replica keeps its facts to itself. */
-  readonly facts: { readonly urlFile: string } | undefined;
+  /** `[facts]`. Undefined: this replica keeps its facts to itself. */
+  readonly facts: FactsConfig | undefined;
   /** Buckets for content, nearest first; their names differ. */
   readonly stores: readonly StoreConfig[];
   readonly upstream: UpstreamConfig;

@@ -4,7 +4,7 @@
  *   links, pins ....... facts: the sweeper reads them to the end before each page of the bucket
  *   last uses ......... each replica tells them every twenty minutes (`ContentUses`)
  *   is any one away ... a replica that has told nothing for three quarters of an hour, and was not stopped in order, may have taken pushes
- *                       since. Nothing is removed until it is back, or has been away for a week
+ *                       since. Nothing is removed until it is back, or has been away for `gone_after`
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
@@ -38,6 +38,8 @@ export interface SharedBucketDeps {
   readonly uses: ContentUses;
   readonly facts: FactsOfReplica;
   readonly placements: Pick<PlacementStore, 'uses' | 'replica'>;
+  /** ms: of `[facts]`. */
+  readonly goneAfter: number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Pick<Log, 'error'>;
@@ -49,7 +51,6 @@ const tellEvery = 20 * minute;
 /** After one that failed. */
 const tellAgain = minute;
 const awayAfter = 45 * minute;
-const goneAfter = 7 * day;
 /** Uses that are told again, since access times are written late. */
 const overlap = 60 * minute;
 const usesLife = 400 * day;
@@ -57,7 +58,7 @@ const atOnce = 500;
 
 /** Nothing is told before `start`. */
 export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
-  const { uses, facts, placements, clock, random, log } = deps;
+  const { uses, facts, placements, goneAfter, clock, random, log } = deps;
   const stopping = new AbortController();
   const { signal } = stopping;
   let telling: Promise<void> | undefined;
@@ -102,7 +103,8 @@ export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
       const away = (await uses.replicas()).find(({ age }) => age > awayAfter && age < goneAfter);
       if (!away) return undefined;
       const minutes = Math.round(away.age / minute);
-      return `a replica has not told for ${minutes} minutes what it needs: ${away.replica}. It counts as gone after 7 days`;
+      const way = 'start it again, or let less time pass until it counts as gone: gone_after of [facts]';
+      return `a replica has not told for ${minutes} minutes what it needs: ${away.replica}: ${way}`;
     },
     async untold() {
       return (await facts.isTold()) ? undefined : 'other replicas do not know yet what this one needs';

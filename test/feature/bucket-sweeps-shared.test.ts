@@ -30,7 +30,7 @@ async function world(t: TestContext) {
   if (!server) return undefined;
   const urlFile = join(tempFolder(t), 'facts-url');
   writeFileSync(urlFile, `${server.url}\n`);
-  const toml = `${access}[facts]\nurl_file = "${urlFile}"\n`;
+  const toml = `${access}[facts]\nurl_file = "${urlFile}"\ngone_after = "8h"\n`;
   const eu = createMemoryObjects('eu');
   const sweep = { after: 2 * hour, maxSize: undefined, every: undefined };
   const replica = (clock: Clock, store: ObjectStore = eu.store) =>
@@ -106,9 +106,9 @@ describe('a bucket that replicas share', () => {
     later(3 * hour);
     assert.match(
       (await swept(sweeper))?.refused ?? '',
-      /a replica has not told for \d+ minutes what it needs/,
+      /a replica has not told for \d+ minutes what it needs: .*gone_after of \[facts\]/,
     );
-    await all.server.sql(`update content_users set told = told - interval '7 days'`);
+    await all.server.sql(`update content_users set told = told - interval '8 hours'`);
     assert.equal((await swept(sweeper))?.refused, undefined, 'it counts as gone');
   });
 

@@ -144,6 +144,7 @@ describe('entrepot.toml', () => {
       immutable = ["v*"]
       [facts]
       url_file = "facts-url"
+      gone_after = "12h"
       [upstream]
       lookup_timeout = "1s"
       connect_timeout = "1s"
@@ -236,7 +237,7 @@ describe('entrepot.toml', () => {
       eventSenders: [],
       eventSinks: [],
       gates: [],
-      facts: { urlFile: '/srv/work/facts-url' },
+      facts: { urlFile: '/srv/work/facts-url', goneAfter: 43_200_000 },
       cluster: undefined,
       stores: [],
       publicUrl: undefined,

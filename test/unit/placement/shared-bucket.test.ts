@@ -24,6 +24,7 @@ it('lets requests have their turn while it looks through contents of which nothi
       forget: async () => {},
     },
     facts: { upToDate: async () => true, isTold: async () => true },
+    goneAfter: 7 * 24 * 3_600_000,
     placements: {
       replica: async () => 'one',
       uses: async () => {

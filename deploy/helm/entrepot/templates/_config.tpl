@@ -25,7 +25,7 @@
 {{- $_ = set $config "cluster" (dict "dns" $dns "secret_file" "/run/entrepot/cluster/secret" "keep" $values.cluster.keep) -}}
 {{- end -}}
 {{- if $values.facts.secret -}}
-{{- $_ = set $config "facts" (dict "url_file" "/run/entrepot/facts/url") -}}
+{{- $_ = set $config "facts" (dict "url_file" "/run/entrepot/facts/url" "gone_after" $values.facts.goneAfter) -}}
 {{- end -}}
 {{- $stores := list -}}
 {{- range $values.stores -}}
