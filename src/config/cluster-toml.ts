@@ -17,10 +17,11 @@ const peerUrl: ValueKind<string> = {
 
 const dnsName: ValueKind<string> = {
   expected: 'a name in DNS with a port, such as "entrepot-headless:5000"',
-  read: (value) =>
-    typeof value === 'string' && /^(?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.?)+:\d{1,5}$/i.test(value)
-      ? value
-      : undefined,
+  read(value) {
+    if (typeof value !== 'string' || !/:\d+$/.test(value)) return undefined;
+    // A dot at the end of a name says that it is whole: no search domain is tried.
+    return kind.host.read(value.replace(/\.(?=:)/, '')) === undefined ? undefined : value;
+  },
 };
 
 /** A URL, `host:port`, or an address alone, as Kubernetes gives it to a pod. */

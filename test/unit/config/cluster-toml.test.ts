@@ -59,6 +59,8 @@ describe('[cluster]', () => {
       /exclude each other/,
     ],
     ['dns = "entrepot-peers"\nsecret_file = "s"', /a name in DNS with a port/],
+    ['dns = "entrepot-headless.entrepot.svc.cluster.local"\nsecret_file = "s"', /a name in DNS with a port/],
+    ['dns = "entrepot-peers:99999"\nsecret_file = "s"', /a name in DNS with a port/],
     ['dns = "entrepot-peers:5000"', /no replica can prove that it is one/],
     ['secret_file = "s"', /needs cluster.peers or cluster.dns/],
     ['dns = "e:5000"\nkeep = "some"\nsecret_file = "s"', /"all" or "owner"/],
