@@ -5,11 +5,6 @@
  */
 import { existsSync } from 'node:fs';
 import { attempt, EntrepotError } from '../errors.ts';
-import { literalKind } from '../lib/address-kind.ts';
-import { expandBraces } from '../lib/braces.ts';
-import { canMeet, namePattern } from '../lib/name-patterns.ts';
-import { whyNotOnHub } from '../oci/docker-hub.ts';
-import { hostOf, parseReference } from '../oci/reference.ts';
 import { readTracingHeaders } from '../telemetry/tracing/open-tracer.ts';
 import type { AuthFilePath, ConfigWarning, ServerConfig } from './config.ts';
 import { authFileWarnings, readAuthFile } from './credentials/auth-file.ts';
@@ -19,13 +14,14 @@ import { readSecretFile } from './credentials/secret-file.ts';
 import { readTokenKey } from './credentials/token-key.ts';
 import { createCertLookup, hostsWithCertificates } from './files/certs-d.ts';
 import { readCaFile } from './files/pem.ts';
+import { readPrivateKey } from './files/private-key.ts';
 import { readTlsFiles, tlsFileProblems } from './files/tls-files.ts';
 import type { GateConfig } from './gates/gate-config.ts';
 import { type LoadOptions, loadWhatIsRight } from './load.ts';
+import { locationHosts, nameWarnings } from './name-warnings.ts';
 import type { PolicyObject } from './policies/policy-object.ts';
 import type { Environment } from './proxy-env.ts';
 import { hasBuiltInList } from './registries-conf/built-in.ts';
-import { listsRegistry } from './registries-conf/match.ts';
 import { authFilesHelper, type RegistriesConf } from './registries-conf/registries.ts';
 import type { SettingInForce } from './settings.ts';
 import { storeSecretFiles } from './store-config.ts';
@@ -71,8 +67,8 @@ export function checkConfig(options: LoadOptions): ConfigCheck {
   checkSecrets(server, settings ?? [], findings);
   checkTls(server, findings);
   if (registries) {
-    checkCertificates(hostsOf(registries), paths.certDirectories, findings);
-    if (serverFile !== undefined) checkNames(server, registries, serverFile, findings);
+    checkCertificates(locationHosts(registries), paths.certDirectories, findings);
+    if (serverFile !== undefined) findings.warnings.push(...nameWarnings(server, registries, serverFile));
   }
   const builtInList = registries !== undefined && hasBuiltInList(registries);
   return {
@@ -148,6 +144,10 @@ function checkSecrets(
   readEach([tracing?.headersFile], readTracingHeaders);
   readEach([facts?.urlFile], readSecretFile);
   readEach(stores.flatMap(storeSecretFiles), readSecretFile);
+  readEach(
+    stores.map((store) => (store.kind === 's3' ? store.cloudFront?.privateKeyFile : undefined)),
+    readPrivateKey,
+  );
   const bundles = [
     { caFile: upstream.caFile, key: 'upstream.ca_file' },
     ...stores.map(({ caFile, name }) => ({ caFile, key: `ca_file of [[store]] "${name}"` })),
@@ -201,94 +201,4 @@ function checkCertificates(
       if (directory !== undefined) findings.files.push(directory);
     });
   }
-}
-
-/** Names in entrepot.toml that registries.conf does not know. */
-function checkNames(
-  server: ServerConfig,
-  registries: RegistriesConf,
-  file: string,
-  findings: Findings,
-): void {
-  const { defaultRegistry, unlisted, hosts, names } = server.routing;
-  const warn = (message: string) => findings.warnings.push({ file, message });
-  const targets = new Map([['routing.default_registry', defaultRegistry]]);
-  for (const [name, registry] of hosts) targets.set(`routing.hosts "${name}"`, registry);
-  for (const [name, registry] of names) targets.set(`routing.names "${name}"`, registry);
-  for (const [where, registry] of targets) {
-    if (unlisted === 'direct' || listsRegistry(registries, registry) || isLocal(registry, server)) continue;
-    warn(`${where} is ${registry}, which no [[registry]] lists: requests for it are refused`);
-  }
-  for (const { name, source } of unlisted === 'direct' ? [] : server.syncs) {
-    const parsed = parseReference(expandBraces(source)?.[0]?.replaceAll('*', 'x') ?? '');
-    if (!parsed.ok || listsRegistry(registries, parsed.value.registry)) continue;
-    const meant = names.get(source.split('/', 1)[0] ?? '');
-    const hint = meant === undefined ? '' : `; write the registry ${meant}, not its name of routing.names`;
-    warn(
-      `[[sync]] "${name}" is of ${parsed.value.registry}, which no [[registry]] lists: nothing can be brought${hint}`,
-    );
-  }
-  for (const { name, registry, match } of server.eventSenders) {
-    if (unlisted !== 'direct' && !listsRegistry(registries, registry)) {
-      warn(
-        `[[events.in]] "${name}" is of ${registry}, which no [[registry]] lists: its events bring nothing here`,
-      );
-    }
-    if (!canMeet(`${registry}/`, match)) {
-      warn(
-        `[[events.in]] "${name}" has match = "${match}", which fits no repository of ${registry}: all its events are ignored`,
-      );
-    }
-  }
-  for (const { name, url, secretFile } of server.eventSinks) {
-    const { protocol, hostname } = new URL(url);
-    const isOpen = protocol === 'http:' && literalKind(hostname) !== 'loopback';
-    if (isOpen && secretFile !== undefined) {
-      warn(
-        `[[events.out]] "${name}" sends its secret over plain HTTP: use https:// unless the network is yours`,
-      );
-    }
-  }
-  for (const [where, match] of patternsOf(server)) {
-    const why = whyNotOnHub(match);
-    if (why !== undefined) warn(`${where} has match = "${match}", which matches nothing: ${why}`);
-  }
-  const contacted = hostsOf(registries);
-  for (const { host } of unlisted === 'direct' ? [] : server.upstream.hosts) {
-    if (contacted.has(host) || listsRegistry(registries, host)) continue;
-    warn(`[[upstream.host]] ${host} is no location of any registry or mirror and is never contacted`);
-  }
-}
-
-/** Patterns over images, but those of `[access]`, which has a check of its own. */
-function patternsOf({
-  cache,
-  freshness,
-  push,
-  ...server
-}: ServerConfig): readonly (readonly [string, string])[] {
-  return [
-    ...cache.pins.map((match) => ['[[cache.pin]]', match] as const),
-    ...cache.quotas.map(({ match }) => ['[[cache.quota]]', match] as const),
-    ...freshness.rules.map(({ match }) => ['[[freshness.rule]]', match] as const),
-    ...push.map(({ match }) => ['[[push]]', match] as const),
-    ...server.gates.map(({ name, match }) => [`[[gate]] "${name}"`, match] as const),
-    ...server.eventSenders.map(({ name, match }) => [`[[events.in]] "${name}"`, match] as const),
-    ...server.eventSinks.map(({ name, match }) => [`[[events.out]] "${name}"`, match] as const),
-  ];
-}
-
-/** Whether a `[[push]]` makes a registry, or repositories of it, known in `local` mode. */
-function isLocal(registry: string, { push }: ServerConfig): boolean {
-  const local = push.filter(({ mode }) => mode === 'local');
-  return namePattern(local.map(({ match }) => hostOf(match)))?.(registry) ?? false;
-}
-
-/** The hosts of all locations. A wildcard is left out: which hosts it covers is not known before a request. */
-function hostsOf({ entries }: RegistriesConf): ReadonlySet<string> {
-  const locations = entries.flatMap(({ prefix, location, mirrors }) => [
-    ...mirrors.map((mirror) => mirror.location),
-    location || prefix,
-  ]);
-  return new Set(locations.filter((location) => !location.startsWith('*.')).map(hostOf));
 }

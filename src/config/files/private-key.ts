@@ -3,6 +3,17 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { basename } from 'node:path';
 import { EntrepotError, type ErrorCode } from '../../errors.ts';
 import { reasonOf } from '../../lib/thrown.ts';
+import { readTextFile } from './text-file.ts';
+
+/** The first private key of a PEM file. Throws EntrepotError CREDENTIALS_UNUSABLE; no message shows the key. */
+export function readPrivateKey(file: string): KeyObject {
+  const code = 'CREDENTIALS_UNUSABLE';
+  const pem = readTextFile(file, { code, encoding: 'latin1' });
+  if (pem !== undefined) return privateKeyIn(pem, file, code);
+  throw new EntrepotError(code, 'there is no such file: create it, or correct its name in entrepot.toml', {
+    file,
+  });
+}
 
 /** The first private key of a PEM text. Throws EntrepotError `code` that names `file`; no message shows the key. */
 export function privateKeyIn(pem: string, file: string, code: ErrorCode): KeyObject {

@@ -3,8 +3,7 @@
  * private-content-creating-signed-url-canned-policy.html. CloudFront takes SHA-1 alone.
  */
 import { type KeyObject, sign } from 'node:crypto';
-import { readPem } from '../../config/files/pem.ts';
-import { privateKeyIn } from '../../config/files/private-key.ts';
+import { readPrivateKey } from '../../config/files/private-key.ts';
 import { createWatchedFiles } from '../../config/files/watched-file.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -24,9 +23,7 @@ export function createCloudFront(
   { url, keyPairId, privateKeyFile }: CloudFront,
   { clock, exchanges }: { readonly clock: Clock; readonly exchanges: Pick<Exchanges, 'error'> },
 ): (keyInBucket: string, seconds: number) => Promise<string> {
-  const keys = createWatchedFiles((file) => privateKeyIn(readPem(file) ?? '', file, 'CREDENTIALS_UNUSABLE'), {
-    clock,
-  });
+  const keys = createWatchedFiles(readPrivateKey, { clock });
 
   function privateKey(): KeyObject {
     try {

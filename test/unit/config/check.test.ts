@@ -223,6 +223,20 @@ describe('checkConfig', () => {
     );
   });
 
+  it('reads the key that signs URLs of CloudFront', (t) => {
+    const { errors } = check(t, {
+      'work/entrepot.toml': `[[store]]
+name = "eu"
+kind = "s3"
+bucket = "images"
+region = "eu-central-1"
+cloudfront = { url = "https://d1.cloudfront.net", key_pair_id = "K", private_key_file = "none.pem" }
+redirect = { networks = ["10.0.0.0/8"], seconds = 600 }
+`,
+    });
+    assert.match(errors.join('\n'), /private_key_file names work\/none\.pem: there is no such file/);
+  });
+
   it('warns of names in entrepot.toml that lead nowhere', (t) => {
     const registries = '[[registry]]\nlocation = "h.io/team"\n[[registry]]\nprefix = "*.wild.io"\n';
     const toml =
@@ -235,5 +249,33 @@ describe('checkConfig', () => {
     );
     const direct = toml.replace('[routing]', '[routing]\nunlisted = "direct"');
     assert.deepEqual(check(t, { 'work/r.conf': registries, 'work/entrepot.toml': direct }).warnings, []);
+  });
+
+  it('takes no host for a wrong one that a peer, a sink, a scanner or an issuer is at', (t) => {
+    const names = ['peer.corp:5000', 'sink.corp', 'scanner.corp:8443', 'issuer.corp'];
+    const { warnings } = check(t, {
+      'work/r.conf': '[[registry]]\nlocation = "docker.io"\n',
+      'work/entrepot.toml': `${names.map((host) => `[[upstream.host]]\nhost = "${host}"\n`).join('')}
+[cluster]
+peers = ["https://self.corp", "https://peer.corp:5000"]
+self = "https://self.corp"
+[[events.out]]
+name = "sink"
+url = "https://sink.corp/events"
+format = "cloudevents"
+[[gate]]
+name = "scan"
+kind = "scanner"
+url = "https://scanner.corp:8443/verdict"
+fail = "closed"
+[[access.oidc]]
+issuer = "https://issuer.corp/realm"
+audience = "entrepot"
+`,
+    });
+    assert.deepEqual(
+      warnings.filter((warning) => warning.includes('[[upstream.host]]')),
+      [],
+    );
   });
 });
