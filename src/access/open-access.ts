@@ -1,4 +1,4 @@
-/** Access control without any credentials: every request is anonymous. This is the default, and costs a request nothing. */
+/** Access control without any credentials: a request is anonymous, or has the names of its client certificate. This is the default, and costs a request nothing. */
 
 import type { AccessRule, Right } from '../config/config.ts';
 import type { Access } from './access.ts';
@@ -6,7 +6,7 @@ import { certificatePrincipal } from './certificate-names.ts';
 import { anonymous } from './principal.ts';
 import { createRights } from './rights.ts';
 
-/** `rules` can only name `anonymous` here. */
+/** `rules` can only name `anonymous` and certificates here. */
 export function createOpenAccess(options: {
   readonly anonymous: readonly Right[];
   readonly rules: readonly AccessRule[];

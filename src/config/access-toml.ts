@@ -15,6 +15,7 @@ export function readAccess(access: StrictTable, path: kind.ValueKind<string>): A
     issuer: table.required('issuer', kind.text),
     audience: table.required('audience', kind.quotable),
     keys: table.required('keys', path),
+    match: table.value('match', kind.pattern, '**'),
   }));
   return {
     anonymous: access.list('anonymous', kind.right, ['pull']),
@@ -24,10 +25,10 @@ export function readAccess(access: StrictTable, path: kind.ValueKind<string>): A
     oidc: oidc.flatMap(({ issuer, audience, ...rest }) =>
       issuer === undefined || audience === undefined ? [] : [{ issuer, audience, ...rest }],
     ),
-    issuers: issuers.flatMap(({ issuer, audience, keys }) =>
+    issuers: issuers.flatMap(({ issuer, audience, keys, match }) =>
       issuer === undefined || audience === undefined || keys === undefined
         ? []
-        : [{ issuer, audience, keys }],
+        : [{ issuer, audience, keys, match }],
     ),
     rules: access.tables('rule').flatMap(readRule),
   };

@@ -212,6 +212,8 @@ export interface IssuerConfig {
   readonly audience: string;
   /** File of PEM certificates or public keys, or a JWKS. */
   readonly keys: string;
+  /** Glob over `registry/repository`: its tokens are good for no other image. */
+  readonly match: string;
 }
 
 /**

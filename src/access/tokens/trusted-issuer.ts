@@ -9,8 +9,9 @@
  * be one of public keys. A name that an issuer gives is bounded, since it goes into rules, log lines and tokens.
  */
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
-import type { OidcConfig } from '../../config/config.ts';
+import type { IssuerConfig, OidcConfig } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { namePattern } from '../../lib/name-patterns.ts';
 import type { Grant, Principal } from '../principal.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
 import { rightsOf } from './scopes.ts';
@@ -70,15 +71,19 @@ function groupsOf(claimed: unknown): readonly string[] {
   });
 }
 
-/** Tokens of another token server: what they allow is in the claim `access`, bounded by nothing of ours. */
-export function createTokenIssuer(
-  deps: IssuerDeps,
-  options: { readonly issuer: string; readonly audience: string },
-): TrustedIssuer {
+/**
+ * Tokens of another token server: what they allow is in the claim `access`. `match` bounds it, since a client chooses by the Host header
+ * and by the path which registry a name of the token means.
+ */
+export function createTokenIssuer(deps: IssuerDeps, options: Omit<IssuerConfig, 'keys'>): TrustedIssuer {
+  const isBounded = namePattern([options.match]);
   return createIssuer(deps, options, (payload) => {
     const name = isName(payload.sub) ? payload.sub : options.issuer;
     return (resolve) => {
-      const grants = grantsOf(payload.access, resolve);
+      const grants = grantsOf(payload.access, (named) => {
+        const image = resolve(named);
+        return image !== undefined && isBounded?.(image) ? image : undefined;
+      });
       return { kind: 'issuer', name, names: [], grants, scope: grants };
     };
   });

@@ -137,7 +137,7 @@ describe('access with credentials', () => {
     const keys = newKeys();
     const file = join(folder, 'issuer.pem');
     writeFileSync(file, keys.publicKey.export({ type: 'spki', format: 'pem' }));
-    const issuer = { issuer: 'gitlab', audience: 'container_registry', keys: file };
+    const issuer = { issuer: 'gitlab', audience: 'container_registry', keys: file, match: '**' };
     const realm = 'https://gitlab.test/jwt/auth';
     const elsewhere = await create({ issuers: [issuer], realm });
     assert.equal(elsewhere.tokens, undefined);
@@ -179,7 +179,7 @@ describe('access with credentials', () => {
     const bad = join(folder, 'bad');
     writeFileSync(bad, 'ann:$apr1$x$y\n');
     await assert.rejects(create({ htpasswd: bad }), { code: 'CONFIG_INVALID' });
-    await assert.rejects(create({ issuers: [{ issuer: 'x', audience: 'y', keys: bad }] }), {
+    await assert.rejects(create({ issuers: [{ issuer: 'x', audience: 'y', keys: bad, match: '**' }] }), {
       code: 'CONFIG_INVALID',
     });
     robots.create({ name: 'ci', match: ['**'], may: ['pull'], expires: undefined });

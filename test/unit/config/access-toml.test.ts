@@ -36,6 +36,7 @@ audience = "entrepot"
 [[access.issuer]]
 issuer = "omnibus-gitlab-issuer"
 audience = "container_registry"
+match = "registry.gitlab.corp/**"
 keys = "gitlab.pem"
 `);
     assert.deepEqual(found, []);
@@ -46,7 +47,12 @@ keys = "gitlab.pem"
       realm: 'https://me.corp/token',
       oidc: [{ issuer: 'https://login.corp', audience: 'entrepot', name: 'sub', groups: 'groups' }],
       issuers: [
-        { issuer: 'omnibus-gitlab-issuer', audience: 'container_registry', keys: '/etc/entrepot/gitlab.pem' },
+        {
+          issuer: 'omnibus-gitlab-issuer',
+          audience: 'container_registry',
+          keys: '/etc/entrepot/gitlab.pem',
+          match: 'registry.gitlab.corp/**',
+        },
       ],
       rules: [
         { who: ['ci', 'group:x', 'cn=node-*'], match: 'docker.io/team/**', may: ['pull', 'push'], line: 4 },

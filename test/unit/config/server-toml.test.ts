@@ -223,7 +223,9 @@ describe('entrepot.toml', () => {
         tokenKey: '/etc/token.pem',
         realm: 'https://gitlab.corp/jwt/auth',
         oidc: [{ issuer: 'https://login.corp', audience: 'entrepot', name: 'sub', groups: 'groups' }],
-        issuers: [{ issuer: 'gitlab', audience: 'container_registry', keys: `${cwd}/gitlab.pem` }],
+        issuers: [
+          { issuer: 'gitlab', audience: 'container_registry', keys: `${cwd}/gitlab.pem`, match: '**' },
+        ],
         rules: [
           {
             who: ['ci', 'group:platform', 'cn=node-*'],

@@ -17,7 +17,7 @@ import { tempFolder } from '../../../support/temp-folder.ts';
 
 const rsa = newKeys('rsa');
 const ec = newKeys('ec');
-const gitlab = { issuer: 'omnibus-gitlab-issuer', audience: 'container_registry' };
+const gitlab = { issuer: 'omnibus-gitlab-issuer', audience: 'container_registry', match: 'docker.io/**' };
 const oidc = { issuer: 'https://login.corp', audience: 'entrepot', name: 'sub', groups: 'groups' };
 const resolve = (name: string) => (name === 'hidden' ? undefined : `docker.io/${name}`);
 
@@ -67,6 +67,14 @@ describe('a token of another token server', () => {
       { match: 'docker.io/all', form: 'name', may: ['pull', 'push', 'delete'] },
     ]);
     assert.equal(principal.scope, principal.grants);
+  });
+
+  it('allows nothing outside of what its issuer is for, whichever registry the client has chosen', async (t) => {
+    const { issuer, shape } = await gitlabIssuer(t);
+    const issued = await issuer.verify(await signed(rsa.privateKey, shape));
+    assert.ok(issued.ok);
+    assert.equal(issued.principalOf(resolve).grants?.length, 1);
+    assert.deepEqual(issued.principalOf((name) => `quay.io/${name}`).grants, []);
   });
 
   it('without a subject, or with one that is no name, is named after its issuer', async (t) => {
