@@ -12,6 +12,8 @@ export function isDialable(registry: string): boolean {
   if (registry.startsWith('[') || registry !== registry.toLowerCase()) return false;
   const colon = registry.indexOf(':');
   const host = colon < 0 ? registry : registry.slice(0, colon);
+  // ghcr.io:443 matches no entry, gate or scope for ghcr.io, and is the same registry.
+  if (colon >= 0 && Number(registry.slice(colon + 1)) === 443) return false;
   const labels = host.split('.');
   const lastLabel = labels.at(-1) ?? '';
   // A resolver also reads `2852039166`, `0xa9fe.1` and `0251.0376.1` as IPv4 addresses: only one spelling passes.

@@ -234,6 +234,13 @@ describe('unlisted = "direct"', () => {
     assert.equal(image(ask('a/b/manifests/1?ns=quay.io:8443', { routing })), 'refused: registry');
   });
 
+  it('refuses the port that a registry has anyway: no entry, gate or rule for its name would match', () => {
+    for (const name of ['new.example:443', 'new.example:0443']) {
+      assert.equal(image(ask(`a/b/manifests/1?ns=${name}`, { routing })), 'refused: registry', name);
+      assert.equal(image(ask(`${name}/a/b/manifests/1`, { routing })), 'refused: registry', name);
+    }
+  });
+
   it('still refuses link-local addresses and metadata services, however they are written', () => {
     for (const name of [
       '169.254.169.254',
