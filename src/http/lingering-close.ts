@@ -4,7 +4,7 @@
  * side is closed after the answer, what comes is thrown away for two seconds or up to a megabyte, and then the rest is cut.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 
 /** ms for which a body is thrown away. */
 const longest = 2_000;

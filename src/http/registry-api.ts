@@ -26,6 +26,7 @@ import { faultAnswer } from './answers/registry-error.ts';
 import { auditEntry } from './audit-entry.ts';
 import type { ClientAddress } from './client-address.ts';
 import type { HandledRequest } from './handled-request.ts';
+import { closeLingering } from './lingering-close.ts';
 import { addPeerHeaders, admissionOfPeer, type PeerSender, peerOf, whileAtWork } from './peer-request.ts';
 import { createReadHandler, type ReadHandlerDeps } from './read-handler.ts';
 import { type Handled, type RegistryRequest, readRegistryRequest } from './registry-request.ts';
@@ -111,7 +112,10 @@ export function createRegistryApi(
     addCommonHeaders(answer, requestId, handled?.namespace);
     if (peers && peer) addPeerHeaders(answer, peers.id(), clock.now());
     // The rest of a body that nothing reads would be taken for the next request.
-    if (!incoming.complete && hasBody(incoming)) answer.headers.Connection = 'close';
+    if (!incoming.complete && hasBody(incoming)) {
+      answer.headers.Connection = 'close';
+      closeLingering(incoming, clock);
+    }
     const stallTimeout = options.stallTimeout();
     const sent = await sendAnswer(incoming, outgoing, answer, { requestId, clock, stallTimeout });
     const done = { requestId, client, answer, target: handled?.target, principal, sent };

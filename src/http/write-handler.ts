@@ -18,12 +18,10 @@ import type { RoutedPush, Router } from '../routing/router.ts';
 import type { ImageName } from '../routing/target.ts';
 import { parseUploadPath } from '../routing/upload-path.ts';
 import type { Admission } from './admission.ts';
-import type { Answer } from './answers/answer.ts';
-import { loopAnswer, readOnlyAnswer, refusalAnswer } from './answers/registry-error.ts';
+import { loopAnswer, notAllowedAnswer, refusalAnswer } from './answers/registry-error.ts';
 import { createBodyBudget } from './body-budget.ts';
 import type { AddressOf } from './client-address.ts';
 import type { PeerRequests } from './peer-request.ts';
-import { closeLingering } from './push/lingering-close.ts';
 import { passOnUpload } from './push/pass-on-upload.ts';
 import { answerPush, type PushRequest } from './push/push-api.ts';
 import { noPushAnswer } from './push/push-failure.ts';
@@ -57,34 +55,27 @@ export function isUploadRequest({ rawPath }: RegistryRequest): boolean {
 /** Answers once; `answer` rejects where the storage fails. */
 export function createWriteHandler(deps: WriteHandlerDeps): WriteHandler {
   const { push, route, clock, addressOf, via, peers } = deps;
-  const bodies = createBodyBudget(maxHeld, 'manifests');
+  const bodies = createBodyBudget({ most: maxHeld }, 'manifests');
 
   return (request, admission, { incoming, outgoing }) => {
     const { method, headers, rawPath, rawQuery } = request;
     const body = requestBody(incoming, outgoing, clock);
-    const withoutBody = async (answer: Answer | Promise<Answer>): Promise<Answer> => {
-      const settled = await answer;
-      if (!incoming.complete && body.length !== 0) {
-        settled.headers.Connection = 'close';
-        closeLingering(incoming, clock);
-      }
-      return settled;
-    };
-    if (!methods.includes(method)) return { answer: withoutBody(readOnlyAnswer(method)) };
-    if (via?.isOwn(headers.via)) return { answer: withoutBody(loopAnswer()) };
+    if (!methods.includes(method))
+      return { answer: notAllowedAnswer(`this API has no method ${method}`, methods.join(', ')) };
+    if (via?.isOwn(headers.via)) return { answer: loopAnswer() };
     const routed = route.routePush({ rawPath, rawQuery, host: headers.host });
     const right = method === 'DELETE' && !isUploadRequest(request) ? 'delete' : 'push';
     if (!routed.ok) {
       const { refusal } = routed;
-      if (refusal.image === undefined) return { answer: withoutBody(refusalAnswer(refusal)) };
-      return { answer: withoutBody(noPushAnswer(refusal.image, { right, isUnlisted: true })) };
+      if (refusal.image === undefined) return { answer: refusalAnswer(refusal) };
+      return { answer: noPushAnswer(refusal.image, { right, isUnlisted: true }) };
     }
     const { target, name, namespace } = routed;
     const { image } = target;
     const handled = { target, namespace };
-    if (!push.rule(image)) return { ...handled, answer: withoutBody(noPushAnswer(image.name, { right })) };
+    if (!push.rule(image)) return { ...handled, answer: noPushAnswer(image.name, { right }) };
     const refusal = admission.refusal({ right, image, name, namespace });
-    if (refusal) return { ...handled, answer: withoutBody(refusal) };
+    if (refusal) return { ...handled, answer: refusal };
     const asked: PushRequest = {
       ...pushedTo(routed),
       method,
@@ -93,29 +84,29 @@ export function createWriteHandler(deps: WriteHandlerDeps): WriteHandler {
       query: new URLSearchParams(rawQuery),
       headers: { contentType: headers['content-type'], contentRange: headers['content-range'] },
       body,
-      mountSources: (digest, from) => mountSources(digest, from, headers.host, admission),
+      mountSources: (digest, from) =>
+        mountSources(digest, from, { host: headers.host, namespace }, admission),
     };
     if (peers && target.kind === 'upload' && admission.peer === undefined) {
       const home = target.id === undefined ? undefined : peers.homeOf(target.id);
-      if (home) return { ...handled, answer: withoutBody(passOnUpload(peers.passOn, home, asked)) };
+      if (home) return { ...handled, answer: passOnUpload(peers.passOn, home, asked) };
     }
     const pushed = () => answerPush(push, asked);
     const isManifest = target.kind === 'manifest' && method === 'PUT';
-    const answer = isManifest
-      ? bodies.during(Math.min(body.length ?? maxManifestBytes, maxManifestBytes), pushed)
-      : pushed();
-    return { ...handled, isAtWork: admission.owner !== undefined, answer: withoutBody(answer) };
+    const size = Math.min(body.length ?? maxManifestBytes, maxManifestBytes);
+    const answer = isManifest ? bodies.during(size, addressOf(incoming), pushed) : pushed();
+    return { ...handled, isAtWork: admission.owner !== undefined, answer };
   };
 
   /** A repository that the client may not pull is none: a mount must not tell what is there. */
   async function mountSources(
     digest: Digest,
     from: string | undefined,
-    host: string | undefined,
+    { host, namespace }: { readonly host: string | undefined; readonly namespace: string | undefined },
     admission: Admission,
   ): Promise<readonly ImageName[]> {
     if (from === undefined) return push.imagesServing(digest, (image) => admission.may('pull', image));
-    const routed = route.image(from, undefined, host);
+    const routed = route.image(from, namespace, host);
     return routed.ok && admission.may('pull', routed.image) ? [routed.image] : [];
   }
 }

@@ -39,7 +39,7 @@ export interface FetchManifest {
 /** Tags made of a digest: a signature, an attestation, an SBOM (cosign), or the index of referrers (distribution-spec). */
 const attachedTag = /^sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[\w.-]+)?$/;
 
-/** All three functions reject with bugs only. */
+/** Its functions reject with bugs only. */
 export function createFetchManifest(deps: FetchManifestDeps): FetchManifest {
   const { cache, upstream, absences, unconfirmed, timeout, log } = deps;
   const flights = new SingleFlight<Pulled<ManifestContent>>();

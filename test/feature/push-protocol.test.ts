@@ -95,6 +95,27 @@ describe('a client that pushes', () => {
     }
   });
 
+  it('mounts from a repository of the registry that ns names', async () => {
+    const digest = await fresh().blob('a layer of ns');
+    const query = `ns=images.local&mount=${digest}&from=team/app${repository}`;
+    const path = `/v2/team/other/blobs/uploads/?${query}`;
+    const { status } = await get(`${app.url}${path}`, { method: 'POST' });
+    assert.equal(status, 201);
+  });
+
+  it('is told by Allow which methods a path has', async () => {
+    const location = await fresh().begin();
+    for (const [method, path, allowed] of [
+      ['PUT', 'blobs/uploads/', 'POST'],
+      ['POST', location, 'GET, HEAD, PATCH, PUT, DELETE'],
+      ['POST', 'manifests/1', 'GET, HEAD, PUT, DELETE'],
+      ['PATCH', `blobs/${sha256('x')}`, 'GET, HEAD, DELETE'],
+    ] as const) {
+      const { status, headers } = await to.send(method, path, '');
+      assert.deepEqual([status, headers.allow], [405, allowed], `${method} ${path}`);
+    }
+  });
+
   it('cancels an upload while another request still sends it: that one gets 404', async () => {
     const location = await fresh().begin();
     const sending = request(`${app.url}${location}`, { method: 'PATCH' });
@@ -116,6 +137,7 @@ describe('a client that pushes', () => {
       `mount=${sha256('nowhere')}&from=images.local/team/app1`,
       `mount=${sha256('nowhere')}&from=../../etc`,
       `mount=${sha256('nowhere')}`,
+      'mount=sha256:short&from=images.local/team/app1',
     ]) {
       const { status, headers } = await fresh().send('POST', `blobs/uploads/?${query}`, '');
       assert.equal(status, 202, query);

@@ -10,7 +10,7 @@
  *   a gate refuses it                    403, with the gate and its rule
  *   offline, rate limited, in a bucket   503. Never 429 and no Retry-After: podman would wait for minutes instead of going
  *                                        on to its next endpoint
- *   a method other than GET and HEAD     405
+ *   a method that the path has not       405
  *   a request of this very server        508
  */
 import type { OutgoingHttpHeaders } from 'node:http';
@@ -153,12 +153,9 @@ export function faultAnswer(fault: unknown, requestId: string): Answer {
   return { ...errorAnswer(500, { code: 'UNKNOWN', message }), summary: 'internal error', fault };
 }
 
-/** For methods other than GET and HEAD. The connection is closed, because the body of the request is not read. */
-export function readOnlyAnswer(method: string): Answer {
-  const message = `${method} is not supported: this is a pull-through mirror, push to the registry itself`;
-  const answer = errorAnswer(405, { code: 'UNSUPPORTED', message });
-  const headers = { ...answer.headers, Allow: 'GET, HEAD', Connection: 'close' };
-  return { ...answer, headers, summary: message };
+/** 405. `allowed`: the methods that the path has, as the Allow header lists them (RFC 9110, section 15.5.6). */
+export function notAllowedAnswer(message: string, allowed: string): Answer {
+  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }], { Allow: allowed });
 }
 
 /** 416: no range of the request lies within the content of `size` bytes. */

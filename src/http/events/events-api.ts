@@ -23,7 +23,7 @@ import type { Answer } from '../answers/answer.ts';
 import { errorsAnswer, faultAnswer } from '../answers/registry-error.ts';
 import { createBodyBudget } from '../body-budget.ts';
 import type { AddressOf } from '../client-address.ts';
-import { closeLingering } from '../push/lingering-close.ts';
+import { closeLingering } from '../lingering-close.ts';
 import { type RequestBody, requestBody } from '../push/request-body.ts';
 import { createRequestLog, requestIdOf } from '../request-log.ts';
 import { sendAnswer } from '../send-answer.ts';
@@ -48,10 +48,11 @@ export interface EventsApi {
   handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void>;
 }
 
-/** Bytes of one body, of all bodies with a secret that was right, and of those that are read for their signature. */
+/** Bytes of one body, and of all bodies with a secret that was right. */
 const maxBody = 1024 * 1024;
 const maxHeld = 64 * maxBody;
-const maxUnproven = 16 * maxBody;
+/** Of bodies that are read for their signature. Anyone can send one, so an address leaves room for senders at others. */
+const unprovenBounds = { most: 16 * maxBody, mostOfOne: 4 * maxBody };
 /** More values than a body of events has; each takes memory. */
 const jsonLimits = { depth: 100, values: 100_000 };
 
@@ -63,8 +64,8 @@ export function createEventsApi(
   const { events, addressOf, clock, metrics, newId, via } = deps;
   const requestLog = createRequestLog(deps);
   const checks = createSenderChecks(deps);
-  const proven = createBodyBudget(maxHeld, 'events');
-  const unproven = createBodyBudget(maxUnproven, 'signed events');
+  const proven = createBodyBudget({ most: maxHeld }, 'events');
+  const unproven = createBodyBudget(unprovenBounds, 'signed events');
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const path = readEventPath(incoming.url ?? '');
@@ -117,7 +118,7 @@ export function createEventsApi(
     if (refusal) return refusal;
     if (body.length !== undefined && body.length > maxBody) return tooLarge();
     const budget = proof.kind === 'signature' ? unproven : proven;
-    return budget.during(body.length ?? maxBody, async () => {
+    return budget.during(body.length ?? maxBody, addressOf(incoming), async () => {
       const bytes = await body.whole(maxBody).catch(() => 'clientLeft' as const);
       if (bytes === 'clientLeft')
         return errorsAnswer(400, [{ code: 'UNKNOWN', message: 'the body ended too soon' }]);

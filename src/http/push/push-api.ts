@@ -25,7 +25,7 @@ import type {
   UploadTarget,
 } from '../../routing/target.ts';
 import type { Answer } from '../answers/answer.ts';
-import { errorsAnswer } from '../answers/registry-error.ts';
+import { errorsAnswer, notAllowedAnswer } from '../answers/registry-error.ts';
 import { parseContentRange, uploadRange } from './content-range.ts';
 import { locationOf } from './location.ts';
 import { noDeleteAnswer, pushFailureAnswer, upstreamOnlyAnswer } from './push-failure.ts';
@@ -66,18 +66,17 @@ export async function answerPush(push: Push, request: PushRequest): Promise<Answ
       break;
   }
   if (method === 'DELETE') return remove(push, target, request.cause);
-  return unsupported(method);
+  return unsupported(method, target.kind === 'manifest' ? 'GET, HEAD, PUT, DELETE' : 'GET, HEAD, DELETE');
 }
 
 async function begin(push: Push, request: PushRequest, { image }: UploadTarget): Promise<Answer> {
   const { method, query, owner, body } = request;
-  if (method !== 'POST') return unsupported(method);
+  if (method !== 'POST') return unsupported(method, 'POST');
   const mount = query.get('mount');
-  if (mount !== null) {
-    const digest = parseDigest(mount);
-    if (!digest) return badDigest(mount);
-    const sources = await request.mountSources(digest, query.get('from') ?? undefined);
-    const mounted = await push.mount(image, digest, sources);
+  const mountable = mount === null ? undefined : parseDigest(mount);
+  if (mountable) {
+    const sources = await request.mountSources(mountable, query.get('from') ?? undefined);
+    const mounted = await push.mount(image, mountable, sources);
     if (mounted) return storedAnswer(request, mounted);
   }
   const wanted = query.get('digest');
@@ -141,7 +140,7 @@ async function session(
       return finished.kind === 'stored' ? storedAnswer(request, finished) : failureAnswer(request, finished);
     }
     default:
-      return unsupported(method);
+      return unsupported(method, 'GET, HEAD, PATCH, PUT, DELETE');
   }
 }
 
@@ -274,6 +273,6 @@ function badDigest(text: string): Answer {
   return errorsAnswer(400, [{ code: 'DIGEST_INVALID', message }]);
 }
 
-function unsupported(method: string): Answer {
-  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message: `${method} means nothing at this path` }]);
+function unsupported(method: string, allowed: string): Answer {
+  return notAllowedAnswer(`${method} means nothing at this path`, allowed);
 }

@@ -17,7 +17,7 @@
 import type { OciError } from '../../oci/error-codes.ts';
 import type { ManifestFailure, UploadFailure } from '../../push/push.ts';
 import type { Answer } from '../answers/answer.ts';
-import { errorsAnswer } from '../answers/registry-error.ts';
+import { errorsAnswer, notAllowedAnswer } from '../answers/registry-error.ts';
 
 type Failure = Exclude<UploadFailure | ManifestFailure, { kind: 'outOfOrder' | 'sizeMismatch' }>;
 
@@ -125,17 +125,17 @@ export function noPushAnswer(
   const what = right === 'delete' ? 'deleted in' : 'pushed to';
   const remedy = isUnlisted ? '; its registry is not listed, so it needs a [[push]] with mode = "local"' : '';
   const message = `nothing can be ${what} ${image}: no [[push]] in entrepot.toml matches it${remedy}`;
-  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }], { Allow: 'GET, HEAD' });
+  return notAllowedAnswer(message, 'GET, HEAD');
 }
 
 /** The rule of the image does not set `delete = true`. */
 export function noDeleteAnswer(image: string): Answer {
   const message = `nothing can be deleted in ${image}: its [[push]] in entrepot.toml needs delete = true`;
-  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }]);
+  return notAllowedAnswer(message, 'GET, HEAD');
 }
 
 /** A deletion of what a registry has and no client pushed here: the next pull would bring it back. */
 export function upstreamOnlyAnswer(image: string): Answer {
   const message = `it was not pushed here: ${image} has it from its registry, where it can be deleted; entrepot purge takes it out of the cache`;
-  return errorsAnswer(405, [{ code: 'UNSUPPORTED', message }]);
+  return notAllowedAnswer(message, 'GET, HEAD');
 }
