@@ -154,10 +154,12 @@ export function createPlacement(
     },
     async stop() {
       stopping.abort();
+      // At once: a queue would begin what the signal has ended again and again, and leave no turn to what is awaited first.
+      const queued = [...queues.values()].map((queue) => queue.stop());
       await filling;
       await abandoned.stop();
       await shared?.stop();
-      await Promise.all([...queues.values()].map((queue) => queue.stop()));
+      await Promise.all(queued);
       await Promise.all(buckets.map(({ store }) => store.close()));
     },
   };

@@ -1,0 +1,95 @@
+/** Buckets put together, over an index in memory: what a stop finds under way. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Copies } from '../../../src/cache/copies.ts';
+import type { PlacementStore } from '../../../src/cache/index/placements/placement-store.ts';
+import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
+import { createPlacement } from '../../../src/placement/placement.ts';
+import type { SharedBucket } from '../../../src/placement/shared-bucket.ts';
+import { named } from '../../contract/index-fixture.ts';
+import { createManualClock } from '../../support/clock.ts';
+import { createMemoryObjects } from '../../support/memory-objects.ts';
+import { createMemoryPlacements } from '../../support/memory-placements.ts';
+import { type Cleanup, tempFolder } from '../../support/temp-folder.ts';
+
+const digest = named('content');
+const inEu = { digest, store: 'eu' };
+/** Of the index, from which a queue that does not end is freed after so many. */
+const mostLooks = 100;
+const noCopies: Copies = {
+  open: async () => undefined,
+  imagesOf: async () => ['images.local/app'],
+  isHosted: async () => false,
+};
+
+/** Placements in one bucket, `eu`, over an index in memory. */
+async function setUp(t: Cleanup, { copies = noCopies, shared }: { copies?: Copies; shared?: SharedBucket }) {
+  const clock = createManualClock();
+  const eu = createMemoryObjects('eu', clock.now);
+  const index = createMemoryPlacements();
+  await index.storesAre(['eu']);
+  const state = { looks: 0, log: [] as unknown[], tried: [] as string[] };
+  const placements: PlacementStore = {
+    ...index,
+    async due(...asked) {
+      state.looks += 1;
+      return state.looks > mostLooks ? [] : index.due(...asked);
+    },
+  };
+  const note = (fields: { event?: unknown }) => state.log.push(fields.event);
+  const placement = createPlacement(
+    {
+      cache: {
+        find: async () => assert.fail('no client asks'),
+        placements,
+        copies,
+        hosted: { reserve: async () => undefined, writeFailed() {} },
+        whenStored() {},
+      },
+      hasher: { begin: () => assert.fail('nothing is hashed') } as unknown as Hasher,
+      clock,
+      random: () => 0,
+      never: undefined,
+      shared,
+      log: { info: note, warn: note, error: note },
+      tried: (_, result) => state.tried.push(result),
+    },
+    [{ store: eu.store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined }],
+    tempFolder(t),
+  );
+  return { placement, clock, eu, index, state };
+}
+
+describe('a stop', () => {
+  /** The others are told by an answer that comes from outside: in a later turn. */
+  const replicas: SharedBucket = {
+    unsure: async () => undefined,
+    untold: async () => undefined,
+    usesOf: async () => new Map(),
+    start() {},
+    async stop() {
+      await turn();
+    },
+  };
+
+  for (const [what, call] of [
+    ['the object of a doubted placement is read', 'get'],
+    ['an object is looked for once more', 'head'],
+  ] as const)
+    it(`ends while ${what}, and begins nothing again`, async (t) => {
+      const { placement, clock, eu, index, state } = await setUp(t, { shared: replicas });
+      eu.fail('silent');
+      if (call === 'get') await index.repair(inEu, 'doubted', 3, clock.now());
+      else {
+        await index.placed(inEu, 3, clock.now());
+        await index.lookAt(inEu, clock.now());
+      }
+      const asked = () => eu.calls.filter((one) => one.startsWith(call)).length;
+      placement.start();
+      while (asked() === 0) await turn();
+      await placement.stop();
+      assert.equal(asked(), 1);
+      assert.ok(state.looks < mostLooks, 'the index was asked again and again');
+    });
+});
