@@ -104,7 +104,10 @@ export class Fetches {
       { start, end },
       known,
     );
-    const fetch: Fetch = { fetcher, writer: undefined, opening: promise, settle: resolve, fail: reject };
+    const fetch: Fetch = {
+      ...{ fetcher, writer: undefined, waitsFor: new Set() },
+      ...{ opening: promise, settle: resolve, fail: reject },
+    };
     this.#running.all.add(fetch);
     fetcher.run(prefer).catch((error: unknown) => {
       this.#remove(fetch);
@@ -146,7 +149,7 @@ export class Fetches {
   restart(): void {
     for (const fetch of this.#running.all) fetch.writer = undefined;
     this.#blob.file.restart();
-    for (const { fetcher } of this.#running.all) fetcher.resume();
+    for (const fetch of this.#running.all) this.#goOn(fetch, 'memory');
   }
 
   #hostOf(own: () => Fetch): FetcherHost {
@@ -191,11 +194,20 @@ export class Fetches {
   }
 
   #data(fetch: Fetch, offset: number, chunk: Buffer, host: string): boolean {
+    const { waitsFor } = fetch;
     const hasCapacity = !this.#running.all.has(fetch) || this.#append(fetch, offset, chunk);
+    if (!hasCapacity) waitsFor.add('memory');
     this.#deps.metrics.received(host, chunk.length);
     this.#owner.bytesArrived(offset, offset + chunk.length);
-    const isInPace = this.#blob.throttle.take(chunk.length, () => fetch.fetcher.resume());
-    return hasCapacity && isInPace;
+    const isInPace = this.#blob.throttle.take(chunk.length, () => this.#goOn(fetch, 'pace'));
+    if (!isInPace) waitsFor.add('pace');
+    return waitsFor.size === 0;
+  }
+
+  /** One reason of a pause is over; the other one may still hold. */
+  #goOn(fetch: Fetch, over: 'memory' | 'pace'): void {
+    fetch.waitsFor.delete(over);
+    if (fetch.waitsFor.size === 0) fetch.fetcher.resume();
   }
 
   #broke(endpoint: Endpoint, fault: 'invalid' | 'unreachable', reason: string): void {
@@ -248,7 +260,7 @@ export class Fetches {
     const { file } = this.#blob;
     // The fetch went back to an earlier byte, or on after a gap.
     if (fetch.writer && fetch.writer.end !== offset) this.#retireWriter(fetch);
-    fetch.writer ??= file.writer(offset, () => fetch.fetcher.resume());
+    fetch.writer ??= file.writer(offset, () => this.#goOn(fetch, 'memory'));
     return file.append(fetch.writer, offset, chunk);
   }
 

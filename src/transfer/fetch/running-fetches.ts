@@ -23,6 +23,8 @@ export interface Fetch {
   readonly fetcher: Fetcher;
   /** Takes its bytes to the disk; undefined until the first ones come. */
   writer: FileWriter | undefined;
+  /** Why its body is paused: memory is short, or its pace allows no more yet. The body goes on when neither is left. */
+  readonly waitsFor: Set<'memory' | 'pace'>;
   /**
    * Settled by the first headers, or when there will be none. Rejects on an unexpected error, or REWRITE_INVALID (the image cannot
    * be rewritten to an endpoint).

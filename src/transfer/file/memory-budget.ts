@@ -6,7 +6,7 @@
 export interface BudgetMember {
   /** Lets go of all chunks that are on disk already, and writes the others. */
   shed(): void;
-  /** Memory can take more again. */
+  /** Memory can take more again. Called in a turn of its own. */
   resume(): void;
 }
 
@@ -57,6 +57,12 @@ export class MemoryBudget {
     this.#used -= bytes;
     if (!this.#short || this.#used > this.#limit - Math.min(this.#step, this.#limit / 2)) return;
     this.#short = false;
+    // Not from within `take`: another body is in the HTTP parser then, which takes one body at a time.
+    setImmediate(() => this.#resume());
+  }
+
+  #resume(): void {
+    if (this.#short) return;
     for (const member of [...this.#members]) member.resume();
   }
 

@@ -159,6 +159,7 @@ describe('a file writer', () => {
     assert.equal(paused, 5);
     assert.equal(here.rooms, 0);
     await writer.flush();
+    await new Promise((resolve) => setImmediate(resolve));
     assert.equal(here.rooms, 1);
     assert.ok(here.budget.used <= 50 * KiB);
   });
