@@ -11,7 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -28,9 +28,7 @@ export const forEveryone: NewModes = { file: 0o644, folder: 0o755 };
 /** Makes the folder. Durable on return. Throws what the file system throws; the old file then stays. */
 export function writeFileSafely(file: string, text: string, modes = forOwner): void {
   mkdirSync(dirname(file), { recursive: true, mode: modes.folder });
-  putInPlace(file, modes.file, (fd) => {
-    writeSync(fd, text);
-  });
+  putInPlace(file, modes.file, text);
 }
 
 /**
@@ -40,19 +38,21 @@ export function writeFileSafely(file: string, text: string, modes = forOwner): v
 export function replaceFileSafely(file: string, text: string): void {
   const real = realpathSync(file);
   const { mode, uid, gid } = statSync(real);
-  putInPlace(real, 0o600, (fd) => {
-    writeSync(fd, text);
+  putInPlace(real, 0o600, text, (fd) => {
     const made = fstatSync(fd);
     if (made.uid !== uid || made.gid !== gid) fchownSync(fd, uid, gid);
     fchmodSync(fd, mode & 0o7777);
   });
 }
 
-function putInPlace(file: string, mode: number, write: (fd: number) => void): void {
+/** `finish` gets the draft, which has its text by then. */
+function putInPlace(file: string, mode: number, text: string, finish = (_fd: number): void => {}): void {
   const draft = `${file}.${process.pid}.tmp`;
   try {
     withOpen(draft, 'w', mode, (fd) => {
-      write(fd);
+      // A disk that fills up takes a part of a write: this writes the rest, or throws.
+      writeFileSync(fd, text);
+      finish(fd);
       fsyncSync(fd);
     });
     renameSync(draft, file);

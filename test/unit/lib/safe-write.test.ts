@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { replaceFileSafely, writeFileSafely } from '../../../src/lib/safe-write.ts';
+import { smallDisk } from '../../support/small-disk.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 describe('a file that is written whole or not at all', () => {
@@ -21,6 +22,17 @@ describe('a file that is written whole or not at all', () => {
     writeFileSafely(file, 'text');
     assert.equal(readFileSync(file, 'utf8'), 'text');
     assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  it('stays as it is where the disk takes only a part of the new text', (t) => {
+    const disk = smallDisk(t, 1);
+    if (!disk) return t.skip('needs root');
+    const file = join(disk.path, 'file');
+    writeFileSafely(file, 'old');
+    const write = [writeFileSafely, replaceFileSafely];
+    for (const one of write) assert.throws(() => one(file, 'n'.repeat(2 ** 21)), { code: 'ENOSPC' });
+    assert.equal(readFileSync(file, 'utf8'), 'old');
+    assert.deepEqual(readdirSync(disk.path), ['file']);
   });
 });
 
