@@ -83,7 +83,7 @@ export class Commit {
     let isStored = false;
     try {
       this.#isPassedOn = !isWanted && keeps?.(digest) === false;
-      if (this.#isPassedOn) file.remove();
+      if (this.#isPassedOn) this.#remove();
       else {
         await this.#deps.commit(digest, size, file.path);
         isStored = true;
@@ -94,7 +94,7 @@ export class Commit {
     } catch (error) {
       const event = 'transfer.notStored';
       log.error({ event, digest, reason: `${error}` }, 'a blob was served but cannot be stored');
-      file.remove();
+      this.#remove();
     }
     this.#capacity.release();
     metrics.transferEnded(isStored ? 'stored' : 'relayed');
@@ -102,9 +102,11 @@ export class Commit {
     return isStored;
   }
 
-  /** Counts and logs that the blob is passed on without being kept. */
-  noteRelayed(reason: string): void {
+  /** The blob is passed on without being kept: its file goes. */
+  relay(reason: string): void {
     const { log, metrics } = this.#deps;
+    this.#capacity.release();
+    this.#remove();
     metrics.transferEnded('relayed');
     log.error(
       { event: 'transfer.relayed', digest: this.#blob.digest, reason },
@@ -124,7 +126,14 @@ export class Commit {
   leave(): void {
     const { file, contributors } = this.#blob;
     this.#deps.metrics.transferEnded('failed');
-    if (file.written.bytes === 0) file.remove();
+    if (file.written.bytes === 0) this.#remove();
     else this.#deps.contributorMemory.keep(file.path, contributors.known);
+  }
+
+  /** From now on the path may be that of a successor, which counts its bytes itself. */
+  #remove(): void {
+    const { file } = this.#blob;
+    file.remove();
+    this.#deps.partialDownloads.forget(file.path);
   }
 }

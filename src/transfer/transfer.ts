@@ -212,10 +212,8 @@ export class Transfer implements FetchOwner, Readable {
   #relayAll(reason: string): void {
     if (this.#state.kind !== 'filling' && this.#state.kind !== 'verifying') return;
     this.#state = { kind: 'relaying' };
-    this.commit.noteRelayed(reason);
     this.#fetches.stopAll(nothingMore);
-    this.commit.release();
-    this.file.remove();
+    this.commit.relay(reason);
     this.#readers.wake();
     if (this.#uses === 0) void this.#close();
   }

@@ -111,8 +111,7 @@ export function createTransfers(
 
   /** The bytes stay on disk for the next transfer. `left`: epoch ms. */
   function leave(file: PartialFile, bytes: number, left: number): void {
-    if (bytes > 0) deps.partialDownloads.add(file.path, { bytes, left, remove: () => file.drop() });
-    else deps.partialDownloads.forget(file.path);
+    deps.partialDownloads.add(file.path, { bytes, left, remove: () => file.drop() });
   }
 
   /** A transfer that is relayed takes no new readers: by now there may be capacity, or another size. */
@@ -144,11 +143,10 @@ export function createTransfers(
     contributorMemory: createContributorMemory(),
     fill: () => fill,
     unlist(transfer) {
-      const { digest, file } = transfer;
-      if (!running.delete(transfer)) return;
-      // A relayed transfer may have a successor, which owns the file now.
-      if (running.of(digest).some((other) => other.file.path === file.path)) return;
-      leave(file.partial, file.leftBytes, deps.clock.now());
+      const { file } = transfer;
+      // A file that was removed counts nowhere: its path may be that of a successor.
+      const isLeft = running.delete(transfer) && file.leftBytes > 0;
+      if (isLeft) leave(file.partial, file.leftBytes, deps.clock.now());
     },
   };
 

@@ -77,11 +77,11 @@ describe('a blob on its way into the store', () => {
     ]);
   });
 
-  it('is removed, and still counts as partial until then, where the store cannot take it', async () => {
+  it('is removed and counts no more where the store cannot take it', async () => {
     const { steps, commit } = blobOf({ commit: () => Promise.reject(new Error('ENOSPC')) });
     void commit.store(size, false);
     await settle();
-    assert.deepEqual(steps, ['logged', 'removed', 'relayed', 'waits for the save']);
+    assert.deepEqual(steps, ['logged', 'removed', 'forgot a file', 'relayed', 'waits for the save']);
   });
 
   it('is passed on and removed where another replica keeps it, unless it is wanted here', async () => {
@@ -90,7 +90,7 @@ describe('a blob on its way into the store', () => {
     const wanted = blobOf({ keeps: () => false });
     void wanted.commit.store(size, true);
     await settle();
-    assert.deepEqual(passedOn.steps, ['removed', 'relayed', 'waits for the save']);
+    assert.deepEqual(passedOn.steps, ['removed', 'forgot a file', 'relayed', 'waits for the save']);
     assert.equal(wanted.steps[0], 'counted as content');
   });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { createPartialDownloads } from '../../../src/cache/capacity/partial-downloads.ts';
 import { IncomingFolder } from '../../../src/cache/incoming/incoming-folder.ts';
 import { findResumeState, partialFileOf } from '../../../src/transfer/file/resume-state.ts';
 import { createManualClock } from '../../support/clock.ts';
@@ -42,6 +43,33 @@ describe('a transfer past the disk', () => {
     second.close();
     part.close();
     assert.deepEqual(readdirSync(later.incoming), []);
+  });
+
+  it('leaves what a successor got to the next one, and counts it, though the relay outlasts the successor', async (t) => {
+    let hasRoom = false;
+    const partialDownloads = createPartialDownloads(assert.fail);
+    const bench = transferBench(tempFolder(t), hasher, {
+      fill: 'never',
+      deps: { partialDownloads, reserve: () => (hasRoom ? { release() {} } : undefined) },
+    });
+    const source = scriptedSource('a/b', [good]);
+    const relayed = opened(await bench.transfers.open({ digest, source, start: 0 }));
+    const slow = relayed.reader(0);
+    await slow.next();
+    hasRoom = true;
+    const successor = opened(await bench.transfers.open({ digest, source, start: 0, end: MiB }));
+    await readAll(successor.reader(0, MiB));
+    successor.close();
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    while (bench.transfers.count > 1) await turn();
+    const left = findResumeState(partialFileOf(new IncomingFolder(bench.incoming), digest, source)).ranges
+      .bytes;
+    assert.equal(left, MiB);
+    assert.equal(partialDownloads.bytes, left);
+    slow.close();
+    relayed.close();
+    while (bench.transfers.count > 0) await turn();
+    assert.equal(partialDownloads.bytes, left);
   });
 
   it('does without what an earlier run left where that cannot be opened', async (t) => {
