@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Blob, generateBlob } from '../support/byte-source.ts';
+import { createManualClock } from '../support/clock.ts';
 import {
   comparison,
   inSocketBuffers,
@@ -13,7 +14,7 @@ import {
   startColdBlobs,
 } from '../support/cold-blobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { holdHeaders, noContentLength, rate, stallAfter } from '../support/fake-registry-faults.ts';
+import { holdHeaders, noContentLength, rate, stallAfter, tooMuch } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
 import { startMirrored } from '../support/mirrored-registry.ts';
@@ -64,6 +65,33 @@ describe('a range far into a cold blob', () => {
     assert.equal(await site.received(), blob.size);
     await site.stored(blob.digest);
   });
+});
+
+describe('a part whose body does not end where its headers say', () => {
+  for (const more of [0, 10]) {
+    it(`keeps no connection from the next one: ${more} bytes more, and no end`, async (t) => {
+      const hold = gate();
+      t.after(() => hold.release());
+      const clock = createManualClock();
+      const blob = generateBlob(MiB, 'endless part');
+      const one = ({ host }: { host: string }) =>
+        `[[upstream.host]]\nhost = "${host}"\nmax_connections = 1\n`;
+      const site = await startColdBlobs(t, {
+        toml: (all) => `${neverFill}[upstream]\nqueue_timeout = "20s"\n${all.map(one).join('')}`,
+        deps: { clock },
+      });
+      offer(site.registries, blob);
+      const endless = [noContentLength(), tooMuch(more), stallAfter(64 * KiB + more, hold)];
+      site.registries[0]?.on({ kind: 'blob', times: 1 }, ...endless);
+      const bytes = (range: string) => get(site.url(blob.digest), { headers: { range: `bytes=${range}` } });
+      const first = await bytes('0-65535');
+      assert.deepEqual(first.body, blob.bytes(0, 64 * KiB));
+      await clock.advance(5000);
+      const next = bytes('524288-589823').then(({ status }) => status);
+      const waits = clock.armed(20_000).then(() => 'waits for a connection');
+      assert.equal(await Promise.race([next, waits]), 206);
+    });
+  }
 });
 
 describe('open-ended ranges in steps, broken off early', () => {

@@ -23,6 +23,9 @@ export interface StallWatch {
   readonly bytes: number;
 }
 
+/** ms for the end of a body whose bytes are all here: without it, the connection cannot be used again. */
+const endTimeout = 5000;
+
 /** One per body. Its result never rejects: what went wrong is a `BodyEnd`. */
 export class BodyReader {
   readonly #opened: OpenedBlob;
@@ -66,7 +69,7 @@ export class BodyReader {
 
   /** Ends the body now: the fetch wants no more of it. */
   stop(): void {
-    this.#opened.body.cancel();
+    this.#cancel();
     this.#finish({ kind: 'reached' });
   }
 
@@ -83,7 +86,11 @@ export class BodyReader {
   }
 
   #take(chunk: Buffer): boolean {
-    if (this.#isOver) return false;
+    if (this.#isOver) {
+      // It goes on past the end that its headers announced.
+      this.#cancel();
+      return false;
+    }
     this.#progress += chunk.length;
     const { position } = this.#taker;
     const stop = this.#taker.stopAt();
@@ -98,9 +105,10 @@ export class BodyReader {
     // The taker may have stopped the fetch.
     if (this.#isOver) return false;
     if (stop !== undefined && position + wanted >= stop) {
-      const { end } = this.#opened;
-      if (end === undefined || this.#received < end) this.#opened.body.cancel();
       this.#finish({ kind: 'reached' });
+      if (this.#received === this.#opened.end) {
+        this.#timer = this.#watch.clock.after(endTimeout, () => this.#opened.body.cancel());
+      } else this.#opened.body.cancel();
       return true;
     }
     if (!goesOn) {
@@ -124,10 +132,15 @@ export class BodyReader {
     });
   }
 
+  #cancel(): void {
+    this.#timer?.cancel();
+    this.#opened.body.cancel();
+  }
+
   #finish(end: BodyEnd): void {
+    this.#timer?.cancel();
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#timer?.cancel();
     this.#end.resolve(end);
   }
 }
