@@ -240,6 +240,29 @@ describe('a sigstore signature', () => {
     assert.equal(await reason(by(root, signer)), undefined);
   });
 
+  it('takes each address of a certificate as one name, whatever it holds', async (t) => {
+    const root = createCertificateAuthority('root');
+    const caData = Buffer.from(root.cert).toString('base64');
+    const comma = '"dev, ops"@corp.example';
+    for (const [wanted, named, isAccepted] of [
+      [email, `a, email:${email}, b`, false],
+      [email, `"a", email:${email}, "b`, false],
+      [comma, comma, true],
+    ] as const) {
+      const { reason, payload } = await world(t, {
+        type: 'sigstoreSigned',
+        fulcio: { caData, oidcIssuer, subjectEmail: wanted },
+        rekorPublicKeyData: rekor.data,
+        ...matchRepository,
+      });
+      const issued = root.issue({ signer: { email: named, issuer: oidcIssuer } });
+      const layer = cosignLayer({ ...key, privateKey: createPrivateKey(issued.key) }, payload);
+      const annotations = { ...layer.annotations, 'dev.sigstore.cosign/certificate': issued.cert };
+      const said = await reason(logged({ payload, annotations }, issued.cert, rekor));
+      assert.equal(said, isAccepted ? undefined : `has a certificate that is not of ${wanted}`, named);
+    }
+  });
+
   it('counts by a certificate with one between it and the root', async (t) => {
     const root = createCertificateAuthority('root');
     const between = root.subordinate('between');
