@@ -3,7 +3,7 @@
  * gates let them through; but an image that only pretends to be one must not pass:
  *
  *   each layer is of a type for evidence      containerd and podman unpack none of these
- *   the config is of no image's type          Docker runs no such manifest
+ *   the config is of no type that Docker runs
  *   or each layer is JSON (cosign's .sig)     no runtime unpacks that: a tar holds zero bytes, and JSON holds none
  *
  * The list of referrers under a tag `sha256-HEX` is let through, too. It accepts nothing that it lists.

@@ -41,12 +41,23 @@ export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
-/** Whether a config of this type belongs to an image that a runtime can run, and not to another artifact. */
+/** What Docker takes a config of, or of a type below it: old images have the last three (moby, "supportedMediaTypes"). */
+const imageConfigs = [
+  'application/vnd.oci.image',
+  'application/vnd.docker',
+  'application/octet-stream',
+  'application/json',
+  'text/html',
+];
+
+/**
+ * Whether a config of this type may belong to an image that a runtime runs, and not to another artifact. Docker runs more than the two
+ * types of image configs, in any case, and what has no type. So what is no media type counts as well.
+ */
 export function isImageConfigType(mediaType: string): boolean {
-  return (
-    mediaType === 'application/vnd.oci.image.config.v1+json' ||
-    mediaType === 'application/vnd.docker.container.image.v1+json'
-  );
+  const type = mediaType.toLowerCase();
+  const isBelow = (above: string) => type === above || type.startsWith(`${above}.`);
+  return !mediaTypeForm.test(type) || imageConfigs.some(isBelow);
 }
 
 /** Whether it is Docker's schema 1, signed or not. */

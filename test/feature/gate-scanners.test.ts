@@ -213,6 +213,31 @@ describe('a scanner gate', () => {
     );
   });
 
+  it('gives Clair what Docker runs, whatever type its parts have, and no artifact', async (t) => {
+    const gate = 'fail = "closed"\nformat = "clair"\ncontent_url = "http://entrepot.corp"';
+    const { pull, on, asked, registry } = await world(t, gate);
+    on(says({ state: 'IndexFinished', success: true, vulnerabilities: {} }, 201));
+    const manifest = JSON.parse(image.bytes.toString()) as { config: object; layers: object[] };
+    const place = (config: string | undefined, layer: string | undefined) => {
+      const layers = manifest.layers.map((one) => ({ ...one, mediaType: layer }));
+      const value = { ...manifest, config: { ...manifest.config, mediaType: config }, layers };
+      const bytes = Buffer.from(JSON.stringify(value));
+      return registry.putManifest('app', undefined, { bytes, mediaType: image.mediaType });
+    };
+    const odd = ['application/octet-stream', 'application/json', 'text/html', '', undefined];
+    for (const type of [...odd, 'Application/Vnd.OCI.Image.Config.v1+json']) {
+      asked.length = 0;
+      assert.equal(await pull(`manifests/${place(type, type)}`), 'answered', type);
+      assert.equal((asked[0]?.body.layers as object[] | undefined)?.length, manifest.layers.length, type);
+    }
+    asked.length = 0;
+    for (const config of ['application/vnd.oci.empty.v1+json', 'application/vnd.unknown.config.v1+json']) {
+      for (const layer of odd)
+        assert.equal(await pull(`manifests/${place(config, layer)}`), 'answered', config);
+    }
+    assert.deepEqual(asked, []);
+  });
+
   it('is not asked while the server is offline', async (t) => {
     const { asked, pull, proxy, toml } = await world(t, 'fail = "closed"');
     assert.equal(await pull(), 'answered');

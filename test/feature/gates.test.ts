@@ -12,6 +12,7 @@ import { get, type HttpAnswer, json } from '../support/http-client.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { pusher } from '../support/pusher.ts';
 import {
+  type CosignLayer,
   cosignLayer,
   cosignPayload,
   cosignTag,
@@ -170,6 +171,26 @@ describe('a signature gate', () => {
     const disguised = putCosign(registry, 'evil', image, [{ payload: tar.bytes(), annotations }]);
     refusal(await ask('evil', `manifests/${disguised.digest}`));
     refusal(await ask('evil', `manifests/${cosignTag(image)}`));
+  });
+
+  it('takes no tar for a signature beside a config that Docker runs, and every signature beside another', async (t) => {
+    const { get: ask, registry } = await gated(t);
+    const tar = { payload: image.layers[0]!.bytes(), annotations: {} };
+    const put = (type: string | null, layer: CosignLayer) =>
+      putCosign(registry, 'evil', image, [layer], type).digest;
+    for (const type of ['application/octet-stream', 'application/json', 'text/html', '', null]) {
+      refusal(await ask('evil', `manifests/${put(type, tar)}`));
+      const signature = put(type, cosignLayer(key, Buffer.from('{}')));
+      assert.equal((await ask('evil', `manifests/${signature}`)).status, 200);
+    }
+    // Of notation, whose layer may be CBOR, of oras and cosign 3, and of cosign with OCI 1.1.
+    for (const type of [
+      'application/vnd.cncf.notary.signature',
+      'application/vnd.oci.empty.v1+json',
+      'application/vnd.dev.cosign.artifact.sig.v1+json',
+    ]) {
+      assert.equal((await ask('evil', `manifests/${put(type, tar)}`)).status, 200, type);
+    }
   });
 
   it('does not ask again for what it knows, also after a reload and with no network', async (t) => {

@@ -49,12 +49,13 @@ export function cosignLayer({ privateKey }: SigningKey, payload: Uint8Array): Co
   return { payload, annotations: { 'dev.cosignproject.cosign/signature': signature } };
 }
 
-/** Puts signatures of `image` under cosign's tag, instead of those that are there. */
+/** Puts signatures of `image` under cosign's tag, instead of those that are there. `configType`: that of cosign, if it is not said. */
 export function putCosign(
   registry: FakeRegistry,
   repository: string,
   image: Pick<PlacedManifest, 'digest'>,
   layers: readonly CosignLayer[],
+  configType: string | null = 'application/vnd.oci.image.config.v1+json',
 ): PlacedManifest {
   const config = blobOf('{"architecture":"","os":"","config":{},"rootfs":{"type":"layers","diff_ids":[]}}');
   registry.putBlob(config);
@@ -62,7 +63,7 @@ export function putCosign(
     schemaVersion: 2,
     mediaType: mediaTypes.ociManifest,
     config: {
-      mediaType: 'application/vnd.oci.image.config.v1+json',
+      ...(configType !== null && { mediaType: configType }),
       digest: config.digest,
       size: config.size,
     },
