@@ -4,7 +4,7 @@ import { createRareLog, type RareLog } from '../cache/rare-log.ts';
 import type { GateOccasion, LoadedGate } from '../config/gates/gate-config.ts';
 import { referenceName } from '../oci/reference.ts';
 import { gateDecisions, type Metrics } from '../telemetry/metrics.ts';
-import { createIsEvidence } from './evidence.ts';
+import { createIsEvidence, type IsEvidence } from './evidence.ts';
 import type { Check, GatedImage, GateRefusal, Gates } from './gates.ts';
 import { gateMatcher, gatesFor } from './gates-for.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from './remembered-verdicts.ts';
 import { createScannerCheck, type ScannerCheckDeps } from './scanner/scanner-check.ts';
 import { createSignatureCheck, type SignatureCheckDeps } from './signature/signature-check.ts';
-import { whyUnclear } from './unclear-manifest.ts';
+import { createWhyUnclear } from './unclear-manifest.ts';
 
 export interface GatesDeps
   extends Omit<RememberedVerdictsDeps, 'check' | 'log'>,
@@ -38,10 +38,11 @@ export function createGates(
   const { clock, metrics } = deps;
   const log = createRareLog({ log: deps.log, clock });
   const isEvidence = createIsEvidence(deps.pull);
+  const whyUnclear = createWhyUnclear();
   const open = gates.map((gate): OpenGate => {
     // An alert sees an increase only from a sample that it has seen before.
     for (const verdict of gateDecisions) metrics.gateDecided(gate.name, verdict, 0);
-    const check = checkOf(deps, gate);
+    const check = passingEvidence(checkOf(deps, gate), isEvidence);
     const verdictOf = createRememberedVerdicts(
       { ...deps, check, log: { info: (...line) => deps.log.info(...line), warn: log.warn } },
       gate,
@@ -57,9 +58,8 @@ export function createGates(
         const asked = gatesFor(open, referenceName(image.reference), occasion);
         const [first] = asked;
         if (!first) return { allowed: true };
-        const unclear = whyUnclear(image.bytes);
+        const unclear = whyUnclear(image);
         if (unclear !== undefined) return refuseUnclear(first.gate, image, unclear);
-        if (await isEvidence(image)) return { allowed: true };
         for (const { gate, verdictOf } of asked) {
           const { accepted, how, rule, reason } = await verdictOf(image);
           metrics.gateDecided(gate.name, how);
@@ -86,6 +86,19 @@ function checkOf(deps: GatesDeps, gate: LoadedGate): Check {
   return gate.kind === 'signature'
     ? createSignatureCheck({ ...deps, now: deps.clock.now }, gate)
     : createScannerCheck(deps, gate);
+}
+
+/** Evidence is accepted by every gate, within the time of a check. */
+function passingEvidence(check: Check, isEvidence: IsEvidence): Check {
+  return {
+    ...check,
+    async check(image, signal) {
+      const found = await isEvidence(image, signal);
+      if (found) return { kind: 'accepted' };
+      const checked = await check.check(image, signal);
+      return checked.kind === 'refused' && found === undefined ? { ...checked, isBrief: true } : checked;
+    },
+  };
 }
 
 /** Another text for another gate, policy, place of signatures or key. */

@@ -8,7 +8,6 @@
  *
  * The list of referrers under a tag `sha256-HEX` is let through, too. It accepts nothing that it lists.
  */
-import { LRUCache } from 'lru-cache';
 import { isAttached } from '../oci/attached-tags.ts';
 import { type Descriptor, readManifest } from '../oci/manifest.ts';
 import { isImageConfigType, isIndexType } from '../oci/media-types.ts';
@@ -21,37 +20,33 @@ import type { GatedImage } from './gates.ts';
 const evidence =
   /^application\/(?:vnd\.dev\.cosign\.simplesigning\.v1\+json|vnd\.dsse\.envelope\.v1\+json|vnd\.dev\.sigstore\.bundle[.+].+|jose\+json|cose)$/;
 const maxLayers = 50;
-const maxBytes = 1024 * 1024;
-/** Manifests that are remembered. */
-const remembered = 10_000;
+/** Bytes of all layers that are read. */
+const maxBytes = 4 * 1024 * 1024;
 
-export type IsEvidence = (image: GatedImage) => Promise<boolean>;
+/** Undefined: a layer could not be read. `signal` ends the reading. */
+export type IsEvidence = (image: GatedImage, signal: AbortSignal) => Promise<boolean | undefined>;
 
-/** Never rejects: what cannot be read is no evidence. */
+/** Never rejects. It is a part of the check of a gate, so that its answer is kept as a verdict. */
 export function createIsEvidence(pull: Pick<Pull, 'blob'>): IsEvidence {
-  const known = new LRUCache<string, true>({ max: remembered });
-
-  return async (image) => {
-    const { reference, digest, mediaType, bytes } = image;
-    const name = referenceName(reference);
-    if (known.has(`${name}@${digest}`)) return true;
+  return async ({ reference, mediaType, bytes }, signal) => {
     const manifest = readManifest(bytes, mediaType);
     if ('problem' in manifest) return false;
     if (isIndexType(manifest.mediaType)) return reference.tag !== undefined && isAttached(reference.tag);
     const [config, ...layers] = manifest.children;
     const isOfType = layers.length > 0 && layers.every((layer) => evidence.test(layer.mediaType));
     if (!config || !isOfType || layers.length > maxLayers) return false;
-    if (isImageConfigType(config.mediaType) && !(await areJson(layers))) return false;
-    known.set(`${name}@${digest}`, true);
-    return true;
+    return !isImageConfigType(config.mediaType) || areJson(layers);
 
-    async function areJson(wanted: readonly Descriptor[]): Promise<boolean> {
+    async function areJson(wanted: readonly Descriptor[]): Promise<boolean | undefined> {
       const { registry, repository } = reference;
-      for (const layer of wanted) {
-        const read = await blobBytes(pull, { registry, repository, name }, layer.digest, maxBytes).catch(
-          () => undefined,
-        );
-        if (!read?.ok) return false;
+      const image = { registry, repository, name: referenceName(reference) };
+      let left = maxBytes;
+      for (const { digest } of wanted) {
+        if (signal.aborted) return undefined;
+        const read = await blobBytes(pull, image, digest, left).catch(() => undefined);
+        // Without a verdict it is there, and too large.
+        if (!read?.ok) return read && !read.verdict ? false : undefined;
+        left -= read.bytes.length;
         const parsed = parseJson(read.bytes);
         if (!parsed.ok || !isJsonObject(parsed.value)) return false;
       }

@@ -38,7 +38,13 @@ export type Checked =
       /** Of an index: what it lists is accepted with it. */
       readonly vouches?: boolean;
     }
-  | { readonly kind: 'refused'; readonly rule: string; readonly reason: string }
+  | {
+      readonly kind: 'refused';
+      readonly rule: string;
+      readonly reason: string;
+      /** Something that would change it may come at any time: it counts for some seconds. */
+      readonly isBrief?: boolean;
+    }
   /** It cannot be told now: what the check needs did not come. */
   | { readonly kind: 'unknown'; readonly rule: string; readonly reason: string };
 

@@ -47,7 +47,7 @@ interface Known extends Remembered {
 export type VerdictOf = (image: GatedImage) => Promise<Remembered>;
 
 const inMemory = 20_000;
-/** ms for which a check that could not tell is not made again. */
+/** ms for which a check that could not tell, or whose refusal is brief, is not made again. */
 const untilNextTry = 5_000;
 /** Manifests that one index accepts. */
 const maxVouched = 500;
@@ -130,8 +130,9 @@ export function createRememberedVerdicts(
       return { accepted, how: accepted ? 'failedOpen' : 'failedClosed', rule, reason, until, vouches: false };
     }
     const accepted = result.kind === 'accepted';
-    const until = clock.now() + (accepted ? gate.keep : Math.min(gate.keep, check.keepRefused));
-    const { rule, reason } = result.kind === 'refused' ? result : { rule: '', reason: '' };
+    const { rule, reason, isBrief } = result.kind === 'refused' ? result : { rule: '', reason: '' };
+    const keepRefused = isBrief ? untilNextTry : check.keepRefused;
+    const until = clock.now() + (accepted ? gate.keep : Math.min(gate.keep, keepRefused));
     if (!accepted) log.info({ event: 'gate.refused', ...about, rule, reason }, 'a gate refuses an image');
     const vouches = result.kind === 'accepted' && result.vouches === true;
     const verdict = { accepted, vouches, rule, reason, until };

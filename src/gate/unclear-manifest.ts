@@ -5,8 +5,11 @@
  *   "Layers" beside "layers"          programs in Go take both for the same field, and the last one counts
  *   an index with `data`              containerd takes a manifest from there and never asks for it (image-spec, "Descriptors")
  */
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../oci/digest.ts';
 import { isAmbiguous } from '../oci/manifest.ts';
 import { isJsonObject, parseJson } from '../oci/parse-json.ts';
+import type { GatedImage } from './gates.ts';
 
 /** Fields that say what is run, by their folded names. */
 const fields = new Map(
@@ -16,8 +19,23 @@ const fields = new Map(
   ]),
 );
 
+/** Manifests that are remembered: one may have 4 MiB, and each request asks. */
+const remembered = 20_000;
+
 /** A sentence fragment that follows "it"; undefined for a manifest that means one thing. */
-export function whyUnclear(bytes: Uint8Array): string | undefined {
+export type WhyUnclear = (image: Pick<GatedImage, 'digest' | 'bytes'>) => string | undefined;
+
+/** Reads the bytes of a digest once. */
+export function createWhyUnclear(): WhyUnclear {
+  const known = new LRUCache<Digest, { readonly why: string | undefined }>({ max: remembered });
+  return (image) => {
+    const found = known.get(image.digest) ?? { why: whyUnclear(image.bytes) };
+    known.set(image.digest, found);
+    return found.why;
+  };
+}
+
+function whyUnclear(bytes: Uint8Array): string | undefined {
   const parsed = parseJson(bytes);
   if (!parsed.ok) return parsed.problem;
   const json = parsed.value;

@@ -314,6 +314,49 @@ describe('hostile signatures', () => {
     assert.match(refusal(await ask('app', 'manifests/multi')).message, /it has no signature/);
   });
 
+  it('are not read without end when a client asks for one', async (t) => {
+    const { get: ask, registry } = await gated(t);
+    const filler = ' '.repeat(1024 * 1024 - 100);
+    const layers = Array.from({ length: 5 }, (_, at) =>
+      cosignLayer(key, Buffer.from(`{"n":${at}}${filler}`)),
+    );
+    const statusWith = async (count: number) => {
+      const { digest } = putCosign(registry, 'app', image, layers.slice(0, count));
+      return (await ask('app', `manifests/${digest}`)).status;
+    };
+    assert.deepEqual([await statusWith(4), await statusWith(5)], [200, 403]);
+  });
+
+  it('are read within the time of the gate when a client asks for one', async (t) => {
+    const {
+      get: ask,
+      signed,
+      registry,
+      clock,
+    } = await gated(t, { toml: `${signatureGate}timeout = "10s"\n` });
+    const { digest } = signed();
+    registry.on({ kind: 'blob' }, neverAnswer());
+    const asked = ask('app', `manifests/${digest}`);
+    while (registry.count({ kind: 'blob' }) === 0) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(10_000);
+    assert.match(refusal(await asked).message, /no verdict within 10 s/);
+  });
+
+  it('are read once for a verdict that counts', async (t) => {
+    const toml = `${signatureGate}[freshness]\nmissing = "1s"\n`;
+    const { get: ask, registry, clock } = await gated(t, { toml });
+    const missing = cosignLayer(key, Buffer.from('{}'));
+    const { digest } = putCosign(registry, 'app', image, [missing]);
+    registry.on({ kind: 'blob', times: 1 }, status(404));
+    for (let request = 0; request < 2; request += 1) {
+      refusal(await ask('app', `manifests/${digest}`));
+      await clock.advance(2_000);
+    }
+    assert.equal(registry.count({ kind: 'blob' }), 1);
+    await clock.advance(2_000);
+    assert.equal((await ask('app', `manifests/${digest}`)).status, 200, 'the layer has come');
+  });
+
   it('end with the time of the gate', async (t) => {
     const toml = `${signatureGate}timeout = "10s"\n`;
     const { get: ask, signed, registry, clock } = await gated(t, { toml });
