@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Catalogue } from '../../src/cache/index/catalogue.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
+import { parseTag } from '../../src/oci/reference.ts';
 import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
 
 const image = 'docker.io/library/alpine';
@@ -77,6 +78,19 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       await tagTo(catalogue, '1', 'ahead', 20, 15);
       await catalogue.dropTag(image, '1', 10, 15);
       assert.equal(await catalogue.tag(image, '1'), undefined);
+    });
+
+    it('lets a push move a tag whose time is later: the clock was ahead', async (t) => {
+      const { catalogue } = await open(t);
+      const push = (tag: string, name: string, at: number) =>
+        catalogue.link(named(name), { image, origin: 'push', tags: [parseTag(tag)!] }, at);
+      await push('pushed', 'ahead', 20);
+      await tagTo(catalogue, 'cached', 'ahead', 20);
+      for (const tag of ['pushed', 'cached']) {
+        await push(tag, 'right', 10);
+        const value = { digest: named('right'), endpoint: 'push', checkedAt: 10 };
+        assert.deepEqual(await catalogue.tag(image, tag), value);
+      }
     });
 
     it('lets a tag count as never confirmed, unless it is hosted', async (t) => {

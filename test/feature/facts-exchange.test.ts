@@ -22,12 +22,12 @@ const year = 365 * 24 * 60 * 60 * 1000;
 
 const confirm = ({ catalogue }: FactReplica, tag: string, content: string, now = Date.now()) =>
   catalogue.setTag(image, tag, { digest: named(content), endpoint, checkedAt: now }, now);
-const push = ({ catalogue }: Pick<FactReplica, 'catalogue'>, tag: string, content: string) =>
-  catalogue.link(
-    named(content),
-    { image, origin: 'push', mediaType: 'a/b', tags: [tag as never] },
-    Date.now(),
-  );
+const push = (
+  { catalogue }: Pick<FactReplica, 'catalogue'>,
+  tag: string,
+  content: string,
+  now = Date.now(),
+) => catalogue.link(named(content), { image, origin: 'push', mediaType: 'a/b', tags: [tag as never] }, now);
 const unrepaired = {
   replace: (): never => {
     throw new Error('the index is not damaged');
@@ -85,6 +85,20 @@ describe('the exchange of facts', () => {
     await confirm(right, 'latest', 'b', now);
     await settled(wrong, right);
     assert.equal(await meaningOf(wrong, 'latest'), named('b'));
+  });
+
+  it('tells of a push that comes after the clock was set back', async (t) => {
+    const now = Date.UTC(2026, 0, 1);
+    let ahead = 3_600_000;
+    const log = createMemoryFacts(() => now);
+    const one = await startReplica(t, log, { clock: { ...systemClock, now: () => now + ahead } });
+    const other = await startReplica(t, log, { clock: { ...systemClock, now: () => now } });
+    await push(one, 'latest', 'a', now + ahead);
+    await settled(one, other);
+    ahead = 0;
+    await push(one, 'latest', 'b', now);
+    await settled(one, other);
+    for (const replica of [one, other]) assert.equal(await meaningOf(replica, 'latest'), named('b'));
   });
 
   it('keeps what was pushed, whatever an endpoint says of the tag later', async (t) => {

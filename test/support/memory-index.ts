@@ -185,7 +185,6 @@ function catalogueOf(index: MemoryIndex): Catalogue {
       const origin = known && isHosted(known.origin) ? known.origin : rest.origin;
       its.set(digest, { ...known, ...rest, origin });
       for (const tag of tags) {
-        if (index.isNewer(link.image, tag, at, Number.MAX_SAFE_INTEGER)) continue;
         index.dropTag(link.image, tag);
         mapOf(index.tags, link.image).set(tag, { digest, endpoint: rest.origin, checkedAt: at });
       }

@@ -1,7 +1,7 @@
 /**
  * The Catalogue: what images mean. It knows tags, links, lists of upstreams and pins; it knows nothing of files. Replicas may
- * share these facts, so every write is a command that another replica can repeat, in any order: of two writes to one tag the
- * one with the later time wins.
+ * share these facts (`shared/facts.ts`). Of two answers of endpoints for one tag the one with the later time wins; a client's push wins over
+ * all that is known here.
  *
  * An image is `registry/repository` as clients mean it. Every method rejects when the index cannot be read or written.
  */
@@ -39,7 +39,7 @@ export interface NewLink {
   readonly origin: Origin;
   /** Of a manifest, as the registry of this image says. What other images say of the same bytes does not change it. */
   readonly mediaType?: string | undefined;
-  /** Tags of the image that point to the content from now on. */
+  /** Tags of the image that point to the content from now on, whatever the time of what is known of them. */
   readonly tags?: readonly Tag[] | undefined;
   /** The push of a manifest that this is: an event for the sinks that want it. */
   readonly cause?: EventCause | undefined;

@@ -168,7 +168,8 @@ export function writeLink(writer: Writer, digest: Digest, link: NewLink, at: num
   }
   for (const tag of tags) {
     const value = { digest, endpoint: origin, checkedAt: at };
-    moveTag(writer, { image, tag, value, cause });
+    // What a client says counts now: a known time after it is of a clock that was ahead.
+    moveTag(writer, { image, tag, value, now: at, cause });
   }
 }
 
@@ -176,7 +177,7 @@ interface Move {
   readonly image: string;
   readonly tag: string;
   readonly value: CachedTag;
-  readonly now?: number;
+  readonly now: number;
   readonly cause?: EventCause | undefined;
 }
 
