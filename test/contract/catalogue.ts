@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Catalogue } from '../../src/cache/index/catalogue.ts';
+import type { Manifest } from '../../src/oci/manifest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { parseTag } from '../../src/oci/reference.ts';
 import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
@@ -200,6 +201,31 @@ export function testCatalogue(open: OpenIndex<'catalogue' | 'inventory'>): void 
       assert.equal((await page('m', 'gone')).length, 2, 'from the first one again');
       assert.deepEqual(await catalogue.parentsOf(image, named('m')), [named('index')]);
       assert.deepEqual(await catalogue.parentsOf(other, named('m')), []);
+    });
+
+    it('keeps what is attached to a content that comes later, goes, and comes back', async (t) => {
+      const { catalogue, inventory } = await open(t);
+      const links = [{ image, origin: 'push' }];
+      const attached = () => catalogue.referrersOf(image, named('m'), undefined, 10);
+      const payload = { digest: named('payload'), size: 5, mediaType: 'a/b' };
+      const plain = { mediaType: mediaTypes.ociManifest, children: [payload] };
+      const add = (manifest: Manifest) =>
+        inventory.add({ digest: named('signature'), size: 1, manifest }, links, 1);
+      await add(plain);
+      assert.deepEqual(await attached(), []);
+      await add({ ...plain, subject: named('m') });
+      assert.deepEqual(await attached(), [named('signature')]);
+      for (const remove of [
+        () => inventory.drop(named('m')),
+        () => inventory.forget(named('m')),
+        () => inventory.unlink(image, named('m')),
+        () => inventory.purge({ image, digest: named('m') }),
+      ]) {
+        await remove();
+        assert.deepEqual(await attached(), [named('signature')]);
+        await addManifest(inventory, 'm', ['a'], { links });
+        assert.deepEqual(await attached(), [named('signature')]);
+      }
     });
 
     it('lists what a manifest lists, and says what of it is stored', async (t) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EvictionOrder, Position } from '../../src/cache/index/eviction-order.ts';
+import { mediaTypes } from '../../src/oci/media-types.ts';
 import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
 
 const image = 'docker.io/library/alpine';
@@ -143,6 +144,19 @@ export function testEvictionOrder(open: OpenIndex<'catalogue' | 'inventory' | 'o
       );
       await order.evict([[named('a'), 7]]);
       assert.deepEqual(await catalogue.linkedBy(image), []);
+    });
+
+    it('leaves attached what is attached to an evicted content, and has nothing of a subject that never came', async (t) => {
+      const { catalogue, inventory, order } = await open(t);
+      const manifest = { mediaType: mediaTypes.ociManifest, children: [], subject: named('m') };
+      const signature = { digest: named('signature'), size: 1, manifest };
+      await inventory.add(signature, [{ image, origin: 'push' }], 1);
+      assert.deepEqual(await allOf(order), []);
+      for (let time = 0; time < 2; time += 1) {
+        await addManifest(inventory, 'm', [], { links: [{ image, origin }] });
+        assert.deepEqual(await order.evict([[named('m'), 9]]), [named('m')]);
+        assert.deepEqual(await catalogue.referrersOf(image, named('m'), undefined, 10), [named('signature')]);
+      }
     });
 
     it('has no pinned contents in it until a tag or link of theirs goes, or the patterns change', async (t) => {

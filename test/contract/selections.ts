@@ -55,6 +55,7 @@ export function testSelections(open: OpenIndex<'catalogue' | 'inventory' | 'orde
         ['signature', 'root'],
         ['sbom', 'child'],
         ['signature of the sbom', 'sbom'],
+        ['signature before its image', 'not here'],
       ] as const) {
         const manifest = { ...attached, subject: named(subject) };
         await inventory.add({ digest: named(name), size: 1, manifest }, links, 1);
@@ -67,11 +68,14 @@ export function testSelections(open: OpenIndex<'catalogue' | 'inventory' | 'orde
       );
       await selections.change('a', image, { put: [selected('1', 'root'), selected('2', 'old')], drop: [] });
       await selections.change('b', image, { put: [selected('1', 'root')], drop: [] });
-      const names = ['root', 'moved', 'signature', 'sbom', 'signature of the sbom', 'other'];
+      await selections.change('c', image, { put: [selected('3', 'not here')], drop: [] });
+      const names = ['root', 'moved', 'signature', 'sbom', 'signature of the sbom', 'other'].concat(
+        'signature before its image',
+      );
       const found = await catalogue.namesOf(names.map(named));
       assert.deepEqual(
         found.map(({ selectedBy }) => selectedBy.toSorted()),
-        [['a', 'b'], ['a'], ['a', 'b'], ['a', 'b'], ['a', 'b'], []],
+        [['a', 'b'], ['a'], ['a', 'b'], ['a', 'b'], ['a', 'b'], [], ['c']],
       );
     });
 

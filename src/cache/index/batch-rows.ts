@@ -56,17 +56,18 @@ export function createBatchRows(db: Database): BatchRows {
   const selecting = db.prepare<[{ digests: string }], { n: number; block: string }>(`
     WITH RECURSIVE
       asked (n, id) AS (SELECT j.key, c.id FROM json_each($digests) j CROSS JOIN contents c ON c.digest = unhex(j.value)),
-      up (n, id) AS (
+      up (n, digest) AS (
         SELECT a.n, c.subject FROM asked a CROSS JOIN contents c ON c.id = a.id WHERE c.subject IS NOT NULL
-        UNION SELECT u.n, r.parent FROM up u CROSS JOIN children r ON r.child = u.id
-        UNION SELECT u.n, c.subject FROM up u CROSS JOIN contents c ON c.id = u.id WHERE c.subject IS NOT NULL
+        UNION SELECT u.n, p.digest FROM up u CROSS JOIN contents c ON c.digest = u.digest
+          CROSS JOIN children r ON r.child = c.id CROSS JOIN contents p ON p.id = r.parent
+        UNION SELECT u.n, c.subject FROM up u CROSS JOIN contents c ON c.digest = u.digest WHERE c.subject IS NOT NULL
         LIMIT ${mostEdges})
     SELECT a.n, s.block FROM asked a CROSS JOIN contents c ON c.id = a.id CROSS JOIN selections s ON s.digest = c.digest
     UNION ALL
     SELECT a.n, s.block FROM asked a CROSS JOIN tags t ON t.content = a.id CROSS JOIN names i ON i.id = t.image
       CROSS JOIN selections s ON s.image = i.name AND s.tag = t.tag
     UNION ALL
-    SELECT u.n, s.block FROM up u CROSS JOIN contents c ON c.id = u.id CROSS JOIN selections s ON s.digest = c.digest`);
+    SELECT u.n, s.block FROM up u CROSS JOIN selections s ON s.digest = u.digest`);
 
   return {
     oldestBatch(after, limit): Batch {

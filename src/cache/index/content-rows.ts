@@ -42,7 +42,7 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
     INSERT INTO contents (digest, size, media_type, used) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET size = excluded.size, media_type = coalesce(media_type, excluded.media_type),
       used = max(used, excluded.used)`);
-  const setSubject = db.prepare<[number, number]>('UPDATE contents SET subject = ? WHERE id = ?');
+  const setSubject = db.prepare<[Buffer, number]>('UPDATE contents SET subject = ? WHERE id = ?');
   const addChild = db.prepare<[number, number, number, number, string | null, number]>(
     'INSERT OR IGNORE INTO children (parent, child, size, media_type, platform, elsewhere) VALUES (?, ?, ?, ?, ?, ?)',
   );
@@ -96,8 +96,8 @@ export function createContentRows(db: Database, names: Names, ids: ContentIds): 
       const key = digestKey(digest);
       store.run(key, size, names.intern(manifest.mediaType), used);
       const id = ids.intern(key, used);
+      if (manifest.subject) setSubject.run(digestKey(manifest.subject), id);
       if (hasChildren.get(id)) return;
-      if (manifest.subject) setSubject.run(ids.intern(digestKey(manifest.subject), used), id);
       for (const child of manifest.children.slice(0, mostChildren)) {
         const childId = ids.intern(digestKey(child.digest), used);
         const type = names.intern(child.mediaType);

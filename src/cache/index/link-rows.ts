@@ -69,8 +69,7 @@ export function createLinkRows(db: Database, names: Names, ids: ContentIds): Lin
   const selectReferrers = db
     .prepare<[number, Buffer, Buffer | null, number], Buffer>(`
     SELECT c.digest FROM contents c CROSS JOIN links l ON l.image = ? AND l.content = c.id
-    WHERE c.subject = (SELECT id FROM contents WHERE digest = ?)
-      AND c.id > coalesce((SELECT id FROM contents WHERE digest = ?), 0) 
+    WHERE c.subject = ? AND c.id > coalesce((SELECT id FROM contents WHERE digest = ?), 0)
       AND (c.size IS NOT NULL OR c.placed > 0 OR l.shared_size IS NOT NULL)
     ORDER BY c.id LIMIT ?`)
     .pluck();

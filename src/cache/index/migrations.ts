@@ -287,4 +287,13 @@ export const migrations: readonly string[] = [
   // Of a content: when its last link was taken away (placements/placement-rows.ts).
   'CREATE INDEX facts_gone ON facts (key, stamp) WHERE gone = 1;',
   verdictSchema,
+  // The subject stays known while its row is not there: it comes and goes by itself.
+  `
+  ALTER TABLE contents ADD COLUMN attached_to BLOB;  -- digest of the subject; it need not be there
+  UPDATE contents SET attached_to = (SELECT digest FROM contents s WHERE s.id = contents.subject) WHERE subject IS NOT NULL;
+  DROP INDEX contents_subject;
+  ALTER TABLE contents DROP COLUMN subject;
+  ALTER TABLE contents RENAME COLUMN attached_to TO subject;
+  CREATE INDEX contents_subject ON contents (subject) WHERE subject IS NOT NULL;
+  `,
 ];

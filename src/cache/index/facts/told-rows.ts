@@ -70,19 +70,16 @@ export function createToldRows(db: Database, names: Names): ToldRows {
   const setSize = db.prepare<[number, number, Buffer]>(
     'UPDATE links SET shared_size = ? WHERE image = ? AND content = (SELECT id FROM contents WHERE digest = ?)',
   );
-  const addSubject = db.prepare<[Buffer, Buffer]>(
-    'INSERT OR IGNORE INTO contents (digest, used) SELECT ?, used FROM contents WHERE digest = ?',
-  );
   const setSubject = db.prepare<[Buffer, Buffer]>(
-    'UPDATE contents SET subject = (SELECT id FROM contents WHERE digest = ?) WHERE digest = ? AND size IS NULL',
+    'UPDATE contents SET subject = ? WHERE digest = ? AND size IS NULL',
   );
   const selectLink = db.prepare<
     [number, Buffer],
     Nulls<Omit<LinkRow, 'subject'>> & { subject: Buffer | null }
   >(`
-    SELECT e.name AS origin, m.name AS mediaType, c.size, l.shared_size AS sharedSize, s.digest AS subject
+    SELECT e.name AS origin, m.name AS mediaType, c.size, l.shared_size AS sharedSize, c.subject
     FROM contents c JOIN links l ON l.content = c.id JOIN names e ON e.id = l.endpoint
-      LEFT JOIN names m ON m.id = l.media_type LEFT JOIN contents s ON s.id = c.subject
+      LEFT JOIN names m ON m.id = l.media_type
     WHERE l.image = ? AND c.digest = ?`);
   const tagsFrom = db.prepare<[number, string, number], TagRow>(`
     SELECT t.image AS imageId, i.name AS image, t.tag, c.digest, e.name AS endpoint, t.checked
@@ -115,11 +112,7 @@ export function createToldRows(db: Database, names: Names): ToldRows {
       const id = names.find(image);
       if (id !== undefined) setSize.run(size, id, digestKey(digest));
     },
-    setSharedSubject(digest, subject) {
-      const key = digestKey(digest);
-      addSubject.run(digestKey(subject), key);
-      setSubject.run(digestKey(subject), key);
-    },
+    setSharedSubject: (digest, subject) => setSubject.run(digestKey(subject), digestKey(digest)),
     linkRow(image, digest) {
       const id = names.find(image);
       const row = id === undefined ? undefined : selectLink.get(id, digestKey(digest));

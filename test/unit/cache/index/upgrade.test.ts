@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, it, test } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
+import { digestKey } from '../../../../src/cache/index/digest-key.ts';
 import { migrations } from '../../../../src/cache/index/migrations.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
 import { firstContents, firstImage, hostedImage, writeOldDataFolder } from '../../../support/first-index.ts';
@@ -39,6 +40,23 @@ function schemaOf(data: string): unknown[] {
     db.close();
   }
 }
+
+/** The last one in which a subject was a reference to a row. */
+const subjectRows = 11;
+
+it('what a manifest is attached to is known after the step that keeps it by its digest', async (t) => {
+  const data = dataFolder(t);
+  writeOldDataFolder(data, subjectRows);
+  const db = new SqliteDatabase(join(data, 'index-v1.sqlite'));
+  const id = 'SELECT id FROM contents WHERE digest = ?';
+  const { manifest, index } = firstContents;
+  const [attached, subject] = [manifest, index].map((content) => digestKey(sha256(content) as Digest));
+  db.prepare(`UPDATE contents SET subject = (${id}) WHERE digest = ?`).run(subject, attached);
+  db.close();
+  const cache = await open(t, data);
+  const found = await cache.hosted.referrersOf(firstImage, sha256(index) as Digest, undefined, 10);
+  assert.deepEqual(found, [sha256(manifest)]);
+});
 
 describe('an index is brought up to date', () => {
   for (const version of migrations.keys()) {
