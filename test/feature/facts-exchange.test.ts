@@ -211,6 +211,34 @@ describe('the exchange of facts', () => {
     }
   });
 
+  it('keeps what was pushed again, although another replica had deleted it a moment before', async (t) => {
+    let now = Date.UTC(2026, 0, 1);
+    const clock = { ...systemClock, now: () => now };
+    const log = createMemoryFacts(() => now);
+    const way = log.replica();
+    const one = await startReplica(t, way, { clock });
+    const other = await startReplica(t, log, { clock });
+    const contents = ['a', 'layer'].map(named);
+    await push(one, 'v1', 'a', now);
+    await one.catalogue.link(named('layer'), { image, origin: 'push' }, now);
+    await settled(one, other);
+    way.isReachable = false;
+    now += 1000;
+    for (const digest of contents) await other.inventory.unlink(image, digest);
+    await other.settled();
+    now += 1000;
+    // As a client does that asks for the layer first: it is there, so the manifest alone is pushed.
+    assert.equal(await one.catalogue.adopt(image, named('layer'), now), true);
+    await push(one, 'v1', 'a', now);
+    way.isReachable = true;
+    await settled(one, other);
+    for (const replica of [one, other]) {
+      assert.equal(await meaningOf(replica, 'v1'), named('a'));
+      assert.deepEqual((await replica.catalogue.linkedBy(image)).toSorted(), contents.toSorted());
+    }
+    assert.deepEqual(one.unlinked, []);
+  });
+
   it('compares nothing after the first reading on an empty disk, also when that was broken off', async (t) => {
     const log = createMemoryFacts();
     const one = await startReplica(t, log);

@@ -76,9 +76,9 @@ export function createSqliteCatalogue(
     async adopt(image, digest, at) {
       // In one turn: a link that is removed meanwhile must not come back.
       if (!rows.isLinked(image, digest)) return false;
-      if (!isHosted(rows.originOf(image, digest) ?? '')) {
-        rows.durably(() => linkAlone(writer, digest, { image, origin: 'push' }, at));
-      }
+      if (isHosted(rows.originOf(image, digest) ?? ''))
+        rows.transaction(() => facts.linking(image, digest, 'push').after());
+      else rows.durably(() => linkAlone(writer, digest, { image, origin: 'push' }, at));
       return true;
     },
     async find(image, digest): Promise<Found> {
@@ -150,7 +150,7 @@ export interface Writer {
 /** The link without its tags. */
 function linkAlone({ rows, facts }: Writer, digest: Digest, link: NewLink, at: number): void {
   const { image, origin, mediaType } = link;
-  const told = facts.linking(image, digest);
+  const told = facts.linking(image, digest, origin);
   rows.link(image, digest, origin, at, mediaType);
   told.after();
 }

@@ -2,22 +2,25 @@
  * Writes the fact of a change in the transaction of the change, so that neither is there without the other. Where facts are not
  * shared, nothing is read or written for them.
  *
- * A change that others need not hear of is no fact: what this replica evicts or loses, and what is said again within a while.
+ * A change that others need not hear of is no fact: what this replica evicts or loses, and what an endpoint says again within a while.
  */
 import type { Digest } from '../../../oci/digest.ts';
 import type { CachedList, CachedTag } from '../../cache.ts';
 import type { Change, LinkValue, StateChange, TagValue } from '../../shared/facts.ts';
 import { timeOf } from '../../shared/hybrid-clock.ts';
 import { largestList } from '../../shared/read-fact.ts';
-import { isHosted } from '../catalogue.ts';
+import { isFromClient, isHosted, type Origin } from '../catalogue.ts';
 import type { IndexRows } from '../index-rows.ts';
 import { roundOf } from './fact-position.ts';
 import { hideValue } from './hidden-facts.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface FactRecorder {
-  /** Call it before the rows change. What others did not know becomes a fact once `after` is called, in the same transaction. */
-  linking(image: string, digest: Digest): { after(): void };
+  /**
+   * Call it before the rows change. What others did not know becomes a fact once `after` is called, in the same transaction. `from`: what a
+   * client brings is told each time, since another replica may have deleted it meanwhile.
+   */
+  linking(image: string, digest: Digest, from: Origin): { after(): void };
   /** The same for a tag that is set. */
   tagging(image: string, tag: string): { after(): void };
   /** An endpoint no longer has the tag. It was there. */
@@ -63,7 +66,7 @@ export function createFactRecorder(rows: IndexRows, { origin, clock, waits }: Sh
     record({ kind, image, key, value: undefined } as Change);
   }
 
-  function linked(image: string, digest: Digest, before: LinkValue | undefined): void {
+  function linked(image: string, digest: Digest, from: Origin, before: LinkValue | undefined): void {
     const now = linkOf(rows, image, digest);
     if (!now) return;
     const hosted = isHosted(now.origin);
@@ -73,7 +76,7 @@ export function createFactRecorder(rows: IndexRows, { origin, clock, waits }: Sh
     const isSame = now.origin === before?.origin && now.mediaType === before?.mediaType;
     const isYoung =
       known && !known.isGone && (hosted || timeOf(clock.next()) - timeOf(known.stamp) < linkLife);
-    if (isSame && isYoung) return;
+    if (isSame && isYoung && !isFromClient(from)) return;
     if (hosted && before && !isHosted(before.origin)) hideValue(rows, { ...name, kind: 'link' }, before);
     record({ ...name, value: now });
   }
@@ -94,9 +97,9 @@ export function createFactRecorder(rows: IndexRows, { origin, clock, waits }: Sh
   }
 
   return {
-    linking(image, digest) {
+    linking(image, digest, from) {
       const before = linkOf(rows, image, digest);
-      return { after: () => linked(image, digest, before) };
+      return { after: () => linked(image, digest, from, before) };
     },
     tagging(image, tag) {
       const before = rows.tag(image, tag);
