@@ -12,6 +12,7 @@ import type { QuotaSetting, Quotas } from './capacity/quotas.ts';
 import type { Contents } from './contents.ts';
 import type { CacheIndex } from './index/cache-index.ts';
 import { type Child, isHosted, type Names } from './index/catalogue.ts';
+import type { Position } from './index/eviction-order.ts';
 import type { ImageSummary, KeptManifest } from './index/listing.ts';
 import type { ReconcileReport } from './integrity/reconcile.ts';
 import { createScrub, type Scrub, type ScrubDeps } from './integrity/scrub.ts';
@@ -144,21 +145,6 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
     }
   }
 
-  /** What pushes that were not finished have left. */
-  async function removeUnlisted(): Promise<number> {
-    const before = deps.clock.now() - unlistedFor;
-    let removed = 0;
-    while (!deps.isStopped()) {
-      const some = (await inventory.unlistedHosted(before)).filter(
-        ({ digest }) => !contents.isInUse(digest) && (deps.times.unwritten(digest) ?? 0) < before,
-      );
-      for (const { image, digest } of some) if (await contents.unlink(image, digest)) removed += 1;
-      if (some.length === 0) break;
-      await turn();
-    }
-    return removed;
-  }
-
   async function* eachImage(): AsyncGenerator<ImageSummary> {
     for (let after = ''; ; ) {
       const some = await listing.images(after, imagesAtOnce);
@@ -236,13 +222,36 @@ export function createCacheAdmin(deps: CacheAdminDeps): CacheAdmin {
         unreadable: 0,
       };
       await capacity.settled();
-      const unlisted = await written(removeUnlisted());
+      const unlisted = await written(removeUnlisted(deps));
       const forgotten = await written(inventory.forgetUnused(deps.isStopped));
       await contents.deletionsOver();
       return { ...report, forgotten, unlisted, bytesBefore, bytes: inventory.totals().bytes };
     },
     reconciled: deps.reconciled,
   };
+}
+
+/** What pushes that were not finished have left. Gives how many. */
+async function removeUnlisted({
+  inventory,
+  contents,
+  times,
+  clock,
+  isStopped,
+}: CacheAdminDeps): Promise<number> {
+  const before = clock.now() - unlistedFor;
+  let removed = 0;
+  for (let after: Position | undefined; !isStopped(); ) {
+    const { blobs, next } = await inventory.unlistedHosted(before, after);
+    for (const { image, digest } of blobs) {
+      const isUsed = contents.isInUse(digest) || (times.unwritten(digest) ?? 0) >= before;
+      if (!isUsed && (await contents.unlink(image, digest))) removed += 1;
+    }
+    if (next === undefined) break;
+    after = next;
+    await turn();
+  }
+  return removed;
 }
 
 /** What is kept of an image, and why it stays. */

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Catalogue, NewLink } from '../../src/cache/index/catalogue.ts';
-import type { EvictionOrder } from '../../src/cache/index/eviction-order.ts';
-import type { Inventory } from '../../src/cache/index/inventory.ts';
+import type { EvictionOrder, Position } from '../../src/cache/index/eviction-order.ts';
+import type { HostedBlob, Inventory } from '../../src/cache/index/inventory.ts';
 import type { Listing } from '../../src/cache/index/listing.ts';
 import type { Selections } from '../../src/cache/index/selections/selections.ts';
 import { type Digest, parseDigest } from '../../src/oci/digest.ts';
@@ -27,6 +27,17 @@ const layerType = 'application/vnd.oci.image.layer.v1.tar';
 /** The SHA-256 of a name, so that tests can tell contents apart. */
 export function named(name: string): Digest {
   return parseDigest(`sha256:${createHash('sha256').update(name).digest('hex')}`)!;
+}
+
+/** All slices of it. */
+export async function unlistedHosted(inventory: Inventory, before: number): Promise<readonly HostedBlob[]> {
+  const all: HostedBlob[] = [];
+  for (let after: Position | undefined; ; ) {
+    const { blobs, next } = await inventory.unlistedHosted(before, after);
+    all.push(...blobs);
+    if (next === undefined) return all;
+    after = next;
+  }
 }
 
 export interface Added {

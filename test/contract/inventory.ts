@@ -5,7 +5,7 @@ import type { Inventory } from '../../src/cache/index/inventory.ts';
 import { type Digest, digestHex } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/media-types.ts';
 import { parseTag } from '../../src/oci/reference.ts';
-import { addBlob, addManifest, named, type OpenIndex } from './index-fixture.ts';
+import { addBlob, addManifest, named, type OpenIndex, unlistedHosted } from './index-fixture.ts';
 
 const image = 'docker.io/library/alpine';
 const other = 'quay.io/team/app';
@@ -164,7 +164,7 @@ export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void 
         links: [{ image, origin: 'push', mediaType: mediaTypes.ociManifest }],
       });
       const found = async () =>
-        (await inventory.unlistedHosted(15)).toSorted((a, b) => (a.image < b.image ? -1 : 1));
+        (await unlistedHosted(inventory, 15)).toSorted((a, b) => (a.image < b.image ? -1 : 1));
       const elsewhere = { image: other, digest: named('listed elsewhere') };
       assert.deepEqual(
         await found(),
@@ -172,6 +172,17 @@ export function testInventory(open: OpenIndex<'catalogue' | 'inventory'>): void 
       );
       await inventory.lose(named('list'));
       assert.deepEqual(await found(), [elsewhere], 'what it lists may be more');
+    });
+
+    it('gives unlisted blobs also where many older ones are of an image with a manifest that is lost', async (t) => {
+      const { inventory } = await open(t);
+      const of = (name: string) => [{ image: name, origin: 'push' }];
+      for (let n = 0; n < 600; n += 1) await addBlob(inventory, String(n), 1, { links: of(other) });
+      const mediaType = mediaTypes.ociManifest;
+      await addManifest(inventory, 'lost', ['0'], { links: [{ image: other, origin: 'push', mediaType }] });
+      await inventory.lose(named('lost'));
+      await addBlob(inventory, 'left', 1, { links: of(image), used: 10 });
+      assert.deepEqual(await unlistedHosted(inventory, 15), [{ image, digest: named('left') }]);
     });
 
     it('gives the contents of a shard in the order of their digests, some at a time', async (t) => {

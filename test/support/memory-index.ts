@@ -312,7 +312,7 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
         .map((digest) => ({ digest, isManifest: isManifest(digest) }));
     },
     async unlistedHosted(before) {
-      return [...index.links].flatMap(([image, its]) => {
+      const blobs = [...index.links].flatMap(([image, its]) => {
         const isLost = [...its].some(([one, link]) => link.mediaType !== undefined && !index.content(one));
         if (isLost) return [];
         return [...its]
@@ -324,6 +324,7 @@ function inventoryOf(index: MemoryIndex, catalogue: Catalogue): Inventory {
           })
           .map(([digest]) => ({ image, digest }));
       });
+      return { blobs, next: undefined };
     },
     async forget(digest) {
       if (!index.content(digest) && !index.isHosted(digest)) index.drop(digest);

@@ -1,6 +1,7 @@
 /** What is hosted (`catalogue.ts`, `hostedOrigins`): the contents with `pinned = 2`. */
 import type { Database } from 'better-sqlite3';
 import { digestKey, keyDigest, shardKeys } from './digest-key.ts';
+import type { Position } from './eviction-order.ts';
 import type { IndexRows } from './index-rows.ts';
 import type { Names } from './string-table.ts';
 
@@ -18,7 +19,7 @@ type HostedRows = Pick<
 
 /** Manifests with so many children may list more than the index has (`content-rows.ts`, `mostChildren`). */
 const countedChildren = 2000;
-/** Blobs that are given at once. */
+/** Blobs that are looked at at once. */
 const atOnce = 500;
 
 /** Prepares its statements at once; every method throws what SQLite throws. */
@@ -45,13 +46,15 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
     .prepare<[number], string>(`
     SELECT tag FROM tags WHERE image = ? AND endpoint = (SELECT id FROM names WHERE name = 'bundle') ORDER BY tag`)
     .pluck();
-  const unlisted = db.prepare<[number], { image: string; imageId: number; digest: Buffer }>(`
+  const blobs = db.prepare<[number, number, number], { id: number; used: number }>(`
+    SELECT id, used FROM contents
+    WHERE pinned = 2 AND (used, id) > (?, ?) AND used < ? AND (size IS NOT NULL OR placed > 0) AND media_type IS NULL
+    ORDER BY used, id LIMIT ${atOnce}`);
+  const unlisted = db.prepare<[string], { image: string; imageId: number; digest: Buffer }>(`
     SELECT n.name AS image, n.id AS imageId, c.digest
-    FROM contents c CROSS JOIN links l ON l.content = c.id JOIN names n ON n.id = l.image
-    WHERE c.pinned = 2 AND c.used < ? AND (c.size IS NOT NULL OR c.placed > 0) AND c.media_type IS NULL
-      AND l.media_type IS NULL AND l.endpoint IN ${origins}
-      AND NOT EXISTS (SELECT 1 FROM children r JOIN links p ON p.image = l.image AND p.content = r.parent WHERE r.child = c.id)
-    LIMIT ${atOnce}`);
+    FROM json_each(?) j CROSS JOIN contents c ON c.id = j.value CROSS JOIN links l ON l.content = c.id JOIN names n ON n.id = l.image
+    WHERE l.media_type IS NULL AND l.endpoint IN ${origins}
+      AND NOT EXISTS (SELECT 1 FROM children r JOIN links p ON p.image = l.image AND p.content = r.parent WHERE r.child = c.id)`);
   /** Images with a manifest that is lost, that was never here, or that may list more than is known. */
   const isUnsure = db
     .prepare<[{ image: number }], number>(`
@@ -86,14 +89,20 @@ export function createHostedRows(db: Database, names: Names): HostedRows {
       const imageId = names.find(image);
       return imageId === undefined ? [] : hostedBy.all(imageId).map(keyDigest);
     },
-    unlistedHosted(before) {
+    unlistedHosted(before, after) {
+      const [used, id] = after === undefined ? [-1, 0] : (JSON.parse(after) as [number, number]);
+      const looked = blobs.all(used, id, before);
       const sure = new Map<number, boolean>();
-      const found = unlisted.all(before);
+      const found = unlisted.all(JSON.stringify(looked.map((blob) => blob.id)));
       for (const { imageId } of found)
         if (!sure.has(imageId)) sure.set(imageId, isUnsure.get({ image: imageId }) === 0);
-      return found
-        .filter(({ imageId }) => sure.get(imageId))
-        .map(({ image, digest }) => ({ image, digest: keyDigest(digest) }));
+      const last = looked.length < atOnce ? undefined : looked.at(-1);
+      return {
+        blobs: found
+          .filter(({ imageId }) => sure.get(imageId))
+          .map(({ image, digest }) => ({ image, digest: keyDigest(digest) })),
+        next: last && (JSON.stringify([last.used, last.id]) as Position),
+      };
     },
   };
 }

@@ -11,7 +11,7 @@ import type { CachedList, CachedTag, KnownDescriptor, StoredContent } from '../c
 import type { Child, Names } from './catalogue.ts';
 import type { Batch, Position, Use } from './eviction-order.ts';
 import type { FactRows } from './facts/fact-rows.ts';
-import type { HostedBlob, LostContent, Totals } from './inventory.ts';
+import type { LostContent, Totals, UnlistedBlobs } from './inventory.ts';
 import type { JobRows } from './jobs/job-rows.ts';
 import type { ImageSummary, KeptManifest } from './listing.ts';
 import type { OutboxRows } from './outbox/outbox-rows.ts';
@@ -113,7 +113,7 @@ export interface IndexRows
   /** What the image links as hosted, stored or lost. */
   hostedBy(image: string): readonly Digest[];
   /** See `Inventory.unlistedHosted`. */
-  unlistedHosted(before: number): readonly HostedBlob[];
+  unlistedHosted(before: number, after: Position | undefined): UnlistedBlobs;
   /** Stored contents with digests that begin with the byte `first`, ascending, from after `after`. */
   storedIn(
     algorithm: DigestAlgorithm,

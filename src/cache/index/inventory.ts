@@ -9,6 +9,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { StoredContent } from '../cache.ts';
 import type { Deletion, NewLink } from './catalogue.ts';
+import type { Position } from './eviction-order.ts';
 
 /** A content that was verified and lies in the store. */
 export interface NewContent {
@@ -48,6 +49,13 @@ export interface LostContent {
 export interface HostedBlob {
   readonly image: string;
   readonly digest: Digest;
+}
+
+/** One slice; it may be empty, and more may follow. */
+export interface UnlistedBlobs {
+  readonly blobs: readonly HostedBlob[];
+  /** Where the next slice begins; undefined after the last one. */
+  readonly next: Position | undefined;
 }
 
 /** A content that the purged image no longer links. */
@@ -103,10 +111,10 @@ export interface Inventory {
   /** Hosted contents of a shard whose file is missing or wrong. */
   lostHosted(shard: Shard): Promise<readonly LostContent[]>;
   /**
-   * Some hosted blobs, each with an image that no manifest of that image lists, and that were not used since `before` (epoch ms). None of
-   * images that have a manifest which is lost, or which may list more than the index has.
+   * Hosted blobs, each with an image that no manifest of that image lists, and that were not used since `before` (epoch ms): one slice of
+   * them, from after `after`. None of images that have a manifest which is lost, or which may list more than the index has.
    */
-  unlistedHosted(before: number): Promise<readonly HostedBlob[]>;
+  unlistedHosted(before: number, after: Position | undefined): Promise<UnlistedBlobs>;
   /** Kept up to date with every write, so it costs no search. */
   totals(): Totals;
   /** Stored contents of a shard in the order of their digests, from after `after`, at most `limit`. */

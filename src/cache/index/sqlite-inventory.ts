@@ -62,7 +62,7 @@ export function createSqliteInventory(
     keptBytes: rows.keptBytes,
     isHosted: async (digest) => rows.isHosted(digest),
     lostHosted: async ({ algorithm, first }) => rows.lostHostedIn(algorithm, first),
-    unlistedHosted: async (before) => rows.unlistedHosted(before),
+    unlistedHosted: async (before, after) => rows.unlistedHosted(before, after),
     async within({ algorithm, first }, after, limit) {
       return rows.storedIn(algorithm, first, after, limit);
     },

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { openIndex } from '../../../src/cache/index/open-index.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { cacheContract } from '../../contract/cache.ts';
 import { flipByte } from '../../support/stored-files.ts';
@@ -370,6 +371,27 @@ test('gc forgets names and referrers lists of images of which nothing was ever h
   await cache.setList('new.io/name', 'tags', '', list);
   assert.ok(await cache.list('new.io/name', 'tags', ''));
   assert.equal(await cache.list('made.up/name1', 'tags', ''), undefined);
+});
+
+test('gc removes what an unfinished push left, whatever it has to leave of an image with a lost manifest', async (t) => {
+  const data = dataFolder(t);
+  const clock = movableClock();
+  await (await open(t, data)).close();
+  const { index } = openIndex(join(data, 'index-v1.sqlite'), 0);
+  index.transaction(() => {
+    for (let n = 0; n <= 500; n += 1) {
+      const bytes = Buffer.from(`blob ${n}`);
+      const digest = digestOf(bytes);
+      mkdirSync(dirname(contentPath(data, digest)), { recursive: true });
+      writeFileSync(contentPath(data, digest), bytes);
+      index.addBlob(digest, bytes.length, n);
+      index.link(n < 500 ? other : image, digest, 'push', n);
+    }
+    index.link(other, digestOf(Buffer.from('lost')), 'push', 0, 'application/vnd.oci.image.manifest.v1+json');
+  });
+  index.close();
+  const cache = await open(t, data, {}, { clock });
+  assert.equal((await cache.admin.collect()).unlisted, 1);
 });
 
 test('gc keeps the type under which one image alone knows a manifest', async (t) => {

@@ -7,7 +7,7 @@ import { createSqliteCatalogue } from '../../../../src/cache/index/sqlite-catalo
 import { createSqliteEvictionOrder } from '../../../../src/cache/index/sqlite-eviction-order.ts';
 import { createSqliteInventory } from '../../../../src/cache/index/sqlite-inventory.ts';
 import type { Digest } from '../../../../src/oci/digest.ts';
-import { addBlob, addManifest, named } from '../../../contract/index-fixture.ts';
+import { addBlob, addManifest, named, unlistedHosted } from '../../../contract/index-fixture.ts';
 import { testPlacementStore } from '../../../contract/placement-store.ts';
 import { createMemoryPlacements } from '../../../support/memory-placements.ts';
 
@@ -153,8 +153,8 @@ describe('a manifest that another replica took, and that a bucket has', () => {
     await addBlob(inventory, 'layer', 5, { links: [{ image, origin: 'push' }], used: 1 });
     const mediaType = 'application/vnd.oci.image.manifest.v1+json';
     await catalogue.link(named('manifest'), { image, origin: 'push', mediaType }, 1);
-    assert.deepEqual(await inventory.unlistedHosted(15), []);
+    assert.deepEqual(await unlistedHosted(inventory, 15), []);
     await placements.placed({ digest: named('manifest'), store: 'eu' }, 8, 1);
-    assert.deepEqual(await inventory.unlistedHosted(15), []);
+    assert.deepEqual(await unlistedHosted(inventory, 15), []);
   });
 });
