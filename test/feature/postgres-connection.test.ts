@@ -75,6 +75,29 @@ describe('a connection to PostgreSQL', () => {
     assert.deepEqual(await postgres.query('select 1 as one'), [{ one: 1 }], 'a wrong statement ends nothing');
   });
 
+  it('gives up a transaction that waits too long for others, and nothing else', async (t) => {
+    const server = await startPostgres(t);
+    if (!server) return;
+    const postgres = open(t, `${server.url}?connect_timeout=3`);
+    await isUp(postgres);
+    const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+    const others = Array.from({ length: 4 }, () =>
+      postgres.transaction(async (query) => {
+        await query('select 1');
+        await mayEnd;
+        return query('select 2 as two');
+      }),
+    );
+    await assert.rejects(
+      postgres.transaction((query) => query('select 1')),
+      PostgresUnavailable,
+    );
+    assert.deepEqual(await postgres.query('select 1 as one'), [{ one: 1 }]);
+    end();
+    assert.deepEqual(await Promise.all(others), Array(4).fill([{ two: 2 }]));
+    assert.ok(postgres.lines.every(({ event }) => event !== 'postgres.lost'));
+  });
+
   it('tells of a NOTIFY, and again after its process in the server was ended', async (t) => {
     const server = await startPostgres(t);
     if (!server) return;

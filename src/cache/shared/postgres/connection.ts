@@ -15,7 +15,7 @@ import { reasonOf, systemCode } from '../../../lib/thrown.ts';
 import type { RareLog } from '../../rare-log.ts';
 import { Unavailable } from '../unavailable.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
-import { openSession, type ServerSession } from './server-session.ts';
+import { isOfWait, openSession, type ServerSession } from './server-session.ts';
 
 /** One statement; gives its rows. A bigint is a number. */
 export type Query = <Row>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
@@ -23,7 +23,10 @@ export type Query = <Row>(text: string, values?: readonly unknown[]) => Promise<
 export interface Statements {
   /** On the connection that all share: several may be under way. Never `begin`. */
   readonly query: Query;
-  /** All or nothing of what `work` does by the `query` that it gets, on a connection of its own. */
+  /**
+   * All or nothing of what `work` does by the `query` that it gets, on a connection of its own. There are four; `PostgresUnavailable` where
+   * none is free within the `connect_timeout`.
+   */
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
 }
 
@@ -212,7 +215,7 @@ function judged(error: unknown, session: ServerSession): unknown {
   const failure = new PostgresUnavailable(`PostgreSQL at ${session.server}: ${reasonOf(error)}`, {
     cause: error,
   });
-  if (!isOfServer || final.test(state)) session.fail(failure);
+  if (isOfServer ? final.test(state) : !isOfWait(error)) session.fail(failure);
   return failure;
 }
 

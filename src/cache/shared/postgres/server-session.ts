@@ -33,6 +33,12 @@ const transactionsAtOnce = 4;
 /** ms that a server may take to end a session in order. */
 const closeTimeout = 2000;
 
+/** Whether a transaction waited in vain for others of this program to end: nothing is wrong with the server. */
+export function isOfWait(error: unknown): boolean {
+  // The driver's words: it gives this error no code.
+  return reasonOf(error) === 'timeout exceeded when trying to connect';
+}
+
 /** Rejects with an Error that names the hosts and never the password, or EntrepotError TLS_UNUSABLE. */
 export async function openSession(url: PostgresUrl, clock: Clock): Promise<ServerSession> {
   const attempts = tlsAttempts(url);
