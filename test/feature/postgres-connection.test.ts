@@ -11,6 +11,7 @@ import {
 import type { Migration } from '../../src/cache/shared/postgres/migration.ts';
 import { migrate } from '../../src/cache/shared/postgres/migrations.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { startBlackHole } from '../support/black-hole.ts';
 import { createCertificateAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { startPostgres } from '../support/postgres.ts';
@@ -40,6 +41,16 @@ function open(
   });
   t.after(() => postgres.close());
   return Object.assign(postgres, { lines });
+}
+
+async function silentHost(t: TestContext) {
+  const hole = await startBlackHole();
+  t.after(() => hole.stop());
+  const its = { ...hole, isReached: false };
+  hole.reached.then(() => {
+    its.isReached = true;
+  });
+  return its;
 }
 
 const isUp = (postgres: Postgres) =>
@@ -96,6 +107,43 @@ describe('a connection to PostgreSQL', () => {
     end();
     assert.deepEqual(await Promise.all(others), Array(4).fill([{ two: 2 }]));
     assert.ok(postgres.lines.every(({ event }) => event !== 'postgres.lost'));
+  });
+
+  it('asks a host that does not answer once, without another mode of TLS', async (t) => {
+    const [one, other] = [await silentHost(t), await silentHost(t)];
+    const postgres = open(t, `postgresql://entrepot@${one.host},${other.host}/postgres?connect_timeout=1`);
+    const { reason } = await eventually('no host answers', () =>
+      postgres.lines.find(({ event }) => event === 'postgres.unreachable'),
+    );
+    const [first, second] = [one, other].map(({ host }) => `${host} with TLS: timeout expired`);
+    assert.equal(reason, `${first}; ${second}`);
+  });
+
+  it('is closed without waiting for a host that does not answer', async (t) => {
+    const [one, other] = [await silentHost(t), await silentHost(t)];
+    const postgres = open(t, `postgresql://entrepot@${one.host},${other.host}/postgres?connect_timeout=5`);
+    await one.reached;
+    await postgres.close();
+    assert.equal(other.isReached, false);
+    assert.deepEqual(postgres.lines, []);
+    await eventually('the attempt is cut', () => one.connections() === 0);
+  });
+
+  it('is closed without waiting for its tables', async (t) => {
+    const server = await startPostgres(t);
+    if (!server) return;
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    let isPrepared = false;
+    const postgres = open(t, server.url, async ({ query }) => {
+      const sleeping = query('select pg_sleep(5)');
+      begin();
+      await sleeping;
+      isPrepared = true;
+    });
+    await begun;
+    await postgres.close();
+    assert.equal(isPrepared, false);
+    assert.deepEqual(postgres.lines, []);
   });
 
   it('tells of a NOTIFY, and again after its process in the server was ended', async (t) => {

@@ -11,9 +11,10 @@ import { EntrepotError } from '../../../errors.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { backoff } from '../../../lib/flow/backoff.ts';
 import { pause } from '../../../lib/flow/pause.ts';
+import { unlessAborted } from '../../../lib/flow/unless-aborted.ts';
 import { reasonOf, systemCode } from '../../../lib/thrown.ts';
 import type { RareLog } from '../../rare-log.ts';
-import { Unavailable } from '../unavailable.ts';
+import { serverStops, Unavailable } from '../unavailable.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
 import { isOfWait, openSession, type ServerSession } from './server-session.ts';
 
@@ -40,7 +41,7 @@ export interface Postgres extends Statements {
   state(): { readonly server: string | undefined; readonly lastContact: number | undefined };
   /** Resolves after the first attempt to connect, whether or not it worked. */
   readonly tried: Promise<void>;
-  /** Waits for what is under way for two seconds, then cuts it. */
+  /** Waits for statements that are under way for two seconds, then cuts them. An attempt to connect ends at once. */
   close(): Promise<void>;
 }
 
@@ -71,44 +72,46 @@ const pauses = { first: 250, most: 15_000 };
 export function createPostgres({ clock, log, random, readUrl, file, prepare }: PostgresDeps): Postgres {
   const listeners = new Map<string, Set<() => void>>();
   const stopping = new AbortController();
+  const { signal } = stopping;
   let session: ServerSession | undefined;
+  let failures = 0;
   let reason = 'no connection yet';
   let lastContact: number | undefined;
   const { promise: tried, resolve: isTried } = Promise.withResolvers<void>();
 
-  function connect(): Promise<ServerSession> {
-    return openSession(parsePostgresUrl(readUrl(), file), clock);
-  }
-
   async function keepConnected(): Promise<void> {
-    let failures = 0;
-    while (!stopping.signal.aborted) {
+    while (!signal.aborted) {
       let opened: ServerSession | undefined;
       try {
-        opened = await connect();
-        await prepare(statementsOf(() => opened as ServerSession));
-        await up(opened);
-        isTried();
-        failures = 0;
-        const why = await opened.over;
-        if (why) log.warn({ event: 'postgres.lost', file, server: opened.server, reason: told(why) }, lost);
-        reason = why ? told(why) : 'closed';
+        opened = await openSession(parsePostgresUrl(readUrl(), file), { clock, stop: signal });
+        await unlessAborted(use(opened), signal, serverStops);
       } catch (error) {
         failures += 1;
-        isTried();
         reason = told(error);
-        log.error({ event: 'postgres.unreachable', file, reason }, unreachable);
+        if (!signal.aborted) log.error({ event: 'postgres.unreachable', file, reason }, unreachable);
       }
+      isTried();
       session = undefined;
       await opened?.close();
-      await pause(clock, backoff(failures + 1, pauses) * (0.5 + random() / 2), stopping.signal);
+      await pause(clock, backoff(failures + 1, pauses) * (0.5 + random() / 2), signal);
     }
+  }
+
+  /** Resolves when the session is over. */
+  async function use(opened: ServerSession): Promise<void> {
+    await prepare(statementsOf(() => opened));
+    await up(opened);
+    isTried();
+    failures = 0;
+    const why = await opened.over;
+    if (why) log.warn({ event: 'postgres.lost', file, server: opened.server, reason: told(why) }, lost);
+    reason = why ? told(why) : 'closed';
   }
 
   async function up(opened: ServerSession): Promise<void> {
     opened.client.on('notification', ({ channel }) => call(channel));
     for (const channel of listeners.keys()) await opened.client.query(`listen ${channel}`);
-    if (stopping.signal.aborted) return opened.fail(new Error('closed'));
+    if (signal.aborted) return;
     session = opened;
     lastContact = clock.now();
     log.info({ event: 'postgres.connected', file, server: opened.server }, 'PostgreSQL is connected');
@@ -120,9 +123,9 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
   }
 
   async function look(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      await pause(clock, lookEvery, stopping.signal);
-      if (session && !stopping.signal.aborted) for (const channel of listeners.keys()) call(channel);
+    while (!signal.aborted) {
+      await pause(clock, lookEvery, signal);
+      if (session && !signal.aborted) for (const channel of listeners.keys()) call(channel);
     }
   }
 
@@ -151,8 +154,6 @@ export function createPostgres({ clock, log, random, readUrl, file, prepare }: P
     tried,
     async close() {
       stopping.abort();
-      session?.fail(new Error('closed'));
-      await session?.close();
       await running;
     },
   };

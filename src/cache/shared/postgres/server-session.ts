@@ -5,7 +5,9 @@
  */
 import type { Client, ClientBase, ClientConfig, Pool } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
+import { unlessAborted } from '../../../lib/flow/unless-aborted.ts';
 import { reasonOf, systemCode } from '../../../lib/thrown.ts';
+import { serverStops } from '../unavailable.ts';
 import { type PostgresUrl, type ServerHost, shownHost } from './postgres-url.ts';
 import { type TlsAttempt, tlsAttempts } from './tls-attempts.ts';
 
@@ -39,15 +41,23 @@ export function isOfWait(error: unknown): boolean {
   return reasonOf(error) === 'timeout exceeded when trying to connect';
 }
 
+/** Of this process: what it does at a stop does not wait for a server. */
+export interface SessionDeps {
+  readonly clock: Clock;
+  /** Ends each attempt at once. */
+  readonly stop: AbortSignal;
+}
+
 /** Rejects with an Error that names the hosts and never the password, or EntrepotError TLS_UNUSABLE. */
-export async function openSession(url: PostgresUrl, clock: Clock): Promise<ServerSession> {
+export async function openSession(url: PostgresUrl, deps: SessionDeps): Promise<ServerSession> {
   const attempts = tlsAttempts(url);
   const failures: string[] = [];
   for (const host of url.hosts) {
     for (const tls of attempts) {
       try {
-        return await sessionWith(url, host, { tls, clock });
+        return await sessionWith(url, host, { ...deps, tls });
       } catch (error) {
+        if (deps.stop.aborted) throw error;
         failures.push(`${shownHost(host)}${tls === false ? '' : ' with TLS'}: ${told(error)}`);
         if (isOfNetwork(error)) break;
       }
@@ -59,7 +69,7 @@ export async function openSession(url: PostgresUrl, clock: Clock): Promise<Serve
 async function sessionWith(
   url: PostgresUrl,
   host: ServerHost,
-  { tls, clock }: { readonly tls: TlsAttempt; readonly clock: Clock },
+  { tls, clock, stop }: SessionDeps & { readonly tls: TlsAttempt },
 ): Promise<ServerSession> {
   const pg = (await import('pg')).default;
   const types = { getTypeParser: numbersFrom(pg) };
@@ -69,8 +79,7 @@ async function sessionWith(
   client.on('error', end);
   client.on('end', () => end(new Error('the server closed the connection')));
   try {
-    await client.connect();
-    if (url.session !== 'any') await refuseReadOnly(client);
+    await unlessAborted(begin(client, url), stop, serverStops);
   } catch (error) {
     cut(client);
     throw error;
@@ -108,6 +117,11 @@ async function sessionWith(
       return closing;
     },
   };
+}
+
+async function begin(client: Client, { session }: PostgresUrl): Promise<void> {
+  await client.connect();
+  if (session !== 'any') await refuseReadOnly(client);
 }
 
 /** Ends a connection without a word: the other side may not answer. */
@@ -160,6 +174,8 @@ function told(error: unknown): string {
 
 /** No other mode of TLS would help. */
 function isOfNetwork(error: unknown): boolean {
+  // The driver's words after `connect_timeout`: it gives this error no code.
+  if (reasonOf(error) === 'timeout expired') return true;
   const code = systemCode(error instanceof AggregateError ? error.errors[0] : error) ?? '';
   return /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code);
 }
