@@ -3,6 +3,7 @@
  * of two replicas always come to the same, whatever either missed. While PostgreSQL is gone, a replica goes by its file.
  */
 import type { Robots } from '../access/accounts/robots.ts';
+import { createBoundedStop } from '../cache/shared/bounded-stop.ts';
 import type { TokenStore } from '../cache/shared/token-store.ts';
 import { Unavailable } from '../cache/shared/unavailable.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -14,6 +15,7 @@ import type { Log } from '../telemetry/log.ts';
 export interface SharedTokens {
   /** A command has changed the file. Resolves once the others can know, or after a second. */
   tell(): Promise<void>;
+  /** What is under way comes to its end, unless PostgreSQL does not answer. */
   stop(): Promise<void>;
 }
 
@@ -33,12 +35,13 @@ const tellWithin = 1000;
 export function createSharedTokens({ store, robots, clock, log, heard }: SharedTokensDeps): SharedTokens {
   const stopping = new AbortController();
   const { signal } = stopping;
+  const bounded = createBoundedStop(clock);
   const bell = createBell(clock);
   const unlisten = store.changed(bell.ring);
   let lastIgnored: ReadonlySet<string> = new Set();
 
   async function exchange(): Promise<void> {
-    const rows = await store.all();
+    const rows = await bounded.orLate(store.all());
     const { isChanged, ignored } = robots.hear(rows);
     if (isChanged) await heard();
     for (const hash of ignored) {
@@ -51,7 +54,7 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
       const row = known.get(hash);
       return !row || (revoked !== undefined && row.revoked === undefined);
     });
-    if (news.length > 0) await store.put(news);
+    if (news.length > 0) await bounded.orLate(store.put(news));
   }
 
   function failed(err: unknown): void {
@@ -84,7 +87,7 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
     async stop() {
       unlisten();
       stopping.abort();
-      await running;
+      await bounded.waitFor(running);
     },
   };
 }

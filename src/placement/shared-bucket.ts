@@ -8,6 +8,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { PlacementStore } from '../cache/index/placements/placement-store.ts';
+import { createBoundedStop } from '../cache/shared/bounded-stop.ts';
 import type { ContentUses } from '../cache/shared/content-uses.ts';
 import { Unavailable } from '../cache/shared/unavailable.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -31,6 +32,7 @@ export interface SharedBucket {
   /** Last uses by other replicas, epoch ms. Rejects with `Unavailable`. */
   usesOf(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
   start(): void;
+  /** Tells the others that this replica is gone in order, unless PostgreSQL does not answer. */
   stop(): Promise<void>;
 }
 
@@ -61,6 +63,7 @@ export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
   const { uses, facts, placements, goneAfter, clock, random, log } = deps;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const { orLate, waitFor } = createBoundedStop(clock);
   let telling: Promise<void> | undefined;
   /** Epoch ms. */
   let toldFrom = 0;
@@ -70,15 +73,15 @@ export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
     let last: Digest | undefined;
     do {
       const some = await placements.uses(last, atOnce);
-      await uses.tell(some.filter(({ used }) => used >= toldFrom - overlap));
+      await orLate(uses.tell(some.filter(({ used }) => used >= toldFrom - overlap)));
       last = some.at(-1)?.digest;
       // Nothing is told of most contents: requests have their turn.
       await turn();
     } while (last !== undefined && !signal.aborted);
     if (signal.aborted) return;
     toldFrom = begun;
-    if (await facts.isTold()) await uses.here(await placements.replica());
-    await uses.forget({ uses: begun - usesLife, silent: goneAfter });
+    if (await facts.isTold()) await orLate(uses.here(await placements.replica()));
+    await orLate(uses.forget({ uses: begun - usesLife, silent: goneAfter }));
   }
 
   async function keepTelling(): Promise<void> {
@@ -93,6 +96,15 @@ export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
           log.error({ event: 'placement.usesNotTold', err }, 'other replicas cannot be told what is in use');
       }
       await pause(clock, wait, signal);
+    }
+  }
+
+  async function leave(): Promise<void> {
+    await telling;
+    try {
+      if (await facts.isTold()) await orLate(uses.gone(await placements.replica()));
+    } catch {
+      // Then it is away, and comes back.
     }
   }
 
@@ -115,13 +127,7 @@ export function createSharedBucket(deps: SharedBucketDeps): SharedBucket {
     },
     async stop() {
       stopping.abort();
-      if (!telling) return;
-      await telling;
-      try {
-        if (await facts.isTold()) await uses.gone(await placements.replica());
-      } catch {
-        // Then it is away, and comes back.
-      }
+      if (telling) await waitFor(leave());
     },
   };
 }

@@ -12,14 +12,14 @@ import type { Clock } from '../../lib/clock.ts';
 import { createBell } from '../../lib/flow/bell.ts';
 import { pause } from '../../lib/flow/pause.ts';
 import { workWhenRung } from '../../lib/flow/rung-work.ts';
-import { unlessAborted } from '../../lib/flow/unless-aborted.ts';
 import { reasonOf } from '../../lib/thrown.ts';
 import type { RareLog } from '../rare-log.ts';
+import { type BoundedStop, createBoundedStop } from './bounded-stop.ts';
 import { followLog } from './fact-follower.ts';
 import { type FactLog, FactRefused } from './facts.ts';
 import { stampOf } from './hybrid-clock.ts';
 import type { SharedFacts } from './shared-facts.ts';
-import { serverStops, Unavailable } from './unavailable.ts';
+import { Unavailable } from './unavailable.ts';
 
 export interface FactExchange {
   state(): FactExchangeState;
@@ -58,14 +58,12 @@ const goneLife = 30 * day;
 const heardLife = 90 * day;
 const forgetEvery = 60 * 60_000;
 
-/** ms for which a stop waits for an answer. What is sent by then is sent again after the next start. */
-const stopWithin = 2000;
-
 /** Begins at once. */
 export function createFactExchange({ log: asked, facts, clock, lines }: FactExchangeDeps): FactExchange {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const { log, giveUp } = untilGivenUp(asked);
+  const bounded = createBoundedStop(clock);
+  const log = boundedLog(asked, bounded);
   const toRead = createBell(clock);
   const toSend = createBell(clock);
   const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
@@ -172,9 +170,7 @@ export function createFactExchange({ log: asked, facts, clock, lines }: FactExch
     async stop() {
       unlisten();
       stopping.abort();
-      const timer = clock.after(stopWithin, giveUp);
-      await running;
-      timer.cancel();
+      await bounded.waitFor(running);
       answer(Number.POSITIVE_INFINITY, false);
       isKnown();
     },
@@ -186,16 +182,13 @@ function logFailure(lines: RareLog, error: unknown, what: string): void {
   if (!(error instanceof Unavailable)) lines.error({ event: 'facts.failed', err: error }, what);
 }
 
-/** A server that is frozen must not hold up a stop. */
-function untilGivenUp(asked: FactLog): { readonly log: FactLog; giveUp(): void } {
-  const late = new AbortController();
-  const orLate = <T>(answer: Promise<T>) => unlessAborted(answer, late.signal, serverStops);
-  const log: FactLog = {
+/** What is sent when a stop has waited for long enough is sent again after the next start. */
+function boundedLog(asked: FactLog, { orLate }: BoundedStop): FactLog {
+  return {
     state: () => orLate(asked.state()),
     append: (facts) => orLate(asked.append(facts)),
     after: (seq, limit) => orLate(asked.after(seq, limit)),
     forget: (before) => orLate(asked.forget(before)),
     changed: asked.changed,
   };
-  return { log, giveUp: () => late.abort() };
 }

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createRobots } from '../../../src/access/accounts/robots.ts';
 import { createSharedTokens } from '../../../src/app/shared-tokens.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { testTokenStore } from '../../contract/token-store.ts';
+import { createManualClock } from '../../support/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createMemoryTokens, type MemoryTokens } from '../../support/memory-tokens.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -13,7 +14,7 @@ testTokenStore(async () => createMemoryTokens());
 
 const ci = { name: 'ci', match: ['**'], may: ['pull'], expires: undefined } as const;
 
-function replica(t: TestContext, store: MemoryTokens) {
+function replica(t: TestContext, store: MemoryTokens, clock: Clock = systemClock) {
   const file = join(tempFolder(t), 'robots.json');
   const robots = createRobots({ clock: systemClock, onProblem: ({ message }) => assert.fail(message) }, file);
   const events: string[] = [];
@@ -22,7 +23,7 @@ function replica(t: TestContext, store: MemoryTokens) {
   const tokens = createSharedTokens({
     store,
     robots,
-    clock: systemClock,
+    clock,
     log: { warn: write, error: write } as never,
     async heard() {
       heard += 1;
@@ -59,6 +60,21 @@ describe('the tokens of replicas', () => {
     assert.equal(b.robots.verify(token)?.name, 'ci', 'what was known last counts');
     store.isThere(true);
     await eventually('it is refused', () => b.robots.verify(token) === undefined);
+  });
+
+  it('hold up no stop for a store that does not answer', async (t) => {
+    const clock = createManualClock();
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const all = () => {
+      ask();
+      return new Promise<never>(() => {});
+    };
+    const { tokens, events } = replica(t, { ...createMemoryTokens(), all }, clock);
+    await asked;
+    const stopped = tokens.stop();
+    await clock.advance(2000);
+    await stopped;
+    assert.deepEqual([clock.pending, events], [[], []]);
   });
 
   it('leave out rows that are none, and say so once', async (t) => {
