@@ -81,11 +81,11 @@ function createLiveFacts(postgres: Postgres, facts: SharedFacts, { clock, log }:
       const lines = createRareLog({ log, clock });
       exchange = createFactExchange({ log: createPostgresLog(postgres), facts, clock, lines });
       if (isKnown) return;
-      await postgres.tried;
-      if (postgres.state().server === undefined) return;
+      const { known } = exchange;
       const { promise: late, resolve } = Promise.withResolvers<void>();
       const timer = clock.after(startWait, resolve);
-      await Promise.race([exchange.known, late]);
+      // Hosts that do not answer take their time, too.
+      await Promise.race([postgres.tried.then(() => (isConnected() ? known : undefined)), late]);
       timer.cancel();
     },
     state() {
