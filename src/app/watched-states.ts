@@ -49,7 +49,11 @@ export function watchedStates({
     isOffline: routes.isOffline,
     cache: admin.usage,
     uploads: uploads.usage,
-    jobs: async () => ({ counts: await jobs.counts(), oldestFailure: await jobs.oldestFailure() }),
+    async jobs() {
+      // At once: a database that is frozen is waited for once.
+      const [counts, oldestFailure] = await Promise.all([jobs.counts(), jobs.oldestFailure()]);
+      return { counts, oldestFailure };
+    },
     cluster: cluster && (() => ({ members: cluster.all.length, shards: cluster.ownedShards })),
     facts: facts?.state,
     policies,

@@ -21,7 +21,14 @@ const answered: ReadonlySet<string> = new Set(['200', '206', '304']);
 /** Reads the states that take an index or a database. */
 export async function overviewOf(about: About, states: StatusStates, totals: Totals): Promise<Overview> {
   const { version, since, problem, transfers } = about;
-  const { cache, disk, uploads, jobs, replicas, eventSinks, cluster, facts, placements } = states;
+  const { cache, disk, uploads, cluster, facts } = states;
+  // At once: a database that is frozen is waited for once.
+  const [{ counts: jobs }, { counts: replicas }, events, placements] = await Promise.all([
+    states.jobs(),
+    states.replicas(),
+    states.eventSinks(),
+    states.placements(),
+  ]);
   const { bytesToClients, bytesFromUpstreams } = countsOf(totals);
   const { maxSize, ...stored } = cache();
   const { free, size, minFree } = disk();
@@ -42,12 +49,12 @@ export async function overviewOf(about: About, states: StatusStates, totals: Tot
     cache: { ...stored, maxSize: maxSize ?? null },
     disk: { free, size, minFree },
     uploads: uploads(),
-    jobs: (await jobs()).counts,
-    replicas: (await replicas()).counts,
-    events: await eventSinks(),
+    jobs,
+    replicas,
+    events,
     cluster: cluster?.() ?? null,
     facts: shared ? factsNow(shared) : null,
-    placements: await placements(),
+    placements,
   };
 }
 

@@ -6,6 +6,8 @@ import { Unavailable } from './unavailable.ts';
 export interface Patience {
   /** Undefined where there is no answer within `ms`; what was asked may still happen. Rejects as `ask`, except with `Unavailable`. */
   within<T>(ms: number, ask: () => Promise<T>): Promise<T | undefined>;
+  /** For what is asked beside other work. Rejects with `Unavailable` where there is no answer within five seconds. */
+  answer<T>(ask: () => Promise<T>): Promise<T>;
   /** Asks once more if it is unavailable and may be there within `ms`. Rejects as `ask`. */
   soon<T>(ms: number, ask: () => Promise<T>): Promise<T>;
   /** The same for a command, for three seconds. Rejects with EntrepotError FACTS_UNAVAILABLE then: `what` cannot be asked now. */
@@ -20,6 +22,8 @@ export interface Patience {
 /** ms after which it is asked again, unless it is told to. */
 const retryAfter = 5000;
 const commandPatience = 3000;
+/** A server that is frozen must not hold up a scrape, a look or a stop. */
+const answerWithin = 5000;
 
 /** No timer runs while nothing waits. */
 export function createPatience(clock: Clock): Patience {
@@ -50,8 +54,30 @@ export function createPatience(clock: Clock): Patience {
     return ask();
   }
 
+  async function within<T>(ms: number, ask: () => Promise<T>): Promise<T | undefined> {
+    const { promise: late, resolve: give } = Promise.withResolvers<undefined>();
+    const timer = clock.after(ms, () => give(undefined));
+    const asked = ask().catch((error: unknown) => {
+      if (error instanceof Unavailable) return undefined;
+      throw error;
+    });
+    // It may fail when nothing waits for it any more.
+    asked.catch(() => {});
+    try {
+      return await Promise.race([asked, late]);
+    } finally {
+      timer.cancel();
+    }
+  }
+
   return {
     soon,
+    within,
+    async answer(ask) {
+      const given = await within(answerWithin, async () => ({ value: await ask() }));
+      if (!given) throw new Unavailable('PostgreSQL does not answer');
+      return given.value;
+    },
     async forCommand(what, ask) {
       try {
         return await soon(commandPatience, ask);
@@ -60,21 +86,6 @@ export function createPatience(clock: Clock): Patience {
         throw new EntrepotError('FACTS_UNAVAILABLE', `${what} cannot be asked now: ${cause.message}`, {
           cause,
         });
-      }
-    },
-    async within(ms, ask) {
-      const { promise: late, resolve: give } = Promise.withResolvers<undefined>();
-      const timer = clock.after(ms, () => give(undefined));
-      const asked = ask().catch((error: unknown) => {
-        if (error instanceof Unavailable) return undefined;
-        throw error;
-      });
-      // It may fail when nothing waits for it any more.
-      asked.catch(() => {});
-      try {
-        return await Promise.race([asked, late]);
-      } finally {
-        timer.cancel();
       }
     },
     async untilThere(ask) {

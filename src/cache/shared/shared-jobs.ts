@@ -13,7 +13,7 @@ import type { JobStore } from '../../jobs/job-store.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { RareLog } from '../rare-log.ts';
 import { createJobMover } from './job-mover.ts';
-import { createPatience, whileThere } from './patience.ts';
+import { createPatience, type Patience, whileThere } from './patience.ts';
 import { createWaitingJobs, firstLocal, numberOf, waitingJob } from './waiting-jobs.ts';
 
 export interface SharedJobs {
@@ -53,7 +53,7 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
     mover.look();
     for (const onChange of listeners) onChange();
   });
-  const { counts, oldestFailure } = lastKnown(shared.jobs);
+  const { counts, oldestFailure } = lastKnown(shared.jobs, patience);
 
   const jobs: JobStore = {
     async add(job, now) {
@@ -152,16 +152,16 @@ export function createSharedJobs({ local, shared, listen, clock, log }: SharedJo
 }
 
 /** For metrics: a count that falls because PostgreSQL is gone would end an alert. */
-function lastKnown(jobs: JobStore): Pick<JobStore, 'counts' | 'oldestFailure'> {
+function lastKnown(jobs: JobStore, { answer }: Patience): Pick<JobStore, 'counts' | 'oldestFailure'> {
   let counts: Awaited<ReturnType<JobStore['counts']>> = [];
   let oldest: number | undefined;
   return {
     async counts() {
-      counts = await whileThere(jobs.counts, counts);
+      counts = await whileThere(() => answer(jobs.counts), counts);
       return counts;
     },
     async oldestFailure() {
-      oldest = await whileThere(jobs.oldestFailure, oldest);
+      oldest = await whileThere(() => answer(jobs.oldestFailure), oldest);
       return oldest;
     },
   };

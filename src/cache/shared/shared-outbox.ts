@@ -36,13 +36,14 @@ export interface SharedOutboxDeps {
 type Write = () => Promise<void>;
 
 /** ms. A sink that is not given back is free later in any case. */
-const answerWithin = 5000;
 const leaveWithin = 1000;
 
 /** Moves at once what waits in the index. */
 export function createSharedOutbox(deps: SharedOutboxDeps): SharedOutbox {
   const { local, queue, shared, listen, clock, log } = deps;
   const patience = createPatience(clock);
+  // What PostgreSQL does late changes nothing.
+  const { answer } = patience;
   /** Ends of tries that are not written yet, by sink. */
   const owed = new Map<string, Write[]>();
   let onAdded = () => {};
@@ -55,13 +56,6 @@ export function createSharedOutbox(deps: SharedOutboxDeps): SharedOutbox {
     mover.look();
     onAdded();
   });
-
-  /** A server that is frozen must not hold up a stop. What it does late changes nothing. */
-  async function answer<T>(ask: () => Promise<T>): Promise<T> {
-    const given = await patience.within(answerWithin, async () => ({ value: await ask() }));
-    if (!given) throw new Unavailable('PostgreSQL does not answer');
-    return given.value;
-  }
 
   function owedTo(sink: string): Write[] {
     const its = owed.get(sink) ?? [];

@@ -7,6 +7,7 @@ import type { Notice } from '../../../../src/jobs/job-inbox.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { testJobInbox } from '../../../contract/job-inbox.ts';
 import { testJobStore } from '../../../contract/job-store.ts';
+import { createManualClock } from '../../../support/clock.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { createMemoryInbox } from '../../../support/memory-inbox.ts';
 import { createMemoryJobs } from '../../../support/memory-jobs.ts';
@@ -160,6 +161,19 @@ describe('the jobs of a cluster', () => {
     await assert.rejects(jobs.find(id), refused);
     await assert.rejects(jobs.cancel(id, 2), refused);
     assert.deepEqual(await jobs.counts(), counts);
+  });
+
+  it('go on with the last counts after five seconds where PostgreSQL does not answer', async (t) => {
+    const clock = createManualClock();
+    const { jobs, kept } = open(t, clock);
+    await jobs.add(job, 1);
+    const counts = await jobs.counts();
+    const silence = () => new Promise<never>(() => {});
+    Object.assign(kept.jobs, { counts: silence, oldestFailure: silence });
+    const asked = Promise.all([jobs.counts(), jobs.oldestFailure()]);
+    await clock.armed(5000);
+    await clock.advance(5000);
+    assert.deepEqual(await asked, [counts, undefined]);
   });
 
   it('cancel and retry a job that waits in the index', async (t) => {
