@@ -87,6 +87,15 @@ export async function createLiveAccess(deps: LiveAccessDeps, first: AccessConfig
     if (isStarted) void askIssuers(next);
   }
 
+  async function robotsChanged(): Promise<void> {
+    while (current.isOpen && asksForCredentials(config, data)) {
+      const wanted = config;
+      const next = await make(wanted);
+      // A reload may have put another one in force.
+      if (wanted === config) put(next);
+    }
+  }
+
   return {
     get current() {
       return current;
@@ -96,15 +105,20 @@ export async function createLiveAccess(deps: LiveAccessDeps, first: AccessConfig
       return () => {
         config = wanted;
         put(next);
+        // The first robot token may have been made since.
+        robotsChanged().catch((err: unknown) =>
+          log.error(
+            { event: 'access.fileUnusable', err },
+            'the first robot token does not count yet: reload',
+          ),
+        );
       };
     },
     start() {
       isStarted = true;
       void askIssuers(current);
     },
-    async robotsChanged() {
-      if (current.isOpen) put(await make(config));
-    },
+    robotsChanged,
     close: async () => shared?.bcrypt.close(),
   };
 }

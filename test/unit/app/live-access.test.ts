@@ -15,6 +15,8 @@ const open: AccessConfig = {
   ...{ anonymous: ['pull'], htpasswd: undefined, tokenKey: undefined, realm: undefined },
   ...{ oidc: [], issuers: [], rules: [] },
 };
+const stranger = { kind: 'anonymous', name: '', names: [] } as const;
+const ci = { name: 'ci', match: ['ex.test/**'], may: ['pull'], expires: undefined };
 const oidc = { issuer: 'https://login.test', audience: 'entrepot', name: 'sub', groups: 'groups' };
 
 async function setUp(t: TestContext, change: Partial<AccessConfig> = {}) {
@@ -78,19 +80,35 @@ describe('access in force', () => {
   it('asks for credentials from the first robot token on, by the rules in force', async (t) => {
     const { access, admin } = await setUp(t);
     (await access.prepare({ ...open, anonymous: [] }))();
-    const wanted = { name: 'ci', match: ['ex.test/**'], may: ['pull'], expires: undefined };
-    const { token } = await admin.create(wanted);
+    const { token } = await admin.create(ci);
     assert.equal(access.current.isOpen, false);
     assert.equal(await nameOf(access, bearer(token)), 'ci');
-    assert.equal(
-      access.current.allowance({ kind: 'anonymous', name: '', names: [] }, 'pull', 'a/b'),
-      undefined,
-    );
+    assert.equal(access.current.allowance(stranger, 'pull', 'a/b'), undefined);
     const { current } = access;
-    await admin.create({ ...wanted, name: 'second' });
+    await admin.create({ ...ci, name: 'second' });
     assert.equal(access.current, current, 'further ones are read from the file');
     await admin.revoke('ci');
     assert.equal(await nameOf(access, bearer(token)), 'credentials');
+  });
+
+  it('asks for credentials by the next configuration where the first token is made before it counts', async (t) => {
+    const { access, admin } = await setUp(t);
+    const replace = await access.prepare({ ...open, anonymous: [] });
+    const { token } = await admin.create(ci);
+    replace();
+    await eventually('the token counts', async () => (await nameOf(access, bearer(token))) === 'ci');
+    assert.equal(access.current.allowance(stranger, 'pull', 'a/b'), undefined);
+  });
+
+  it('stays with the next configuration where that comes while the first token is made', async (t) => {
+    const { access, admin, htpasswd } = await setUp(t);
+    const replace = await access.prepare({ ...open, anonymous: [], htpasswd });
+    const making = admin.create(ci);
+    replace();
+    const { token } = await making;
+    assert.equal(await nameOf(access, bearer(token)), 'ci');
+    assert.equal(await nameOf(access, basic('ann', 'right')), 'ann');
+    assert.equal(access.current.allowance(stranger, 'pull', 'a/b'), undefined);
   });
 
   it('counts and logs each failed login, without what was sent', async (t) => {
