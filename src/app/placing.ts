@@ -31,10 +31,10 @@ export function createPlacing(
 ): Placement {
   const { cache, clock, log } = deps;
   const { placements } = cache;
-  const isSwept = buckets.some(({ sweep }) => sweep !== undefined);
   const random = Math.random;
+  // Also where this replica sweeps none: another one may, such as the first that was restarted with a new configuration.
   const sharing =
-    facts && postgres && settings.facts && isSwept
+    facts && postgres && settings.facts && buckets.length > 0
       ? { uses: createPostgresUses(postgres), facts, goneAfter: settings.facts.goneAfter }
       : undefined;
   const shared = sharing && createSharedBucket({ ...sharing, placements, clock, random, log });

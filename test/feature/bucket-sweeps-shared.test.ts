@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import type { Digest } from '../../src/oci/digest.ts';
+import type { ConfiguredBucket } from '../../src/placement/placement.ts';
 import { contentKey } from '../../src/stores/content-key.ts';
 import type { ObjectStore } from '../../src/stores/object-store.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
@@ -33,14 +34,17 @@ async function world(t: TestContext) {
   const toml = `${access}[facts]\nurl_file = "${urlFile}"\ngone_after = "8h"\n`;
   const eu = createMemoryObjects('eu');
   const sweep = { after: 2 * hour, maxSize: undefined, every: undefined };
-  const replica = (clock: Clock, store: ObjectStore = eu.store) =>
+  const withSweep = (its: ConfiguredBucket['sweep'], clock: Clock, store: ObjectStore) =>
     startApp(
       t,
       { registries: '', toml },
-      { buckets: [{ store, match: [], uploadRate: undefined, redirect: undefined, sweep }], clock },
+      { buckets: [{ store, match: [], uploadRate: undefined, redirect: undefined, sweep: its }], clock },
     );
+  const replica = (clock: Clock, store = eu.store) => withSweep(sweep, clock, store);
+  /** One that has the bucket and sweeps nothing. */
+  const user = (clock: Clock) => withSweep(undefined, clock, eu.store);
   const has = (digest: Digest) => eu.objects.has(contentKey(digest));
-  return { server, eu, replica, has };
+  return { server, eu, replica, user, has };
 }
 
 async function push(app: RunningApp, content: string, repository = 'images.local/team/app') {
@@ -110,6 +114,25 @@ describe('a bucket that replicas share', () => {
     );
     await all.server.sql(`update content_users set told = told - interval '8 hours'`);
     assert.equal((await swept(sweeper))?.refused, undefined, 'it counts as gone');
+  });
+
+  it('loses nothing while a replica is away that does not sweep it', async (t) => {
+    const all = await world(t);
+    if (!all) return;
+    const other = await all.user(systemClock);
+    const name = await eventually('it is here', async () => {
+      const [row] = await all.server.sql('select replica from content_users');
+      return row?.[0];
+    });
+    const { clock, later } = shiftedClock();
+    const sweeper = await all.replica(clock);
+    await all.server.sql(
+      `update content_users set told = told - interval '50 minutes' where replica = '${name}'`,
+    );
+    later(3 * hour);
+    assert.ok((await swept(sweeper))?.refused?.includes(`what it needs: ${name}`));
+    await other.stop();
+    assert.equal((await swept(sweeper))?.refused, undefined, 'it was stopped in order');
   });
 
   it('gets back what one replica removed in the moment in which another one found it there', async (t) => {
