@@ -266,6 +266,22 @@ describe('the exchange of facts', () => {
     assert.equal(await meaningOf(one, 'mine'), named('b'));
   });
 
+  it('has told what a replica said although that goes on saying more', async (t) => {
+    const log = createMemoryFacts();
+    let appends = 0;
+    const append: MemoryFacts['append'] = async (facts) => {
+      appends += 1;
+      if (appends <= 20) await push(one, `more-${appends}`, `more ${appends}`);
+      return log.append(facts);
+    };
+    const one = await startReplica(t, { ...log, append });
+    await one.exchange.known;
+    await push(one, 'v1', 'a');
+    await one.exchange.told();
+    assert.ok(appends < 20, `${appends} appends`);
+    assert.ok(log.facts.some(({ key }) => key === 'v1'));
+  });
+
   it('stops although the log does not answer any more', async (t) => {
     const log = createMemoryFacts();
     const clock = createManualClock(Date.now());

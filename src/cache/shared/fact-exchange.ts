@@ -29,7 +29,7 @@ export interface FactExchange {
   upToDate(): Promise<boolean>;
   /** Whether the log has all that was known here a minute ago. Rejects when the index cannot be read. */
   isTold(): Promise<boolean>;
-  /** Resolves once the log has all that waits now; not before there is a log. */
+  /** Resolves once the log has all that waits now, whatever comes meanwhile; not before there is a log. */
   told(): Promise<void>;
   /** What is under way comes to its end, unless the log does not answer. */
   stop(): Promise<void>;
@@ -68,7 +68,7 @@ export function createFactExchange({ log: asked, facts, clock, lines }: FactExch
   const toSend = createBell(clock);
   const { promise: known, resolve: isKnown } = Promise.withResolvers<void>();
   let caughtUp: number | undefined;
-  /** What waits for an empty queue. */
+  /** What waits for the facts that waited at its call. */
   const telling: (() => void)[] = [];
   /** Readings that have begun, and what waits for one that begins later. */
   let readings = 0;
@@ -94,13 +94,13 @@ export function createFactExchange({ log: asked, facts, clock, lines }: FactExch
 
   async function send(most: number): Promise<number | undefined> {
     if (caughtUp === undefined) return undefined;
+    const asked = telling.length;
+    const all = asked === 0 ? 0 : facts.countWaiting();
     const some = await facts.waiting(most);
-    if (some.length === 0) {
-      for (const go of telling.splice(0)) go();
-      return undefined;
-    }
     try {
-      await facts.told(some, await log.append(some));
+      if (some.length > 0) await facts.told(some, await log.append(some));
+      // All that waited when these asked was among them.
+      if (some.length >= all) for (const go of telling.splice(0, asked)) go();
     } catch (error) {
       // Tables that are being restored, or a right that is missing, are no reason to lose a fact.
       if (!(error instanceof FactRefused)) throw error;
@@ -110,7 +110,7 @@ export function createFactExchange({ log: asked, facts, clock, lines }: FactExch
       lines.error(fields, 'a fact is not taken by the log: no other replica hears of it');
       await facts.told(some, [undefined]);
     }
-    return 0;
+    return some.length === 0 ? undefined : 0;
   }
 
   async function forgetOld(): Promise<void> {
