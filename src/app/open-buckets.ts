@@ -18,7 +18,7 @@ export interface OpenBucketsDeps {
   readonly version: string | undefined;
 }
 
-/** Bodies of uploads in memory at once, of all buckets: 8 MiB each. */
+/** Bodies of uploads in memory at once, of each bucket: 8 MiB each. A slow bucket holds its own for long, and none of another one. */
 const uploadsInMemory = 8;
 
 /** Nearest first. Contacts no host. Throws EntrepotError TLS_UNUSABLE for a CA file that cannot be used. */
@@ -32,7 +32,6 @@ export async function openBuckets(
     import('../stores/part-memory.ts'),
   ]);
   const { clock, blocks, memory, env, via, version } = deps;
-  const parts = createPartMemory(uploadsInMemory, { clock });
   const userAgent = version === undefined ? 'entrepot' : `entrepot/${version}`;
   return server.stores.map((config) => {
     const { lookups } = memory;
@@ -40,6 +39,7 @@ export async function openBuckets(
       { clock, blocks, lookups, proxies, userAgent, via },
       { ...config, name: `[[store]] "${config.name}"` },
     );
+    const parts = createPartMemory(uploadsInMemory, { clock });
     return { ...config.placement, store: openStore(config, { transport, clock, env, memory: parts }) };
   });
 }

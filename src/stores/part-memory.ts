@@ -1,6 +1,6 @@
 /**
- * Memory for bodies of uploads, bounded for all stores together: an upload waits until some is free. It is used again, because fresh
- * memory costs as much as the upload of what is in it; idle memory goes after half a minute.
+ * Memory for bodies of uploads to one store, bounded: an upload waits until some is free. It is used again, because fresh memory costs as
+ * much as the upload of what is in it; idle memory goes after half a minute.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
 import { createPermits } from '../lib/flow/permits.ts';

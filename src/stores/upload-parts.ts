@@ -59,7 +59,10 @@ const tries = 4;
 /** ms before the second try and each further one; `Retry-After` may say more, but not more than `most`. */
 const waits = { first: 500, most: 10_000 };
 
-/** Sends a part again while the store does not answer, or asks to slow down: the other parts are too many to lose for one. */
+/**
+ * Sends a part again while the store does not answer, or asks to slow down: the other parts are too many to lose for one. `send` takes
+ * its memory anew for each try, so that a pause holds none.
+ */
 export async function sendPart<T>(
   send: () => Promise<T>,
   { clock, signal }: { readonly clock: Clock; readonly signal?: AbortSignal | undefined },

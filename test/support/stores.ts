@@ -5,7 +5,7 @@ import { createReadBlocks, type ReadBlocks } from '../../src/lib/bytes/read-bloc
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import type { ObjectStore } from '../../src/stores/object-store.ts';
 import { openStore } from '../../src/stores/open-store.ts';
-import { createPartMemory } from '../../src/stores/part-memory.ts';
+import { createPartMemory, type PartMemory } from '../../src/stores/part-memory.ts';
 import { createHttpClient } from '../../src/upstream/http/http-client.ts';
 import { createLookups, type ResolveAll } from '../../src/upstream/http/lookups.ts';
 import type { FakeS3 } from './fake-s3.ts';
@@ -50,6 +50,7 @@ export interface OpenStoreOptions {
   readonly env?: Environment;
   readonly clock?: Clock;
   readonly blocks?: ReadBlocks;
+  readonly memory?: PartMemory;
   /** Every name is this machine. */
   readonly isAllHere?: boolean;
 }
@@ -63,6 +64,7 @@ export function openTestStore(
     clock = systemClock,
     isAllHere = false,
     blocks = createReadBlocks(usualBlocks),
+    memory = createPartMemory(8, { clock }),
   }: OpenStoreOptions = {},
 ): ObjectStore {
   const transport = createHttpClient(
@@ -76,7 +78,7 @@ export function openTestStore(
     },
     { ...config, name: `[[store]] "${config.name}"` },
   );
-  const store = openStore(config, { transport, clock, env, memory: createPartMemory(8, { clock }) });
+  const store = openStore(config, { transport, clock, env, memory });
   test.after(() => store.close());
   return store;
 }

@@ -48,19 +48,22 @@ export async function azureUpload(
       signal,
     );
 
-  const putBlock = (index: number, range: ByteRange) =>
-    memory.use(
-      range.end - range.start,
-      async (body) => {
-        await readPart(source, range, body, { signal });
-        // All of one length, as the store wants it.
-        const blockid = Buffer.from(String(index).padStart(6, '0')).toString('base64');
-        const request = { method: 'PUT', blob, query: { comp: 'block', blockid }, body } as const;
-        exchanges.drop(await sendPart(() => client.must(request, bulk), { clock, signal }));
-        return blockid;
-      },
-      signal,
-    );
+  async function putBlock(index: number, range: ByteRange): Promise<string> {
+    // All of one length, as the store wants it.
+    const blockid = Buffer.from(String(index).padStart(6, '0')).toString('base64');
+    const send = () =>
+      memory.use(
+        range.end - range.start,
+        async (body) => {
+          await readPart(source, range, body, { signal });
+          const request = { method: 'PUT', blob, query: { comp: 'block', blockid }, body } as const;
+          return client.must(request, bulk);
+        },
+        signal,
+      );
+    exchanges.drop(await sendPart(send, { clock, signal }));
+    return blockid;
+  }
 
   async function putInBlocks(): Promise<AzureAnswer> {
     const parts = [...partsOf(source.size).entries()];

@@ -105,16 +105,18 @@ async function putPart(
     ['partNumber', String(number)],
     ['uploadId', id],
   ] as const;
-  const response = await memory.use(
-    range.end - range.start,
-    async (body) => {
-      const hash = createHash('sha256');
-      await readPart(source, range, body, { signal, hash });
-      const request = { method: 'PUT', key, query, body, sha256: hash.digest('hex') } as const;
-      return sendPart(() => client.must(request, { signal, bulk: true }), { clock, signal });
-    },
-    signal,
-  );
+  const send = () =>
+    memory.use(
+      range.end - range.start,
+      async (body) => {
+        const hash = createHash('sha256');
+        await readPart(source, range, body, { signal, hash });
+        const request = { method: 'PUT', key, query, body, sha256: hash.digest('hex') } as const;
+        return client.must(request, { signal, bulk: true });
+      },
+      signal,
+    );
+  const response = await sendPart(send, { clock, signal });
   exchanges.drop(response);
   const etag = headerOf(response, 'etag');
   if (etag !== undefined) return etag;

@@ -7,10 +7,12 @@ import { describe, it, type TestContext } from 'node:test';
 import type { S3StoreConfig } from '../../../src/config/store-config.ts';
 import { type Clock, systemClock } from '../../../src/lib/clock.ts';
 import { bytesSource, type ObjectStore, StoreError } from '../../../src/stores/object-store.ts';
+import { createPartMemory } from '../../../src/stores/part-memory.ts';
 import { usualPart } from '../../../src/stores/upload-parts.ts';
 import { bytesOf, isFault } from '../../contract/object-store.ts';
 import { createCertificateAuthority } from '../../support/certificates.ts';
 import { startConnectProxy } from '../../support/connect-proxy.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type FakeS3, type S3RequestSeen, startFakeS3 } from '../../support/fake-s3.ts';
 import { errorAnswer } from '../../support/fake-s3-bucket.ts';
 import { fakeS3Access, type OpenStoreOptions, openTestStore, s3Config } from '../../support/stores.ts';
@@ -164,6 +166,28 @@ describe('an S3 server', () => {
       query.get('partNumber') === '3' ? errorAnswer(500, 'InternalError') : undefined;
     await assert.rejects(store.put('a', bytesSource(large)), isFault('unreachable'));
     assert.equal(await store.abortUploads(Number.MAX_SAFE_INTEGER), 0);
+  });
+
+  it('that makes a part wait for its next try keeps no memory from other uploads', async (t) => {
+    const waiting: (() => void)[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      after(ms, run) {
+        if (ms !== 500) return systemClock.after(ms, run);
+        waiting.push(run);
+        return { cancel() {} };
+      },
+    };
+    const { fake, store } = await setUp(t, {}, { clock, memory: createPartMemory(1, { clock }) });
+    const isPart = ({ query }: S3RequestSeen) => query.get('partNumber') === '1';
+    fake.mischief = times(1, isPart, errorAnswer(503, 'ServiceUnavailable'));
+    const stored = store.put('large', bytesSource(large));
+    await eventually('a part waits for its next try', () => waiting.length > 0);
+    void store.put('small', bytesSource(small));
+    await eventually('the other object is there', () => fake.objects.has('small'));
+    for (const run of waiting) run();
+    assert.equal(await stored, 'stored');
+    assert.ok(fake.objects.get('large')?.bytes.equals(large));
   });
 
   it('gets the hash of what is meant, so that other bytes are refused', async (t) => {
