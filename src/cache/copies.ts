@@ -22,8 +22,8 @@ export interface Copy {
   readonly size: number;
   /** Bytes from `start` to before `end`. */
   stream(start: number, end: number): ByteStream;
-  /** Reads it whole. False: it has not the bytes of its digest, and is dropped. */
-  verify(): Promise<boolean>;
+  /** Reads it whole. False: it has not the bytes of its digest, and is dropped. Rejects with the reason of the signal. */
+  verify(signal: AbortSignal): Promise<boolean>;
   close(): void;
 }
 
@@ -36,13 +36,20 @@ export function createCopies(deps: {
 }): Copies {
   const { store, inventory, catalogue, contents } = deps;
 
-  async function verify(digest: Digest, size: number): Promise<boolean> {
+  async function verify(digest: Digest, size: number, signal: AbortSignal): Promise<boolean> {
     const reading = verifyContent(store, digest, size);
-    let step = await reading.next();
-    while (!step.done) step = await reading.next();
-    if (step.value === undefined) return true;
-    await contents.discard(digest, step.value.reason);
-    return false;
+    try {
+      let step = await reading.next();
+      while (!step.done) {
+        signal.throwIfAborted();
+        step = await reading.next();
+      }
+      if (step.value === undefined) return true;
+      await contents.discard(digest, step.value.reason);
+      return false;
+    } finally {
+      await reading.return(undefined);
+    }
   }
 
   return {
@@ -60,7 +67,7 @@ export function createCopies(deps: {
         copy = {
           size,
           stream: (start, end) => file.stream(start, end),
-          verify: () => verify(digest, size),
+          verify: (signal) => verify(digest, size, signal),
           close() {
             file.close();
             release();

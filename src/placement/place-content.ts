@@ -91,8 +91,13 @@ export function createPlaceContent(deps: PlaceContentDeps): QueueDeps['place'] {
   async function copyOf(bucket: Bucket, { digest }: Placement): Promise<Source | undefined> {
     const here = await copies.open(digest);
     if (here) {
-      if (await here.verify()) return here;
-      here.close();
+      let isRight = false;
+      try {
+        isRight = await here.verify(stop);
+      } finally {
+        if (!isRight) here.close();
+      }
+      if (isRight) return here;
     }
     const known = await placements.of(digest);
     const having = new Set(known.filter(({ state }) => state === 'placed').map(({ store }) => store));

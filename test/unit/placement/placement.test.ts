@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Copies } from '../../../src/cache/copies.ts';
+import type { BlobStore } from '../../../src/cache/blobs/blob-store.ts';
+import { type Copies, createCopies } from '../../../src/cache/copies.ts';
+import type { Inventory } from '../../../src/cache/index/inventory.ts';
 import type { PlacementStore } from '../../../src/cache/index/placements/placement-store.ts';
 import type { Hasher } from '../../../src/lib/bytes/hasher.ts';
 import { createPlacement } from '../../../src/placement/placement.ts';
 import type { SharedBucket } from '../../../src/placement/shared-bucket.ts';
+import { bytesSource } from '../../../src/stores/object-store.ts';
 import { named } from '../../contract/index-fixture.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { createMemoryObjects } from '../../support/memory-objects.ts';
@@ -92,4 +95,64 @@ describe('a stop', () => {
       assert.equal(asked(), 1);
       assert.ok(state.looks < mostLooks, 'the index was asked again and again');
     });
+
+  it('ends while a content is hashed before its upload, and lets go of its file', async (t) => {
+    const steps = 1000;
+    const first = Promise.withResolvers<void>();
+    const seen = { steps: 0, open: 0, used: 0, reading: 0 };
+    const store: Pick<BlobStore, 'open' | 'verify'> = {
+      async open() {
+        seen.open += 1;
+        const bytes = bytesSource(Buffer.alloc(steps));
+        return {
+          ...{ size: steps, modified: 0, version: 'v1', isCurrent: async () => true, stream: bytes.stream },
+          close() {
+            seen.open -= 1;
+          },
+        };
+      },
+      async *verify() {
+        seen.reading += 1;
+        try {
+          while (seen.steps < steps) {
+            seen.steps += 1;
+            first.resolve();
+            yield 1;
+            await turn();
+          }
+          return undefined;
+        } finally {
+          seen.reading -= 1;
+        }
+      },
+    };
+    const copies = createCopies({
+      store: store as BlobStore,
+      inventory: {
+        content: async () => ({ size: steps }),
+        isHosted: async () => false,
+      } as unknown as Inventory,
+      catalogue: { imagesOf: noCopies.imagesOf },
+      contents: {
+        reading: {
+          take() {
+            seen.used += 1;
+            return () => {
+              seen.used -= 1;
+            };
+          },
+        },
+        discard: () => assert.fail('nothing is wrong with it'),
+        unreadable: () => assert.fail('it can be read'),
+      } as unknown as Parameters<typeof createCopies>[0]['contents'],
+    });
+    const { placement, clock, eu, index } = await setUp(t, { copies });
+    index.stored(digest, steps, clock.now());
+    placement.start();
+    await first.promise;
+    await placement.stop();
+    assert.ok(seen.steps < steps, 'it was read to its end');
+    assert.deepEqual([seen.open, seen.used, seen.reading], [0, 0, 0]);
+    assert.equal(eu.objects.size, 0);
+  });
 });
