@@ -1,10 +1,11 @@
 /**
  * An object is put under the condition that none is there (`If-None-Match: *`). That is an economy, not a lock: the content of a key
- * is always the same, so a race harms nothing.
+ * is always the same, so a race of two uploads harms nothing.
  *
  *   stored .......................................... the answer is 2xx
  *   412, 409 ........................................ there is one: `present` if its size and name are right, else it is replaced
- *   412, and a HEAD that finds none ................. `present`: the account may write, and not look
+ *   412, and a HEAD that finds none ................. put once more: it may have been removed since
+ *   412 again ....................................... `present`: the account may write, and not look
  *   NotImplemented, InvalidArgument ................. the store knows no such condition: from now on a HEAD asks before
  *   no answer to the last request ................... it may have worked, or was refused: a HEAD tells
  */
@@ -68,10 +69,11 @@ export function createPut({ head, upload }: PutsDeps): ObjectStore['put'] {
     if (!knowsConditions || (!isTaken && !isUnknown)) throw answer.error;
     if (isUnknown) knowsConditions = false;
     const there = await head(key, signal);
-    const isHidden = answer.status === 412 && !there;
-    if (isOf(there, source) || isHidden) return 'present';
-    const again = await upload(key, source, { headers: {}, signal });
-    if (!again.ok) throw again.error;
-    return 'stored';
+    if (isOf(there, source)) return 'present';
+    const isAway = answer.status === 412 && !there;
+    const again = await upload(key, source, { headers: isAway ? onlyNew : {}, signal });
+    if (again.ok) return 'stored';
+    if (isAway && again.status === 412) return 'present';
+    throw again.error;
   };
 }

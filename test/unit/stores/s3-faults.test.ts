@@ -245,6 +245,23 @@ describe('an S3 server', () => {
     await assert.rejects(store.get('a', { start: 5, end: 10 }), isFault('invalid'));
   });
 
+  it('from which an object is removed while the same one is uploaded gets it', async (t) => {
+    const { fake, store } = await setUp(t);
+    await store.put('a', bytesSource(small));
+    const before = fake.seen.length;
+    fake.mischief = ({ method }) => {
+      // After the refusal of the upload, and before the look.
+      if (method === 'HEAD') fake.objects.clear();
+      return undefined;
+    };
+    assert.equal(await store.put('a', bytesSource(small)), 'stored');
+    assert.ok(fake.objects.get('a')?.bytes.equals(small));
+    assert.deepEqual(
+      fake.seen.slice(before).map(({ method }) => method),
+      ['PUT', 'HEAD', 'PUT'],
+    );
+  });
+
   it('without conditions is asked by HEAD before each upload', async (t) => {
     const { fake, store } = await setUp(t);
     fake.knowsConditions = false;
@@ -315,7 +332,8 @@ describe('credentials and rights', () => {
     };
     const before = fake.seen.length;
     assert.equal(await store.put('a', bytesSource(small)), 'present');
-    assert.equal(fake.seen.slice(before).filter(({ method }) => method === 'PUT').length, 1);
+    const puts = fake.seen.slice(before).filter(({ method }) => method === 'PUT').length;
+    assert.equal(puts, 2, 'once more, since it may have been removed meanwhile');
   });
 
   it('with the right to list, a refusal is a refusal', async (t) => {
