@@ -3,6 +3,7 @@ import type { PlacementStore } from '../cache/index/placements/placement-store.t
 import type { Clock } from '../lib/clock.ts';
 import { withDeadline } from '../lib/flow/deadline.ts';
 import { SingleFlight } from '../lib/flow/single-flight.ts';
+import { reasonOf } from '../lib/thrown.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
 import { maxManifestBytes } from '../oci/manifest.ts';
 import { contentKey } from '../stores/content-key.ts';
@@ -50,12 +51,12 @@ async function put(
   const isNamedByHash = digestAlgorithm(digest) === 'sha256' && source.size > maxManifestBytes;
   const sha256 = isNamedByHash ? digestHex(digest) : source.sha256;
   const named = { ...source, name: digest, sha256 };
+  const known = (await placements.of(digest)).find((one) => one.store === name);
+  // It has come there since it was found to be missing.
+  if (known?.state === 'placed') return;
+  // A wrong object would count as present.
+  const isDoubted = known?.state === 'doubted';
   try {
-    const known = (await placements.of(digest)).find((one) => one.store === name);
-    // It has come there since it was found to be missing.
-    if (known?.state === 'placed') return;
-    // A wrong object would count as present.
-    const isDoubted = known?.state === 'doubted';
     const work = async (late: AbortSignal) => {
       const signal = AbortSignal.any([stop, late]);
       if (isDoubted) await store.delete(contentKey(digest), signal);
@@ -67,6 +68,11 @@ async function put(
   } catch (error) {
     stop.throwIfAborted();
     tried(name, 'failed', source.size);
+    if (!(error instanceof StoreError)) {
+      // Of the source: it says nothing of the bucket.
+      const reason = `the content cannot be read: ${reasonOf(error)}`;
+      throw new StoreError('unreachable', reason, { cause: error });
+    }
     bucket.failed(error);
     throw error;
   }

@@ -1,4 +1,4 @@
-/** Buckets put together, over an index in memory: what a stop finds under way. */
+/** Buckets put together, over an index in memory: what a stop finds under way, and faults of the local file. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -155,4 +155,42 @@ describe('a stop', () => {
     assert.deepEqual([seen.open, seen.used, seen.reading], [0, 0, 0]);
     assert.equal(eu.objects.size, 0);
   });
+});
+
+describe('a fault of the local file', () => {
+  for (const [what, error] of [
+    ['cannot be read', Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })],
+    ['is shorter than it was', new Error('the content is shorter than it was said to be')],
+  ] as const)
+    it(`is none of the bucket, and none of the index: it ${what}`, async (t) => {
+      let isWhole = false;
+      const bytes = bytesSource(Buffer.from('abc'));
+      const copy = {
+        size: 3,
+        verify: async () => true,
+        close() {},
+        stream: (start: number, end: number) => {
+          if (isWhole) return bytes.stream(start, end);
+          return { next: () => Promise.reject(error), close() {} };
+        },
+      };
+      const { placement, clock, eu, index, state } = await setUp(t, {
+        copies: { ...noCopies, open: async () => copy },
+      });
+      t.after(placement.stop);
+      index.stored(digest, 3, clock.now());
+      placement.start();
+      while (state.tried.length === 0) await clock.advance(0);
+      await clock.advance(0);
+      const [failed] = await index.of(digest);
+      assert.deepEqual(
+        [failed?.state, failed?.tries, failed?.reason],
+        ['wanted', 1, `the content cannot be read: ${error.message}`],
+      );
+      assert.equal(placement.buckets[0]?.pausedFor(), 0, 'the bucket goes on taking other content');
+      assert.deepEqual(state.log, []);
+      isWhole = true;
+      await clock.advance(5_000);
+      assert.deepEqual([state.tried, eu.objects.size], [['failed', 'stored'], 1]);
+    });
 });
