@@ -67,7 +67,7 @@ const unbounded: InboxBounds = {
 interface Time {
   /** Epoch ms. */
   readonly due: number;
-  /** What it is the time of: the same for all replicas. Undefined: of the job that is the newest one then. */
+  /** What it is the time of: the same for all replicas. Undefined: of an `every`. */
   readonly cronTime: number | undefined;
 }
 
@@ -112,7 +112,7 @@ export function createSchedule(deps: ScheduleDeps): Schedule {
       addAt(nextTime(when, last, clock.now()));
     }
 
-    async function add({ cronTime }: Time): Promise<void> {
+    async function add(time: Time): Promise<void> {
       const last = await store.last(kind, key);
       const now = clock.now();
       const ran = justRan(when, last, now);
@@ -120,7 +120,7 @@ export function createSchedule(deps: ScheduleDeps): Schedule {
       const { arguments: args } = entry;
       const priority = jobPriorities.schedule;
       const job = { kind, key, arguments: args, notBefore: now, cause: 'schedule', priority };
-      const fingerprint = hashOf([kind, key, cronTime ?? [last?.id ?? 0, last?.attempts ?? 0]]);
+      const fingerprint = hashOf([kind, key, sameFor(when, time, last, now)]);
       if (state.isStopped) return;
       const [taken] = await inbox.take([{ fingerprint, jobs: [job] }], unbounded, now);
       if (taken !== 'known') deps.added();
@@ -167,6 +167,14 @@ function justRan(when: When, last: Job | undefined, now: number): number | undef
   if (!('every' in when) || !last) return undefined;
   const ran = Math.min(now, Math.max(last.created, last.started ?? 0));
   return ran > now - when.every / 2 ? ran : undefined;
+}
+
+/** Tells a time from the others: the same for all replicas that come to it. */
+function sameFor(when: When, { cronTime }: Time, last: Job | undefined, now: number): unknown {
+  if ('cron' in when) return cronTime;
+  if (last) return [last.id, last.attempts];
+  // It has never run, or its history is over. Two times are nine tenths of `every` apart at least: never in one half of it.
+  return Math.floor(now / (when.every / 2));
 }
 
 function hashOf(parts: readonly unknown[]): string {

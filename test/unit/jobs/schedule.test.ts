@@ -188,6 +188,26 @@ describe('the schedule of jobs', () => {
     }
   });
 
+  it('comes at each of its times though the history of jobs is cut in between, and once for all replicas', async () => {
+    for (const random of [0, 0.5, 0.9999999]) {
+      const store = createMemoryJobs();
+      const inbox = createMemoryInbox(store);
+      const all = [1, 2].map(() => start({ store, inbox, random: () => random }));
+      for (const { schedule } of all) schedule.configure([scheduled('ubi', { every: 6 * hour })]);
+      const hours = 5 * 24;
+      for (let at = 0; at < hours; at++) {
+        for (const { clock } of all) {
+          await clock.advance(hour);
+          // A burst of other jobs has ended.
+          await store.forget({ since: 0, most: 0 }, 10);
+        }
+      }
+      const { length } = all.flatMap(({ added }) => added);
+      assert.ok(length >= Math.floor(hours / (6 * 1.1)), `${length} with ${random}`);
+      assert.ok(length <= Math.ceil(hours / (6 * 0.9)), `${length} with ${random}`);
+    }
+  });
+
   it('says what is wrong with a cron expression or a time zone', () => {
     const now = Date.UTC(2026, 0, 1);
     assert.equal(cronProblem('15 2 * * *', 'Europe/Berlin', now), undefined);
