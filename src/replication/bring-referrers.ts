@@ -53,7 +53,8 @@ export async function referrersOf(
 ): Promise<BroughtReferrers> {
   const { registry, repository, name } = image;
   await deps.pull.expire({ kind: 'referrers', image, subject });
-  const listed = await deps.upstream().listReferrers({ registry, repository }, subject, { signal });
+  const asked = { signal, peers: false } as const;
+  const listed = await deps.upstream().listReferrers({ registry, repository }, subject, asked);
   if (!listed.ok && listed.verdict.kind !== 'notFound') {
     const why = verdictText(listed.verdict, listed.trail);
     return { bytes: 0, failures: [`the referrers of ${subject} could not be listed: ${why}`] };

@@ -13,7 +13,8 @@
  *
  * Of a block with `digests`, only what is not here is asked for.
  *
- * A tag list that cannot be had is a problem of the repository, and never an empty list.
+ * A tag list that cannot be had is a problem of the repository, and never an empty list. No peer of a cluster is asked for one: it may
+ * give an old one, or the tags that it has itself.
  */
 import { isHosted } from '../cache/index/catalogue.ts';
 import type { SelectionChange } from '../cache/index/selections/selections.ts';
@@ -72,7 +73,7 @@ export async function planRepository(deps: SyncDeps, work: RepositoryWork): Prom
   try {
     if (work.block.digests.length > 0) return await planDigests(deps, work);
     await sitOut(deps, image, signal);
-    const list = await deps.upstream().listTags({ registry, repository }, { signal });
+    const list = await deps.upstream().listTags({ registry, repository }, { signal, peers: false });
     signal.throwIfAborted();
     if (!list.ok) return failed(`its tags could not be listed: ${verdictText(list.verdict, list.trail)}`);
     return await planTags(deps, work, list.value);
@@ -169,7 +170,8 @@ async function planDigests(deps: SyncDeps, work: RepositoryWork): Promise<Reposi
   const { registry, repository } = image;
   const digests = await mapAtOnce(block.digests, looksAtOnce, (digest) => planDigest(deps, work, digest));
   const list =
-    block.referrers === 'all' && (await deps.upstream().listTags({ registry, repository }, { signal }));
+    block.referrers === 'all' &&
+    (await deps.upstream().listTags({ registry, repository }, { signal, peers: false }));
   signal.throwIfAborted();
   const listed = list !== false && list.ok ? list.value : [];
   const attached = await attachedOf(deps, { block, image, listed }, block.digests);

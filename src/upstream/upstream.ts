@@ -130,7 +130,7 @@ export type Passed =
   | { readonly ok: false; readonly reason: string };
 
 export interface AskOptions {
-  /** False: peers of the cluster are not asked, since one of them asks. */
+  /** False: peers of the cluster are not asked, since one of them asks, or what they have from before is not wanted. */
   readonly peers?: false;
   /**
    * Buckets are asked before mirrors and source; or alone, and behind them the disks of other replicas. For content by digest that the

@@ -4,6 +4,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { digestHex } from '../../src/oci/digest.ts';
+import { parseTag } from '../../src/oci/reference.ts';
+import { replicateJob } from '../../src/replication/image-change.ts';
+import type { SyncReport } from '../../src/replication/sync-block.ts';
 import { createManualClock } from '../support/clock.ts';
 import { type Replica, startCluster } from '../support/cluster.ts';
 import { entry, readError, startRegistry } from '../support/endpoints.ts';
@@ -11,7 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { holdHeaders, stallAfter, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get, open } from '../support/http-client.ts';
-import { buildImage } from '../support/images.ts';
+import { buildArtifact, buildImage } from '../support/images.ts';
 
 const MiB = 1024 * 1024;
 const image = buildImage({ layers: [3 * MiB] });
@@ -185,6 +188,60 @@ describe('a cluster', () => {
     assert.deepEqual(warmed.failures, []);
     assert.equal(await cached(third!), true);
     assert.equal(registry.count({ kind: 'blob', method: 'GET', digest: layer.digest }), 1);
+  });
+});
+
+describe('a [[sync]] of a replica', () => {
+  it('takes no list that another replica has for what the registry lists', async (t) => {
+    const images = [0, 1].map((n) => buildImage({ seed: `synced ${n}`, layers: [900] }));
+    const source = 'source = "docker.io/library/app"\n';
+    const digests = JSON.stringify(images.map(({ digest }) => digest));
+    const toml = `[[sync]]\nname = "app"\n${source}[[sync]]\nname = "digests"\n${source}digests = ${digests}\n`;
+    const registry = await startRegistry(t, { referrers: true });
+    const registries = entry('docker.io', { source: registry.host });
+    const clock = createManualClock();
+    const of = () => ({ deps: { clock } });
+    const { replicas } = await startCluster(t, { registries, size: 2, toml, of });
+    // Each of the two owns some of the lists.
+    for (const [n, { url, app }] of replicas.entries()) {
+      const made = images[n]!;
+      registry.putImage('library/app', undefined, made);
+      for (const one of replicas) {
+        await get(`${one.url}/v2/library/app/tags/list`);
+        await get(`${one.url}/v2/library/app/referrers/${made.digest}`);
+      }
+      const [tag, signature] = [`v${n}`, `${made.digest.replace(':', '-')}.sig`];
+      const sbom = buildArtifact(made, { content: `sbom ${n}` });
+      registry.putImage('library/app', tag, made);
+      registry.putImage('library/app', signature, buildArtifact(made, { content: `signature ${n}` }));
+      registry.putImage('library/app', undefined, sbom);
+      const isSigned = ({ repositories }: SyncReport) =>
+        repositories[0]?.tags.some((one) => one.tag === signature);
+      const [byDigest] = await app.administration.sync(['digests'], {});
+      assert.ok(isSigned(byDigest!), 'a run over digests');
+      const change = { image: 'docker.io/library/app', tag: parseTag(tag)!, digest: made.digest } as const;
+      const event = { ...change, change: 'updated', at: clock.now(), sender: 'test' } as const;
+      await app.jobs.add(replicateJob(event));
+      await eventually('the event is followed', async () =>
+        (await app.jobs.list({ limit: 1 })).every(({ state }) => state === 'done'),
+      );
+      const rows = await Array.fromAsync(app.administration.replicas.tags({}));
+      assert.ok(
+        rows.some((row) => row.sync === 'app' && row.tag === signature),
+        'an event',
+      );
+      const { body } = await get(`${url}/v2/library/app/referrers/${made.digest}`);
+      assert.ok(body.includes(sbom.digest), 'what is attached');
+      registry.putImage('library/app', `after-${n}`, made);
+      const [run] = await app.administration.sync(['app'], {});
+      assert.ok(run?.repositories[0]?.tags.some((one) => one.tag === `after-${n}`));
+    }
+    await clock.advance(61_000);
+    registry.on({ kind: 'tags' }, status(503));
+    for (const { app } of replicas) {
+      const [run] = await app.administration.sync(['app'], {});
+      assert.match(run?.repositories[0]?.problem ?? '', /^its tags could not be listed: /);
+    }
   });
 });
 

@@ -219,7 +219,7 @@ async function bringAttached(
   const { block, image, signal } = work;
   if (block.referrers !== 'all') return result;
   const { registry, repository } = image;
-  const list = await deps.upstream().listTags({ registry, repository }, { signal });
+  const list = await deps.upstream().listTags({ registry, repository }, { signal, peers: false });
   if (list.ok) {
     const late = await bringLate(deps, work, { listed: list.value, results: [result], options });
     const [told = result] = await withAttached(deps, work, [result], late);
