@@ -8,7 +8,8 @@
  *                                                                       one points at what came
  *   nothing could be had .............................................. failed
  *
- * A tag moves only when its new image is whole, so a registry that dies in the middle takes nothing away.
+ * A tag moves only when its new image is whole, so a registry that dies in the middle takes nothing away. Where the registry does not say
+ * at the end what the tag means, one that an event or a client has moved since the plan stays as it is: that is newer.
  */
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
@@ -71,6 +72,10 @@ export async function bringTag(
   });
 
   if (!isTag(tag)) return await bringByDigest(deps, work, { plan, ...options });
+  const setAsPlanned = async (value: { digest: Digest; endpoint: string }) => {
+    const here = await deps.cache.tag(name, tag);
+    if ((here?.digest ?? null) === was) await deps.cache.setTag(name, tag, value);
+  };
   for (let moves = 0; digest !== null && endpoint !== null && moves <= maxMoves; moves += 1) {
     const low = lowAllowance(deps, work);
     if (low !== undefined) return result('failed', low);
@@ -79,7 +84,7 @@ export async function bringTag(
     if (brought.failures.length > 0) {
       const reason = inShort(brought.failures);
       if (!brought.hasManifest) return result('failed', reason);
-      if (was === null) await deps.cache.setTag(name, tag, { digest, endpoint });
+      if (was === null) await setAsPlanned({ digest, endpoint });
       return result('partial', reason);
     }
     await sitOut(deps, image, signal);
@@ -87,7 +92,7 @@ export async function bringTag(
       .upstream()
       .headManifest({ registry, repository, tag }, { signal, revalidates: true });
     if (!again.ok) {
-      await deps.cache.setTag(name, tag, { digest, endpoint });
+      await setAsPlanned({ digest, endpoint });
       const why = verdictText(again.verdict, again.trail);
       return result('partial', `it is here, but could not be read again at the end: ${why}`);
     }

@@ -389,6 +389,25 @@ describe('what other tools call synced when it is not', () => {
     assert.equal((await pull('manifests/1')).digest, other.digest);
   });
 
+  it('a tag that a client has brought since the plan is not set back', async (t) => {
+    for (const [match, fault] of [
+      [{ kind: 'blob', digest: image.layers[0]!.digest }, status(404)],
+      [{ kind: 'manifest', reference: '1' }, status(500)],
+    ] as const) {
+      const { registry, run, pull } = await world(t);
+      registry.putImage('team/app', '1', image);
+      const hold = gate();
+      const running = run({ turn: () => hold.pass() });
+      await hold.arrived;
+      registry.putImage('team/app', '1', other);
+      assert.equal((await pull('manifests/1')).digest, other.digest);
+      registry.on(match, fault);
+      hold.release();
+      assert.deepEqual(states(await running), ['1 partial']);
+      assert.equal((await pull('manifests/1')).digest, other.digest, JSON.stringify(match));
+    }
+  });
+
   it('two tags of one digest stay two tags', async (t) => {
     const { registry, run, pull } = await world(t);
     registry.putImage('team/app', '1', image);
