@@ -21,6 +21,7 @@ import type { SelectionChange } from '../cache/index/selections/selections.ts';
 import type { SyncBlock } from '../config/sync-config.ts';
 import { EntrepotError } from '../errors.ts';
 import { mapAtOnce } from '../lib/flow/at-once.ts';
+import { reasonOf } from '../lib/thrown.ts';
 import { attachedTags, isAttached } from '../oci/attached-tags.ts';
 import type { Digest } from '../oci/digest.ts';
 import { isIndexType } from '../oci/media-types.ts';
@@ -121,7 +122,7 @@ async function planTags(
   return { image, listed, tags: [...planned, ...tags], change, problem: null, warning };
 }
 
-/** What is to be done about one tag that the registry lists. */
+/** What is to be done about one tag that the registry lists. Rejects for bugs and once the signal is aborted. */
 export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): Promise<PlannedTag> {
   const { block, image, signal } = work;
   signal.throwIfAborted();
@@ -162,6 +163,17 @@ export async function planTag(deps: SyncDeps, work: RepositoryWork, tag: Tag): P
   if (known?.digest !== digest) return { ...seen, action: known ? 'move' : 'add', bytes };
   if (there.isWhole) return { ...seen, action: 'same' };
   return { ...seen, action: 'add', bytes, reason: 'it is here, but not its whole content' };
+}
+
+/** The same. It is unknown where the time of the run is over: the next one looks at it, and this one is not done. */
+export async function planUnlessOver(deps: SyncDeps, work: RepositoryWork, tag: Tag): Promise<PlannedTag> {
+  try {
+    return await planTag(deps, work, tag);
+  } catch (error) {
+    if (!work.signal.aborted) throw error;
+    const unknown = { digest: null, was: null, bytes: null, endpoint: null, until: null };
+    return { ...unknown, tag, action: 'unknown', reason: reasonOf(error) };
+  }
 }
 
 /** A block that selects digests asks for what is not here, and lists tags only for those that are attached. */

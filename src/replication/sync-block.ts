@@ -11,7 +11,13 @@ import { imagesOf } from './block-images.ts';
 import type { TagResult } from './bring-tag.ts';
 import { type CarryOptions, carryOut } from './carry-out.ts';
 import { closureOf } from './closure.ts';
-import { looksAtOnce, planRepository, planTag, type RepositoryPlan, tagsAtOnce } from './plan-repository.ts';
+import {
+  looksAtOnce,
+  planRepository,
+  planUnlessOver,
+  type RepositoryPlan,
+  tagsAtOnce,
+} from './plan-repository.ts';
 import type { PlannedTag, RepositoryWork } from './planned-tag.ts';
 import { letsGo, onceMore } from './removal/gone-tags.ts';
 import { removalLimit, removeGone } from './removal/remove-gone.ts';
@@ -91,12 +97,12 @@ export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncO
     bytes: part.repositories.flatMap(({ tags }) => tags).reduce((sum, { bytes }) => sum + bytes, 0),
     seconds: Math.round(clock.monotonic() - began) / 1000,
   });
+  const brought: SyncedRepository<TagResult>[] = [];
   try {
     if (limits.closed !== undefined) {
       return report({ state: 'failed', repositories: [], problem: limits.closed, warning: null });
     }
     const { images, problem, warning } = await imagesOf(deps, block, limits.signal);
-    const brought: SyncedRepository<TagResult>[] = [];
     for (const image of images) {
       const work = { ...workOf(block, image, limits.signal), pace };
       const { onProgress, turn, signal: stop } = options;
@@ -108,6 +114,11 @@ export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncO
     const removed = await removeGone(deps, block, brought, removal);
     if (problem === null && warning === null) await forgetOtherImages(deps, block, images);
     return report({ ...removed, state, problem, warning: removed.warning ?? warning });
+  } catch (error) {
+    // Such as a catalogue that was cut off. What has come is told.
+    if (!limits.signal.aborted) throw error;
+    const problem = reasonOf(error);
+    return report({ state: stateOf(brought, problem), repositories: brought, problem, warning: null });
   } finally {
     limits.end();
     await forgetIfGone(deps, block);
@@ -246,8 +257,8 @@ export async function bringLate(
     readonly options: CarryOptions;
   },
 ): Promise<readonly TagResult[]> {
-  const { block, image, signal } = work;
-  if (block.referrers !== 'all' || signal.aborted) return [];
+  const { block, image } = work;
+  if (block.referrers !== 'all') return [];
   const manifests = new Set<NonNullable<TagResult['digest']>>();
   for (const { action, digest } of results) {
     if (!digest || (action !== 'add' && action !== 'move')) continue;
@@ -259,7 +270,7 @@ export async function bringLate(
     known.has(tag) ? [] : (parseTag(tag) ?? []),
   );
   return await mapAtOnce(late, tagsAtOnce, async (tag) =>
-    carryOut(deps, work, await planTag(deps, work, tag), options),
+    carryOut(deps, work, await planUnlessOver(deps, work, tag), options),
   );
 }
 

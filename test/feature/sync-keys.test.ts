@@ -220,6 +220,43 @@ describe('window', () => {
   });
 });
 
+describe('a window that closes', () => {
+  const isCatalogue = ({ path }: { path: string }) => path === '/v2/_catalog';
+  const signature = `${image.digest.replace(':', '-')}.sig`;
+  for (const [what, held] of [
+    ['the catalogue is read', { when: isCatalogue }],
+    ['a signature is looked at', { kind: 'manifest', method: 'HEAD', reference: signature }],
+  ] as const) {
+    it(`while ${what} ends the run with a report, and is no bug`, async (t) => {
+      const registry = await startFakeRegistry({ catalogue: true });
+      t.after(() => registry.stop());
+      registry.putImage('team/app', '1', image);
+      registry.putImage('team/app', signature, buildArtifact(image, { content: 'signature' }));
+      const hold = gate();
+      const rule = registry.on(held, holdHeaders(hold));
+      const clock = createManualClock();
+      const patient = '[upstream]\nheader_timeout = "2h"\ntotal_timeout = "2h"\n';
+      const toml = `[[sync]]\nname = "app"\nsource = "${registry.host}/team/*"\nevery = "1h"\nwindow = "20:00-00:30"\n${patient}`;
+      const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
+      const job = async () => (await proxy.app.jobs.list({ kind: 'sync', limit: 1 }))[0];
+      await clock.armed();
+      await clock.advance(60_000);
+      await hold.arrived;
+      await clock.advance(30 * 60_000);
+      await eventually('it waits', async () => (await job())?.state === 'pending');
+      const waiting = await job();
+      assert.deepEqual([waiting?.failures, waiting?.notBefore], [0, Date.UTC(2026, 0, 1, 20)]);
+      assert.match(waiting?.reason ?? '', /the window of the block is over/);
+      const logged = (event: string) => proxy.log.filter((line) => line.event === event).length;
+      assert.deepEqual([logged('sync.finished'), logged('jobs.crashed')], [1, 0]);
+      hold.release();
+      rule.remove();
+      await clock.advance(20 * hour);
+      await eventually('it is done', async () => (await job())?.state === 'done');
+    });
+  }
+});
+
 describe('digests', () => {
   it('are brought instead of tags, and asked for only until they are here', async (t) => {
     const wanted = `digests = ["${image.digest}", "${other.digest}"]\nreferrers = "none"`;
