@@ -11,7 +11,7 @@ import type { SyncDeps } from './sync-deps.ts';
 /** `results` in their order; a tag that was done is partial where one of `all` is attached to it, and is not done. */
 export async function withAttached(
   deps: SyncDeps,
-  { block, image }: RepositoryWork,
+  { block, image, signal }: RepositoryWork,
   results: readonly TagResult[],
   all: readonly TagResult[],
 ): Promise<readonly TagResult[]> {
@@ -37,7 +37,8 @@ export async function withAttached(
     }
     const reason = `${first}, which is attached to it: ${missed.get(first)?.reason}`;
     const work = { digest, reason, bytes: 0, seconds: 0, hasReferrers: false };
-    await deps.replicas.ended({ image: image.name, tag, sync: block.name }, { ...work, state: 'partial' });
+    const end = { ...work, state: signal.aborted ? 'pending' : 'partial' } as const;
+    await deps.replicas.ended({ image: image.name, tag, sync: block.name }, end);
     told.push({ ...result, state: 'partial', reason });
   }
   return told;

@@ -6,6 +6,8 @@
  *   same ................. confirmed; once a day its registry is asked for referrers that were attached later
  *   refused, unknown ..... failed
  *   hosted, gone, remove . left: the end of a run removes (`removal/remove-gone.ts`)
+ *
+ * What the end of the run's time or of the server cuts off has not failed: it waits for the next run.
  */
 import type { ReplicaPosition } from '../cache/index/replicas/replica-store.ts';
 import { reasonOf } from '../lib/thrown.ts';
@@ -17,8 +19,6 @@ import type { EndOfRun } from './replicas/replica-book.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
 export interface CarryOptions extends BringOptions {
-  /** Aborted where the run is stopped from outside: that is no failure of a tag. */
-  readonly stop: AbortSignal;
   /** When the change happened that the plan follows, epoch ms. */
   readonly changedAt: number;
   /** Asks for referrers whenever that was last done. */
@@ -39,11 +39,10 @@ export async function carryOut(
   const place = { image: work.image.name, tag: plan.tag, sync: work.block.name };
   return await replicas.alone(place, async () => {
     const began = clock.monotonic();
-    const { stop } = options;
     const end = (result: Omit<EndOfRun, 'seconds' | 'state'> & Pick<TagResult, 'state'>) => {
       if (result.state === 'left') return Promise.resolve();
       const unfinished = result.state === 'failed' && isUnasked(plan) ? 'unknown' : result.state;
-      const state = result.state !== 'done' && stop.aborted ? 'pending' : unfinished;
+      const state = result.state !== 'done' && work.signal.aborted ? 'pending' : unfinished;
       const { digest, reason, bytes, hasReferrers } = result;
       const seconds = Math.round(clock.monotonic() - began) / 1000;
       return replicas.ended(place, { state, digest, reason, bytes, hasReferrers, seconds });
@@ -60,7 +59,7 @@ export async function carryOut(
   });
 }
 
-/** Nothing is known against the tag: its registry could not be asked, or the time of the run was over. */
+/** Nothing is known against the tag: its registry could not be asked. */
 function isUnasked({ action, isAbsent }: PlannedTag): boolean {
   return action === 'same' || (action === 'unknown' && !isAbsent);
 }

@@ -105,8 +105,8 @@ export async function syncBlock(deps: SyncDeps, block: SyncBlock, options: SyncO
     const { images, problem, warning } = await imagesOf(deps, block, limits.signal);
     for (const image of images) {
       const work = { ...workOf(block, image, limits.signal), pace };
-      const { onProgress, turn, signal: stop } = options;
-      brought.push(await syncRepository(deps, work, { onProgress, turn, stop, changedAt: clock.now() }));
+      const { onProgress, turn } = options;
+      brought.push(await syncRepository(deps, work, { onProgress, turn, changedAt: clock.now() }));
     }
     const state = stateOf(brought, problem);
     const { allowsDelete } = options;

@@ -221,6 +221,35 @@ describe('window', () => {
 });
 
 describe('a window that closes', () => {
+  it('leaves the tags that it cuts off pending, and none has failed', async (t) => {
+    const patient = '[upstream]\nheader_timeout = "2h"\ntotal_timeout = "2h"\n';
+    const { registry, proxy, run, clock } = await world(t, {
+      block: 'window = "20:00-00:30"',
+      toml: patient,
+    });
+    // Four of them are brought at once.
+    for (let n = 0; n < 6; n += 1)
+      registry.putImage('team/app', `${n}`, buildImage({ seed: `cut off ${n}`, layers: [900] }));
+    const hold = gate();
+    registry.on({ kind: 'blob' }, holdHeaders(hold));
+    const running = run();
+    await hold.arrived;
+    await clock.advance(30 * 60_000);
+    const report = await running;
+    hold.release();
+    assert.deepEqual([report.state, report.resumes], ['partial', '2026-01-01T20:00:00.000Z']);
+    const rows = async () =>
+      (await Array.fromAsync(proxy.app.administration.replicas.tags({}))).map(
+        ({ tag, state, failed }) => `${tag} ${state} ${failed}`,
+      );
+    const all = (state: string) => Array.from({ length: 6 }, (_, n) => `${n} ${state} null`);
+    assert.deepEqual(await rows(), all('pending'));
+    const { body } = await get(`${proxy.url}/metrics`);
+    assert.match(body.toString(), /^entrepot_replica_oldest_failure_timestamp_seconds 0$/m);
+    assert.equal((await run({ ignoresWindow: true })).state, 'done');
+    assert.deepEqual(await rows(), all('done'));
+  });
+
   const isCatalogue = ({ path }: { path: string }) => path === '/v2/_catalog';
   const signature = `${image.digest.replace(':', '-')}.sig`;
   for (const [what, held] of [

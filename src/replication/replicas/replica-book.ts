@@ -22,7 +22,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Log } from '../../telemetry/log.ts';
 
 export interface EndOfRun {
-  /** `pending`: it was stopped, and is no failure. `unknown`: its registry could not be asked. */
+  /** `pending`: the end of the run's time or of the server came first, which is no failure. `unknown`: its registry could not be asked. */
   readonly state: 'done' | 'partial' | 'failed' | 'pending' | 'unknown';
   /** The root digest that it was about, where that is known. */
   readonly digest: Digest | null;
@@ -171,9 +171,11 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
           if (row.state !== 'done' && row.changedAt !== undefined)
             caughtUp(Math.max(0, now - row.changedAt) / 1000);
         } else if (end.state === 'pending') {
-          // What is done stays so where a run was stopped before its turn.
-          if (row.state !== 'done')
-            await store.put([{ ...row, state: 'pending', reason: end.reason ?? undefined }]);
+          // What was not begun stays as it was: done, partial or failed.
+          if (row.state === 'running' || row.state === 'pending')
+            await store.put([
+              { ...row, state: 'pending', reason: end.reason ?? undefined, ...spent(row, end) },
+            ]);
         } else if (end.state === 'unknown' && isStillDone(row, now)) {
           await store.put([{ ...row, reason: end.reason ?? undefined, failedAt: row.failedAt ?? now }]);
         } else await store.put([failed(row, end, now)]);
@@ -230,11 +232,16 @@ function changed(row: Replica, changedAt: number | undefined): Replica {
   return { ...row, state: 'pending', changedAt, attempts: 0, bytes: 0, seconds: 0, reason: undefined };
 }
 
-function done(row: Replica, { digest, bytes, seconds, hasReferrers }: EndOfRun, now: number): Replica {
+function spent(row: Replica, { bytes, seconds }: EndOfRun): Pick<Replica, 'bytes' | 'seconds'> {
+  return { bytes: row.bytes + bytes, seconds: row.seconds + seconds };
+}
+
+function done(row: Replica, end: EndOfRun, now: number): Replica {
+  const { digest, hasReferrers } = end;
   const wasDone = row.state === 'done' && row.here === (digest ?? undefined);
   return {
     ...row,
-    ...(wasDone ? {} : { bytes: row.bytes + bytes, seconds: row.seconds + seconds, doneAt: now }),
+    ...(wasDone ? {} : { ...spent(row, end), doneAt: now }),
     state: 'done',
     wanted: digest ?? undefined,
     here: digest ?? undefined,
@@ -246,15 +253,15 @@ function done(row: Replica, { digest, bytes, seconds, hasReferrers }: EndOfRun, 
   };
 }
 
-function failed(row: Replica, { state, digest, reason, bytes, seconds }: EndOfRun, now: number): Replica {
+function failed(row: Replica, end: EndOfRun, now: number): Replica {
+  const { state, digest, reason } = end;
   return {
     ...row,
     state: state === 'partial' ? 'partial' : 'failed',
     wanted: digest ?? row.wanted,
     attempts: row.state === 'running' ? row.attempts : row.attempts + 1,
     reason: reason ?? undefined,
-    bytes: row.bytes + bytes,
-    seconds: row.seconds + seconds,
+    ...spent(row, end),
     failedAt: row.failedAt ?? now,
     nextAttempt: undefined,
   };

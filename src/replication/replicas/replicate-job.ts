@@ -103,7 +103,7 @@ export function createReplicateJob(deps: ReplicateDeps): JobKind {
     try {
       if (limits.closed !== undefined)
         return { ...left, state: 'failed', reason: limits.closed, resumes: limits.resumes() };
-      const options = { onProgress, turn, stop: signal, changedAt, isThorough };
+      const options = { onProgress, turn, changedAt, isThorough };
       const followed = await follow(deps, work, change, options);
       if (followed.bytes > 0) deps.fetched(block.name, followed.bytes);
       return { ...followed, resumes: limits.resumes() };
@@ -228,7 +228,7 @@ async function bringAttached(
   const reason = `tags of its signatures could not be listed: ${verdictText(list.verdict, list.trail)}`;
   const place = { image: image.name, tag: result.tag, sync: block.name };
   const end = { digest: result.digest, reason, bytes: 0, seconds: 0, hasReferrers: false };
-  await deps.replicas.ended(place, { ...end, state: 'partial' });
+  await deps.replicas.ended(place, { ...end, state: signal.aborted ? 'pending' : 'partial' });
   return { ...result, state: 'partial', reason };
 }
 

@@ -77,14 +77,21 @@ describe('a replica book', () => {
     assert.deepEqual([last.state, last.reason, last.failedAt], ['done', undefined, undefined]);
   });
 
-  it('calls a tag failed at once that is not done, and leaves one done that a stopped run did not reach', async () => {
+  it('calls a tag failed at once that is not done, and leaves one as it was that a stopped run did not reach', async () => {
     const { store, ended, states } = book();
-    await store.put([replica(image, '1', { state: 'pending' }), replica(image, '2')]);
+    await store.put([
+      replica(image, '1', { state: 'pending' }),
+      replica(image, '2'),
+      replica(image, '3', { state: 'partial' }),
+      replica(image, '4', { state: 'running', bytes: 7, seconds: 1 }),
+    ]);
     await ended({ image, tag: '1', sync: 'team' }, { ...noWork, state: 'unknown', reason: 'HTTP 503' });
-    await ended(
-      { image, tag: '2', sync: 'team' },
-      { ...noWork, state: 'pending', reason: 'the server stops' },
-    );
-    assert.deepEqual(await states(), ['1 team failed', '2 team done']);
+    for (const tag of ['2', '3', '4']) {
+      const stopped = { ...noWork, state: 'pending', reason: 'the server stops', bytes: 5 } as const;
+      await ended({ image, tag, sync: 'team' }, stopped);
+    }
+    assert.deepEqual(await states(), ['1 team failed', '2 team done', '3 team partial', '4 team pending']);
+    const { bytes, failedAt } = (await store.find({ image, tag: '4', sync: 'team' })) ?? assert.fail('none');
+    assert.deepEqual([bytes, failedAt], [12, undefined]);
   });
 });
