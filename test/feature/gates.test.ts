@@ -404,6 +404,33 @@ describe('a manifest that clients can read in another way', () => {
     }
   });
 
+  it('is refused where a field is there twice, of which Go keeps parts of both', async (t) => {
+    const { get: ask, signed, registry } = await gated(t);
+    signed(index.images[0]!.digest);
+    const text = index.bytes.toString();
+    const { manifests } = JSON.parse(text) as { manifests: object[] };
+    const inside = manifests.map((one, at) => ({ ...one, data: index.images[at]!.bytes.toString('base64') }));
+    const twice = (name: string) => text.replace('"manifests":', `"${name}":${JSON.stringify(inside)},$&`);
+    assert.equal((await ask('app', 'manifests/multi')).status, 200);
+    for (const odd of [
+      twice('manifests'),
+      twice('man\\u0069fests'),
+      text.replace('"digest":', '"digest":"",$&'),
+    ]) {
+      const bytes = Buffer.from(odd);
+      assert.deepEqual(JSON.parse(odd), JSON.parse(text));
+      registry.putManifest('app', 'odd', { bytes, mediaType: index.mediaType, digest: digestOf(bytes) });
+      const answer = await ask('app', `manifests/${digestOf(bytes)}`);
+      assert.match(refusal(answer).message, /it has a field twice/, odd);
+    }
+  });
+
+  it('is none for a colon in a text, or one name in two objects', async (t) => {
+    const annotations = { 'a:b': '":\\":', '"': '\\', __proto__2: '', ['__proto__']: 'c:d' };
+    const told = { ...asEvidence, annotations, layers: [{ ...evidence, annotations }, evidence] };
+    for (const { status } of await ask(t, told, mediaTypes.ociManifest)) assert.equal(status, 200);
+  });
+
   it('is refused where an index holds the bytes of what it lists', async (t) => {
     const { get: ask, signed, registry } = await gated(t);
     const [first, second] = index.images;
