@@ -21,7 +21,7 @@ import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
-import { buildArtifact, buildImage, buildIndex, buildIndexOf } from '../support/images.ts';
+import { buildArtifact, buildImage, buildIndex, buildIndexOf, type Image } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -202,6 +202,32 @@ describe('a bundle in volumes', () => {
     writeFileSync(join(app.folder, 'site.sha256sums.sig'), sign(null, Buffer.from(sums), privateKey));
     assert.equal((await imported(app, '--key', key, ...files)).code, 0);
     assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
+  });
+});
+
+/** The first of two volumes: the layer of `image` is in the second one. */
+function halfOf(folder: string, image: Image, to: string): string {
+  const isLayer = (digest: string) => image.layers.some((layer) => layer.digest === digest);
+  const volumeOf = (digest: string) => (isLayer(digest) ? 2 : 1);
+  const [half] = bundleVolumes([{ name: to, tag: '1', image }], { volumes: 2, volumeOf });
+  return writeArchive(join(folder, 'half.0001.tar'), half!);
+}
+
+describe('an image that was purged', () => {
+  it('comes back with its archive, also while another bundle waits for a volume', async (t) => {
+    const app = await startApp(t, offline);
+    const half = halfOf(app.folder, buildImage({ seed: 'half' }), 'quay.io/team/half');
+    assert.equal((await imported(app, half)).code, 3);
+    const image = buildImage({ layers: [70_000] });
+    const files = written(app.folder, bundleVolumes([{ name, tag: '1', image }]));
+    assert.equal((await imported(app, ...files)).code, 0);
+    await runCommand(app, 'purge', '--hosted', `${name}:1`);
+    assert.equal((await manifestOf(app.url, '1'))[0], 503);
+    const again = await imported(app, ...files);
+    assert.equal(again.code, 0, again.stderr);
+    assert.deepEqual(await manifestOf(app.url, '1'), [200, image.digest]);
+    for (const { digest } of image.blobs)
+      assert.equal((await get(`${app.url}/v2/${name}/blobs/${digest}`)).status, 200);
   });
 });
 

@@ -3,14 +3,14 @@
  * the next import goes on from there.
  *
  *   sha256-HEX ............. a content that was hashed and flushed before it got this name
- *   sha256-HEX.shown ....... its bytes came and are in the store now: {"size", "isGzip"}
+ *   sha256-HEX.shown ....... its bytes came and went into the store: {"size", "isGzip"}. It counts for as long as they are there
  *   sha256-HEX.joining ..... a sparse file for the parts of a blob; sha256-HEX.joining.N: part N is in it, and flushed
  *   N.writing .............. on its way in; removed at the next start
  *
  * What is in the store already is hashed all the same and not written again: an image may link only content whose bytes came with it.
  */
 import { constants } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostedContent } from '../../cache/hosted-content.ts';
 import type { Hasher } from '../../lib/bytes/hasher.ts';
@@ -20,7 +20,7 @@ import { writeFileSafely } from '../../lib/safe-write.ts';
 import { syncPath } from '../../lib/sync-path.ts';
 import { systemCode } from '../../lib/thrown.ts';
 import { type Digest, digestAlgorithm } from '../../oci/digest.ts';
-import { createJoining, joiningMark } from './joined-parts.ts';
+import { createJoining, exists, joiningMark } from './joined-parts.ts';
 import { createRoom } from './room.ts';
 import {
   beginsAsGzip,
@@ -33,7 +33,7 @@ import {
 } from './stage.ts';
 
 export interface DiskStageDeps {
-  readonly content: Pick<HostedContent, 'reserve' | 'writeFailed'>;
+  readonly content: Pick<HostedContent, 'reserve' | 'writeFailed' | 'isPlaced'>;
   readonly isStored: (digest: Digest) => Promise<boolean>;
   readonly hasher: Hasher;
   readonly clock: Clock;
@@ -61,7 +61,8 @@ const writingName = /^[0-9]+\.writing$/;
 export async function openDiskStage(deps: DiskStageDeps, folder: string): Promise<DiskStage> {
   await mkdir(folder, { recursive: true, mode: 0o770 });
   await sweep(folder, deps.clock.now());
-  const room = createRoom(deps.content, folder);
+  const { content } = deps;
+  const room = createRoom(content, folder);
   let writes = 0;
   const pathOf = (digest: Digest) => join(folder, digest.replace(':', '-'));
 
@@ -73,7 +74,7 @@ export async function openDiskStage(deps: DiskStageDeps, folder: string): Promis
       await handle.sync();
     } catch (error) {
       if (!isNoRoom(error)) throw error;
-      deps.content.writeFailed(error);
+      content.writeFailed(error);
       throw room.lacking(incoming);
     } finally {
       await handle.close();
@@ -85,7 +86,10 @@ export async function openDiskStage(deps: DiskStageDeps, folder: string): Promis
     const handle = await open(path, 'r').catch(ifMissing);
     if (!handle) {
       const shown = await readFile(`${path}.shown`, 'utf8').catch(ifMissing);
-      return shown === undefined ? undefined : (JSON.parse(shown) as Staged);
+      // It may have been evicted, purged or found damaged since.
+      const isKept =
+        shown !== undefined && ((await deps.isStored(digest)) || (await content.isPlaced(digest)));
+      return isKept ? (JSON.parse(shown) as Staged) : undefined;
     }
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
@@ -106,9 +110,10 @@ export async function openDiskStage(deps: DiskStageDeps, folder: string): Promis
 
   async function take(incoming: Incoming, wanted: Digest | undefined): Promise<Digest> {
     const { size } = incoming;
-    const known =
-      wanted && ((await find(wanted)) !== undefined || (size > smallBytes && (await deps.isStored(wanted))));
-    if (known) {
+    // What is small is read from its file while images are put together, and a bucket may have lost what it had.
+    const isHere =
+      wanted && ((await exists(pathOf(wanted))) || (size > smallBytes && (await deps.isStored(wanted))));
+    if (isHere) {
       let first: Uint8Array | undefined;
       const digest = await hashIncoming(incoming, wanted, (chunk) => {
         first ??= chunk;
@@ -193,13 +198,6 @@ async function writeBody(
     if (size >= batch) await flush();
   }
   if (size > 0) await flush();
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 function ifMissing(error: unknown): undefined {

@@ -76,14 +76,14 @@ export async function readDockerArchive(archive: DockerArchive, options: ReadOpt
       fail(`has ${layers.length} layers, and ${config} has ${diffs.length}`);
     for (const [at, path] of layers.entries()) {
       const digest = staged(archive.links.get(path) ?? path);
-      const { size, isGzip } = (await stage.find(digest)) ?? { size: 0, isGzip: false };
+      const { size, isGzip } = (await stage.find(digest)) ?? gone(path);
       if (!isGzip && digest !== diffs[at])
         throw new EntrepotError('BUNDLE_INVALID', `${path} is damaged: its bytes have the digest ${digest}`, {
           file,
         });
       parts.push({ mediaType: isGzip ? `${layerType}+gzip` : layerType, digest, size });
     }
-    const { size } = (await stage.find(configDigest)) ?? { size: 0 };
+    const { size } = (await stage.find(configDigest)) ?? gone(config);
     const manifest = {
       schemaVersion: 2,
       mediaType: mediaTypes.ociManifest,
@@ -91,6 +91,12 @@ export async function readDockerArchive(archive: DockerArchive, options: ReadOpt
       layers: parts,
     };
     return Buffer.from(JSON.stringify(manifest));
+  }
+
+  /** It was in the cache already, so it was not kept in the stage. */
+  function gone(path: string): never {
+    const message = `${path} has left the cache while the archive was read: import again`;
+    throw new EntrepotError('DATA_UNUSABLE', message, { file });
   }
 
   function staged(path: string): Digest {

@@ -70,7 +70,8 @@ export function createJoining({ pathOf, find, write, place, room, hasher }: Join
   };
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether there is such a file. */
+export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

@@ -59,6 +59,7 @@ function onDisk(t: TestContext, room = Number.POSITIVE_INFINITY) {
   t.after(() => hasher.close());
   const folder = join(tempFolder(t), 'imports');
   const clock = createManualClock();
+  const [stored, placed] = [new Set<Digest>(), new Set<Digest>()];
   let held = 0;
   const deps: DiskStageDeps = {
     content: {
@@ -71,12 +72,14 @@ function onDisk(t: TestContext, room = Number.POSITIVE_INFINITY) {
         return { release };
       },
       writeFailed() {},
+      isPlaced: async (digest) => placed.has(digest),
     },
-    isStored: async () => false,
+    isStored: async (digest) => stored.has(digest),
     hasher,
     clock,
   };
-  return { folder, clock, held: () => held, open: (): Promise<DiskStage> => openDiskStage(deps, folder) };
+  const open = (): Promise<DiskStage> => openDiskStage(deps, folder);
+  return { folder, clock, stored, placed, held: () => held, open };
 }
 
 const stages: Readonly<Record<string, (t: TestContext) => Promise<Stage>>> = {
@@ -240,17 +243,53 @@ describe('a stage on the disk', () => {
     assert.deepEqual(readdirSync(folder), ['store-name']);
   });
 
-  it('knows what went into the store by its digest alone, until it is cleared', async (t) => {
-    const { folder, open } = onDisk(t);
+  it('knows what went into the store by its digest alone while the store or a bucket has it, until it is cleared', async (t) => {
+    const { folder, open, stored, placed } = onDisk(t);
     const stage = await open();
     const bytes = gzipSync(Buffer.from('bytes'));
     const digest = await stage.take(incoming(bytes));
     await stage.show(digest);
     rmSync((await stage.file(digest))!);
     assert.equal(await stage.file(digest), undefined);
-    assert.deepEqual(await stage.find(digest), { size: bytes.length, isGzip: true });
+    for (const where of [stored, placed]) {
+      where.add(digest);
+      assert.deepEqual(await stage.find(digest), { size: bytes.length, isGzip: true });
+      where.delete(digest);
+      assert.equal(await stage.find(digest), undefined);
+    }
     writeFileSync(join(folder, 'store-name'), 'x');
     await stage.clear();
     assert.deepEqual(readdirSync(folder), ['store-name']);
+  });
+
+  it('writes nothing of a large content that the store has, and all of it once the store has it no more', async (t) => {
+    const { folder, open, stored, placed } = onDisk(t);
+    const stage = await open();
+    const large = Buffer.alloc(smallBytes + 1, 'x');
+    const digest = digestOf(large);
+    const name = digest.replace(':', '-');
+    stored.add(digest);
+    await stage.take(incoming(large), digest);
+    assert.deepEqual(readdirSync(folder), [`${name}.shown`]);
+    assert.equal((await stage.find(digest))?.size, large.length);
+    // It had to make room for what came after it.
+    stored.delete(digest);
+    assert.equal(await stage.find(digest), undefined, 'its image is not whole');
+    placed.add(digest);
+    await stage.take(incoming(large), digest);
+    assert.deepEqual(readdirSync(folder), [name, `${name}.shown`]);
+    assert.ok(await stage.file(digest));
+  });
+
+  it('writes a small content again whose file went into the store: it is read while images are put together', async (t) => {
+    const { open, stored } = onDisk(t);
+    const stage = await open();
+    const json = Buffer.from('{"a":1}');
+    const digest = await stage.take(incoming(json));
+    await stage.show(digest);
+    rmSync((await stage.file(digest))!);
+    stored.add(digest);
+    await stage.take(incoming(json), digest);
+    assert.deepEqual(Buffer.from((await stage.read(digest))!), json);
   });
 });
