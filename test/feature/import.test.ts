@@ -205,6 +205,51 @@ describe('a bundle in volumes', () => {
   });
 });
 
+describe('what an earlier volume of a bundle completed', () => {
+  const first = buildImage({ seed: 'first', layers: [3000] });
+  const second = buildImage({ seed: 'second', layers: [4000] });
+  const isLate = (digest: string) => second.layers.some((layer) => layer.digest === digest);
+  const volumes = bundleVolumes(
+    [
+      { name, tag: '1', image: first },
+      { name, tag: 'same', image: first },
+      { name, tag: '2', image: second },
+    ],
+    { volumes: 2, volumeOf: (digest) => (isLate(digest) ? 2 : 1) },
+  );
+
+  it('is left alone by other archives and later volumes, put again by its own volume, and is in each receipt', async (t) => {
+    const app = await startApp(t, offline);
+    const [one, two] = written(app.folder, volumes);
+    assert.equal((await imported(app, one!)).code, 3);
+    assert.deepEqual(await manifestOf(app.url, '1'), [200, first.digest]);
+    const purge = () => runCommand(app, 'purge', '--hosted', `${name}:1`);
+    await purge();
+    assert.equal((await manifestOf(app.url, '1'))[0], 503);
+
+    const unrelated = bundleVolumes([{ name: 'quay.io/other/app', tag: '1', image: buildImage() }]);
+    const other = await imported(app, writeArchive(join(app.folder, 'other.0001.tar'), unrelated[0]!));
+    assert.deepEqual(
+      other.json.images.map(({ reference }: { reference: string }) => reference),
+      ['quay.io/other/app:1'],
+    );
+    assert.equal((await manifestOf(app.url, '1'))[0], 503, 'it was removed');
+
+    assert.equal((await imported(app, one!)).code, 3);
+    assert.deepEqual(await manifestOf(app.url, '1'), [200, first.digest]);
+    await purge();
+
+    const { code, json } = await imported(app, two!);
+    assert.deepEqual([code, json.images.length, json.images[0].reference], [0, 1, `${name}:2`]);
+    assert.deepEqual(await manifestOf(app.url, '2'), [200, second.digest]);
+    assert.deepEqual(await manifestOf(app.url, 'same'), [200, first.digest]);
+    assert.equal((await manifestOf(app.url, '1'))[0], 503, 'it was removed');
+    const receipt = parseReceipt(readFileSync(join(app.folder, 'receipt.json')), 'receipt.json');
+    const all = [...contentsOf(first), ...contentsOf(second)].map(({ digest }) => digest);
+    assert.deepEqual(receipt.digests, [...new Set(all)].toSorted());
+  });
+});
+
 /** The first of two volumes: the layer of `image` is in the second one. */
 function halfOf(folder: string, image: Image, to: string): string {
   const isLayer = (digest: string) => image.layers.some((layer) => layer.digest === digest);

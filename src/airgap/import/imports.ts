@@ -5,14 +5,9 @@
  *
  * Images that are not whole wait for a later archive. Nothing of an archive is visible that is malformed anywhere.
  */
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { HostedContent } from '../../cache/hosted-content.ts';
 import { EntrepotError } from '../../errors.ts';
-import { writeFileSafely } from '../../lib/safe-write.ts';
-import { systemCode } from '../../lib/thrown.ts';
 import { type Digest, digestHex } from '../../oci/digest.ts';
 import type { Archive, ReadOptions, WantedRef } from './archive.ts';
 import { type Closure, closureOf, type Holdings } from './closure.ts';
@@ -21,6 +16,7 @@ import { createPendingImports, keyOf, type PendingImports, type Wanted } from '.
 import { newBytes, putImage, siteHoldings } from './put-image.ts';
 import { readArchive, type Volume } from './read-archive.ts';
 import type { Stage } from './stage.ts';
+import { storeName } from './store-name.ts';
 
 export interface ImportOptions extends ReadOptions {
   /** The content may be evicted, and its tags are revalidated, as if it had been pulled. */
@@ -86,16 +82,11 @@ export async function openImports(deps: ImportsDeps, folder: string): Promise<Im
     stage ??= await openDiskStage(deps, folder);
     try {
       const archive = await readArchive(volume, stage, options);
-      const wanted = wantedOf(archive, volume.file, options);
-      await supersede(pending, wanted);
-      await pending.put(wanted);
       const settling = createSettling({ stage, content, pending, isListed: deps.isListed });
-      try {
-        await settling.check(wanted, options.signal);
-      } catch (error) {
-        await pending.remove(wanted.key);
-        throw error;
-      }
+      const named = wantedOf(archive, volume.file, options);
+      const wanted = await settling.toPut(named, archive.bundle?.volume, options.signal);
+      await pending.supersede(wanted);
+      await pending.put(wanted);
       await settling.settle(wanted, true, options.signal);
       for (const one of await pending.all())
         if (one.key !== wanted.key) await settling.settleOther(one, options.signal);
@@ -166,7 +157,7 @@ export function describeImage(
   { fullQuota = null, isUnlisted = false }: Partial<Pick<ImportedImage, 'fullQuota' | 'isUnlisted'>> = {},
 ): ImportedImage {
   return {
-    reference: ref.tag === null ? `${ref.name}@${ref.digest}` : `${ref.name}:${ref.tag}`,
+    reference: referenceOf(ref),
     digest: ref.digest,
     state: lacking.length === 0 && fullQuota === null ? 'done' : 'partial',
     lacking: lacking.length,
@@ -175,6 +166,14 @@ export function describeImage(
     fullQuota,
     isUnlisted,
   };
+}
+
+function referenceOf({ name, tag, digest }: WantedRef): string {
+  return tag === null ? `${name}@${digest}` : `${name}:${tag}`;
+}
+
+function contentsOf({ manifests, blobs }: Closure): readonly Digest[] {
+  return [...manifests.map(({ digest }) => digest), ...blobs];
 }
 
 /** The note on platforms that an index lists and the archive has not. */
@@ -214,36 +213,57 @@ function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
   async function settle(wanted: Wanted, isCurrent: boolean, signal: AbortSignal | undefined): Promise<void> {
     const { holdings, look } = looking(wanted);
     const places = new Map(wanted.places);
-    const left: WantedRef[] = [];
-    for (const ref of wanted.refs) {
-      signal?.throwIfAborted();
-      const closure = await look(ref);
-      const isWhole = closure.lacking.length === 0;
-      const fullQuota = isWhole ? await putOrQuota(ref, closure, holdings, wanted) : undefined;
-      const isDone = isWhole && fullQuota === undefined;
-      if (isDone) {
-        for (const { digest } of closure.manifests) digests.add(digest);
-        for (const digest of closure.blobs) digests.add(digest);
-        if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
-      } else left.push(ref);
-      const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
-      if (!isCurrent && !isDone) continue;
-      const volumes = await missingVolumes(stage, places, closure);
-      images.push(describeImage(ref, closure, volumes, { fullQuota: fullQuota ?? null, isUnlisted }));
+    const left = new Set(wanted.refs);
+    try {
+      for (const ref of wanted.refs) {
+        signal?.throwIfAborted();
+        const closure = await look(ref);
+        const isWhole = closure.lacking.length === 0;
+        const fullQuota = isWhole ? await putOrQuota(ref, closure, holdings, wanted) : undefined;
+        const isDone = isWhole && fullQuota === undefined;
+        if (isDone) {
+          left.delete(ref);
+          for (const digest of contentsOf(closure)) digests.add(digest);
+          if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
+        }
+        const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
+        if (!isCurrent && !isDone) continue;
+        const volumes = await missingVolumes(stage, places, closure);
+        images.push(describeImage(ref, closure, volumes, { fullQuota: fullQuota ?? null, isUnlisted }));
+      }
+    } finally {
+      // What is done is not put again: its tag may have moved, or gone, by the next import.
+      if (left.size === 0) await pending.remove(wanted.key);
+      else if (left.size < wanted.refs.length) await pending.put({ ...wanted, refs: [...left] });
     }
-    if (left.length === 0) await pending.remove(wanted.key);
-    else if (left.length < wanted.refs.length && !isCurrent) await pending.put({ ...wanted, refs: left });
   }
 
   return {
     found: { images, digests, notes },
-    /** Throws EntrepotError BUNDLE_INVALID if one of the images can never be whole. */
-    async check(wanted: Wanted, signal: AbortSignal | undefined): Promise<void> {
-      const { look } = looking(wanted);
-      for (const ref of wanted.refs) {
-        signal?.throwIfAborted();
-        await look(ref);
+    /**
+     * What of `named` is put into the cache: all; after an earlier volume of the bundle, what waits since then, and images that have contents
+     * in this `volume`, so that importing it again repairs them. Throws EntrepotError BUNDLE_INVALID if an image can never be whole.
+     */
+    async toPut(named: Wanted, volume: number | undefined, signal: AbortSignal | undefined): Promise<Wanted> {
+      const { look } = looking(named);
+      const earlier = (await pending.all()).find(({ key }) => key === named.key);
+      const waiting = earlier && new Set(earlier.refs.map(referenceOf));
+      const places = new Map(named.places);
+      const isHere = (digest: Digest) => volume === undefined || places.get(digest)?.includes(volume);
+      const refs: WantedRef[] = [];
+      try {
+        for (const ref of named.refs) {
+          signal?.throwIfAborted();
+          const contents = contentsOf(await look(ref));
+          if (!waiting || waiting.has(referenceOf(ref)) || contents.some(isHere)) refs.push(ref);
+          else for (const digest of contents) if (await content.serves(ref.name, digest)) digests.add(digest);
+        }
+      } catch (error) {
+        if (error instanceof EntrepotError && error.code === 'BUNDLE_INVALID')
+          await pending.remove(named.key);
+        throw error;
       }
+      return { ...named, refs };
     },
     settle,
     /** Images that wait for what an earlier archive lacked. What is wrong with them is a note: it keeps no others out. */
@@ -257,27 +277,4 @@ function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
       }
     },
   };
-}
-
-/** Tags that the newest archive names leave the older ones. */
-async function supersede(pending: PendingImports, wanted: Wanted): Promise<void> {
-  const tags = new Set(wanted.refs.flatMap(({ name, tag }) => (tag === null ? [] : [`${name}:${tag}`])));
-  for (const other of await pending.all()) {
-    if (other.key === wanted.key) continue;
-    const refs = other.refs.filter(({ name, tag }) => !tags.has(`${name}:${tag}`));
-    if (refs.length === 0) await pending.remove(other.key);
-    else if (refs.length < other.refs.length) await pending.put({ ...other, refs });
-  }
-}
-
-/** Made with the first import. */
-async function storeName(folder: string): Promise<string> {
-  const path = join(folder, 'store-name');
-  const known = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  });
-  if (known !== undefined) return known.trim();
-  const name = randomUUID();
-  writeFileSafely(path, `${name}\n`);
-  return name;
 }

@@ -32,6 +32,8 @@ export interface PendingImports {
   all(): Promise<readonly Wanted[]>;
   put(wanted: Wanted): Promise<void>;
   remove(key: string): Promise<void>;
+  /** Takes the tags that the newest archive names out of the older ones. */
+  supersede(newest: Pick<Wanted, 'key' | 'refs'>): Promise<void>;
 }
 
 const nameForm = /^wanted-[a-f0-9]{64}\.json$/;
@@ -46,7 +48,7 @@ export function keyOf(refs: readonly WantedRef[]): string {
 /** Of the folder of the stage, which exists. `now`: epoch ms. */
 export function createPendingImports(folder: string, now: () => number): PendingImports {
   const pathOf = (key: string) => join(folder, `wanted-${key}.json`);
-  return {
+  const pending: PendingImports = {
     async all() {
       const found: { wanted: Wanted; at: number }[] = [];
       for (const name of await readdir(folder)) {
@@ -62,5 +64,15 @@ export function createPendingImports(folder: string, now: () => number): Pending
       writeFileSafely(pathOf(wanted.key), JSON.stringify(wanted));
     },
     remove: (key) => rm(pathOf(key), { force: true }),
+    async supersede({ key, refs }) {
+      const tags = new Set(refs.flatMap(({ name, tag }) => (tag === null ? [] : [`${name}:${tag}`])));
+      for (const other of await pending.all()) {
+        if (other.key === key) continue;
+        const left = other.refs.filter(({ name, tag }) => !tags.has(`${name}:${tag}`));
+        if (left.length === 0) await pending.remove(other.key);
+        else if (left.length < other.refs.length) await pending.put({ ...other, refs: left });
+      }
+    },
   };
+  return pending;
 }
