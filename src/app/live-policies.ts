@@ -3,8 +3,8 @@
  *
  *   start     the objects as the API server has them; if it does not answer in time, those that were seen last
  *             if they cannot be used, those that were in force last, until the next reload
- *   change    saved as seen, and a reload is asked for
- *   reload    once it has succeeded, saved as those in force
+ *   change    saved as seen, and a reload is asked for, once the server has started
+ *   reload    once it has succeeded, those that it was made of are saved as those in force
  */
 import { randomUUID } from 'node:crypto';
 import type { ProxyEnvironment } from '../config/config.ts';
@@ -38,9 +38,9 @@ export interface LivePolicies {
   states(): readonly PolicyKindState[];
   /** Goes back to the objects that were in force last; false if none are known. */
   fallBack(): boolean;
-  /** A configuration was made of `objects`, and is in force. */
-  used(): void;
-  /** From now on, `changed` is called after each change, and now if `fallBack` has left something to try. */
+  /** A configuration was made of `text`, as `objects` had it then, and is in force. */
+  used(text: string): void;
+  /** From now on, `changed` is called after each change, and now if other objects are known than those in force. */
   start(changed: () => void): void;
   stop(): Promise<void>;
 }
@@ -124,17 +124,15 @@ export async function openLivePolicies(data: string, deps: LivePoliciesDeps): Pr
       instead = readUsedObjects(data);
       return instead !== undefined;
     },
-    used() {
-      const { text } = inForce();
+    used(text) {
       if (text === usedText) return;
       usedText = text;
       save(usedObjectsFile(data), text);
     },
     start(onChange) {
-      const isBehind = instead !== undefined;
       instead = undefined;
       changed = onChange;
-      if (isBehind) onChange();
+      if (inForce().text !== usedText) onChange();
     },
     stop: () => watched.stop(),
   };

@@ -1,10 +1,11 @@
 /** The first configuration of a server whose policies come from its cluster. */
 import type { LivePolicies, LivePoliciesDeps } from '../app/live-policies.ts';
 import type { Config } from '../config/config.ts';
+import type { ObjectsText } from '../config/policies/cluster-objects.ts';
 import { EntrepotError } from '../errors.ts';
 
 /** For the configuration that says whether there is a cluster to ask. */
-export const noObjects = { file: 'objects of the cluster', text: '' };
+export const noObjects: ObjectsText = { file: 'objects of the cluster', text: '' };
 
 /** Undefined if policies do not come from a cluster. Throws as `openLivePolicies` does. Its code is loaded only for that. */
 export async function followCluster(
@@ -22,9 +23,7 @@ export async function followCluster(
  */
 export async function firstConfig(policies: LivePolicies, read: () => Promise<Config>): Promise<Config> {
   try {
-    const config = await read();
-    policies.used();
-    return config;
+    return await read();
   } catch (error) {
     if (!(error instanceof EntrepotError) || !policies.fallBack()) throw error;
     return await read();

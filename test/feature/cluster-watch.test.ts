@@ -84,6 +84,7 @@ it('several pages, bookmarks, an end of each watch, and versions that are too ol
   for (const name of ['a', 'b', 'c']) apply(cluster, name);
   const policies = await podIn(t, cluster).open();
   assert.deepEqual(names(policies), ['a', 'b', 'c']);
+  policies.used(policies.objects.text);
   let changes = 0;
   policies.start(() => {
     changes += 1;
@@ -101,6 +102,28 @@ it('several pages, bookmarks, an end of each watch, and versions that are too ol
   apply(cluster, 'd');
   await hasNames(policies, 'a', 'c', 'd');
   assert.equal(changes, 2);
+});
+
+it('a change while the server starts is told at the start, and only what the configuration was made of counts as in force', async (t) => {
+  const cluster = await startFakeKubernetes(t);
+  apply(cluster, 'a');
+  const { open, data } = podIn(t, cluster);
+  const policies = await open();
+  const { text } = policies.objects;
+  await all(cluster);
+  apply(cluster, 'b');
+  await hasNames(policies, 'a', 'b');
+  policies.used(text);
+  assert.equal(readFileSync(join(data, 'kubernetes-objects-in-force.json'), 'utf8'), text);
+  let changes = 0;
+  const changed = () => {
+    changes += 1;
+  };
+  policies.start(changed);
+  assert.equal(changes, 1, 'b is not in force');
+  policies.used(policies.objects.text);
+  policies.start(changed);
+  assert.equal(changes, 1, 'nothing is left to try');
 });
 
 it('connections that break, and a server that is away, keep what is known', async (t) => {

@@ -37,7 +37,12 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   });
   let policies: LivePolicies | undefined;
   const current = (): LoadOptions => ({ ...options, clusterObjects: policies?.objects ?? noObjects });
-  const load = () => loadWhatIsRight(current());
+  let readWith = noObjects;
+  const load = () => {
+    const given = current();
+    readWith = given.clusterObjects ?? noObjects;
+    return loadWhatIsRight(given);
+  };
   const read = async () => wholeConfig(await watch.read(load));
   const withoutCluster = await read();
   const output = createLogOutput(1);
@@ -50,8 +55,10 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   const version = readVersion();
   policies = await followCluster(withoutCluster, { surroundings: options, log, version });
   const config = policies ? await firstConfig(policies, read) : withoutCluster;
+  const used = () => policies?.used(readWith.text);
+  used();
   const serving = Promise.withResolvers<App>();
-  const reloads = createReloads({ app: serving.promise, log, read, done: () => policies?.used() }, config);
+  const reloads = createReloads({ app: serving.promise, log, read, done: used }, config);
   process.on('SIGHUP', (signal) => {
     if (!isTerminalClosed()) reloads.ask({ signal });
   });
