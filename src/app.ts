@@ -266,7 +266,7 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const adminDeps = { cache: admin, buckets: placing, sharing: shownSharing({ cluster, facts }), ...served };
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
   const exports = createLiveExports({ routes, cache, pull, warm, isListed, syncs: syncs.commands });
-  const importsDeps = { content: cache.hosted, isStored: cache.isStored, hasher, clock, isListed };
+  const importsDeps = { content: cache.hosted, isStored: cache.isStored, pull, hasher, clock, isListed };
   const imports = await openImports(importsDeps, join(data, 'imports'));
   const backups = createAppBackups({ cache, clock, log, version }, data);
   const commands = { ...syncs.commands, ...exports, ...imports, ...backups };

@@ -153,7 +153,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
       return isServed ? catalogue.imagesOf(digest) : [];
     },
     async importedTo(digest) {
-      if (!(await inventory.content(digest))) return undefined;
+      if (!(await inventory.content(digest)) && !(await isPlaced(digest))) return undefined;
       for (const image of await catalogue.imagesOf(digest))
         if ((await catalogue.originOf(image, digest)) === 'bundle') return image;
       return undefined;

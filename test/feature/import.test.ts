@@ -3,9 +3,12 @@ import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { parseReceipt } from '../../src/airgap/receipt.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { contentKey } from '../../src/stores/content-key.ts';
 import { type AppFiles, type RunningApp, startApp } from '../support/app.ts';
 import {
   bundleVolumes,
@@ -19,10 +22,13 @@ import {
 import { digestOf } from '../support/byte-source.ts';
 import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
+import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex, buildIndexOf, type Image } from '../support/images.ts';
+import { createMemoryObjects } from '../support/memory-objects.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { storedFile } from '../support/stored-files.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const offline: AppFiles = {
@@ -298,6 +304,47 @@ describe('a later bundle', () => {
       ],
     );
     assert.deepEqual(await manifestOf(app.url, '2'), [200, derived.digest]);
+  });
+
+  it('relies on manifests and blobs that made room and are in a bucket alone', async (t) => {
+    const { store, objects } = createMemoryObjects('eu');
+    const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined };
+    const toml = `${offline.toml}[cache]\nmax_size = "300KiB"\n`;
+    const app = await startApp(t, { ...offline, toml }, { buckets: [bucket], clock: systemClock });
+    const take = (to: string, image: Image, shape: Parameters<typeof bundleVolumes>[1] = {}) => {
+      const bytes = Readable.from(bundleVolumes([{ name: to, tag: '1', image }], shape), {
+        objectMode: true,
+      });
+      return app.app.administration.importVolume({ file: 'site.0001.tar', bytes }, {});
+    };
+    const base = buildImage({ layers: [100_000], seed: 'base' });
+    const of = contentsOf(base).map(({ digest }) => digest);
+    await take('quay.io/team/base', base);
+    await eventually('the bucket has it', () => of.every((digest) => objects.has(contentKey(digest))));
+    let others = 0;
+    await eventually('it made room', async () => {
+      others += 1;
+      // What is being uploaded makes no room.
+      await take(`quay.io/team/other${others}`, buildImage({ layers: [90_000], seed: `${others}` })).catch(
+        () => {},
+      );
+      return of.every((digest) => !existsSync(storedFile(app.data, digest)));
+    });
+    const fresh = buildImage({ layers: [1000], seed: 'fresh' });
+    const children = [base, fresh];
+    const index = { ...buildIndexOf(children), children, blobs: children.flatMap(({ blobs }) => blobs) };
+    const omitted = of.map((digest) => ({ digest, why: 'base' as const }));
+    const report = await eventually('there is room', () =>
+      take(name, index, { omitted }).catch(() => false as const),
+    );
+    assert.deepEqual(
+      report.images.map(({ state }) => state),
+      ['done'],
+    );
+    assert.deepEqual(await manifestOf(app.url, '1'), [200, index.digest]);
+    assert.deepEqual(await manifestOf(app.url, base.digest), [200, base.digest]);
+    for (const { digest } of index.blobs)
+      assert.equal((await get(`${app.url}/v2/${name}/blobs/${digest}`)).status, 200);
   });
 
   it('brings referrers, which clients find without a network', async (t) => {

@@ -13,7 +13,7 @@ import type { Archive, ReadOptions, WantedRef } from './archive.ts';
 import { type Closure, closureOf, type Holdings } from './closure.ts';
 import { type DiskStage, type DiskStageDeps, openDiskStage } from './disk-stage.ts';
 import { createPendingImports, keyOf, type PendingImports, type Wanted } from './pending.ts';
-import { newBytes, putImage, siteHoldings } from './put-image.ts';
+import { newBytes, putImage, type SiteDeps, siteHoldings } from './put-image.ts';
 import { readArchive, type Volume } from './read-archive.ts';
 import type { Stage } from './stage.ts';
 import { storeName } from './store-name.ts';
@@ -63,9 +63,8 @@ export interface Imports {
   importVolume(volume: Volume, options: ImportOptions): Promise<ImportReport>;
 }
 
-export interface ImportsDeps extends DiskStageDeps {
+export interface ImportsDeps extends DiskStageDeps, Omit<SiteDeps, 'stage'> {
   readonly content: HostedContent;
-  readonly isListed: (registry: string) => boolean;
 }
 
 /** Contents that are lacking are named up to this number. */
@@ -73,7 +72,7 @@ const maxExamples = 20;
 
 /** `folder`: `imports/` of the data folder, which this process holds. What is old in it is removed now. */
 export async function openImports(deps: ImportsDeps, folder: string): Promise<Imports> {
-  const { content, clock } = deps;
+  const { clock } = deps;
   let stage: DiskStage | undefined = existsSync(folder) ? await openDiskStage(deps, folder) : undefined;
   const pending = createPendingImports(folder, clock.now);
   let last: Promise<unknown> = Promise.resolve();
@@ -82,7 +81,7 @@ export async function openImports(deps: ImportsDeps, folder: string): Promise<Im
     stage ??= await openDiskStage(deps, folder);
     try {
       const archive = await readArchive(volume, stage, options);
-      const settling = createSettling({ stage, content, pending, isListed: deps.isListed });
+      const settling = createSettling({ ...deps, stage, pending });
       const named = wantedOf(archive, volume.file, options);
       const wanted = await settling.toPut(named, archive.bundle?.volume, options.signal);
       await pending.supersede(wanted);
@@ -182,17 +181,16 @@ export function platformNote(ref: WantedRef, platforms: readonly string[]): stri
   return `${ref.name}${ref.tag === null ? '' : `:${ref.tag}`}: the archive has not ${shown}`;
 }
 
-interface SettlingDeps extends Pick<ImportsDeps, 'content' | 'isListed'> {
-  readonly stage: DiskStage;
+interface SettlingDeps extends SiteDeps {
   readonly pending: PendingImports;
 }
 
 /** Puts what is whole into the cache, and collects what the report says. */
-function createSettling({ stage, content, pending, isListed }: SettlingDeps) {
+function createSettling({ pending, ...site }: SettlingDeps) {
+  const { stage, content, isListed } = site;
   const images: ImportedImage[] = [];
   const digests = new Set<Digest>();
   const notes: string[] = [];
-  const site = { stage, content };
 
   /** What there is for the images of one archive. */
   function looking({ omitted, mayLackPlatforms, file }: Wanted) {

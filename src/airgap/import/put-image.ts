@@ -6,6 +6,8 @@ import type { HostedContent } from '../../cache/hosted-content.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readManifest } from '../../oci/manifest.ts';
+import { hostOf, parseRepository } from '../../oci/reference.ts';
+import type { Pull } from '../../pull/pull.ts';
 import type { WantedRef } from './archive.ts';
 import type { Closure, Holdings } from './closure.ts';
 import type { DiskStage } from './disk-stage.ts';
@@ -13,19 +15,32 @@ import type { DiskStage } from './disk-stage.ts';
 export interface SiteDeps {
   readonly stage: DiskStage;
   readonly content: HostedContent;
+  readonly pull: Pick<Pull, 'ensure'>;
+  /** Whether the configuration names this registry. */
+  readonly isListed: (registry: string) => boolean;
 }
 
 /** What the stage and the cache have. `base`: what the bundle leaves out because an earlier one brought it. */
-export function siteHoldings({ stage, content }: SiteDeps, base: ReadonlySet<Digest>): Holdings {
+export function siteHoldings(site: SiteDeps, base: ReadonlySet<Digest>): Holdings {
+  const { stage, content } = site;
   const importedTo = (digest: Digest) => (base.has(digest) ? content.importedTo(digest) : undefined);
+
+  /** One that had to make room comes back from its bucket. */
+  async function manifestOf(image: string, digest: Digest): Promise<Uint8Array | undefined> {
+    const known = await content.manifest(image, digest);
+    if (known || !(await content.isPlaced(digest)) || !(await content.serves(image, digest)))
+      return known?.bytes;
+    await ensureManifest(image, digest, site);
+    return (await content.manifest(image, digest))?.bytes;
+  }
+
   return {
     async manifest(image, digest) {
       const staged = await stage.read(digest);
       if (staged) return staged;
-      const source = (await importedTo(digest)) ?? image;
-      return (
-        (await content.manifest(image, digest))?.bytes ?? (await content.manifest(source, digest))?.bytes
-      );
+      const known = await manifestOf(image, digest);
+      const source = known ? undefined : await importedTo(digest);
+      return source === undefined ? known : await manifestOf(source, digest);
     },
     async blob(image, digest) {
       const staged = await stage.find(digest);
@@ -36,11 +51,20 @@ export function siteHoldings({ stage, content }: SiteDeps, base: ReadonlySet<Dig
   };
 }
 
+/** What cannot be had is lacking. */
+async function ensureManifest(name: string, digest: Digest, { pull, isListed }: SiteDeps): Promise<void> {
+  const registry = hostOf(name);
+  const repository = parseRepository(name.slice(registry.length + 1));
+  if (!repository || !isListed(registry)) return;
+  const reference = { registry, repository, digest };
+  await pull.ensure({ kind: 'manifest', image: { registry, repository, name }, reference });
+}
+
 /** Bytes of the image that it does not serve yet. */
 export async function newBytes(
   image: string,
   { manifests, blobs }: Closure,
-  { stage, content }: SiteDeps,
+  { stage, content }: Pick<SiteDeps, 'stage' | 'content'>,
 ): Promise<number> {
   let sum = 0;
   for (const digest of [...blobs, ...manifests.map((one) => one.digest)]) {
@@ -53,7 +77,7 @@ export async function newBytes(
 export async function putImage(
   ref: WantedRef,
   { manifests, blobs }: Closure,
-  { stage, content }: SiteDeps,
+  { stage, content }: Pick<SiteDeps, 'stage' | 'content'>,
   { holdings, cached }: { readonly holdings: Holdings; readonly cached: boolean },
 ): Promise<void> {
   const kept = { hosted: !cached, imported: true };
