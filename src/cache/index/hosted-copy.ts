@@ -12,7 +12,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Database } from 'better-sqlite3';
+import SqliteDatabase, { type Database } from 'better-sqlite3';
 import { isDamage } from './sqlite-faults.ts';
 
 const origins = "(SELECT id FROM names WHERE name IN ('push', 'bundle'))";
@@ -104,9 +104,8 @@ export function attachHostedCopy(db: Database, path: string, isNew: boolean): vo
     attach(db, copy, isNew);
   } catch (error) {
     if (!isDamage(error) || copy === ':memory:') throw error;
-    // Of which of the two files it is: the index without the copy tells.
     detach(db);
-    db.prepare("SELECT count(*) FROM sqlite_master WHERE type = 'table'").get();
+    if (isWhole(copy)) throw error;
     for (const suffix of ['', '-wal', '-shm']) rmSync(copy + suffix, { force: true });
     attach(db, copy, isNew);
   }
@@ -144,6 +143,21 @@ function agrees(db: Database): boolean {
       .pluck()
       .get(stateKey) === 1
   );
+}
+
+/** Of which of the two files SQLite has complained, the copy alone tells: the index may be damaged in any page. */
+function isWhole(copy: string): boolean {
+  try {
+    const db = new SqliteDatabase(copy, { fileMustExist: true });
+    try {
+      return db.pragma('integrity_check(1)', { simple: true }) === 'ok';
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
 }
 
 function detach(db: Database): void {

@@ -73,6 +73,17 @@ function damageFirstPage(file: string): void {
   for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true });
 }
 
+function damageTables(file: string, names: readonly string[]): void {
+  const db = new SqliteDatabase(file);
+  const size = Number(db.pragma('page_size', { simple: true }));
+  const pageOf = db.prepare<[string], number>('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck();
+  const pages = names.map((name) => pageOf.get(name)!);
+  db.close();
+  const bytes = readFileSync(file);
+  for (const page of pages) bytes.fill(0xff, (page - 1) * size, page * size);
+  writeFileSync(file, bytes);
+}
+
 async function pushedFolder(t: TestContext): Promise<string> {
   const data = dataFolder(t);
   const cache = await open(t, data);
@@ -113,6 +124,17 @@ describe('hosted content', () => {
     cpSync(data, left, { recursive: true });
     await cache.close();
     damageFirstPage(index(left));
+    await assertServed(await open(t, left));
+  });
+
+  it('is served as before when the process was killed and then the tables of links and tags are damaged', async (t) => {
+    const data = dataFolder(t);
+    const cache = await open(t, data);
+    await push(cache);
+    const left = join(dataFolder(t), 'left');
+    cpSync(data, left, { recursive: true });
+    await cache.close();
+    damageTables(index(left), ['links', 'links_content', 'tags', 'tags_content']);
     await assertServed(await open(t, left));
   });
 
