@@ -5,7 +5,7 @@
  * The copy is attached to the connection of the index. Temporary triggers write each change of a hosted row into it, in the same
  * transaction, so no statement can forget it. It is flushed with each commit.
  *
- *   the index is new ........................ what the copy has goes into it
+ *   the index is new ........................ what the copy has goes into it, in the transaction that makes its tables
  *   both were closed together, in order ..... nothing to do
  *   else, or the copy is damaged ............ the copy is written anew from the index: a commit may have reached one of them only
  */
@@ -95,19 +95,19 @@ export function hostedCopyPath(path: string): string {
 }
 
 /**
- * Attaches the copy to the index at `path`, which has its schema. `isNew`: it had none before. Throws what SQLite says of the index;
- * a copy that is damaged is made anew.
+ * Attaches the copy to the index at `path`. `migrate` brings the schema of the index up to date, and says whether it had none before: as
+ * long as the index has not what the copy gives it, it is new. Throws what SQLite says of the index; a copy that is damaged is made anew.
  */
-export function attachHostedCopy(db: Database, path: string, isNew: boolean): void {
+export function attachHostedCopy(db: Database, path: string, migrate: () => boolean): void {
   const copy = hostedCopyPath(path);
   try {
-    attach(db, copy, isNew);
+    attach(db, copy, migrate);
   } catch (error) {
     if (!isDamage(error) || copy === ':memory:') throw error;
     detach(db);
     if (isWhole(copy)) throw error;
     for (const suffix of ['', '-wal', '-shm']) rmSync(copy + suffix, { force: true });
-    attach(db, copy, isNew);
+    attach(db, copy, migrate);
   }
   db.exec(triggers);
 }
@@ -121,7 +121,7 @@ export function closeHostedCopy(db: Database): void {
   })();
 }
 
-function attach(db: Database, copy: string, isNew: boolean): void {
+function attach(db: Database, copy: string, migrate: () => boolean): void {
   // SQLite itself would make a file that its group cannot write.
   if (copy !== ':memory:' && !existsSync(copy)) closeSync(openSync(copy, 'a', 0o660));
   db.prepare('ATTACH ? AS hosted').run(copy);
@@ -130,6 +130,7 @@ function attach(db: Database, copy: string, isNew: boolean): void {
   db.pragma('hosted.journal_size_limit = 67108864');
   db.exec(schema);
   db.transaction(() => {
+    const isNew = migrate();
     if (isNew) db.exec(takeOver);
     if (isNew || !agrees(db)) db.exec(writeAnew);
     db.exec(`DELETE FROM hosted_state; DELETE FROM meta WHERE key = '${stateKey}'`);

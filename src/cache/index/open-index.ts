@@ -80,7 +80,8 @@ function openDatabase(path: string): Database {
     // The checkpointer does it on its own thread; this is for when it cannot keep up.
     db.pragma('wal_autocheckpoint = 16384');
     db.pragma('journal_size_limit = 67108864');
-    attachHostedCopy(db, path, migrate(db, path));
+    const version = versionOf(db, path);
+    attachHostedCopy(db, path, () => migrate(db, version));
     return db;
   } catch (error) {
     db.close();
@@ -88,8 +89,8 @@ function openDatabase(path: string): Database {
   }
 }
 
-/** True: there was nothing in it before. */
-function migrate(db: Database, path: string): boolean {
+/** 0: there is nothing in it. */
+function versionOf(db: Database, path: string): number {
   const version = Number(db.pragma('user_version', { simple: true }));
   if (version > migrations.length) {
     throw new EntrepotError(
@@ -108,12 +109,12 @@ function migrate(db: Database, path: string): boolean {
       { file: path },
     );
   }
-  for (const [step, sql] of migrations.entries()) {
-    if (step < version) continue;
-    db.transaction(() => {
-      db.exec(sql);
-      db.pragma(`user_version = ${step + 1}`);
-    })();
-  }
+  return version;
+}
+
+/** Within a transaction. True: there was nothing in it before. */
+function migrate(db: Database, version: number): boolean {
+  for (const sql of migrations.slice(version)) db.exec(sql);
+  db.pragma(`user_version = ${migrations.length}`);
   return version === 0;
 }

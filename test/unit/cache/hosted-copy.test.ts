@@ -138,6 +138,27 @@ describe('hosted content', () => {
     await assertServed(await open(t, left));
   });
 
+  for (const [what, spoil] of [
+    [
+      'was removed',
+      (data: string) => ['', '-wal', '-shm'].map((suffix) => rmSync(index(data) + suffix, { force: true })),
+    ],
+    ['is damaged in its first page', (data: string) => damageFirstPage(index(data))],
+  ] as const) {
+    it(`is served as before when the index ${what} and the first start after that fails half-way`, async (t) => {
+      const data = await pushedFolder(t);
+      spoil(data);
+      const db = new SqliteDatabase(copy(data));
+      db.exec(
+        "CREATE TRIGGER failing BEFORE DELETE ON hosted_links BEGIN SELECT raise(ABORT, 'the disk is full'); END",
+      );
+      await assert.rejects(open(t, data), /the disk is full/);
+      db.exec('DROP TRIGGER failing');
+      db.close();
+      await assertServed(await open(t, data));
+    });
+  }
+
   it('needs no copy while the index is whole: one that is damaged, lost or of another day is written anew', async (t) => {
     const data = await pushedFolder(t);
     const spoil: (() => void)[] = [
