@@ -5,7 +5,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
-import type { BlobStore } from './blobs/blob-store.ts';
+import { type BlobStore, type StoredBlob, UnreadableContent } from './blobs/blob-store.ts';
 import type { Cache, CachedManifest, NewManifest, Reservation } from './cache.ts';
 import type { AccessTimes } from './capacity/access-times.ts';
 import type { Capacity } from './capacity/capacity.ts';
@@ -111,11 +111,18 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     });
   }
 
-  /** By the index, and as far as a look at the file tells. A content without its file is lost. */
+  /** By the index, and as far as a look at the file tells. A content without its file is lost. Rejects with an error that passes. */
   async function isStored(digest: Digest): Promise<boolean> {
     const content = await inventory.content(digest);
     if (!content) return false;
-    const file = await store.open(digest).catch(() => undefined);
+    let file: StoredBlob | undefined;
+    try {
+      file = await store.open(digest);
+    } catch (error) {
+      if (!(error instanceof UnreadableContent)) throw error;
+      await contents.unreadable(digest, error);
+      return false;
+    }
     file?.close();
     if (file?.size === content.size) return true;
     await contents.discard(digest, file ? `its file has ${file.size} bytes` : 'its file is missing');
