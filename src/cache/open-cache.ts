@@ -20,7 +20,7 @@ import { type Copies, createCopies } from './copies.ts';
 import { type DataFolder, prepareDataFolder, problemOf, unusable } from './data-folder.ts';
 import { createHostedContent, type HostedContent } from './hosted-content.ts';
 import { type DataLock, lockData } from './index/data-lock.ts';
-import { openIndex, replaceIndex, unsalvaged } from './index/open-index.ts';
+import { openIndex, setAsideIndex, unsalvaged } from './index/open-index.ts';
 import type { OutboxQueue, OutboxStore } from './index/outbox/outbox-store.ts';
 import type { PlacementStore } from './index/placements/placement-store.ts';
 import type { ReplicaStore } from './index/replicas/replica-store.ts';
@@ -97,7 +97,8 @@ async function openFolder(
       log.warn({ event: 'cache.restoreUnfinished' }, 'a restore into this folder was not finished');
     folder.incoming.removeUnfinishedWrites();
     const repairing = createSelfRepairingIndex(openIndex(folder.index, clock.now()), {
-      replace: () => replaceIndex(folder.index, clock.now()),
+      setAside: () => setAsideIndex(folder.index, clock.now()),
+      open: () => openIndex(folder.index, clock.now()),
       makeRoom: reserve.spend,
     });
     const parts = createCacheParts(deps, options, { folder, reserve, lock, repairing });

@@ -28,10 +28,12 @@ const push = (
   content: string,
   now = Date.now(),
 ) => catalogue.link(named(content), { image, origin: 'push', mediaType: 'a/b', tags: [tag as never] }, now);
+const notDamaged = (): never => {
+  throw new Error('the index is not damaged');
+};
 const unrepaired = {
-  replace: (): never => {
-    throw new Error('the index is not damaged');
-  },
+  setAside: notDamaged,
+  open: notDamaged,
   makeRoom: () => false,
 };
 const meaningOf = async ({ catalogue }: FactReplica, tag: string) =>

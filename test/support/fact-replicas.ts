@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { type CacheIndex, createCacheIndex } from '../../src/cache/index/cache-index.ts';
 import { createSharing } from '../../src/cache/index/facts/sharing.ts';
-import { openIndex } from '../../src/cache/index/open-index.ts';
+import { openIndex, setAsideIndex } from '../../src/cache/index/open-index.ts';
 import { createSelfRepairingIndex } from '../../src/cache/index/self-repairing-index.ts';
 import { createFactExchange, type FactExchange } from '../../src/cache/shared/fact-exchange.ts';
 import type { FactLog } from '../../src/cache/shared/facts.ts';
@@ -38,7 +38,11 @@ export async function startReplica(
   const rows = openIndex(path, clock.now()).index;
   const repairing = createSelfRepairingIndex(
     { index: rows, setAside: undefined },
-    { replace: () => openIndex(path, clock.now()), makeRoom: () => false },
+    {
+      setAside: () => setAsideIndex(path, clock.now()),
+      open: () => openIndex(path, clock.now()),
+      makeRoom: () => false,
+    },
   );
   const sharing = createSharing(clock, rows.lastStamp(), origin);
   const index = createCacheIndex(repairing, () => [], sharing);

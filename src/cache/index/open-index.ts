@@ -26,19 +26,22 @@ export function openIndex(path: string, now: number): OpenedIndex {
     return { index: createSqliteIndex(openDatabase(path)), setAside: undefined };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    return replaceIndex(path, now);
+    const setAside = setAsideIndex(path, now);
+    return { index: createSqliteIndex(openDatabase(path)), setAside };
   }
 }
 
-/** Sets the file aside and opens a new one. The old one must be closed. */
-export function replaceIndex(path: string, now: number): OpenedIndex {
-  const setAside = `${path}.damaged-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+/** Keeps the file, which must be closed, for salvage. Gives its new name. */
+export function setAsideIndex(path: string, now: number): string {
+  const name = `${path}.damaged-${new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')}`;
+  let setAside = name;
+  for (let n = 2; existsSync(setAside); n += 1) setAside = `${name}-${n}`;
   // First: a name without a file does no harm, a file without a name would never be read.
-  writeUnsalvaged(path, [...unsalvaged(path).filter((file) => file !== setAside), setAside]);
+  writeUnsalvaged(path, [...unsalvaged(path), setAside]);
   for (const suffix of ['', '-wal', '-shm']) {
     if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
   }
-  return { index: createSqliteIndex(openDatabase(path)), setAside };
+  return setAside;
 }
 
 /** Files that were set aside, and from which links and tags are still to be read; the newest last. */

@@ -1,6 +1,7 @@
 /**
  * An index with a file that may turn out to be damaged while it is used. The file is then replaced by a new one, and the call that
- * met the damage is made again there: what was in the old file counts as absent until it is found again.
+ * met the damage is made again there: what was in the old file counts as absent until it is found again. Where no new file can be made,
+ * such as on a disk that is full, the call fails, and the next one tries again.
  *
  * A call that meets a full disk is made again, too, if some space can be freed for it.
  *
@@ -29,8 +30,10 @@ export interface Replacement {
 }
 
 export interface SelfRepairingIndexDeps {
-  /** Sets the file aside and opens a new index; the old one is closed by then. */
-  readonly replace: () => OpenedIndex;
+  /** Sets the file aside, and gives its new name; the index is closed by then. */
+  readonly setAside: () => string;
+  /** Opens a new file in its place. */
+  readonly open: () => OpenedIndex;
   /** Frees some space for the index on a full disk; false if it cannot. */
   readonly makeRoom: () => boolean;
 }
@@ -38,35 +41,56 @@ export interface SelfRepairingIndexDeps {
 /** Takes over an index that was just opened. */
 export function createSelfRepairingIndex(
   opened: OpenedIndex,
-  { replace, makeRoom }: SelfRepairingIndexDeps,
+  { setAside, open, makeRoom }: SelfRepairingIndexDeps,
 ): SelfRepairingIndex {
   let current = opened.index;
+  /** The current index is closed, and a new one is still to be opened. */
+  let broken: { readonly damage: unknown; setAside?: string } | undefined;
   /** Of transactions: only the outermost call can be made again. */
   let depth = 0;
   const replacements: Replacement[] = [];
   const listeners: ((replacement: Replacement) => void)[] = [];
   if (opened.setAside !== undefined) replacements.push({ setAside: opened.setAside, damage: undefined });
 
-  function repair(damage: unknown): void {
-    closeQuietly(current);
-    const { index, setAside } = replace();
-    current = index;
-    if (setAside === undefined) return;
-    const replacement = { setAside, damage };
+  function replaceBroken(): void {
+    if (!broken) return;
+    const { damage } = broken;
+    broken.setAside ??= setAside();
+    const old = broken.setAside;
+    const next = open();
+    current = next.index;
+    broken = undefined;
+    replaced({ setAside: old, damage });
+    if (next.setAside !== undefined) replaced({ setAside: next.setAside, damage: undefined });
+  }
+
+  function replaced(replacement: Replacement): void {
     replacements.push(replacement);
     for (const listener of listeners) listener(replacement);
   }
 
+  function withRoom<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (depth > 1 || !isDiskFull(error) || !makeRoom()) throw error;
+      return work();
+    }
+  }
+
   function call(name: keyof IndexRows, args: unknown[]): unknown {
+    function attempt(): unknown {
+      replaceBroken();
+      return (current[name] as Method)(...args);
+    }
     depth += 1;
     try {
-      return (current[name] as Method)(...args);
+      return withRoom(attempt);
     } catch (error) {
-      if (depth > 1) throw error;
-      if (isDiskFull(error) && makeRoom()) return (current[name] as Method)(...args);
-      if (!isDamage(error)) throw error;
-      repair(error);
-      return (current[name] as Method)(...args);
+      if (depth > 1 || broken || !isDamage(error)) throw error;
+      broken = { damage: error };
+      closeQuietly(current);
+      return withRoom(attempt);
     } finally {
       depth -= 1;
     }
@@ -83,11 +107,11 @@ export function createSelfRepairingIndex(
   };
 }
 
-/** Closing writes what is left of the log, which may meet the damage again. */
+/** Closing notes in the file that all is in order, and writes what is left of the log. Both may fail: the file is of no use any more. */
 function closeQuietly(index: IndexRows): void {
   try {
     index.close();
-  } catch (error) {
-    if (!isDamage(error)) throw error;
+  } catch {
+    // It is closed all the same.
   }
 }
