@@ -2,6 +2,7 @@
  * What pushes and imports ask of the cache. Every write is durable when its promise resolves: the content, its folder and its row.
  * `hosted` content is never evicted and never revalidated; without it the content is cached like any that was pulled.
  */
+import { EntrepotError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
@@ -42,7 +43,10 @@ export interface HostedContent {
   readonly referrersOf: Catalogue['referrersOf'];
   /** Whether the image can serve this content now: it is stored or in a bucket, and linked. */
   serves(image: string, digest: Digest): Promise<boolean>;
-  /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */
+  /**
+   * Takes a verified file, which is gone when this resolves, and lets the image serve it. Rejects with EntrepotError DATA_UNUSABLE if a
+   * deletion has taken the content meanwhile.
+   */
   commitBlob(image: string, digest: Digest, size: number, file: string, kept: Kept): Promise<void>;
   /** Whether a bucket has the content, whatever is stored here. */
   isPlaced(digest: Digest): Promise<boolean>;
@@ -91,7 +95,7 @@ export interface HostedContentDeps {
 
 /** Every method rejects when the index or the disk cannot be read or written. */
 export function createHostedContent(deps: HostedContentDeps): HostedContent {
-  const { cache, catalogue, inventory, contents, quotas, store, times, clock } = deps;
+  const { cache, catalogue, inventory, contents, quotas, times, clock } = deps;
   const { isPlaced } = deps.placements;
   const fromClient = (origin: Origin | undefined) =>
     origin === undefined ? undefined : isFromClient(origin);
@@ -111,25 +115,7 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     });
   }
 
-  /** By the index, and as far as a look at the file tells. A content without its file is lost. Rejects with an error that passes. */
-  async function isStored(digest: Digest): Promise<boolean> {
-    const content = await inventory.content(digest);
-    if (!content) return false;
-    let file: StoredBlob | undefined;
-    try {
-      file = await store.open(digest);
-    } catch (error) {
-      if (!(error instanceof UnreadableContent)) throw error;
-      await contents.unreadable(digest, error);
-      return false;
-    }
-    file?.close();
-    if (file?.size === content.size) return true;
-    await contents.discard(digest, file ? `its file has ${file.size} bytes` : 'its file is missing');
-    return false;
-  }
-
-  const isHere = async (digest: Digest) => (await isStored(digest)) || isPlaced(digest);
+  const isHere = async (digest: Digest) => (await isStored(deps, digest)) || isPlaced(digest);
 
   async function serves(image: string, digest: Digest): Promise<boolean> {
     const { content, linked } = await catalogue.find(image, digest);
@@ -169,9 +155,10 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     async commitBlob(image, digest, size, file, kept) {
       const arrived = contents.arriving.take(digest);
       try {
-        await isStored(digest);
+        await isStored(deps, digest);
         await contents.commitBlob(digest, size, file, () => []);
-        await link(image, digest, kept);
+        // A deletion may have taken what was there, and the file is gone by now.
+        if (!(await link(image, digest, kept))) throw removedMeanwhile(digest);
       } finally {
         arrived();
       }
@@ -215,4 +202,29 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
       return isHere ? contents.unlink(image, digest) : false;
     },
   };
+}
+
+/** By the index, and as far as a look at the file tells. A content without its file is lost. Rejects with an error that passes. */
+async function isStored(
+  { inventory, store, contents }: Pick<HostedContentDeps, 'inventory' | 'store' | 'contents'>,
+  digest: Digest,
+): Promise<boolean> {
+  const content = await inventory.content(digest);
+  if (!content) return false;
+  let file: StoredBlob | undefined;
+  try {
+    file = await store.open(digest);
+  } catch (error) {
+    if (!(error instanceof UnreadableContent)) throw error;
+    await contents.unreadable(digest, error);
+    return false;
+  }
+  file?.close();
+  if (file?.size === content.size) return true;
+  await contents.discard(digest, file ? `its file has ${file.size} bytes` : 'its file is missing');
+  return false;
+}
+
+function removedMeanwhile(digest: Digest): EntrepotError {
+  return new EntrepotError('DATA_UNUSABLE', `${digest} was deleted while it came in: send it again`);
 }

@@ -116,3 +116,24 @@ describe('content whose file cannot be opened by anyone', () => {
     for (const name of [ours, other]) assert.equal(await cache.hosted.serves(name, digest), true);
   });
 });
+
+describe('a push of content that is here', () => {
+  it('fails where a purge takes that content while the upload is removed', async (t) => {
+    const { cache } = await withPushed(t);
+    const original = fs.promises.rm;
+    const purging: typeof original = async (path, options) => {
+      if (String(path).includes('upload-')) await cache.admin.purge({ image: ours });
+      await original(path, options);
+    };
+    const purgesNoMore = patch(
+      t,
+      () => Object.assign(fs.promises, { rm: purging }),
+      () => Object.assign(fs.promises, { rm: original }),
+    );
+    await assert.rejects(push(cache, other), { code: 'DATA_UNUSABLE', message: /send it again/ });
+    purgesNoMore();
+    assert.equal(await cache.hosted.serves(other, digest), false);
+    await push(cache, other);
+    assert.equal(await cache.hosted.serves(other, digest), true);
+  });
+});
