@@ -14,8 +14,11 @@ import { snapshotContents } from '../cache/index/index-snapshot.ts';
 import { beginRestore, type RestoredFolder } from '../cache/restored-folder.ts';
 import { formatSize } from '../config/toml/units.ts';
 import { EntrepotError } from '../errors.ts';
+import { hexHash } from '../lib/bytes/hex-hash.ts';
 import { freeOnDisk } from '../lib/disk-space.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.ts';
+import { maxManifestBytes } from '../oci/manifest.ts';
+import { isNamedBy } from '../oci/signed-schema1.ts';
 import { type BackupManifest, indexPath } from './backup-manifest.ts';
 import { type BackupBlob, type ReadBackup, readBackup } from './read-backup.ts';
 
@@ -91,8 +94,7 @@ export async function verifyBackup(
     let listed = 0;
     let missing = 0;
     for (const some of snapshotContents(index)) {
-      for (const { digest, size, isHosted } of some) {
-        if (size === undefined) continue;
+      for (const { digest, isHosted } of some) {
         if (arrived.has(digest)) contents += 1;
         else if (isHosted && isList) listed += 1;
         else if (isHosted) missing += 1;
@@ -158,25 +160,44 @@ async function takeAll(
   const arrived = new Set<Digest>();
   let done = 0;
   for await (const blob of blobs()) {
-    const hash = createHash(digestAlgorithm(blob.digest));
+    const check = checkOf(blob.digest);
     const to = await place(blob);
     async function* hashed(): AsyncGenerator<Uint8Array> {
       for await (const part of blob.body()) {
         signal.throwIfAborted();
-        hash.update(part);
+        check.update(part);
         done += part.length;
         onProgress({ done, size });
         yield part;
       }
     }
     await writeFlushed(to, hashed());
-    if (hash.digest('hex') !== digestHex(blob.digest))
+    if (!check.isRight())
       throw new EntrepotError('BUNDLE_INVALID', `${blob.digest} has other bytes: the backup is damaged`, {
         file: from,
       });
     arrived.add(blob.digest);
   }
   return arrived;
+}
+
+/** A signed manifest of schema 1 is right, too: its digest is that of its payload, a part of its bytes. */
+function checkOf(digest: Digest) {
+  const hash = createHash(digestAlgorithm(digest));
+  let parts: Uint8Array[] | undefined = [];
+  let length = 0;
+  return {
+    update(part: Uint8Array): void {
+      hash.update(part);
+      length += part.length;
+      if (length > maxManifestBytes) parts = undefined;
+      parts?.push(part);
+    },
+    isRight(): boolean {
+      if (hash.digest('hex') === digestHex(digest)) return true;
+      return parts !== undefined && isNamedBy(Buffer.concat(parts), digest, hexHash);
+    },
+  };
 }
 
 async function writeFlushed(to: Place | undefined, bytes: AsyncIterable<Uint8Array>): Promise<void> {

@@ -9,7 +9,10 @@ import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteStream } from '../lib/bytes/byte-stream.ts';
+import { hexHash } from '../lib/bytes/hex-hash.ts';
 import type { Digest } from '../oci/digest.ts';
+import { isSchema1Type } from '../oci/media-types.ts';
+import { isNamedBy } from '../oci/signed-schema1.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Contents } from './contents.ts';
 import { type DataFolder, unusable } from './data-folder.ts';
@@ -41,7 +44,7 @@ export type SnapshotScope = (typeof snapshotScopes)[number];
 export interface SnapshotsDeps {
   readonly folder: Pick<DataFolder, 'index' | 'incoming'>;
   readonly contents: Pick<Contents, 'holdFiles' | 'reading' | 'discard' | 'discardIfCurrent'>;
-  readonly store: Pick<BlobStore, 'open'>;
+  readonly store: Pick<BlobStore, 'open' | 'read'>;
 }
 
 export interface Snapshots {
@@ -49,15 +52,25 @@ export interface Snapshots {
   take(scope: SnapshotScope): Promise<CacheSnapshot>;
 }
 
+interface Wanted {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly isSchema1: boolean;
+}
+
 /** Contents between two turns of the event loop. */
 const atOnce = 500;
 
 /** The index is open, and stays so until the last snapshot is released. */
 export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Snapshots {
-  async function open(streams: CheckedStreams, digest: Digest, size: number) {
+  async function open(streams: CheckedStreams, { digest, size, isSchema1 }: Wanted) {
+    // The digest of schema 1 is that of its payload, a part of its bytes.
+    const bytes = isSchema1 ? await store.read(digest) : undefined;
     const blob = await store.open(digest);
-    if (blob?.size === size)
+    if (blob?.size === size) {
+      if (bytes && isNamedBy(bytes, digest, hexHash)) streams.trust(digest, blob.version);
       return { stream: streams.stream(digest, blob, 0, size), close: () => blob.close() };
+    }
     blob?.close();
     await contents.discard(digest, blob ? `its file has ${blob.size} bytes` : 'its file is missing');
     return undefined;
@@ -68,6 +81,7 @@ export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Sna
       const file = folder.incoming.pathForSnapshot();
       const files = contents.holdFiles();
       const named = new Map<Digest, number>();
+      const schema1 = new Set<Digest>();
       const uses: (() => void)[] = [];
       let bytes = 0;
       async function release(): Promise<void> {
@@ -82,9 +96,10 @@ export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Sna
         await writeIndexSnapshot(folder.index, file);
         const missing = snapshotMissing(file);
         for (const some of snapshotContents(file)) {
-          for (const { digest, size, isHosted } of some) {
+          for (const { digest, size, isHosted, mediaType = '' } of some) {
             if (scope === 'list' || (scope === 'hosted' && !isHosted)) continue;
             named.set(digest, size);
+            if (isSchema1Type(mediaType)) schema1.add(digest);
             uses.push(contents.reading.take(digest));
             bytes += size;
           }
@@ -102,7 +117,8 @@ export function createSnapshots({ folder, contents, store }: SnapshotsDeps): Sna
           ...missing,
           async open(digest) {
             const size = named.get(digest);
-            return size === undefined ? undefined : await open(streams, digest, size);
+            if (size === undefined) return undefined;
+            return await open(streams, { digest, size, isSchema1: schema1.has(digest) });
           },
           release,
         };

@@ -16,13 +16,16 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import SqliteDatabase from 'better-sqlite3';
 import type { Digest } from '../../src/oci/digest.ts';
+import { mediaTypes } from '../../src/oci/media-types.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
+import { blobOf } from '../support/byte-source.ts';
 import { runCommand } from '../support/commands.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
+import { signedSchema1 } from '../support/signed-schema1.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { flipByte, storedFile } from '../support/stored-files.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -73,14 +76,18 @@ async function server(t: TestContext, more = ''): Promise<RunningApp> {
 }
 
 /** A server on what a restore gave. */
-async function restoredServer(t: TestContext, from: string): Promise<RunningApp> {
+async function restoredServer(
+  t: TestContext,
+  from: string,
+  registries = '[[registry]]\nlocation = "listed.test"\n',
+): Promise<RunningApp> {
   const folder = tempFolder(t);
   const proxy = { folder, data: join(folder, 'data') };
-  writeFileSync(join(folder, 'registries.conf'), '[[registry]]\nlocation = "listed.test"\n');
+  writeFileSync(join(folder, 'registries.conf'), registries);
   writeFileSync(join(folder, 'entrepot.toml'), toml);
   const { code, stderr } = await runCommand(proxy, 'restore', from);
   assert.equal(code, 0, stderr);
-  return await startApp(t, { registries: '[[registry]]\nlocation = "listed.test"\n', toml, folder });
+  return await startApp(t, { registries, toml, folder });
 }
 
 for (const [kind, at] of [
@@ -213,6 +220,37 @@ describe('the content of a backup', () => {
     assert.deepEqual(all.json, [], 'no content, so nothing to pull');
     const { digest } = await push(listed.url, '2');
     assert.equal(await pulled(listed.url, '2'), digest);
+  });
+
+  it('with all, has signed manifests of schema 1, which are named by a part of their bytes', async (t) => {
+    const registry = await startFakeRegistry();
+    t.after(() => registry.stop());
+    const { bytes, digest } = signedSchema1;
+    const headers = { 'content-type': mediaTypes.dockerSchema1Signed, 'docker-content-digest': digest };
+    registry.on(
+      { kind: 'manifest' },
+      { answer: () => ({ status: 200, headers, body: blobOf(bytes), from: 0 }) },
+    );
+    const path = `/v2/${registry.host}/old/manifests/${digest}`;
+    const registries = insecureRegistry(registry.host);
+    const proxy = await startApp(t, { registries, toml });
+    assert.equal((await get(`${proxy.url}${path}`)).status, 200);
+    await registry.stop();
+    const folder = tempFolder(t);
+    for (const at of ['backup.tar', 'backup/']) {
+      const to = `${folder}/${at}`;
+      const made = await runCommand(proxy, 'backup', '--to', to, '--content', 'all', '--json');
+      assert.deepEqual([made.code, made.json.contents], [0, 1], made.stderr);
+      const verified = await runCommand(proxy, 'restore', '--verify', to);
+      assert.equal(verified.code, 0, verified.stderr);
+    }
+    assert.equal((await runCommand(proxy, 'scrub')).code, 0, 'it is still there');
+    await proxy.stop();
+    for (const at of ['backup.tar', 'backup/']) {
+      const restored = await restoredServer(t, `${folder}/${at}`, registries);
+      const answer = await get(`${restored.url}${path}`);
+      assert.deepEqual([answer.status, answer.body.toString()], [200, bytes], at);
+    }
   });
 
   it('without what is lost: the rest is there, the command says so, and a restore takes it', async (t) => {

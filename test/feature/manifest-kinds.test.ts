@@ -10,6 +10,7 @@ import { type Fault, withHeaders } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { cacheOf, insecureRegistry, startMirrored } from '../support/mirrored-registry.ts';
+import { signedSchema1 } from '../support/signed-schema1.ts';
 
 const seconds = 1000;
 const artifactType = 'application/vnd.oci.artifact.manifest.v1+json';
@@ -112,15 +113,7 @@ describe('the type of a manifest', () => {
 });
 
 describe('a signed schema 1 manifest', () => {
-  const payload = '{\n   "schemaVersion": 1,\n   "name": "app",\n   "fsLayers": [],\n   "history": []\n}';
-  const header = { formatLength: payload.length - 2, formatTail: Buffer.from('\n}').toString('base64url') };
-  const signature = {
-    header: { alg: 'ES256' },
-    signature: 'c2lnbmF0dXJl',
-    protected: Buffer.from(JSON.stringify(header)).toString('base64url'),
-  };
-  const bytes = `${payload.slice(0, -2)},\n   "signatures": ${JSON.stringify([signature])}\n}`;
-  const digest = digestOf(Buffer.from(payload));
+  const { bytes, digest } = signedSchema1;
 
   function known(content: string, name: Digest): Fault {
     const type = { 'content-type': mediaTypes.dockerSchema1Signed, 'docker-content-digest': name };

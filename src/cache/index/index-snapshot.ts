@@ -10,6 +10,8 @@ export interface SnapshotContent {
   readonly size: number;
   /** Some image hosts it. */
   readonly isHosted: boolean;
+  /** Of a manifest. */
+  readonly mediaType: string | undefined;
 }
 
 /** Hosted contents without a file here. */
@@ -18,6 +20,13 @@ export interface SnapshotMissing {
   readonly lost: readonly Digest[];
   /** How many a bucket has. */
   readonly inBuckets: number;
+}
+
+interface Row {
+  readonly digest: Buffer;
+  readonly size: number;
+  readonly isHosted: number;
+  readonly mediaType: string | null;
 }
 
 const atOnce = 500;
@@ -37,15 +46,16 @@ export function writeIndexSnapshot(from: string, to: string): Promise<void> {
 export function* snapshotContents(file: string): Generator<readonly SnapshotContent[]> {
   const db = new SqliteDatabase(file, { fileMustExist: true, readonly: true });
   try {
-    const rows = db.prepare<[Buffer, number], { digest: Buffer; size: number; isHosted: number }>(`
-      SELECT digest, size, pinned = 2 AS isHosted FROM contents
+    const rows = db.prepare<[Buffer, number], Row>(`
+      SELECT digest, size, pinned = 2 AS isHosted, name AS mediaType FROM contents LEFT JOIN names ON names.id = media_type
       WHERE digest > ? AND size IS NOT NULL ORDER BY digest LIMIT ?`);
     for (let after: Buffer = Buffer.alloc(0); ; ) {
       const some = rows.all(after, atOnce);
-      yield some.map(({ digest, size, isHosted }) => ({
+      yield some.map(({ digest, size, isHosted, mediaType }) => ({
         digest: keyDigest(digest),
         size,
         isHosted: isHosted === 1,
+        mediaType: mediaType ?? undefined,
       }));
       const last = some.at(-1);
       if (!last || some.length < atOnce) return;
