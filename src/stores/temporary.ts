@@ -2,11 +2,13 @@
  * Credentials that a server gives for some hours:
  *
  *   valid for more than 5 minutes ... used
- *   for less ........................ others are fetched; the old ones are used while they are valid and that fails
+ *   for less ........................ used, while others are fetched behind
+ *   expired ......................... fetched anew; the signal of a caller ends its wait alone
  *   refused by the store ............ fetched anew, at most once in 30 s
  */
 import type { Clock } from '../lib/clock.ts';
 import { SingleFlight } from '../lib/flow/single-flight.ts';
+import { unlessAborted } from '../lib/flow/unless-aborted.ts';
 import type { Credentials } from './credentials.ts';
 import type { Exchanges } from './exchange.ts';
 
@@ -54,11 +56,14 @@ export function createTemporary<T>(
   return {
     async get(signal) {
       signal?.throwIfAborted();
-      const old = held;
-      if (old && (validFor(old) > renewBefore || (validFor(old) > 0 && !mayTry()))) return old.value;
+      if (held && validFor(held) > 0) {
+        // The next one tries again while these are valid.
+        if (validFor(held) <= renewBefore && mayTry()) flights.run('', renew).catch(() => {});
+        return held.value;
+      }
       const renewed = flights.run('', renew);
-      if (!old || validFor(old) <= 0) return (await renewed).value;
-      return (await renewed.catch(() => old)).value;
+      const { value } = await (signal ? unlessAborted(renewed, signal, () => signal.reason) : renewed);
+      return value;
     },
 
     doubt() {

@@ -219,10 +219,24 @@ describe('temporary credentials', () => {
     assert.equal(await credentials.get(), 'first');
     assert.equal(calls.length, 1);
     await clock.advance(2 * minute);
-    const renewed = credentials.get();
+    const asked = credentials.get();
     answer('second', 60 * minute);
-    assert.equal(await renewed, 'second');
+    assert.equal(await asked, 'first', 'they are valid, so no request waits for others');
+    await clock.advance(0);
+    assert.equal(await credentials.get(), 'second');
     assert.equal(calls.length, 2);
+  });
+
+  it('are waited for as long as the caller has time, and fetched on for others', async () => {
+    const { credentials, calls, answer } = create();
+    const caller = new AbortController();
+    const left = credentials.get(caller.signal);
+    const other = credentials.get();
+    caller.abort(new Error('too late'));
+    answer('first', 60 * minute);
+    await assert.rejects(left, /too late/);
+    assert.equal(await other, 'first');
+    assert.equal(calls.length, 1);
   });
 
   it('are used to their end if they cannot be renewed, which is tried each half minute', async () => {
