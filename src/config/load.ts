@@ -117,8 +117,11 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   if (registries) registriesWarnings.push(...emptyWarnings(registries));
   const { paths, warnings: pathWarnings } = configPaths(options);
   const proxies = attempt(errors, () => readProxyEnvironment(env));
-  const { gates, files: gateFiles } =
-    server.gates.length === 0 ? noGates : lazily('./gates/load-gates').loadGates(server.gates, errors);
+  const {
+    gates,
+    files: gateFiles,
+    warnings: gateWarnings,
+  } = server.gates.length === 0 ? noGates : lazily('./gates/load-gates').loadGates(server.gates, errors);
   const { fips = getFips() === 1 } = options;
   errors.push(...fipsProblems(fips, server, gates, settings));
   const tls = tlsProblem(server.tls, source?.file);
@@ -171,6 +174,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
       ...tinySizeWarnings(settings),
       ...cacheWarnings(settings),
       ...storeWarnings(server, settings),
+      ...gateWarnings,
       ...diskWarnings(server, source?.file),
     ],
     errors: [...overrides.problems, ...errors],
@@ -187,7 +191,7 @@ function lazily<Name extends keyof LoadedLazily>(name: Name): LoadedLazily[Name]
   return createRequire(import.meta.url)(`${name}${extname(import.meta.filename)}`);
 }
 
-const noGates = { gates: [], files: [] } as const;
+const noGates = { gates: [], files: [], warnings: [] } as const;
 
 /** The named file, which must exist, or the first of the usual ones; undefined if none exists. */
 function findServerToml(

@@ -150,6 +150,16 @@ describe('a signature gate', () => {
     refusal(await ask('app', 'manifests/1'));
   });
 
+  it('lets nothing pass by digest because one tag may be anything', async (t) => {
+    const policy = ({ host }: { readonly host: string }) => ({
+      ...requiring({ type: 'reject' }),
+      transports: { docker: { [`${host}/app:multi`]: [{ type: 'insecureAcceptAnything' }] } },
+    });
+    const { get: ask } = await gated(t, { policy });
+    assert.equal((await ask('app', 'manifests/multi')).status, 200);
+    for (const { digest } of [index, ...index.images]) refusal(await ask('app', `manifests/${digest}`));
+  });
+
   it('answers an index of which one image is signed, and only that image of it', async (t) => {
     const { get: ask, signed, clock } = await gated(t);
     const [first, second] = index.images;

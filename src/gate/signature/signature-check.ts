@@ -46,7 +46,7 @@ export function createSignatureCheck({ now, ...deps }: SignatureCheckDeps, gate:
       const checked = await meetsOne(manifest);
       if (checked.kind !== 'accepted') return checked;
     }
-    // Where anything goes, what an index lists needs no verdict of its own.
+    // Not where anything goes: if that is one tag, what it lists must not pass by digest, which may be under another tag.
     return { kind: 'accepted', vouches: all.some(({ type }) => type !== 'insecureAcceptAnything') };
   }
 

@@ -251,6 +251,30 @@ redirect = { networks = ["10.0.0.0/8"], seconds = 600 }
     assert.deepEqual(check(t, { 'work/r.conf': registries, 'work/entrepot.toml': direct }).warnings, []);
   });
 
+  it('warns of scopes of a policy that are one tag: clients go on by digest', (t) => {
+    const accepting = [{ type: 'insecureAcceptAnything' }];
+    const scopes = [
+      '',
+      'a.corp',
+      'a.corp:5000',
+      'a.corp:5000/team',
+      'a.corp:5000/team/app:1',
+      `a.corp/app@sha256:${'0'.repeat(64)}`,
+      '*.corp',
+    ];
+    const docker = Object.fromEntries(scopes.map((scope) => [scope, accepting]));
+    const gate = (name: string) =>
+      `[[gate]]\nname = "${name}"\nkind = "signature"\npolicy = "policy.json"\nregistries_d = "d"\n`;
+    const { warnings } = check(t, {
+      'work/r.conf': '[[registry]]\nlocation = "a.corp"\n',
+      'work/policy.json': JSON.stringify({ default: [{ type: 'reject' }], transports: { docker } }),
+      'work/entrepot.toml': `${gate('one')}match = "a.corp/**"\n${gate('two')}`,
+    });
+    const told = warnings.filter((warning) => warning.includes('transports'));
+    assert.equal(told.length, 1, warnings.join('\n'));
+    assert.match(told[0]!, /docker\["a\.corp:5000\/team\/app:1"\].* "a\.corp:5000\/team\/app" decides/);
+  });
+
   it('takes no host for a wrong one that a peer, a sink, a scanner or an issuer is at', (t) => {
     const names = ['peer.corp:5000', 'sink.corp', 'scanner.corp:8443', 'issuer.corp'];
     const { warnings } = check(t, {
