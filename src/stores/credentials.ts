@@ -2,8 +2,8 @@
 export interface Credentials<T> {
   /** Rejects StoreError: `refused` where there are none, `unreachable` where their server does not answer. */
   get(signal?: AbortSignal): Promise<T>;
-  /** The store does not accept the last ones. Whether the next `get` may give others. */
-  doubt(): boolean;
+  /** The store does not accept `refused`, which `get` gave. Whether the next `get` may give others. */
+  doubt(refused: T): boolean;
 }
 
 /** They stay what they are. */

@@ -18,7 +18,7 @@ export interface ReadsDeps<Refusal> {
     options: SendOptions,
   ): Promise<{ readonly ok: true; readonly response: StoreResponse } | Refusal>;
   /** Returns if the refusal means that the object is absent, and fails with its error if not. */
-  absent(key: string, refusal: Refusal, signal: AbortSignal | undefined): void | Promise<void>;
+  absent(refusal: Refusal, signal: AbortSignal | undefined): void | Promise<void>;
 }
 
 /** For one store. */
@@ -36,7 +36,7 @@ export function createReads<Refusal extends { readonly ok: false }>({
         exchanges.drop(answer.response);
         return infoOf(answer.response, exchanges);
       }
-      await absent(key, answer, signal);
+      await absent(answer, signal);
       return undefined;
     },
     async get(key, range, signal) {
@@ -44,7 +44,7 @@ export function createReads<Refusal extends { readonly ok: false }>({
       const headers: Readonly<Record<string, string>> = asked === undefined ? {} : { range: asked };
       const answer = await ask('GET', key, headers, { signal, bulk: true });
       if (answer.ok) return bodyOf(answer.response, range, { exchanges, clock, stallTimeout });
-      await absent(key, answer, signal);
+      await absent(answer, signal);
       return undefined;
     },
   };

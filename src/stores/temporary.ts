@@ -66,8 +66,10 @@ export function createTemporary<T>(
       return value;
     },
 
-    doubt() {
-      if (!mayTry()) return false;
+    doubt(refused) {
+      // Another request that was refused has made way for others.
+      if (held?.value !== refused) return true;
+      if (!mayTry() && !flights.has('')) return false;
       held = undefined;
       return true;
     },

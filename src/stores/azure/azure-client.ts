@@ -5,7 +5,7 @@ import { type Exchanges, headerOf, retryAfterOf, type SendOptions } from '../exc
 import type { StoreError } from '../object-store.ts';
 import type { StoreRequest, StoreResponse } from '../transport.ts';
 import { readXml, type XmlElement } from '../xml.ts';
-import { type AzureCredentials, authorized } from './azure-auth.ts';
+import { type AzureCredentials, type AzureSecret, authorized } from './azure-auth.ts';
 
 export interface AzureRequest extends Omit<StoreRequest, 'headers' | 'body'> {
   /** In the container; undefined for a request about the container. */
@@ -55,8 +55,11 @@ export function createAzureClient(deps: AzureClientDeps): AzureClient {
     return url;
   }
 
-  async function once({ blob, query, ...request }: AzureRequest, options: SendOptions): Promise<AzureAnswer> {
-    const secret = await credentials.get(options.signal);
+  async function once(
+    { blob, query, ...request }: AzureRequest,
+    secret: AzureSecret,
+    options: SendOptions,
+  ): Promise<AzureAnswer> {
     const wanted = { ...request, headers: request.headers ?? {} };
     const sent = authorized(urlOf(blob, query), wanted, { account, secret, time: clock.now() });
     const response = await exchanges.send(sent.url, sent.request, options);
@@ -66,9 +69,11 @@ export function createAzureClient(deps: AzureClientDeps): AzureClient {
   }
 
   async function ask(request: AzureRequest, options: SendOptions = {}): Promise<AzureAnswer> {
-    const answer = await once(request, options);
+    const secret = await credentials.get(options.signal);
+    const answer = await once(request, secret, options);
     const isOfCredentials = !answer.ok && (answer.status === 401 || answer.code === 'AuthenticationFailed');
-    return isOfCredentials && credentials.doubt() ? once(request, options) : answer;
+    if (!isOfCredentials || !credentials.doubt(secret)) return answer;
+    return once(request, await credentials.get(options.signal), options);
   }
 
   return {

@@ -48,7 +48,7 @@ export function createAzureStore(deps: AzureStoreDeps, options: AzureStoreOption
   const reads = createReads<AzureRefusal>({
     ...{ exchanges, clock, stallTimeout },
     ask: (method, key, headers, sending) => client.ask({ method, blob: blobOf(key), headers }, sending),
-    absent: (_, refusal) => absent(refusal),
+    absent,
   });
 
   return {

@@ -1,9 +1,8 @@
 /**
  * Whether a refused GET or HEAD means that the object is absent. AWS says 403 of an absent object to an account that may not list the
- * bucket, and a HEAD has no body that would say more:
+ * bucket:
  *
  *   404 with NoSuchKey, or without a body ........ absent
- *   403 of a HEAD ................................ a GET of one byte tells its code
  *   403 AccessDenied, and the bucket may be listed (HEAD of the bucket, asked once in 5 minutes) ....... a refusal
  *   403 AccessDenied, and it may not ............. absent: nothing else can be known, and a PUT that is refused says so
  */
@@ -22,7 +21,7 @@ export interface AbsenceDeps {
 }
 
 /** Resolves if it means so; rejects with the error of the refusal if not. */
-export type Absence = (key: string, refusal: S3Refusal, signal?: AbortSignal) => Promise<void>;
+export type Absence = (refusal: S3Refusal, signal?: AbortSignal) => Promise<void>;
 
 /** Remembers whether the account may list the bucket. */
 export function createAbsence({ client, exchanges, clock }: AbsenceDeps): Absence {
@@ -37,19 +36,9 @@ export function createAbsence({ client, exchanges, clock }: AbsenceDeps): Absenc
     return answer.ok;
   }
 
-  /** The refusal of a GET, which has a code. Undefined if the GET gives the object. */
-  async function withCode(key: string, signal: AbortSignal | undefined): Promise<S3Refusal | undefined> {
-    const answer = await client.ask({ method: 'GET', key, headers: { range: 'bytes=0-0' } }, { signal });
-    if (!answer.ok) return answer;
-    answer.response.body.cancel();
-    return undefined;
-  }
-
-  return async (key, refusal, signal) => {
-    const needsCode = refusal.status === 403 && refusal.isBare;
-    const told = needsCode ? ((await withCode(key, signal)) ?? refusal) : refusal;
-    if (told.status === 404 && (told.code === 'NoSuchKey' || told.isBare)) return;
-    if (told.code === 'AccessDenied' && !(await mayList(signal))) return;
-    throw told.error;
+  return async (refusal, signal) => {
+    if (refusal.status === 404 && (refusal.code === 'NoSuchKey' || refusal.isBare)) return;
+    if (refusal.code === 'AccessDenied' && !(await mayList(signal))) return;
+    throw refusal.error;
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Signed requests to one bucket. A request whose credentials are refused as expired or unknown is sent once more if there are others
- * by then: files are rotated, sessions end.
+ * by then: files are rotated, sessions end. The refusal of a HEAD has no body that would say so: a GET of one byte tells its code.
  */
 import { hash } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
@@ -47,11 +47,11 @@ export interface S3ClientDeps {
 export function createS3Client(deps: S3ClientDeps): S3Client {
   const { exchanges, credentials, addressing, region, clock } = deps;
 
-  async function once(request: S3Request, options: SendOptions): Promise<S3Answer> {
+  async function once(request: S3Request, using: AccessKey, options: SendOptions): Promise<S3Answer> {
     const { method, key, query, body } = request;
     const url = addressing.url(key, query);
     const payloadHash = request.sha256 ?? (body ? hash('sha256', body, 'hex') : emptyHash);
-    const signing = { key: await credentials.get(options.signal), region, now: clock.now() };
+    const signing = { key: using, region, now: clock.now() };
     const headers = signedHeaders({ method, url, payloadHash, headers: request.headers }, signing);
     const { patience } = request;
     const sent = { method, headers, ...(body && { body }), ...(patience !== undefined && { patience }) };
@@ -61,10 +61,24 @@ export function createS3Client(deps: S3ClientDeps): S3Client {
     return refusalOf(response, said, exchanges, { region, now: clock.now() });
   }
 
+  /** The refusal of a HEAD of an object with its code, where a GET is refused as well. */
+  async function withCode(request: S3Request, using: AccessKey, options: SendOptions): Promise<S3Answer> {
+    const answer = await once(request, using, options);
+    const { method, key } = request;
+    // AWS says 400 of a token that has expired.
+    const mayBeTold = !answer.ok && (answer.status === 403 || answer.status === 400);
+    if (!mayBeTold || method !== 'HEAD' || key === undefined) return answer;
+    const told = await once({ method: 'GET', key, headers: { range: 'bytes=0-0' } }, using, options);
+    if (!told.ok) return told;
+    told.response.body.cancel();
+    return answer;
+  }
+
   async function ask(request: S3Request, options: SendOptions = {}): Promise<S3Answer> {
-    const answer = await once(request, options);
-    if (answer.ok || !isOfCredentials(answer) || !credentials.doubt()) return answer;
-    return once(request, options);
+    const using = await credentials.get(options.signal);
+    const answer = await withCode(request, using, options);
+    if (answer.ok || !isOfCredentials(answer) || !credentials.doubt(using)) return answer;
+    return withCode(request, await credentials.get(options.signal), options);
   }
 
   return {

@@ -12,6 +12,7 @@ import { createTemporary, type Temporary } from '../../../src/stores/temporary.t
 import { isFault } from '../../contract/object-store.ts';
 import { createManualClock } from '../../support/clock.ts';
 import { startFakeS3 } from '../../support/fake-s3.ts';
+import { errorAnswer } from '../../support/fake-s3-bucket.ts';
 import { listen } from '../../support/listener.ts';
 import { azureConfig, openTestStore, s3Config } from '../../support/stores.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -191,6 +192,33 @@ describe('the credentials of a bucket', () => {
   });
 });
 
+describe('credentials that have ended', () => {
+  for (const [status, code] of [
+    [403, 'InvalidAccessKeyId'],
+    [400, 'ExpiredToken'],
+  ] as const)
+    it(`are fetched anew by a look at an object, whose refusal has no body: ${status}`, async (t) => {
+      let turn = 0;
+      const server = await startServer(t, () => {
+        turn += 1;
+        return turn === 1 ? json({ AccessKeyId: 'ASIAOLD' }) : json();
+      });
+      let later = 0;
+      const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
+      const { fake, store } = await bucketOf(
+        t,
+        { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${server.url}/c` },
+        clock,
+      );
+      fake.objects.set('a', { bytes: Buffer.from('abc'), modified: Date.now() });
+      fake.mischief = ({ headers }) =>
+        headers.authorization?.includes('ASIAOLD') ? errorAnswer(status, code) : undefined;
+      await assert.rejects(store.head('a'), isFault('refused'));
+      later = 31_000;
+      assert.equal((await store.head('a'))?.size, 3);
+    });
+});
+
 describe('temporary credentials', () => {
   const clock = createManualClock();
   const minute = 60_000;
@@ -254,6 +282,37 @@ describe('temporary credentials', () => {
     const late = credentials.get();
     calls.at(-1)?.reject(new StoreError('unreachable', 'no answer'));
     await assert.rejects(late, isFault('unreachable'));
+  });
+
+  it('are others for each of the requests that were refused with the same old ones', async () => {
+    const { credentials, calls, answer } = create();
+    const first = credentials.get();
+    answer('old', 60 * minute);
+    await first;
+    assert.equal(credentials.doubt('old'), false, 'they have just come');
+    await clock.advance(minute);
+    assert.equal(credentials.doubt('old'), true);
+    const renewed = credentials.get();
+    assert.equal(credentials.doubt('old'), true, 'others are on their way');
+    answer('new', 60 * minute);
+    assert.equal(await renewed, 'new');
+    assert.equal(credentials.doubt('old'), true, 'others are here');
+    assert.equal(await credentials.get(), 'new');
+    assert.equal(credentials.doubt('new'), false);
+    assert.equal(calls.length, 2);
+  });
+
+  it('that are refused in their last minutes make way for those that are being fetched', async () => {
+    const { credentials, answer } = create();
+    const first = credentials.get();
+    answer('old', 4 * minute);
+    await first;
+    await clock.advance(minute);
+    assert.equal(await credentials.get(), 'old');
+    assert.equal(credentials.doubt('old'), true);
+    const renewed = credentials.get();
+    answer('new', 60 * minute);
+    assert.equal(await renewed, 'new');
   });
 });
 

@@ -382,6 +382,33 @@ describe('credentials and rights', () => {
     assert.equal(await store.put('a', bytesSource(small)), 'present');
   });
 
+  it('a key that is rotated while several requests are under way is read again for each of them', async (t) => {
+    const folder = tempFolder(t);
+    const [accessKeyFile, secretKeyFile] = [join(folder, 'id'), join(folder, 'key')];
+    const write = (accessKey: string, secretKey: string) => {
+      writeFileSync(accessKeyFile, accessKey);
+      writeFileSync(secretKeyFile, secretKey);
+      return { accessKey, secretKey };
+    };
+    const keyFiles = { accessKeyFile, secretKeyFile, sessionTokenFile: undefined };
+    const { fake, store } = await setUp(t, { keyFiles }, { env: {} });
+    fake.keys.splice(0, 1, write('AKOLD', 'old-secret'));
+    const names = ['a', 'b', 'c'];
+    const stored = Promise.all(names.map((name) => store.put(name, bytesSource(small))));
+    const withOld: unknown[] = [];
+    fake.mischief = ({ headers }) => {
+      if (!headers.authorization?.includes('AKOLD')) return undefined;
+      withOld.push(headers);
+      if (withOld.length === 1) fake.keys.splice(0, 1, write('AKNEWER', 'another-secret'));
+      return undefined;
+    };
+    assert.deepEqual(
+      await stored,
+      names.map(() => 'stored'),
+    );
+    assert.equal(withOld.length, names.length);
+  });
+
   it('a file of a key that is not there is named', async (t) => {
     const keyFiles = {
       accessKeyFile: '/nowhere/id',

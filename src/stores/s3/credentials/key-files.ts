@@ -12,8 +12,6 @@ export interface KeyFiles {
 
 /** A rotation that is under way gives a pair that does not fit, so after a refusal the files are read again. */
 export function createKeyFiles(files: KeyFiles, secrets: StoreSecrets): Credentials<AccessKey> {
-  let last: AccessKey | undefined;
-
   function read(): AccessKey {
     const token = files.sessionTokenFile;
     return {
@@ -26,16 +24,14 @@ export function createKeyFiles(files: KeyFiles, secrets: StoreSecrets): Credenti
   return {
     async get(signal) {
       signal?.throwIfAborted();
-      last = read();
-      return last;
+      return read();
     },
-    doubt() {
-      const before = last;
+    doubt(refused) {
       const now = read();
       return (
-        before?.accessKey !== now.accessKey ||
-        before.secretKey !== now.secretKey ||
-        before.sessionToken !== now.sessionToken
+        refused.accessKey !== now.accessKey ||
+        refused.secretKey !== now.secretKey ||
+        refused.sessionToken !== now.sessionToken
       );
     },
   };

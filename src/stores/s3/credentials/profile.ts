@@ -36,8 +36,6 @@ export function createProfile(
   { clock, exchanges }: ProfileDeps,
 ): Credentials<AccessKey> {
   const files = createWatchedFiles((path) => keyOf(read(path), { file, profile }), { clock, rewriteTime });
-  let last: AccessKey | undefined;
-
   function current(): AccessKey {
     try {
       return files.get(file);
@@ -50,10 +48,9 @@ export function createProfile(
   return {
     async get(signal) {
       signal?.throwIfAborted();
-      last = current();
-      return last;
+      return current();
     },
-    doubt: () => last?.secretKey !== current().secretKey,
+    doubt: ({ secretKey }) => secretKey !== current().secretKey,
   };
 }
 
