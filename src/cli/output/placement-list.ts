@@ -2,6 +2,7 @@
 import { storePlace } from '../../admin/config-as-json.ts';
 import type { PushRule, ServerConfig } from '../../config/config.ts';
 import type { StoreConfig, StoreSweep } from '../../config/store-config.ts';
+import { storesFor } from '../../config/store-warnings.ts';
 import { formatDuration } from '../../config/toml/units.ts';
 import { type Column, formatBytes, formatTable } from './table.ts';
 
@@ -9,11 +10,17 @@ import { type Column, formatBytes, formatTable } from './table.ts';
 export function placementsAsText({ stores, push }: Pick<ServerConfig, 'stores' | 'push'>): string {
   const durable: readonly Column<PushRule>[] = [
     { head: 'pushes to', cell: ({ match }) => match },
-    { head: 'answered once in', cell: (rule) => `${rule.durable ?? 1} of ${stores.length} buckets` },
+    { head: 'answered once in', cell: (rule) => durableText(rule, storesFor(rule, stores).length) },
   ];
   return [formatTable(columns, stores), ...(push.length === 0 ? [] : [formatTable(durable, push)])].join(
     '\n',
   );
+}
+
+/** As `push/durable.ts` counts. `buckets`: those that may have images of the rule. */
+function durableText({ mode, durable }: PushRule, buckets: number): string {
+  const copies = mode === 'fill' ? 0 : (durable ?? Math.min(1, buckets));
+  return copies === 0 ? 'the cache here' : `${copies} of ${buckets} buckets`;
 }
 
 const columns: readonly Column<StoreConfig>[] = [

@@ -425,7 +425,7 @@ test('buckets are listed in their order, with what is removed there and what a p
     'registries.conf': sound,
     'entrepot.toml': `store_preference = "us"
 [[push]]
-match = "images.local/**"
+match = "docker.io/team/**"
 mode = "local"
 durable = 2
 [[store]]
@@ -453,7 +453,7 @@ sweep_after = "7d"
     'eu | s3://images-eu/ at https://s3.corp | docker.io/team/** | above 1.0 GiB, every 1h',
     '',
     'pushes to | answered once in',
-    'images.local/** | 2 of 2 buckets',
+    'docker.io/team/** | 2 of 2 buckets',
   ]);
   const { stores } = JSON.parse((await check(folder, '--json')).stdout);
   assert.deepEqual(
