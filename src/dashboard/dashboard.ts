@@ -133,7 +133,8 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
       });
     try {
       const done = await action(view, form);
-      recorded('done');
+      const outcome = 'show' in done ? done.outcome : 'done';
+      if (outcome !== 'nothing to do') recorded(outcome);
       if ('show' in done) return await screens.page(c, page, { main: done.show });
       const { path, query } = done.to ?? { path: page.path, query: Object.fromEntries(view.query) };
       return c.redirect(link(path, { ...query, notice: notices.keep(done.notice) }), 303);

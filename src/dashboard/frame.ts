@@ -24,7 +24,7 @@ export interface FrameOptions {
   readonly groups: readonly NavGroup[];
   /** Kinds of change that the page follows. */
   readonly follows: readonly string[];
-  /** The path and query that a change of the theme comes back to: below `/ui/`. */
+  /** The path and query of the page, also where an action of it has failed: a change of the theme comes back to it. Below `/ui/`. */
   readonly here: string;
   /** Undefined for a client that has not signed in. */
   readonly administrator: Administrator | undefined;
@@ -35,7 +35,7 @@ export interface FrameOptions {
 
 /** A whole document. */
 export function frame(options: FrameOptions): Html | Promise<Html> {
-  const { texts, theme, title, follows, assets, main, current } = options;
+  const { texts, theme, title, follows, here, assets, main, current } = options;
   const { frame: words } = texts;
   return html`<!doctype html>
 <html lang="${texts.language}" data-theme="${theme}">
@@ -55,7 +55,7 @@ export function frame(options: FrameOptions): Html | Promise<Html> {
 ${current === undefined ? nothing : menu(options)}
 </header>
 ${current === undefined ? nothing : html`<nav class="side" aria-label="${words.navigation}">${groupsOf(options)}${settings(options)}</nav>`}
-<main id="content" tabindex="-1" data-follows="${follows.join(' ')}">
+<main id="content" tabindex="-1" data-here="${here}" data-follows="${follows.join(' ')}">
 ${main}
 </main>
 </body>

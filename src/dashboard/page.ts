@@ -57,4 +57,4 @@ export type Done =
   /** Shown once on the page at `to`, which is this one if nothing is said. */
   | { readonly notice: string; readonly to?: { readonly path: string; readonly query?: Query } }
   /** Shown at once, in the place of the page: what can be shown only once. */
-  | { readonly show: Html };
+  | { readonly show: Html; readonly outcome: 'done' | 'failed' | 'nothing to do' };

@@ -5,6 +5,7 @@ import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { AppDeps } from '../../src/app.ts';
+import { en } from '../../src/dashboard/texts/en.ts';
 import type { JobId, JobKind } from '../../src/jobs/job.ts';
 import { passwordLine } from '../support/access.ts';
 import { startApp } from '../support/app.ts';
@@ -16,6 +17,7 @@ import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
 import { settled } from '../support/mirrored-registry.ts';
 import { startProgramIn } from '../support/program-in-folder.ts';
+import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const image = buildImage({ seed: 'dashboard', layers: [50_000] });
@@ -265,6 +267,27 @@ describe('the pages of the configuration', () => {
   });
 });
 
+describe('the page of a pushed manifest without a tag', () => {
+  it('says that no pull brings it back, and purges it', async (t) => {
+    const rule = '[[push]]\nmatch = "images.local/**"\nmode = "local"\n';
+    const toml = `${guarded.replace('["pull"]', '["pull", "push"]')}${rule}`;
+    const { visitor, proxy } = await startDashboard(t, { toml });
+    await signIn(visitor);
+    const to = pusher(proxy.url, 'images.local/team/app');
+    for (const blob of ['{}', 'a layer']) await to.blob(blob);
+    const json = imageManifest(['{}', 'a layer']);
+    const digest = sha256(JSON.stringify(json));
+    assert.equal((await to.manifest(digest, json)).status, 201);
+    const reference = `images.local/team/app@${digest}`;
+    const { text, html } = await visitor.get(`/ui/image?reference=${encodeURIComponent(reference)}`);
+    assert.ok(text.includes(en.image.purgeHosted));
+    assert.match(html, /name="hosted" value="1"/);
+    const purged = await visitor.post('/ui/image/purge', { what: reference, hosted: '1' });
+    assert.equal(purged.status, 303);
+    assert.equal((await to.send('GET', `manifests/${digest}`)).status, 404);
+  });
+});
+
 describe('the editor', () => {
   async function startEditor(t: TestContext) {
     const dashboard = await startGuarded(t);
@@ -276,6 +299,26 @@ describe('the editor', () => {
     const save = (text: string, print: string) => dashboard.visitor.post(at('save'), { path, text, print });
     return { ...dashboard, path, review, save, printOf };
   }
+
+  it('leaves a line in the audit log of what was saved and what was not, and none of a review', async (t) => {
+    const { review, save, printOf, proxy } = await startEditor(t);
+    const file = join(proxy.folder, 'audit.log');
+    const text = `${guarded}[audit]\nfile = "${file}"\n`;
+    await save(text, printOf((await review(text)).html));
+    assert.match((await save(`${text}wrong = 1\n`, 'x')).text, /wrong/);
+    await save(`${text}# more\n`, printOf((await review(`${text}# more\n`)).html));
+    const lines = await eventually('the lines of three saves', () => {
+      const found = readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('"editor '));
+      return found.length >= 3 ? found : undefined;
+    });
+    const outcomes = lines.map((line) => JSON.parse(line) as { command: string; outcome: string });
+    assert.deepEqual(
+      outcomes.map(({ command, outcome }) => `${command} ${outcome}`),
+      ['editor save done', 'editor save failed', 'editor save done'],
+    );
+  });
 
   it('saves a text that was reviewed, keeps the mode of the file, and puts it in force', async (t) => {
     const { visitor, path, review, save, printOf, proxy } = await startEditor(t);

@@ -64,7 +64,8 @@ function start(button, follows) {
     isStale = false;
     lastRead = performance.now();
     const request = new XMLHttpRequest();
-    const address = new URL(location.href);
+    // After an action that failed, the address is that of the action.
+    const address = new URL(main.dataset.here ?? location.href, location.href);
     address.searchParams.set('part', 'main');
     request.open('GET', address);
     request.responseType = 'document';

@@ -39,7 +39,7 @@ ${tokenTable(view, await commands.tokens.list())}${mayChange ? tokenForm(view) :
         may: form.getAll('may'),
         expires: form.get('expires')?.trim() || undefined,
       });
-      return { show: madeToken(texts, made) };
+      return { show: madeToken(texts, made), outcome: 'done' };
     },
     async revoke({ commands, texts }, form) {
       const { name } = await commands.tokens.revoke(form.get('name') ?? '');

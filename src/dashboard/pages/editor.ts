@@ -38,7 +38,7 @@ export const editorPage: Page = {
 
   actions: {
     async review(view, form) {
-      return { show: await reviewed(view, editOf(form)) };
+      return { show: await reviewed(view, editOf(form)), outcome: 'nothing to do' };
     },
     async save(view, form) {
       const edit = editOf(form);
@@ -46,7 +46,7 @@ export const editorPage: Page = {
         await editorOf(view).save({ ...edit, print: form.get('print') ?? '' });
       } catch (error) {
         if (!(error instanceof EntrepotError)) throw error;
-        return { show: await reviewed(view, edit, error) };
+        return { show: await reviewed(view, edit, error), outcome: 'failed' };
       }
       return { notice: view.texts.editor.saved, to: { path: 'editor', query: { file: edit.path } } };
     },

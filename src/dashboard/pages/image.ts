@@ -63,11 +63,15 @@ ${manifest === null ? nothing : referrers(view, found.referrers)}
 /** Buttons for the tag, or the whole repository, that the page is about. */
 function changes({ texts }: View, { reference, tags, manifest, image }: ImageDetails): Html {
   const words = texts.image;
-  const here = tags.filter(({ tag }) => manifest === null || reference === `${image}:${tag}`);
+  const isDigest = reference.includes('@');
+  const here = tags.filter(
+    ({ tag, digest }) =>
+      manifest === null || (isDigest ? digest === manifest.digest : reference === `${image}:${tag}`),
+  );
   const isPinned = here.length > 0 && here.every(({ pinned }) => pinned);
   const isHosted = here.some(({ hosted }) => hosted);
   const form = { page: 'image', query: { reference }, fields: { what: reference } };
-  const pin = reference.includes('@')
+  const pin = isDigest
     ? nothing
     : isPinned
       ? buttonForm({ ...form, action: 'unpin', label: words.unpin, tone: 'usual' })
