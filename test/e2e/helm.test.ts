@@ -193,9 +193,22 @@ describe('the Helm chart', () => {
       await checksum('--set', 'config.cache.max_size=1GiB', '--set', 'registries=[[registry]]'),
       usual,
     );
-    for (const set of ['facts.secret=f', 'policies.fromKubernetes=true', 'config.log.format=json']) {
+    for (const set of [
+      'facts.secret=f',
+      'policies.fromKubernetes=true',
+      'config.log.format=json',
+      'config.store_preference=us',
+    ]) {
       assert.notEqual(await checksum('--set', set), usual, set);
     }
+  });
+
+  it('names the volumes of Secrets so that each name of a Secret makes one', async (t) => {
+    if (!hasPrograms(t, ['helm'])) return;
+    const rendered = await render(environment(t), '--set', 'secrets={registry.corp,b}');
+    assert.match(rendered, /name: secret-0, mountPath: \/run\/secrets\/registry\.corp/);
+    assert.match(rendered, /name: secret-1, mountPath: \/run\/secrets\/b,/);
+    assert.match(rendered, /name: secret-0\n\s+secret:\n\s+secretName: registry\.corp\n/);
   });
 
   it('gives the account the rights that the watch of cluster objects needs, and no other', async (t) => {

@@ -55,6 +55,6 @@
 {{/* What takes effect at a start only (docs/configuration.md): a change of it is a rollout, every other change a reload. */}}
 {{- define "entrepot.restartChecksum" -}}
 {{- $config := include "entrepot.configValues" . | fromJson -}}
-{{- $fixed := pick $config "listen" "data" "policies_from" "cluster" "facts" "store" "tracing" -}}
+{{- $fixed := pick $config "listen" "data" "policies_from" "cluster" "facts" "store" "store_preference" "tracing" -}}
 {{- list $fixed (hasKey $config "tls") (dig "log" "format" "" $config) | toJson | sha256sum -}}
 {{- end }}

@@ -181,8 +181,8 @@ spec:
         {{- if $values.ca.configMap }}
         - { name: ca, mountPath: /run/entrepot/ca, readOnly: true }
         {{- end }}
-        {{- range $values.secrets }}
-        - { name: secret-{{ . }}, mountPath: /run/secrets/{{ . }}, readOnly: true }
+        {{- range $index, $_ := $values.secrets }}
+        - { name: secret-{{ $index }}, mountPath: /run/secrets/{{ . }}, readOnly: true }
         {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
@@ -197,8 +197,8 @@ spec:
     - name: ca
       configMap: { name: {{ . }}, items: [{ key: {{ $values.ca.key | quote }}, path: ca.crt }] }
     {{- end }}
-    {{- range $values.secrets }}
-    {{- include "entrepot.secretVolume" (dict "name" (printf "secret-%s" .) "secret" .) | nindent 4 }}
+    {{- range $index, $_ := $values.secrets }}
+    {{- include "entrepot.secretVolume" (dict "name" (printf "secret-%d" $index) "secret" .) | nindent 4 }}
     {{- end }}
     {{- if $onNode }}
     - name: data
