@@ -36,6 +36,15 @@ export interface Buckets {
   distrust(store: string, digest: Digest): void;
 }
 
+/** A bucket is called `store:NAME` among hosts. */
+const hostPrefix = 'store:';
+
+/** The bucket that is called so; undefined for a registry. A host `store` may have a port. */
+export function bucketOfHost(host: string): string | undefined {
+  const name = host.startsWith(hostPrefix) ? host.slice(hostPrefix.length) : '';
+  return name === '' || /^\d+$/.test(name) ? undefined : name;
+}
+
 /** ms without a byte of a manifest. */
 const stallTimeout = 10_000;
 
@@ -60,7 +69,7 @@ function bucketEndpoint(
   store: string,
   { repository, digest }: Reference & { readonly digest: Digest },
 ): Endpoint {
-  const host = `store:${store}`;
+  const host = `${hostPrefix}${store}`;
   return {
     reference: { registry: host, repository, digest },
     host,

@@ -132,6 +132,7 @@ export function testPlacementStore(open: (t: TestContext) => Promise<OpenedPlace
       await placements.storesAre(['us']);
       assert.deepEqual(await placesOf(placements, blob), ['us wanted 7']);
       assert.equal(await placements.isPlaced(blob), false);
+      assert.deepEqual(await placements.counts(), [{ store: 'us', state: 'wanted', contents: 1, bytes: 7 }]);
       await placements.storesAre(['us', 'eu']);
       assert.equal(await placements.isPlaced(blob), true);
     });

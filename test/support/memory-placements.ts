@@ -112,7 +112,7 @@ export function createMemoryPlacements(): MemoryPlacements {
       return times.length === 0 ? undefined : Math.min(...times);
     },
     async counts() {
-      const groups = Map.groupBy(rows.values(), ({ store, state }) => `${store} ${state}`);
+      const groups = Map.groupBy(listed(), ({ store, state }) => `${store} ${state}`);
       return [...groups.values()].flatMap(([first, ...others]) => {
         if (!first) return [];
         const { store, state } = first;

@@ -14,6 +14,7 @@ import type {
   PolicyKindState,
   ReplicasState,
 } from '../../telemetry/states.ts';
+import { bucketOfHost } from '../../upstream/buckets.ts';
 import { type Condition, type ConditionType, conditionTypes } from './status.ts';
 
 export interface JudgedStates {
@@ -43,6 +44,7 @@ export type Judge = (states: JudgedStates) => readonly Condition[];
 
 /** Names that a message lists. */
 const maxNamed = 5;
+const skippedWords = 'skipped after failures in a row';
 
 /** Remembers when each condition changed. */
 export function createConditions(clock: Pick<Clock, 'now'>): Judge {
@@ -79,10 +81,10 @@ const judges: Readonly<Record<ConditionType, (states: JudgedStates) => Verdict>>
   Upstreams({ isOffline, hosts, peers }) {
     if (isOffline)
       return { status: 'Unknown', reason: 'Offline', message: 'upstream.offline is set: no host is asked' };
-    const own = hosts.filter(({ host }) => !peers.has(host));
-    const skipped = own.filter(({ isOpen }) => isOpen);
-    if (skipped.length > 0) return bad('HostsSkipped', `skipped after failures in a row: ${named(skipped)}`);
-    const cooling = own.filter(({ cooling: seconds }) => seconds > 0);
+    const own = hosts.filter(({ host }) => !peers.has(host) && bucketOfHost(host) === undefined);
+    const skipped = skippedOf(own);
+    if (skipped.length > 0) return bad('HostsSkipped', `${skippedWords}: ${named(skipped)}`);
+    const cooling = own.flatMap(({ host, cooling: seconds }) => (seconds > 0 ? [host] : []));
     if (cooling.length > 0) return bad('RateLimited', `they limit our requests: ${named(cooling)}`);
     return good('AllAnswer', 'no host is skipped');
   },
@@ -101,17 +103,19 @@ const judges: Readonly<Record<ConditionType, (states: JudgedStates) => Verdict>>
   },
   Cluster({ cluster, hosts, peers }) {
     if (!cluster) return good('NotConfigured', 'there is no [cluster]');
-    const skipped = hosts.filter(({ host, isOpen }) => isOpen && peers.has(host));
-    if (skipped.length > 0) return bad('PeersSkipped', `skipped after failures in a row: ${named(skipped)}`);
+    const skipped = skippedOf(hosts).filter((host) => peers.has(host));
+    if (skipped.length > 0) return bad('PeersSkipped', `${skippedWords}: ${named(skipped)}`);
     return good('PeersAnswer', `${cluster.members} replicas are known`);
   },
-  Buckets({ placements }) {
+  Buckets({ hosts, placements }) {
+    const skipped = skippedOf(hosts).flatMap((host) => bucketOfHost(host) ?? []);
+    if (skipped.length > 0) return bad('BucketsSkipped', `${skippedWords}: ${named(skipped)}`);
     if (placements.length === 0)
       return good('NothingPlaced', 'no content is in a bucket, or on its way to one');
     const doubted = placements.filter(({ state, contents }) => state === 'doubted' && contents > 0);
-    if (doubted.length === 0) return good('NothingDoubted', 'no content was found missing in a bucket');
-    const stores = [...new Set(doubted.map(({ store }) => store))].join(', ');
-    return bad('ContentsDoubted', `contents that should be there were not found: ${stores}`);
+    if (doubted.length === 0) return good('NothingDoubted', 'no object of a bucket gave wrong bytes');
+    const stores = named([...new Set(doubted.map(({ store }) => store))]);
+    return bad('ContentsDoubted', `objects gave wrong bytes, and are to be looked at: ${stores}`);
   },
   Configuration({ configIsGood, policies }) {
     if (!configIsGood) {
@@ -140,8 +144,11 @@ function bad(reason: string, message: string): Verdict {
   return { status: 'False', reason, message };
 }
 
-function named(hosts: readonly HostState[]): string {
-  const names = hosts.slice(0, maxNamed).map(({ host }) => host);
-  const more = hosts.length - names.length;
-  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+function skippedOf(hosts: readonly HostState[]): readonly string[] {
+  return hosts.flatMap(({ host, isOpen }) => (isOpen ? [host] : []));
+}
+
+function named(names: readonly string[]): string {
+  const more = names.length - maxNamed;
+  return `${names.slice(0, maxNamed).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -99,7 +99,7 @@ export function createPlacementRows(db: Database): PlacementRows {
     )
     .pluck();
   const counts = db.prepare<[], PlacementCount>(
-    'SELECT store, state, contents, bytes FROM placement_counts WHERE contents > 0',
+    'SELECT store, state, contents, bytes FROM placement_counts JOIN stores ON name = store WHERE contents > 0',
   );
   const all = Object.values(urgencies);
 

@@ -93,6 +93,6 @@ export interface PlacementStore {
   due(store: string, now: number, limit: number): Promise<readonly Placement[]>;
   /** Epoch ms; undefined where nothing is to be done. */
   nextDue(store: string): Promise<number | undefined>;
-  /** Kept up to date with every write. */
+  /** Of buckets of the configuration. Kept up to date with every write. */
   counts(): Promise<readonly PlacementCount[]>;
 }
