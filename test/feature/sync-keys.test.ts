@@ -9,7 +9,7 @@ import { startFakeRegistry } from '../support/fake-registry.ts';
 import { endShort, holdHeaders, htmlPage, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
-import { buildArtifact, buildImage, buildIndexOf } from '../support/images.ts';
+import { buildArtifact, buildImage, buildIndex, buildIndexOf } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { actions, states, world } from '../support/sync-world.ts';
 import { startTokenServer } from '../support/token-server.ts';
@@ -251,7 +251,10 @@ describe('a window that closes', () => {
   });
 
   const isCatalogue = ({ path }: { path: string }) => path === '/v2/_catalog';
-  const signature = `${image.digest.replace(':', '-')}.sig`;
+  // What is below an index is known once that is here.
+  const index = buildIndex({ seed: 'cut off', layers: [900] });
+  const [child] = index.images;
+  const signature = `${child!.digest.replace(':', '-')}.sig`;
   for (const [what, held] of [
     ['the catalogue is read', { when: isCatalogue }],
     ['a signature is looked at', { kind: 'manifest', method: 'HEAD', reference: signature }],
@@ -259,8 +262,8 @@ describe('a window that closes', () => {
     it(`while ${what} ends the run with a report, and is no bug`, async (t) => {
       const registry = await startFakeRegistry({ catalogue: true });
       t.after(() => registry.stop());
-      registry.putImage('team/app', '1', image);
-      registry.putImage('team/app', signature, buildArtifact(image, { content: 'signature' }));
+      registry.putImage('team/app', '1', index);
+      registry.putImage('team/app', signature, buildArtifact(child!, { content: 'signature' }));
       const hold = gate();
       const rule = registry.on(held, holdHeaders(hold));
       const clock = createManualClock();
