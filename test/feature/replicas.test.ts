@@ -585,6 +585,30 @@ describe('entrepot replicas', () => {
     assert.match(text, /^entrepot_replica_lag_seconds_sum 0$/m);
   });
 
+  it('has no state of what was looked at and is not to be brought: gone, pushed here, not selected', async (t) => {
+    const { registry, proxy, run, name, became, states } = await world(t, {
+      toml: '[[push]]\nmatch = "**"\nmode = "overlay"\n[access]\nanonymous = ["pull", "push"]',
+    });
+    for (const tag of ['1', 'gone', 'pushed', 'unnamed']) registry.putImage('team/app', tag, image);
+    await run();
+    registry.removeManifest('team/app', 'gone');
+    const put = await fetch(`${proxy.url}/v2/${name}/manifests/pushed`, {
+      method: 'PUT',
+      headers: { 'content-type': image.mediaType },
+      body: Buffer.from(image.bytes),
+    });
+    assert.equal(put.status, 201, await put.text());
+    await proxy.reload({
+      toml: `[[sync]]\nname = "app"\nsource = "${name}"\ntags = { exclude = ["unnamed"] }`,
+    });
+    assert.deepEqual(await states(), ['1 done', 'gone done', 'pushed done', 'unnamed done']);
+    for (const tag of ['1', 'gone', 'pushed', 'unnamed']) {
+      await proxy.app.administration.replicas.resync(`${name}:${tag}`);
+      assert.equal((await became('done')).key, `${name}:${tag}`);
+    }
+    assert.deepEqual(await states(), ['1 done']);
+  });
+
   it('looks with --all at what the catalogue of a registry names now', async (t) => {
     const { registry, proxy, states } = await world(t, { block: null, upstream: { catalogue: true } });
     registry.putImage('team/app', '1', image);

@@ -50,6 +50,8 @@ export interface ReplicaBook {
   notListed(image: string, sync: string, reason: string): Promise<void>;
   began(place: ReplicaPosition, wanted: Digest | null, changedAt: number): Promise<void>;
   ended(place: ReplicaPosition, end: EndOfRun): Promise<void>;
+  /** The block has nothing of the tag to bring: a row that waits for that, or has failed, goes. What is done is for a run to say. */
+  unwanted(place: ReplicaPosition): Promise<void>;
   /** The tag is not here any more, whatever blocks wanted it. */
   removed(tag: ReplicaTag): Promise<void>;
   /** A person asked for all rows of the image, or for those of one tag: they are pending until they were looked at. */
@@ -179,6 +181,12 @@ export function createReplicaBook({ store, clock, log, caughtUp }: ReplicaBookDe
         } else if (end.state === 'unknown' && isStillDone(row, now)) {
           await store.put([{ ...row, reason: end.reason ?? undefined, failedAt: row.failedAt ?? now }]);
         } else await store.put([failed(row, end, now)]);
+      }),
+    unwanted: (place) =>
+      recorded(async () => {
+        const { image, tag, sync } = place;
+        const { state = 'done' } = (await store.find(place)) ?? {};
+        if (state !== 'done' && state !== 'running') await store.remove(image, [tag], sync);
       }),
     removed: ({ image, tag }) => recorded(() => store.remove(image, [tag])),
     asked: (image, tag) =>

@@ -199,11 +199,16 @@ async function followTag(
   tag: Tag,
   options: CarryOptions,
 ): Promise<Followed> {
-  if (!(await isNamed(deps, work, tag))) return left;
+  const unwanted = async (followed: Followed) => {
+    await deps.replicas.unwanted({ image: work.image.name, tag, sync: work.block.name });
+    return followed;
+  };
+  if (!(await isNamed(deps, work, tag))) return await unwanted(left);
   const plan = await planTag(deps, work, tag);
   // Whether a tag that is gone goes here, too, is for a run that has the list to say.
-  if (plan.isAbsent) return { ...left, reason: plan.reason, isAbsent: true };
-  if (plan.action !== 'unknown' && !(await isAmongNewest(deps, work, plan))) return left;
+  if (plan.isAbsent) return await unwanted({ ...left, reason: plan.reason, isAbsent: true });
+  if (plan.action === 'hosted') return await unwanted(left);
+  if (plan.action !== 'unknown' && !(await isAmongNewest(deps, work, plan))) return await unwanted(left);
   const result = await carryOut(deps, work, plan, options);
   const isNew = result.state === 'done' && (plan.action === 'add' || plan.action === 'move');
   return { ...(isNew ? await bringAttached(deps, work, result, options) : result), isAbsent: false };
