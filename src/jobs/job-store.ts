@@ -36,7 +36,8 @@ export interface Kept {
 export interface JobStore {
   /**
    * Adds a job. It joins the one of the same kind and key that waits or has failed: the earlier time, the higher priority, and the new
-   * arguments and cause hold, and its failures are forgiven. While one of this key runs, the new one waits until that is over.
+   * arguments and cause hold, and its failures are forgiven. But what a person asked for and waits stays `manual`. While one of this key
+   * runs, the new one waits until that is over.
    */
   add(job: NewJob, now: number): Promise<JobId>;
   /**

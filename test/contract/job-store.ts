@@ -61,7 +61,8 @@ export function testJobStore(open: (t: TestContext) => Promise<JobStore | undefi
     it('joins a job that waits: the earlier time, the higher priority and the newer arguments hold', async (t) => {
       const store = await open(t);
       if (!store) return;
-      const id = await store.add(job('a', { notBefore: now + 50, priority: 20, arguments: 1 }), now);
+      const scheduled = { notBefore: now + 50, priority: 20, arguments: 1, cause: 'schedule' };
+      const id = await store.add(job('a', scheduled), now);
       await store.add(job('b'), now);
       assert.equal(
         await store.add(job('a', { notBefore: now + 90, priority: 30, arguments: 2, cause: 'event' }), now),
@@ -71,6 +72,20 @@ export function testJobStore(open: (t: TestContext) => Promise<JobStore | undefi
       assert.deepEqual([notBefore, priority, args, cause], [now + 50, 20, 2, 'event']);
       await store.add(job('a', { notBefore: now, priority: 0 }), now);
       assert.equal((await claimed(store)).id, id, 'it comes before what was due already');
+    });
+
+    it('keeps what a person asked for a request of a person when others join it, until it has failed', async (t) => {
+      const store = await open(t);
+      if (!store) return;
+      const id = await store.add(job('a', { arguments: 1 }), now);
+      const event = job('a', { arguments: 2, cause: 'event' });
+      assert.equal(await store.add(event, now), id);
+      const { cause, arguments: args } = (await store.find(id))!;
+      assert.deepEqual([cause, args], ['manual', 2]);
+      await claimed(store);
+      await store.settle({ id, owner }, { outcome: { kind: 'failed', reason: 'HTTP 503' } }, now);
+      assert.equal(await store.add(event, now), id);
+      assert.equal((await store.find(id))?.cause, 'event');
     });
 
     it('keeps a job that comes while one of its key runs until that is over', async (t) => {

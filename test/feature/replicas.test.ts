@@ -506,6 +506,24 @@ describe('an event', () => {
     );
   });
 
+  it('does not make what a person has asked for wait for the window', async (t) => {
+    const { registry, proxy, name, tell, became, states } = await world(t, {
+      block: 'window = "02:00-04:00"',
+    });
+    registry.putImage('team/app', '1', image);
+    const rule = registry.on({ kind: 'tags' }, status(500));
+    await proxy.app.administration.replicas.resync(name);
+    await became('pending');
+    rule.remove();
+    await tell({});
+    const job = await eventually('it has run again', async () => {
+      const [one] = await proxy.app.jobs.list({ limit: 1 });
+      return one?.attempts === 2 && one.state !== 'running' && one;
+    });
+    assert.deepEqual([job.state, job.cause, job.reason], ['done', 'manual', undefined]);
+    assert.deepEqual(await states(), ['1 done']);
+  });
+
   it('of a tag with the beginning of a sha512 digest is followed where that manifest is here', async (t) => {
     const { registry, tell, became, states, run } = await world(t, { block: 'tags = { include = ["1"] }' });
     const long = { ...image, digest: digestOf(image.bytes, 'sha512') };

@@ -62,7 +62,8 @@ export function createMemoryJobs(): JobStore {
       const hasFailed = known.state === 'failed';
       known.notBefore = hasFailed ? job.notBefore : Math.min(known.notBefore, job.notBefore);
       known.priority = hasFailed ? job.priority : Math.min(known.priority, job.priority);
-      const { arguments: args, cause } = job;
+      const cause = !hasFailed && known.cause === 'manual' ? known.cause : job.cause;
+      const { arguments: args } = job;
       Object.assign(known, { arguments: args, cause, failures: 0, lost: 0, state: 'pending' });
       return known.id;
     },

@@ -21,7 +21,8 @@ export function createJobQueue(db: Database) {
     ON CONFLICT (kind, key) WHERE state IN ('pending', 'failed') DO UPDATE SET
       not_before = iif(state = 'failed', excluded.not_before, min(not_before, excluded.not_before)),
       priority = iif(state = 'failed', excluded.priority, min(priority, excluded.priority)),
-      arguments = excluded.arguments, cause = excluded.cause, failures = 0, lost = 0, state = 'pending'
+      arguments = excluded.arguments, cause = iif(state = 'pending' AND cause = 'manual', cause, excluded.cause),
+      failures = 0, lost = 0, state = 'pending'
     RETURNING id`)
     .pluck();
   const priority = db

@@ -12,7 +12,9 @@ const add = `
   on conflict (kind, key) where state in ('pending', 'failed') do update set
     not_before = case known.state when 'failed' then excluded.not_before else least(known.not_before, excluded.not_before) end,
     priority = case known.state when 'failed' then excluded.priority else least(known.priority, excluded.priority) end,
-    arguments = excluded.arguments, cause = excluded.cause, failures = 0, lost = 0, state = 'pending'
+    arguments = excluded.arguments,
+    cause = case when known.state = 'pending' and known.cause = 'manual' then known.cause else excluded.cause end,
+    failures = 0, lost = 0, state = 'pending'
   returning id`;
 
 /** Gives its number. Rejects as `query` does. */
