@@ -1,5 +1,6 @@
 /** The names in a client certificate, as access rules write them: `cn=`, `dns=`, `uri=`, `email=`, `ip=`. */
 import type { PeerCertificate } from 'node:tls';
+import { plainAddress } from '../lib/address-kind.ts';
 import type { Principal } from './principal.ts';
 
 /** Kinds of names in the text form that Node gives of a subjectAltName. */
@@ -29,7 +30,7 @@ function alternatives(text: string): readonly string[] {
     const [, label = '', value = ''] = match;
     const kind = kinds.get(label);
     const name = kind && value.startsWith('"') ? unquoted(value) : value;
-    if (kind && name) names.push(`${kind}=${name}`);
+    if (kind && name) names.push(`${kind}=${kind === 'ip' ? plainAddress(name) : name}`);
   }
   return names;
 }

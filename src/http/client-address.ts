@@ -16,8 +16,9 @@
  * The same proxies alone may say that the client speaks TLS to them (`X-Forwarded-Proto: https`).
  */
 import type { IncomingMessage } from 'node:http';
-import { isIP, SocketAddress } from 'node:net';
+import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { plainAddress } from '../lib/address-kind.ts';
 import { networkMatcher } from '../lib/networks.ts';
 
 /** Undefined entries are no addresses. The nearest proxy's entry comes first. */
@@ -46,7 +47,7 @@ const maxHops = 32;
 export function createClientAddress(proxies: readonly string[]): ClientAddress {
   let current = behind(proxies);
   const isProxy: ClientAddress['isProxy'] = ({ socket }) =>
-    current.isTrusted(plain(socket.remoteAddress ?? ''));
+    current.isTrusted(plainAddress(socket.remoteAddress ?? ''));
   return {
     addressOf: (incoming) => current.addressOf(incoming),
     isProxy,
@@ -78,7 +79,7 @@ function addressBehind(isTrusted: (address: string) => boolean): AddressOf {
   }
 
   return ({ headers, socket }) => {
-    const peer = plain(socket.remoteAddress ?? '');
+    const peer = plainAddress(socket.remoteAddress ?? '');
     if (!isTrusted(peer)) return peer;
     const { forwarded } = headers;
     const listed = headers['x-forwarded-for'];
@@ -122,12 +123,5 @@ function readAddress(text: string): string | undefined {
   const [, ipv6, ipv4, port = '0'] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const address = ipv6 ?? ipv4 ?? text;
   const isRight = ipv6 === undefined ? isIP(address) !== 0 : isIP(address) === 6;
-  return isRight && !address.includes('%') && Number(port) <= 65_535 ? plain(address) : undefined;
-}
-
-/** One text for each address: IPv6 in its short form without a zone, IPv4 not as IPv6. */
-function plain(address: string): string {
-  const [bare = ''] = address.split('%');
-  if (isIP(bare) !== 6) return bare;
-  return new SocketAddress({ address: bare, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '');
+  return isRight && !address.includes('%') && Number(port) <= 65_535 ? plainAddress(address) : undefined;
 }

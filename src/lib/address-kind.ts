@@ -7,7 +7,7 @@
  *   private     networks of an organisation (RFC 1918, RFC 6598, RFC 4193)
  *   public      every other address
  */
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, SocketAddress } from 'node:net';
 
 export type AddressKind = 'public' | 'private' | 'loopback' | 'linkLocal';
 
@@ -52,4 +52,11 @@ function blockList(ipv4: readonly string[], ipv6: readonly string[]): BlockList 
     list.addSubnet(network, Number(bits), 'ipv6');
   }
   return list;
+}
+
+/** One text for each address: IPv6 in its short form without a zone, IPv4 not as IPv6. Any other text is given as it is. */
+export function plainAddress(address: string): string {
+  const [bare = ''] = address.split('%');
+  if (isIP(bare) !== 6) return bare;
+  return new SocketAddress({ address: bare, family: 'ipv6' }).address.replace(/^::ffff:(?=\d+\.)/, '');
 }

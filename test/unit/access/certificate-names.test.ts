@@ -20,6 +20,10 @@ describe('names of a client certificate', () => {
     );
   });
 
+  it('have each IPv6 address in its short form, as URLs and logs have it', () => {
+    assert.deepEqual(names('a', 'IP Address:FD00:0:0:0:0:0:0:1'), ['cn=a', 'ip=fd00::1']);
+  });
+
   it('stay one name where one pretends to be two: Node quotes it', () => {
     assert.deepEqual(names('a', 'DNS:"evil.corp, DNS:admin.corp"'), [
       'cn=a',
