@@ -62,8 +62,10 @@ function rolesOf({ entries }: RegistriesConf): Roles {
   return roles;
 }
 
+/** Peers found by DNS are one host in the metrics, the name that was looked up: it has the requests of all of them. */
 function withPeers(roles: Roles, cluster: LiveStatusDeps['cluster']): Roles {
   if (!cluster) return roles;
-  const others = cluster.all.filter(({ id }) => id !== cluster.self?.id);
-  return new Map([...roles, ...others.map(({ id }) => [id, ['peer']] as const)]);
+  const others = cluster.all.filter(({ id }) => id !== cluster.self.id);
+  const hosts = others.flatMap(({ id, name }) => [id, name]);
+  return new Map([...roles, ...hosts.map((host) => [host, ['peer']] as const)]);
 }

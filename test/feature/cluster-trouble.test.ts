@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import type { EndpointStatus } from '../../src/admin/status/status.ts';
 import { ranked, scoreOf } from '../../src/cluster/ownership.ts';
 import { peerAt } from '../../src/cluster/peer.ts';
 import { createPeerProof, ownerHeader, peerHeader } from '../../src/cluster/peer-proof.ts';
@@ -286,6 +287,11 @@ describe('members that do not agree', () => {
     const members = async () =>
       /^entrepot_cluster_members (\d+)$/m.exec((await get(`${replica!.url}/metrics`)).body.toString())?.[1];
     assert.equal(await members(), '3');
+    await get(`${replica!.url}/v2/docker.io/library/absent/manifests/1`);
+    const endpoints = JSON.parse((await get(`${replica!.url}/api/v1/endpoints`)).body.toString());
+    const named = (endpoints as readonly EndpointStatus[]).find(({ host }) => host === 'entrepot-peers:5000');
+    assert.deepEqual(named?.roles, ['peer']);
+    assert.notDeepEqual(named?.requests, {}, 'what all of them were asked is counted under their name');
     known = undefined;
     await clock.advance(30_000);
     assert.equal(await members(), '3');

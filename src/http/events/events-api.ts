@@ -51,7 +51,7 @@ export interface EventsApi {
 /** Bytes of one body, and of all bodies with a secret that was right. */
 const maxBody = 1024 * 1024;
 const maxHeld = 64 * maxBody;
-/** Of bodies that are read for their signature. Anyone can send one, so an address leaves room for senders at others. */
+/** Of bodies that are read for their signature. It takes no secret to send one, so an address leaves room for senders at others. */
 const unprovenBounds = { most: 16 * maxBody, mostOfOne: 4 * maxBody };
 /** More values than a body of events has; each takes memory. */
 const jsonLimits = { depth: 100, values: 100_000 };
