@@ -157,6 +157,36 @@ describe('a cluster', () => {
     assert.equal(registry.count({ kind: 'referrers' }), 1);
   });
 
+  it('waits for a slow registry with a tag list to which pushes add, and answers no old one', async (t) => {
+    const { registry, registries } = await hub(t);
+    const clock = createManualClock();
+    const toml =
+      '[access]\nanonymous = ["pull", "push"]\n[[push]]\nmatch = "docker.io/**"\nmode = "overlay"\n';
+    const of = () => ({ deps: { clock } });
+    const { ofTag } = await startCluster(t, { registries, size: 2, toml, of });
+    const [owner, follower] = ofTag(undefined);
+    const list = async ({ url }: Replica) => {
+      const { headers, body } = await get(`${url}/v2/library/app/tags/list`);
+      return [headers['x-entrepot-cache'], (JSON.parse(body.toString()) as { tags: string[] }).tags];
+    };
+    assert.deepEqual(await list(owner!), ['fetched', ['1']]);
+    await clock.advance(61_000);
+    registry.putImage('library/app', '2', image);
+    const hold = gate();
+    registry.on({ kind: 'tags' }, holdHeaders(hold));
+    let isOver = false;
+    const listed = list(follower!).finally(() => {
+      isOver = true;
+    });
+    await hold.arrived;
+    for (let time = 0; time < 2000; time += 250) {
+      await eventually('the follower hears from the owner', () => isOver || clock.pending.includes(1000));
+      await clock.advance(250);
+    }
+    hold.release();
+    assert.deepEqual(await listed, ['fetched', ['1', '2']]);
+  });
+
   it('goes on from the next replica at the byte reached when the owner dies, and upstream is asked once more', async (t) => {
     const { registry, registries } = await hub(t);
     const { ofDigest } = await startCluster(t, { registries, toml: '[limits]\nstop_grace = "1ms"' });

@@ -147,7 +147,8 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
     },
 
     async tags(target) {
-      const { image, limit, after } = target;
+      const { limit, after, ...all } = target;
+      const { image } = all;
       const mode = modeOf(image);
       const ours = await (isHostedMode(mode) ? content.tags : content.importedTags)(image.name);
       if (!isHostedMode(mode) && ours.length === 0) return pull.tags(target);
@@ -155,10 +156,10 @@ export function createHostedPull(deps: HostedPullDeps, rules: readonly PushRule[
         const isKnown = ours.length > 0 || (await content.knows(image.name));
         return isKnown ? hit(page(ours, limit, after)) : absent;
       }
-      const theirs = await pull.tags({ kind: 'tags', image });
+      const theirs = await pull.tags(all);
       if (ours.length === 0 && !theirs.found) return theirs;
-      const all = [...new Set([...ours, ...(theirs.found ? theirs.value.tags : [])])].sort(byBytes);
-      const value = page(all, limit, after);
+      const tags = [...new Set([...ours, ...(theirs.found ? theirs.value.tags : [])])].sort(byBytes);
+      const value = page(tags, limit, after);
       return theirs.found
         ? { ...theirs, value }
         : { found: true, value, cache: unconfirmed(theirs), trail: theirs.trail };
