@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unusable } from '../cache/data-folder.ts';
 import { snapshotContents } from '../cache/index/index-snapshot.ts';
-import { beginRestore, type RestoredFolder } from '../cache/restored-folder.ts';
+import { isWrongFile } from '../cache/index/sqlite-faults.ts';
+import { beginRestore, damagedIndex, type RestoredFolder } from '../cache/restored-folder.ts';
 import { formatSize } from '../config/toml/units.ts';
 import { EntrepotError } from '../errors.ts';
 import { hexHash } from '../lib/bytes/hex-hash.ts';
@@ -89,23 +90,30 @@ export async function verifyBackup(
       isIndex(blob) ? { path: index, mode: 0o600 } : undefined,
     );
     checkFiles(manifest, arrived, from);
-    const isList = manifest.scope === 'list';
-    let contents = 0;
-    let listed = 0;
-    let missing = 0;
-    for (const some of snapshotContents(index)) {
-      for (const { digest, isHosted } of some) {
-        if (arrived.has(digest)) contents += 1;
-        else if (isHosted && isList) listed += 1;
-        else if (isHosted) missing += 1;
-      }
-    }
+    const { contents, listed, missing } = countOf(index, arrived, manifest, from);
     if (missing > 0) throw incomplete(from, missing);
     checkContents(manifest, contents, from);
     return { ...manifest, listed };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Contents of the index that have arrived; of the others, those that are hosted. */
+function countOf(index: string, arrived: ReadonlySet<Digest>, { scope }: BackupManifest, from: string) {
+  const count = { contents: 0, listed: 0, missing: 0 };
+  try {
+    for (const some of snapshotContents(index)) {
+      for (const { digest, isHosted } of some) {
+        if (arrived.has(digest)) count.contents += 1;
+        else if (isHosted && scope === 'list') count.listed += 1;
+        else if (isHosted) count.missing += 1;
+      }
+    }
+  } catch (error) {
+    throw isWrongFile(error) ? damagedIndex(from, error) : error;
+  }
+  return count;
 }
 
 function sizeOfFiles({ files }: BackupManifest): number {

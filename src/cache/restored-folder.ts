@@ -18,6 +18,7 @@ import { lockData } from './index/data-lock.ts';
 import type { IndexRows } from './index/index-rows.ts';
 import { openIndex } from './index/open-index.ts';
 import { forgetReplica } from './index/placements/sqlite-placements.ts';
+import { isWrongFile } from './index/sqlite-faults.ts';
 
 const stageName = 'restoring-v1';
 const wholeName = 'restored-v1';
@@ -82,7 +83,13 @@ export function beginRestore(data: string): RestoredFolder {
       folders.add(dirname(path));
       return path;
     },
-    fit: ({ isList, now }) => fitIndex(stage, isList, now),
+    async fit({ isList, now }) {
+      try {
+        return await fitIndex(stage, isList, now);
+      } catch (error) {
+        throw isWrongFile(error) ? damagedIndex(stage, error) : error;
+      }
+    },
     async commit() {
       for (const folder of made) await syncPath(folder);
       for (const algorithm of new Set([...made].map(dirname))) await syncPath(algorithm);
@@ -117,13 +124,17 @@ function isNothing(data: string, name: string): boolean {
   return statSync(path).isDirectory() && readdirSync(path).length === 0;
 }
 
+/** `file`: the backup, or the folder that it comes into. */
+export function damagedIndex(file: string, cause?: unknown): EntrepotError {
+  return new EntrepotError('BUNDLE_INVALID', 'the index in the backup is damaged', { file, cause });
+}
+
 /** Brings the index of the stage up to date, and makes it agree with the contents of the stage. */
 async function fitIndex(stage: string, isList: boolean, now: number): Promise<Fitted> {
   const file = join(stage, 'index-v1.sqlite');
   const { index, setAside } = openIndex(file, now);
   try {
-    if (setAside !== undefined)
-      throw new EntrepotError('BUNDLE_INVALID', 'the index in the backup is damaged', { file });
+    if (setAside !== undefined) throw damagedIndex(stage);
     const fitted = { contents: 0, listed: 0 };
     for (const algorithm of digestAlgorithms) {
       for (let first = 0; first < folderCount; first += 1) {

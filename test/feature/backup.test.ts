@@ -493,6 +493,29 @@ describe('a restore', () => {
     assert.equal(await pulled(restored.url, '1'), digest);
   });
 
+  it('refuses an index that is no database, or that lacks its tables', async (t) => {
+    const { folder, stop } = await server(t);
+    await stop();
+    const data = tempFolder(t);
+    const index = join(data, 'index-v1.sqlite');
+    const withoutTables = () => {
+      rmSync(index);
+      const db = new SqliteDatabase(index);
+      db.exec('CREATE TABLE mine (id INTEGER); PRAGMA user_version = 1');
+      db.close();
+    };
+    for (const write of [() => writeFileSync(index, 'no database'.repeat(1000)), withoutTables]) {
+      write();
+      const from = await backupByHand(t, data);
+      const target = { folder, data: join(tempFolder(t), 'data') };
+      for (const verify of [['--verify'], []]) {
+        const { code, stderr } = await runCommand(target, 'restore', from, ...verify);
+        assert.deepEqual([code, /the index in the backup is damaged/.test(stderr)], [1, true], stderr);
+      }
+      assert.deepEqual(readdirSync(target.data), ['entrepot.lock']);
+    }
+  });
+
   it('refuses the index of a newer version', async (t) => {
     const proxy = await server(t);
     await push(proxy.url, '1');

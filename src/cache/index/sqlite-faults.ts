@@ -10,3 +10,9 @@ export function isDamage(error: unknown): boolean {
 export function isDiskFull(error: unknown): boolean {
   return error instanceof SqliteDatabase.SqliteError && error.code === 'SQLITE_FULL';
 }
+
+/** Whether SQLite refuses a file for what is in it: it is damaged, or has other tables. Not for its disk or its rights. */
+export function isWrongFile(error: unknown): boolean {
+  const passing = /^SQLITE_(?:FULL|IOERR|READONLY|CANTOPEN|PERM|NOMEM|BUSY|LOCKED)/;
+  return error instanceof SqliteDatabase.SqliteError && !passing.test(error.code);
+}
