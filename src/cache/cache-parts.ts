@@ -40,7 +40,7 @@ export interface CacheDeps {
   readonly boot?: (() => string | undefined) | undefined;
   /** Told of each content that had to make room, and its bytes. */
   readonly onEvicted?: (bytes: number, digest: Digest) => void;
-  /** Told of each stored content that was missing or altered, and of an index that was damaged. */
+  /** Told of each stored content as `ContentsDeps` says, and of an index that was damaged. */
   readonly onDamaged?: (what: 'content' | 'index') => void;
   /** Which sinks want an event. Default: none. */
   readonly wantedBy?: WantedBy;

@@ -33,7 +33,7 @@ export interface ContentsDeps {
   readonly log: RareLog;
   /** For what each request may meet. */
   readonly rareLog: RareLog;
-  /** Told of each stored content that was missing or altered. */
+  /** Told of each stored content that was missing or altered. What `reconcile.ts` misses of cached content is counted there instead. */
   readonly onDamaged?: ((content: DamagedNow) => void) | undefined;
   /** Told of each content that was evicted, and its bytes. */
   readonly onEvicted?: ((bytes: number, digest: Digest) => void) | undefined;

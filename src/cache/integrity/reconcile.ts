@@ -14,7 +14,7 @@ import { readOrphan } from './orphan.ts';
 export interface ReconcileDeps {
   readonly inventory: Inventory;
   readonly store: BlobStore;
-  readonly contents: Pick<Contents, 'isMoving' | 'lose' | 'unreadable' | 'found'>;
+  readonly contents: Pick<Contents, 'isMoving' | 'lose' | 'discard' | 'unreadable' | 'found'>;
   readonly isStopped: () => boolean;
 }
 
@@ -78,7 +78,10 @@ async function reconcileFolder(
     if (isStopped()) return;
     // It may have come after the folder was read.
     if (contents.isMoving(digest) || (await store.has(digest)) || contents.isMoving(digest)) continue;
-    await contents.lose(digest, 'its file is missing');
+    const reason = 'its file is missing';
+    // Nothing else has it, so each is told of. Cached contents may be very many, and are counted.
+    if (await inventory.isHosted(digest)) await contents.discard(digest, reason);
+    else await contents.lose(digest, reason);
     report.dropped += 1;
   }
 }

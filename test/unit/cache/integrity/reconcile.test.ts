@@ -4,7 +4,16 @@ import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Digest } from '../../../../src/oci/digest.ts';
-import { addBlob, dataFolder, digestOf, image, manifestOf, open, tagOf } from '../data-folder-fixture.ts';
+import {
+  addBlob,
+  collectLog,
+  dataFolder,
+  digestOf,
+  image,
+  manifestOf,
+  open,
+  tagOf,
+} from '../data-folder-fixture.ts';
 
 function pathOf(data: string, digest: Digest): string {
   const [algorithm = '', hex = ''] = digest.split(':');
@@ -46,6 +55,29 @@ test('rows without a file are no longer stored, and their tags wait for them to 
   await second.putManifest('a.test/other', manifest);
   assert.equal((await second.tag(image, tagOf('a')))?.digest, manifest.digest);
   assert.ok(await second.manifest(image, manifest.digest));
+});
+
+test('hosted content without a file is told of, each by itself; cached content is counted', async (t) => {
+  const data = dataFolder(t);
+  const first = await open(t, data);
+  const cached = await addBlob(first);
+  const bytes = randomBytes(1000);
+  const hosted = digestOf(bytes);
+  const file = join(first.incoming.path, 'upload');
+  writeFileSync(file, bytes);
+  await first.hosted.commitBlob('images.local/app', hosted, bytes.length, file, { hosted: true });
+  await first.close();
+  for (const digest of [cached, hosted]) unlinkSync(pathOf(data, digest));
+
+  const told: string[] = [];
+  const log = collectLog();
+  const second = await open(t, data, {}, { log, onDamaged: (what) => told.push(what) });
+  assert.equal((await second.admin.reconciled)?.dropped, 2);
+  assert.deepEqual(told, ['content']);
+  assert.deepEqual(
+    log.lines.filter(({ level }) => level !== 'info').map(({ fields }) => [fields.event, fields.digest]),
+    [['cache.hostedDamaged', hosted]],
+  );
 });
 
 test('files without a row get one when their bytes are right, are removed when not, and stay when they are not ours', async (t) => {
