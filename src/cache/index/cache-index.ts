@@ -1,4 +1,4 @@
-/** The index as the rest of the cache sees it: ten seams over the rows of SQLite, with recent answers in memory. */
+/** The index as the rest of the cache sees it: its seams over the rows of SQLite, with recent answers in memory. */
 import type { JobInbox } from '../../jobs/job-inbox.ts';
 import type { JobStore } from '../../jobs/job-store.ts';
 import { createCachingIndex } from './caching-index.ts';

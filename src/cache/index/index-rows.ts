@@ -1,5 +1,5 @@
 /**
- * The rows of the index: what the four seams are made of. Synchronous, since each call takes microseconds, and known in this folder
+ * The rows of the index: what the seams of `cache-index.ts` are made of. Synchronous, since each call takes microseconds, and known in this folder
  * alone. Images and origins are text here; the store keeps each string once.
  *
  * A content is *stored* (its file is here) or only *referenced*; a manifest that was stored and is *lost* (its file was found to be
