@@ -34,19 +34,35 @@ const shortestCooling = 1000;
 /** ms, even if a host asks for more: one wrong header must not shut it out for a day. */
 const longestCooling = 15 * 60_000;
 
+/** ms by which the two clocks may differ before that of the machine counts as set. */
+const clockSet = 1000;
+
+interface Pause {
+  /** Epoch ms, by the clock of the machine as it was then. */
+  readonly until: number;
+  /** Monotonic ms: this counts. */
+  readonly end: number;
+}
+
 /** The account of requests without credentials, such as those to hosts that registries redirect to. */
 export const anonymous = '';
 
 /** Keeps at most 1000 hosts, those used last. */
 export function createRateLimits(clock: Clock): RateLimits {
-  const cooling = new LRUCache<string, Map<string, number>>({ max: 1000 });
+  /** By host and account. */
+  const cooling = new LRUCache<string, Map<string, Pause>>({ max: 1000 });
   const allowances = new LRUCache<string, Map<string, Allowance>>({ max: 1000 });
-  const current = (until: number | undefined) =>
-    until !== undefined && until > clock.now() ? until : undefined;
+
+  function current(pause: Pause | undefined): number | undefined {
+    const left = pause ? pause.end - clock.monotonic() : 0;
+    if (!pause || left <= 0) return undefined;
+    const until = Math.round(clock.now() + left);
+    return Math.abs(until - pause.until) < clockSet ? pause.until : until;
+  }
 
   function hostCoolingUntil(host: string): number | undefined {
-    const all = cooling.get(host);
-    return all && all.size > 0 ? current(Math.max(...all.values())) : undefined;
+    const ends = [...(cooling.get(host)?.values() ?? [])].flatMap((pause) => current(pause) ?? []);
+    return ends.length > 0 ? Math.max(...ends) : undefined;
   }
 
   return {
@@ -54,9 +70,9 @@ export function createRateLimits(clock: Clock): RateLimits {
     hostCoolingUntil,
     hosts: () => [...cooling.keys()].filter((host) => hostCoolingUntil(host) !== undefined),
     cool(host, account, until) {
-      const accounts = cooling.get(host) ?? new Map<string, number>();
-      for (const [name, end] of accounts) if (end <= clock.now()) accounts.delete(name);
-      accounts.set(account, until);
+      const accounts = cooling.get(host) ?? new Map<string, Pause>();
+      for (const [name, pause] of accounts) if (current(pause) === undefined) accounts.delete(name);
+      accounts.set(account, { until, end: clock.monotonic() + until - clock.now() });
       cooling.set(host, accounts);
     },
     observe(host, account, headers) {

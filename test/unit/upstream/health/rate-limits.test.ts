@@ -43,6 +43,20 @@ describe('rate limits', () => {
     assert.equal(limits.hostCoolingUntil('h'), undefined);
   });
 
+  it('ends a pause in time where the machine sets its clock', async () => {
+    const clock = createManualClock(now);
+    const limits = createRateLimits(clock);
+    const hours = 6 * 3_600_000;
+    limits.cool('h', '', now + 30_000);
+    clock.set(now - hours);
+    assert.equal(limits.coolingUntil('h', ''), now - hours + 30_000);
+    await clock.advance(30_000);
+    assert.deepEqual([limits.coolingUntil('h', ''), limits.hosts()], [undefined, []]);
+    limits.cool('h', '', clock.now() + 30_000);
+    clock.set(now + hours);
+    assert.equal(limits.hostCoolingUntil('h'), now + hours + 30_000, 'nor is it shorter');
+  });
+
   it('keeps what the headers tell', () => {
     const limits = createRateLimits(createManualClock(now));
     limits.observe('h', 'joe', {});
