@@ -38,8 +38,12 @@ export class PartialFile {
     return statSync(this.path, { throwIfNoEntry: false })?.size;
   }
 
-  /** Opens the file for reading and writing and gives the descriptor; `keep` keeps what is in it. Throws what the system throws. */
+  /**
+   * Opens the file for reading and writing and gives the descriptor; `keep` keeps what is in it, and without it the saved ranges go first:
+   * they would say of holes that they are filled. Throws what the system throws.
+   */
   open(keep: boolean): number {
+    if (!keep) this.removeRanges();
     const flags = constants.O_RDWR | constants.O_CREAT | (keep ? 0 : constants.O_TRUNC);
     try {
       return openSync(this.path, flags, 0o660);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { IncomingFolder } from '../../../../src/cache/incoming/incoming-folder.ts';
 import type { PartialFile } from '../../../../src/cache/incoming/partial-file.ts';
@@ -56,5 +56,16 @@ describe('a partial download', () => {
       [undefined, 100, 99].map((declared) => findResumeState(file, declared).ranges.bytes),
       [50, 50, 0],
     );
+  });
+
+  it('that is begun anew offers no byte of the old one, also if the process is killed before it saves', async (t) => {
+    const file = fileIn(tempFolder(t));
+    writeFileSync(file.path, Buffer.alloc(50));
+    await file.save({ size: 100, ranges: [[0, 50]] });
+    const fd = file.open(false);
+    writeSync(fd, 'bytes', 40);
+    closeSync(fd);
+    assert.equal(file.length, 45);
+    assert.equal(findResumeState(file).ranges.bytes, 0);
   });
 });
