@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
-import { json } from '../support/http-client.ts';
+import { get, json } from '../support/http-client.ts';
 import { buildImage, buildIndex } from '../support/images.ts';
 import { listen } from '../support/listener.ts';
 import { startMirrored } from '../support/mirrored-registry.ts';
@@ -141,6 +141,27 @@ describe('a scanner gate', () => {
     while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
     await clock.advance(10_000);
     assert.match(await pulled, /^403 DENIED \(.*\): .*(?:no answer|no verdict) within 10 s/);
+  });
+
+  it('asks a scanner once that needs long, over a kept connection too', async (t) => {
+    const { asked, on, clock, pull, scanner } = await world(t, 'fail = "closed"\ntimeout = "30s"');
+    assert.equal(await pull(), 'answered');
+    const hold = Promise.withResolvers<void>();
+    on((one, response) => {
+      const held = one.path === '/scan' ? hold.promise : Promise.resolve();
+      void held.then(() => says({ verdict: 'allow' })(one, response));
+    });
+    const slow = pull('manifests/2');
+    while (asked.length === 1) await new Promise((resolve) => setImmediate(resolve));
+    await clock.advance(20_000);
+    // What was sent to the scanner by now is before this.
+    await get(`${scanner.url}/unheld`);
+    hold.resolve();
+    assert.equal(await slow, 'answered');
+    assert.deepEqual(
+      asked.map(({ path }) => path),
+      ['/scan', '/scan', '/unheld'],
+    );
   });
 
   it('goes by its last verdict while the scanner gives none', async (t) => {

@@ -26,7 +26,9 @@ export function createAskUrl({ sender, clock }: AskUrlDeps): Upstream['askUrl'] 
       return { ok: false, reason: isLate ? `no answer within ${timeout / 1000} s` : reason } as const;
     };
     try {
-      const request = { method, headers, patience: timeout, ...(body !== undefined && { body }) };
+      // Bytes are sent once. A text would be sent again after some seconds of silence, and a scanner may need longer.
+      const bytes = body === undefined ? {} : { body: Buffer.from(body) };
+      const request = { method, headers, patience: timeout, ...bytes };
       const sent = await sender.send(route, request, { signal: either });
       if (!sent.ok) return failed(sent.fault.reason);
       const { status, headers: got } = sent.response;
