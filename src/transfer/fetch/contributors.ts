@@ -86,7 +86,13 @@ export class Contributors {
         this.excluded.add(endpointKey(only));
       }
     }
+    this.restart([]);
+  }
+
+  /** All bytes are thrown away. `underWay`: the endpoints of the bodies that go on, into a fresh file. */
+  restart(underWay: Iterable<Endpoint>): void {
     this.#earlier = noContributors;
     this.#endpoints.clear();
+    for (const endpoint of underWay) this.add(endpoint);
   }
 }

@@ -85,8 +85,7 @@ export class Fetcher implements BodyTaker {
   #body: BodyReader | undefined;
   /** Where the body under way, or the last one, began to bring something. */
   #bodyStart = 0;
-  /** The host that the body under way comes from. */
-  #bodyHost = '';
+  #endpoint: Endpoint | undefined;
   #isStopped = false;
 
   constructor(host: FetcherHost, deps: FetcherDeps, range: OpenRange, known: KnownEndpoints) {
@@ -109,6 +108,11 @@ export class Fetcher implements BodyTaker {
     return this.#position;
   }
 
+  /** That the body under way comes from. */
+  get endpoint(): Endpoint | undefined {
+    return this.#endpoint;
+  }
+
   get isOfNothing(): boolean {
     return isOfNothing(this.#host.digest);
   }
@@ -120,7 +124,7 @@ export class Fetcher implements BodyTaker {
   take(chunk: Buffer): boolean {
     const at = this.#position;
     this.#position += chunk.length;
-    return this.#host.data(at, chunk, this.#bodyHost);
+    return this.#host.data(at, chunk, this.#endpoint?.host ?? '');
   }
 
   /** Runs to the end; the host's `ended` is called once, unless `stop` came first. Rejects on what `open` or `accept` throws. */
@@ -139,6 +143,7 @@ export class Fetcher implements BodyTaker {
       const { endpoint, value } = answer;
       const end = await this.#read({ opened: value, endpoint, trail, position: this.#position }, askedEnd);
       this.#body = undefined;
+      this.#endpoint = undefined;
       if (this.#isStopped) return;
       if (end.kind !== 'broke') return this.#finish({ kind: 'complete', eof: end.kind === 'eof' });
       this.#remember(endpoint, this.#position - this.#bodyStart);
@@ -188,7 +193,6 @@ export class Fetcher implements BodyTaker {
   async #read(answered: Answered, askedEnd: number | undefined): Promise<BodyEnd> {
     const { opened, endpoint } = answered;
     let accepted: Acceptance = 'end';
-    this.#bodyHost = endpoint.host;
     try {
       accepted = await this.#host.accept(answered);
     } finally {
@@ -197,6 +201,7 @@ export class Fetcher implements BodyTaker {
     this.#bodyStart = this.#position;
     if (this.#isStopped || accepted === 'end') return { kind: 'reached' };
     if (accepted !== 'take') return { kind: 'broke', fault: 'invalid', reason: accepted.refuse };
+    this.#endpoint = endpoint;
     const { clock, limits, stallTimeoutOf } = this.#deps;
     this.#body = new BodyReader(opened, askedEnd, this, {
       clock,

@@ -149,6 +149,8 @@ export class Fetches {
   restart(): void {
     for (const fetch of this.#running.all) fetch.writer = undefined;
     this.#blob.file.restart();
+    const underWay = [...this.#running.all].flatMap(({ fetcher }) => fetcher.endpoint ?? []);
+    this.#blob.contributors.restart(underWay);
     for (const fetch of this.#running.all) this.#goOn(fetch, 'memory');
   }
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { OpenedTransfer } from '../../../src/transfer/transfers.ts';
-import { type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
+import { endpointKey } from '../../../src/upstream/endpoint.ts';
+import { endpointAt, type ScriptedEndpoint, scriptedSource } from '../../support/scripted-source.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import {
   digestOf,
@@ -31,6 +32,14 @@ describe('a blob of which two endpoints tell different sizes', () => {
     const opened = await transfers.open({ digest, source, start });
     assert.ok(opened.ok);
     return opened;
+  }
+
+  /** An earlier run leaves a part of a blob of one MiB. */
+  async function leaveSome(folder: string): Promise<void> {
+    const earlier = transferBench(folder, hasher, { fill: 'never' });
+    const begun = await open(earlier, [{ host: 'short.example', bytes: blob.subarray(0, MiB) }]);
+    await begun.reader(0).next();
+    await earlier.transfers.close();
   }
 
   for (const size of [0, 5000]) {
@@ -84,11 +93,7 @@ describe('a blob of which two endpoints tell different sizes', () => {
 
   it('goes on from nothing where the first size was that of an earlier run, though bytes are on their way', async (t) => {
     const folder = tempFolder(t);
-    const earlier = transferBench(folder, hasher, { fill: 'never' });
-    const begun = await open(earlier, [{ host: 'short.example', bytes: blob.subarray(0, MiB) }]);
-    await begun.reader(0).next();
-    await earlier.transfers.close();
-
+    await leaveSome(folder);
     const bench = transferBench(folder, hasher, { writeBehind: MiB });
     const cut = { ...good, host: 'cut.example', hidesSize: true, resetAfter: 500 * KiB, resets: 1 };
     const promised = await open(bench, [cut, good]);
@@ -97,6 +102,42 @@ describe('a blob of which two endpoints tell different sizes', () => {
     promised.close();
     await bench.whenStored(digest);
     assert.deepEqual(bench.relayed, []);
+  });
+
+  it('has its wrong bytes blamed on the one endpoint that gave them, whatever an earlier run had left', async (t) => {
+    const folder = tempFolder(t);
+    await leaveSome(folder);
+    const bench = transferBench(folder, hasher);
+    const liar = { host: 'liar.example', bytes: seededBytes(blob.length, 23) };
+    const deceived = await open(bench, [liar, good]);
+    await assert.rejects(readAll(deceived.reader(0)), /wrong/);
+    assert.deepEqual(
+      bench.reports.map(({ endpoint, fault }) => [endpoint, fault]),
+      [['liar.example', 'invalid']],
+    );
+    deceived.close();
+  });
+
+  it('has them blamed on none where a body that was on its way gave some of them', async (t) => {
+    const folder = tempFolder(t);
+    await leaveSome(folder);
+    const bench = transferBench(folder, hasher, { limits: { joinDistance: 0 } });
+    const liar = { host: 'liar.example', bytes: seededBytes(blob.length, 24), hidesSize: true, down: false };
+    const source = scriptedSource('a/b', [liar, good], { endpointSet: 'the same hosts', chunk: 4 * KiB });
+    const first = await bench.transfers.open({ digest, source, start: 0 });
+    const prefer = endpointKey(endpointAt(good.host));
+    const second = await bench.transfers.open({ digest, source, start: MiB - 8 * KiB, prefer });
+    liar.down = true;
+    assert.ok(first.ok && second.ok);
+    const [sent] = source.requests.map((request) => request.sent);
+    await assert.rejects(readAll(second.reader(0)), /wrong/);
+    assert.ok(
+      sent !== undefined && (source.requests[0]?.sent ?? 0) > sent,
+      'it went on after the size was told',
+    );
+    assert.deepEqual(bench.reports, []);
+    first.close();
+    second.close();
   });
 
   it('is thrown away where more has come than there is', async (t) => {
