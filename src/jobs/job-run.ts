@@ -109,7 +109,7 @@ export class JobRun {
       job,
       signal,
       turn: () => turns.wait(signal),
-      nextTry: (notBefore) => this.#nextTry(notBefore),
+      nextTry: () => this.#nextTry(),
       tell: (progress) => this.#tell(progress),
     };
     try {
@@ -126,8 +126,8 @@ export class JobRun {
     const { store, owner, clock, log } = this.#deps;
     const { id, kind, key, attempts } = this.job;
     const now = clock.now();
-    const { at, notBefore: earliest } = outcome.kind === 'again' ? outcome : {};
-    const notBefore = outcome.kind === 'later' ? outcome.at : (at ?? this.#nextTry(earliest));
+    const at = outcome.kind === 'again' || outcome.kind === 'later' ? outcome.at : undefined;
+    const notBefore = at ?? this.#nextTry();
     const became = await store.settle({ id, owner }, { outcome, notBefore }, now);
     const about = { job: id, kind, key, attempts };
     if (became === undefined) return;
@@ -148,9 +148,9 @@ export class JobRun {
     log.warn({ event: 'jobs.again', ...about, reason, next }, 'a job did not succeed and runs again');
   }
 
-  #nextTry(notBefore = 0): number {
+  #nextTry(): number {
     const { clock, random } = this.#deps;
-    return Math.max(notBefore, clock.now() + scatteredBackoff(this.job.failures + 1, random, bounds));
+    return clock.now() + scatteredBackoff(this.job.failures + 1, random, bounds);
   }
 
   async #release(): Promise<void> {

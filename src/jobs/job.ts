@@ -54,16 +54,8 @@ export interface Job extends NewJob {
 
 export type JobOutcome =
   | { readonly kind: 'done'; readonly report: Json }
-  /**
-   * To be tried again. `notBefore` (epoch ms): what a registry asked for (`Retry-After`); it never comes sooner than that. `at`: exactly
-   * then, whatever the backoff says.
-   */
-  | {
-      readonly kind: 'again';
-      readonly reason: string;
-      readonly notBefore?: number | undefined;
-      readonly at?: number | undefined;
-    }
+  /** To be tried again. `at` (epoch ms): exactly then, whatever the backoff says. */
+  | { readonly kind: 'again'; readonly reason: string; readonly at?: number | undefined }
   /** To go on at that time (epoch ms), as it was meant to: no failure. */
   | { readonly kind: 'later'; readonly reason: string; readonly at: number }
   | { readonly kind: 'failed'; readonly reason: string; readonly report?: Json };
@@ -74,8 +66,8 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** Resolves when a new transfer may begin: clients come first. To be awaited before each one. Rejects when `signal` is aborted. */
   turn(): Promise<void>;
-  /** When the backoff would let it run again after this run, epoch ms; not before `notBefore`. For `at` of the outcome. */
-  nextTry(notBefore?: number): number;
+  /** When the backoff would let it run again after this run, epoch ms. For `at` of the outcome. */
+  nextTry(): number;
   /** Keeps the progress with the job, once a second at most. */
   tell(progress: Json): void;
 }

@@ -17,8 +17,6 @@ export interface JobRunner {
   wake(): void;
   /** Looks whether the job was cancelled, and then aborts its run. */
   check(id: JobId): Promise<void>;
-  /** Runs under way. */
-  readonly count: number;
   /** Aborts all runs and hands their jobs back; resolves when the runs are over, or have not ended within 10 s. */
   stop(): Promise<void>;
 }
@@ -151,9 +149,6 @@ export function createJobRunner(
     wake: look,
     async check(id) {
       await Promise.all([...running.keys()].filter(({ job }) => job.id === id).map((run) => run.beat()));
-    },
-    get count() {
-      return running.size;
     },
     stop() {
       // Set before anything else happens: what is under way looks at it.

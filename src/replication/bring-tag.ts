@@ -23,6 +23,7 @@ import {
   type RepositoryWork,
   type TagAction,
 } from './planned-tag.ts';
+import { inShort } from './reasons.ts';
 import { sitOut } from './registry-pause.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
@@ -176,8 +177,4 @@ function lowAllowance(deps: SyncDeps, { block, image }: RepositoryWork): string 
     }
   }
   return undefined;
-}
-
-function inShort([first = '', ...more]: readonly string[]): string {
-  return more.length === 0 ? first : `${first} (and ${more.length} more)`;
 }

@@ -15,6 +15,7 @@ import { isAttached } from '../oci/attached-tags.ts';
 import { bringReferrers } from './bring-referrers.ts';
 import { bringTag, type TagResult } from './bring-tag.ts';
 import { type BringOptions, isTag, type PlannedTag, type RepositoryWork } from './planned-tag.ts';
+import { inShort } from './reasons.ts';
 import type { EndOfRun } from './replicas/replica-book.ts';
 import type { SyncDeps } from './sync-deps.ts';
 
@@ -135,8 +136,7 @@ async function confirm(
   }
   await turn();
   const { bytes, failures } = await bringReferrers(deps, work, digest, { onProgress, turn });
-  const [failure, ...more] = failures;
-  if (failure === undefined) return { result: { ...result, bytes }, hasReferrers: true };
-  const why = more.length === 0 ? failure : `${failure} (and ${more.length} more)`;
+  if (failures.length === 0) return { result: { ...result, bytes }, hasReferrers: true };
+  const why = inShort(failures);
   return { result: { ...result, bytes, state: 'partial', reason: why }, hasReferrers: false };
 }

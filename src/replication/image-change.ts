@@ -29,7 +29,7 @@ export const replicateKind = 'replicate';
 export const commandSender = 'a command';
 
 /** The key of the job of a change. */
-export function changeKey({ image, tag, digest }: Pick<ImageChange, 'image' | 'tag' | 'digest'>): string {
+function changeKey({ image, tag, digest }: Pick<ImageChange, 'image' | 'tag' | 'digest'>): string {
   if (tag !== null) return `${image}:${tag}`;
   return digest === null ? image : `${image}@${digest}`;
 }

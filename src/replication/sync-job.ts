@@ -9,6 +9,7 @@ import type { Scheduled } from '../jobs/schedule.ts';
 import { parseReference } from '../oci/reference.ts';
 import { restOffline } from './offline-rest.ts';
 import { isTag } from './planned-tag.ts';
+import { inShort } from './reasons.ts';
 import { pausedUntil } from './registry-pause.ts';
 import { closedWindow } from './run-limits.ts';
 import { sourceRegistries } from './source-images.ts';
@@ -105,6 +106,5 @@ function reasonOf({ problem, repositories }: SyncReport): string {
         .map(({ tag, reason }) => `${image}${isTag(tag) ? ':' : '@'}${tag}: ${reason}`),
     ]),
   ];
-  const [first = 'it is not done', ...more] = reasons;
-  return more.length === 0 ? first : `${first} (and ${more.length} more)`;
+  return inShort(reasons) || 'it is not done';
 }

@@ -9,7 +9,7 @@
  *   newest      the first so many: by version if there is a range, else by the time of creation; tags whose time is not known stay,
  *               and do not count
  *
- * The first four need the names alone (`tagsByName`). The time of creation costs requests, so it is read only for what they leave.
+ * The first four need the names alone (`byName`). The time of creation costs requests, so it is read only for what they leave.
  */
 import type { SyncTags } from '../config/sync-config.ts';
 import { readTagPattern, readTagRegex, type TagPattern } from '../lib/tag-patterns.ts';

@@ -43,8 +43,8 @@ async function filled(t: TestContext) {
   const proxy = await start(t);
   const failed = await add(proxy, 'failing', { kind: 'failed', reason: 'quay.io: HTTP 404' }, 'failed');
   const done = await add(proxy, 'ubi', { kind: 'done', report: { bytes: 12 } }, 'done');
-  const notBefore = Date.now() + 3_600_000;
-  const waiting = await add(proxy, 'limited', { kind: 'again', reason: 'HTTP 429', notBefore }, 'pending');
+  const at = Date.now() + 3_600_000;
+  const waiting = await add(proxy, 'limited', { kind: 'again', reason: 'HTTP 429', at }, 'pending');
   await eventually('it was tried', async () => (await proxy.app.jobs.find(waiting))?.reason);
   const cancelled = await add(proxy, 'unwanted', { kind: 'failed', reason: 'HTTP 403' }, 'failed');
   const { code } = await runCommand(proxy, 'jobs', 'cancel', `${cancelled}`);

@@ -79,7 +79,7 @@ export interface ReplicaBookDeps {
 }
 
 /** The tag of the row that stands for the list of a repository's tags. */
-export const listRow = '';
+const listRow = '';
 
 /** ms of failures to ask its registry before a tag that is done has failed. A short outage changes the state of no tag. */
 const doubted = 15 * 60_000;
