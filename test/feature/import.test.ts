@@ -1,7 +1,9 @@
 /** `entrepot import`: archives become images that stay, with the digests that they had. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -192,24 +194,55 @@ describe('a bundle in volumes', () => {
   it('is taken with a key only if its sums are signed by it, and nothing of it otherwise', async (t) => {
     const app = await startApp(t, offline);
     const files = written(app.folder, volumes);
-    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-    const key = join(app.folder, 'bundle.pub');
-    writeFileSync(key, publicKey.export({ type: 'spki', format: 'pem' }));
-    const sums = volumes
-      .map((bytes, at) => `${createHash('sha256').update(bytes).digest('hex')}  site.000${at + 1}.tar\n`)
-      .join('');
-    writeFileSync(join(app.folder, 'site.sha256sums'), sums);
+    const { key, sums, signed: signatureOf } = signSums(app.folder, volumes);
+    const signed = join(app.folder, 'site.sha256sums.sig');
+    rmSync(signed);
     const unsigned = await runCommand(app, 'import', '--key', key, ...files);
     assert.match(unsigned.stderr, /site\.sha256sums\.sig: is missing/);
-    writeFileSync(join(app.folder, 'site.sha256sums.sig'), sign(null, Buffer.from('other'), privateKey));
+    writeFileSync(signed, signatureOf('other'));
     const forged = await runCommand(app, 'import', '--key', key, ...files);
     assert.match(forged.stderr, /is no signature by the key of --key/);
     assert.equal((await manifestOf(app.url, '1.0'))[0], 503);
-    writeFileSync(join(app.folder, 'site.sha256sums.sig'), sign(null, Buffer.from(sums), privateKey));
+    writeFileSync(signed, signatureOf(sums));
     assert.equal((await imported(app, '--key', key, ...files)).code, 0);
     assert.deepEqual(await manifestOf(app.url, '1.0'), [200, image.digest]);
   });
+
+  it('is taken with a key only as it was checked: a volume that changes meanwhile is refused', async (t) => {
+    const app = await startApp(t, offline);
+    const [first = '', second = ''] = written(app.folder, volumes.slice(0, 2));
+    const { key } = signSums(app.folder, volumes);
+    const [forged] = bundleVolumes([{ name, tag: '1.0', image: buildImage({ seed: 'forged' }) }]);
+    rmSync(second);
+    execFileSync('mkfifo', [second]);
+    const running = imported(app, '--key', key, first, second);
+    // The second volume is opened once the first one is checked.
+    const pipe = await open(second, 'w');
+    rmSync(second);
+    writeFileSync(second, volumes[1]!);
+    writeFileSync(first, forged!);
+    await pipe.writeFile(volumes[1]!);
+    await pipe.close();
+    const { code, stderr } = await running;
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /site\.0001\.tar: is not as .*site\.sha256sums says: it is damaged or altered/);
+    assert.equal((await manifestOf(app.url, '1.0'))[0], 503);
+  });
 });
+
+/** Writes the sums of a bundle `site` and their signature. `key`: the file of the public key. */
+function signSums(folder: string, volumes: readonly Buffer[]) {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const key = join(folder, 'bundle.pub');
+  writeFileSync(key, publicKey.export({ type: 'spki', format: 'pem' }));
+  const sums = volumes
+    .map((bytes, at) => `${createHash('sha256').update(bytes).digest('hex')}  site.000${at + 1}.tar\n`)
+    .join('');
+  writeFileSync(join(folder, 'site.sha256sums'), sums);
+  const signed = (text: string) => sign(null, Buffer.from(text), privateKey);
+  writeFileSync(join(folder, 'site.sha256sums.sig'), signed(sums));
+  return { key, sums, signed };
+}
 
 describe('what an earlier volume of a bundle completed', () => {
   const first = buildImage({ seed: 'first', layers: [3000] });

@@ -36,16 +36,17 @@ export async function importArchives(
   flags: ImportFlags,
   options: LoadOptions,
 ): Promise<Result> {
-  const archives = findArchives(paths);
+  const found = findArchives(paths);
   const cancelled = new AbortController();
   const cancel = () => cancelled.abort();
   process.once('SIGINT', cancel);
   process.once('SIGTERM', cancel);
-  const size = archives.reduce((sum, one) => sum + one.size, 0);
+  const size = found.reduce((sum, one) => sum + one.size, 0);
   const progress = createStreamProgress(process.stderr, { size, isShown: flags.showsProgress });
   try {
     const { signal } = cancelled;
-    if (flags.verify || flags.key !== undefined) await checkSums(archives, flags.key, signal);
+    const isChecked = flags.verify || flags.key !== undefined;
+    const archives = isChecked ? await checkSums(found, flags.key, signal) : found;
     if (flags.verify) return verified(await verify(archives, flags, { progress, signal }));
     const reports = await withAdministration(
       options,
