@@ -267,9 +267,9 @@ async function assemble(config: Config, deps: AppDeps, releases: Releases) {
   const events = createLiveEvents({ routes, inbox, clock, log, metrics, version });
   const exports = createLiveExports({ routes, cache, pull, warm, isListed, syncs: syncs.commands });
   const importsDeps = { content: cache.hosted, isStored: cache.isStored, pull, hasher, clock, isListed };
-  const imports = await openImports(importsDeps, join(data, 'imports'));
+  const imports = releases.add(await openImports(importsDeps, join(data, 'imports')), ({ stop }) => stop());
   const backups = createAppBackups({ cache, clock, log, version }, data);
-  const commands = { ...syncs.commands, ...exports, ...imports, ...backups };
+  const commands = { ...syncs.commands, ...exports, ...imports.commands, ...backups };
   const administration = { ...createAdministration(adminDeps), ...commands };
 
   const { policies } = deps;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -476,6 +476,31 @@ describe('a quota', () => {
 });
 
 describe('an import that waits', () => {
+  it('is given up after 14 days: the bytes go with the next import, and each day without one', async (t) => {
+    const clock = createManualClock();
+    const app = await startApp(t, offline, { clock });
+    const folder = join(app.data, 'imports');
+    const takeHalf = async (seed: string) => {
+      const image = buildImage({ seed, layers: [3000] });
+      assert.equal((await imported(app, halfOf(app.folder, image, `quay.io/team/${seed}`))).code, 3);
+      return image.digest.replace(':', '-');
+    };
+    const age = () => {
+      const old = (clock.now() - 15 * 24 * 3_600_000) / 1000;
+      for (const file of readdirSync(folder)) utimesSync(join(folder, file), old, old);
+    };
+    const one = await takeHalf('one');
+    age();
+    const two = await takeHalf('two');
+    assert.deepEqual(
+      [one, two].map((file) => readdirSync(folder).includes(file)),
+      [false, true],
+    );
+    age();
+    await clock.advance(24 * 3_600_000);
+    await eventually('nothing is left', () => readdirSync(folder).join() === 'store-name');
+  });
+
   it('for what turns out to be malformed is given up, and the archive that brought it comes in', async (t) => {
     const app = await startApp(t, offline);
     const odd = buildImage({ seed: 'odd' });

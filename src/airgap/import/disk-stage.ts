@@ -5,7 +5,7 @@
  *   sha256-HEX ............. a content that was hashed and flushed before it got this name
  *   sha256-HEX.shown ....... its bytes came and went into the store: {"size", "isGzip"}. It counts for as long as they are there
  *   sha256-HEX.joining ..... a sparse file for the parts of a blob; sha256-HEX.joining.N: part N is in it, and flushed
- *   N.writing .............. on its way in; removed at the next start
+ *   N.writing .............. on its way in; swept if it was left behind
  *
  * What is in the store already is hashed all the same and not written again: an image may link only content whose bytes came with it.
  */
@@ -48,6 +48,8 @@ export interface DiskStage extends Stage {
   release(digest?: Digest): void;
   /** Removes all contents. */
   clear(): Promise<void>;
+  /** Removes what no import has completed for 14 days. Not while something comes in. */
+  sweep(): Promise<void>;
 }
 
 /** Bytes that are written at once. */
@@ -60,8 +62,8 @@ const writingName = /^[0-9]+\.writing$/;
 /** Makes the folder and tidies it. Call it while this process holds the data folder. */
 export async function openDiskStage(deps: DiskStageDeps, folder: string): Promise<DiskStage> {
   await mkdir(folder, { recursive: true, mode: 0o770 });
-  await sweep(folder, deps.clock.now());
-  const { content } = deps;
+  const { content, clock } = deps;
+  await sweep(folder, clock.now());
   const room = createRoom(content, folder);
   let writes = 0;
   const pathOf = (digest: Digest) => join(folder, digest.replace(':', '-'));
@@ -160,6 +162,7 @@ export async function openDiskStage(deps: DiskStageDeps, folder: string): Promis
       for (const name of await readdir(folder))
         if (contentName.test(name)) await rm(join(folder, name), { force: true });
     },
+    sweep: () => sweep(folder, clock.now()),
   };
 }
 

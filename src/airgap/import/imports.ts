@@ -12,33 +12,22 @@ import { type Digest, digestHex } from '../../oci/digest.ts';
 import type { Archive, ReadOptions, WantedRef } from './archive.ts';
 import { type Closure, closureOf, type Holdings } from './closure.ts';
 import { type DiskStage, type DiskStageDeps, openDiskStage } from './disk-stage.ts';
+import {
+  describeImage,
+  type ImportedImage,
+  missingVolumes,
+  platformNote,
+  referenceOf,
+} from './imported-image.ts';
 import { createPendingImports, keyOf, type PendingImports, type Wanted } from './pending.ts';
 import { newBytes, putImage, type SiteDeps, siteHoldings } from './put-image.ts';
 import { readArchive, type Volume } from './read-archive.ts';
-import type { Stage } from './stage.ts';
 import { storeName } from './store-name.ts';
 
 export interface ImportOptions extends ReadOptions {
   /** The content may be evicted, and its tags are revalidated, as if it had been pulled. */
   readonly cached?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface ImportedImage {
-  /** `registry/repository:tag`, or `@digest` without a tag. */
-  readonly reference: string;
-  readonly digest: Digest;
-  /** `partial`: something is lacking, or a quota has no room, and the image is not visible yet. */
-  readonly state: 'done' | 'partial';
-  /** How many contents are lacking, and some of them. */
-  readonly lacking: number;
-  readonly examples: readonly Digest[];
-  /** Volumes of the bundle that have what is lacking. */
-  readonly volumes: readonly number[];
-  /** Nothing is lacking, but this quota has no room for it. */
-  readonly fullQuota: string | null;
-  /** Its registry is in no registries.conf: clients are refused. */
-  readonly isUnlisted: boolean;
 }
 
 export interface ImportReport {
@@ -63,22 +52,48 @@ export interface Imports {
   importVolume(volume: Volume, options: ImportOptions): Promise<ImportReport>;
 }
 
+export interface OpenImports {
+  readonly commands: Imports;
+  stop(): void;
+}
+
 export interface ImportsDeps extends DiskStageDeps, Omit<SiteDeps, 'stage'> {
   readonly content: HostedContent;
 }
 
-/** Contents that are lacking are named up to this number. */
-const maxExamples = 20;
+/** ms. */
+const day = 24 * 3_600_000;
 
-/** `folder`: `imports/` of the data folder, which this process holds. What is old in it is removed now. */
-export async function openImports(deps: ImportsDeps, folder: string): Promise<Imports> {
+/** `folder`: `imports/` of the data folder, which this process holds. What is old in it is removed now, at each import, and each day. */
+export async function openImports(deps: ImportsDeps, folder: string): Promise<OpenImports> {
   const { clock } = deps;
   let stage: DiskStage | undefined = existsSync(folder) ? await openDiskStage(deps, folder) : undefined;
   const pending = createPendingImports(folder, clock.now);
   let last: Promise<unknown> = Promise.resolve();
+  let timer = clock.after(day, sweepDaily);
+
+  /** One at a time: images of two archives may share contents in the stage, and a sweep must see none on its way in. */
+  function next<T>(work: () => Promise<T>): Promise<T> {
+    const done = last.then(work);
+    last = done.catch(() => {});
+    return done;
+  }
+
+  async function sweep(): Promise<void> {
+    await stage?.sweep();
+    // It removes old ones.
+    if (stage) await pending.all();
+  }
+
+  function sweepDaily(): void {
+    // The next import meets the same error, and tells of it.
+    next(sweep).catch(() => {});
+    timer = clock.after(day, sweepDaily);
+  }
 
   async function run(volume: Volume, options: ImportOptions): Promise<ImportReport> {
     stage ??= await openDiskStage(deps, folder);
+    await sweep();
     try {
       const archive = await readArchive(volume, stage, options);
       const settling = createSettling({ ...deps, stage, pending });
@@ -109,12 +124,8 @@ export async function openImports(deps: ImportsDeps, folder: string): Promise<Im
   }
 
   return {
-    importVolume(volume, options) {
-      // One at a time: images of two archives may share contents in the stage.
-      const next = last.then(() => run(volume, options));
-      last = next.catch(() => {});
-      return next;
-    },
+    commands: { importVolume: (volume, options) => next(() => run(volume, options)) },
+    stop: () => timer.cancel(),
   };
 }
 
@@ -133,52 +144,8 @@ export function wantedOf({ bundle, refs, format }: Archive, file: string, option
   };
 }
 
-/** Volumes that have what is lacking, without those whose parts of it came. `places`: as `Wanted.places`. */
-export async function missingVolumes(
-  stage: Pick<Stage, 'hasPart'>,
-  places: ReadonlyMap<Digest, readonly number[]>,
-  { lacking }: Pick<Closure, 'lacking'>,
-): Promise<readonly number[]> {
-  const missing = new Set<number>();
-  for (const digest of lacking) {
-    for (const [part, volume] of (places.get(digest) ?? []).entries()) {
-      if (!missing.has(volume) && !(await stage.hasPart(digest, part))) missing.add(volume);
-    }
-  }
-  return [...missing].toSorted((one, other) => one - other);
-}
-
-/** An image as reports show it. `volumes`: with what is lacking. */
-export function describeImage(
-  ref: WantedRef,
-  { lacking }: Pick<Closure, 'lacking'>,
-  volumes: readonly number[],
-  { fullQuota = null, isUnlisted = false }: Partial<Pick<ImportedImage, 'fullQuota' | 'isUnlisted'>> = {},
-): ImportedImage {
-  return {
-    reference: referenceOf(ref),
-    digest: ref.digest,
-    state: lacking.length === 0 && fullQuota === null ? 'done' : 'partial',
-    lacking: lacking.length,
-    examples: lacking.slice(0, maxExamples),
-    volumes,
-    fullQuota,
-    isUnlisted,
-  };
-}
-
-function referenceOf({ name, tag, digest }: WantedRef): string {
-  return tag === null ? `${name}@${digest}` : `${name}:${tag}`;
-}
-
 function contentsOf({ manifests, blobs }: Closure): readonly Digest[] {
   return [...manifests.map(({ digest }) => digest), ...blobs];
-}
-
-/** The note on platforms that an index lists and the archive has not. */
-export function platformNote(ref: WantedRef, platforms: readonly string[]): string {
-  const shown = platforms.slice(0, maxExamples).join(', ');
-  return `${ref.name}${ref.tag === null ? '' : `:${ref.tag}`}: the archive has not ${shown}`;
 }
 
 interface SettlingDeps extends SiteDeps {

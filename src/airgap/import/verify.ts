@@ -7,7 +7,8 @@ import type { Digest } from '../../oci/digest.ts';
 import type { ReadOptions } from './archive.ts';
 import { closureOf, type Holdings } from './closure.ts';
 import { createDryStage } from './dry-stage.ts';
-import { describeImage, type ImportedImage, missingVolumes, platformNote, wantedOf } from './imports.ts';
+import { describeImage, type ImportedImage, missingVolumes, platformNote } from './imported-image.ts';
+import { wantedOf } from './imports.ts';
 import type { Wanted } from './pending.ts';
 import { readArchive, type Volume } from './read-archive.ts';
 

@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import { receiptName } from '../../airgap/bundle-names.ts';
 import { type ArchiveFile, findArchives } from '../../airgap/import/archive-files.ts';
-import type { ImportedImage, ImportReport } from '../../airgap/import/imports.ts';
+import type { ImportedImage } from '../../airgap/import/imported-image.ts';
+import type { ImportReport } from '../../airgap/import/imports.ts';
 import { bundleNameOf, checkSums } from '../../airgap/import/sums.ts';
 import { type VerifyReport, verifyVolumes } from '../../airgap/import/verify.ts';
 import { printReceipt } from '../../airgap/receipt.ts';
