@@ -7,7 +7,7 @@ import type { OpenCache } from '../cache/open-cache.ts';
 import { isAttached } from '../oci/attached-tags.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { parseReference, parseTag } from '../oci/reference.ts';
-import type { Syncs } from '../replication/syncs.ts';
+import { namedBlocks, type Syncs } from '../replication/syncs.ts';
 import type { LiveRoutes } from './live-routes.ts';
 
 export interface LiveExportsDeps extends Pick<ExportsDeps, 'pull' | 'warm' | 'isListed'> {
@@ -24,10 +24,10 @@ export function createLiveExports({ routes, cache, syncs, ...rest }: LiveExports
   /** Tags and digests that the blocks have brought. */
   async function brought(names: readonly string[]) {
     const images: WantedImage[] = [];
-    for (const name of names) {
+    for (const { name, platforms } of namedBlocks(routes.current.settings.syncs, names)) {
       for await (const { image } of cache.admin.eachImage()) {
         const selected = await cache.selections.of(name, image);
-        images.push(...selected.flatMap(({ tag }) => wanted(image, tag, blockOf(name)?.platforms ?? [])));
+        images.push(...selected.flatMap(({ tag }) => wanted(image, tag, platforms)));
       }
     }
     return { images, failures: [] };

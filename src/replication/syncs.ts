@@ -39,25 +39,6 @@ export function createSyncs(deps: SyncsDeps): Syncs {
     ignoresWindow: false,
   };
 
-  function named(names: readonly string[]): readonly SyncBlock[] {
-    const all = blocks();
-    if (all.length === 0)
-      throw new EntrepotError(
-        'USAGE',
-        `no [[sync]] is in force: docs/sync.md says how to write one, ${reloaded}`,
-      );
-    if (names.length === 0) return all;
-    return names.map((name) => {
-      const block = all.find((one) => one.name === name);
-      if (block) return block;
-      const known = all.map((one) => one.name).join(', ');
-      throw new EntrepotError(
-        'USAGE',
-        `no [[sync]] has the name ${JSON.stringify(name.slice(0, 100))}: there are ${known}, ${reloaded}`,
-      );
-    });
-  }
-
   function tell(report: SyncReport): void {
     const { name, state, warning, bytes, seconds } = report;
     const removed = removedBy(report);
@@ -82,13 +63,13 @@ export function createSyncs(deps: SyncsDeps): Syncs {
   return {
     async planSync(names, { signal = endless.signal } = {}) {
       const plans: SyncPlan[] = [];
-      for (const block of named(names)) plans.push(await planBlock(deps, block, signal));
+      for (const block of namedBlocks(blocks(), names)) plans.push(await planBlock(deps, block, signal));
       return plans;
     },
     async sync(names, asked) {
       const options = { ...usual, ...asked };
       const reports: SyncReport[] = [];
-      for (const block of named(names)) {
+      for (const block of namedBlocks(blocks(), names)) {
         const report = await running.run(block.name, () => syncBlock(deps, block, options));
         tell(report);
         onFinished(report);
@@ -97,4 +78,23 @@ export function createSyncs(deps: SyncsDeps): Syncs {
       return reports;
     },
   };
+}
+
+/** Those of `all` with these names; all without names. Throws EntrepotError USAGE for a name that no block has. */
+export function namedBlocks(all: readonly SyncBlock[], names: readonly string[]): readonly SyncBlock[] {
+  if (all.length === 0)
+    throw new EntrepotError(
+      'USAGE',
+      `no [[sync]] is in force: docs/sync.md says how to write one, ${reloaded}`,
+    );
+  if (names.length === 0) return all;
+  return names.map((name) => {
+    const block = all.find((one) => one.name === name);
+    if (block) return block;
+    const known = all.map((one) => one.name).join(', ');
+    throw new EntrepotError(
+      'USAGE',
+      `no [[sync]] has the name ${JSON.stringify(name.slice(0, 100))}: there are ${known}, ${reloaded}`,
+    );
+  });
 }

@@ -571,7 +571,7 @@ describe('the command', () => {
   });
 
   it('says what is wrong with its arguments', async (t) => {
-    const { proxy, name } = await site(t);
+    const { proxy, name, registry } = await site(t);
     const bad = async (...args: string[]) => {
       const { code, stderr } = await runCommand(proxy, 'export', ...args);
       assert.equal(code, 2, stderr);
@@ -586,5 +586,11 @@ describe('the command', () => {
       /--volume-size must be/,
     );
     assert.match(await bad('--to', '/tmp/x', '--sign', '/none', name('app:1.0')), /there is no such file/);
+    const block = `[[sync]]\nname = "all"\nsource = "${registry.host}/team/app"\n`;
+    await proxy.reload({ toml: `${block}[upstream]\noffline = true\n` });
+    assert.match(
+      await bad('--to', '/tmp/x', '--sync', 'al'),
+      /no \[\[sync\]\] has the name "al": there are all/,
+    );
   });
 });
