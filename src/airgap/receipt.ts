@@ -8,11 +8,12 @@
  *   receipt ..... SHA-256 of the same JSON without `receipt`, in this order of fields, without spaces
  *   store ....... a name of the data folder that the import wrote to: letters, digits, dots and dashes
  *   bundles ..... the bundles that were read
- *   digests ..... all that is stored there and was hashed, manifests too, sorted by bytes
+ *   digests ..... all of the images that this import has completed, or found complete; manifests too, sorted by bytes
  */
+import { EntrepotError } from '../errors.ts';
 import { hexHash } from '../lib/bytes/hex-hash.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import { checkFormat, type Fields, readFields, readJson } from './strict-fields.ts';
+import { checkFormat, type Fields, maxFileBytes, readFields, readJson } from './strict-fields.ts';
 
 export interface Receipt extends ReceiptContents {
   /** The id of the receipt: a SHA-256 digest. */
@@ -30,12 +31,15 @@ export interface ReceiptContents {
 const format = 1;
 const storeForm = /^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$/;
 
-/** The file, with the digests sorted. */
+/** The file, with the digests sorted. Throws EntrepotError OUTPUT_UNUSABLE where it would have more than `maxFileBytes`. */
 export function printReceipt({ store, created, bundles, digests }: ReceiptContents): Uint8Array {
   const sorted = [...new Set(digests)].toSorted();
   const contents = { store, created, bundles: [...new Set(bundles)].toSorted(), digests: sorted };
   const { format: first, ...rest } = asJson(contents);
-  return Buffer.from(`${JSON.stringify({ format: first, receipt: receiptId(contents), ...rest })}\n`);
+  const bytes = Buffer.from(`${JSON.stringify({ format: first, receipt: receiptId(contents), ...rest })}\n`);
+  if (bytes.length <= maxFileBytes) return bytes;
+  const message = `a receipt of ${sorted.length} digests would be too large for --base. The images are here: import again with fewer archives at once, each time with another --receipt`;
+  throw new EntrepotError('OUTPUT_UNUSABLE', message);
 }
 
 /** `file`: for messages. Throws EntrepotError BUNDLE_INVALID for everything that this format does not say, and for a wrong id. */

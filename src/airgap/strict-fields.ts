@@ -26,7 +26,7 @@ export interface FieldsSource {
   readonly at?: string;
 }
 
-/** The largest file of these formats, in bytes: about 250 000 blobs. A writer keeps to it, too. */
+/** The largest file of these formats, in bytes: about 250 000 blobs, or 450 000 digests. Writers keep to it, too. */
 export const maxFileBytes = 32 * 1024 * 1024;
 
 /** `bytes` as JSON, within bounds of size, depth and number of values. Throws EntrepotError BUNDLE_INVALID. */

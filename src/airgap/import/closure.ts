@@ -7,7 +7,7 @@
  *   import brought it to any image of this site .. here
  *   the bundle leaves it out as "platform" ....... not needed
  *   a platform of an index that another tool left
- *   out, while another platform is whole ......... not needed, and named in a note
+ *   out, while another child is there ............ not needed, and named in a note
  *   anything else ................................ lacking
  *
  * That a digest is stored here counts for nothing: it may be private content of another image, and any manifest can name it.

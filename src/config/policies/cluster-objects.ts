@@ -17,7 +17,7 @@ export interface ObjectsText {
 }
 
 /** Bytes. What is watched is bounded, too (`kubernetes/object-table.ts`). */
-export const maxObjectsBytes = 8 * 1024 * 1024;
+const maxObjectsBytes = 8 * 1024 * 1024;
 
 /** The file of what was seen last. */
 export function seenObjectsFile(data: string): string {

@@ -39,4 +39,17 @@ describe('a receipt', () => {
     refuses(change(digest('a'), 'sha256:0'), /digests holds something that is no digest/);
     refuses(change('"store"', '"shop"'), /shop is no field/);
   });
+
+  it('is printed only as large as it is read', () => {
+    const digests = Array.from({ length: 460_000 }, (_, at) => `sha256:${String(at).padStart(64, '0')}`);
+    assert.throws(
+      () => printReceipt({ ...contents, digests: digests as Digest[] }),
+      (error) =>
+        error instanceof EntrepotError &&
+        error.code === 'OUTPUT_UNUSABLE' &&
+        /^a receipt of 460000 digests would be too large for --base\. The images are here/.test(
+          error.located,
+        ),
+    );
+  });
 });
