@@ -6,17 +6,19 @@
 import type { Commands } from '../app/commands.ts';
 import { isDataFolder } from '../cache/data-folder.ts';
 import { adminSocket } from '../config/admin-socket.ts';
-import { type LoadOptions, loadConfig } from '../config/load.ts';
+import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../config/load.ts';
 import { readRemoteServer } from '../config/remote-server.ts';
-import { EntrepotError } from '../errors.ts';
+import { EntrepotError, joinErrors } from '../errors.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createAdminClient } from './admin-client.ts';
 import { connectRemote, connectSocket } from './server-connection.ts';
+import { unknownFolder } from './unknown-folder.ts';
 import { readVersion } from './version.ts';
 
 /**
- * Resolves with the result of `work`. `makesFolder`: makes the data folder if it does not exist. Throws EntrepotError: DATA_LOCKED
- * if another process holds the folder and has no admin socket, DATA_UNUSABLE if there is no folder.
+ * Resolves with the result of `work`. `makesFolder`: makes the data folder if it does not exist. A configuration that has become wrong on
+ * the disk matters only without a server, which runs on with the one before. Throws EntrepotError: DATA_LOCKED if another process holds
+ * the folder and has no admin socket, DATA_UNUSABLE if there is no folder.
  */
 export async function withAdministration<T>(
   options: LoadOptions,
@@ -25,10 +27,15 @@ export async function withAdministration<T>(
 ): Promise<T> {
   const remote = readRemoteServer(options.flags, options.env, options.cwd);
   if (remote) return await work(createAdminClient(connectRemote(remote)));
-  const config = loadConfig(options);
-  const { data } = config.server;
+  const found = loadWhatIsRight(options);
+  const { data } = found.server;
+  const misused = found.errors.filter(({ code }) => code === 'USAGE');
+  if (misused.length > 0) throw joinErrors(misused);
+  // It would act on the cache of another server.
+  if (found.isDataUnknown) throw unknownFolder(found);
   const running = await connectSocket(adminSocket(data));
   if (running) return await work(createAdminClient(running));
+  const config = wholeConfig(found);
   if (!makesFolder && !isDataFolder(data)) {
     const message = 'no data folder of Entrepot is there: name the right one with --data';
     throw new EntrepotError('DATA_UNUSABLE', message, { file: data });

@@ -62,6 +62,8 @@ export interface PartialConfig {
   readonly places: readonly string[];
   /** Files that take effect without a reload. A reload fails if one of them cannot be used, so a change may make it possible. */
   readonly placesIfRefused: readonly string[];
+  /** entrepot.toml, which may name the data folder, cannot be read or is no TOML, and neither a flag nor a variable names the folder. */
+  readonly isDataUnknown: boolean;
   /** Every key of entrepot.toml as it is in force; undefined if the file cannot be read or is no TOML. */
   readonly settings: readonly SettingInForce[] | undefined;
   readonly warnings: readonly ConfigWarning[];
@@ -75,7 +77,7 @@ export function loadConfig(options: LoadOptions): Config {
 
 /** `partial`, frozen, if nothing in it is wrong. Throws one EntrepotError that names everything that is wrong. */
 export function wholeConfig(partial: PartialConfig): Config {
-  const { registries, settings, errors, places, placesIfRefused, ...others } = partial;
+  const { registries, settings, errors, places, placesIfRefused, isDataUnknown: _, ...others } = partial;
   if (!registries || !settings || errors.length > 0) throw joinErrors(errors);
   return deepFreeze({ ...others, registries, settings });
 }
@@ -103,6 +105,8 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
   const read = found && attempt(errors, () => readServerToml(source, cwd, overrides));
   const toml = read ?? readServerToml(undefined, cwd, overrides);
   const { server, settings } = toml;
+  const dataFrom = settings.find(({ key }) => key === 'data')?.from;
+  const isNamed = dataFrom && 'name' in dataFrom && dataFrom.name !== 'ENTREPOT_DEFAULT_DATA';
   errors.push(...toml.problems);
   const { policies: folder, policiesFrom, data } = server;
   const hasPolicies = folder !== undefined || policiesFrom !== undefined;
@@ -161,6 +165,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     placesIfRefused: [server.access.htpasswd, ...server.access.issuers.map(({ keys }) => keys)].filter(
       (file) => file !== undefined,
     ),
+    isDataUnknown: !read && !isNamed,
     settings: read?.settings,
     warnings: [
       ...overrides.unknownVariables(),

@@ -567,3 +567,36 @@ describe('a command', () => {
     }
   });
 });
+
+describe('a command, while the configuration on the disk is wrong', () => {
+  it('acts on the server, which runs on with the one before', async (t) => {
+    const mirrored = await pulled(t);
+    const { folder } = mirrored.proxy;
+    for (const file of ['registries.conf', 'entrepot.toml']) writeFileSync(join(folder, file), 'broken =\n');
+    const { json } = await command(mirrored, 'list', '--json');
+    assert.equal(json.length, 2);
+    assert.equal(
+      (await command(mirrored, 'token', 'create', 'ci', '--match', '**', '--may', 'pull')).code,
+      0,
+    );
+    assert.equal((await command(mirrored, 'token', 'revoke', 'ci')).code, 0);
+    const misused = await command(mirrored, 'list', '--log-level', 'loud');
+    assert.deepEqual([misused.code, misused.stderr.includes('--log-level')], [2, true]);
+
+    await mirrored.proxy.stop();
+    const { code, stderr } = await command(mirrored, 'list');
+    assert.deepEqual([code, /registries\.conf:1: is not valid TOML/.test(stderr)], [2, true], stderr);
+  });
+
+  it('asks for --data where entrepot.toml cannot be read: another server could be meant', async (t) => {
+    const mirrored = await pulled(t);
+    const toml = join(tempFolder(t), 'entrepot.toml');
+    writeFileSync(toml, 'broken =\n');
+    const env = { ENTREPOT_DEFAULT_DATA: mirrored.proxy.data };
+    const { code, stderr } = await runEntrepot(['list', '--config', toml], { env });
+    assert.equal(code, 2);
+    assert.match(stderr, /:1: is not valid TOML[\s\S]*name that of the server with --data\n$/);
+    const named = { ENTREPOT_DATA: mirrored.proxy.data };
+    assert.equal((await runEntrepot(['list', '--config', toml], { env: named })).code, 0);
+  });
+});
