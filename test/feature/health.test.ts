@@ -21,6 +21,24 @@ it('a server that answers is healthy, also while its configuration is wrong on d
   assert.deepEqual(await health().then(({ code, json }) => [code, json]), [1, { healthy: false, socket }]);
 });
 
+it('where entrepot.toml is no TOML, a failure says that the folder is not known, and --data names it', async (t) => {
+  const proxy = await startApp(t, { registries });
+  const folder = tempFolder(t);
+  const toml = join(folder, 'entrepot.toml');
+  writeFileSync(toml, `data = "${proxy.data}"\n`);
+  const run = (...args: string[]) => runEntrepot(args, { cwd: folder });
+  assert.equal((await run('health')).code, 0);
+  writeFileSync(toml, `data = "${proxy.data}"\nlisten =\n`);
+  const lost = await run('health');
+  assert.equal(lost.code, 1);
+  assert.match(
+    lost.stderr,
+    /entrepot\.toml:2: is not valid TOML[\s\S]*the data folder is not known: name that of the server with --data\n$/,
+  );
+  assert.equal((await run('health', '--data', proxy.data)).code, 0);
+  assert.match((await run('dashboard')).stderr, /entrepot\.toml:2: is not valid TOML/);
+});
+
 it('the folder is found as by every command, and a failure names the socket', async (t) => {
   const folder = tempFolder(t);
   writeFileSync(join(folder, 'entrepot.toml'), 'data = "elsewhere"\n');

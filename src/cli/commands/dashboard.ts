@@ -8,6 +8,7 @@ import { type LoadOptions, loadWhatIsRight } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
 import type { Result } from '../output/result.ts';
 import { answerTo, connectSocket, jsonOf } from '../server-connection.ts';
+import { unknownFolder } from '../unknown-folder.ts';
 
 interface MadeCode {
   readonly code: string;
@@ -17,10 +18,12 @@ interface MadeCode {
 
 /** `base`: where the browser reaches the server, such as `https://mirror.corp`. Throws EntrepotError where no server runs. */
 export async function dashboard(base: string | undefined, options: LoadOptions): Promise<Result> {
-  const { server } = loadWhatIsRight(options);
+  const found = loadWhatIsRight(options);
+  const { server } = found;
   const socket = adminSocket(server.data);
   const named = base === undefined ? undefined : readBase(base);
   const connection = await connectSocket(socket);
+  if (!connection && found.isDataUnknown) throw unknownFolder(found);
   if (!connection) {
     const message =
       'no server runs on this data folder: start it with "entrepot serve", or name its folder with --data';

@@ -3,19 +3,22 @@ import { request } from 'node:http';
 import { adminSocket } from '../../config/admin-socket.ts';
 import { type LoadOptions, loadWhatIsRight } from '../../config/load.ts';
 import type { Result } from '../output/result.ts';
+import { unknownFolder } from '../unknown-folder.ts';
 
 /** ms. */
 const timeout = 4000;
 
 /** Exit code 1 without an answer. Errors of the configuration do not count: the server still runs with the one before. */
 export async function health(options: LoadOptions): Promise<Result> {
-  const socket = adminSocket(loadWhatIsRight(options).server.data);
-  const healthy = await answers(socket);
+  const found = loadWhatIsRight(options);
+  const socket = adminSocket(found.server.data);
+  if (await answers(socket)) return { exitCode: 0, json: { healthy: true, socket }, text: 'ok\n' };
+  const reason = found.isDataUnknown ? `entrepot: ${unknownFolder(found).located}\n` : '';
   return {
-    exitCode: healthy ? 0 : 1,
-    json: { healthy, socket },
-    text: healthy ? 'ok\n' : `entrepot: no server answers at ${socket}\n`,
-    ...(!healthy && { isFailure: true }),
+    exitCode: 1,
+    json: { healthy: false, socket },
+    text: `entrepot: no server answers at ${socket}\n${reason}`,
+    isFailure: true,
   };
 }
 
