@@ -10,7 +10,7 @@
  *     mirror costs nothing, a healed one is noticed.
  *   - Endpoints with an open breaker come after all others, distrusted ones last and alone.
  *   - A peer says again and again that it is at work, and is not hedged as long as it does. One that falls silent is given up. Its
- *     "not found" is final, since it has asked everywhere.
+ *     "not found" is final, since it has asked everywhere. Once all registries have said it, a late peer is not waited for.
  *   - All of it together has a budget. When it is spent, running attempts are given up and the other endpoints are not asked.
  */
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -103,7 +103,14 @@ class Race<T> {
       waiting.shift();
       this.#start(next);
     }
-    if (!this.#isOver && this.#running.size === 0 && waiting.length === 0) this.#finish(undefined);
+    if (!this.#isOver && waiting.length === 0 && !this.#mayHelp()) this.#finish(undefined);
+  }
+
+  /** Whether one that runs may still help. A peer that is late may not where every registry lacks the content. */
+  #mayHelp(): boolean {
+    const isLate = (one: Candidate) => one.endpoint.role === 'peer' && (one.isHedged || one.isProbe);
+    const said = verdict(trailOf(this.#candidates, undefined, [], this.#deps.clock));
+    return [...this.#running].some((one) => !isLate(one) || said.kind !== 'notFound');
   }
 
   #mayStart(next: Candidate): boolean {
@@ -243,8 +250,7 @@ class Race<T> {
     const { endpoint, startedAt } = candidate;
     this.#running.delete(candidate);
     candidate.timer?.cancel();
-    const { isHedged, isSent, isHeard, isAlive } = candidate;
-    const hasTimedOut = isHedged && isSent && !isHeard && !isAlive;
+    const hasTimedOut = candidate.isHedged && candidate.isSent && !candidate.isHeard && !candidate.isAlive;
     const waited = Math.round(clock.monotonic() - startedAt);
     if (hasTimedOut) health.timedOut(endpoint, `no answer within ${waited} ms`, startedAt);
     else if (candidate.isProbe) health.releaseProbe(endpoint);

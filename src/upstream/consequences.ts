@@ -62,20 +62,22 @@ export function consequence(outcome: OutcomeKind, role: EndpointRole): Consequen
 }
 
 /**
- * What a trail without an ok means. What a peer has found is in its own outcome. What is in a bucket or not says nothing of what a
- * registry has: buckets count only where nothing else was asked.
+ * What a trail without a good end means. What a peer has found is in its own outcome. What is in a bucket or not says nothing of what a
+ * registry has, nor does a peer that fails: they count only where no registry was asked. A peer that began to give the content has shown
+ * that it exists.
  */
 export function verdict(trail: Trail): Verdict {
   const all = trail.filter(
     ({ outcome, by }) => outcome !== 'blocked' && outcome !== 'skipped' && by === undefined,
   );
-  const registries = all.filter(({ role }) => role !== 'store');
-  const asked = registries.length > 0 ? registries : all;
+  const registries = all.filter(({ role }) => role === 'mirror' || role === 'source');
+  const begun = all.filter(({ role, outcome }) => role === 'peer' && outcome === 'ok');
+  const asked = registries.length > 0 ? [...begun, ...registries] : all;
   if (asked.length > 0 && asked.every(({ outcome }) => outcome === 'notFound')) return { kind: 'notFound' };
   const until = asked.flatMap((attempt) =>
     attempt.outcome === 'rateLimited' && attempt.until !== undefined ? [attempt.until] : [],
   );
   if (until.length > 0) return { kind: 'rateLimited', until: Math.min(...until) };
-  const isLocal = all.length > 0 && registries.length === 0;
+  const isLocal = all.length > 0 && all.every(({ role }) => role === 'store');
   return { kind: 'unavailable', ...(isLocal && { isLocal }) };
 }

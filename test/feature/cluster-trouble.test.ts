@@ -123,6 +123,7 @@ describe('the secret of a cluster', () => {
     writeFileSync(join(other!.folder, 'secret'), 'a secret that nobody else has');
     const answer = await eventually('the file is read again', async () => {
       const missing = await get(`${other!.url}/v2/library/app/blobs/${blobOf(String(Math.random())).digest}`);
+      assert.equal(missing.status, 404, 'the registry has said so to each of them');
       return readError(missing).outline.some((line) => line.endsWith('denied')) && get(blobUrl(other!));
     });
     assert.ok(answer.body.equals(layer.bytes()));

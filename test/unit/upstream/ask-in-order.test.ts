@@ -540,6 +540,38 @@ describe('asking a peer', () => {
     assert.deepEqual(test.started, ['e1', 'e2']);
   });
 
+  it('does not wait for a late peer, or for the probe of one, once every registry has said "not found"', async () => {
+    const late = withPeer();
+    const first = late.run();
+    await late.clock.advance(1050);
+    await late.give('src', notFound);
+    await late.give('e1', ok());
+    assert.equal(verdictOf(await first), 'notFound');
+    assert.equal(outline(await first), 'peer overdue, source notFound');
+
+    const probed = withPeer();
+    for (let time = 0; time < 3; time += 1) {
+      const failing = probed.run();
+      await probed.give('e1', dead);
+      await probed.give('src', ok());
+      await failing;
+    }
+    await probed.clock.advance(2000);
+    const second = probed.run();
+    await probed.give('src', notFound);
+    await probed.give('e1', ok());
+    assert.equal(verdictOf(await second), 'notFound');
+  });
+
+  it('waits for a late peer where a registry could not say', async () => {
+    const test = withPeer();
+    const answer = test.run();
+    await test.clock.advance(1050);
+    await test.give('src', dead);
+    await test.give('e1', ok());
+    assert.equal(verdictOf(await answer), 'ok');
+  });
+
   it('goes on where the endpoints of the peer fail, shows what they said, and keeps its breaker closed', async () => {
     const told = { endpoint: 'hub/app', role: 'source', outcome: 'unreachable', ms: 4, by: 'e1' } as const;
     const test = withPeer();

@@ -68,6 +68,23 @@ describe('the verdict of a trail', () => {
     });
   });
 
+  it('is that of the registries, whatever peers and buckets fail at', () => {
+    for (const role of ['peer', 'store'] as const) {
+      for (const outcome of ['denied', 'unreachable', 'unavailable', 'overdue'] as const) {
+        const failed = { ...attempt(outcome), role };
+        assert.deepEqual(verdict([failed, attempt('notFound')]), { kind: 'notFound' }, outcome);
+        assert.equal(verdict([failed, attempt('unreachable')]).kind, 'unavailable');
+        assert.equal(verdict([failed]).kind, 'unavailable', 'no registry was asked');
+      }
+    }
+  });
+
+  it('is not notFound where a peer had begun to give the content', () => {
+    const peer = { ...attempt('ok'), role: 'peer' } as const;
+    const broke = { ...peer, outcome: 'unreachable' } as const;
+    assert.deepEqual(verdict([peer, broke, attempt('notFound')]), { kind: 'unavailable' });
+  });
+
   it('is never notFound while one could not say', () => {
     const kinds = [
       'notFound',
