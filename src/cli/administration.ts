@@ -11,6 +11,7 @@ import { readRemoteServer } from '../config/remote-server.ts';
 import { EntrepotError, joinErrors } from '../errors.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createAdminClient } from './admin-client.ts';
+import { refuseForeignFolder } from './folder-owner.ts';
 import { connectRemote, connectSocket } from './server-connection.ts';
 import { unknownFolder } from './unknown-folder.ts';
 import { readVersion } from './version.ts';
@@ -18,7 +19,8 @@ import { readVersion } from './version.ts';
 /**
  * Resolves with the result of `work`. `makesFolder`: makes the data folder if it does not exist. A configuration that has become wrong on
  * the disk matters only without a server, which runs on with the one before. Throws EntrepotError: DATA_LOCKED if another process holds
- * the folder and has no admin socket, DATA_UNUSABLE if there is no folder.
+ * the folder and has no admin socket, DATA_UNUSABLE if there is no folder, or as
+ * root if it is another user's.
  */
 export async function withAdministration<T>(
   options: LoadOptions,
@@ -36,6 +38,7 @@ export async function withAdministration<T>(
   const running = await connectSocket(adminSocket(data));
   if (running) return await work(createAdminClient(running));
   const config = wholeConfig(found);
+  refuseForeignFolder(data, options.uid);
   if (!makesFolder && !isDataFolder(data)) {
     const message = 'no data folder of Entrepot is there: name the right one with --data';
     throw new EntrepotError('DATA_UNUSABLE', message, { file: data });

@@ -1,6 +1,6 @@
 /** The commands of the cache, over the admin socket of a server and on a data folder that no server holds. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -598,5 +598,40 @@ describe('a command, while the configuration on the disk is wrong', () => {
     assert.match(stderr, /:1: is not valid TOML[\s\S]*name that of the server with --data\n$/);
     const named = { ENTREPOT_DATA: mirrored.proxy.data };
     assert.equal((await runEntrepot(['list', '--config', toml], { env: named })).code, 0);
+  });
+});
+
+describe('a command of root, where the data folder belongs to another user', () => {
+  const owner = 12_345;
+  const isRoot = process.getuid?.() === 0;
+  const foreign = (t: TestContext) => {
+    const data = join(tempFolder(t), 'data');
+    mkdirSync(data);
+    chownSync(data, owner, owner);
+    return data;
+  };
+
+  it('is refused without a server, and leaves nothing there', async (t) => {
+    if (!isRoot) return t.skip('only root can give a folder away');
+    const data = foreign(t);
+    for (const words of [
+      ['token', 'create', 'ci', '--match', '**'],
+      ['import', '/dev/null'],
+      ['restore', '/dev/null'],
+    ]) {
+      const { code, stderr } = await runEntrepot([...words, '--data', data]);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /data: belongs to another user \(12345\).*runuser -u "\$\(stat -c %U '/);
+      assert.deepEqual(readdirSync(data), [], words.join(' '));
+    }
+  });
+
+  it('is done by the server that runs', async (t) => {
+    if (!isRoot) return t.skip('only root can give a folder away');
+    const mirrored = await pulled(t);
+    chownSync(mirrored.proxy.data, owner, owner);
+    assert.equal((await command(mirrored, 'list')).code, 0);
+    await mirrored.proxy.stop();
+    assert.match((await command(mirrored, 'list')).stderr, /belongs to another user \(12345\)/);
   });
 });

@@ -4,6 +4,7 @@ import { backedUpFiles } from '../../app/app-backups.ts';
 import { restoreBackup, verifyBackup } from '../../backup/restore.ts';
 import { type LoadOptions, loadConfig } from '../../config/load.ts';
 import { EntrepotError } from '../../errors.ts';
+import { refuseForeignFolder } from '../folder-owner.ts';
 import { createProgressLine } from '../output/progress-line.ts';
 import type { Result } from '../output/result.ts';
 import { countedContent, formatBytes } from '../output/table.ts';
@@ -18,6 +19,7 @@ export async function restore(
   const line = createProgressLine(process.stderr, { isShown: json === undefined });
   const from = resolve(options.cwd, path);
   const { data } = loadConfig(options).server;
+  if (!verify) refuseForeignFolder(data, options.uid);
   try {
     return await untilSignalled(async (signal) => {
       const restoring = {
