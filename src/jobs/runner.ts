@@ -5,7 +5,7 @@
  *   start, wake, a run that ends, a timer --> look: claim as many as fit, and run them (`job-run.ts`)
  *                                               \--> set a timer for when the next one is due
  */
-import type { Timer } from '../lib/clock.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import type { JobId, JobKind } from './job.ts';
 import { JobRun, type JobRunDeps, lease } from './job-run.ts';
 import type { JobStore } from './job-store.ts';
@@ -30,9 +30,10 @@ export interface JobRunnerDeps extends JobRunDeps {
   readonly owner: string;
 }
 
-/** ms: between two beats, of a stop, and after the store failed. */
+/** ms: between two beats, of a stop and what it writes at its end, and after the store failed. */
 const beatEvery = 30_000;
 const stopWithin = 10_000;
+const releaseWithin = 2_000;
 const storeRetry = 30_000;
 /** ms after which the store is looked at again, however far away the next job is: the clock of the machine may be set. */
 const longestSleep = 3_600_000;
@@ -131,14 +132,13 @@ export function createJobRunner(
   async function stop(): Promise<void> {
     sleeping?.cancel();
     for (const run of running.keys()) run.stop();
-    // A claim that is under way still makes its run, which is stopped as well.
-    await looking;
-    const late = Promise.withResolvers<void>();
-    const timer = clock.after(stopWithin, late.resolve);
-    await Promise.race([Promise.all(running.values()), late.promise]);
-    timer.cancel();
+    await within(clock, stopWithin, async () => {
+      // A claim that is under way still makes its run, which is stopped as well.
+      await looking;
+      await Promise.all(running.values());
+    });
     beating?.cancel();
-    await Promise.all([...running.keys()].map((run) => run.giveUp()));
+    await within(clock, releaseWithin, () => Promise.all([...running.keys()].map((run) => run.giveUp())));
   }
 
   return {
@@ -156,6 +156,14 @@ export function createJobRunner(
       return stopping;
     },
   };
+}
+
+/** A store that is frozen must not hold up a stop: leases end by themselves. */
+async function within(clock: Clock, ms: number, work: () => Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(ms, late.resolve);
+  await Promise.race([work(), late.promise]);
+  timer.cancel();
 }
 
 /** After so many runs; gives how many of `runs` that were. */

@@ -221,6 +221,29 @@ describe('the runner of jobs', () => {
     assert.deepEqual(clock.pending, []);
   });
 
+  it('stops though its store has frozen, in the middle of a claim or of what the stop writes', async (t) => {
+    const never = new Promise<never>(() => {});
+    const claiming = startRunner(t, {
+      kinds: [scriptedKind()],
+      store: { ...createMemoryJobs(), claim: () => never },
+    });
+    await claiming.add('a');
+    const stopping = claiming.runner.stop();
+    await claiming.clock.advance(10_000);
+    await stopping;
+
+    const stubborn = { name: 'sync', atOnce: 1, run: () => never };
+    const writing = startRunner(t, {
+      kinds: [stubborn],
+      store: { ...createMemoryJobs(), release: () => never },
+    });
+    await writing.add('a');
+    const last = writing.runner.stop();
+    await writing.clock.advance(10_000);
+    await writing.clock.advance(2_000);
+    await last;
+  });
+
   it('stops without a run that does not end when it is told to', async (t) => {
     const stubborn = { name: 'sync', atOnce: 1, run: () => new Promise<never>(() => {}) };
     const { clock, store, add, runner, events } = startRunner(t, { kinds: [stubborn] });
