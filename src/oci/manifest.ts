@@ -4,7 +4,7 @@
  */
 import { type Digest, parseDigest } from './digest.ts';
 import { isIndexType, isManifestType, isSchema1Type, mediaTypes } from './media-types.ts';
-import { parseJson } from './parse-json.ts';
+import { isJsonObject, parseJson } from './parse-json.ts';
 
 export interface Descriptor {
   readonly digest: Digest;
@@ -50,7 +50,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   const parsed = parseJson(bytes);
   if (!parsed.ok) return { problem: `${parsed.problem} (content type "${contentType}")` };
   const json = parsed.value;
-  if (!isRecord(json)) return { problem: 'is no JSON object' };
+  if (!isJsonObject(json)) return { problem: 'is no JSON object' };
   const declared = typeof json.mediaType === 'string' && json.mediaType !== '' ? json.mediaType : undefined;
   const mediaType = isManifestType(contentType) ? contentType : (declared ?? typeByShape(json));
   if (mediaType === undefined || !isManifestType(mediaType)) {
@@ -63,7 +63,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
 
   const isIndex = isIndexType(mediaType);
   const listed = readList(isIndex ? json.manifests : json.layers);
-  if (!listed || !(isIndex || isRecord(json.config))) {
+  if (!listed || !(isIndex || isJsonObject(json.config))) {
     return { problem: `lacks the fields of its type "${mediaType}"` };
   }
   const children: Descriptor[] = [];
@@ -74,7 +74,9 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
   }
   const subject = readDescriptor(json.subject);
   const configType =
-    isRecord(json.config) && typeof json.config.mediaType === 'string' ? json.config.mediaType : undefined;
+    isJsonObject(json.config) && typeof json.config.mediaType === 'string'
+      ? json.config.mediaType
+      : undefined;
   const artifactType = typeof json.artifactType === 'string' ? json.artifactType : configType;
   const annotations = readAnnotations(json.annotations);
   return {
@@ -92,7 +94,7 @@ export function readManifest(bytes: Uint8Array, contentType: string): Manifest |
  */
 export function isAmbiguous(bytes: Uint8Array): boolean {
   const parsed = parseJson(bytes);
-  if (!parsed.ok || !isRecord(parsed.value)) return false;
+  if (!parsed.ok || !isJsonObject(parsed.value)) return false;
   const { manifests, config, layers, fsLayers } = parsed.value;
   return manifests !== undefined && [config, layers, fsLayers].some((field) => field !== undefined);
 }
@@ -107,7 +109,7 @@ function typeByShape(json: Record<string, unknown>): string | undefined {
   }
   if (json.schemaVersion !== 2) return undefined;
   if (Array.isArray(manifests)) return mediaTypes.ociIndex;
-  if (!Array.isArray(layers) || !isRecord(config)) return undefined;
+  if (!Array.isArray(layers) || !isJsonObject(config)) return undefined;
   return config.mediaType === dockerConfigType ? mediaTypes.dockerManifest : mediaTypes.ociManifest;
 }
 
@@ -117,7 +119,7 @@ function readList(value: unknown): readonly unknown[] | undefined {
 }
 
 function readDescriptor(value: unknown): Descriptor | undefined {
-  if (!isRecord(value) || typeof value.digest !== 'string') return undefined;
+  if (!isJsonObject(value) || typeof value.digest !== 'string') return undefined;
   const digest = parseDigest(value.digest);
   const size = value.size;
   if (!digest || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
@@ -139,20 +141,16 @@ function readDescriptor(value: unknown): Descriptor | undefined {
 }
 
 function readPlatform(value: unknown): string | undefined {
-  if (!isRecord(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string')
+  if (!isJsonObject(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string')
     return undefined;
   const variant = typeof value.variant === 'string' && value.variant !== '' ? `/${value.variant}` : '';
   return `${value.os}/${value.architecture}${variant}`;
 }
 
 function readAnnotations(value: unknown): Record<string, string> | undefined {
-  if (!isRecord(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const entries = Object.entries(value).filter(
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   );
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

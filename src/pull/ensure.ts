@@ -9,6 +9,7 @@
  *   notKept ..... an endpoint has it, but the cache has no room for it, or the disk does not take it
  */
 import type { Cache } from '../cache/cache.ts';
+import { unlessAborted } from '../lib/flow/unless-aborted.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { BlobTarget, ManifestTarget } from '../routing/target.ts';
 import type { OpenedTransfer } from '../transfer/transfers.ts';
@@ -58,7 +59,7 @@ export function createEnsure({ cache, manifest, blobs }: EnsureDeps): Pull['ensu
       return { ok: true, how: 'here', digest, size: located.value.size ?? 0, trail };
     }
     const whole = { start: 0, isForJob: turn !== undefined, mustKeep: true, pace };
-    const opened = await unlessAborted(blobs.admit(target, located, whole), signal);
+    const opened = await openUnlessAborted(blobs.admit(target, located, whole), signal);
     const { trail } = opened;
     if (!opened.ok) {
       const { verdict } = opened;
@@ -87,20 +88,17 @@ export function createEnsure({ cache, manifest, blobs }: EnsureDeps): Pull['ensu
 const never = new AbortController().signal;
 
 /** A transfer that opens after the abort is closed again. */
-async function unlessAborted(opening: Promise<OpenedTransfer>, signal: AbortSignal): Promise<OpenedTransfer> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort);
+async function openUnlessAborted(
+  opening: Promise<OpenedTransfer>,
+  signal: AbortSignal,
+): Promise<OpenedTransfer> {
   try {
-    return await Promise.race([opening, aborted.promise]);
+    return await unlessAborted(opening, signal, () => signal.reason);
   } catch (error) {
     opening.then(
       (opened) => opened.ok && opened.close(),
       () => {},
     );
     throw error;
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }

@@ -6,7 +6,6 @@ import type { AddressScope } from './http/addresses.ts';
 import type { TlsAdvice } from './http/transport-fault.ts';
 
 export interface HostSettings {
-  readonly all: readonly UpstreamHostConfig[];
   of(name: string): UpstreamHostConfig | undefined;
   /** Milliseconds that a request waits for DNS. */
   readonly lookupTimeout: number;
@@ -29,7 +28,6 @@ export function createHostSettings(upstream: UpstreamConfig): HostSettings {
   const byName = new Map(upstream.hosts.map((host) => [canonicalHost(host.host), host]));
   const of = (name: string) => byName.get(canonicalHost(name));
   return {
-    all: upstream.hosts,
     of,
     lookupTimeout: upstream.lookupTimeout,
     connectTimeout: (name) => of(name)?.connectTimeout ?? upstream.connectTimeout,

@@ -82,7 +82,7 @@ export interface Upstream {
 export interface PostRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
-  /** Milliseconds until the headers of the answer; `header_timeout` of the host bounds it, too. */
+  /** Milliseconds until the headers of the answer. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }

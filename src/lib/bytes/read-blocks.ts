@@ -15,8 +15,6 @@
 import type { Socket } from 'node:net';
 
 export interface ReadBlocks {
-  /** Bytes of a block. */
-  readonly size: number;
   /** An option of net.connect and tls.connect. */
   readonly onread: {
     readonly buffer: () => Uint8Array;
@@ -122,7 +120,6 @@ export function createReadBlocks(options: ReadBlockOptions): ReadBlocks {
   }
 
   return {
-    size: options.size,
     onread: {
       buffer() {
         const next = upcoming ?? Buffer.allocUnsafeSlow(smallBuffer);

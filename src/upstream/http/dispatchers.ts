@@ -48,7 +48,7 @@ export interface DispatchersDeps {
   readonly proxies: Proxies;
   readonly settings: HostSettings;
   /** What sockets read into. */
-  readonly blocks: Pick<ReadBlocks, 'onread' | 'size'>;
+  readonly blocks: Pick<ReadBlocks, 'onread'>;
   readonly clock: Clock;
   /** PEM of additional CAs for every host. */
   readonly extraCa: readonly string[];

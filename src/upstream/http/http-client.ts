@@ -41,7 +41,7 @@ export interface ClientTls {
 
 export interface HttpClientDeps {
   readonly clock: Clock;
-  readonly blocks: Pick<ReadBlocks, 'onread' | 'size' | 'retain'>;
+  readonly blocks: Pick<ReadBlocks, 'onread' | 'retain'>;
   readonly lookups: Lookups;
   readonly proxies: ProxyEnvironment;
   /** `entrepot/VERSION`. */
@@ -108,7 +108,6 @@ function settingsOf(options: HttpClientOptions): HostSettings {
   };
   const times = { connectTimeout, headerTimeout, stallTimeout };
   return {
-    all: [],
     of: (host) => ({
       ...none,
       ...times,

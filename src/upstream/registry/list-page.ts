@@ -1,4 +1,4 @@
-/** One page of a list (tags, referrers), and where the next one is. */
+/** One page of a list (tags, referrers, the catalogue), and where the next one is. */
 import { bareMediaType } from '../../oci/media-types.ts';
 import { single } from '../health/rate-limits.ts';
 import type { HttpResponse } from '../http/exchange.ts';

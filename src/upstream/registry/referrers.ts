@@ -2,7 +2,7 @@
  * Referrers of a manifest from one endpoint: the referrers API, or, for registries without it, the index under a tag that is made
  * of the digest (distribution-spec, "Referrers Tag Schema").
  */
-import { createHash } from 'node:crypto';
+import { hexHash } from '../../lib/bytes/hex-hash.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import { readManifest } from '../../oci/manifest.ts';
@@ -47,7 +47,7 @@ export function createReferrers(deps: {
     const body = await wholeBody(got.value, readOptions(endpoint, context, maxListBytes));
     if (body.kind !== 'ok') return body;
     // GitLab's registry takes the tag for the digest (oras-project/oras-go#1396).
-    const digest = createHash(digestAlgorithm(subject)).update(body.value).digest('hex');
+    const digest = hexHash(digestAlgorithm(subject), body.value);
     if (digest === digestHex(subject)) return noReferrers(`has the manifest itself under the tag ${tag}`);
     const checked = checkManifest(body.value, got.value.headers, undefined);
     if (checked.kind !== 'ok') return checked;
