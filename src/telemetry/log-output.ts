@@ -6,8 +6,9 @@
  *   full    if more than 1 MiB waits, the newest lines are dropped
  *   error   the lines of the batch are dropped; later ones are tried again
  *   exit    waiting lines are written at once, for 200 ms at most
+ *   close   waiting lines are written or dropped; the descriptor is closed once the write under way has returned
  */
-import { constants, fstatSync, openSync, write as writeFd, writeSync } from 'node:fs';
+import { close as closeFd, constants, fstatSync, openSync, write as writeFd, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 
 export interface LogOutput {
@@ -19,6 +20,11 @@ export interface LogOutput {
   flush(ms: number): Promise<void>;
   /** Writes all waiting lines now. Lines that the descriptor does not take within 200 ms are dropped. */
   flushSync(): void;
+  /**
+   * Gives the lines that wait `ms` to be written, drops the others, and closes the descriptor. Resolves when that is done: with a disk that
+   * stalls, after its write has returned. Lines that come later are dropped.
+   */
+  close(ms: number): Promise<void>;
 }
 
 interface Batch {
@@ -40,9 +46,8 @@ const retryTime = 100;
 const exitTimeout = 200;
 const newline = 0x0a;
 
-/** Writes to `descriptor`, which stays open until the end of the process. */
-export function createLogOutput(descriptor: number): LogOutput {
-  const fd = nonBlocking(descriptor);
+/** Writes to `fd`. Only `close` closes it: what still writes to a number that is free would write into the next file that gets it. */
+export function createLogOutput(fd: number): LogOutput {
   let waiting: string[] = [];
   let waitingLength = 0;
   let inFlight: Batch | undefined;
@@ -52,7 +57,10 @@ export function createLogOutput(descriptor: number): LogOutput {
   let dropped = 0;
   /** A batch broke off within a line, so the next one begins with a line end. */
   let isTorn = false;
-  let idle: (() => void)[] = [];
+  const idle: (() => void)[] = [];
+  let isClosed = false;
+  /** Called when the write under way has returned. */
+  let returned = () => {};
 
   function later(ms: number, work: () => void): void {
     timer = setTimeout(work, ms);
@@ -84,8 +92,7 @@ export function createLogOutput(descriptor: number): LogOutput {
       push(inFlight);
       return;
     }
-    for (const resolve of idle) resolve();
-    idle = [];
+    for (const resolve of idle.splice(0)) resolve();
   }
 
   function push(batch: Batch): void {
@@ -93,6 +100,7 @@ export function createLogOutput(descriptor: number): LogOutput {
     writeFd(fd, batch.bytes, batch.written, null, null, (error, count) => {
       isWriting = false;
       batch.written += error ? 0 : count;
+      if (isClosed) return returned();
       if (error?.code === 'EAGAIN') return later(retryTime, () => push(batch));
       if (!error && batch.written < batch.bytes.length) return push(batch);
       if (error) drop(batch);
@@ -102,23 +110,23 @@ export function createLogOutput(descriptor: number): LogOutput {
   }
 
   function pushSync(batch: Batch, until: number): void {
-    while (batch.written < batch.bytes.length) {
-      try {
-        batch.written += writeSync(fd, batch.bytes, batch.written);
-      } catch (error) {
-        const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
-        if (!isFull || performance.now() > until) {
-          drop(batch);
-          return;
-        }
-        sleep(10);
-      }
-    }
+    if (!writeWholly(fd, batch, until)) drop(batch);
+  }
+
+  function flush(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, ms);
+      idle.push(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+      send();
+    });
   }
 
   return {
     write(line) {
-      if (waitingLength + line.length > mostWaiting) {
+      if (isClosed || waitingLength + line.length > mostWaiting) {
         dropped += 1;
         return;
       }
@@ -131,15 +139,16 @@ export function createLogOutput(descriptor: number): LogOutput {
     get dropped() {
       return dropped;
     },
-    flush(ms) {
-      return new Promise((resolve) => {
-        const limit = setTimeout(resolve, ms);
-        idle.push(() => {
-          clearTimeout(limit);
-          resolve();
-        });
-        send();
-      });
+    flush,
+    async close(ms) {
+      await flush(ms);
+      isClosed = true;
+      const waits = takeBatch();
+      if (waits) drop(waits);
+      if (isWriting) await new Promise<void>((resolve) => (returned = resolve));
+      if (inFlight) drop(inFlight);
+      inFlight = undefined;
+      await closed(fd);
     },
     flushSync() {
       const until = performance.now() + exitTimeout;
@@ -158,7 +167,7 @@ export function createLogOutput(descriptor: number): LogOutput {
  * A descriptor of the same file, pipe, socket or terminal that never blocks. A blocking write could hold a thread of the pool for ever,
  * and the process would then never end.
  */
-function nonBlocking(fd: number): number {
+export function nonBlocking(fd: number): number {
   const stats = fstatSync(fd);
   if (stats.isFile()) return fd;
   try {
@@ -170,6 +179,25 @@ function nonBlocking(fd: number): number {
     if (stats.isFIFO() || stats.isSocket()) new Socket({ fd, readable: false, writable: true }).unref();
     return fd;
   }
+}
+
+/** Whether the descriptor took all of the batch, at the latest `until`. */
+function writeWholly(fd: number, batch: Batch, until: number): boolean {
+  while (batch.written < batch.bytes.length) {
+    try {
+      batch.written += writeSync(fd, batch.bytes, batch.written);
+    } catch (error) {
+      const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+      if (!isFull || performance.now() > until) return false;
+      sleep(10);
+    }
+  }
+  return true;
+}
+
+/** Never rejects: what a close reports (EIO of NFS) is about lines of which the system has said that they are written. */
+function closed(fd: number): Promise<void> {
+  return new Promise((resolve) => closeFd(fd, () => resolve()));
 }
 
 function sleep(ms: number): void {

@@ -14,7 +14,7 @@ import { createConfigWatch } from '../../config/files/config-watch.ts';
 import { type LoadOptions, loadWhatIsRight, wholeConfig } from '../../config/load.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { createLog, type ProgramLog } from '../../telemetry/log.ts';
-import { createLogOutput } from '../../telemetry/log-output.ts';
+import { createLogOutput, nonBlocking } from '../../telemetry/log-output.ts';
 import { textLines } from '../../telemetry/text-lines.ts';
 import { firstConfig, followCluster, noObjects } from '../cluster-policies.ts';
 import { watchFaults } from '../output/faults.ts';
@@ -45,7 +45,7 @@ export async function serve(options: LoadOptions): Promise<ExitCode> {
   };
   const read = async () => wholeConfig(await watch.read(load));
   const withoutCluster = await read();
-  const output = createLogOutput(1);
+  const output = createLogOutput(nonBlocking(1));
   process.on('exit', output.flushSync);
   const { level, format } = withoutCluster.server.log;
   const isText = (format ?? (process.stdout.isTTY ? 'text' : 'json')) === 'text';

@@ -22,7 +22,7 @@ export interface AuditLog extends Audit {
    * it cannot be opened; nothing has changed then.
    */
   prepare(settings: AuditSettings): () => void;
-  /** Writes what waits. Nothing is recorded after it. */
+  /** Writes what waits, or gives it up after a second. Nothing is recorded after it. */
   close(): Promise<void>;
 }
 
@@ -32,8 +32,10 @@ export interface AuditLogDeps {
 }
 
 interface OpenFile {
-  readonly fd: number;
   readonly output: LogOutput;
+  /** What the name has to stand for. */
+  readonly dev: number;
+  readonly ino: number;
 }
 
 /** ms between two looks at the name. */
@@ -45,20 +47,22 @@ const flushTime = 1000;
 export function createAuditLog({ clock, log }: AuditLogDeps): AuditLog {
   let settings: AuditSettings = { file: undefined, actions: [], blobs: false };
   let open: OpenFile | undefined;
+  /** Files that are given up, and not closed yet. */
+  const left = new Set<LogOutput>();
   let droppedBefore = 0;
   let lookedAt = clock.monotonic();
-  let left: Promise<unknown> = Promise.resolve();
 
   function use(next: OpenFile | undefined): void {
     const old = open;
     open = next;
-    if (old) left = Promise.all([left, leave(old)]);
+    if (old) void leave(old.output);
   }
 
-  async function leave({ fd, output }: OpenFile): Promise<void> {
-    await output.flush(flushTime);
+  async function leave(output: LogOutput): Promise<void> {
+    left.add(output);
+    await output.close(flushTime);
+    left.delete(output);
     droppedBefore += output.dropped;
-    closeSync(fd);
   }
 
   function isWanted({ action, kind, outcome }: AuditEntry): boolean {
@@ -78,11 +82,10 @@ export function createAuditLog({ clock, log }: AuditLogDeps): AuditLog {
     }
   }
 
-  async function lookAtName(file: string, { fd }: OpenFile): Promise<void> {
-    const own = fstatSync(fd);
+  async function lookAtName(file: string, own: OpenFile): Promise<void> {
     const named = await stat(file).catch(() => undefined);
     const isSame = named?.ino === own.ino && named.dev === own.dev;
-    if (open?.fd === fd && !isSame) reopen(file);
+    if (open === own && !isSame) reopen(file);
   }
 
   function record(entry: AuditEntry): void {
@@ -100,11 +103,11 @@ export function createAuditLog({ clock, log }: AuditLogDeps): AuditLog {
     record,
     reloaded: (outcome) => record({ action: 'change', outcome, principal: undefined, command: 'reload' }),
     get dropped() {
-      return droppedBefore + (open?.output.dropped ?? 0);
+      const outputs = open ? [open.output, ...left] : [...left];
+      return outputs.reduce((sum, { dropped }) => sum + dropped, droppedBefore);
     },
     prepare(next) {
-      const tried = openFile(next.file);
-      if (tried) closeSync(tried.fd);
+      if (next.file !== undefined) closeSync(openDescriptor(next.file));
       return () => {
         settings = next;
         reopen(next.file);
@@ -112,18 +115,23 @@ export function createAuditLog({ clock, log }: AuditLogDeps): AuditLog {
     },
     async close() {
       use(undefined);
-      await left;
+      await Promise.all([...left].map((output) => output.flush(flushTime)));
     },
   };
 }
 
 function openFile(file: string | undefined): OpenFile | undefined {
   if (file === undefined) return undefined;
+  const fd = openDescriptor(file);
+  const { dev, ino } = fstatSync(fd);
+  return { output: createLogOutput(fd), dev, ino };
+}
+
+function openDescriptor(file: string): number {
   try {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
-    // Without O_NONBLOCK, a named pipe that is not read would hold the start.
-    const fd = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o640);
-    return { fd, output: createLogOutput(fd) };
+    // Without O_NONBLOCK, a named pipe that is not read would hold the start, and later a thread of the pool.
+    return openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0o640);
   } catch (error) {
     const message = `the audit log cannot be opened: ${reasonOf(error)}; name another file in [audit] file`;
     throw new EntrepotError('OUTPUT_UNUSABLE', message, { file, cause: error });

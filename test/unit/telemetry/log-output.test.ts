@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createLogOutput } from '../../../src/telemetry/log-output.ts';
+import { eventually } from '../../support/eventually.ts';
+import { fullPipe } from '../../support/full-pipe.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const minute = 60_000;
@@ -31,6 +33,33 @@ describe('the output of the log', () => {
     output.write('last\n');
     output.flushSync();
     assert.equal(output.dropped, 1001);
+  });
+
+  it('closes its descriptor only after a write that stalls, and writes nothing behind it', async (t) => {
+    const pipe = fullPipe(t);
+    const output = createLogOutput(openSync(pipe.path, 'w'));
+    const long = `${'x'.repeat(5000)}\n`;
+    output.write(long);
+    output.write('waits\n');
+    const closed = output.close(0);
+    await eventually('the line that waits is given up', () => output.dropped === 1);
+    output.write('late\n');
+    assert.equal(pipe.read().length, pipe.size);
+    await closed;
+    assert.equal(pipe.read(), long);
+    assert.equal(pipe.isEnded(), true);
+    assert.equal(output.dropped, 2);
+  });
+
+  it('drops what a full pipe has not taken when it is closed', async (t) => {
+    const pipe = fullPipe(t);
+    const output = createLogOutput(openSync(pipe.path, constants.O_WRONLY | constants.O_NONBLOCK));
+    output.write('first\n');
+    output.write('second\n');
+    await output.close(0);
+    assert.equal(output.dropped, 2);
+    assert.equal(pipe.read().length, pipe.size);
+    assert.equal(pipe.isEnded(), true);
   });
 
   it('loses nothing at exit', () => {

@@ -6,6 +6,7 @@ import type { AuditEntry } from '../../../../src/telemetry/audit/audit.ts';
 import { createAuditLog } from '../../../../src/telemetry/audit/audit-log.ts';
 import { createManualClock } from '../../../support/clock.ts';
 import { eventually } from '../../../support/eventually.ts';
+import { fullPipe } from '../../../support/full-pipe.ts';
 import { type Cleanup, tempFolder } from '../../../support/temp-folder.ts';
 
 const all = { actions: ['pull', 'push', 'delete', 'change'], blobs: false } as const;
@@ -92,6 +93,21 @@ describe('the audit log', () => {
     audit.record(pull('ex.test/a'));
     await audit.close();
     assert.equal(read().length, 1);
+  });
+
+  it('counts lines that a file has not taken when it is given up, and leaves no descriptor of it', async (t) => {
+    const { file, audit, read } = setUp(t);
+    const pipe = fullPipe(t);
+    audit.prepare({ ...all, file: pipe.path })();
+    audit.record(pull('ex.test/lost'));
+    audit.prepare({ ...all, file: pipe.path })();
+    audit.prepare({ ...all, file })();
+    await eventually('the line is given up', () => audit.dropped === 1);
+    await eventually('no descriptor is left', () => pipe.writers === 0);
+    assert.equal(pipe.read().length, pipe.size);
+    audit.record(pull('ex.test/a'));
+    await audit.close();
+    assert.deepEqual([read().length, audit.dropped], [1, 1]);
   });
 
   it('counts lines that the disk does not take', async (t) => {
