@@ -104,6 +104,19 @@ it('several pages, bookmarks, an end of each watch, and versions that are too ol
   assert.equal(changes, 2);
 });
 
+it('a change while nothing watches is in the next watch', async (t) => {
+  const cluster = await startFakeKubernetes(t);
+  apply(cluster, 'a');
+  const policies = await podIn(t, cluster).open();
+  await all(cluster);
+  const lists = () => cluster.requests.filter(({ path }) => !path.includes('watch=')).length;
+  const listed = lists();
+  cluster.endWatches();
+  apply(cluster, 'b');
+  await hasNames(policies, 'a', 'b');
+  assert.equal(lists(), listed, 'no list was needed');
+});
+
 it('a change while the server starts is told at the start, and only what the configuration was made of counts as in force', async (t) => {
   const cluster = await startFakeKubernetes(t);
   apply(cluster, 'a');

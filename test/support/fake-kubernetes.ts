@@ -1,6 +1,7 @@
 /**
- * An API server over TLS, with as much of Kubernetes as a watch of cluster objects sees: lists in pages, watches with bookmarks, versions
- * that are too old (a line in an answer with 200), kinds that are not there, accounts without rights.
+ * An API server over TLS, with as much of Kubernetes as a watch of cluster objects sees: lists in pages, watches that begin with what has
+ * changed since their version, bookmarks, versions that are too old (a line in an answer with 200), kinds that are not there, accounts
+ * without rights.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
@@ -14,7 +15,7 @@ export interface FakeKubernetes {
   readonly authority: CertificateAuthority;
   /** What each request was for: its path and query, and the token that it had. */
   readonly requests: readonly { readonly path: string; readonly token: string | undefined }[];
-  /** Adds or changes an object of `test/support/cluster-objects.ts`, and tells the watches. */
+  /** Adds or changes an object of `test/support/cluster-objects.ts`, and tells the watches, also those that begin later. */
   apply(object: object): void;
   remove(kind: string, name: string): void;
   /** All that was watched is too old: watches get the error, and so does who begins one. */
@@ -48,6 +49,12 @@ interface Stored {
   readonly metadata: { readonly name: string };
 }
 
+interface Change {
+  readonly version: number;
+  readonly resource: string;
+  readonly line: string;
+}
+
 interface Watch {
   readonly resource: string;
   readonly response: ServerResponse;
@@ -68,6 +75,7 @@ export async function startFakeKubernetes(
   const requests: { path: string; token: string | undefined }[] = [];
   const objects = new Map<string, Stored>();
   const watches = new Set<Watch>();
+  const changes: Change[] = [];
   let version = 1000;
   let oldest = 0;
 
@@ -102,10 +110,19 @@ export async function startFakeKubernetes(
     code: 410,
   };
 
-  function tell(resource: string | undefined, type: string, object: unknown): void {
-    const line = `${JSON.stringify({ type, object })}\n`;
+  const lineOf = (type: string, object: unknown) => `${JSON.stringify({ type, object })}\n`;
+
+  function tell(resource: string | undefined, line: string): void {
     for (const watch of watches)
       if (resource === undefined || watch.resource === resource) watch.response.write(line);
+  }
+
+  function change(type: string, object: Stored): void {
+    const resource = Object.keys(kinds).find((one) => kinds[one] === object.kind);
+    if (resource === undefined) return;
+    const line = lineOf(type, versioned(object));
+    changes.push({ version, resource, line });
+    tell(resource, line);
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -136,10 +153,13 @@ export async function startFakeKubernetes(
     if (!isWatch) return void list(resource, url, response);
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
-    if (Number(url.searchParams.get('resourceVersion')) < oldest) {
-      response.end(`${JSON.stringify({ type: 'ERROR', object: tooOld })}\n`);
+    const from = Number(url.searchParams.get('resourceVersion'));
+    if (from < oldest) {
+      response.end(lineOf('ERROR', tooOld));
       return;
     }
+    for (const { line, ...missed } of changes)
+      if (missed.version > from && missed.resource === resource) response.write(line);
     const watch = { resource, response };
     watches.add(watch);
     response.on('close', () => watches.delete(watch));
@@ -161,7 +181,6 @@ export async function startFakeKubernetes(
     });
   }
 
-  const resourceOf = (kind: string) => Object.keys(kinds).find((resource) => kinds[resource] === kind);
   const tls = { ...authority.issue({ hosts: ['127.0.0.1'] }), ...options };
   const listener = await listen({ tls }, onRequest);
   test.after(() => listener.close());
@@ -183,24 +202,24 @@ export async function startFakeKubernetes(
       const type = objects.has(key) ? 'MODIFIED' : 'ADDED';
       version += 1;
       objects.set(key, stored);
-      tell(resourceOf(stored.kind), type, versioned(stored));
+      change(type, stored);
     },
     remove(kind, name) {
       const stored = objects.get(`${kind}/${name}`);
       if (!stored) throw new Error(`there is no ${kind} ${name}`);
       version += 1;
       objects.delete(`${kind}/${name}`);
-      tell(resourceOf(kind), 'DELETED', versioned(stored));
+      change('DELETED', stored);
     },
     expire() {
       version += 1;
       oldest = version;
-      tell(undefined, 'ERROR', tooOld);
+      tell(undefined, lineOf('ERROR', tooOld));
       fake.endWatches();
     },
     bookmark() {
       version += 1;
-      tell(undefined, 'BOOKMARK', { metadata: { resourceVersion: `${version}` } });
+      tell(undefined, lineOf('BOOKMARK', { metadata: { resourceVersion: `${version}` } }));
     },
     endWatches() {
       for (const { response } of watches) response.end();
