@@ -40,6 +40,8 @@ describe('blocks that sockets read into', () => {
         for (let at = 0; at < bytes.length; at += 3001) response.write(bytes.subarray(at, at + 3001));
       response.end(how === 'chunked' ? undefined : bytes);
     });
+    // On a busy machine a connection would be idle for that long, and end under the next request.
+    server.keepAliveTimeout = 0;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
