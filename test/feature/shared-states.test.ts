@@ -8,7 +8,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { basic } from '../support/access.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
-import { hurried, isConnected, startSite } from '../support/facts-site.ts';
+import { commandPatience, hurried, isConnected, startSite } from '../support/facts-site.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
@@ -65,7 +65,8 @@ describe('two servers with one PostgreSQL', () => {
     const site = await startSite(t);
     if (!site) return;
     const ran: string[] = [];
-    const deps = (name: string) => ({ clock: hurried(20), jobKinds: [chore(ran, name)] });
+    const clock = hurried(20, [commandPatience]);
+    const deps = (name: string) => ({ clock, jobKinds: [chore(ran, name)] });
     const files = { registries, toml: site.facts };
     const [a, b] = [await startApp(t, files, deps('a')), await startApp(t, files, deps('b'))];
     await isConnected(a);

@@ -8,12 +8,13 @@ import { eventually } from './eventually.ts';
 import { type PostgresServer, startPostgres } from './postgres.ts';
 import { tempFolder } from './temp-folder.ts';
 
-/** ms that an event waits for PostgreSQL: on a busy machine it must not be taken into the index because of that. */
+/** ms that an event, and a command, wait for PostgreSQL: on a busy machine what they ask for must not go to the index because of that. */
 const eventPatience = 300;
+export const commandPatience = 3000;
 
-/** Real time, but for what takes more than a second: the pauses of a connection and of leases. */
-export function hurried(by: number) {
-  const scaled = (ms: number) => (ms === eventPatience ? ms * 100 : ms < 1000 ? ms : ms / by);
+/** Real time, but for what takes more than a second: the pauses of a connection and of leases. What waits for so many ms is patient. */
+export function hurried(by: number, patient: readonly number[] = [eventPatience]) {
+  const scaled = (ms: number) => (patient.includes(ms) ? ms * 100 : ms < 1000 ? ms : ms / by);
   return {
     ...systemClock,
     after: (ms: number, run: () => void) => systemClock.after(scaled(ms), run),
