@@ -19,6 +19,7 @@ import { type Candidate, candidatesOf, givenBy, inAskingOrder, recordOf, trailOf
 import { consequence, verdict } from './consequences.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Health } from './health/health.ts';
+import { socketReading } from './health/ping.ts';
 import type { Attempt, Outcome } from './outcome.ts';
 import type { Answer, AskOptions } from './upstream.ts';
 
@@ -40,8 +41,6 @@ export interface QuestionOptions extends AskOptions {
 
 /** ms without a sign of life, or more by its own past, after which the next endpoint is asked beside a peer, or instead of it. */
 const peerSilence = 1000;
-/** ms for what has come meanwhile to be read. */
-const socketReading = 50;
 
 /** Rejects only with the reason of `options.signal`. `discard` gets a good answer that came too late. */
 export function askInOrder<T>(
@@ -136,7 +135,7 @@ class Race<T> {
     const overdue = () => this.#overdue(candidate);
     const usual = health.hedgeDelay(endpoint.host);
     if (endpoint.role !== 'peer') candidate.timer = clock.after(usual, overdue);
-    // This process may have been busy itself: a sign of life that waits in a socket is read before the peer is given up.
+    // A sign of life that waits in a socket is read before the peer is given up.
     else {
       candidate.timer = clock.after(Math.max(peerSilence, usual), () => {
         candidate.timer = clock.after(socketReading, overdue);

@@ -10,6 +10,9 @@ import type { Schemes } from '../http/scheme.ts';
 import type { Sender } from '../http/sender.ts';
 import { kindOfStatus } from '../http/status.ts';
 
+/** ms for what has come meanwhile to be read: this process may have been busy itself. */
+export const socketReading = 50;
+
 /** True if any answer but a server's error comes within so many ms, not counting waits for one of our own connections. */
 export type Ping = (endpoint: Endpoint, within: number) => Promise<boolean>;
 
@@ -52,7 +55,9 @@ export function createPing(deps: {
       waits: () => timer?.cancel(),
       sent() {
         timer?.cancel();
-        timer = clock.after(within, () => late.abort());
+        timer = clock.after(within, () => {
+          timer = clock.after(socketReading, () => late.abort());
+        });
       },
       heard() {},
       progressed() {},
