@@ -5,12 +5,12 @@ import { type Clock, systemClock, type Timer } from '../../src/lib/clock.ts';
 const longest = 2 ** 31 - 1;
 
 /**
- * Real time for what is done every few milliseconds, and a hundred times as long for what takes a second or more: on a busy machine
- * the program then gives nothing up that is only slow.
+ * Real time for what is done several times a second, and a hundred times as long for what takes half a second or more, as the shortest
+ * hedge does: on a busy machine the program then gives nothing up that is only slow.
  */
 export const patientClock: Clock = {
   ...systemClock,
-  after: (ms, run) => systemClock.after(ms < 1000 ? ms : Math.min(ms * 100, longest), run),
+  after: (ms, run) => systemClock.after(ms < 500 ? ms : Math.min(ms * 100, longest), run),
 };
 
 export interface ManualClock extends Clock {
