@@ -57,6 +57,8 @@ async function buildImage({
     nameInterpreter(program);
     mkdirSync(join(work, 'program/usr/bin'), { recursive: true });
     symlinkSync('/opt/entrepot/dist/main.js', join(work, 'program/usr/bin/entrepot'));
+    // For the init container and the test of the Helm chart.
+    symlinkSync('/opt/entrepot/node', join(work, 'program/usr/bin/node'));
     const sbom = billOfMaterials({
       checkout,
       version,

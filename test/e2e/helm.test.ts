@@ -296,7 +296,10 @@ function faultsOf(pod: PodSpec): readonly string[] {
   ];
 }
 
-function containerFaults({ name, image, securityContext, resources }: Container): readonly string[] {
+/** What both the Dockerfile and deploy/image have in PATH. */
+const programsOfImage = [undefined, 'entrepot', 'node'];
+
+function containerFaults({ name, image, command, securityContext, resources }: Container): readonly string[] {
   const { capabilities } = securityContext;
   const faults = [
     ...(securityContext.allowPrivilegeEscalation === false ? [] : ['privileges may grow']),
@@ -305,6 +308,7 @@ function containerFaults({ name, image, securityContext, resources }: Container)
     ...(capabilities?.add ?? []).map((capability) => `adds ${capability}`),
     ...(resources?.requests?.cpu && resources.requests.memory ? [] : ['no requests']),
     ...(resources?.limits?.memory ? [] : ['no limit of memory']),
+    ...(programsOfImage.includes(command?.[0]) ? [] : ['runs a program that the image may not have']),
     ...(/[:@](?!latest$)[^/]+$/.test(image) ? [] : ['an image without a version']),
   ];
   return faults.map((fault) => `${name}: ${fault}`);

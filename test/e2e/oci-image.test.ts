@@ -131,8 +131,7 @@ describe('the image that deploy/image builds', () => {
     if (!isEquipped(t, programs)) return;
     assert.equal((await get(`http://${container.announced}/readyz`)).status, 200);
     assert.match(await inside('entrepot', 'health'), /./);
-    const write = (path: string) =>
-      inside('/opt/entrepot/node', '-e', `fs.writeFileSync(${JSON.stringify(path)}, '')`);
+    const write = (path: string) => inside('node', '-e', `fs.writeFileSync(${JSON.stringify(path)}, '')`);
     for (const path of ['/opt/entrepot/x', '/tmp/x', '/etc/x']) await assert.rejects(write(path), /EROFS/);
     await write('/var/lib/entrepot/x');
   });
@@ -146,13 +145,7 @@ describe('the image that deploy/image builds', () => {
       for (const name of [...modules, ...process.argv.slice(1)]) await import(name);
       console.log(modules.length);
       process.exit();`;
-    const loaded = await inside(
-      '/opt/entrepot/node',
-      '--input-type=module',
-      '-e',
-      code,
-      ...Object.keys(dependencies),
-    );
+    const loaded = await inside('node', '--input-type=module', '-e', code, ...Object.keys(dependencies));
     assert.ok(Number(loaded) > 500, loaded);
   });
 

@@ -110,7 +110,8 @@ spec:
     - name: prepare
       image: {{ include "entrepot.image" . }}
       imagePullPolicy: {{ $values.image.pullPolicy }}
-      command: [chown, "{{ $values.security.uid }}:{{ $values.security.uid }}", /var/lib/entrepot]
+      # By Node, because the image of deploy/image has no chown.
+      command: [node, -e, "fs.chownSync('/var/lib/entrepot', {{ $values.security.uid }}, {{ $values.security.uid }})"]
       securityContext:
         runAsNonRoot: false
         runAsUser: 0
@@ -118,8 +119,8 @@ spec:
         readOnlyRootFilesystem: true
         capabilities: { drop: [ALL], add: [CHOWN] }
       resources:
-        requests: { cpu: 10m, memory: 16Mi }
-        limits: { memory: 64Mi }
+        requests: { cpu: 10m, memory: 64Mi }
+        limits: { memory: 128Mi }
       volumeMounts:
         - { name: data, mountPath: /var/lib/entrepot }
   {{- end }}
