@@ -76,7 +76,8 @@ export function createReloads(
 
   function ask(cause: ReloadCause): Promise<unknown> {
     if (!waiting) last = last.then(reload);
-    waiting = { ...waiting, ...cause };
+    const changed = [...new Set([...(waiting?.changed ?? []), ...(cause.changed ?? [])])];
+    waiting = { ...waiting, ...cause, ...(changed.length > 0 && { changed }) };
     return last;
   }
 
