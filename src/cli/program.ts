@@ -178,16 +178,23 @@ function flagHint(error: string, args: readonly string[], program: Command): str
 }
 
 /** Commands that read or write files of this machine. All others reach a server through `withAdministration`. */
-const localCommands = ['serve', 'explain', 'check', 'health', 'dashboard', 'render', 'restore', 'from'];
+const localCommands = [
+  'sync --from',
+  'serve',
+  'explain',
+  'check',
+  'health',
+  'dashboard',
+  'render',
+  'restore',
+];
 
 /** Throws EntrepotError USAGE. */
 function refuseServer(command: Command): void {
-  if (!localCommands.includes(command.name()) || command.optsWithGlobals<ConfigFlags>().server === undefined)
-    return;
-  throw new EntrepotError(
-    'USAGE',
-    `${command.name()} works on the files of this machine: leave out --server`,
-  );
+  const { server, from } = command.optsWithGlobals<ConfigFlags & { readonly from?: string }>();
+  const name = command.name() === 'sync' && from !== undefined ? 'sync --from' : command.name();
+  if (server === undefined || !localCommands.includes(name)) return;
+  throw new EntrepotError('USAGE', `${name} works on the files of this machine: leave out --server`);
 }
 
 interface ExplainFlags {

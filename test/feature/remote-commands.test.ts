@@ -98,6 +98,11 @@ describe('a command with --server', () => {
       [/an account with the right administer is needed/, 1, runEntrepot(['gc', '--server', proxy.url])],
       [/cannot be reached: connect ECONNREFUSED/, 1, runEntrepot(['gc', '--server', 'http://127.0.0.1:1'])],
       [/check works on the files of this machine: leave out --server/, 2, far('check')],
+      [
+        /sync --from works on the files of this machine: leave out --server/,
+        2,
+        far('sync', '--from', 'regsync.yml'),
+      ],
       [/--server must be a URL/, 2, runEntrepot(['gc', '--server', 'ex.test:5000'])],
       [/name it with --server URL/, 2, runEntrepot(['gc', '--token-file', 'x'])],
     ];
