@@ -64,9 +64,9 @@ ${main}
 
 /** The heading of a page, with the switch of its updates, which the script shows. `beside`: what stands at its right. */
 export function heading(texts: Texts, title: string, beside: Html = nothing): Html {
-  const { on, paused, lost } = texts.frame.live;
+  const { on, paused, lost, pause, resume } = texts.frame.live;
   return html`<div class="heading"><h1>${title}</h1>${beside}
-<button id="live" class="live" type="button" hidden data-on="${on}" data-paused="${paused}" data-lost="${lost}" title="${texts.frame.live.pause}"><span>${on}</span></button></div>`;
+<button id="live" class="live" type="button" hidden data-on="${on}" data-paused="${paused}" data-lost="${lost}" data-pause="${pause}" data-resume="${resume}" title="${pause}"><span>${on}</span></button></div>`;
 }
 
 /** What an action did, or why it did nothing. */

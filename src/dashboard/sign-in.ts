@@ -23,7 +23,6 @@ export interface SignInDeps {
   /** In force now. */
   readonly access: () => Pick<Access, 'isOpen' | 'allowance'>;
   readonly texts: Texts;
-  /** A page without navigation. */
   /** A document without navigation. */
   readonly show: Screens['door'];
 }

@@ -107,7 +107,7 @@ describe('a page that is open', () => {
     assert.equal(await page.evaluate('document.activeElement.localName'), 'summary');
 
     await page.getByRole('button', { name: 'Live' }).click();
-    await page.getByRole('button', { name: 'Paused' }).waitFor();
+    await page.getByRole('button', { name: 'Paused' }).and(page.getByTitle('Resume updates')).waitFor();
     const { page: other } = await openTab(browser);
     await signIn(other, world);
     await other.goto(`${world.proxy.url}/ui/requests`);
@@ -116,6 +116,7 @@ describe('a page that is open', () => {
     assert.equal(await page.getByText('later').count(), 0, 'the page that is paused stays as it is');
     await page.getByRole('button', { name: 'Paused' }).click();
     await page.getByText('later').first().waitFor();
+    await page.getByTitle('Pause updates').waitFor();
     assert.deepEqual(complaints, []);
   });
 

@@ -49,6 +49,7 @@ function start(button, follows) {
   function say(state) {
     button.dataset.state = state;
     button.setAttribute('aria-pressed', String(isPaused));
+    button.title = (isPaused ? button.dataset.resume : button.dataset.pause) ?? '';
     const label = button.querySelector('span');
     if (label) label.textContent = button.dataset[state] ?? '';
   }

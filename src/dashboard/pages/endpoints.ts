@@ -64,8 +64,8 @@ function outcomes(view: View, endpoint: EndpointStatus): Html {
   const { requests, faults, lastFailure } = endpoint;
   const rows = [
     ...Object.entries(requests),
-    ['invalid body', faults.invalid] as const,
-    ['broken body', faults.unreachable] as const,
+    [words.invalidBody, faults.invalid] as const,
+    [words.brokenBody, faults.unreachable] as const,
   ].filter(([, n]) => n > 0);
   return html`${endpointTable(view, [endpoint], { empty: '', isLinked: false, isWhole: true })}
 ${lastFailure === null ? nothing : html`<p>${words.lastFailure}: ${lastFailure}</p>`}

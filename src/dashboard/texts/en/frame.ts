@@ -44,7 +44,6 @@ export const signIn = {
 
 export const refused = {
   title: 'Not allowed',
-  crossSite: 'This change came from another site, so it was refused.',
   tooLarge: 'This form is too large.',
   notFound: 'There is no such page.',
   failed: 'The page could not be made. The log of the server says why.',

@@ -23,7 +23,6 @@ export const overview = {
   requestsChart: 'Requests per minute',
   bytesChart: 'Bytes per minute',
   hits: 'From the cache',
-  misses: 'From upstreams',
   errorsSeries: 'Errors',
   toClients: 'To clients',
   fromUpstreams: 'From upstreams',
@@ -44,8 +43,9 @@ export const endpoint = {
   requests: 'Requests',
   failed: 'Failed',
   received: 'Received',
-  budget: 'Rate limit left',
   lastFailure: 'Last failure',
+  invalidBody: 'invalid body',
+  brokenBody: 'broken body',
   roles: { mirror: 'mirror', source: 'source', peer: 'peer' },
 };
 
