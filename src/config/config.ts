@@ -54,7 +54,7 @@ export interface ConfigWarning {
 
 /** Paths that the ecosystem searches, whether or not anything is there. */
 export interface ConfigPaths {
-  /** Auth files in the order of the look-up (registries-conf.md section 13). */
+  /** Auth files in the order of the look-up (docs/configuration.md). */
   readonly authFiles: readonly AuthFilePath[];
   /** certs.d directories in the order of the search. The first one with a directory for the host is used. */
   readonly certDirectories: readonly string[];
