@@ -193,7 +193,7 @@ it('a transfer is shown with its bytes, readers and endpoint while it lasts', as
   });
   for (const reader of readers) reader.destroy();
   hold.release();
-  await eventually(async () => assert.deepEqual((await ask('transfers')).value, []), 2000);
+  await eventually(async () => assert.deepEqual((await ask('transfers')).value, []));
 });
 
 it('requests are shown with what was asked for them, newest first', async (t) => {

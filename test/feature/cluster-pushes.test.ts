@@ -7,7 +7,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { AppDeps } from '../../src/app.ts';
-import { systemClock } from '../../src/lib/clock.ts';
 import { startCluster } from '../support/cluster.ts';
 import { entry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
@@ -49,7 +48,7 @@ async function world(
     registries: entry('ex.test', { source: registry.host }),
     size: 3,
     toml,
-    of: () => ({ deps: { clock: systemClock, ...deps } }),
+    of: () => ({ deps }),
   });
   const balancer = await startRoundRobin(
     t,

@@ -307,7 +307,7 @@ describe('the exchange of facts', () => {
     await settled(one, other);
     const before = log.facts.map(({ kind, key }) => `${kind} ${key}`).toSorted();
     log.restore([]);
-    await eventually('all is told again', () => log.facts.length === before.length, 60_000);
+    await eventually('all is told again', () => log.facts.length === before.length);
     await settled(one, other);
     const after = log.facts.map(({ kind, key }) => `${kind} ${key}`).toSorted();
     assert.deepEqual(after, before);
@@ -357,7 +357,7 @@ describe('the exchange of facts', () => {
     await eventually('the failure is told', () => one.lines.some(({ event }) => event === 'facts.failed'));
     assert.equal(one.exchange.state().waiting, 2);
     fails = false;
-    await eventually('it is sent', () => log.facts.length === 2, 60_000);
+    await eventually('it is sent', () => log.facts.length === 2);
     assert.deepEqual(
       one.lines.filter(({ event }) => event === 'facts.refused'),
       [],

@@ -71,9 +71,6 @@ async function hostedTags({ url }: RunningApp): Promise<readonly string[] | unde
   return status === 200 ? (JSON.parse(body.toString()) as { tags: string[] }).tags : undefined;
 }
 
-/** A test that has failed should not take minutes. */
-const soon = (what: string, look: Parameters<typeof eventually>[1]) => eventually(what, look, 60_000);
-
 const metric = async ({ url }: RunningApp, wanted: string) => {
   const { body } = await get(`${url}/metrics`);
   return new RegExp(`^${wanted} (.+)$`, 'm').exec(body.toString())?.[1];
@@ -102,7 +99,7 @@ describe('two replicas with [facts]', () => {
     assert.equal(asked(), before + 1);
     // What is told later is known later.
     await pushImage(one.url, 'marker');
-    await soon('the other one knows', async () => (await hostedTags(other))?.includes('marker'));
+    await eventually('the other one knows', async () => (await hostedTags(other))?.includes('marker'));
     await pull(other);
     assert.equal(asked(), before + 1);
   });
@@ -112,14 +109,14 @@ describe('two replicas with [facts]', () => {
     if (!all) return;
     const [one, other] = [await all.replica(), await all.replica()];
     const { digest, layer } = await pushImage(one.url, 'v1');
-    await soon('the tag is listed', async () => (await hostedTags(other))?.includes('v1'));
+    await eventually('the tag is listed', async () => (await hostedTags(other))?.includes('v1'));
     await pushImage(other.url, 'v2');
-    await soon('both are listed', async () => (await hostedTags(one))?.length === 2);
+    await eventually('both are listed', async () => (await hostedTags(one))?.length === 2);
     assert.ok(existsSync(storedFile(one.data, layer)));
     const { status } = await pusher(other.url, name).send('DELETE', `manifests/${digest}`);
     assert.equal(status, 202);
-    await soon('the tags are gone', async () => ((await hostedTags(one)) ?? []).length === 0);
-    await soon('its file is gone', () => !existsSync(storedFile(one.data, digest)));
+    await eventually('the tags are gone', async () => ((await hostedTags(one)) ?? []).length === 0);
+    await eventually('its file is gone', () => !existsSync(storedFile(one.data, digest)));
     assert.equal((await get(`${one.url}/v2/${name}/manifests/v1`)).status, 404);
   });
 
@@ -136,8 +133,8 @@ describe('two replicas with [facts]', () => {
     assert.equal(await metric(one, 'entrepot_facts_connected'), '0');
     assert.equal(await hostedTags(other), undefined);
     await server.start();
-    await soon('the tag is listed', async () => (await hostedTags(other))?.includes('v1'));
-    await soon('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');
+    await eventually('the tag is listed', async () => (await hostedTags(other))?.includes('v1'));
+    await eventually('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');
     assert.equal(await metric(one, 'entrepot_facts_connected'), '1');
     assert.ok(Number(await metric(other, 'entrepot_facts_last_contact_timestamp_seconds')) > 0);
     assert.ok(Number(await metric(other, 'entrepot_facts_behind_seconds')) >= 0);
@@ -148,9 +145,12 @@ describe('two replicas with [facts]', () => {
     if (!all) return;
     const [one, other] = [await all.replica(), await all.replica()];
     await runCommand(one, 'pin', 'docker.io/library/*');
-    await soon('the pin is there', async () => (await other.app.administration.pins()).added.length === 1);
+    await eventually(
+      'the pin is there',
+      async () => (await other.app.administration.pins()).added.length === 1,
+    );
     await runCommand(other, 'unpin', 'docker.io/library/*');
-    await soon('the pin is gone', async () => (await one.app.administration.pins()).added.length === 0);
+    await eventually('the pin is gone', async () => (await one.app.administration.pins()).added.length === 0);
   });
 });
 
@@ -162,7 +162,7 @@ describe('a replica with [facts]', () => {
     const bucket = { store, match: [], uploadRate: undefined, redirect: undefined, sweep: undefined };
     const one = await all.replica({ deps: { buckets: [bucket] } });
     const { digest, layer } = await pushImage(one.url, 'v1');
-    await soon('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');
+    await eventually('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');
     const late = await all.replica({ deps: { buckets: [bucket] } });
     assert.deepEqual(await hostedTags(late), ['v1']);
     const manifest = await get(`${late.url}/v2/${name}/manifests/v1`);
@@ -178,7 +178,7 @@ describe('a replica with [facts]', () => {
     if (!all) return;
     const one = await all.replica();
     await pushImage(one.url, 'v1');
-    await soon('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');
+    await eventually('nothing waits', async () => (await metric(one, 'entrepot_facts_waiting')) === '0');
     await one.stop();
     for (const file of ['index-v1.sqlite', 'index-v1.sqlite-wal', 'index-v1.sqlite-shm', 'hosted-v1.sqlite'])
       rmSync(join(one.data, file), { force: true });
@@ -196,7 +196,7 @@ describe('a replica with [facts]', () => {
     await before.stop();
     const one = await all.replica({ folder: before.folder });
     const other = await all.replica();
-    await soon('the tag is listed', async () => (await hostedTags(other))?.includes('v1'));
+    await eventually('the tag is listed', async () => (await hostedTags(other))?.includes('v1'));
     assert.deepEqual(await hostedTags(one), ['v1']);
   });
 

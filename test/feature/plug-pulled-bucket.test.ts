@@ -10,7 +10,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import { contentKey } from '../../src/stores/content-key.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { startBlackHole } from '../support/black-hole.ts';
-import { eventually as eventuallyWithin } from '../support/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
 import { type FakeS3, type S3Mischief, type S3RequestSeen, startFakeS3 } from '../support/fake-s3.ts';
 import { errorAnswer } from '../support/fake-s3-bucket.ts';
@@ -22,10 +22,6 @@ import { imageManifest, pusher, sha256 } from '../support/pusher.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { storedFile } from '../support/stored-files.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-
-/** A test that has failed should not take minutes. */
-const eventually = <T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>) =>
-  eventuallyWithin(what, look, 60_000);
 
 const KiB = 1024;
 const minute = 60_000;

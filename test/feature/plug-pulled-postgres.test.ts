@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
 import { startEventReceiver } from '../support/event-receiver.ts';
-import { eventually as eventuallyWithin } from '../support/eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage } from '../support/images.ts';
@@ -15,10 +15,6 @@ import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { imageManifest, pusher } from '../support/pusher.ts';
 import { sinkOf } from '../support/sink-app.ts';
 import { tempFolder } from '../support/temp-folder.ts';
-
-/** A test that has failed should not take minutes. */
-const eventually = <T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>) =>
-  eventuallyWithin(what, look, 90_000);
 
 const name = 'images.local/team/app';
 
