@@ -1,11 +1,11 @@
 /** `pin`, `bandwidth`, `window`, `digests`, `referrers` by type and globs by catalogue: keys of `[[sync]]`, each seen from outside. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
 import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
-import { startFakeRegistry } from '../support/fake-registry.ts';
+import { type FakeRegistry, startFakeRegistry } from '../support/fake-registry.ts';
 import { endShort, holdHeaders, htmlPage, status } from '../support/fake-registry-faults.ts';
 import { gate } from '../support/gate.ts';
 import { get } from '../support/http-client.ts';
@@ -18,6 +18,31 @@ const image = buildImage({ seed: 'keys', layers: [400_000] });
 const other = buildImage({ seed: 'other keys', layers: [400_000] });
 const MiB = 1024 * 1024;
 const hour = 3_600_000;
+const patient = '[upstream]\nheader_timeout = "2h"\ntotal_timeout = "2h"\n';
+
+interface CutOff {
+  readonly source: string;
+  /** With a window that closes half an hour after midnight in UTC. */
+  readonly block: string;
+  /** The request in whose middle the window closes. */
+  readonly held: Parameters<FakeRegistry['on']>[0];
+}
+
+/** A job of a block whose window closes while it runs: it waits for the next one. */
+async function cutOff(t: TestContext, registry: FakeRegistry, { source, block, held }: CutOff) {
+  const hold = gate();
+  const rule = registry.on(held, holdHeaders(hold));
+  const clock = createManualClock();
+  const toml = `[[sync]]\nname = "app"\nsource = "${registry.host}/${source}"\nevery = "1h"\n${block}${patient}`;
+  const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
+  const job = async () => (await proxy.app.jobs.list({ kind: 'sync', limit: 1 }))[0];
+  await clock.armed();
+  await clock.advance(60_000);
+  await hold.arrived;
+  await clock.advance(30 * 60_000);
+  await eventually('it waits', async () => (await job())?.state === 'pending');
+  return { proxy, clock, job, waiting: await job(), hold, rule };
+}
 
 describe('pin = true', () => {
   /** Pulls more than fits beside what was brought. */
@@ -193,19 +218,9 @@ describe('window', () => {
     const registry = await startFakeRegistry();
     t.after(() => registry.stop());
     registry.putImage('team/app', '1', image);
-    const hold = gate();
-    const rule = registry.on({ kind: 'blob', digest: image.layers[0]!.digest }, holdHeaders(hold));
-    const clock = createManualClock();
-    const patient = '[upstream]\nheader_timeout = "2h"\ntotal_timeout = "2h"\n';
-    const toml = `[[sync]]\nname = "app"\nsource = "${registry.host}/team/app"\nevery = "1h"\n${block}${patient}`;
-    const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
-    const job = async () => (await proxy.app.jobs.list({ kind: 'sync', limit: 1 }))[0];
-    await clock.armed();
-    await clock.advance(60_000);
-    await hold.arrived;
-    await clock.advance(30 * 60_000);
-    await eventually('it waits', async () => (await job())?.state === 'pending');
-    const waiting = await job();
+    const held = { kind: 'blob', digest: image.layers[0]!.digest } as const;
+    const cut = await cutOff(t, registry, { source: 'team/app', block, held });
+    const { proxy, clock, job, waiting, hold, rule } = cut;
     assert.deepEqual([waiting?.failures, waiting?.notBefore], [0, Date.UTC(2026, 0, 1, 14, 30)]);
     assert.match(waiting?.reason ?? '', /the window of the block is over/);
     hold.release();
@@ -222,7 +237,6 @@ describe('window', () => {
 
 describe('a window that closes', () => {
   it('leaves the tags that it cuts off pending, and none has failed', async (t) => {
-    const patient = '[upstream]\nheader_timeout = "2h"\ntotal_timeout = "2h"\n';
     const { registry, proxy, run, clock } = await world(t, {
       block: 'window = "20:00-00:30"',
       toml: patient,
@@ -264,19 +278,9 @@ describe('a window that closes', () => {
       t.after(() => registry.stop());
       registry.putImage('team/app', '1', index);
       registry.putImage('team/app', signature, buildArtifact(child!, { content: 'signature' }));
-      const hold = gate();
-      const rule = registry.on(held, holdHeaders(hold));
-      const clock = createManualClock();
-      const patient = '[upstream]\nheader_timeout = "2h"\ntotal_timeout = "2h"\n';
-      const toml = `[[sync]]\nname = "app"\nsource = "${registry.host}/team/*"\nevery = "1h"\nwindow = "20:00-00:30"\n${patient}`;
-      const proxy = await startApp(t, { registries: insecureRegistry(registry.host), toml }, { clock });
-      const job = async () => (await proxy.app.jobs.list({ kind: 'sync', limit: 1 }))[0];
-      await clock.armed();
-      await clock.advance(60_000);
-      await hold.arrived;
-      await clock.advance(30 * 60_000);
-      await eventually('it waits', async () => (await job())?.state === 'pending');
-      const waiting = await job();
+      const block = 'window = "20:00-00:30"\n';
+      const cut = await cutOff(t, registry, { source: 'team/*', block, held });
+      const { proxy, clock, job, waiting, hold, rule } = cut;
       assert.deepEqual([waiting?.failures, waiting?.notBefore], [0, Date.UTC(2026, 0, 1, 20)]);
       assert.match(waiting?.reason ?? '', /the window of the block is over/);
       const logged = (event: string) => proxy.log.filter((line) => line.event === event).length;

@@ -92,6 +92,17 @@ async function pushedFolder(t: TestContext): Promise<string> {
   return data;
 }
 
+/** As the process leaves it that is killed after a push. */
+async function killedFolder(t: TestContext): Promise<string> {
+  const data = dataFolder(t);
+  const cache = await open(t, data);
+  await push(cache);
+  const left = join(dataFolder(t), 'left');
+  cpSync(data, left, { recursive: true });
+  await cache.close();
+  return left;
+}
+
 describe('hosted content', () => {
   it('is served as before when the first page of the index is damaged, again and again', async (t) => {
     const data = await pushedFolder(t);
@@ -117,23 +128,13 @@ describe('hosted content', () => {
   });
 
   it('is served as before when the process was killed and then the index is damaged', async (t) => {
-    const data = dataFolder(t);
-    const cache = await open(t, data);
-    await push(cache);
-    const left = join(dataFolder(t), 'left');
-    cpSync(data, left, { recursive: true });
-    await cache.close();
+    const left = await killedFolder(t);
     damageFirstPage(index(left));
     await assertServed(await open(t, left));
   });
 
   it('is served as before when the process was killed and then the tables of links and tags are damaged', async (t) => {
-    const data = dataFolder(t);
-    const cache = await open(t, data);
-    await push(cache);
-    const left = join(dataFolder(t), 'left');
-    cpSync(data, left, { recursive: true });
-    await cache.close();
+    const left = await killedFolder(t);
     damageTables(index(left), ['links', 'links_content', 'tags', 'tags_content']);
     await assertServed(await open(t, left));
   });
