@@ -10,6 +10,7 @@ import type { SharedFacts } from '../cache/shared/shared-facts.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { readSecretFile } from '../config/credentials/secret-file.ts';
 import type { Clock } from '../lib/clock.ts';
+import { orLate } from '../lib/flow/or-late.ts';
 import type { Releases } from '../lib/flow/releases.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { FactsState } from '../telemetry/states.ts';
@@ -82,11 +83,9 @@ function createLiveFacts(postgres: Postgres, facts: SharedFacts, { clock, log }:
       exchange = createFactExchange({ log: createPostgresLog(postgres), facts, clock, lines });
       if (isKnown) return;
       const { known } = exchange;
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = clock.after(startWait, resolve);
       // Hosts that do not answer take their time, too.
-      await Promise.race([postgres.tried.then(() => (isConnected() ? known : undefined)), late]);
-      timer.cancel();
+      const isTold = postgres.tried.then(() => (isConnected() ? known : undefined));
+      await orLate(clock, startWait, isTold);
     },
     state() {
       const { server, lastContact } = postgres.state();

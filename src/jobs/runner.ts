@@ -5,7 +5,8 @@
  *   start, wake, a run that ends, a timer --> look: claim as many as fit, and run them (`job-run.ts`)
  *                                               \--> set a timer for when the next one is due
  */
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Timer } from '../lib/clock.ts';
+import { orLate } from '../lib/flow/or-late.ts';
 import type { JobId, JobKind } from './job.ts';
 import { JobRun, type JobRunDeps, lease } from './job-run.ts';
 import type { JobStore } from './job-store.ts';
@@ -132,13 +133,16 @@ export function createJobRunner(
   async function stop(): Promise<void> {
     sleeping?.cancel();
     for (const run of running.keys()) run.stop();
-    await within(clock, stopWithin, async () => {
-      // A claim that is under way still makes its run, which is stopped as well.
-      await looking;
-      await Promise.all(running.values());
-    });
+    // A store that is frozen must not hold up a stop: leases end by themselves.
+    await orLate(clock, stopWithin, allOver());
     beating?.cancel();
-    await within(clock, releaseWithin, () => Promise.all([...running.keys()].map((run) => run.giveUp())));
+    await orLate(clock, releaseWithin, Promise.all([...running.keys()].map((run) => run.giveUp())));
+  }
+
+  /** A claim that is under way still makes its run, which is stopped as well. */
+  async function allOver(): Promise<void> {
+    await looking;
+    await Promise.all(running.values());
   }
 
   return {
@@ -156,14 +160,6 @@ export function createJobRunner(
       return stopping;
     },
   };
-}
-
-/** A store that is frozen must not hold up a stop: leases end by themselves. */
-async function within(clock: Clock, ms: number, work: () => Promise<unknown>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = clock.after(ms, late.resolve);
-  await Promise.race([work(), late.promise]);
-  timer.cancel();
 }
 
 /** After so many runs; gives how many of `runs` that were. */

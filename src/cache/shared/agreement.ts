@@ -4,6 +4,7 @@
  * moment for one that is slow.
  */
 import type { Clock } from '../../lib/clock.ts';
+import { orLate } from '../../lib/flow/or-late.ts';
 import type { FactExchange } from './fact-exchange.ts';
 
 export interface Agreement {
@@ -27,10 +28,7 @@ export function createAgreement(exchange: () => FactExchange | undefined, clock:
   async function within(ask: (exchange: FactExchange) => Promise<boolean>): Promise<boolean> {
     const asked = exchange();
     if (!asked || clock.monotonic() < notBefore) return false;
-    const { promise: late, resolve } = Promise.withResolvers<false>();
-    const timer = clock.after(longest, () => resolve(false));
-    const isDone = await Promise.race([ask(asked), late]);
-    timer.cancel();
+    const isDone = (await orLate(clock, longest, ask(asked))) ?? false;
     if (!isDone) notBefore = clock.monotonic() + pause;
     return isDone;
   }

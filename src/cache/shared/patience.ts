@@ -1,6 +1,7 @@
 /** How long callers wait for PostgreSQL: a short time and then not at all, or until it answers. */
 import { EntrepotError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { orLate } from '../../lib/flow/or-late.ts';
 import { Unavailable } from './unavailable.ts';
 
 export interface Patience {
@@ -36,13 +37,6 @@ export function createPatience(clock: Clock): Patience {
     now();
   }
 
-  async function changeWithin(ms: number, next: Promise<void>): Promise<void> {
-    const { promise: late, resolve: give } = Promise.withResolvers<void>();
-    const timer = clock.after(ms, give);
-    await Promise.race([next, late]);
-    timer.cancel();
-  }
-
   async function soon<T>(ms: number, ask: () => Promise<T>): Promise<T> {
     const next = change;
     try {
@@ -50,24 +44,18 @@ export function createPatience(clock: Clock): Patience {
     } catch (error) {
       if (!(error instanceof Unavailable) || isStopped) throw error;
     }
-    await changeWithin(ms, next);
+    await orLate(clock, ms, next);
     return ask();
   }
 
   async function within<T>(ms: number, ask: () => Promise<T>): Promise<T | undefined> {
-    const { promise: late, resolve: give } = Promise.withResolvers<undefined>();
-    const timer = clock.after(ms, () => give(undefined));
     const asked = ask().catch((error: unknown) => {
       if (error instanceof Unavailable) return undefined;
       throw error;
     });
     // It may fail when nothing waits for it any more.
     asked.catch(() => {});
-    try {
-      return await Promise.race([asked, late]);
-    } finally {
-      timer.cancel();
-    }
+    return await orLate(clock, ms, asked);
   }
 
   return {
@@ -96,7 +84,7 @@ export function createPatience(clock: Clock): Patience {
         } catch (error) {
           if (!(error instanceof Unavailable) || isStopped) throw error;
         }
-        await changeWithin(retryAfter, next);
+        await orLate(clock, retryAfter, next);
       }
     },
     tryAgain,

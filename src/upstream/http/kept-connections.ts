@@ -15,6 +15,7 @@ import { type Dispatcher, Pool } from 'undici';
 import { EntrepotError } from '../../errors.ts';
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { orLate } from '../../lib/flow/or-late.ts';
 import type { HostSettings } from '../host-settings.ts';
 import type { Dispatchers } from './dispatchers.ts';
 import { type Exchanged, exchange, type HttpRequest, isStream } from './exchange.ts';
@@ -82,7 +83,7 @@ export function createKeptConnections(deps: KeptConnectionsDeps): KeptConnection
       if (!first.isOverKept || isStream(request.body)) return first.result;
       const doubtAfter = slowness.get(route.name) ?? longestSilence;
       const isUpload = request.body instanceof Uint8Array;
-      const early = isUpload ? await first.result : await within(first.result, doubtAfter, clock);
+      const early = isUpload ? await first.result : await orLate(clock, doubtAfter, first.result);
       if (!early && isAlive) return first.result;
       if (early && (early.ok || early.fault.kind !== 'closed')) {
         const waited = clock.monotonic() - first.begunAt;
@@ -152,15 +153,6 @@ function attempt(
       void result.then((late) => late.ok && late.response.body.cancel());
     },
   };
-}
-
-/** Undefined if `result` takes longer than `ms`. */
-async function within(result: Promise<Exchanged>, ms: number, clock: Clock): Promise<Exchanged | undefined> {
-  const late = Promise.withResolvers<undefined>();
-  const timer = clock.after(ms, () => late.resolve(undefined));
-  const early = await Promise.race([result, late.promise]);
-  timer.cancel();
-  return early;
 }
 
 /** The try that answers first; undefined if both fail. */

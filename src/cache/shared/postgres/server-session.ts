@@ -5,6 +5,7 @@
  */
 import type { Client, ClientBase, ClientConfig, Pool } from 'pg';
 import type { Clock } from '../../../lib/clock.ts';
+import { orLate } from '../../../lib/flow/or-late.ts';
 import { unlessAborted } from '../../../lib/flow/unless-aborted.ts';
 import { reasonOf, systemCode } from '../../../lib/thrown.ts';
 import { serverStops } from '../unavailable.ts';
@@ -98,10 +99,7 @@ async function sessionWith(
 
   async function close(): Promise<void> {
     const ended = Promise.allSettled([client.end(), pool.end()]);
-    const { promise: late, resolve: give } = Promise.withResolvers<void>();
-    const timer = clock.after(closeTimeout, give);
-    await Promise.race([ended, late]);
-    timer.cancel();
+    await orLate(clock, closeTimeout, ended);
     for (const one of [client, ...lent]) cut(one);
   }
 
