@@ -117,22 +117,27 @@ export class Contents {
     file: string,
     links: WaitingLinks,
   ): Promise<Version | undefined> {
-    const { inventory, store, clock } = this.#deps;
     const arrived = this.arriving.take(digest);
     try {
-      if (await inventory.content(digest)) {
+      if (await this.#deps.inventory.content(digest)) {
         await rm(file, { force: true });
         return undefined;
       }
-      // Space that was freed for it may still be taken by files in the queue.
-      await this.deletionsOver();
-      const version = await store.commit(digest, size, file);
-      const waiting = Array.from(links(), ([image, origin]) => ({ image, origin }));
-      await this.#add({ digest, size }, waiting, clock.now());
-      return version;
+      return await this.storeBlob(digest, size, file, links);
     } finally {
       arrived();
     }
+  }
+
+  /** As `commitBlob`, and in place of what is here of it. The content is counted as arriving meanwhile. */
+  async storeBlob(digest: Digest, size: number, file: string, links: WaitingLinks): Promise<Version> {
+    const { store, clock } = this.#deps;
+    // Space that was freed for it may still be taken by files in the queue.
+    await this.deletionsOver();
+    const version = await store.commit(digest, size, file);
+    const waiting = Array.from(links(), ([image, origin]) => ({ image, origin }));
+    await this.#add({ digest, size }, waiting, clock.now());
+    return version;
   }
 
   /** Adds the row and the link of a manifest. Its bytes are in the store. */

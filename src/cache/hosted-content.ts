@@ -2,7 +2,7 @@
  * What pushes and imports ask of the cache. Every write is durable when its promise resolves: the content, its folder and its row.
  * `hosted` content is never evicted and never revalidated; without it the content is cached like any that was pulled.
  */
-import { EntrepotError } from '../errors.ts';
+import { rm } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
@@ -43,10 +43,7 @@ export interface HostedContent {
   readonly referrersOf: Catalogue['referrersOf'];
   /** Whether the image can serve this content now: it is stored or in a bucket, and linked. */
   serves(image: string, digest: Digest): Promise<boolean>;
-  /**
-   * Takes a verified file, which is gone when this resolves, and lets the image serve it. Rejects with EntrepotError DATA_UNUSABLE if a
-   * deletion has taken the content meanwhile.
-   */
+  /** Takes a verified file, which is gone when this resolves, and lets the image serve it. */
   commitBlob(image: string, digest: Digest, size: number, file: string, kept: Kept): Promise<void>;
   /** Whether a bucket has the content, whatever is stored here. */
   isPlaced(digest: Digest): Promise<boolean>;
@@ -155,10 +152,10 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     async commitBlob(image, digest, size, file, kept) {
       const arrived = contents.arriving.take(digest);
       try {
-        await isStored(deps, digest);
-        await contents.commitBlob(digest, size, file, () => []);
-        // A deletion may have taken what was there, and the file is gone by now.
-        if (!(await link(image, digest, kept))) throw removedMeanwhile(digest);
+        // The file stays until the link is there: a deletion may take what is here at any moment before.
+        const isLinked = (await isStored(deps, digest)) && (await link(image, digest, kept));
+        if (isLinked) await rm(file, { force: true });
+        else await contents.storeBlob(digest, size, file, () => [[image, originOf(kept)]]);
       } finally {
         arrived();
       }
@@ -223,8 +220,4 @@ async function isStored(
   if (file?.size === content.size) return true;
   await contents.discard(digest, file ? `its file has ${file.size} bytes` : 'its file is missing');
   return false;
-}
-
-function removedMeanwhile(digest: Digest): EntrepotError {
-  return new EntrepotError('DATA_UNUSABLE', `${digest} was deleted while it came in: send it again`);
 }
