@@ -226,7 +226,9 @@ async function pullManifest(actors: Actors, one: Does<'pullManifest'>): Promise<
   const mode = world.push.rule(image)?.mode;
   const digest = digestOf(manifests[one.manifest]!.bytes);
   const thing = { image: one.image, ...(one.tag === undefined ? { digest } : { tag: one.tag }) };
-  const known = book.known(thing);
+  // Without `local` or `overlay` a tag is what the registry says, though it stays hosted.
+  const isOurs = mode === 'local' || mode === 'overlay';
+  const known = isOurs || one.tag === undefined ? book.known(thing) : undefined;
   const parsed = parseReference(`${one.image}${one.tag === undefined ? `@${digest}` : `:${one.tag}`}`);
   assert.ok(parsed.ok);
   const reference = parsed.value as ManifestTarget['reference'];
@@ -234,9 +236,7 @@ async function pullManifest(actors: Actors, one: Does<'pullManifest'>): Promise<
   if (!pulled.found) return assertUnpromised(actors, thing, known);
   const { value } = pulled;
   assert.deepEqual(Buffer.from(value.bytes), contents.get(value.digest), 'the bytes of its digest');
-  // In `fill` a tag follows the registry.
-  const isOurs = mode === 'local' || mode === 'overlay';
-  if (isOurs && known?.is && book.known(thing) === known) assert.equal(value.digest, known.is);
+  if (known?.is && book.known(thing) === known) assert.equal(value.digest, known.is);
 }
 
 /** It was found to be absent: nothing may have promised the contrary all the time. */
