@@ -193,8 +193,6 @@ export class SparseFile {
 
   /** Saves the ranges now, for the next transfer. One save runs after another, as they share a temporary file. */
   async save(): Promise<void> {
-    this.#saveTimer?.cancel();
-    this.#saveTimer = undefined;
     await this.#saving;
     if (this.#saving) return this.#saving;
     if (this.#broken || this.#gone || this.written.bytes === 0) return;

@@ -10,6 +10,8 @@ import { SparseFile, type SparseFileDeps } from '../../../../src/transfer/file/s
 import { defaultLimits } from '../../../../src/transfer/limits.ts';
 import { generateBlob } from '../../../support/byte-source.ts';
 import { createManualClock } from '../../../support/clock.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { gate } from '../../../support/gate.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
 import { hasherOfTests } from '../../../support/transfer-bench.ts';
 
@@ -103,6 +105,28 @@ describe('a sparse file', () => {
     put(later, 10 * KiB, bytes.length);
     assert.equal(`sha256:${await later.digest(bytes.length)}`, blob.digest);
     later.close();
+  });
+
+  it('saves the last bytes, too, if they come while the disk takes those before', async (t) => {
+    const folder = tempFolder(t);
+    const clock = createManualClock();
+    const first = gate();
+    const sparse = file(folder, {
+      clock,
+      writev: (...write) => void first.pass().then(() => writev(...write)),
+    });
+    sparse.create();
+    const writer = put(sparse, 0, 5000);
+    await clock.advance(defaultLimits.saveEvery);
+    await first.arrived;
+    sparse.append(writer, 5000, bytes.subarray(5000, 6000));
+    first.release();
+    const saved = () => findResumeState(new PartialFile(join(folder, 'blob'))).ranges.bytes;
+    await eventually('the first are saved', () => saved() >= 5000);
+    await sparse.saving;
+    await clock.advance(defaultLimits.saveEvery);
+    await eventually('the last are saved', () => saved() === 6000);
+    sparse.close();
   });
 
   it('saves no size that a manifest alone told: the next one may ask the endpoints without it', async (t) => {
