@@ -1,6 +1,6 @@
 /** Programs in processes of their own: started, listened to line by line, and surely ended. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export interface ProcessOptions {
   /** Added to the environment. */
@@ -122,11 +122,15 @@ export async function run(
 /** The program. */
 export const mainFile = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
 
+/** Of compiled sources. `npm test` gives its place from the checkout, and a program may run anywhere. */
+const compileCache = process.env.NODE_COMPILE_CACHE && resolve(process.env.NODE_COMPILE_CACHE);
+
 /** What Entrepot finds must not depend on who runs the tests: their proxies, credentials and home stay outside. */
 function alone(options: ProcessOptions): ProcessOptions {
   const inherit = ['PATH', 'TMPDIR', 'LD_LIBRARY_PATH', 'NODE_V8_COVERAGE'];
   // Without XDG_RUNTIME_DIR the login of podman in /run/containers/UID would be read; this folder has none.
-  const env = { HOME: '/nonexistent', XDG_RUNTIME_DIR: import.meta.dirname, ...options.env };
+  const home = { HOME: '/nonexistent', XDG_RUNTIME_DIR: import.meta.dirname };
+  const env = { ...home, ...(compileCache && { NODE_COMPILE_CACHE: compileCache }), ...options.env };
   return { inherit, ...options, env };
 }
 
