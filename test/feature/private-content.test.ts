@@ -44,9 +44,11 @@ describe('a private image', () => {
   });
 
   it('is in no other repository, whatever manifests name it there', async (t) => {
-    const { registry, at } = await setUp(t);
+    const { registry, proxy, at } = await setUp(t);
     await get(at(`secret/blobs/${layer}`));
     assert.equal((await get(at('app/manifests/naming'))).status, 200, 'anybody can write such a manifest');
+    // While it is on its way in, one more GET decides.
+    await settled(proxy);
     registry.clear();
     const answer = readError(await get(at(`app/blobs/${layer}`)));
     assert.deepEqual([answer.status, answer.code], [404, 'BLOB_UNKNOWN']);
