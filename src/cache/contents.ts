@@ -129,7 +129,7 @@ export class Contents {
     }
   }
 
-  /** As `commitBlob`, and in place of what is here of it. The content is counted as arriving meanwhile. */
+  /** As `commitBlob`, and in place of what is here of it. The caller counts the content as arriving. */
   async storeBlob(digest: Digest, size: number, file: string, links: WaitingLinks): Promise<Version> {
     const { store, clock } = this.#deps;
     // Space that was freed for it may still be taken by files in the queue.

@@ -99,10 +99,8 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
   const originOf = ({ hosted, imported }: Kept) => (!hosted ? 'fill' : imported ? 'bundle' : 'push');
   const deletionBy = (cause: EventCause | undefined) => cause && { cause, at: clock.now() };
 
-  /** The content must be kept from eviction meanwhile. False: it is not stored. */
-  async function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
-    // Before the quotas are locked: what is lost is taken out of them.
-    if (!(await isHere(digest))) return false;
+  /** The content must be kept from eviction meanwhile. False: the index knows it neither as stored nor in a bucket. */
+  function link(image: string, digest: Digest, kept: Kept): Promise<boolean> {
     return quotas.update(digest, async () => {
       if (!(await inventory.content(digest)) && !(await isPlaced(digest))) return false;
       // A blob that is mounted again is in use: `gc` leaves it for a day.
@@ -122,7 +120,8 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
   async function mountBlob(image: string, digest: Digest, kept: Kept): Promise<boolean> {
     const used = contents.reading.take(digest);
     try {
-      return await link(image, digest, kept);
+      // Before the quotas are locked: what is lost is taken out of them.
+      return (await isHere(digest)) && (await link(image, digest, kept));
     } finally {
       used();
     }

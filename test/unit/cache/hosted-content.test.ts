@@ -33,11 +33,13 @@ async function withPushed(t: TestContext) {
 }
 
 /** Until the test ends, or the function that this gives is called. */
-function patch(t: TestContext, change: () => void, restore: () => void): () => void {
-  change();
+function patch<Of extends object>(t: TestContext, target: Of, change: Partial<Of>): () => void {
+  const names = Object.keys(change) as (keyof Of)[];
+  const original = names.map((name) => [name, target[name]] as const);
+  Object.assign(target, change);
   syncBuiltinESMExports();
   const undo = () => {
-    restore();
+    for (const [name, value] of original) target[name] = value;
     syncBuiltinESMExports();
   };
   t.after(undo);
@@ -52,11 +54,7 @@ function withoutDescriptors(t: TestContext): () => void {
     const done = rest.at(-1) as (error: Error) => void;
     done(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
   };
-  return patch(
-    t,
-    () => Object.assign(fs, { open: failing }),
-    () => Object.assign(fs, { open: original }),
-  );
+  return patch(t, fs, { open: failing } as Partial<typeof fs>);
 }
 
 const events = ({ lines }: ReturnType<typeof collectLog>) => lines.map(({ fields }) => fields.event);
@@ -129,11 +127,7 @@ describe('a push of content that is here', () => {
         if (waits) void waits.then(opens);
         else opens();
       };
-      return patch(
-        t,
-        () => Object.assign(fs, { open: opening }),
-        () => Object.assign(fs, { open: original }),
-      );
+      return patch(t, fs, { open: opening } as Partial<typeof fs>);
     },
     'while the upload is removed': (t: TestContext, before: Before) => {
       const original = fs.promises.rm;
@@ -141,11 +135,7 @@ describe('a push of content that is here', () => {
         if (String(path).includes('upload-')) await before();
         await original(path, options);
       };
-      return patch(
-        t,
-        () => Object.assign(fs.promises, { rm: removing }),
-        () => Object.assign(fs.promises, { rm: original }),
-      );
+      return patch(t, fs.promises, { rm: removing } as Partial<typeof fs.promises>);
     },
   };
   for (const [moment, meet] of Object.entries(moments)) {
