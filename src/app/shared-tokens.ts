@@ -8,6 +8,7 @@ import type { TokenStore } from '../cache/shared/token-store.ts';
 import { Unavailable } from '../cache/shared/unavailable.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createBell } from '../lib/flow/bell.ts';
+import { orLate } from '../lib/flow/or-late.ts';
 import { workWhenRung } from '../lib/flow/rung-work.ts';
 import { reasonOf } from '../lib/thrown.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -69,14 +70,11 @@ export function createSharedTokens({ store, robots, clock, log, heard }: SharedT
   const running = workWhenRung({ bell, work, failed, signal });
   return {
     async tell() {
-      const { promise: late, resolve } = Promise.withResolvers<'late'>();
-      const timer = clock.after(tellWithin, () => resolve('late'));
       const told = exchange().then(
         () => 'told' as const,
         (err: unknown) => err,
       );
-      const outcome = await Promise.race([told, late]);
-      timer.cancel();
+      const outcome = (await orLate(clock, tellWithin, told)) ?? 'late';
       if (outcome === 'told') return;
       bell.ring();
       log.warn(

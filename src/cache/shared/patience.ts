@@ -53,8 +53,6 @@ export function createPatience(clock: Clock): Patience {
       if (error instanceof Unavailable) return undefined;
       throw error;
     });
-    // It may fail when nothing waits for it any more.
-    asked.catch(() => {});
     return await orLate(clock, ms, asked);
   }
 

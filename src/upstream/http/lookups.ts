@@ -15,6 +15,7 @@
 import { ADDRCONFIG, lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../lib/clock.ts';
+import { orLate } from '../../lib/flow/or-late.ts';
 import { SingleFlight } from '../../lib/flow/single-flight.ts';
 import { systemCode } from '../../lib/thrown.ts';
 
@@ -149,14 +150,12 @@ export function createLookups(deps: LookupsDeps): Lookups {
 
   /** What `asked` gives, or what `otherwise` gives when that takes longer than `ms`. */
   async function within<T>(asked: Promise<T>, ms: number, otherwise: () => T): Promise<T> {
-    const late = Promise.withResolvers<'late'>();
-    const timer = clock.after(ms, () => late.resolve('late'));
-    try {
-      const first = await Promise.race([asked, late.promise]);
-      return first === 'late' ? otherwise() : (first as T);
-    } finally {
-      timer.cancel();
-    }
+    const first = await orLate(
+      clock,
+      ms,
+      asked.then((answer) => ({ answer })),
+    );
+    return first ? first.answer : otherwise();
   }
 
   return {
