@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { openIndex } from '../../src/cache/index/open-index.ts';
 import { createSqliteOutbox } from '../../src/cache/index/outbox/sqlite-outbox.ts';
 import type { EventSink } from '../../src/config/event-sink.ts';
@@ -14,18 +12,13 @@ import { named } from '../contract/index-fixture.ts';
 import { createManualClock } from '../support/clock.ts';
 import { startWithSink } from '../support/sink-app.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { usedMemory } from '../support/used-memory.ts';
 
 const events = process.env.LONG ? 30_000 : 10_000;
 const MiB = 1024 * 1024;
 const cause = { actor: 'ci', address: '', host: '', isTls: false, method: 'PUT', userAgent: '' };
 
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-
-function usedBytes(): number {
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
-}
+const usedBytes = () => usedMemory().heapUsed;
 
 describe('a dead sink', () => {
   it(`costs no memory and loses nothing while ${events} events come, which all arrive once it is back`, async (t) => {
