@@ -62,7 +62,10 @@ export interface PartialConfig {
   readonly places: readonly string[];
   /** Files that take effect without a reload. A reload fails if one of them cannot be used, so a change may make it possible. */
   readonly placesIfRefused: readonly string[];
-  /** entrepot.toml, which may name the data folder, cannot be read or is no TOML, and neither a flag nor a variable names the folder. */
+  /**
+   * entrepot.toml, which may name the data folder, cannot be read or is no TOML, or its `data` is wrong, and neither a flag nor a variable
+   * names the folder.
+   */
   readonly isDataUnknown: boolean;
   /** Every key of entrepot.toml as it is in force; undefined if the file cannot be read or is no TOML. */
   readonly settings: readonly SettingInForce[] | undefined;
@@ -165,7 +168,7 @@ export function loadWhatIsRight(options: LoadOptions): PartialConfig {
     placesIfRefused: [server.access.htpasswd, ...server.access.issuers.map(({ keys }) => keys)].filter(
       (file) => file !== undefined,
     ),
-    isDataUnknown: !read && !isNamed,
+    isDataUnknown: (!read || read.isDataUnread) && !isNamed,
     settings: read?.settings,
     warnings: [
       ...overrides.unknownVariables(),

@@ -35,6 +35,8 @@ const noTable: TomlTable = { kind: 'table', line: 1, entries: new Map() };
 export interface ServerToml extends Omit<StrictlyRead<ServerConfig>, 'result'> {
   /** Wrong values are replaced by their defaults. */
   readonly server: ServerConfig;
+  /** The file has a `data` that does not count: its value is wrong, or a flag or a variable is over it. */
+  readonly isDataUnread: boolean;
 }
 
 /**
@@ -73,7 +75,8 @@ export function readServerToml(
   const { result, ...rest } = readStrictly({ file: source?.file, root, overrides }, (top) =>
     readServer(top, cwd, source?.file),
   );
-  return { server: result, ...rest };
+  const dataFrom = rest.settings.find(({ key }) => key === 'data')?.from;
+  return { server: result, isDataUnread: root.entries.has('data') && dataFrom?.kind !== 'file', ...rest };
 }
 
 function readServer(top: StrictTable, cwd: string, file: string | undefined): ServerConfig {

@@ -39,6 +39,18 @@ it('where entrepot.toml is no TOML, a failure says that the folder is not known,
   assert.match((await run('dashboard')).stderr, /entrepot\.toml:2: is not valid TOML/);
 });
 
+it('where the data of entrepot.toml is wrong, no command acts on the default folder instead', async (t) => {
+  const folder = tempFolder(t);
+  const proxy = await startApp(t, { registries });
+  writeFileSync(join(folder, 'entrepot.toml'), 'data = 5\n');
+  for (const command of ['health', 'dashboard', 'usage']) {
+    const { code, stderr } = await runEntrepot([command], { cwd: folder });
+    assert.notEqual(code, 0);
+    assert.match(stderr, /entrepot\.toml:1: data must be .*\n.*the data folder is not known/, command);
+  }
+  assert.equal((await runEntrepot(['health', '--data', proxy.data], { cwd: folder })).code, 0);
+});
+
 it('the folder is found as by every command, and a failure names the socket', async (t) => {
   const folder = tempFolder(t);
   writeFileSync(join(folder, 'entrepot.toml'), 'data = "elsewhere"\n');
