@@ -4,10 +4,9 @@
  * go out as JSON: times are ISO 8601 texts, sizes are bytes.
  */
 import type { CacheAdmin, CollectReport } from '../cache/cache-admin.ts';
-import { readGlob, readPin, readReference } from '../config/named-images.ts';
+import { readGlob, readListedImage, readPin, readReference } from '../config/named-images.ts';
 import { EntrepotError } from '../errors.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { parseTag } from '../oci/reference.ts';
 import type { Placement } from '../placement/placement.ts';
 import type { SweptBucket } from '../placement/sweep.ts';
 import type { WarmOptions, WarmReference, WarmReport } from '../pull/warm-image.ts';
@@ -119,19 +118,7 @@ export function createAdministration(deps: AdministrationDeps): Administration {
       }
       return pinList();
     },
-    async pull(text, options) {
-      const { registry, repository, tag, digest } = readReference(text);
-      if (!isListed(registry)) {
-        throw new EntrepotError(
-          'REFERENCE_INVALID',
-          `the registry of ${text} is not listed in registries.conf: add [[registry]] location = "${registry}"`,
-        );
-      }
-      if (digest) return await warm({ registry, repository, digest }, options);
-      const named = tag ?? parseTag('latest');
-      if (!named) throw new Error('latest is a tag');
-      return await warm({ registry, repository, tag: named }, options);
-    },
+    pull: async (text, options) => await warm(readListedImage(text, isListed), options),
     scrub: async (match, options) => await scrubs.run({ ...options, matches: readMatch(match) }),
     jobs: createJobCommands(jobs),
     replicas: createReplicaCommands({ ...replicas, jobs }),

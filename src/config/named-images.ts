@@ -5,7 +5,8 @@
 
 import { EntrepotError } from '../errors.ts';
 import { type NamePattern, namePattern } from '../lib/name-patterns.ts';
-import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
+import type { Digest } from '../oci/digest.ts';
+import { formatReference, parseReference, parseTag, type Reference, type Tag } from '../oci/reference.ts';
 import { pattern } from './toml/value-kinds.ts';
 
 /** Whether `what` is a glob. No reference has one of these characters. */
@@ -21,6 +22,26 @@ export function readReference(text: string): Reference {
   const hint = scheme === undefined ? '' : `: leave out "${scheme}"`;
   const shown = JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}...` : text);
   throw new EntrepotError('REFERENCE_INVALID', `the reference ${shown} ${parsed.problem}${hint}`);
+}
+
+/**
+ * One image of a registry that is listed: with its digest alone, or else with a tag, by default `latest`. Throws EntrepotError
+ * REFERENCE_INVALID.
+ */
+export function readListedImage(
+  text: string,
+  isListed: (registry: string) => boolean,
+): Reference & ({ readonly tag: Tag } | { readonly digest: Digest }) {
+  const { registry, repository, tag = parseTag('latest'), digest } = readReference(text);
+  if (!isListed(registry)) {
+    throw new EntrepotError(
+      'REFERENCE_INVALID',
+      `the registry of ${text} is not listed in registries.conf: add [[registry]] location = "${registry}"`,
+    );
+  }
+  if (digest) return { registry, repository, digest };
+  if (!tag) throw new Error('latest is a tag');
+  return { registry, repository, tag };
 }
 
 /** A pattern that matches what `glob` says. Throws EntrepotError USAGE. */

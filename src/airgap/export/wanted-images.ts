@@ -1,8 +1,7 @@
 /** The images that an export is asked for: references as they are, globs over what is known here, and what `[[sync]]` blocks select. */
 import type { Cache } from '../../cache/cache.ts';
 import type { CacheAdmin } from '../../cache/cache-admin.ts';
-import { isGlob, readGlob, readReference } from '../../config/named-images.ts';
-import { EntrepotError } from '../../errors.ts';
+import { isGlob, readGlob, readListedImage } from '../../config/named-images.ts';
 import { isAttached } from '../../oci/attached-tags.ts';
 import { readManifest } from '../../oci/manifest.ts';
 import { formatReference, parseReference, parseTag } from '../../oci/reference.ts';
@@ -48,7 +47,7 @@ export async function wantedImages(
   const found: WantedImage[] = [];
   const notes: string[] = [];
   for (const text of asked.images.filter((text) => !isGlob(text))) {
-    found.push({ reference: readNamed(text, deps.isListed), platforms });
+    found.push({ reference: readListedImage(text, deps.isListed), platforms });
   }
   const globs = asked.images.filter(isGlob).map((glob) => ({ glob, matches: readGlob(glob), isUsed: false }));
   if (globs.length > 0) {
@@ -74,20 +73,6 @@ export async function wantedImages(
     found.push(platforms.length === 0 ? one : { ...one, platforms });
   }
   return { images: merged(found), failures: synced?.failures ?? [], notes };
-}
-
-function readNamed(text: string, isListed: (registry: string) => boolean): WarmReference {
-  const { registry, repository, tag, digest } = readReference(text);
-  if (!isListed(registry)) {
-    throw new EntrepotError(
-      'REFERENCE_INVALID',
-      `the registry of ${text} is not listed in registries.conf: add [[registry]] location = "${registry}"`,
-    );
-  }
-  if (digest) return { registry, repository, digest };
-  const named = tag ?? parseTag('latest');
-  if (!named) throw new Error('latest is a tag');
-  return { registry, repository, tag: named };
 }
 
 /** Whether it is a signature or another referrer, which comes along with its image. */
