@@ -8,22 +8,13 @@ import { gzipSync } from 'node:zlib';
 import { bundleId, parseBundleManifest, printBundleManifest } from '../../src/airgap/bundle-manifest.ts';
 import { EntrepotError } from '../../src/errors.ts';
 import { type RunningApp, startApp } from '../support/app.ts';
-import {
-  bundleVolumes,
-  contentsOf,
-  dockerArchive,
-  fullyNamed,
-  layoutEntries,
-  paxHeader,
-  type RawEntry,
-  rawEntry,
-  rawTar,
-} from '../support/archives.ts';
+import { bundleVolumes, contentsOf, dockerArchive, fullyNamed, layoutEntries } from '../support/archives.ts';
 import { digestOf } from '../support/byte-source.ts';
 import { startFakeRegistry } from '../support/fake-registry.ts';
 import { get } from '../support/http-client.ts';
 import { buildImage, buildIndexOf, type Image } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { paxHeader, type RawEntry, rawEntry, rawTar } from '../support/tar.ts';
 
 const name = 'quay.io/team/app';
 const image = buildImage({ layers: [70_000] });

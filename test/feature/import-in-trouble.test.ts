@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type RunningApp, startApp } from '../support/app.ts';
-import { bundleVolumes, contentsOf, layoutEntries, rawEntry, writeArchive } from '../support/archives.ts';
+import { bundleVolumes, contentsOf, layoutEntries, writeArchive } from '../support/archives.ts';
 import { digestOf } from '../support/byte-source.ts';
 import { runCommand } from '../support/commands.ts';
 import { memoryOf } from '../support/entrepot-on-blobs.ts';
@@ -26,6 +26,7 @@ import { buildImage, type Image } from '../support/images.ts';
 import { startProcess } from '../support/processes.ts';
 import { startProgramIn } from '../support/program-in-folder.ts';
 import { smallDisk } from '../support/small-disk.ts';
+import { rawEntry } from '../support/tar.ts';
 import { type Cleanup, tempFolder } from '../support/temp-folder.ts';
 
 const name = 'quay.io/team/app';

@@ -18,7 +18,6 @@ import {
   dockerArchive,
   fullyNamed,
   layoutEntries,
-  rawTar,
   writeArchive,
 } from '../support/archives.ts';
 import { digestOf } from '../support/byte-source.ts';
@@ -31,6 +30,7 @@ import { buildArtifact, buildImage, buildIndex, buildIndexOf, type Image } from 
 import { createMemoryObjects } from '../support/memory-objects.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { storedFile } from '../support/stored-files.ts';
+import { rawTar } from '../support/tar.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const offline: AppFiles = {

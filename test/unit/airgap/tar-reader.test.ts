@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { readTar, type TarBounds } from '../../../src/airgap/tar-reader.ts';
 import { EntrepotError } from '../../../src/errors.ts';
-import { paxHeader, rawEntry, rawTar } from '../../support/archives.ts';
+import { paxHeader, rawEntry, rawTar } from '../../support/tar.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
 const wide: TarBounds = { entries: 1000, paths: 100_000 };
