@@ -609,6 +609,19 @@ describe('archives of other tools', () => {
     assert.ok(blob.body.equals(layer));
   });
 
+  it('of old docker keep their tags under the repository of --name, and give them up for its tag', async (t) => {
+    const app = await startApp(t, offline);
+    const { entries } = dockerArchive(['localhost/app:1', 'localhost/app:latest']);
+    const file = writeArchive(join(app.folder, 'old.tar'), rawTar(entries));
+    const renamed = await imported(app, '--name', name, file);
+    const references = renamed.json.images.map(({ reference }: { reference: string }) => reference);
+    assert.deepEqual([renamed.code, references], [0, [`${name}:1`, `${name}:latest`]]);
+    const tagged = await imported(app, '--name', `${name}:2`, file);
+    assert.deepEqual([tagged.code, tagged.json.images.length], [0, 1]);
+    const { digest } = tagged.json.images[0];
+    for (const tag of ['1', 'latest', '2']) assert.deepEqual(await manifestOf(app.url, tag), [200, digest]);
+  });
+
   it('of docker from version 25 on, which are a layout beside a manifest.json, keep the digest and all tags', async (t) => {
     const app = await startApp(t, offline);
     const one = buildImage({ layers: [40_000, 2000] });

@@ -8,7 +8,7 @@ import { type Digest, digestHex } from '../../oci/digest.ts';
 import { mediaTypes } from '../../oci/media-types.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { type Archive, maxRefs, type ReadOptions, type WantedRef } from './archive.ts';
-import { fullName, givenName } from './image-names.ts';
+import { fullName, givenName, type NamedImage } from './image-names.ts';
 import type { Stage } from './stage.ts';
 
 export interface DockerArchive {
@@ -53,7 +53,7 @@ export async function readDockerArchive(archive: DockerArchive, options: ReadOpt
       size: bytes.length,
       bytes: body,
     });
-    const all = given ? [given] : names.map((name) => fullName(name, file));
+    const all = given?.tag ? [given] : imagesOf(names, given, file);
     if (all.length === 0) {
       const message = `names no image in manifest.json: say its name with --name, such as --name quay.io/team/app:1`;
       throw new EntrepotError('USAGE', message, { file });
@@ -61,7 +61,7 @@ export async function readDockerArchive(archive: DockerArchive, options: ReadOpt
     refs.push(...all.map((one) => ({ ...one, digest, mediaType: mediaTypes.ociManifest })));
     if (refs.length > maxRefs) fail(`names more than ${maxRefs} images`);
   }
-  if (given && refs.length > 1) {
+  if (given && parsed.value.length > 1) {
     throw new EntrepotError('USAGE', 'has several images, and --name is for one', { file });
   }
   const note =
@@ -117,6 +117,18 @@ export async function readDockerArchive(archive: DockerArchive, options: ReadOpt
     const ids = isJsonObject(rootfs) ? rootfs.diff_ids : undefined;
     return isTexts(ids) ? ids : fail(`names ${path}, which says no diff_ids`);
   }
+}
+
+/** The images of `RepoTags`, with the repository of `--name` in place of their own. Throws EntrepotError BUNDLE_INVALID. */
+function imagesOf(
+  names: readonly string[],
+  given: NamedImage | undefined,
+  file: string,
+): readonly NamedImage[] {
+  const images = names.map((name) => fullName(name, file));
+  if (!given) return images;
+  const tags = new Set(images.map(({ tag }) => tag));
+  return tags.size === 0 ? [given] : [...tags].map((tag) => ({ name: given.name, tag }));
 }
 
 function isTexts(value: unknown): value is readonly string[] {
