@@ -120,8 +120,8 @@ export function createAdminClient(connection: ServerConnection): Commands {
     async importVolume({ file, bytes }, { name: as, cached, signal }) {
       const answer = await sendVolume(connection, { file, name: as, cached }, bytes, signal).catch(
         (error: unknown) => {
-          if (signal?.aborted || !isBrokenConnection(error)) throw error;
-          throw serverEnded('import');
+          if (signal?.aborted) throw error;
+          throw isBrokenConnection(error) ? serverEnded('import') : explained(error, name);
         },
       );
       return (await jsonOf(answer, name)) as ImportReport;
@@ -146,9 +146,15 @@ export function createAdminClient(connection: ServerConnection): Commands {
 
 /** What a person can act on; other errors stay as they are. */
 function explained(error: unknown, name: string): unknown {
+  // An archive that is sent fails with one.
+  if (error instanceof EntrepotError) return error;
   const code = systemCode(error) ?? '';
   // OpenSSL adds how to start Node after a semicolon.
   const [why] = asThrown(error).message.split(';', 1);
+  if (/wrong version number|packet length too long|http request/.test(why ?? ''))
+    return new EntrepotError('SERVER_UNREACHABLE', `${name} speaks no TLS: write http:// for https://`, {
+      cause: error,
+    });
   if (unreachable.has(code))
     return new EntrepotError('SERVER_UNREACHABLE', `${name} cannot be reached: ${why}`, { cause: error });
   if (!/CERT|SIGNATURE|ISSUER|_TLS_|_SSL_/.test(code)) return error;
@@ -158,6 +164,9 @@ function explained(error: unknown, name: string): unknown {
 
 const unreachable: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'EPROTO',
   'ENOTFOUND',
   'EAI_AGAIN',
   'ETIMEDOUT',

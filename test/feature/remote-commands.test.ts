@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createAdminClient } from '../../src/cli/admin-client.ts';
@@ -155,6 +156,30 @@ describe('a token', () => {
     await assert.rejects(client.pull('alpine', { platforms: [], onProgress: () => {} }), /answers 307/);
     assert.deepEqual(asked, []);
   });
+});
+
+it('says in a sentence why no answer comes, also where it sends an archive', async (t) => {
+  const refused = createTcpServer((socket) => socket.destroy());
+  const plain = createServer((_, outgoing) => outgoing.end());
+  const portOf = async (server: typeof refused) => {
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    t.after(() => server.close());
+    return (server.address() as AddressInfo).port;
+  };
+  const clientOf = (url: string) =>
+    createAdminClient(connectRemote({ url: new URL(url), authorization: undefined, ca: undefined }));
+  const reset = clientOf(`http://127.0.0.1:${await portOf(refused)}`);
+  const code = 'SERVER_UNREACHABLE';
+  await assert.rejects(reset.usage(), { code, message: /^http.* cannot be reached: / });
+  const secure = clientOf(`https://127.0.0.1:${await portOf(plain)}`);
+  const noTls = { code, message: /^https.* speaks no TLS: write http:\/\/ for https:\/\/$/ };
+  await assert.rejects(secure.usage(), noTls);
+  const bytes = async function* () {
+    yield Buffer.from('x');
+  };
+  const archive = { file: 'a.tar', bytes: bytes() };
+  const options = { name: undefined, cached: undefined, signal: undefined };
+  await assert.rejects(secure.importVolume(archive, options), noTls);
 });
 
 it('--ca-file trusts the authority of the server; without it the command says what is wrong', async (t) => {
