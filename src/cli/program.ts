@@ -84,7 +84,6 @@ export function createProgram(args: readonly string[], end: (code: ExitCode) => 
       outputError: (text, write) =>
         write(text.replace(/^error: /, 'entrepot: ') + flagHint(text, args, program)),
     })
-    .showHelpAfterError('For help: entrepot --help')
     .addHelpText('after', afterHelp)
     .exitOverride();
 
@@ -160,7 +159,14 @@ export function createProgram(args: readonly string[], end: (code: ExitCode) => 
   addImportCommand(program, seam);
   addBackupCommands(program, seam);
   addCompletionCommand(program, (result) => end(print(result, {})));
+  pointToHelp(program, 'entrepot');
   return program;
+}
+
+/** Has an error of usage name the help of the command that it is about. `words`: the program's name and those of the command. */
+function pointToHelp(command: Command, words: string): void {
+  command.showHelpAfterError(`For help: ${words} --help`);
+  for (const one of command.commands) pointToHelp(one, `${words} ${one.name()}`);
 }
 
 /** A flag whose choices the help and the completions show. `config/` checks the value, as it does for the variable and the file. */

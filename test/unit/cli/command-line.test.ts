@@ -61,7 +61,9 @@ test('bad usage exits with 2 and a line that helps', async () => {
   const wrong: [string[], RegExp][] = [
     [['serv'], /^entrepot: unknown command 'serv'\n\(Did you mean serve\?\)/],
     [['serve', '--registry', 'x'], /^entrepot: unknown option '--registry'\n\(Did you mean --registries\?\)/],
-    [['explain'], /^entrepot: missing required argument 'REF'/],
+    [['explain'], /^entrepot: missing required argument 'REF'\nFor help: entrepot explain --help\n$/],
+    [['token', 'revoke'], /\nFor help: entrepot token revoke --help\n$/],
+    [['--nope'], /\nFor help: entrepot --help\n$/],
     [['explain', 'a', 'b'], /^entrepot: too many arguments for 'explain'[^(]*$/],
     [
       ['serve', 'listen', '0.0.0.0:5000'],
