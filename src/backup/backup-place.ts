@@ -49,10 +49,15 @@ export async function overBlobs(
 /** Permissions of files in a backup. */
 export const backupMode = 0o600;
 
-/** Whether `to`, an absolute path, means a folder. Throws EntrepotError USAGE. */
+/** Whether `to`, an absolute path, means a folder. Throws EntrepotError: USAGE, BUNDLE_UNWRITABLE. */
 export function isFolderBackup(to: string): boolean {
   if (!isAbsolute(to)) throw new EntrepotError('USAGE', 'the path of a backup must be absolute');
-  return to.endsWith('/') || lstatSync(to, { throwIfNoEntry: false })?.isDirectory() === true;
+  try {
+    return to.endsWith('/') || lstatSync(to, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch (error) {
+    // A folder on the way is closed to this user, or is none.
+    throw backupUnwritable(to, error);
+  }
 }
 
 /** Throws EntrepotError BUNDLE_UNWRITABLE where `bytes` have no room. */

@@ -362,6 +362,18 @@ describe('a backup that cannot be written', () => {
     assert.deepEqual([readdirSync(folder), readFileSync(join(folder, 'notes'), 'utf8')], [['notes'], 'mine']);
   });
 
+  it('says where the way to it ends', async (t) => {
+    const proxy = await server(t);
+    const file = join(tempFolder(t), 'file');
+    writeFileSync(file, '');
+    for (const to of [join(file, 'backup.tar'), `${file}/folder/`]) {
+      const { code, stderr } = await runCommand(proxy, 'backup', '--to', to);
+      assert.equal(code, 1);
+      assert.match(stderr, /cannot be written: ENOTDIR: not a directory/);
+      assert.doesNotMatch(stderr, /^ +at /m);
+    }
+  });
+
   it('for want of room leaves the one before it, and no part of itself', async (t) => {
     const disk = smallDisk(t, 3);
     if (!disk) return t.skip('only root mounts a disk');
