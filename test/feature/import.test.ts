@@ -538,6 +538,7 @@ describe('the command', () => {
       assert.doesNotMatch(done.stderr, /^ +at /m);
     };
     await refused(2, /empty: is neither an image layout nor a folder of volumes/, empty);
+    await refused(2, /gone\.tar: there is no such file or folder/, join(app.folder, 'gone.tar'));
     await refused(1, /text\.tar: is no tar: it is shorter than a header/, text);
     await refused(2, /is a bundle, which names its images itself: leave out --name/, '--name', name, bundle!);
     const inFile = join(text, 'receipt.json');

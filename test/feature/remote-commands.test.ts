@@ -96,13 +96,22 @@ describe('a command with --server', () => {
     const failures: [RegExp, number, Promise<{ code: number | null; stderr: string }>][] = [
       [/no account has this name and password/, 1, as('root:wrong-secret')],
       [/bob has not the right administer/, 1, as('bob:bob-secret')],
-      [/an account with the right administer is needed/, 1, runEntrepot(['gc', '--server', proxy.url])],
+      [
+        /an account with the right administer is needed: --token-file gives a command one/,
+        1,
+        runEntrepot(['gc', '--server', proxy.url]),
+      ],
       [/cannot be reached: connect ECONNREFUSED/, 1, runEntrepot(['gc', '--server', 'http://127.0.0.1:1'])],
       [/check works on the files of this machine: leave out --server/, 2, far('check')],
       [
         /sync --from works on the files of this machine: leave out --server/,
         2,
         far('sync', '--from', 'regsync.yml'),
+      ],
+      [
+        /gone\.token: there is no such file: create it, or correct its name\n$/,
+        2,
+        runEntrepot(['gc', '--server', proxy.url, '--token-file', '/gone.token']),
       ],
       [/--server must be a URL/, 2, runEntrepot(['gc', '--server', 'ex.test:5000'])],
       [/name it with --server URL/, 2, runEntrepot(['gc', '--token-file', 'x'])],

@@ -26,8 +26,10 @@ export function findArchives(paths: readonly string[]): readonly ArchiveFile[] {
     try {
       return statSync(path).isDirectory() ? archivesIn(path) : [plainFile(path)];
     } catch (error) {
-      if (error instanceof EntrepotError || systemCode(error) === undefined) throw error;
-      throw new EntrepotError('USAGE', `cannot be read: ${systemCode(error)}`, { file: path, cause: error });
+      const code = systemCode(error);
+      if (error instanceof EntrepotError || code === undefined) throw error;
+      const message = code === 'ENOENT' ? 'there is no such file or folder' : `cannot be read: ${code}`;
+      throw new EntrepotError('USAGE', message, { file: path, cause: error });
     }
   });
 }

@@ -11,8 +11,7 @@ const maxSecretBytes = 64 * 1024;
 export function readSecretFile(path: string): string {
   const text = readTextFile(path, { code: 'CREDENTIALS_UNUSABLE', maxBytes: maxSecretBytes });
   const secret = text?.replace(/[\r\n]+$/, '');
-  if (secret === undefined)
-    throw unusable(path, 'there is no such file: create it, or correct its name in entrepot.toml');
+  if (secret === undefined) throw unusable(path, 'there is no such file: create it, or correct its name');
   if (secret === '') throw unusable(path, 'the file is empty: it must hold the secret');
   if (/[\0\r\n]/.test(secret))
     throw unusable(path, 'the file must hold one line, the secret, and nothing else');

@@ -85,7 +85,8 @@ export function createAdminister(deps: AdministerDeps): Administer {
     if (!isRebound && access.allowance(principal, 'administer', undefined))
       return allowed({ name: principal.name, by: 'principal', mayChange: true, client });
     if (!access.isOpen) {
-      if (isAnonymous) return challenged('an account with the right administer is needed');
+      if (isAnonymous)
+        return challenged('an account with the right administer is needed: --token-file gives a command one');
       const { name } = principal;
       return {
         ...refused(403, `${name} has not the right administer: an [[access.rule]] can give it`),
