@@ -61,11 +61,15 @@ export function answerTo(asked: ClientRequest): Promise<IncomingMessage> {
 /** The JSON of an answer. Throws the EntrepotError that the server tells, or one that says what answers instead of Entrepot. */
 export async function jsonOf(answer: IncomingMessage, name: string): Promise<unknown> {
   const { statusCode = 0 } = answer;
-  const value = parse(await text(answer));
+  const body = await text(answer);
+  const value = parse(body);
   if (value !== undefined && statusCode === 200) return value;
   if (isErrorBody(value)) throw asError(value);
   const moved = statusCode >= 300 && statusCode < 400 ? `, and sends on to ${answer.headers.location}` : '';
-  const message = `${name} answers ${statusCode}${moved}: is this the URL of an Entrepot with the admin API?`;
+  // An Entrepot with [tls] says so in a line to a client without TLS.
+  const isLine = answer.headers['content-type']?.startsWith('text/plain') && body.length < 200;
+  const said = isLine ? `, "${body.trim()}"` : '';
+  const message = `${name} answers ${statusCode}${moved}${said}: is this the URL of an Entrepot with the admin API?`;
   throw new EntrepotError('SERVER_UNREACHABLE', message);
 }
 

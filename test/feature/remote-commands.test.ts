@@ -211,6 +211,10 @@ it('--ca-file trusts the authority of the server; without it the command says wh
     return createAdminClient(connectRemote(remote ?? assert.fail('no server')));
   };
   assert.equal((await clientOf({ caFile: 'ca.crt' }).usage()).contents, 0);
+  await assert.rejects(clientOf({ server: proxy.url.replace('https:', 'http:') }).usage(), {
+    code: 'SERVER_UNREACHABLE',
+    message: /answers 400, "This port speaks HTTPS: write https:\/\/ for http:\/\/\.": is this the URL/,
+  });
   await assert.rejects(clientOf({}).usage(), {
     code: 'SERVER_UNREACHABLE',
     message: /cannot be trusted: .*; --ca-file names the CA/,
