@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { RemoteServer } from '../config/remote-server.ts';
 import { EntrepotError, type ErrorCode, errorCodes } from '../errors.ts';
+import { foreignWords } from '../lib/foreign-words.ts';
 
 export interface ServerConnection {
   /** For messages: the path of the socket, or the URL. */
@@ -67,8 +68,8 @@ export async function jsonOf(answer: IncomingMessage, name: string): Promise<unk
   if (isErrorBody(value)) throw asError(value);
   const moved = statusCode >= 300 && statusCode < 400 ? `, and sends on to ${answer.headers.location}` : '';
   // An Entrepot with [tls] says so in a line to a client without TLS.
-  const isLine = answer.headers['content-type']?.startsWith('text/plain') && body.length < 200;
-  const said = isLine ? `, "${body.trim()}"` : '';
+  const isText = answer.headers['content-type']?.startsWith('text/plain');
+  const said = isText ? `, "${foreignWords(body)}"` : '';
   const message = `${name} answers ${statusCode}${moved}${said}: is this the URL of an Entrepot with the admin API?`;
   throw new EntrepotError('SERVER_UNREACHABLE', message);
 }
