@@ -162,6 +162,8 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
     mountBlob,
     async adopt(image, digest) {
       const used = contents.reading.take(digest);
+      // A manifest that lists it is about to come: `gc` leaves it for a day.
+      times.touch(digest);
       try {
         return (await isHere(digest)) && (await catalogue.adopt(image, digest, clock.now()));
       } finally {

@@ -8,7 +8,15 @@ import { describe, it, type TestContext } from 'node:test';
 import type { OpenCache } from '../../../src/cache/open-cache.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { storedFile } from '../../support/stored-files.ts';
-import { addBlob, collectLog, dataFolder, digestOf, image, open } from './data-folder-fixture.ts';
+import {
+  addBlob,
+  collectLog,
+  dataFolder,
+  digestOf,
+  image,
+  movableClock,
+  open,
+} from './data-folder-fixture.ts';
 
 const ours = 'images.local/app';
 const other = 'images.local/other';
@@ -112,6 +120,19 @@ describe('content whose file cannot be opened by anyone', () => {
     await push(cache, other);
     assert.ok(lstatSync(storedFile(data, digest)).isFile());
     for (const name of [ours, other]) assert.equal(await cache.hosted.serves(name, digest), true);
+  });
+});
+
+describe('a blob that waits for its manifest for more than a day', () => {
+  it('is not taken by gc while a push of a manifest counts on it', async (t) => {
+    const clock = movableClock();
+    const cache = await open(t, dataFolder(t), {}, { clock });
+    await cache.admin.reconciled;
+    await push(cache, ours);
+    clock.advance(25 * 3_600_000);
+    assert.ok(await cache.hosted.adopt(ours, digest));
+    assert.equal((await cache.admin.collect()).unlisted, 0);
+    assert.ok(await cache.hosted.serves(ours, digest));
   });
 });
 
