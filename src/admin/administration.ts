@@ -78,7 +78,7 @@ export interface AdministrationDeps {
   /** Blobs on their way in by pushes. */
   readonly uploads: { usage(): UploadsNow };
   /** Whether the configuration names this registry. */
-  readonly isListed: (registry: string) => boolean;
+  readonly isListed: (registry: string, repository: string) => boolean;
   readonly tokens: RobotTokens;
 }
 

@@ -12,8 +12,8 @@ import type { Pull } from '../pull/pull.ts';
 export interface RepairDeps {
   readonly cache: Pick<CacheAdmin, 'imagesOf' | 'isStored' | 'forget'>;
   readonly pull: Pick<Pull, 'ensure'>;
-  /** Whether the configuration names this registry. */
-  readonly isListed: (registry: string) => boolean;
+  /** Whether the configuration names this registry, or keeps the repository here. */
+  readonly isListed: (registry: string, repository: string) => boolean;
 }
 
 export type Repair =
@@ -49,7 +49,8 @@ export function createRepair(
   ): Promise<string> {
     const registry = hostOf(name);
     const repository = parseRepository(name.slice(registry.length + 1));
-    if (!repository || !deps.isListed(registry)) return 'its registry is not listed in registries.conf';
+    if (!repository || !deps.isListed(registry, repository))
+      return 'its registry is not listed in registries.conf';
     const image = { registry, repository, name };
     const reference = { registry, repository, digest };
     const ensured = await pull.ensure(

@@ -99,7 +99,7 @@ export function liveRouter(routes: LiveRoutes): Router {
     route: (request) => routes.current.router.route(request),
     image: (...asked) => routes.current.router.image(...asked),
     routePush: (request) => routes.current.router.routePush(request),
-    isListed: (registry) => routes.current.router.isListed(registry),
+    isListed: (...asked) => routes.current.router.isListed(...asked),
   };
 }
 

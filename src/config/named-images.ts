@@ -25,15 +25,15 @@ export function readReference(text: string): Reference {
 }
 
 /**
- * One image of a registry that is listed: with its digest alone, or else with a tag, by default `latest`. Throws EntrepotError
+ * One image that clients are served: with its digest alone, or else with a tag, by default `latest`. Throws EntrepotError
  * REFERENCE_INVALID.
  */
 export function readListedImage(
   text: string,
-  isListed: (registry: string) => boolean,
+  isListed: (registry: string, repository: string) => boolean,
 ): Reference & ({ readonly tag: Tag } | { readonly digest: Digest }) {
   const { registry, repository, tag = parseTag('latest'), digest } = readReference(text);
-  if (!isListed(registry)) {
+  if (!isListed(registry, repository)) {
     throw new EntrepotError(
       'REFERENCE_INVALID',
       `the registry of ${text} is not listed in registries.conf: add [[registry]] location = "${registry}"`,

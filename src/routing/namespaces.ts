@@ -24,8 +24,11 @@ export interface Namespaces {
   resolve(name: string, ns: string | undefined, host: string | undefined): Meant;
   /** Why a client may not ask for this image; undefined if it may. */
   refusal(registry: string, repository: string): Refusal | undefined;
-  /** Whether the configuration names this registry, whatever `routing.unlisted` says. */
-  isListed(name: string): boolean;
+  /**
+   * Whether the configuration names this registry, whatever `routing.unlisted` says. With `repository`: or keeps that one here by a
+   * `[[push]]` with mode = "local".
+   */
+  isListed(name: string, repository?: string): boolean;
 }
 
 export type Meant =
@@ -38,8 +41,10 @@ export function createNamespaces(
   routing: ServerConfig['routing'],
   push: readonly PushRule[] = [],
 ): Namespaces {
-  // What is local here needs no registry elsewhere, so none has to be listed.
   const pushRuleOf = createPushRules(push);
+  /** What is local here needs no registry elsewhere, so none has to be listed. */
+  const isLocal = (registry: string, repository: string) =>
+    pushRuleOf(`${registry}/${repository}`)?.mode === 'local';
   const mappedHosts = new Map(
     [...routing.hosts].map(([host, to]) => [host.toLowerCase(), canonicalRegistry(to)]),
   );
@@ -76,7 +81,7 @@ export function createNamespaces(
   }
 
   function refusal(registry: string, repository: string): Refusal | undefined {
-    if (mappedTo.has(registry) || pushRuleOf(`${registry}/${repository}`)?.mode === 'local') return undefined;
+    if (mappedTo.has(registry) || isLocal(registry, repository)) return undefined;
     const found = findEntry(registries, `${registry}/${repository}`);
     if (found && hasPort(registry) && hostOf(found.entry.prefix) !== registry) {
       return {
@@ -98,8 +103,9 @@ export function createNamespaces(
     };
   }
 
-  function isListed(name: string): boolean {
+  function isListed(name: string, repository?: string): boolean {
     const registry = canonicalRegistry(name);
+    if (repository !== undefined && isLocal(registry, repository)) return true;
     if (mappedTo.has(registry) || prefixHosts.has(registry)) return true;
     return !hasPort(registry) && findEntry(registries, registry) !== undefined;
   }

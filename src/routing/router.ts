@@ -15,8 +15,8 @@ export interface Router {
   image(name: string, ns: string | undefined, host: string | undefined): RoutedImage;
   /** A request that writes, or that asks for an upload. */
   routePush(request: RequestLine): RoutedPush;
-  /** Whether the configuration names this registry (`host[:port]`). */
-  isListed(registry: string): boolean;
+  /** Whether the configuration names this registry (`host[:port]`). With `repository`: or keeps that one here (mode `local`). */
+  isListed(registry: string, repository?: string): boolean;
 }
 
 export interface RequestLine {

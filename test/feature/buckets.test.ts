@@ -15,7 +15,7 @@ import { buildImage, type Image } from '../support/images.ts';
 import { createMemoryObjects, type MemoryObjects } from '../support/memory-objects.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
 import { imageManifest, pusher, sha256, withQuery } from '../support/pusher.ts';
-import { storedBytes, storedFile } from '../support/stored-files.ts';
+import { flipByte, storedBytes, storedFile } from '../support/stored-files.ts';
 
 const KiB = 1024;
 const configured = ({ store }: MemoryObjects) => ({
@@ -350,6 +350,18 @@ describe('what was pushed', () => {
       return found.status === 200 && found;
     });
     assert.equal(served.body.toString(), 'a layer');
+  });
+
+  it('is brought back from a bucket by a scrub that finds it damaged', async (t) => {
+    const { app } = await world(t, { toml: pushes });
+    const { client, digests } = await pushImage(app.url, 'a layer');
+    for (const digest of digests) flipByte(storedFile(app.data, digest), 0);
+    const { damaged } = await app.app.administration.scrub(undefined, {});
+    assert.deepEqual(
+      damaged.map(({ repaired, failure }) => repaired || failure),
+      [true, true, true],
+    );
+    assert.equal((await client.send('GET', 'manifests/1')).status, 200);
   });
 
   it('stays on the disk where no bucket has it', async (t) => {

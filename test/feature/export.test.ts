@@ -29,12 +29,20 @@ import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
 import { buildArtifact, buildImage, buildIndex } from '../support/images.ts';
 import { insecureRegistry } from '../support/mirrored-registry.ts';
+import { imageManifest, pusher } from '../support/pusher.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 const image = buildImage({ seed: 'app', layers: [300_000, 1000] });
 const other = buildImage({ seed: 'other', layers: [50_000] });
 const index = buildIndex({ seed: 'multi', layers: [3000] });
+const local = `
+[access]
+anonymous = ["pull", "push"]
+[[push]]
+match = "images.local/**"
+mode = "local"
+`;
 const signature = buildArtifact(image, { content: 'signed' });
 
 interface Site {
@@ -568,6 +576,16 @@ describe('the command', () => {
     );
     const wrong = await runCommand(proxy, 'export', '--to', to, name('app:1.0'), '--sealed');
     assert.deepEqual([wrong.code, /--sealed needs --config-for/.test(wrong.stderr)], [2, true]);
+  });
+
+  it('writes by its name what was pushed here, of a registry that is nowhere else', async (t) => {
+    const { proxy, run } = await site(t, local);
+    const client = pusher(proxy.url, 'images.local/team/app');
+    for (const bytes of ['{}', 'a layer']) await client.blob(bytes);
+    assert.equal((await client.manifest('1', imageManifest(['{}', 'a layer']))).status, 201);
+    const { contents, failures } = await run({ images: ['images.local/team/app:1'] });
+    assert.deepEqual([contents, failures], [3, []]);
+    await refused(run({ images: ['elsewhere.local/app:1'] }), 'REFERENCE_INVALID', /not listed/);
   });
 
   it('says what is wrong with its arguments', async (t) => {

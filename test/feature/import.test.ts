@@ -686,4 +686,20 @@ describe('archives of other tools', () => {
     assert.equal(code, 0);
     assert.match(stderr, /warning: images\.local is not listed in registries\.conf/);
   });
+
+  it('of a registry that is kept here by [[push]] need no registry elsewhere', async (t) => {
+    const toml = `${offline.toml}\n[[push]]\nmatch = "images.local/**"\nmode = "local"\n`;
+    const app = await startApp(t, { ...offline, toml });
+    const [volume] = bundleVolumes([{ name: 'images.local/app', tag: '1', image }]);
+    const receipt = join(app.folder, 'r');
+    const { code, stderr } = await runCommand(
+      app,
+      'import',
+      written(app.folder, [volume!])[0]!,
+      '--receipt',
+      receipt,
+    );
+    assert.deepEqual([code, stderr.includes('warning')], [0, false], stderr);
+    assert.equal((await get(`${app.url}/v2/images.local/app/manifests/1`)).status, 200);
+  });
 });

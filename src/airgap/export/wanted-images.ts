@@ -22,7 +22,7 @@ export type SelectSynced = (
 export interface WantedImagesDeps {
   readonly cache: Pick<Cache, 'manifest'>;
   readonly admin: Pick<CacheAdmin, 'eachImage' | 'manifests'>;
-  readonly isListed: (registry: string) => boolean;
+  readonly isListed: (registry: string, repository: string) => boolean;
   readonly selectSynced: SelectSynced;
 }
 

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import type { HostedContent } from '../../cache/hosted-content.ts';
 import { EntrepotError } from '../../errors.ts';
 import { type Digest, digestHex } from '../../oci/digest.ts';
+import { hostOf } from '../../oci/reference.ts';
 import type { Archive, ReadOptions, WantedRef } from './archive.ts';
 import { type Closure, closureOf, type Holdings } from './closure.ts';
 import { type DiskStage, type DiskStageDeps, openDiskStage } from './disk-stage.ts';
@@ -191,7 +192,8 @@ function createSettling({ pending, ...site }: SettlingDeps) {
           for (const digest of contentsOf(closure)) digests.add(digest);
           if (closure.absentPlatforms.length > 0) notes.push(platformNote(ref, closure.absentPlatforms));
         }
-        const isUnlisted = !isListed(ref.name.slice(0, ref.name.indexOf('/')));
+        const registry = hostOf(ref.name);
+        const isUnlisted = !isListed(registry, ref.name.slice(registry.length + 1));
         if (!isCurrent && !isDone) continue;
         const volumes = await missingVolumes(stage, places, closure);
         images.push(describeImage(ref, closure, volumes, { fullQuota: fullQuota ?? null, isUnlisted }));

@@ -16,8 +16,8 @@ export interface SiteDeps {
   readonly stage: DiskStage;
   readonly content: HostedContent;
   readonly pull: Pick<Pull, 'ensure'>;
-  /** Whether the configuration names this registry. */
-  readonly isListed: (registry: string) => boolean;
+  /** Whether the configuration names this registry, or keeps the repository here. */
+  readonly isListed: (registry: string, repository: string) => boolean;
 }
 
 /** What the stage and the cache have. `base`: what the bundle leaves out because an earlier one brought it. */
@@ -55,7 +55,7 @@ export function siteHoldings(site: SiteDeps, base: ReadonlySet<Digest>): Holding
 async function ensureManifest(name: string, digest: Digest, { pull, isListed }: SiteDeps): Promise<void> {
   const registry = hostOf(name);
   const repository = parseRepository(name.slice(registry.length + 1));
-  if (!repository || !isListed(registry)) return;
+  if (!repository || !isListed(registry, repository)) return;
   const reference = { registry, repository, digest };
   await pull.ensure({ kind: 'manifest', image: { registry, repository, name }, reference });
 }

@@ -218,6 +218,11 @@ describe('a closed world', () => {
     for (const unknown of ['evil.example', 'quay.io:1', 'a.labs.corp:1', 'reg.corp', 'mapped.corp']) {
       assert.equal(router.isListed(unknown), false, unknown);
     }
+    const rule = { match: 'images.local/team/**', mode: 'local', delete: false, immutable: [] } as const;
+    const local = createRouter(registries, routingWith({}), [rule]);
+    assert.equal(local.isListed('images.local', 'team/app'), true, 'what is pushed here');
+    assert.equal(local.isListed('images.local', 'other/app'), false, 'no rule names it');
+    assert.equal(local.isListed('images.local'), false, 'a registry to ask');
   });
 });
 
