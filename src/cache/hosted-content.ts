@@ -74,7 +74,8 @@ export interface HostedContent {
   /** False where there was none. Content that no other image needs is removed behind. */
   removeTag(image: string, tag: Tag, cause?: EventCause): Promise<boolean>;
   removeManifest(image: string, digest: Digest, cause?: EventCause): Promise<boolean>;
-  removeBlob(image: string, digest: Digest): Promise<boolean>;
+  /** A manifest, which is a blob as well, goes as by `removeManifest`. */
+  removeBlob(image: string, digest: Digest, cause?: EventCause): Promise<boolean>;
 }
 
 export interface HostedContentDeps {
@@ -194,10 +195,11 @@ export function createHostedContent(deps: HostedContentDeps): HostedContent {
       const isBlob = content !== undefined && content.mediaType === undefined;
       return isBlob ? false : contents.unlink(image, digest, deletionBy(cause));
     },
-    async removeBlob(image, digest) {
+    async removeBlob(image, digest, cause) {
       const { content, linked } = await catalogue.find(image, digest);
       const isHere = linked && (content !== undefined || (await inventory.isHosted(digest)));
-      return isHere ? contents.unlink(image, digest) : false;
+      const isManifest = content?.mediaType !== undefined;
+      return isHere ? contents.unlink(image, digest, isManifest ? deletionBy(cause) : undefined) : false;
     },
   };
 }

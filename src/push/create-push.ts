@@ -66,7 +66,11 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
     return removed;
   }
 
-  const removeDigest = (image: ImageName, digest: Digest, work: HostedContent['removeBlob']) =>
+  const removeDigest = (
+    image: ImageName,
+    digest: Digest,
+    work: (name: string, digest: Digest) => Promise<boolean>,
+  ) =>
     remove(
       image,
       () => content.isPushed(image.name, digest),
@@ -121,7 +125,8 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
       ),
     removeManifest: (image, digest, cause) =>
       removeDigest(image, digest, (name, one) => content.removeManifest(name, one, cause)),
-    removeBlob: (image, digest) => removeDigest(image, digest, content.removeBlob),
+    removeBlob: (image, digest, cause) =>
+      removeDigest(image, digest, (name, one) => content.removeBlob(name, one, cause)),
   };
 }
 

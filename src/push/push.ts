@@ -126,5 +126,5 @@ export interface Push {
   /** With all tags of it. */
   removeManifest(image: ImageName, digest: Digest, cause?: EventCause): Promise<Removed>;
   /** From this repository alone. */
-  removeBlob(image: ImageName, digest: Digest): Promise<Removed>;
+  removeBlob(image: ImageName, digest: Digest, cause?: EventCause): Promise<Removed>;
 }

@@ -105,6 +105,23 @@ describe('a deletion', () => {
       );
     });
   }
+
+  it('of a manifest as a blob takes its tags, and is told as one of the manifest', async (t) => {
+    const { receiver, client, push } = await startWithSink(t, {
+      sink: 'format = "cloudevents"\non = ["delete"]',
+    });
+    const digest = await push('1', 'config', 'layer');
+    assert.equal((await client.send('DELETE', `blobs/${sha256('layer')}`)).status, 202, 'no event');
+    assert.equal((await client.send('DELETE', `blobs/${digest}`)).status, 202);
+    assert.equal((await client.send('GET', 'manifests/1')).status, 404);
+    const second = await push('2', 'config 2', 'layer 2');
+    assert.equal((await client.send('DELETE', `manifests/${second}`)).status, 202);
+    const taken = await receiver.took(2);
+    assert.deepEqual(
+      taken.map(({ event }) => event.data),
+      [digest, second].map((one) => ({ repository: image, digest: one, actor: 'anonymous' })),
+    );
+  });
 });
 
 describe('a purge of what is hosted', () => {

@@ -223,7 +223,7 @@ async function remove(push: Push, target: ManifestTarget | BlobTarget, cause: Ev
 
 function removeTarget(push: Push, target: ManifestTarget | BlobTarget, cause: EventCause): Promise<Removed> {
   const { image } = target;
-  if (target.kind === 'blob') return push.removeBlob(image, target.digest);
+  if (target.kind === 'blob') return push.removeBlob(image, target.digest, cause);
   const { tag, digest } = target.reference;
   if (tag !== undefined) return push.removeTag(image, tag, cause);
   return push.removeManifest(image, digest as Digest, cause);
