@@ -25,7 +25,7 @@ export function readReference(text: string): Reference {
 }
 
 /**
- * One image that clients are served: with its digest alone, or else with a tag, by default `latest`. Throws EntrepotError
+ * One image that clients may ask for: with its digest alone, or else with a tag, by default `latest`. Throws EntrepotError
  * REFERENCE_INVALID.
  */
 export function readListedImage(

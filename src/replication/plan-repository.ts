@@ -77,7 +77,7 @@ export async function planRepository(deps: SyncDeps, work: RepositoryWork): Prom
     const list = await deps.upstream().listTags({ registry, repository }, { signal, peers: false });
     signal.throwIfAborted();
     if (!list.ok) return failed(`its tags could not be listed: ${verdictText(list.verdict, list.trail)}`);
-    return await planTags(deps, work, list.value);
+    return await planTags(deps, work, { listed: list.value, isOld: list.age === Number.POSITIVE_INFINITY });
   } catch (error) {
     // Such as a location that makes no valid name of this repository.
     if (error instanceof EntrepotError) return failed(error.message);
@@ -85,11 +85,11 @@ export async function planRepository(deps: SyncDeps, work: RepositoryWork): Prom
   }
 }
 
-/** `listed`: all tags that the registry has. */
+/** `listed`: all tags that the registry has; or, if `isOld`, those that another Entrepot knows while it cannot ask the registry. */
 async function planTags(
   deps: SyncDeps,
   work: RepositoryWork,
-  listed: readonly string[],
+  { listed, isOld }: { readonly listed: readonly string[]; readonly isOld: boolean },
 ): Promise<RepositoryPlan> {
   const { block, image } = work;
   const { clock } = deps;
@@ -117,8 +117,10 @@ async function planTags(
   await lookAt(others);
 
   const planned = [...chosen, ...others].flatMap((tag) => looks.get(tag) ?? []);
-  const { tags, change } = await planGone(deps, work, { listed, planned });
-  const warning = chosen.length === 0 ? nothingSelected(listed) : null;
+  const losesNothing = isOld || work.losesNothing === true;
+  const { tags, change } = await planGone(deps, { ...work, losesNothing }, { listed, planned });
+  const old = isOld ? 'an endpoint gave an old list of its tags: what is not in it is not gone' : null;
+  const warning = chosen.length === 0 ? nothingSelected(listed) : old;
   return { image, listed, tags: [...planned, ...tags], change, problem: null, warning };
 }
 

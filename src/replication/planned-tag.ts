@@ -37,8 +37,8 @@ export interface RepositoryWork {
   readonly signal: AbortSignal;
   /** Of all transfers of the run together. */
   readonly pace?: Pace | undefined;
-  /** An event asks for it: what is not listed is no step towards a removal. */
-  readonly isEvent?: boolean;
+  /** What is not listed is no step towards a removal: an event asks for it, or the list is an old one. */
+  readonly losesNothing?: boolean;
 }
 
 /** Whether a name is a tag, and no digest. */

@@ -189,10 +189,10 @@ class Race<T> {
           candidate.longestSilence = this.#silenceOf(candidate);
           if (!candidate.isHedged) this.#expect(candidate);
         },
-        aged: (ms: number) => {
-          candidate.age = Math.max(candidate.age, ms);
-        },
       }),
+      aged: (ms) => {
+        candidate.age = Math.max(candidate.age, ms);
+      },
       progressed: () => {
         this.#options.onProgress?.();
         if (!candidate.isHedged) this.#expect(candidate);

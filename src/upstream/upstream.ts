@@ -155,7 +155,10 @@ export type Answer<T> =
       readonly ok: true;
       readonly value: T;
       readonly endpoint: Endpoint;
-      /** Of a peer: milliseconds since it was last checked at an endpoint of registries.conf; Infinity if it is stale. */
+      /**
+       * Of a peer: milliseconds since it was last checked at an endpoint of registries.conf. Infinity if it is stale, also of a tag list that
+       * another Entrepot gives.
+       */
       readonly age?: number;
       readonly trail: Trail;
     }

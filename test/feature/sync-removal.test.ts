@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { SyncReport } from '../../src/replication/sync-block.ts';
+import { startApp } from '../support/app.ts';
+import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
+import { entry, startRegistry } from '../support/endpoints.ts';
 import { eventually } from '../support/eventually.ts';
 import { status } from '../support/fake-registry-faults.ts';
 import { get } from '../support/http-client.ts';
@@ -176,6 +179,29 @@ describe('nothing is removed', () => {
     rule.remove();
     assert.deepEqual(actions(await run()), ['1 same', 'old gone']);
     assert.deepEqual(await tagsHere(made), ['1', 'old']);
+  });
+
+  it('after a listing that another Entrepot could not confirm, and that is all it has', async (t) => {
+    const registry = await startRegistry(t);
+    registry.putImage('team/app', '1', image);
+    registry.putImage('team/app', 'old', old);
+    const inner = await startApp(t, { registries: entry('quay.io', { source: registry.host }) });
+    const clock = createManualClock();
+    const registries = entry('quay.io', { source: `${new URL(inner.url).host}/quay.io` });
+    const toml = `[[sync]]\nname = "app"\nsource = "quay.io/team/app"\nmissing = "delete"\ngrace = "0s"\n`;
+    const outer = await startApp(t, { registries, toml }, { clock });
+    const run = async () => (await outer.app.administration.sync(['app'], {}))[0]!;
+    assert.deepEqual(states(await run()), ['1 done', 'old done']);
+    await inner.app.administration.purge('quay.io/team/app', { pinned: false, hosted: true });
+    assert.equal((await get(`${inner.url}/v2/quay.io/team/app/manifests/1`)).status, 200);
+    await registry.stop();
+    for (let n = 1; n <= 3; n += 1) {
+      await clock.advance(step);
+      const { repositories } = await run();
+      assert.deepEqual(actions({ repositories } as SyncReport), ['1 same']);
+      assert.match(repositories[0]?.warning ?? '', /old list/);
+    }
+    assert.equal((await get(`${outer.url}/v2/quay.io/team/app/manifests/old`)).status, 200);
   });
 
   it('after a listing that broke off on its second page', async (t) => {

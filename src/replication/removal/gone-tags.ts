@@ -6,7 +6,8 @@
  *   matches the block, here, not listed ........... the same: it need not have been the block that brought it
  *   hosted ........................................ none of the block's
  *
- * Events may ask for many listings in a moment, so a listing for an event makes nothing gone, and counts none that is.
+ * Events may ask for many listings in a moment, so a listing for an event makes nothing gone, and counts none that is. Nor does one that
+ * another Entrepot gives while it cannot ask its registry.
  *
  * A listing that selects nothing changes nothing: an empty answer is what a broken registry gives. What it lacks is told.
  */
@@ -22,8 +23,8 @@ export interface Seen {
   readonly unlisted: ReadonlyMap<string, Digest>;
   /** Tags here that are hosted. */
   readonly hosted: ReadonlySet<string>;
-  /** It was asked for by an event. */
-  readonly isEvent: boolean;
+  /** It was asked for by an event, or it is an old one. */
+  readonly losesNothing: boolean;
 }
 
 /** Listings in a row without a tag, before it may go. */
@@ -41,7 +42,7 @@ const none: ReadonlyMap<string, Digest> = new Map();
 
 /** How the selections of the block change; those that are gone are among `put`. `now`: epoch ms. */
 export function changeBy(known: readonly Selection[], seen: Seen, now: number): SeenChange {
-  const { selected, unlisted, hosted, isEvent } = seen;
+  const { selected, unlisted, hosted, losesNothing } = seen;
   if (selected.size === 0) return { put: [], drop: [], kept: unlisted };
   const before = new Map(known.map((one) => [one.tag, one]));
   const put: Selection[] = [];
@@ -53,7 +54,7 @@ export function changeBy(known: readonly Selection[], seen: Seen, now: number): 
     }
   }
   const brought = [...before].map(([tag, { digest }]) => [tag, digest] as const);
-  for (const [tag, digest] of isEvent ? [] : new Map([...unlisted, ...brought])) {
+  for (const [tag, digest] of losesNothing ? [] : new Map([...unlisted, ...brought])) {
     if (selected.has(tag) || hosted.has(tag)) continue;
     put.push({ tag, digest, gone: onceMore(before.get(tag)?.gone, now) });
   }

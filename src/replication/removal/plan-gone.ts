@@ -64,7 +64,7 @@ interface Listed {
 
 async function lookAt(
   { cache }: SyncDeps,
-  { block, image, isEvent = false }: RepositoryWork,
+  { block, image, losesNothing = false }: RepositoryWork,
   { listed, planned, known }: Listed,
 ) {
   const selected = new Map<string, Digest | undefined>();
@@ -82,7 +82,7 @@ async function lookAt(
     else if (here && !isListed.has(tag) && matching.has(tag)) unlisted.set(tag, here.digest);
   }
   for (const { tag, action } of planned) if (action === 'hosted') hosted.add(tag);
-  return { selected, unlisted, hosted, isEvent };
+  return { selected, unlisted, hosted, losesNothing };
 }
 
 interface GoneHere {

@@ -270,7 +270,7 @@ async function followRepository(
   { change }: ImageChange,
   options: CarryOptions,
 ): Promise<Followed> {
-  const { problem, tags } = await syncRepository(deps, { ...work, isEvent: true }, options);
+  const { problem, tags } = await syncRepository(deps, { ...work, losesNothing: true }, options);
   const bytes = tags.reduce((sum, tag) => sum + tag.bytes, 0);
   // Its registry may well have no list any more.
   if (problem !== null) return change === 'deleted' ? left : { ...left, state: 'failed', reason: problem };

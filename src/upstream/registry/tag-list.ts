@@ -51,6 +51,8 @@ export function createTagList(deps: {
       },
       async read(got: Outcome<HttpResponse>): Promise<Outcome<TagPage>> {
         if (got.kind !== 'ok') return got;
+        // Another Entrepot gives what it has while its own endpoints say nothing.
+        if (got.value.headers['x-entrepot-cache'] === 'stale') context.aged?.(Number.POSITIVE_INFINITY);
         const timeout = settings.stallTimeout(endpoint.host);
         const page = await readPage(got.value, { cap: bytesLeft, clock, timeout, signal: context.signal });
         if (page.kind !== 'ok') return page;

@@ -11,12 +11,12 @@ const now = Date.UTC(2026, 0, 1);
 const year = 365 * 24 * 3_600_000;
 
 /** What is known of `old` after listings without it at these times. */
-function goneAt(times: readonly number[], isEvent = false) {
+function goneAt(times: readonly number[], losesNothing = false) {
   const seen = {
     selected: new Map([['1', digest]]),
     unlisted: new Map([['old', digest]]),
     hosted: new Set<string>(),
-    isEvent,
+    losesNothing,
   };
   let known = [{ tag: '1', digest, gone: undefined as { since: number; listings: number } | undefined }];
   for (const time of times) {
