@@ -99,6 +99,8 @@ export function createBlobs(deps: { client: RegistryClient; clock: Clock; ping: 
   }
 }
 
+const contradiction = 'Content-Range and Content-Length contradict each other';
+
 /** What the headers of a blob's answer announce. `span`: the Range that was asked for. */
 export function judgeBlob(
   response: HttpResponse,
@@ -110,21 +112,29 @@ export function judgeBlob(
   if (problem !== undefined) return { kind: 'invalid', reason: problem };
   const length = contentLength(headers);
   const given = parseContentRange(single(headers['content-range']));
-  // Some caches send a part as 200 (dragonflyoss/client#1874). The numbers tell it from a whole.
-  const isPart = status === 206 || (given !== undefined && length !== given.size);
-  if (!isPart) return { kind: 'ok', value: { start: 0, end: length, size: length, body } };
+  // Some caches send a part as 200 (dragonflyoss/client#1874), and some the whole as a part. The numbers tell the two apart.
+  const isWhole = given?.start === 0 && given.end === given.size;
+  const isPart = !isWhole && (status === 206 || (given !== undefined && length !== given.size));
+  if (!isPart) {
+    const size = length ?? given?.size;
+    if (isWhole && size !== given.size) return { kind: 'invalid', reason: contradiction };
+    return { kind: 'ok', value: { start: 0, end: size, size, body } };
+  }
 
-  if (!span) return { kind: 'invalid', reason: 'sent a part when asked for the whole' };
-  if (!given || given.start !== span.start || given.end > (span.end ?? Number.POSITIVE_INFINITY)) {
-    return { kind: 'invalid', reason: `sent another range than ${rangeHeader(span)}` };
+  const { start, end = Number.POSITIVE_INFINITY } = span ?? { start: 0 };
+  if (!given || given.start !== start || given.end > end) {
+    const asked = span ? `another range than ${rangeHeader(span)}` : 'a part when asked for the whole';
+    return { kind: 'invalid', reason: `sent ${asked}` };
   }
   if (length !== undefined && length !== given.end - given.start) {
-    return { kind: 'invalid', reason: 'Content-Range and Content-Length contradict each other' };
+    return { kind: 'invalid', reason: contradiction };
   }
   return { kind: 'ok', value: { ...given, body } };
 }
 
 function headerProblem(headers: ResponseHeaders, digest: Digest): string | undefined {
   const told = parseDigest(single(headers['docker-content-digest']) ?? '');
-  return htmlProblem(headers) ?? encodingProblem(headers) ?? digestProblem(told, digest);
+  // A server that guesses types calls a layer that is a page what it is. A login page does not know the digest.
+  const html = told === digest ? undefined : htmlProblem(headers);
+  return html ?? encodingProblem(headers) ?? digestProblem(told, digest);
 }

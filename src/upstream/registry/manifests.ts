@@ -194,11 +194,22 @@ export function htmlProblem(headers: ResponseHeaders): string | undefined {
   return type === 'text/html' || type === 'application/xhtml+xml' ? 'sent a web page (text/html)' : undefined;
 }
 
+/** Encodings that change the bytes (RFC 9110, section 8.4.1). Servers put other words there too: `aws-chunked`, `none`, `UTF-8`. */
+const codings: ReadonlySet<string> = new Set([
+  'gzip',
+  'x-gzip',
+  'deflate',
+  'compress',
+  'x-compress',
+  'br',
+  'zstd',
+]);
+
 /** The digest is that of the bytes without an encoding. */
 export function encodingProblem(headers: ResponseHeaders): string | undefined {
-  const encoding = single(headers['content-encoding'])?.trim().toLowerCase();
-  if (encoding === undefined || encoding === '' || encoding === 'identity') return undefined;
-  return `sent the body encoded (${encoding.slice(0, 20)}), though asked not to`;
+  const listed = [headers['content-encoding'] ?? []].flat().join().toLowerCase().split(',');
+  const coding = listed.map((one) => one.trim()).find((one) => codings.has(one));
+  return coding === undefined ? undefined : `sent the body encoded (${coding}), though asked not to`;
 }
 
 /** Bytes; undefined without a usable header. */
