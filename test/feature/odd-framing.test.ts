@@ -1,6 +1,6 @@
 /**
  * Some servers say the length of a body twice (openstreetmap/operations#910). Go's clients accept `Content-Length` beside
- * `Transfer-Encoding: chunked`, and two equal Content-Lengths. They refuse two different ones.
+ * `Transfer-Encoding: chunked`, and two equal Content-Lengths. They refuse two different ones. They also accept heads of odd forms.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -22,8 +22,11 @@ interface Framing {
   readonly isChunked?: boolean;
   /** Sent before the head. */
   readonly before?: string;
+  /** Ends of the lines. Default: CR and LF. */
+  readonly lineEnd?: string;
 }
 
+const oneLength = (length: number) => [`Content-Length: ${length}`];
 const twice = (length: number) => [`Content-Length: ${length}`, `content-length:${length} `];
 const framings: readonly (readonly [string, Framing])[] = [
   [
@@ -49,6 +52,18 @@ const framings: readonly (readonly [string, Framing])[] = [
   ],
 ];
 
+const oddForms: readonly (readonly [string, Framing])[] = [
+  ['lines that end without CR', { lines: oneLength, lineEnd: '\n' }],
+  ['a space before a colon', { lines: (length) => ['X-Served-By : x', ...oneLength(length)] }],
+  [
+    'a space before a colon, after the length',
+    { lines: (length) => [...oneLength(length), 'X-Served-By : x'] },
+  ],
+  ['a folded line', { lines: (length) => ['X-Served-By: x,', '\ty', ...oneLength(length)] }],
+  ['a control character', { lines: (length) => ['X-Served-By: x\u0001', ...oneLength(length)] }],
+  ['100 Continue though nobody waits for it', { lines: oneLength, before: 'HTTP/1.1 100 Continue\r\n\r\n' }],
+];
+
 function chunked(body: Buffer): Buffer {
   const size = 100_000;
   const parts: (Buffer | string)[] = [];
@@ -71,16 +86,17 @@ async function startRegistry(t: TestContext, framing: Framing, tls = false) {
     const blob = image.blobs.find(({ digest }) => path.endsWith(digest));
     const isManifest = path.includes('/manifests/');
     const body = blob?.bytes() ?? (isManifest ? image.bytes : Buffer.from('{}'));
+    const { before = '', lineEnd = '\r\n' } = framing;
     const head = [
       'HTTP/1.1 200 OK',
       `Content-Type: ${isManifest ? image.mediaType : 'application/octet-stream'}`,
       ...(isManifest ? [`Docker-Content-Digest: ${image.digest}`] : []),
       ...framing.lines(body.length),
-    ].join('\r\n');
+    ].join(lineEnd);
     // In two pieces, so that the head arrives in two reads.
-    socket.write(`${framing.before ?? ''}${head.slice(0, -4)}`, () => {
+    socket.write(`${before}${head.slice(0, -4)}`, () => {
       setImmediate(() => {
-        socket.write(`${head.slice(-4)}\r\n\r\n`);
+        socket.write(`${head.slice(-4)}${lineEnd}${lineEnd}`);
         if (method !== 'HEAD') socket.write(framing.isChunked ? chunked(body) : body);
       });
     });
@@ -165,6 +181,15 @@ describe('a registry that says the length of a body twice', () => {
     assert.equal((await pull(`blobs/${layer.digest}`)).status, 200);
     assert.deepEqual(asked.slice(before), [`GET /v2/team/app/blobs/${layer.digest}`]);
   });
+});
+
+describe('a registry whose heads have an odd form', () => {
+  for (const [what, framing] of oddForms) {
+    it(`gives an image: ${what}`, async (t) => {
+      const { host } = await startRegistry(t, framing);
+      await assertPulls(await pullFrom(t, host));
+    });
+  }
 });
 
 describe('a registry that says two different lengths', () => {

@@ -12,7 +12,7 @@ import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { HostSettings } from '../host-settings.ts';
 import { type ConnectorOptions, createConnector } from './connector.ts';
-import { lenientLengths } from './lenient-lengths.ts';
+import { lenientHeads } from './lenient-heads.ts';
 import type { Lookups } from './lookups.ts';
 import type { Proxies } from './proxies.ts';
 import type { Route } from './route.ts';
@@ -27,8 +27,8 @@ export interface Dispatchers {
   forget(route: Route): void;
   /** After a refused handshake. Whether `of` now shows other client certificates than all that it has shown since the last success. */
   nextCertificate(route: Route): boolean;
-  /** From now on, the host may say the length of a body twice. Its connections are used once. */
-  tolerateLengths(route: Route): void;
+  /** From now on, the heads of the host's answers may have odd forms (`lenient-heads.ts`). Its connections are used once. */
+  tolerateHeads(route: Route): void;
   /** What kind of address the host's name led to when we last connected to it. */
   kindOf(hostname: string): AddressKind | undefined;
   /** Cuts what is under way at once; with `graceMs`, only what has not come to its end by then. `of` makes new pools after it. */
@@ -74,7 +74,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
   /** Pools that get no more requests, until the last one that is under way has ended. */
   const closing = new Map<Dispatcher, Promise<void>>();
   const kinds = new LRUCache<string, AddressKind>({ max: 2048 });
-  /** Pools of hosts that say the length of a body twice. */
+  /** Pools of hosts whose answers have odd heads. */
   const lenient = new LRUCache<string, true>({ max: maxPools });
   const keyOf = (route: Route) => poolKey(route, proxyFor(route));
 
@@ -90,7 +90,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
     const { onread } = deps.blocks;
     const plan: PoolPlan = {
       options: { ...poolOptions, pipelining: isLenient ? 0 : 1 },
-      adapt: isLenient ? lenientLengths : (connect) => connect,
+      adapt: isLenient ? lenientHeads : (connect) => connect,
       connecting: {
         lookups: deps.lookups,
         clock: deps.clock,
@@ -128,7 +128,7 @@ export function createDispatchers(deps: DispatchersDeps): Dispatchers {
     },
     proxyOf: (route) => proxyFor(route)?.host,
     forget: (route) => pools.delete(keyOf(route)),
-    tolerateLengths(route) {
+    tolerateHeads(route) {
       const key = keyOf(route);
       if (lenient.has(key)) return;
       lenient.set(key, true);

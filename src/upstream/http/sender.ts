@@ -2,7 +2,7 @@
  * Sends one request to one URL through pool, proxy and connection limit. Knows nothing of registries. A request is sent again:
  *
  *   over a kept connection that failed ............ see `kept-connections.ts`
- *   answered with the length of the body twice .... with a parser that accepts that (`lenient-lengths.ts`)
+ *   answered with a head of an odd form ........... with a parser that accepts that (`lenient-heads.ts`)
  *   refused in the TLS handshake .................. with the host's next client certificate, as long as there is one
  */
 import type { ReadBlocks } from '../../lib/bytes/read-blocks.ts';
@@ -48,10 +48,10 @@ export function createSender(deps: SenderDeps): Sender {
       const result = await connections.send(route, request, options, use);
       if (result.ok || isStream(request.body)) return result;
       const isAborted = options.signal?.aborted === true;
-      const { kind, lengths } = result.fault;
-      if (lengths && !isLenient && !isAborted) {
+      const { kind, head } = result.fault;
+      if (head && !isLenient && !isAborted) {
         isLenient = true;
-        dispatchers.tolerateLengths(route);
+        dispatchers.tolerateHeads(route);
         continue;
       }
       // A server that wants a client certificate (TLS 1.3) may just close the connection.

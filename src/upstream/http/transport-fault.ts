@@ -7,8 +7,8 @@ export interface TransportFault {
   readonly reason: string;
   /** With `busy`: epoch ms when it may be tried again. */
   readonly until?: number;
-  /** The parser refused the lengths in the head: they may be acceptable to `lenient-lengths.ts`. */
-  readonly lengths?: true;
+  /** The parser refused the head of the answer: it may be acceptable to `lenient-heads.ts`. */
+  readonly head?: true;
 }
 
 /** `where` begins the reason. */
@@ -121,13 +121,15 @@ function describe(error: unknown, context: FaultContext): TransportFault {
       return { kind: 'broken', reason: 'sent different Content-Lengths in one answer' };
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
       // undici says this of whatever its parser refuses after a Content-Length, in the head too.
-      if (!context.hasHead) return { ...notHttp, lengths: true };
+      if (!context.hasHead) return { ...notHttp, head: true };
       return { kind: 'broken', reason: 'body is not as long as its Content-Length' };
     case 'UND_ERR_HEADERS_OVERFLOW':
       return { kind: 'broken', reason: 'headers larger than 64 KiB' };
     case 'ECONNRESET':
     case 'EPIPE':
     case 'UND_ERR_SOCKET':
+      // undici says this of a 100 (Continue), which no request asks for.
+      if (details.message === 'bad response') return { ...notHttp, head: true };
       return {
         kind: 'closed',
         reason: details.message.includes('before secure TLS connection')
@@ -147,6 +149,9 @@ function notTls({ plainHttp }: TlsAdvice): TransportFault {
   return { kind: 'notTls', reason: `speaks plain HTTP, not HTTPS: ${plainHttp} if that is meant` };
 }
 
+/** What the parser says of a head that begins as an answer does. */
+const oddHead = /Content-Length|Transfer-Encoding|header|after response line/;
+
 const notHttp: TransportFault = { kind: 'broken', reason: 'sent no valid HTTP' };
 
 function describeOther(
@@ -162,7 +167,7 @@ function describeOther(
     return { kind: 'tls', reason: `TLS handshake failed (${tlsAlert(message) ?? code})` };
   }
   if (code.startsWith('HPE_') || name === 'HTTPParserError') {
-    return /Content-Length|Transfer-Encoding/.test(message) ? { ...notHttp, lengths: true } : notHttp;
+    return oddHead.test(message) ? { ...notHttp, head: true } : notHttp;
   }
   return { kind: 'broken', reason: `connection failed (${code === '' ? message : code})` };
 }

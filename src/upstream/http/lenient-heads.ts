@@ -1,10 +1,15 @@
 /**
- * Some registries and proxies say the length of a body twice: `Content-Length` beside `Transfer-Encoding: chunked`, or the same
- * `Content-Length` two times. Go's clients accept both; undici's parser refuses both and cannot be told otherwise. Here the head
- * of the answer is reduced to one length before the parser sees it (RFC 9112, section 6.3): chunked overrides any length, and
- * equal lengths are one. Different lengths stay an error.
+ * Some registries and proxies send heads that Go's clients accept, but undici's parser refuses, and it cannot be told otherwise. Here the
+ * head of the answer is written anew before the parser sees it (RFC 9112):
  *
- * Only the first answer of a connection is read, so the connection must not be used for a second one.
+ *   the length of the body, twice ............. once: chunked overrides any length, and equal lengths are one (section 6.3)
+ *   lines that end without CR ................. with CR (section 2.2)
+ *   a space before the colon .................. without (section 5.1)
+ *   a folded line ............................. as one line (section 5.2)
+ *   a control character ....................... as a space
+ *   a 100 Continue ............................ dropped: no request asks for it
+ *
+ * Different lengths stay an error. Only the first answer of a connection is read, so the connection must not be used for a second one.
  */
 import type { Socket } from 'node:net';
 import type { buildConnector } from 'undici';
@@ -19,9 +24,10 @@ const maxHead = 128 * 1024;
 const lengthField = /^content-length:(.*)$/i;
 const chunkedField = /^transfer-encoding:(?:.*,)?[ \t]*chunked[ \t]*$/i;
 const isInterim = /^HTTP\/1\.[01] 1\d\d/;
+const isContinue = /^HTTP\/1\.[01] 100/;
 
-/** Connects as `connect` does. The first answer of each connection has one length at most. */
-export function lenientLengths(connect: buildConnector.connector): buildConnector.connector {
+/** Connects as `connect` does. The first answer of each connection has a head that the parser accepts. */
+export function lenientHeads(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) => {
     connect(options, (...result) => {
       if (result[1]) rewriteFirstHead(result[1]);
@@ -47,12 +53,12 @@ function rewriteFirstHead(socket: Socket): void {
       const head = held.slice(0, headEnd.lastIndex);
       if (!isInterim.test(head)) {
         socket.push = push;
-        const reduced = withOneLength(head);
-        if (reduced !== undefined) return passOn(reduced + held.slice(head.length));
+        const plain = plainHead(head);
+        if (plain !== undefined) return passOn(plain + held.slice(head.length));
         socket.destroy(new DifferentLengthsError('different Content-Lengths in one answer'));
         return false;
       }
-      passOn(head);
+      if (!isContinue.test(head)) passOn(plainHead(head) ?? head);
       held = held.slice(head.length);
       headEnd.lastIndex = 0;
     }
@@ -63,14 +69,15 @@ function rewriteFirstHead(socket: Socket): void {
   };
 }
 
-/** The head with one length at most; undefined if its lengths differ. */
-export function withOneLength(head: string): string | undefined {
-  const lines = head.split(/\r?\n/);
-  // A folded line belongs to the line before it: the parser decides about such a head.
-  if (lines.some((line) => /^[ \t]/.test(line))) return head;
+/** The head as the parser accepts it; undefined if its lengths differ. */
+export function plainHead(head: string): string | undefined {
+  const lines = head
+    .replace(/\r?\n[ \t]+/g, ' ')
+    .split(/\r?\n/)
+    .map((line) => line.replace(/[^\t\x20-\x7e\x80-\xff]/g, ' ').replace(/^([^\s:]+)[ \t]+:/, '$1:'));
   const others = lines.filter((line) => !lengthField.test(line));
-  if (others.length === lines.length) return head;
-  if (others.some((line) => chunkedField.test(line))) return others.join('\r\n');
+  const hasLength = others.length < lines.length;
+  if (!hasLength || others.some((line) => chunkedField.test(line))) return others.join('\r\n');
   const lengths = new Set(
     lines.flatMap((line) => lengthField.exec(line)?.[1]?.split(',') ?? []).map((text) => text.trim()),
   );
