@@ -336,6 +336,16 @@ describe('the answer to a tag list', () => {
     });
   }
 
+  it('that is called a web page is a list', async (t) => {
+    const { registry, list } = await tagged(t);
+    registry.on(
+      { kind: 'tags' },
+      otherBody('{"name":"team/app","tags":["1"]}'),
+      withHeaders({ 'content-type': 'text/html' }),
+    );
+    assert.deepEqual(tagsIn(await list()), ['1']);
+  });
+
   it('that is a web page is told as one', async (t) => {
     const { registry, list } = await tagged(t);
     registry.on({ kind: 'tags' }, htmlPage());

@@ -133,8 +133,9 @@ const leadsNowhere: Outcome<never> = {
 
 function readTags({ bytes, headers, next }: ListPage): Outcome<TagPage> {
   const parsed = parseJson(bytes);
-  const problem = htmlProblem(headers) ?? (parsed.ok ? undefined : `sent a tag list that ${parsed.problem}`);
-  if (problem !== undefined || !parsed.ok) return { kind: 'invalid', reason: problem ?? '' };
+  if (!parsed.ok) {
+    return { kind: 'invalid', reason: htmlProblem(headers) ?? `sent a tag list that ${parsed.problem}` };
+  }
   const json = parsed.value;
   if (!isJsonObject(json)) return { kind: 'invalid', reason: 'sent a tag list that is no JSON object' };
   const listed = json.tags ?? (isEmptyList(json) ? [] : undefined);
