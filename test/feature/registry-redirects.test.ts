@@ -71,7 +71,7 @@ describe('a token server that redirects', () => {
     tokens.move('/old', '/old');
     const proxy = await startApp(t, { registries: entry('ex.test', { source: registry.host }) });
     const answer = readError(await get(`${proxy.url}/v2/ex.test/team/app/manifests/1`));
-    assert.match(answer.trail[0]?.reason ?? '', /^token server .* redirects more than 5 times$/);
+    assert.match(answer.trail[0]?.reason ?? '', /^token server .* redirects more than 10 times$/);
   });
 });
 

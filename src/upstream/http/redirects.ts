@@ -6,7 +6,8 @@ import { type AddressKind, literalKind } from '../../lib/address-kind.ts';
 import { areSameSite } from '../auth/same-site.ts';
 import { type AddressScope, isWithinScope, scopeFrom, tooNearReason } from './addresses.ts';
 
-export const maxRedirects = 5;
+/** As many as Go's clients follow. */
+export const maxRedirects = 10;
 
 export interface RedirectContext {
   readonly from: URL;
