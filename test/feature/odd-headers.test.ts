@@ -17,7 +17,9 @@ const image = buildImage({ layers: [page, 100] });
 
 /** Names the range that the whole of an answer is. */
 const namesItsRange: Fault = { answer: (answer) => ({ ...answer, headers: wholeRange(answer) }) };
-const calls206: Fault = { answer: (answer) => ({ ...answer, status: 206 }) };
+function calls(status: number): Fault {
+  return { answer: (answer) => ({ ...answer, status }) };
+}
 
 function wholeRange({ headers, body }: Answer) {
   return { ...headers, 'content-range': `bytes 0-${body.size - 1}/${body.size}` };
@@ -33,7 +35,8 @@ const oddities = [
   ['a Content-Encoding that means none', everything, withHeaders({ 'content-encoding': 'none' })],
   // Servers in Go without a type of their own guess it from the first bytes.
   ['the type of a page for a layer that is one', blobs, withHeaders({ 'content-type': 'text/html' })],
-  ['206 for the whole', blobs, ignoreRange(), namesItsRange, calls206],
+  ['203 for everything', everything, calls(203)],
+  ['206 for the whole', blobs, ignoreRange(), namesItsRange, calls(206)],
   ['a Content-Range for the whole, without a length', blobs, ignoreRange(), namesItsRange, noContentLength()],
 ] as const;
 

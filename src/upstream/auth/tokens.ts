@@ -125,7 +125,8 @@ async function judgeAnswer(
 ): Promise<TokenOutcome> {
   const { status, headers, body, url } = response;
   const server = `token server ${url.host}`;
-  if (status === 200) {
+  // Frameworks answer a POST with 201, and a proxy that changes answers says 203.
+  if (status === 200 || status === 201 || status === 203) {
     const read = await readBody(body, { cap: maxTokenBody, clock, timeout: bodyTimeout });
     if (!read.ok) return { kind: 'unreachable', reason: `${server}: ${read.reason}` };
     const token = parseToken(read.bytes);

@@ -23,7 +23,7 @@ export interface RegistryRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** A blob: it waits behind smaller answers for a connection. */
   readonly bulk?: true;
-  /** Statuses, besides 200 and 206, that are handed to the caller. Their bodies are dropped. */
+  /** Statuses, besides 200, 203 and 206, that are handed to the caller. Their bodies are dropped. */
   readonly pass?: readonly number[];
 }
 

@@ -24,7 +24,7 @@ import { type RedirectedDeps, redirected } from './redirected.ts';
 import { sent } from './sent.ts';
 
 export interface RegistryClient {
-  /** The caller consumes or cancels the body of a 200 or 206. */
+  /** The caller consumes or cancels the body of a 200, 203 or 206. */
   request(
     endpoint: Endpoint,
     request: RegistryRequest,
@@ -63,7 +63,8 @@ export function createRegistryClient(deps: RegistryClientDeps): RegistryClient {
     const { response, place, isAway, authorization } = answered;
     const { status } = response;
     cooling.observe(answered);
-    if (status === 200 || status === 206) return { kind: 'ok', value: response };
+    // 203: from a proxy that changes answers (RFC 9110, section 15.3.4). The digest tells whether it has.
+    if (status === 200 || status === 203 || status === 206) return { kind: 'ok', value: response };
     if (request.pass?.includes(status)) {
       if (!answered.isRead) dropBody(response.body, clock);
       return { kind: 'ok', value: response };

@@ -91,6 +91,17 @@ describe('authentication at an endpoint', () => {
     assert.doesNotMatch(JSON.stringify(answer.trail), /secret/);
   });
 
+  for (const created of [201, 203]) {
+    it(`takes a token from an answer with status ${created}`, async () => {
+      const tokens = await startTokens();
+      const registry = await start({ kind: 'bearer', tokens });
+      tokens.fail(created, '{"token":"made-elsewhere"}');
+      await ask(registry).getManifest(image());
+      const sent = registry.matching({ kind: 'manifest' }).map(({ headers }) => headers.authorization);
+      assert.ok(sent.includes('Bearer made-elsewhere'), JSON.stringify(sent));
+    });
+  }
+
   it('gets a token with an identity token, by POST', async () => {
     const tokens = await startTokens({ accounts: { joe: { password: 'x', identityToken: 'id-7' } } });
     const registry = await start({ kind: 'bearer', tokens });
