@@ -28,9 +28,17 @@ export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
+/** A URL of a header, in ASCII. Node reads each byte of a header as one character; some servers write UTF-8 there. */
+export function escapeBytes(text: string): string {
+  return text.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 /** `location`: as it stands in the header. */
 export function judgeRedirect(location: string | undefined, context: RedirectContext): RedirectJudgement {
-  const url = location === undefined || location === '' ? undefined : URL.parse(location, context.from.href);
+  const url =
+    location === undefined || location === ''
+      ? undefined
+      : URL.parse(escapeBytes(location), context.from.href);
   if (!url) return refused('redirects without a usable Location');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     return refused(`redirects to a ${url.protocol} URL`);

@@ -33,6 +33,14 @@ describe('where a redirect may lead', () => {
     );
   });
 
+  it('to a URL with the bytes that the header has', () => {
+    const location = Buffer.from('/cdn/grün|a?name=é').toString('latin1');
+    const judged = judge(location);
+    assert.equal(judged.ok && judged.url.href, 'https://quay.io/cdn/gr%C3%BCn|a?name=%C3%A9');
+    const latin1 = judge('/cdn/gr\u00fcn');
+    assert.equal(latin1.ok && latin1.url.href, 'https://quay.io/cdn/gr%FCn');
+  });
+
   it('to a host of the same site, whose name may lead into our network where the registry’s does not', () => {
     const judged = judge('https://cdn.quay.io/blob');
     assert.deepEqual(judged.ok && [judged.sameHost, judged.addressScope], [false, 'private']);

@@ -13,6 +13,7 @@ describe('the next page of a list', () => {
     ['<https://r.ex/v2/a/tags/list?last=b>; rel=next', '/v2/a/tags/list?last=b'],
     ['<?last=b>; title="x"; rel="next"', '/v2/a/tags/list?last=b'],
     ['</next>; rel = "next"', '/next'],
+    ['</v2/gr\u00c3\u00bcn>; rel="next"', '/v2/gr%C3%BCn'],
     ['</next>; rel="last next"', '/next'],
     ['</first>; rel="first", </v2/next>; rel="next"', '/v2/next'],
     [['</first>; rel="first"', '</v2/next>; rel="next"'], '/v2/next'],
