@@ -17,6 +17,7 @@ import { isEventsUrl } from './events/event-path.ts';
 import { createEventsApi } from './events/events-api.ts';
 import type { EventsIn } from './events/sender-checks.ts';
 import { createHttpApp, type HttpAppDeps } from './http-app.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { createRegistryApi, isRegistryUrl, type RegistryApiDeps } from './registry-api.ts';
 import { createTlsServer, peerOf, type ServerTls } from './tls-server.ts';
 
@@ -131,9 +132,10 @@ export function createServer(deps: ServerDeps, options: ServerOptions): Server {
       answered.delete(peer);
     });
   });
-  server.on('request', answer);
+  const answerInTurn = oneAtATime(answer);
+  server.on('request', answerInTurn);
   // Without this listener node answers 100 Continue to a push, and the client sends a body that is then refused.
-  server.on('checkContinue', answer);
+  server.on('checkContinue', answerInTurn);
   server.on('drop', () => {
     metrics?.connectionRefused();
     // Idle connections make room for the next client.
