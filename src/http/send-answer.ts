@@ -1,7 +1,7 @@
 /** Writes an answer to its socket: the only place that does. Status and headers of GET and HEAD cannot differ here. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
-import { type Answer, isStreamed } from './answers/answer.ts';
+import { type Answer, isStreamed, type StreamedBody } from './answers/answer.ts';
 import { reasonPhrase } from './answers/reason-phrase.ts';
 import { type Sent, sendBody } from './send-bytes.ts';
 
@@ -12,6 +12,10 @@ export interface SendAnswerOptions {
   /** ms in which the client must take a chunk. */
   readonly stallTimeout: number;
 }
+
+/** Bytes of a body that the socket takes at once, whatever the client does. */
+const smallBody = 64 * 1024;
+const chunkSize = 1024 * 1024;
 
 /** Resolves when the answer is over, however it ended, and closes its body. Never rejects. */
 export async function sendAnswer(
@@ -40,6 +44,15 @@ export async function sendAnswer(
     body.close();
   }
   const bytes = isHead || isStreamed(body) ? undefined : body;
+  if (bytes && bytes.length > smallBody) return sendBody(outgoing, inChunks(bytes), options);
   outgoing.end(bytes);
   return { bytes: bytes?.length ?? 0, end: 'complete' };
+}
+
+/** A body that the client may take its time for, as for a blob. */
+function inChunks(bytes: Uint8Array): StreamedBody {
+  const parts = Array.from({ length: Math.ceil(bytes.length / chunkSize) }, (_, index) =>
+    bytes.subarray(index * chunkSize, (index + 1) * chunkSize),
+  );
+  return { parts, length: bytes.length, close() {} };
 }

@@ -221,6 +221,22 @@ describe('sending a blob', () => {
     assert.equal(lines[0]?.end, 'clientStalled');
   });
 
+  it('gives up on one that takes nothing of a manifest or list either', async (t) => {
+    const clock = createManualClock();
+    const server = await running(t, { clock, clientStall: 1000 });
+    server.pull.addManifest('docker.io/library/alpine:1', ' '.repeat(64 * 1024 * 1024));
+    const client = connect(server.port, '127.0.0.1');
+    t.after(() => client.destroy());
+    client.on('error', () => {});
+    client.pause();
+    client.write('GET /v2/library/alpine/manifests/1 HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(client, 'readable');
+    while (server.lines.length === 0) await clock.advance(500);
+    // The server can stop then.
+    client.destroy();
+    assert.equal(server.lines[0]?.end, 'clientStalled');
+  });
+
   it('waits for a client as long as was configured last', async (t) => {
     const clock = createManualClock();
     const site = await steered(t, { clock, clientStall: 1000 });
