@@ -18,6 +18,8 @@ export interface Access {
   identify(asked: Credentials): Identified | Promise<Identified>;
   /** What allows it; undefined where nothing does. `image`: `registry/repository`, undefined for `administer`. */
   allowance(principal: Principal, right: Right, image: string | undefined): Allowance | undefined;
+  /** Whether more than what `anonymous` may do allows it. */
+  isOwn(principal: Principal, right: Right, image: string): boolean;
   /** Whether the account itself may, but its token was issued for less. */
   isOutOfScope(principal: Principal, right: Right, image: string | undefined): boolean;
   /** Docker's token flow; undefined where tokens come from another server, or access is open. */

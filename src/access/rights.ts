@@ -20,6 +20,8 @@ export type Allowance =
 export interface Rights {
   /** What allows it; undefined where nothing does. `image` is `registry/repository`; undefined for `administer`. */
   allowance(principal: Principal, right: Right, image: string | undefined): Allowance | undefined;
+  /** Whether more than what `anonymous` may do allows it. */
+  isOwn(principal: Principal, right: Right, image: string): boolean;
   /** Whether the rules allow it but the scope of the principal's token does not: a wider token would help. */
   isOutOfScope(principal: Principal, right: Right, image: string | undefined): boolean;
 }
@@ -36,18 +38,28 @@ export function createRights(options: {
     image: namePattern([rule.match]),
     may: new Set(rule.may),
   }));
+  const named = compiled.filter(({ rule }) => !rule.who.includes('anonymous'));
   const patterns = new Map<string, NamePattern | undefined>();
 
   function byRules(principal: Principal, right: Right, image: string | undefined): Allowance | undefined {
-    if (anonymous.includes(right)) return { by: 'anonymous' };
+    return anonymous.includes(right) ? { by: 'anonymous' } : byOwnRules(principal, right, image);
+  }
+
+  /** `all`: the rules that are looked through. */
+  function byOwnRules(
+    principal: Principal,
+    right: Right,
+    image: string | undefined,
+    all = compiled,
+  ): Allowance | undefined {
     if (principal.grants?.some((grant) => covers(grant, right, image))) return { by: 'grant' };
-    const index = compiled.findIndex(
+    const index = all.findIndex(
       (one) =>
         one.may.has(right) &&
         one.isOf(principal.names) &&
         (image === undefined || one.image?.(image) === true),
     );
-    const found = compiled[index];
+    const found = all[index];
     if (found) return { by: 'rule', rule: found.rule, index };
     const isKnown = principal.kind !== 'anonymous' && principal.grants === undefined;
     return rules.length === 0 && isKnown && right === 'pull' ? { by: 'default' } : undefined;
@@ -74,6 +86,8 @@ export function createRights(options: {
       const allowance = byRules(principal, right, image);
       return allowance && isInScope(principal, right, image) ? allowance : undefined;
     },
+    isOwn: (principal, right, image) =>
+      byOwnRules(principal, right, image, named) !== undefined && isInScope(principal, right, image),
     isOutOfScope(principal, right, image) {
       if (isInScope(principal, right, image)) return false;
       // What such a principal may do, its own token server alone knows.

@@ -34,6 +34,8 @@ export interface Admission {
   refusal(wanted: Wanted): Answer | undefined;
   /** Whether the principal has this right on this image. */
   may(right: Right, image: ImageName): boolean;
+  /** The same, without the rights that `anonymous` has. */
+  mayItself(right: Right, image: ImageName): boolean;
   /**
    * The challenge that `/v2/` answers with; undefined where the request has credentials, or none are asked for. Clients send a password
    * only after it, so a client with a certificate gets it, too. It then gets a token for the names of its certificate, if it has
@@ -78,6 +80,7 @@ function admissionOf(access: Access, principal: Principal, client: ClientFacts):
   return {
     principal,
     may: (right, image) => access.allowance(principal, right, image.name) !== undefined,
+    mayItself: (right, image) => access.isOwn(principal, right, image.name),
     challenge() {
       if (access.isOpen || !isBare) return undefined;
       return challengeAnswer(

@@ -72,6 +72,7 @@ export function admissionOfPeer({ id, owner }: PeerSender): Admission {
     owner,
     refusal: () => undefined,
     may: () => false,
+    mayItself: () => false,
     challenge: () => undefined,
   };
 }

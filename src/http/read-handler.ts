@@ -46,9 +46,8 @@ export function createReadHandler(deps: ReadHandlerDeps): RequestHandler {
   /** A principal that may push an image can sign it, and has to see it for that. */
   function forPusher({ image }: Target, admission: Admission): Pull | undefined {
     const ungated = deps.ungated?.();
-    if (!ungated || admission.peer !== undefined || admission.principal.kind === 'anonymous')
-      return undefined;
-    return push.rule(image) !== undefined && admission.may('push', image) ? ungated : undefined;
+    if (!ungated || admission.peer !== undefined) return undefined;
+    return push.rule(image) !== undefined && admission.mayItself('push', image) ? ungated : undefined;
   }
 
   function answerTarget(

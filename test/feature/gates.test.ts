@@ -307,6 +307,37 @@ describe('a signature gate before what is pushed here', () => {
   });
 });
 
+describe('a signature gate where clients without an account may push', () => {
+  for (const [what, access, more] of [
+    ['by [access]', 'anonymous = ["pull", "push"]\nhtpasswd = "htpasswd"', ''],
+    [
+      'by a rule',
+      'anonymous = ["pull"]\nhtpasswd = "htpasswd"',
+      '[[access.rule]]\nwho = ["anonymous"]\nmatch = "images.local/**"\nmay = ["push"]\n',
+    ],
+  ] as const) {
+    it(`${what}, is passed by those alone that have the right themselves`, async (t) => {
+      const folder = tempFolder(t);
+      writeFileSync(join(folder, 'policy.json'), JSON.stringify(requiring(sigstoreBy(key))));
+      const gate = `[[gate]]\nname = "signed"\nkind = "signature"\npolicy = "${folder}/policy.json"\nregistries_d = "${folder}"\n`;
+      const { proxy } = await startGuarded(t, { access, more: more + gate });
+      const anybody = pusher(proxy.url, 'images.local/app');
+      for (const blob of image.blobs) await anybody.blob(blob.bytes());
+      await anybody.manifest('1', JSON.parse(image.bytes.toString()) as object);
+      const statusFor = async (headers: Record<string, string>) =>
+        (await get(`${proxy.url}/v2/images.local/app/manifests/1`, { headers })).status;
+      assert.deepEqual(
+        [
+          await statusFor({}),
+          await statusFor(basic('bob', passwords.bob)),
+          await statusFor(basic('ann', passwords.ann)),
+        ],
+        [403, 403, 200],
+      );
+    });
+  }
+});
+
 describe('hostile signatures', () => {
   it('cost a bounded number of requests and bytes', async (t) => {
     const { get: ask, registry } = await gated(t);
