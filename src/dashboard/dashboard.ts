@@ -6,12 +6,12 @@
  *                           \-> action -> 303             where they may change things, too
  */
 import { type Context as AnyContext, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { setCookie } from 'hono/cookie';
 import { html } from 'hono/html';
 import type { Access } from '../access/access.ts';
 import { type AdministeredEnv, auditedBy } from '../admin/administrator.ts';
 import { EntrepotError } from '../errors.ts';
+import { limitedRequest } from '../lib/bytes/limited-request.ts';
 import type { Audit, AuditEntry } from '../telemetry/audit/audit.ts';
 import type { Log } from '../telemetry/log.ts';
 import { readAssets } from './assets.ts';
@@ -77,7 +77,12 @@ export function createDashboard(deps: DashboardDeps): Dashboard {
     setBrowserRules(c);
   });
   app.route('/assets', assets.app);
-  app.use(bodyLimit({ maxSize: maxForm, onError: (c) => screens.refusal(c, 413, texts.refused.tooLarge) }));
+  app.use(async (c, next) => {
+    const request = await limitedRequest(c.req.raw, maxForm);
+    if (!request) return await screens.refusal(c, 413, texts.refused.tooLarge);
+    c.req.raw = request;
+    return await next();
+  });
   app.post('/theme', async (c) => {
     const form = await readForm(c);
     const theme = themes.find((one) => one === form.get('theme')) ?? 'auto';

@@ -8,8 +8,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { Access, IssuedTokens, TokenRequest, TokenService } from '../access/access.ts';
+import { limitedRequest } from '../lib/bytes/limited-request.ts';
 import type { OciErrorCode } from '../oci/error-codes.ts';
 import type { Router } from '../routing/router.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -79,8 +79,10 @@ export function createTokenApi({ access, addressOf, isSecure, route, log }: Toke
     });
   });
 
-  api.post('/token', bodyLimit({ maxSize: maxForm }), async (c) => {
-    const form = new URLSearchParams(await c.req.text());
+  api.post('/token', async (c) => {
+    const request = await limitedRequest(c.req.raw, maxForm);
+    if (!request) return c.json({ error: 'invalid_request' }, 413);
+    const form = new URLSearchParams(await request.text());
     const grant = form.get('grant_type');
     const isPassword = grant === 'password';
     if (!isPassword && grant !== 'refresh_token') return c.json({ error: 'unsupported_grant_type' }, 400);

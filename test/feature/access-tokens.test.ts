@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { basic, bearer, getToken, passwords, postToken, startGuarded } from '../support/access.ts';
 import { createManualClock } from '../support/clock.ts';
 import { altered, forged } from '../support/jwts.ts';
+import { raw } from '../support/raw-http.ts';
 
 const secret = '/v2/ex.test/team/secret/manifests/1';
 const open = '/v2/ex.test/public/app/manifests/1';
@@ -45,6 +46,24 @@ describe('the token flow', () => {
       'ex.test/public/app:pull',
       'images.local/a:pull,push',
     ]);
+  });
+
+  it('takes a form of no told length, as the sign-in of the dashboard does, and refuses a huge or a missing one', async (t) => {
+    const { proxy } = await startGuarded(t);
+    const post = async (path: string, form: string) => {
+      const type = 'Content-Type: application/x-www-form-urlencoded\r\n';
+      const framing = form === '' ? '' : 'Transfer-Encoding: chunked\r\n';
+      const body = form === '' ? '' : `${form.length.toString(16)}\r\n${form}\r\n0\r\n\r\n`;
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${type}${framing}\r\n`;
+      return Number((await raw(proxy.url, head + body)).slice(9, 12));
+    };
+    const login = `grant_type=password&service=entrepot&username=ann&password=${passwords.ann}`;
+    assert.equal(await post('/token', login), 200);
+    assert.equal(await post('/token', ''), 400);
+    assert.equal(await post('/token', `${login}&scope=${'x'.repeat(70_000)}`), 413);
+    assert.equal(await post('/ui/theme', 'theme=dark'), 303);
+    assert.equal(await post('/ui/sign-in', `account=ann&password=${passwords.ann}`), 403);
+    assert.equal(await post('/ui/sign-in', ''), 401);
   });
 
   it('narrows a scope to what the account may do, and never widens it', async (t) => {
