@@ -51,7 +51,11 @@ export function prepareDataFolder(data: string): DataFolder {
     );
   }
   // The process that made them may have been killed before this.
-  flushFolder(data);
+  try {
+    flushFolder(data);
+  } catch (error) {
+    throw unusable(data, error);
+  }
   if (statSync(folder.content).dev !== statSync(folder.incoming.path).dev) {
     throw new EntrepotError(
       'DATA_UNUSABLE',
@@ -121,7 +125,8 @@ export function flushFolder(path: string): void {
 /** DATA_UNUSABLE for what the file system refused; anything else as it is. */
 export function unusable(path: string, error: unknown): unknown {
   const { code, path: refused } = error as NodeJS.ErrnoException;
-  const reason = code === undefined ? undefined : reasons[code];
+  // SQLite names the call, too: SQLITE_IOERR_WRITE.
+  const reason = code === undefined ? undefined : reasons[code.replace(/^(SQLITE_IOERR)_.*/, '$1')];
   if (reason === undefined) return error;
   return new EntrepotError('DATA_UNUSABLE', reason, { file: refused ?? path, cause: error });
 }
@@ -130,6 +135,7 @@ const elsewhere = 'or choose another folder (--data, ENTREPOT_DATA or "data" in 
 const noRights = `this process may not write here: give its user the rights, ${elsewhere}`;
 const readOnly = `the file system is read-only: mount it writable, ${elsewhere}`;
 const noFolder = `is a file where the data folder needs a folder: remove it, ${elsewhere}`;
+const broken = `the disk refuses to read or write: the kernel's log (dmesg) says why. Mend it, ${elsewhere}`;
 const full = `the disk is full: make room, ${elsewhere}`;
 
 const reasons: Readonly<Record<string, string>> = {
@@ -137,11 +143,13 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: noRights,
   EPERM: noRights,
   EROFS: readOnly,
+  EIO: broken,
   ENOTDIR: noFolder,
   EEXIST: noFolder,
   ENOSPC: full,
   EDQUOT: full,
   SQLITE_READONLY: readOnly,
+  SQLITE_IOERR: broken,
   SQLITE_CANTOPEN: noRights,
   SQLITE_FULL: full,
 };

@@ -4,12 +4,14 @@ import { renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startApp } from '../support/app.ts';
+import { bundleVolumes, writeArchive } from '../support/archives.ts';
 import { createManualClock } from '../support/clock.ts';
 import { runCommand } from '../support/commands.ts';
 import { imageOf, kept, pull } from '../support/kept-images.ts';
 import { cacheOf, type MirroredRegistry, settled, startMirrored } from '../support/mirrored-registry.ts';
-import { smallDisk } from '../support/small-disk.ts';
+import { failingDisk, smallDisk } from '../support/small-disk.ts';
 import { storedFile } from '../support/stored-files.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const KiB = 1024;
 const image = imageOf('a', 100 * KiB);
@@ -128,6 +130,37 @@ describe('a file system that has bytes and no inodes', () => {
       ['team/i33', 'team/i34', 'team/i35'].some((name) => left.includes(name)),
       `${left}`,
     );
+  });
+});
+
+describe('a disk that refuses all writes after an error', () => {
+  it('is one clear line of each command, with the server and without one', async (t) => {
+    const disk = failingDisk(t);
+    if (!disk) return t.skip('needs root and ext4 on a loop device');
+    const mirrored = await startMirrored(t, { folder: disk.path });
+    const { proxy, registry, get } = mirrored;
+    await pull(mirrored, 'team/a', image);
+    disk.fail();
+    const refused =
+      /^entrepot: \/[^\n]*: (?:the disk refuses to read or write|the file system is read-only)[^\n]*\n$/;
+    const [volume = assert.fail('no volume')] = bundleVolumes([{ name: 'quay.io/a', tag: '1', image }]);
+    const archive = writeArchive(join(tempFolder(t), 'a.tar'), volume);
+    const commands = [
+      ['pin', `${registry.host}/team/a:1`],
+      ['import', archive],
+    ];
+    for (const args of commands) {
+      const { code, stderr } = await runCommand(proxy, ...args, '--json');
+      assert.equal(code, 1);
+      assert.match(stderr, refused);
+    }
+    assert.equal((await get('team/a', 'manifests/1')).status, 200);
+    await proxy.stop();
+    for (const args of commands) {
+      const { code, stderr } = await runCommand(proxy, ...args, '--json');
+      assert.equal(code, 1);
+      assert.match(stderr, refused);
+    }
   });
 });
 

@@ -1,6 +1,15 @@
 /** A file system of some MiB of its own, which a test can fill. Only root can mount one. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cleanup } from './temp-folder.ts';
@@ -11,6 +20,40 @@ export interface SmallDisk {
   fill(): void;
   /** Gives back what `fill` took. */
   empty(): void;
+}
+
+/** A file system that can break. */
+export interface FailingDisk {
+  readonly path: string;
+  /** From now on it refuses all writes, as ext4 does after an error of the disk; what is open stays open. */
+  fail(): void;
+}
+
+/** Undefined if it cannot be mounted, for want of root, of mkfs.ext4 or of a loop device. */
+export function failingDisk(test: Cleanup): FailingDisk | undefined {
+  const path = mkdtempSync(join(tmpdir(), 'entrepot-disk-'));
+  const image = `${path}.ext4`;
+  const clear = () => {
+    rmSync(image, { force: true });
+    rmdirSync(path);
+  };
+  const mount = (...args: string[]) => execFileSync('mount', args, { stdio: 'ignore' });
+  try {
+    writeFileSync(image, '');
+    truncateSync(image, 64 * 1024 * 1024);
+    execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' });
+    mount('-o', 'loop', image, path);
+  } catch {
+    clear();
+    return undefined;
+  }
+  test.after(() =>
+    test.after(() => {
+      execFileSync('umount', ['--lazy', path]);
+      clear();
+    }),
+  );
+  return { path, fail: () => mount('-o', 'remount,abort', path) };
 }
 
 /** Undefined if it cannot be mounted. `options` are those of tmpfs, such as `nr_inodes=50`. */

@@ -10,8 +10,9 @@
  * What is in the store already is hashed all the same and not written again: an image may link only content whose bytes came with it.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../cache/data-folder.ts';
 import type { HostedContent } from '../../cache/hosted-content.ts';
 import type { Hasher } from '../../lib/bytes/hasher.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -61,7 +62,7 @@ const writingName = /^[0-9]+\.writing$/;
 
 /** Makes the folder and tidies it. Call it while this process holds the data folder. */
 export async function openDiskStage(deps: DiskStageDeps, folder: string): Promise<DiskStage> {
-  await mkdir(folder, { recursive: true, mode: 0o770 });
+  makeFolder(folder);
   const { content, clock } = deps;
   await sweep(folder, clock.now());
   const room = createRoom(content, folder);

@@ -6,8 +6,10 @@
  * Images that are not whole wait for a later archive. Nothing of an archive is visible that is malformed anywhere.
  */
 import { existsSync } from 'node:fs';
+import { unusable } from '../../cache/data-folder.ts';
 import type { HostedContent } from '../../cache/hosted-content.ts';
 import { EntrepotError } from '../../errors.ts';
+import { systemCode } from '../../lib/thrown.ts';
 import { type Digest, digestHex } from '../../oci/digest.ts';
 import { hostOf } from '../../oci/reference.ts';
 import type { Archive, ReadOptions, WantedRef } from './archive.ts';
@@ -124,8 +126,15 @@ export async function openImports(deps: ImportsDeps, folder: string): Promise<Op
     }
   }
 
+  function importVolume(volume: Volume, options: ImportOptions): Promise<ImportReport> {
+    return next(() => run(volume, options)).catch((error: unknown) => {
+      // Any other error may be of the archive.
+      throw systemCode(error) === 'EROFS' ? unusable(folder, error) : error;
+    });
+  }
+
   return {
-    commands: { importVolume: (volume, options) => next(() => run(volume, options)) },
+    commands: { importVolume },
     stop: () => timer.cancel(),
   };
 }
