@@ -93,6 +93,9 @@ function checkAuthFile(authFile: AuthFilePath, env: Environment, findings: Findi
       if (problem)
         findings.warnings.push({ file: authFile.path, message: `credHelpers "${host}": ${problem}` });
     }
+    const problem = content.credsStore === undefined ? undefined : helperProblem(content.credsStore, env);
+    if (problem)
+      findings.warnings.push({ file: authFile.path, message: `credsStore is not used: ${problem}` });
   });
 }
 

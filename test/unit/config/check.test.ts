@@ -122,13 +122,15 @@ describe('checkConfig', () => {
     const { errors, warnings } = check(t, {
       'work/r.conf':
         'credential-helpers = ["containers-auth.json", "there", "absent"]\n[[registry]]\nlocation = "h.io"\n',
-      'home/.docker/config.json': '{"credHelpers": {"h.io": "gone", "g.io": "there", "f.io": "../x"}}',
+      'home/.docker/config.json':
+        '{"credHelpers": {"h.io": "gone", "g.io": "there", "f.io": "../x"}, "credsStore": "lost"}',
       'bin/docker-credential-there': '#!/bin/sh\n',
     });
     assertOne(errors, /^CREDENTIALS_UNUSABLE .*docker-credential-absent/);
-    assert.equal(warnings.length, 2);
+    assert.equal(warnings.length, 3);
     assert.match(warnings[0]!, /config\.json: credHelpers "h\.io".*docker-credential-gone/);
     assert.match(warnings[1]!, /credHelpers "f\.io".*"\.\.\/x"/);
+    assert.match(warnings[2]!, /config\.json: credsStore is not used: .*docker-credential-lost/);
   });
 
   it('looks into certs.d for every host that is named, and for no other', (t) => {
