@@ -109,17 +109,24 @@ function texts(value: TomlValue, name: string, reading: Reading): Located<readon
   if (value.kind !== 'array')
     throw mismatch(value, name, `a list of strings, as in ${name} = ["..."]`, reading);
   return {
-    value: value.items.map((item) => text(item, `each element of ${name}`, reading)),
+    value: value.items.map((item) => {
+      if (item.kind === 'string') return item;
+      throw mismatch(item, `each element of ${name}`, 'a string', reading);
+    }),
     line: value.line,
   };
 }
 
 function tables(value: TomlValue, name: string, reading: Reading): readonly TomlTable[] {
   if (value.kind !== 'array') throw mismatch(value, name, `a list of tables, as in [[${name}]]`, reading);
-  return value.items.map((item) => asTable(item, `each element of ${name}`, reading));
+  return value.items.map((item) => {
+    if (item.kind === 'table') return item;
+    throw mismatch(item, `each element of ${name}`, `a table, as in [[${name}]]`, reading);
+  });
 }
 
-function asTable(value: TomlValue, name: string, reading: Reading): TomlTable {
+/** The value as a table. Throws EntrepotError CONFIG_INVALID. */
+export function asTable(value: TomlValue, name: string, reading: Reading): TomlTable {
   if (value.kind === 'table') return value;
   throw mismatch(value, name, `a table, as in [${name}]`, reading);
 }

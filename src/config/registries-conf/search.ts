@@ -142,7 +142,9 @@ function list(directory: string): Dirent[] {
     return readdirSync(directory, { withFileTypes: true });
   } catch (error) {
     if (isMissing(error)) return [];
-    const message = `cannot be listed: ${systemCode(error) ?? String(error)}; every drop-in folder must be readable`;
+    const code = systemCode(error);
+    const problem = code === 'ENOTDIR' ? 'it, or a folder above it, is a file' : (code ?? String(error));
+    const message = `cannot be listed: ${problem}; every drop-in folder must be readable`;
     throw new EntrepotError('CONFIG_UNREADABLE', message, { file: directory, cause: error });
   }
 }

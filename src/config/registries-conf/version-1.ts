@@ -3,13 +3,21 @@
  * `[registries.block]`. A file with any of the three lists, even an empty one, is of that format.
  */
 import type { TomlTable } from '../toml/toml-document.ts';
-import { invalid, type Located, type Reading, readTable, type TableReader } from './fields.ts';
+import { asTable, invalid, type Located, type Reading, readTable, type TableReader } from './fields.ts';
 
 const sections = ['search', 'insecure', 'block'] as const;
 
 /** Throws EntrepotError CONFIG_INVALID for a file of version 1. Its message holds the same configuration in version 2. */
 export function refuseVersion1(top: TableReader, reading: Reading): void {
-  top.table('registries', (table) => refuseLists(table, reading));
+  const written = top.any('registries');
+  if (!written) return;
+  if (written.kind === 'array')
+    throw invalid(
+      reading,
+      written.line,
+      'registries must be a table, not an array: did you mean [[registry]]?',
+    );
+  refuseLists(asTable(written, 'registries', reading), reading);
 }
 
 function refuseLists(table: TomlTable, reading: Reading): void {

@@ -58,7 +58,7 @@ export const flag: ValueKind<boolean> = {
 export function oneOf<const T extends string>(...words: readonly T[]): ValueKind<T> {
   const quoted = words.map((word) => `"${word}"`);
   return {
-    expected: `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`,
+    expected: [quoted.slice(0, -1).join(', '), quoted.at(-1)].filter(Boolean).join(' or '),
     read: (value) => words.find((word) => word === value),
   };
 }

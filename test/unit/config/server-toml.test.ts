@@ -473,6 +473,7 @@ describe('a wrong value', () => {
     ['freshness.rule = [{ match = "x/**" }]', '[[freshness.rule]] needs the key tag: a duration'],
     ['freshness.tag = 1979-05-27', 'not a date'],
     ['freshness.tag = "3651d"', 'at most "3650d", not "3651d"'],
+    ['policies_from = "k8s"', 'policies_from must be "kubernetes", not "k8s"'],
     ['cache.max_size = "9999TiB"', 'below "8192TiB", not "9999TiB"'],
     ['routing.default_registry = "ex.io:99999"', 'not "ex.io:99999"'],
     ['upstream.host = [{ host = "ex.io:65536" }]', 'not "ex.io:65536"'],

@@ -211,6 +211,7 @@ describe('drop-ins', () => {
     const error = failure(() => load());
     assert.equal(error.code, 'CONFIG_UNREADABLE');
     assert.equal(error.file, join(root, 'etc/containers/registries.conf.d'));
+    assert.match(error.message, /^cannot be listed: it, or a folder above it, is a file;/);
   });
 });
 
@@ -330,6 +331,36 @@ describe('errors', () => {
       loadText('unqualified-search-registries = [\n  "a.io",\n  "b.io/path",\n]\n'),
     );
     assert.equal(error.line, 3);
+  });
+
+  for (const [text, message] of [
+    [
+      'mirror = ["m.corp"]',
+      'each element of registry.mirror must be a table, as in [[registry.mirror]], not a string',
+    ],
+    [
+      'mirror = { location = "m.corp" }',
+      'registry.mirror must be a list of tables, as in [[registry.mirror]], not a table',
+    ],
+  ] as const) {
+    it(`show how a mirror is written: ${text}`, () => {
+      const error = failure(() => loadText(`[[registry]]\nlocation = "a.io"\n${text}\n`));
+      assert.deepEqual([error.line, error.message], [3, message]);
+    });
+  }
+
+  it('say that an element of a list is a string', () => {
+    const error = failure(() => loadText('unqualified-search-registries = ["a.io", 5]\n'));
+    const message = 'each element of unqualified-search-registries must be a string, not an integer';
+    assert.deepEqual([error.line, error.message], [1, message]);
+  });
+
+  it('know what [[registries]] means', () => {
+    const error = failure(() => loadText('\n[[registries]]\nlocation = "a.io"\n'));
+    assert.deepEqual(
+      [error.line, error.message],
+      [2, 'registries must be a table, not an array: did you mean [[registry]]?'],
+    );
   });
 
   it('report all aliases that are wrong', () => {
