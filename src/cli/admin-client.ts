@@ -46,7 +46,7 @@ export function createAdminClient(connection: ServerConnection): Commands {
   }
 
   async function call<T>(command: string, args: object = {}): Promise<T> {
-    return (await jsonOf(await send(command, args), name)) as T;
+    return (await readJson(await send(command, args), name)) as T;
   }
 
   /** `query`: what is undefined is left out. */
@@ -54,7 +54,7 @@ export function createAdminClient(connection: ServerConnection): Commands {
     const texts = new URLSearchParams();
     for (const [key, value] of Object.entries(query)) if (value !== undefined) texts.set(key, String(value));
     const path = `${what}?${texts}`;
-    return (await jsonOf(await ask({ method: 'GET', path }), name)) as T;
+    return (await readJson(await ask({ method: 'GET', path }), name)) as T;
   }
 
   async function* each<T>(what: string, query: object): AsyncGenerator<T> {
@@ -76,7 +76,7 @@ export function createAdminClient(connection: ServerConnection): Commands {
     if (signal) answer.on('error', () => {});
     try {
       for await (const line of createInterface({ input: answer, ...(signal && { signal }) })) {
-        const step = JSON.parse(line) as Line<Progress, Report>;
+        const step = stepOf(line, name) as Line<Progress, Report>;
         if ('error' in step) throw asError(step);
         if ('report' in step) return step.report;
         onProgress?.(step.progress);
@@ -144,19 +144,41 @@ export function createAdminClient(connection: ServerConnection): Commands {
   };
 }
 
+async function readJson(answer: IncomingMessage, name: string): Promise<unknown> {
+  return await jsonOf(answer, name).catch((error: unknown) => {
+    throw explained(error, name);
+  });
+}
+
+/** A page of another server has lines, too. */
+function stepOf(line: string, name: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new EntrepotError('SERVER_UNREACHABLE', `${name} does not answer as Entrepot does: ${itsUrl}`);
+  }
+}
+
+const itsUrl = 'is this its URL, with http:// or https:// as it should be?';
+
 /** What a person can act on; other errors stay as they are. */
 function explained(error: unknown, name: string): unknown {
-  // An archive that is sent fails with one.
   if (error instanceof EntrepotError) return error;
   const code = systemCode(error) ?? '';
   // OpenSSL adds how to start Node after a semicolon.
-  const [why] = asThrown(error).message.split(';', 1);
-  if (/wrong version number|packet length too long|http request/.test(why ?? ''))
-    return new EntrepotError('SERVER_UNREACHABLE', `${name} speaks no TLS: write http:// for https://`, {
-      cause: error,
-    });
+  const [why = ''] = asThrown(error).message.split(';', 1);
   if (unreachable.has(code))
     return new EntrepotError('SERVER_UNREACHABLE', `${name} cannot be reached: ${why}`, { cause: error });
+  if (isBrokenConnection(error)) {
+    const message = `${name} ended the connection without an answer: ${why}`;
+    return new EntrepotError('SERVER_UNREACHABLE', message, { cause: error });
+  }
+  if (/^(?:EPROTO|HPE_)/.test(code)) {
+    // OpenSSL: "write EPROTO 40BD26:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../deps/..."
+    const [, problem = why] = /:SSL routines:[^:]*:([^:]+)/.exec(why) ?? [];
+    const message = `${name} does not answer as Entrepot does (${problem}): ${itsUrl}`;
+    return new EntrepotError('SERVER_UNREACHABLE', message, { cause: error });
+  }
   if (!/CERT|SIGNATURE|ISSUER|_TLS_|_SSL_/.test(code)) return error;
   const message = `${name} cannot be trusted: ${why}; --ca-file names the CA of its certificate`;
   return new EntrepotError('SERVER_UNREACHABLE', message, { cause: error });
@@ -164,9 +186,6 @@ function explained(error: unknown, name: string): unknown {
 
 const unreachable: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'EPROTO',
   'ENOTFOUND',
   'EAI_AGAIN',
   'ETIMEDOUT',

@@ -1,5 +1,6 @@
 /** Commands that act on a server of another machine: `--server URL`, with a token from a file. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -125,6 +126,55 @@ describe('a command with --server', () => {
   });
 });
 
+describe('a server that is no Entrepot', () => {
+  const page = '<html>\n</html>';
+  for (const [what, answer, words] of [
+    ['closes the connection', '', /ended the connection without an answer: /],
+    ['speaks another protocol', 'SSH-2.0-OpenSSH_9\r\n', /does not answer as Entrepot does \(Parse Error/],
+    [
+      'breaks off',
+      'HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{',
+      /ended the connection without an answer: |ended before the pull did/,
+    ],
+    [
+      'has a page for each path',
+      `HTTP/1.1 200 OK\r\ncontent-length: ${page.length}\r\n\r\n${page}`,
+      /does not answer as Entrepot does: is this its URL|answers 200: is this the URL/,
+    ],
+  ] as const)
+    it(`is told of in one line when it ${what}`, async (t) => {
+      const url = `http://${await startStranger(t, answer)}`;
+      for (const args of [['gc'], ['list'], ['pull', 'quay.io/a']]) {
+        const { code, stderr } = await runEntrepot([...args, '--server', url]);
+        assert.match(stderr, /^entrepot: http:\/\/127\.0\.0\.1:[^\n]+\n$/);
+        assert.match(stderr, words);
+        assert.equal(code, 1);
+      }
+    });
+
+  it('is told of in one line when it speaks no TLS', async (t) => {
+    const host = await startStranger(t, 'HTTP/1.1 400 Bad Request\r\n\r\n');
+    const { code, stderr } = await runEntrepot(['gc', '--server', `https://${host}`]);
+    assert.match(
+      stderr,
+      /^entrepot: https:\S+ does not answer as Entrepot does \(wrong version number\): is this its URL[^\n]+\n$/,
+    );
+    assert.equal(code, 1);
+  });
+});
+
+/** Sends `answer` to whatever comes, and closes the connection. */
+async function startStranger(t: TestContext, answer: string): Promise<string> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(answer));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => void server.close());
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 describe('a token', () => {
   const remote = (flags: object, cwd: string) => readRemoteServer(flags, {}, cwd);
 
@@ -167,28 +217,20 @@ describe('a token', () => {
   });
 });
 
-it('says in a sentence why no answer comes, also where it sends an archive', async (t) => {
-  const refused = createTcpServer((socket) => socket.destroy());
-  const plain = createServer((_, outgoing) => outgoing.end());
-  const portOf = async (server: typeof refused) => {
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    t.after(() => server.close());
-    return (server.address() as AddressInfo).port;
-  };
-  const clientOf = (url: string) =>
-    createAdminClient(connectRemote({ url: new URL(url), authorization: undefined, ca: undefined }));
-  const reset = clientOf(`http://127.0.0.1:${await portOf(refused)}`);
-  const code = 'SERVER_UNREACHABLE';
-  await assert.rejects(reset.usage(), { code, message: /^http.* cannot be reached: / });
-  const secure = clientOf(`https://127.0.0.1:${await portOf(plain)}`);
-  const noTls = { code, message: /^https.* speaks no TLS: write http:\/\/ for https:\/\/$/ };
-  await assert.rejects(secure.usage(), noTls);
+it('a server that speaks no TLS is told of in a sentence where an archive is sent, too', async (t) => {
+  const url = new URL(`https://${await startStranger(t, 'HTTP/1.1 400 Bad Request\r\n\r\n')}`);
+  const client = createAdminClient(connectRemote({ url, authorization: undefined, ca: undefined }));
   const bytes = async function* () {
     yield Buffer.from('x');
   };
   const archive = { file: 'a.tar', bytes: bytes() };
-  const options = { name: undefined, cached: undefined, signal: undefined };
-  await assert.rejects(secure.importVolume(archive, options), noTls);
+  await assert.rejects(
+    client.importVolume(archive, { name: undefined, cached: undefined, signal: undefined }),
+    {
+      code: 'SERVER_UNREACHABLE',
+      message: /^https.* does not answer as Entrepot does \(wrong version number\): is this its URL/,
+    },
+  );
 });
 
 it('--ca-file trusts the authority of the server; without it the command says what is wrong', async (t) => {
