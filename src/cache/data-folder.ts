@@ -134,6 +134,8 @@ export function unusable(path: string, error: unknown): unknown {
 const elsewhere = 'or choose another folder (--data, ENTREPOT_DATA or "data" in entrepot.toml)';
 const noRights = `this process may not write here: give its user the rights, ${elsewhere}`;
 const readOnly = `the file system is read-only: mount it writable, ${elsewhere}`;
+/** SQLite says no more than this: of a file system, or of the rights to a file, as after a copy by another user. */
+const readOnlyFile = `a file in it may not be written: give this process's user the rights to each file (a file system must be writable), ${elsewhere}`;
 const noFolder = `is a file where the data folder needs a folder: remove it, ${elsewhere}`;
 const broken = `the disk refuses to read or write: the kernel's log (dmesg) says why. Mend it, ${elsewhere}`;
 const full = `the disk is full: make room, ${elsewhere}`;
@@ -148,7 +150,7 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: noFolder,
   ENOSPC: full,
   EDQUOT: full,
-  SQLITE_READONLY: readOnly,
+  SQLITE_READONLY: readOnlyFile,
   SQLITE_IOERR: broken,
   SQLITE_CANTOPEN: noRights,
   SQLITE_FULL: full,
