@@ -5,6 +5,7 @@
 import { Hono } from 'hono';
 import type { AdministeredEnv } from '../admin/administrator.ts';
 import type { Audit } from '../telemetry/audit/audit.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import {
   type AdministerDeps,
@@ -31,6 +32,7 @@ export interface HttpAppDeps extends TokenApiDeps, AdministerDeps {
   /** Of browsers at the dashboard. */
   readonly sessions?: Sessions | undefined;
   readonly audit?: Audit | undefined;
+  readonly log: Pick<Log, 'info' | 'error'>;
 }
 
 /** `/metrics` is 404 without metrics. */
@@ -62,6 +64,11 @@ export function createHttpApp(deps: HttpAppDeps): Hono<AdministeredEnv> {
       404,
     ),
   );
+  // Hono's own writes to stderr, beside the log.
+  app.onError((err, c) => {
+    deps.log.error({ event: 'http.failed', err, path: c.req.path }, 'a request could not be answered');
+    return c.text('This request could not be answered. The log of the server says why.\n', 500);
+  });
   return app;
 }
 

@@ -92,6 +92,17 @@ describe('beside the registry', () => {
     assert.match(text, /entrepot_transfers_in_flight 42/);
   });
 
+  it('says in the log why a request could not be answered', async (t) => {
+    const metrics = { ...createMetrics(), render: () => Promise.reject(new Error('a bug')) };
+    const { get, lines } = await running(t, { metrics });
+    assert.equal((await get('/metrics')).status, 500);
+    assert.deepEqual(
+      lines.map(({ event, path }) => [event, path]),
+      [['http.failed', '/metrics']],
+    );
+    assert.match(JSON.stringify(lines), /a bug/);
+  });
+
   it('has nothing else', async (t) => {
     const { get } = await running(t);
     for (const path of ['/', '/v1/', '/v22/', '/metrics', '/v2x', '/../v2/a/manifests/1']) {
