@@ -137,6 +137,8 @@ const readOnly = `the file system is read-only: mount it writable, ${elsewhere}`
 /** SQLite says no more than this: of a file system, or of the rights to a file, as after a copy by another user. */
 const readOnlyFile = `a file in it may not be written: give this process's user the rights to each file (a file system must be writable), ${elsewhere}`;
 const noFolder = `is a file where the data folder needs a folder: remove it, ${elsewhere}`;
+const tooLong = `has a name that is too long for the file system: choose a shorter one (--data, ENTREPOT_DATA or "data" in entrepot.toml)`;
+const loop = `a symbolic link in this path leads back to itself: remove it, ${elsewhere}`;
 const broken = `the disk refuses to read or write: the kernel's log (dmesg) says why. Mend it, ${elsewhere}`;
 const full = `the disk is full: make room, ${elsewhere}`;
 
@@ -148,6 +150,8 @@ const reasons: Readonly<Record<string, string>> = {
   EIO: broken,
   ENOTDIR: noFolder,
   EEXIST: noFolder,
+  ENAMETOOLONG: tooLong,
+  ELOOP: loop,
   ENOSPC: full,
   EDQUOT: full,
   SQLITE_READONLY: readOnlyFile,
