@@ -8,9 +8,11 @@ import {
   mkdirSync,
   openSync,
   statSync,
+  utimesSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EntrepotError } from '../errors.ts';
+import { systemCode } from '../lib/thrown.ts';
 import { IncomingFolder } from './incoming/incoming-folder.ts';
 
 export interface DataFolder {
@@ -81,9 +83,21 @@ export function problemOf(folder: DataFolder): string | undefined {
   try {
     makeUsable(folder.content);
     makeUsable(folder.incoming.path);
+    writeTo(folder.incoming.path);
     return undefined;
   } catch (error) {
     return error instanceof EntrepotError ? error.located : String(error);
+  }
+}
+
+/** A file system that refuses writes after an error keeps the rights of its folders: only a write tells. */
+function writeTo(path: string): void {
+  try {
+    const { atime, mtime } = statSync(path);
+    utimesSync(path, atime, mtime);
+  } catch (error) {
+    // Its owner alone may do this: another user of the folder's group has to do without.
+    if (systemCode(error) !== 'EPERM') throw unusable(path, error);
   }
 }
 

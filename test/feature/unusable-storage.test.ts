@@ -155,6 +155,7 @@ describe('a disk that refuses all writes after an error', () => {
       assert.match(stderr, refused);
     }
     assert.equal((await get('team/a', 'manifests/1')).status, 200);
+    assert.equal((await fetch(`${proxy.url}/readyz`)).status, 503);
     await proxy.stop();
     for (const args of commands) {
       const { code, stderr } = await runCommand(proxy, ...args, '--json');
