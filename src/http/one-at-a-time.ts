@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 export type RequestListener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
 /** Requests of a connection that wait for the answer to an earlier one. At one more, the connection is cut. */
-const maxWaiting = 100;
+const maxWaiting = 20;
 
 /** Calls `answer` for each request as soon as all earlier ones of its connection are over. */
 export function oneAtATime(answer: RequestListener): RequestListener {
