@@ -11,32 +11,24 @@ export type RequestListener = (incoming: IncomingMessage, outgoing: ServerRespon
 /** Requests of a connection that wait for the answer to an earlier one. At one more, the connection is cut. */
 const maxWaiting = 20;
 
-/** Calls `answer` for each request as soon as all earlier ones of its connection are over. */
+/** Calls `answer` for each request as soon as all earlier ones of its connection are over. A request without an earlier one costs nothing. */
 export function oneAtATime(answer: RequestListener): RequestListener {
-  const busy = new WeakMap<Socket, Parameters<RequestListener>[]>();
-
-  function begin(waiting: Parameters<RequestListener>[], ...request: Parameters<RequestListener>): void {
-    const [{ socket }, outgoing] = request;
-    outgoing.once('close', () => {
-      const next = waiting.shift();
-      if (next === undefined) busy.delete(socket);
-      // After an answer that ends the connection, no further one can be sent.
-      else if (socket.writable) begin(waiting, ...next);
-    });
-    answer(...request);
-  }
+  const waiting = new WeakMap<Socket, number>();
 
   return (incoming, outgoing) => {
+    // Node gives an answer its connection when all earlier ones have been sent.
+    if (outgoing.socket !== null) return answer(incoming, outgoing);
     const { socket } = incoming;
-    const waiting = busy.get(socket);
-    if (waiting === undefined) {
-      const none: Parameters<RequestListener>[] = [];
-      busy.set(socket, none);
-      begin(none, incoming, outgoing);
-    } else if (waiting.length < maxWaiting) {
-      waiting.push([incoming, outgoing]);
-    } else {
+    const before = waiting.get(socket) ?? 0;
+    if (before === maxWaiting) {
       socket.destroy();
+      return;
     }
+    waiting.set(socket, before + 1);
+    outgoing.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+      // Not before node has done what it does with an answer that begins.
+      process.nextTick(answer, incoming, outgoing);
+    });
   };
 }
