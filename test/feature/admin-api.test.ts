@@ -1,6 +1,8 @@
 /** What the admin API answers about a server at work, each answer against src/http/admin/openapi.json. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
@@ -277,4 +279,22 @@ it('a minute that has passed is a sample', async (t) => {
   }, 1000);
   const { value } = await ask('overview');
   assert.deepEqual([value.pulls, value.requests.hitRatio], [2, 0.5]);
+});
+
+it('takes the arguments of a command in a body of no told length', async (t) => {
+  const { proxy } = await startMirrored(t);
+  const asked = request({
+    socketPath: join(proxy.data, 'entrepot.sock'),
+    method: 'POST',
+    path: '/api/v1/gc',
+    headers: { 'transfer-encoding': 'chunked' },
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  asked.on('error', reject);
+  asked.on('response', (answer) => {
+    answer.resume();
+    resolve(answer.statusCode);
+  });
+  asked.end('{}');
+  assert.equal(await promise, 200);
 });

@@ -4,13 +4,13 @@
  * (`{"report"}` or `{"error"}`).
  */
 import type { Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { Administration } from '../../admin/administration.ts';
 import type { AdministeredEnv } from '../../admin/administrator.ts';
 import type { Exports } from '../../airgap/export/export-request.ts';
 import type { Imports } from '../../airgap/import/imports.ts';
 import type { Backups } from '../../backup/backups.ts';
 import { EntrepotError } from '../../errors.ts';
+import { limitedRequest } from '../../lib/bytes/limited-request.ts';
 import type { Syncs } from '../../replication/syncs.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createBackupSessions } from './backup-sessions.ts';
@@ -106,16 +106,10 @@ export function addCommands(
     return args;
   }
 
-  const limit = bodyLimit({
-    maxSize: maxBody,
-    onError: () => {
-      throw new EntrepotError('USAGE', `the arguments are longer than ${maxBody} bytes`);
-    },
-  });
   for (const [command, answer] of Object.entries(values))
-    app.post(`/${command}`, limit, async (c) => c.json(await answer(await begin(command, c))));
+    app.post(`/${command}`, async (c) => c.json(await answer(await begin(command, c))));
   for (const [command, answer] of Object.entries(streams))
-    app.post(`/${command}`, limit, async (c) =>
+    app.post(`/${command}`, async (c) =>
       answer(await begin(command, c), (work, isDone = () => true) => {
         const { promise, resolve } = Promise.withResolvers<boolean>();
         c.set('isDone', promise);
@@ -132,7 +126,9 @@ function subjectOf({ what, reference, match, name }: Arguments): string | undefi
 
 /** An error shows nothing of what the client sent: it may be a secret in the wrong place. */
 async function readArguments(request: Request): Promise<Arguments> {
-  const body = await request.text();
+  const whole = await limitedRequest(request, maxBody);
+  if (!whole) throw new EntrepotError('USAGE', `the arguments are longer than ${maxBody} bytes`);
+  const body = await whole.text();
   try {
     const json: unknown = body === '' ? {} : JSON.parse(body);
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Arguments;
