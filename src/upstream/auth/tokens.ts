@@ -15,7 +15,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { isJsonObject, parseJson } from '../../oci/parse-json.ts';
 import { anonymous, coolingEnd, notAsked, type RateLimits, single, tooMany } from '../health/rate-limits.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { escapeBytes, isRedirect, maxRedirects } from '../http/redirects.ts';
+import { headerUrl, isRedirect, maxRedirects } from '../http/redirects.ts';
 import type { Sender } from '../http/sender.ts';
 import { serverWords } from '../http/status.ts';
 import { outcomeOfFault } from '../http/transport-fault.ts';
@@ -155,8 +155,7 @@ function redirected(
   location: string | undefined,
   hop: TokenRequest,
 ): { readonly hop: TokenRequest; readonly keepsQuery: boolean } | { readonly problem: string } {
-  const target =
-    location === undefined || location === '' ? undefined : URL.parse(escapeBytes(location), from.href);
+  const target = headerUrl(location, from);
   if (!target) return { problem: 'redirects without a usable Location' };
   const judged = hop.judge(target.href);
   if (judged.kind === 'refused') return { problem: `redirects: ${judged.reason}` };

@@ -28,17 +28,17 @@ export function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
-/** A URL of a header, in ASCII. Node reads each byte of a header as one character; some servers write UTF-8 there. */
-export function escapeBytes(text: string): string {
-  return text.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+/** The URL that a header of an answer from `from` names; undefined if it names none. */
+export function headerUrl(text: string | undefined, from: URL): URL | undefined {
+  if (text === undefined || text === '') return undefined;
+  // Node reads each byte of a header as one character; some servers write UTF-8 there.
+  const ascii = text.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+  return URL.parse(ascii, from.href) ?? undefined;
 }
 
 /** `location`: as it stands in the header. */
 export function judgeRedirect(location: string | undefined, context: RedirectContext): RedirectJudgement {
-  const url =
-    location === undefined || location === ''
-      ? undefined
-      : URL.parse(escapeBytes(location), context.from.href);
+  const url = headerUrl(location, context.from);
   if (!url) return refused('redirects without a usable Location');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
     return refused(`redirects to a ${url.protocol} URL`);

@@ -2,7 +2,7 @@
 import { bareMediaType } from '../../oci/media-types.ts';
 import { single } from '../health/rate-limits.ts';
 import type { HttpResponse } from '../http/exchange.ts';
-import { escapeBytes } from '../http/redirects.ts';
+import { headerUrl } from '../http/redirects.ts';
 import type { Outcome } from '../outcome.ts';
 import { wholeBody } from './manifests.ts';
 
@@ -43,7 +43,7 @@ export async function readPage(
 export function nextPage(response: Pick<HttpResponse, 'headers' | 'url'>): NextPage {
   const links = [response.headers.link ?? ''].flat().join(', ');
   const target = /<([^<>]+)>\s*;[^,<]*\brel\s{0,4}=\s{0,4}"?(?:[^",;<]{0,100}\s)?next\b/i.exec(links)?.[1];
-  const url = target === undefined ? undefined : URL.parse(escapeBytes(target), response.url.href);
+  const url = headerUrl(target, response.url);
   if (url && /^https?:$/.test(url.protocol)) return { kind: 'page', path: `${url.pathname}${url.search}` };
   const isAnnounced =
     target !== undefined || /\brel\s{0,4}=\s{0,4}["']?(?:[^"',;<]{0,100}\s)?next\b/i.test(links);
