@@ -69,7 +69,7 @@ export function createAdminClient(connection: ServerConnection): Commands {
   ): Promise<Report> {
     const answer = await send(command, args, signal);
     if (answer.statusCode !== 200) {
-      await jsonOf(answer, name);
+      await readJson(answer, name);
       throw serverEnded(command);
     }
     // A signal ends the lines; the error of the connection that it breaks tells nothing more.
@@ -124,7 +124,7 @@ export function createAdminClient(connection: ServerConnection): Commands {
           throw isBrokenConnection(error) ? serverEnded('import') : explained(error, name);
         },
       );
-      return (await jsonOf(answer, name)) as ImportReport;
+      return (await readJson(answer, name)) as ImportReport;
     },
     jobs: {
       list: (selection) => each<ListedJob>('jobs', selection),

@@ -1,6 +1,7 @@
 /** Pushes, put together: rules, sessions, manifests and deletions. */
 
 import type { HostedContent } from '../cache/hosted-content.ts';
+import type { EventCause } from '../cache/index/outbox/outbox-event.ts';
 import type { Agreement } from '../cache/shared/agreement.ts';
 import type { PushRule } from '../config/config.ts';
 import { createPushRules } from '../config/push-rules.ts';
@@ -69,12 +70,13 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
   const removeDigest = (
     image: ImageName,
     digest: Digest,
-    work: (name: string, digest: Digest) => Promise<boolean>,
+    work: HostedContent['removeBlob'],
+    cause: EventCause | undefined,
   ) =>
     remove(
       image,
       () => content.isPushed(image.name, digest),
-      () => work(image.name, digest),
+      () => work(image.name, digest, cause),
     );
 
   return {
@@ -123,10 +125,8 @@ export function createPush(deps: PushDeps, rules: readonly PushRule[]): Push {
         () => content.isPushedTag(image.name, tag),
         () => content.removeTag(image.name, tag, cause),
       ),
-    removeManifest: (image, digest, cause) =>
-      removeDigest(image, digest, (name, one) => content.removeManifest(name, one, cause)),
-    removeBlob: (image, digest, cause) =>
-      removeDigest(image, digest, (name, one) => content.removeBlob(name, one, cause)),
+    removeManifest: (image, digest, cause) => removeDigest(image, digest, content.removeManifest, cause),
+    removeBlob: (image, digest, cause) => removeDigest(image, digest, content.removeBlob, cause),
   };
 }
 
